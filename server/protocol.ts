@@ -1,0 +1,530 @@
+/**
+ * Every message that crosses the wire, as one zod schema each; the types come
+ * from the schemas (rule P1). Imports zod and nothing else: the client, the
+ * server, the trainer and the scripts all read this file.
+ *
+ * Field names are those of the seed system's API; units are in the names or
+ * beside them. Scores are in [0, 1] unless a range is given.
+ */
+import { z } from 'zod'
+
+// ---------------------------------------------------------------- limits
+
+export const limits = {
+  /** Largest socket message or JSON body, bytes. */
+  messageBytes: 64 * 1024,
+  /** Longest prompt a rater may ask, characters. */
+  promptChars: 400,
+  /** Longest comment, characters. */
+  commentChars: 2_000,
+  /** Longest text that a vote may carry (inputText, modelResponse), characters. */
+  textChars: 8_000,
+  /** Most categories, tags or concerns on one vote. */
+  listItems: 16,
+  /** A vote can be withdrawn for this long, milliseconds (rule V5). The trainer uses no younger vote. */
+  withdrawMs: 10_000,
+  /** Socket events a connection may send: this many at once, refilled at this rate (events per second). */
+  socketBurst: 60,
+  socketPerSecond: 20,
+  /** REST requests from one address: this many at once, refilled at this rate (requests per second). */
+  restBurst: 240,
+  restPerSecond: 60,
+  /** Samples or votes on one page of a listing, at most. */
+  pageItems: 200,
+  /** `sample-tokens` messages of one sample, at most this many a second. */
+  tokenMessagesPerSecond: 20,
+  /** Steps of metrics in a snapshot, the latest ones. */
+  snapshotSteps: 500,
+  /** Samples in a snapshot, the latest ones. */
+  snapshotSamples: 60,
+} as const
+
+// ---------------------------------------------------------------- pieces
+
+const unit = z.number().min(0).max(1)
+const text = z.string().max(limits.textChars)
+const name = z.string().trim().min(1).max(64)
+const list = z.array(z.string().trim().min(1).max(200)).max(limits.listItems)
+
+export const SessionId = z.string().regex(/^[a-z0-9-]{1,64}$/, 'a session id is 1–64 characters of a–z, 0–9 and -')
+export const Uuid = z.uuid()
+/** A position in a session's event log: increasing, opaque, comparable only for equality by clients. */
+export const Seq = z.string().regex(/^\d+-\d+$/)
+
+export const Role = z.enum(['contributor', 'trainer', 'validator', 'admin'])
+export type Role = z.infer<typeof Role>
+
+export const CategoryScore = z.object({
+  name,
+  score: z.number().min(1).max(10),
+  /** Counts only where the session allows free categories; clamped to [0, 2]. */
+  weight: z.number().min(0).default(1),
+})
+
+export const CompassionSides = z.object({ agency: unit, capability: unit, suffering: unit })
+
+// ---------------------------------------------------------------- votes
+
+/** What a rater sends. `id` is minted by the client: the same id twice is one vote (rule V2). */
+export const Vote = z
+  .object({
+    id: Uuid.optional(),
+    sessionId: SessionId,
+    sampleId: Uuid.optional(),
+    inputText: text.default(''),
+    modelResponse: text.default(''),
+    humanRating: z.number().min(1).max(10),
+    humanPreference: z.enum(['model_a', 'model_b', 'tie']).optional(),
+    categories: z.array(CategoryScore).max(limits.listItems).default([]),
+    comments: z.string().max(limits.commentChars).optional(),
+    tags: list.default([]),
+    ethicalConcerns: list.default([]),
+    /** Neutral where the rater gives neither this nor the three sides. */
+    compassionRating: unit.default(0.5),
+    compassion: CompassionSides.optional(),
+  })
+  .refine((vote) => vote.sampleId || vote.modelResponse, {
+    path: ['sampleId'],
+    message: 'send sampleId, or inputText and modelResponse',
+  })
+export type Vote = z.input<typeof Vote>
+export type ParsedVote = z.output<typeof Vote>
+
+/** A stored vote, as its own author reads it. */
+export const HumanFeedback = z.object({
+  id: Uuid,
+  sessionId: SessionId,
+  sampleId: Uuid.nullable(),
+  userId: Uuid,
+  timestamp: z.iso.datetime(),
+  inputText: z.string(),
+  modelResponse: z.string(),
+  humanRating: z.number(),
+  humanPreference: z.enum(['model_a', 'model_b', 'tie']).nullable(),
+  categories: z.array(CategoryScore),
+  comments: z.string().nullable(),
+  tags: z.array(z.string()),
+  ethicalConcerns: z.array(z.string()),
+  compassionRating: unit,
+  compassion: CompassionSides.nullable(),
+  /** The vote value v, with the session's λ at the time. */
+  value: unit,
+  verified: z.boolean(),
+  blockchainHash: z.string().nullable(),
+  withdrawn: z.boolean(),
+})
+export type HumanFeedback = z.infer<typeof HumanFeedback>
+
+/** What came of a vote: the update that used it and how much it weighed there. */
+export const Receipt = z.object({
+  feedbackId: Uuid,
+  sessionId: SessionId,
+  sampleId: Uuid.nullable(),
+  step: z.int(),
+  /** The vote's share of its sample's crowd value; 0 where it trained the reward model only. */
+  weight: unit,
+  /** The rater's reliability ρ at that step. */
+  reliability: unit,
+  /** The crowd value h of the sample; null where it trained the reward model only. */
+  crowd: unit.nullable(),
+  /** Mean advantage of the sample in that update, in standard deviations: above 0 the answer became likelier. */
+  advantage: z.number().nullable(),
+  /** From "stored" to "the weights have changed", milliseconds. */
+  latencyMs: z.int(),
+})
+export type Receipt = z.infer<typeof Receipt>
+
+// ---------------------------------------------------------------- samples
+
+/** A sample's votes taken together; null until the reader has voted or voting has closed (rule V3). */
+export const CrowdValue = z.object({
+  /** Reliability-weighted mean vote value; null with no votes. */
+  value: unit.nullable(),
+  /** Reliability-weighted mean compassion; null with no votes. */
+  compassion: unit.nullable(),
+  votes: z.int(),
+})
+export type CrowdValue = z.infer<typeof CrowdValue>
+
+export const SampleStatus = z.enum(['queued', 'streaming', 'open', 'closed', 'failed'])
+export type SampleStatus = z.infer<typeof SampleStatus>
+
+export const Sample = z.object({
+  id: Uuid,
+  sessionId: SessionId,
+  step: z.int(),
+  origin: z.enum(['rollout', 'ask']),
+  prompt: z.string(),
+  response: z.string(),
+  policyVersion: z.int(),
+  status: SampleStatus,
+  crowd: CrowdValue.nullable(),
+  /** The reader's own standing vote on it. */
+  mine: z.object({ feedbackId: Uuid, humanRating: z.number(), compassionRating: unit }).nullable(),
+  timestamp: z.iso.datetime(),
+})
+export type Sample = z.infer<typeof Sample>
+
+// ---------------------------------------------------------------- sessions
+
+export const RewardModelConfig = z
+  .object({
+    type: z.enum(['human', 'ai', 'hybrid']).default('human'),
+    modelPath: z.string().optional(),
+    humanFeedbackWeight: z.number().min(0).default(1),
+    aiRewardWeight: z.number().min(0).default(0),
+    /** λ: how much of a vote is compassion. */
+    compassionWeight: unit.default(0.6),
+    /** κ: how many votes the reward model's prediction counts for. */
+    shrinkage: z.number().min(0).default(1),
+    ethicalConstraints: z
+      .object({
+        maxHarmScore: unit.default(1),
+        minCompassionScore: unit.default(0),
+        biasThresholds: z.record(z.string(), z.number()).default({}),
+        prohibitedTopics: list.default([]),
+        requiredDisclosures: list.default([]),
+      })
+      .prefault({}),
+  })
+export const PPOConfig = z.object({
+  clipRatio: z.number().gt(0).max(1).default(0.2),
+  valueClipRatio: z.number().gt(0).max(1).default(0.2),
+  entropyCoefficient: z.number().min(0).default(0),
+  valueCoefficient: z.number().min(0).default(0.1),
+  maxGradNorm: z.number().gt(0).default(1),
+  ppoEpochs: z.int().min(1).max(16).default(4),
+  miniBatchSize: z.int().min(1).max(512).default(16),
+  /** Target of the mean KL to the reference policy, nats per response. */
+  targetKL: z.number().gt(0).default(6),
+})
+export const DatasetConfig = z.object({
+  type: z.enum(['conversation', 'instruction', 'preference', 'multimodal']).default('conversation'),
+  sources: z.array(z.string()).default([]),
+  preprocessing: z
+    .object({
+      tokenizer: z.string().default('model'),
+      maxLength: z.int().min(8).max(4096).default(128),
+      padding: z.boolean().default(true),
+      truncation: z.boolean().default(true),
+      specialTokens: z.record(z.string(), z.string()).default({}),
+    })
+    .prefault({}),
+  augmentation: z.record(z.string(), z.unknown()).optional(),
+})
+/** How a run meets its crowd: Attune's addition to the seed's configuration. */
+export const LiveConfig = z.object({
+  title: z.string().trim().min(1).max(120).optional(),
+  /** Answers shown to the crowd in each step. */
+  shownPerStep: z.int().min(1).max(256).default(16),
+  /** Voting on a sample closes after this long, seconds … */
+  votingWindowSeconds: z.number().min(1).max(3600).default(10),
+  /** … or once every shown sample has this many votes. */
+  minVotes: z.int().min(1).max(1000).default(3),
+  /** A step waits for this many votes in all before it trains: with nobody there, nothing moves. */
+  minVotesPerStep: z.int().min(0).default(1),
+  maxNewTokens: z.int().min(1).max(1024).default(48),
+  temperature: z.number().gt(0).max(2).default(1),
+  klCoefficient: z.number().min(0).default(0.05),
+  adaptiveKl: z.boolean().default(true),
+  /** Train on the last batch while people vote on this one. */
+  overlap: z.boolean().default(true),
+  seed: z.int().min(0).default(1),
+  /** What raters score, besides the rating itself. */
+  categories: z
+    .array(z.object({ name, weight: z.number().min(0).max(2).default(1) }))
+    .max(limits.listItems)
+    .default([{ name: 'helpfulness', weight: 1 }]),
+  freeCategories: z.boolean().default(false),
+  tags: list.default(['kind', 'useful', 'clear', 'cold', 'vague', 'off topic']),
+})
+export const TrainingConfig = z.object({
+  /** Rollouts in each step, shown or not. */
+  batchSize: z.int().min(1).max(1024).default(64),
+  learningRate: z.number().gt(0).max(1).default(3e-4),
+  /** Steps of the run. */
+  epochs: z.int().min(1).max(1_000_000).default(1_000),
+  validationSplit: unit.default(0),
+  rewardModel: RewardModelConfig.prefault({}),
+  ppoConfig: PPOConfig.prefault({}),
+  datasetConfig: DatasetConfig.prefault({}),
+  distributedConfig: z.record(z.string(), z.unknown()).optional(),
+  live: LiveConfig.prefault({}),
+})
+export type TrainingConfig = z.output<typeof TrainingConfig>
+export type TrainingConfigInput = z.input<typeof TrainingConfig>
+
+export const SessionStatus = z.enum(['pending', 'active', 'paused', 'completed', 'failed'])
+export type SessionStatus = z.infer<typeof SessionStatus>
+
+/** Metric name → value; trainer/rl/metrics.ts has each one's meaning and unit (rule T4). */
+export const TrainingMetrics = z.record(z.string(), z.number())
+export type TrainingMetrics = z.infer<typeof TrainingMetrics>
+
+export const TrainingSession = z.object({
+  id: SessionId,
+  title: z.string(),
+  modelId: z.string(),
+  userId: Uuid,
+  status: SessionStatus,
+  startTime: z.iso.datetime(),
+  endTime: z.iso.datetime().nullable(),
+  totalSteps: z.int(),
+  currentStep: z.int(),
+  policyVersion: z.int(),
+  metrics: TrainingMetrics,
+  configuration: TrainingConfig,
+  error: z.string().nullable(),
+  /** Contributions of this session that are on the chain. */
+  blockchain: z.object({ recorded: z.int(), lastEpoch: z.int().nullable() }),
+})
+export type TrainingSession = z.infer<typeof TrainingSession>
+
+export const StepMetrics = z.object({ step: z.int(), metrics: TrainingMetrics, timestamp: z.iso.datetime() })
+export type StepMetrics = z.infer<typeof StepMetrics>
+
+// ---------------------------------------------------------------- room events
+
+/**
+ * What happens in a session, in the order of its log. Each reaches a client
+ * as `(payload)` with `seq` in it; each is idempotent (rule P3).
+ */
+export const roomEvents = {
+  'training-started': z.object({ sessionId: SessionId, session: SessionId }),
+  'training-paused': z.object({ sessionId: SessionId, session: SessionId }),
+  'training-resumed': z.object({ sessionId: SessionId, session: SessionId }),
+  'training-completed': z.object({ sessionId: SessionId, session: SessionId }),
+  'training-failed': z.object({ sessionId: SessionId, session: SessionId, error: z.string() }),
+  /** A step was committed: weights, receipts and checkpoint are stored. */
+  'training-progress': z.object({
+    sessionId: SessionId,
+    session: SessionId,
+    epoch: z.int(),
+    step: z.int(),
+    policyVersion: z.int(),
+    metrics: TrainingMetrics,
+    timestamp: z.iso.datetime(),
+  }),
+  'metrics-update': z.object({ sessionId: SessionId, step: z.int(), metrics: TrainingMetrics }),
+  'checkpoint-saved': z.object({
+    sessionId: SessionId,
+    session: SessionId,
+    epoch: z.int(),
+    checkpointPath: z.string(),
+    metrics: TrainingMetrics,
+  }),
+  /** What the trainer is doing, for the room's status line. `until`: when the phase ends by itself, if known. */
+  'training-phase': z.object({
+    sessionId: SessionId,
+    phase: z.enum(['generating', 'voting', 'settling', 'learning', 'waiting-for-votes']),
+    step: z.int(),
+    until: z.iso.datetime().nullable(),
+  }),
+  'sample-started': z.object({
+    sessionId: SessionId,
+    sampleId: Uuid,
+    prompt: z.string(),
+    policyVersion: z.int(),
+    step: z.int(),
+    origin: z.enum(['rollout', 'ask']),
+  }),
+  /** `text` stands at character `offset` of the response. */
+  'sample-tokens': z.object({ sessionId: SessionId, sampleId: Uuid, offset: z.int(), text: z.string() }),
+  /** The response is whole and open to votes. */
+  'sample-ready': z.object({ sessionId: SessionId, sampleId: Uuid, response: z.string() }),
+  'voting-closed': z.object({ sessionId: SessionId, sampleId: Uuid, crowd: CrowdValue }),
+  /** A vote was stored. `crowd` only reaches those who have voted on the sample (rule V3). */
+  'feedback-received': z.object({
+    sessionId: SessionId,
+    sampleId: Uuid.nullable(),
+    votes: z.int(),
+    crowd: CrowdValue.optional(),
+  }),
+  'feedback-withdrawn': z.object({
+    sessionId: SessionId,
+    sampleId: Uuid.nullable(),
+    votes: z.int(),
+    crowd: CrowdValue.optional(),
+  }),
+  /** The step used this many votes. */
+  'feedback-processed': z.object({ sessionId: SessionId, step: z.int(), votes: z.int() }),
+} as const
+export type RoomEvents = { [E in keyof typeof roomEvents]: z.infer<(typeof roomEvents)[E]> }
+export type RoomEventName = keyof RoomEvents
+/** One entry of a session's log. */
+export type RoomEvent = { [E in RoomEventName]: { event: E; payload: RoomEvents[E] } }[RoomEventName]
+
+// ---------------------------------------------------------------- snapshot
+
+export const SessionSnapshot = z.object({
+  seq: Seq,
+  session: TrainingSession,
+  /** Oldest first. */
+  samples: z.array(Sample),
+  /** Oldest first. */
+  steps: z.array(StepMetrics),
+  /** The reader's latest receipts, newest first. */
+  receipts: z.array(Receipt),
+  /** Raters here now. */
+  raters: z.int(),
+})
+export type SessionSnapshot = z.infer<typeof SessionSnapshot>
+
+// ---------------------------------------------------------------- socket
+
+export const ErrorCode = z.enum([
+  'invalid',
+  'unauthenticated',
+  'forbidden',
+  'not-found',
+  'conflict',
+  'too-large',
+  'too-frequent',
+  'unavailable',
+  'internal',
+])
+export type ErrorCode = z.infer<typeof ErrorCode>
+
+/** How every client event is answered (rule P2). */
+export type Ack<T = unknown> = { ok: true; data: T } | { ok: false; code: ErrorCode; message: string }
+
+export const JoinSession = z.union([
+  SessionId.transform((sessionId) => ({ sessionId, since: undefined as string | undefined })),
+  /** `since`: the last seq seen; what was missed follows, or a snapshot where the log no longer reaches back. */
+  z.object({ sessionId: SessionId, since: Seq.optional() }),
+])
+export const Ask = z.object({ sessionId: SessionId, prompt: z.string().trim().min(1).max(limits.promptChars) })
+
+export const clientEvents = {
+  'join-session': JoinSession,
+  'leave-session': SessionId,
+  'submit-feedback': Vote,
+  'withdraw-feedback': Uuid,
+  'subscribe-metrics': SessionId,
+  'unsubscribe-metrics': SessionId,
+  ask: Ask,
+} as const
+export type ClientEventName = keyof typeof clientEvents
+
+/** The data of each acknowledgement. */
+export interface AckData {
+  /** A `session-snapshot` event or the missed events precede the acknowledgement. */
+  'join-session': { sessionId: string; seq: string; caughtUp: boolean }
+  'leave-session': { sessionId: string }
+  'submit-feedback': { id: string; sampleId: string | null; value: number; crowd: CrowdValue | null; duplicate: boolean }
+  'withdraw-feedback': { id: string }
+  'subscribe-metrics': { sessionId: string }
+  'unsubscribe-metrics': { sessionId: string }
+  ask: { sampleId: string }
+}
+
+export type ClientToServer = {
+  [E in ClientEventName]: (body: z.input<(typeof clientEvents)[E]>, ack?: (answer: Ack<AckData[E]>) => void) => void
+}
+export type ServerToClient = {
+  [E in RoomEventName]: (payload: RoomEvents[E] & { seq: string }) => void
+} & {
+  'session-snapshot': (snapshot: SessionSnapshot) => void
+  presence: (payload: { sessionId: string; raters: number }) => void
+  /** To the vote's author alone. */
+  receipt: (receipt: Receipt) => void
+  /** To the vote's author alone: its epoch is on the chain. */
+  recorded: (payload: { feedbackId: string; epochId: number; txHash: string }) => void
+  'feedback-error': (payload: { error: string; code: ErrorCode }) => void
+}
+
+// ---------------------------------------------------------------- REST
+
+export const Credentials = {
+  guest: z.object({ displayName: name.optional() }),
+  register: z.object({ username: name, email: z.email().max(200).optional(), password: z.string().min(8).max(200) }),
+  login: z.object({ username: name, password: z.string().min(1).max(200) }),
+  refresh: z.object({ refreshToken: z.string().min(1).max(200) }),
+  walletVerify: z.object({ message: z.string().max(4_000), signature: z.string().regex(/^0x[0-9a-f]+$/i).max(2_000) }),
+} as const
+
+export const User = z.object({
+  userId: Uuid,
+  username: z.string(),
+  email: z.string().nullable(),
+  role: Role,
+  guest: z.boolean(),
+  permissions: z.array(z.string()),
+  walletAddress: z.string().nullable(),
+})
+export type User = z.infer<typeof User>
+export interface SignedIn {
+  token: string
+  refreshToken: string
+  user: User
+}
+
+export const StartTraining = z.object({ modelId: z.string().min(1).max(200), configuration: TrainingConfig.prefault({}) })
+
+export const ModelConfig = z.object({
+  name: z.string().trim().min(1).max(200),
+  type: z.enum(['nlp', 'vision', 'audio', 'multimodal', 'full-oni']),
+  architecture: z.string().trim().min(1).max(200),
+  parameters: z.int().min(0).default(0),
+  inputShape: z.array(z.int()).max(8).default([]),
+  outputShape: z.array(z.int()).max(8).default([]),
+  hyperparameters: z.record(z.string(), z.unknown()).default({}),
+  checkpointPath: z.string().max(500).optional(),
+  huggingfaceRepo: z.string().max(200).optional(),
+})
+export type ModelConfig = z.infer<typeof ModelConfig> & { id: string; createdAt: string }
+
+export const LeafFields = z.object({
+  chainId: z.string(),
+  ledger: z.string(),
+  epochId: z.string(),
+  index: z.string(),
+  contributor: z.string(),
+  kind: z.int(),
+  credit: z.string(),
+  recordHash: z.string(),
+})
+export const MerkleProof = z.object({
+  epochId: z.int(),
+  leaf: z.string(),
+  leafFields: LeafFields,
+  proof: z.array(z.string()),
+  root: z.string(),
+  contract: z.string(),
+  chainId: z.int(),
+  txHash: z.string(),
+})
+export type MerkleProof = z.infer<typeof MerkleProof>
+
+export const ProofOfContribute = z.object({
+  contributorId: Uuid,
+  contributionType: z.enum(['training', 'feedback', 'validation', 'compute', 'data']),
+  computeHours: z.number(),
+  dataContributed: z.number(),
+  feedbackProvided: z.number(),
+  qualityScore: z.number(),
+  /** Credit points of this contribution. */
+  rewardTokens: z.number(),
+  timestamp: z.iso.datetime(),
+  verified: z.boolean(),
+  feedbackId: Uuid,
+  sessionId: SessionId,
+  merkleProof: MerkleProof.nullable(),
+})
+export type ProofOfContribute = z.infer<typeof ProofOfContribute>
+export const VerifyContribution = z.object({ proof: MerkleProof })
+
+/** The envelope of every REST answer but /health (rule P5). */
+export type Envelope<T> =
+  | { success: true; data: T; message?: string; timestamp: string; requestId: string }
+  | {
+      success: false
+      error: ErrorCode
+      message: string
+      /** The field that failed, where one did. */
+      path?: string
+      /** Seconds. */
+      retryAfter?: number
+      timestamp: string
+      requestId: string
+    }
