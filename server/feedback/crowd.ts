@@ -15,15 +15,16 @@ export interface WeighedVote {
  * @throws OutOfRange for a value, reliability or prediction outside [0, 1] or a negative κ.
  */
 export function crowdValue(votes: readonly WeighedVote[], prediction: number, shrinkage = 1): number {
-  const kappa = weight('shrinkage', shrinkage)
-  let sum = kappa * unit('prediction', prediction)
-  let weights = kappa
+  unit('prediction', prediction)
+  // The same mean, written from v̂ outwards: exact where there are no votes.
+  let sum = 0
+  let weights = weight('shrinkage', shrinkage)
   for (const vote of votes) {
     const rho = unit('reliability', vote.reliability)
-    sum += rho * unit('value', vote.value)
+    sum += rho * (unit('value', vote.value) - prediction)
     weights += rho
   }
-  return weights === 0 ? prediction : Math.min(1, sum / weights)
+  return weights === 0 ? prediction : Math.min(1, Math.max(0, prediction + sum / weights))
 }
 
 /**
