@@ -1,0 +1,67 @@
+/**
+ * Global-norm gradient clipping (Pascanu et al. 2013) and AdamW (Loshchilov &
+ * Hutter 2019) as graph operations, in PyTorch's form: decay acts on the
+ * weights by lr·wd, epsilon is added after the bias-corrected root.
+ */
+import { type Tensor } from './tensor.ts'
+import { add, div, minimum, mul, sqrt, sub } from './elementwise.ts'
+import type { Graph } from './graph.ts'
+import { reduceSum } from './reduce.ts'
+
+export interface AdamWOptions {
+  beta1: number
+  beta2: number
+  epsilon: number
+  weightDecay: number
+  /** The gradients' joint 2-norm is brought down to this; 0 leaves them alone. */
+  maxGradientNorm: number
+}
+
+/** A weight by its state name, and its gradient. */
+export interface Descent { name: string; gradient: Tensor }
+
+const rateInput = 'adamw.rate'
+const decayInput = 'adamw.decay'
+const epsilonInput = 'adamw.epsilon'
+
+/**
+ * Adds the updates of every weight and of its moments (states `adam.m/<name>` and
+ * `adam.v/<name>`, zero before the first step) to the graph, and returns the
+ * gradients' norm before clipping (a scalar). Feed `adamWInputs(...)` at each run.
+ */
+export function adamW(graph: Graph, descents: readonly Descent[], options: AdamWOptions): Tensor {
+  const norm = sqrt(descents.map(({ gradient }) => reduceSum(mul(gradient, gradient))).reduce((a, b) => add(a, b)))
+  const shrink = minimum(div(options.maxGradientNorm, add(norm, 1e-6)), 1)
+  const rate = graph.input(rateInput, [])
+  const decay = graph.input(decayInput, [])
+  const epsilon = graph.input(epsilonInput, [])
+  for (const { name, gradient } of descents) {
+    const g = options.maxGradientNorm > 0 ? mul(gradient, shrink) : gradient
+    const weight = graph.state(name, gradient.shape)
+    const [mName, vName] = momentNames(name)
+    const m = graph.state(mName, gradient.shape)
+    const v = graph.state(vName, gradient.shape)
+    const nextM = add(m, mul(sub(g, m), 1 - options.beta1))
+    const nextV = add(mul(v, options.beta2), mul(mul(g, g), 1 - options.beta2))
+    graph.update(mName, nextM)
+    graph.update(vName, nextV)
+    graph.update(name, sub(mul(weight, decay), mul(div(nextM, add(sqrt(nextV), epsilon)), rate)))
+  }
+  return norm
+}
+
+/** What `adamW` reads at optimizer step `step` (1 for the first), with both bias corrections folded in. */
+export function adamWInputs(options: AdamWOptions, step: number, learningRate: number): Record<string, number> {
+  if (!Number.isInteger(step) || step < 1) throw new Error(`adamW: the first step is 1, not ${step}`)
+  const root = Math.sqrt(1 - options.beta2 ** step)
+  return {
+    [rateInput]: learningRate * root / (1 - options.beta1 ** step),
+    [decayInput]: 1 - learningRate * options.weightDecay,
+    [epsilonInput]: options.epsilon * root,
+  }
+}
+
+/** The states in which a weight's first and second moments live. */
+export function momentNames(name: string): [m: string, v: string] {
+  return [`adam.m/${name}`, `adam.v/${name}`]
+}

@@ -1,0 +1,87 @@
+/** Reading and writing by index. An index is int32 and must be within bounds. */
+import { sameShape, tensor, type Tensor } from './tensor.ts'
+import { mul, sub } from './elementwise.ts'
+import { logSoftmax, softmax } from './normalise.ts'
+import { reduceSum } from './reduce.ts'
+import { reshape } from './shape.ts'
+
+/** Rows of a table, an embedding: table [V, C], ids [...] -> [..., C]. */
+export function gather(table: Tensor, ids: Tensor): Tensor {
+  const [rows, width] = table.shape
+  if (rows === undefined || width === undefined || table.shape.length !== 2) throw new Error(`gather: a table has two axes, not [${table.shape}]`)
+  expectIndex('gather', ids)
+  return tensor({
+    op: 'gather', inputs: [table, ids], attributes: {}, shape: [...ids.shape, width], dtype: table.dtype,
+    backward: dy => [scatterAddRows(reshape(ids, [-1]), reshape(dy, [-1, width]), rows), null],
+  })
+}
+
+/** A table of `rows` zero rows with `values` added at `ids`: ids [N], values [N, C] -> [rows, C]. gather's gradient. */
+export function scatterAddRows(ids: Tensor, values: Tensor, rows: number): Tensor {
+  expectIndex('scatterAddRows', ids)
+  const [count, width] = values.shape
+  if (width === undefined || !sameShape(ids.shape, [count ?? 0])) throw new Error(`scatterAddRows: ids [${ids.shape}] do not fit values [${values.shape}]`)
+  return tensor({
+    op: 'scatterAddRows', inputs: [ids, values], attributes: { rows }, shape: [rows, width],
+    backward: dy => [null, gather(dy, ids)],
+  })
+}
+
+/** One entry of the last axis for each index: x [..., V], ids [...] -> [...]. */
+export function takeAlong(x: Tensor, ids: Tensor): Tensor {
+  expectRows('takeAlong', x, ids)
+  const width = x.shape.at(-1) ?? 0
+  return tensor({
+    op: 'takeAlong', inputs: [x, ids], attributes: {}, shape: ids.shape, dtype: x.dtype,
+    backward: dy => [putAlong(dy, ids, width), null],
+  })
+}
+
+/** Zeros with one value placed on a new last axis: values [...], ids [...] -> [..., width]. takeAlong's gradient. */
+export function putAlong(values: Tensor, ids: Tensor, width: number): Tensor {
+  expectIndex('putAlong', ids)
+  if (!sameShape(values.shape, ids.shape)) throw new Error(`putAlong: values [${values.shape}] and ids [${ids.shape}] differ`)
+  return tensor({
+    op: 'putAlong', inputs: [values, ids], attributes: { width }, shape: [...ids.shape, width],
+    backward: dy => [takeAlong(dy, ids), null],
+  })
+}
+
+/**
+ * Log-probability of one token for each row of logits: logits [..., V], ids [...] -> [...].
+ * Its gradient, dy·(onehot - softmax), holds one array of the logits' size at a time.
+ */
+export function tokenLogProbs(logits: Tensor, ids: Tensor): Tensor {
+  expectRows('tokenLogProbs', logits, ids)
+  return takeAlong(logSoftmax(logits), ids)
+}
+
+/** Entropy (nats) of each row's softmax: logits [..., V] -> [...]. */
+export function entropy(logits: Tensor): Tensor {
+  const weighted = mul(softmax(logits), logSoftmax(logits))
+  return sub(0, reduceSum(weighted, [-1]))
+}
+
+/**
+ * A cache with `rows` written from each sequence's own position on: cache [B, H, T, D],
+ * rows [B, H, n, D], positions [B] -> [B, H, T, D]. Written in place where the cache is a
+ * state that nothing else reads. No gradient: a cache serves sampling.
+ */
+export function writeRows(cache: Tensor, rows: Tensor, positions: Tensor): Tensor {
+  expectIndex('writeRows', positions)
+  const [batch, heads, length, depth] = cache.shape
+  const [rowBatch, rowHeads, count, rowDepth] = rows.shape
+  const fits = cache.shape.length === 4 && rows.shape.length === 4 && batch === rowBatch && heads === rowHeads && depth === rowDepth
+    && (count ?? 0) <= (length ?? 0) && sameShape(positions.shape, [batch ?? 0])
+  if (!fits) throw new Error(`writeRows: rows [${rows.shape}] at [${positions.shape}] do not fit cache [${cache.shape}]`)
+  return tensor({ op: 'writeRows', inputs: [cache, rows, positions], attributes: {}, shape: cache.shape, backward: null })
+}
+
+function expectIndex(op: string, ids: Tensor): void {
+  if (ids.dtype !== 'int32') throw new Error(`${op}: an index is int32, not ${ids.dtype}`)
+}
+
+function expectRows(op: string, x: Tensor, ids: Tensor): void {
+  expectIndex(op, ids)
+  if (!sameShape(ids.shape, x.shape.slice(0, -1))) throw new Error(`${op}: ids [${ids.shape}] do not fit [${x.shape}]`)
+}

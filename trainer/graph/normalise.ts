@@ -1,0 +1,48 @@
+/** Normalisations over the last axis. */
+import { sameShape, tensor, type Tensor } from './tensor.ts'
+import { exp, mul, sub } from './elementwise.ts'
+import { reduceMean, reduceSum } from './reduce.ts'
+import { sumTo } from './shape.ts'
+
+/** Softmax over the last axis. */
+export function softmax(x: Tensor): Tensor {
+  return tensor({
+    op: 'softmax', inputs: [x], attributes: {}, shape: x.shape,
+    backward: (dy, y) => {
+      const weighted = mul(dy, y)
+      return [sub(weighted, mul(y, reduceSum(weighted, [-1], true)))]
+    },
+  })
+}
+
+/** Log-softmax over the last axis. */
+export function logSoftmax(x: Tensor): Tensor {
+  return tensor({
+    op: 'logSoftmax', inputs: [x], attributes: {}, shape: x.shape,
+    backward: (dy, y) => [sub(dy, mul(exp(y), reduceSum(dy, [-1], true)))],
+  })
+}
+
+/** Layer normalisation over the last axis (Ba et al. 2016): x [..., C], gain [C], bias [C]. */
+export function layerNorm(x: Tensor, gain: Tensor, bias: Tensor, epsilon: number): Tensor {
+  const width = x.shape.slice(-1)
+  if (!sameShape(gain.shape, width) || !sameShape(bias.shape, width)) throw new Error(`layerNorm: gain [${gain.shape}] and bias [${bias.shape}] do not fit [${x.shape}]`)
+  return tensor({
+    op: 'layerNorm', inputs: [x, gain, bias], attributes: { epsilon }, shape: x.shape,
+    backward: (dy, y) => {
+      const inverse = layerNormMoment(y, 'inverseDeviation')
+      const normal = mul(sub(x, layerNormMoment(y, 'mean')), inverse)
+      const scaled = mul(dy, gain)
+      const along = reduceMean(mul(scaled, normal), [-1], true)
+      const dx = mul(sub(sub(scaled, reduceMean(scaled, [-1], true)), mul(normal, along)), inverse)
+      return [dx, sumTo(mul(dy, normal), gain.shape), sumTo(dy, bias.shape)]
+    },
+  })
+}
+
+/** What a `layerNorm` found on the way, kept for its gradient: [..., 1]. */
+function layerNormMoment(normalised: Tensor, moment: 'mean' | 'inverseDeviation'): Tensor {
+  return tensor({
+    op: 'layerNormMoment', inputs: [normalised], attributes: { moment }, shape: [...normalised.shape.slice(0, -1), 1], backward: null,
+  })
+}
