@@ -1,0 +1,171 @@
+/** From a graph of the symbolic language to an ONNX graph, one table entry an operation. */
+import { sizeOf, type DType, type Graph, type OpName, type Tensor } from '../graph/index.ts'
+import { bytesOf, elementTypes, type Attributes, type ElementType, type OnnxGraph, type OnnxValue } from './onnx-format.ts'
+
+export interface Lowered {
+  onnx: OnnxGraph
+  /** Graph input, state, output and update names, and the ONNX values that carry them. */
+  inputs: Map<string, string>
+  states: Map<string, string>
+  outputs: Map<string, string>
+  updates: Map<string, string>
+}
+
+export interface LoweringOptions {
+  /** Write an embedding's gradient as onehotᵀ·dy instead of ScatterND, which WebGPU does not have. */
+  scatterByMatmul: boolean
+}
+
+export function lower(graph: Graph, options: LoweringOptions): Lowered {
+  const emitter = new Emitter(options)
+  const lowered: Lowered = { onnx: emitter.graph, inputs: new Map(), states: new Map(), outputs: new Map(), updates: new Map() }
+  for (const node of graph.nodes()) {
+    emitter.lower(node)
+    if (node.op !== 'input' && node.op !== 'state') continue
+    if (!('name' in node.attributes)) throw new Error(`${node.op} without a name`)
+    const value = emitter.nameOf(node)
+    emitter.graph.inputs.push({ name: value, dtype: node.dtype, shape: node.shape })
+    lowered[node.op === 'input' ? 'inputs' : 'states'].set(node.attributes.name, value)
+  }
+  for (const kind of ['outputs', 'updates'] as const) {
+    for (const [name, node] of graph[kind]) {
+      // An ONNX output has a name of its own, so one tensor may be several outputs or a leaf.
+      const value = `${kind}_${emitter.graph.outputs.length}`
+      emitter.emit('Identity', [emitter.nameOf(node)], {}, value)
+      emitter.graph.outputs.push({ name: value, dtype: node.dtype, shape: node.shape })
+      lowered[kind].set(name, value)
+    }
+  }
+  return lowered
+}
+
+class Emitter {
+  readonly graph: OnnxGraph = { nodes: [], constants: [], inputs: [], outputs: [] as OnnxValue[] }
+  readonly options: LoweringOptions
+  private readonly names = new Map<Tensor, string>()
+  private readonly shapes = new Map<string, string>()
+  private count = 0
+
+  constructor(options: LoweringOptions) {
+    this.options = options
+  }
+
+  lower<K extends OpName>(node: Tensor<K>): void {
+    const entry: Lowering<K> = lowerings[node.op]
+    this.names.set(node, entry(this, node, node.inputs.map(input => this.nameOf(input))))
+  }
+
+  nameOf(node: Tensor): string {
+    const name = this.names.get(node)
+    if (name === undefined) throw new Error(`${node.op} is read before it is computed`)
+    return name
+  }
+
+  fresh(): string {
+    return `t${this.count++}`
+  }
+
+  emit(opType: string, inputs: string[], attributes: Attributes = {}, output = this.fresh(), domain = ''): string {
+    return this.emitMany(opType, inputs, attributes, [output], domain)
+  }
+
+  emitMany(opType: string, inputs: string[], attributes: Attributes, outputs: [string, ...string[]], domain = ''): string {
+    this.graph.nodes.push({ opType, domain, inputs, outputs, attributes })
+    return outputs[0]
+  }
+
+  constant(type: ElementType, shape: readonly number[], data: Uint8Array): string {
+    const name = this.fresh()
+    this.graph.constants.push({ name, type, shape, data })
+    return name
+  }
+
+  /** A list of int64, as ONNX wants shapes and axes; equal lists are one constant. */
+  longs(values: readonly number[], scalar = false): string {
+    const key = `${scalar ? 'scalar' : 'list'} ${values}`
+    const known = this.shapes.get(key)
+    if (known !== undefined) return known
+    const name = this.constant('int64', scalar ? [] : [values.length], bytesOf(BigInt64Array.from(values, BigInt)))
+    this.shapes.set(key, name)
+    return name
+  }
+
+  float(value: number): string {
+    return this.constant('float32', [], bytesOf(Float32Array.of(value)))
+  }
+
+  cast(name: string, type: ElementType): string {
+    return this.emit('Cast', [name], { to: { i: elementTypes[type] } })
+  }
+
+  zeros(dtype: DType, shape: readonly number[]): string {
+    return this.constant(dtype, shape, new Uint8Array(sizeOf(shape) * (dtype === 'bool' ? 1 : 4)))
+  }
+}
+
+type Lowering<K extends OpName> = (e: Emitter, node: Tensor<K>, inputs: string[]) => string
+
+/** An operation that ONNX has as it is. */
+const same = (opType: string, domain = '') => (e: Emitter, _: unknown, inputs: string[]): string => e.emit(opType, inputs, {}, undefined, domain)
+const leaf = (e: Emitter): string => e.fresh()
+const reduction = (opType: string) => (e: Emitter, { attributes }: Tensor<'reduceSum' | 'reduceMean' | 'reduceMax'>, [x = '']: string[]): string =>
+  e.emit(opType, [x, e.longs(attributes.axes)], { keepdims: { i: attributes.keepDims ? 1 : 0 } })
+
+const lowerings: { [K in OpName]: Lowering<K> } = {
+  input: leaf,
+  state: leaf,
+  constant: (e, node) => e.constant(node.dtype, node.shape, bytesOf(node.attributes.data)),
+  neg: same('Neg'), exp: same('Exp'), log: same('Log'), sqrt: same('Sqrt'), reciprocal: same('Reciprocal'), abs: same('Abs'),
+  tanh: same('Tanh'), sigmoid: same('Sigmoid'), relu: same('Relu'), softplus: same('Softplus'), sin: same('Sin'), cos: same('Cos'),
+  gelu: same('FastGelu', 'com.microsoft'),
+  add: same('Add'), sub: same('Sub'), mul: same('Mul'), div: same('Div'), minimum: same('Min'), maximum: same('Max'),
+  less: same('Less'), greater: same('Greater'), equal: same('Equal'), and: same('And'), or: same('Or'), not: same('Not'),
+  where: same('Where'),
+  cast: (e, node, [x = '']) => e.cast(x, node.dtype),
+  clip: (e, { attributes }, [x = '']) => e.emit('Clip', [x, e.float(attributes.min), e.float(attributes.max)]),
+  stopGradient: same('Identity'),
+  reshape: (e, node, [x = '']) => e.emit('Reshape', [x, e.longs(node.shape)], { allowzero: { i: 1 } }),
+  broadcastTo: (e, node, [x = '']) => e.emit('Expand', [x, e.longs(node.shape)]),
+  transpose: (e, { attributes }, [x = '']) => e.emit('Transpose', [x], { perm: { ints: attributes.permutation } }),
+  concat: (e, { attributes }, inputs) => e.emit('Concat', inputs, { axis: { i: attributes.axis } }),
+  slice: (e, { attributes }, [x = '']) => e.emit('Slice', [x, e.longs(attributes.starts), e.longs(attributes.ends)]),
+  pad: (e, { attributes }, [x = '']) => e.emit('Pad', [x, e.longs([...attributes.before, ...attributes.after])]),
+  reduceSum: reduction('ReduceSum'),
+  reduceMean: reduction('ReduceMean'),
+  reduceMax: reduction('ReduceMax'),
+  argMax: (e, _, [x = '']) => e.cast(e.emit('ArgMax', [x], { axis: { i: -1 }, keepdims: { i: 0 } }), 'int32'),
+  matmul: (e, node, inputs) => {
+    const { transposeA, transposeB, alpha } = node.attributes
+    if (!transposeA && !transposeB && alpha === 1) return e.emit('MatMul', inputs)
+    const flags = { transA: { i: transposeA ? 1 : 0 }, transB: { i: transposeB ? 1 : 0 }, alpha: { f: alpha } }
+    return node.shape.length === 2 ? e.emit('Gemm', inputs, flags) : e.emit('FusedMatMul', inputs, flags, undefined, 'com.microsoft')
+  },
+  gather: same('Gather'),
+  scatterAddRows: (e, node, [ids = '', values = '']) => {
+    if (e.options.scatterByMatmul) {
+      const oneHot = e.emit('OneHot', [ids, e.longs([node.attributes.rows], true), e.constant('float32', [2], bytesOf(Float32Array.of(0, 1)))]) // [N, rows]
+      return e.emit('Gemm', [oneHot, values], { transA: { i: 1 } })
+    }
+    const rows = e.emit('Unsqueeze', [e.cast(ids, 'int64'), e.longs([1])]) // [N] -> [N, 1]
+    return e.emit('ScatterND', [e.zeros('float32', node.shape), rows, values], { reduction: { s: 'add' } })
+  },
+  takeAlong: (e, _, [x = '', ids = '']) => {
+    const columns = e.emit('Unsqueeze', [ids, e.longs([-1])]) // [...] -> [..., 1]
+    return e.emit('Squeeze', [e.emit('GatherElements', [x, columns], { axis: { i: -1 } }), e.longs([-1])])
+  },
+  putAlong: (e, node, [values = '', ids = '']) => {
+    const zeros = e.emit('Expand', [e.float(0), e.longs(node.shape)])
+    const [columns, entries] = [ids, values].map(name => e.emit('Unsqueeze', [name, e.longs([-1])])) // [...] -> [..., 1]
+    return e.emit('ScatterElements', [zeros, columns ?? '', entries ?? ''], { axis: { i: -1 } })
+  },
+  writeRows: () => {
+    throw new Error('writeRows: not lowered')
+  },
+  softmax: (e, _, inputs) => e.emit('Softmax', inputs, { axis: { i: -1 } }),
+  logSoftmax: (e, _, inputs) => e.emit('LogSoftmax', inputs, { axis: { i: -1 } }),
+  layerNorm: (e, { attributes }, inputs) => {
+    const y = e.fresh()
+    return e.emitMany('LayerNormalization', inputs, { axis: { i: -1 }, epsilon: { f: attributes.epsilon } }, [y, `${y}.mean`, `${y}.inverseDeviation`])
+  },
+  layerNormMoment: (_, { attributes }, [y = '']) => `${y}.${attributes.moment}`,
+}

@@ -1,0 +1,61 @@
+/** Named state in host memory, each with a spare buffer of its size once something updates it. */
+import * as ort from 'onnxruntime-node'
+import { sameShape, sizeOf, type Shape } from '../graph/index.ts'
+import type { StateStore } from './engine.ts'
+
+export interface HostStates extends StateStore {
+  /** The tensor that a run reads; throws where the state is missing or has another shape. */
+  current(name: string, shape: Shape): ort.Tensor
+  /** The tensor that a run writes the next value to. */
+  spare(name: string): ort.Tensor
+  /** Makes what was written to the spare the current value. */
+  swap(name: string): void
+}
+
+interface Held { shape: Shape; current: Float32Array; spare: Float32Array | null }
+
+export function openHostStates(): HostStates {
+  const held = new Map<string, Held>()
+  const find = (name: string): Held => {
+    const found = held.get(name)
+    if (!found) throw new Error(`no state ${name} has been set`)
+    return found
+  }
+  const hold = (name: string, shape: Shape, data: Float32Array): void => {
+    if (data.length !== sizeOf(shape)) throw new Error(`state ${name} [${shape}] was given ${data.length} values`)
+    held.set(name, { shape: [...shape], current: data, spare: null })
+  }
+  const spareOf = (name: string): Float32Array => {
+    const found = find(name)
+    found.spare ??= new Float32Array(found.current.length)
+    return found.spare
+  }
+  return {
+    set: (name, shape, data) => hold(name, shape, data.slice()),
+    zero: (name, shape) => hold(name, shape, new Float32Array(sizeOf(shape))),
+    get: async name => find(name).current.slice(),
+    shape: name => find(name).shape,
+    has: name => held.has(name),
+    names: (prefix = '') => [...held.keys()].filter(name => name.startsWith(prefix)).sort(),
+    copy: (from, to) => hold(to, find(from).shape, find(from).current.slice()),
+    delete(name) {
+      find(name)
+      held.delete(name)
+    },
+    get bytes() {
+      return [...held.values()].reduce((total, { current, spare }) => total + current.byteLength + (spare?.byteLength ?? 0), 0)
+    },
+    current(name, shape) {
+      const found = find(name)
+      if (!sameShape(found.shape, shape)) throw new Error(`state ${name} is [${found.shape}], and the graph reads [${shape}]`)
+      return new ort.Tensor('float32', found.current, found.shape)
+    },
+    spare: name => new ort.Tensor('float32', spareOf(name), find(name).shape),
+    swap(name) {
+      const found = find(name)
+      const next = spareOf(name)
+      found.spare = found.current
+      found.current = next
+    },
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * The default engine: a graph becomes one ONNX model and runs on ONNX Runtime.
+ * Weights and moments are inputs whose updated values land in buffers of their
+ * own (two per updated state, exchanged after each run), so nothing is copied.
+ */
+import * as ort from 'onnxruntime-node'
+import { sizeOf, type Graph, type Tensor } from '../graph/index.ts'
+import { checkFeeds, leavesOf, outputsOf, type Device, type Engine, type Feeds, type HostTensor, type Outputs, type Program } from './engine.ts'
+import { encodeModel } from './onnx-format.ts'
+import { lower, type Lowered } from './onnx-lowering.ts'
+import { openHostStates, type HostStates } from './onnx-states.ts'
+import { availableParallelism } from 'node:os'
+
+export interface OnnxOptions {
+  device?: Device | 'auto'
+  /** Threads inside one operation; all cores by default. */
+  threads?: number
+}
+
+export async function openOnnx(options: OnnxOptions = {}): Promise<Engine> {
+  const device = options.device === undefined || options.device === 'auto' ? 'cpu' : options.device
+  if (device !== 'cpu') throw new Error(`onnx: the ${device} device is not supported`)
+  const threads = options.threads ?? availableParallelism()
+  const states = openHostStates()
+  const sessions = new Set<ort.InferenceSession>()
+  return {
+    name: `onnxruntime ${device}`,
+    device,
+    states,
+    async compile(graph) {
+      const lowered = lower(graph, { scatterByMatmul: false })
+      const session = await ort.InferenceSession.create(encodeModel(lowered.onnx), {
+        executionProviders: [device],
+        graphOptimizationLevel: 'all',
+        intraOpNumThreads: threads,
+        interOpNumThreads: 1,
+        executionMode: 'sequential',
+        enableCpuMemArena: true,
+        enableMemPattern: true,
+      })
+      sessions.add(session)
+      const release = async () => {
+        if (sessions.delete(session)) await session.release()
+      }
+      return openProgram({ graph, lowered, session, states, release, rename: name => name })
+    },
+    async close() {
+      await Promise.all([...sessions].map(session => session.release()))
+      sessions.clear()
+      for (const name of states.names()) states.delete(name)
+    },
+  }
+}
+
+interface Parts {
+  graph: Graph
+  lowered: Lowered
+  session: ort.InferenceSession
+  states: HostStates
+  rename: (name: string) => string
+  release: () => Promise<void>
+}
+
+function openProgram(parts: Parts): Program {
+  const { graph, lowered, session, states, rename } = parts
+  const inputs = leavesOf(graph, 'input')
+  const stateTensors = leavesOf(graph, 'state')
+  return {
+    run: feeds => run(feeds),
+    withStates: next => openProgram({ ...parts, rename: name => next(rename(name)) }),
+    dispose: parts.release,
+  }
+
+  async function run(feeds: Feeds): Promise<Outputs> {
+    const bound: Record<string, ort.Tensor> = {}
+    for (const [name, data] of checkFeeds(inputs, feeds)) bound[valueOf(lowered.inputs, name)] = hostTensor(tensorOf(inputs, name), data)
+    for (const [name, tensor] of stateTensors) bound[valueOf(lowered.states, name)] = states.current(rename(name), tensor.shape)
+    const fetches: Record<string, ort.Tensor | null> = {}
+    for (const value of lowered.outputs.values()) fetches[value] = null
+    for (const [name, value] of lowered.updates) fetches[value] = states.spare(rename(name))
+    const results = await session.run(bound, fetches)
+    for (const name of lowered.updates.keys()) states.swap(rename(name))
+    const outputs = new Map<string, HostTensor>()
+    for (const [name, tensor] of graph.outputs) {
+      const result = results[valueOf(lowered.outputs, name)]
+      if (!result) throw new Error(`run: no output ${name} came back`)
+      outputs.set(name, { dtype: tensor.dtype, shape: tensor.shape, data: hostData(result) })
+    }
+    return outputsOf(outputs)
+  }
+}
+
+function hostTensor({ dtype, shape }: Tensor, data: HostTensor['data']): ort.Tensor {
+  if (data instanceof Float32Array) return new ort.Tensor('float32', data, shape)
+  if (data instanceof Int32Array) return new ort.Tensor('int32', data, shape)
+  if (dtype === 'bool') return new ort.Tensor('bool', data, shape)
+  throw new Error(`${dtype} [${sizeOf(shape)}] cannot be fed from a ${data.constructor.name}`)
+}
+
+function hostData({ data }: ort.Tensor): HostTensor['data'] {
+  if (data instanceof Float32Array || data instanceof Int32Array || data instanceof Uint8Array) return data
+  throw new Error(`run: an output came back as ${data.constructor.name}`)
+}
+
+function valueOf(values: ReadonlyMap<string, string>, name: string): string {
+  const value = values.get(name)
+  if (value === undefined) throw new Error(`${name} was not lowered`)
+  return value
+}
+
+function tensorOf(leaves: ReadonlyMap<string, Tensor>, name: string): Tensor {
+  const tensor = leaves.get(name)
+  if (!tensor) throw new Error(`the graph has no leaf ${name}`)
+  return tensor
+}
