@@ -1,0 +1,111 @@
+import { resolve } from 'node:path'
+import { z } from 'zod'
+
+/**
+ * Reads and checks the environment. Besides the `main.ts` files this is the only place that
+ * does. `secrets` names the ones that this process cannot do without: none has a default
+ * (rule S1), so the trainer starts without JWT_SECRET and the server doesn't.
+ *
+ * @throws ConfigError, one line that names every variable that is missing or wrong.
+ */
+export function loadConfig<S extends SecretName = never>(
+  env: NodeJS.ProcessEnv,
+  secrets: readonly S[] = [],
+): Config & { secrets: Record<S, string> } {
+  // An empty value is what a compose file makes of an unset one.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const parsed = Environment.safeParse(given)
+  const issues = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => describe(issue, given))
+  for (const name of secrets) if (given[name] === undefined) issues.push(`${name} is missing`)
+  if (!parsed.success || issues.length > 0) throw new ConfigError([...new Set(issues)].join('; '))
+  const e = parsed.data
+  return {
+    env: e.NODE_ENV,
+    port: e.PORT,
+    databaseUrl: e.DATABASE_URL,
+    redisUrl: e.REDIS_URL,
+    allowedOrigins: e.ALLOWED_ORIGINS,
+    trustProxy: e.TRUST_PROXY,
+    logLevel: e.LOG_LEVEL,
+    modelsPath: resolve(e.MODELS_PATH),
+    checkpointsPath: resolve(e.CHECKPOINTS_PATH),
+    downloadsPath: resolve(e.DOWNLOADS_PATH),
+    cachePath: resolve(e.CACHE_PATH),
+    blockchain: {
+      networkId: e.BLOCKCHAIN_NETWORK_ID,
+      rpcUrl: e.BLOCKCHAIN_RPC_URL,
+      contractAddress: e.CONTRACT_ADDRESS,
+      syncIntervalMs: e.BLOCKCHAIN_SYNC_INTERVAL,
+    },
+    secrets: Object.fromEntries(secrets.map((name) => [name, e[name]])) as Record<S, string>,
+  }
+}
+
+const describe = (issue: z.core.$ZodIssue, given: Record<string, unknown>) => {
+  const name = issue.path.join('.')
+  return given[name] === undefined ? `${name} is missing` : `${name} is wrong: ${issue.message}`
+}
+
+export class ConfigError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'ConfigError'
+  }
+}
+
+export interface Config {
+  env: 'development' | 'test' | 'production'
+  port: number
+  databaseUrl: string
+  redisUrl: string
+  /** Origins that may call from a browser, besides the server's own; `*` for all. */
+  allowedOrigins: string[]
+  /** Proxies in front of the server whose X-Forwarded-For is believed. */
+  trustProxy: number
+  logLevel: z.output<typeof LogLevel>
+  /** Absolute paths. */
+  modelsPath: string
+  checkpointsPath: string
+  downloadsPath: string
+  cachePath: string
+  blockchain: {
+    networkId: number | undefined
+    /** Undefined: this installation has no chain. */
+    rpcUrl: string | undefined
+    contractAddress: string | undefined
+    syncIntervalMs: number
+  }
+}
+
+const LogLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+const origins = z.string().transform((list) => list.split(',').map((origin) => origin.trim()).filter((origin) => origin !== ''))
+
+const Secrets = z.object({
+  /** Signs the access tokens. */
+  JWT_SECRET: z.string().min(32, 'at least 32 characters').optional(),
+  /** Encrypts personal data at rest: 32 bytes, in hex. */
+  DATA_KEY: z.string().regex(/^[0-9a-f]{64}$/i, '64 hex digits').optional(),
+  /** Pays for the recorder's transactions. */
+  BLOCKCHAIN_PRIVATE_KEY: z.string().regex(/^0x[0-9a-f]{64}$/i, '0x and 64 hex digits').optional(),
+})
+export type SecretName = keyof z.output<typeof Secrets>
+
+const Environment = Secrets.extend({
+  NODE_ENV: z.enum(['development', 'test', 'production']).default('production'),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(3001),
+  DATABASE_URL: z.string(),
+  REDIS_URL: z.string(),
+  ALLOWED_ORIGINS: origins.default([]),
+  TRUST_PROXY: z.coerce.number().int().min(0).max(8).default(0),
+  LOG_LEVEL: LogLevel.default('info'),
+  MODELS_PATH: z.string().default('./models'),
+  CHECKPOINTS_PATH: z.string().default('./.attune/checkpoints'),
+  DOWNLOADS_PATH: z.string().default('./.attune/downloads'),
+  CACHE_PATH: z.string().default('./.attune/cache'),
+  BLOCKCHAIN_NETWORK_ID: z.coerce.number().int().positive().optional(),
+  BLOCKCHAIN_RPC_URL: z.url().optional(),
+  CONTRACT_ADDRESS: z.string().regex(/^0x[0-9a-f]{40}$/i, '0x and 40 hex digits').optional(),
+  BLOCKCHAIN_SYNC_INTERVAL: z.coerce.number().int().min(1_000).default(60_000),
+})

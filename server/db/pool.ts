@@ -1,0 +1,48 @@
+import pg from 'pg'
+
+export type Pool = pg.Pool
+/** What a query needs: the pool, or a client inside a transaction. */
+export type Db = Pick<pg.ClientBase, 'query'>
+
+/**
+ * Opens a pool. `onIdleError` hears of connections that broke while nobody used them (the next
+ * query simply opens another); without a listener Node would end the process.
+ */
+export function openPool(databaseUrl: string, onIdleError: (error: Error) => void, max = 10): Pool {
+  const pool = new pg.Pool({ connectionString: databaseUrl, max, connectionTimeoutMillis: 5_000, types })
+  pool.on('error', onIdleError)
+  return pool
+}
+
+/** Runs `fn` in one transaction: committed when it returns, rolled back when it throws. */
+export async function transaction<T>(pool: Pool, fn: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    await client.query('begin')
+    const result = await fn(client)
+    await client.query('commit')
+    return result
+  } catch (error) {
+    await client.query('rollback').catch((failure: Error) => (broken = failure))
+    throw error
+  } finally {
+    // A connection that could not roll back must not serve anybody else.
+    client.release(broken)
+  }
+}
+
+/** Whether `error` is Postgres refusing a duplicate (of `constraint`, where it is given). */
+export function isDuplicate(error: unknown, constraint?: string): boolean {
+  return (
+    error instanceof pg.DatabaseError &&
+    error.code === '23505' &&
+    (constraint === undefined || error.constraint === constraint)
+  )
+}
+
+/** int8 as number: every bigint column of ours stays far below 2^53. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+}
