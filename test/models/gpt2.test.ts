@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { fileURLToPath } from 'node:url'
+import { Graph, gradients } from '../../trainer/graph/index.ts'
+import type { Engine } from '../../trainer/engines/engine.ts'
+import { openOnnx } from '../../trainer/engines/onnx.ts'
+import { loadWeights, readModel, type Gpt2Model } from '../../trainer/models/directory.ts'
+import { languageModelLoss, openFit } from '../../trainer/models/fit.ts'
+import { gpt2Hidden, gpt2Logits, gpt2Parameters, tokenFeeds, tokenInputs } from '../../trainer/models/gpt2.ts'
+import { readSafetensors, type SafetensorsFile } from '../../trainer/models/safetensors.ts'
+
+// See test/fixtures/gpt2-tiny/README.md: what PyTorch and transformers compute.
+const directory = fileURLToPath(new URL('../fixtures/gpt2-tiny', import.meta.url))
+let engine: Engine
+let model: Gpt2Model
+let expected: SafetensorsFile
+
+beforeAll(async () => {
+  engine = await openOnnx()
+  model = await readModel(directory)
+  expected = await readSafetensors(`${directory}/expected.safetensors`)
+})
+afterAll(() => engine.close())
+
+describe('GPT-2 against PyTorch', () => {
+  test('logits agree to 2e-4, left-padded rows included', async () => {
+    const [batch = 0, length = 0] = expected.int32('input_ids').shape
+    const mask = expected.int32('attention_mask').data
+    const graph = new Graph()
+    graph.output('logits', gpt2Logits(graph, model.config, gpt2Hidden(graph, model.config, tokenInputs(graph, batch, length))))
+    loadWeights(engine.states, model)
+    const program = await engine.compile(graph)
+    const logits = (await program.run({ ...tokenFeeds(expected.int32('input_ids').data, mask, length) })).float32('logits')
+    const wanted = expected.float32('logits').data
+    const vocab = model.config.vocabSize
+    const errors = Array.from(wanted, (value, i) => mask[Math.floor(i / vocab)] ? Math.abs(value - (logits[i] ?? NaN)) : 0)
+    expect(Math.max(...errors)).toBeLessThan(2e-4)
+    expect(mask.filter(entry => entry === 0).length).toBeGreaterThan(0)
+    await program.dispose()
+  })
+
+  test('the loss agrees to 1e-5 and every gradient to 1e-3 of its largest entry', async () => {
+    const { shape: [batch = 0, length = 0], data: ids } = expected.int32('train_ids')
+    const graph = new Graph()
+    const loss = languageModelLoss(graph, model.config, tokenInputs(graph, batch, length))
+    const names = [...gpt2Parameters(model.config)]
+    const slopes = gradients(loss, names.map(([name, shape]) => graph.state(name, shape)))
+    graph.output('loss', loss)
+    slopes.forEach((slope, i) => graph.output(`grad.${names[i]?.[0]}`, slope))
+    loadWeights(engine.states, model)
+    const program = await engine.compile(graph)
+    const outputs = await program.run({ ...tokenFeeds(ids, new Int32Array(ids.length).fill(1), length) })
+    expect(outputs.scalar('loss')).toBeCloseTo(expected.float32('loss').data[0] ?? NaN, 5)
+    for (const [name] of names) expect(relativeError(outputs.float32(`grad.${name}`), expected.float32(`grad.${name}`).data), name).toBeLessThan(1e-3)
+    await program.dispose()
+  })
+
+  test('three AdamW steps give the weights that PyTorch gives', async () => {
+    const { shape: [batch = 0, length = 0], data: ids } = expected.int32('train_ids')
+    loadWeights(engine.states, model)
+    const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradientNorm: 0 }
+    const fit = await openFit(engine, { config: model.config, batch, length, optimizer })
+    for (let step = 0; step < 3; step++) await fit.step({ ids, mask: new Int32Array(ids.length).fill(1) }, 1e-3)
+    for (const name of gpt2Parameters(model.config).keys()) {
+      expect(relativeError(await engine.states.get(name), expected.float32(`adamw3.${name}`).data), name).toBeLessThan(1e-3)
+    }
+    await fit.close()
+  })
+})
+
+/** The largest difference, relative to the largest entry wanted. */
+function relativeError(found: Float32Array, wanted: Float32Array): number {
+  expect(found.length).toBe(wanted.length)
+  const scale = wanted.reduce((max, value) => Math.max(max, Math.abs(value)), 0)
+  return wanted.reduce((max, value, i) => Math.max(max, Math.abs(value - (found[i] ?? NaN))), 0) / scale
+}
