@@ -1,0 +1,120 @@
+// From a contribution's record to its leaf in an epoch's tree. Pure; the same
+// encoding is written down in FORMAT.md, for those who verify without this code.
+
+import { type Address, type Hex, concat, encodeAbiParameters, keccak256, parseAbiParameters, stringToHex } from 'viem'
+import { type Json, canonicalJson } from './canonical.ts'
+import { LedgerError } from './errors.ts'
+
+/** Index = the seed system's number for the kind, `uint8` on chain. */
+export const CONTRIBUTION_KINDS = ['training', 'feedback', 'validation', 'compute', 'data'] as const
+export type ContributionKind = (typeof CONTRIBUTION_KINDS)[number]
+
+/** One ledger in the world: what a leaf is domain-separated by, with the epoch. */
+export type LedgerId = { chainId: number; ledger: Address }
+
+/** One contribution as the log has it. Nothing of it but hashes leaves the house. */
+export type ContributionRecord = {
+  /** The feedback's UUID. */
+  recordId: string
+  /** The contributor's user UUID. */
+  contributorId: string
+  /** The account that the points go to; null while none is linked. */
+  walletAddress: Address | null
+  sessionId: string
+  kind: ContributionKind
+  /** What is committed to beside the ids: sample hash, rating, receipt. */
+  payload: { readonly [key: string]: Json }
+  /** The training step that used it, or null. */
+  usedInStep: number | null
+  /** 32 random bytes of this record alone; stored with it, never derived. */
+  salt: Hex
+}
+
+/** A leaf's fields as they travel (JSON-safe): integers in decimal, hashes in lower-case hex. */
+export type LeafFields = {
+  chainId: string
+  ledger: string
+  epochId: string
+  /** The record's place in its epoch, from 0, in feedback order. */
+  index: string
+  /** Salted commitment to the contributor. */
+  contributor: Hex
+  /** Index in CONTRIBUTION_KINDS. */
+  kind: number
+  /** Credits, whole. */
+  credit: string
+  /** Salted hash of the record. */
+  recordHash: Hex
+}
+
+const LEAF = parseAbiParameters('uint256, address, uint256, uint256, bytes32, uint8, uint256, bytes32')
+const REWARD = parseAbiParameters('uint256, address, uint256, address, uint256')
+
+/** The leaf of a contribution: OpenZeppelin's standard double hash, `keccak(keccak(abi.encode(fields)))`. */
+export function contributionLeaf(fields: LeafFields): Hex {
+  return keccak256(
+    keccak256(
+      encodeAbiParameters(LEAF, [
+        BigInt(fields.chainId),
+        fields.ledger as Address,
+        BigInt(fields.epochId),
+        BigInt(fields.index),
+        fields.contributor,
+        fields.kind,
+        BigInt(fields.credit),
+        fields.recordHash,
+      ]),
+    ),
+  )
+}
+
+/** The leaf of an account's cumulative points in an epoch's rewards tree. */
+export function rewardLeaf(id: LedgerId, epochId: number, account: Address, points: bigint): Hex {
+  return keccak256(
+    keccak256(encodeAbiParameters(REWARD, [BigInt(id.chainId), id.ledger, BigInt(epochId), account, points])),
+  )
+}
+
+/** The fields of a record's leaf. Throws `bad-record` on a malformed salt or record. */
+export function leafFields(
+  id: LedgerId,
+  epochId: number,
+  index: number,
+  record: ContributionRecord,
+  credit: bigint,
+): LeafFields {
+  return {
+    chainId: String(id.chainId),
+    ledger: id.ledger.toLowerCase(),
+    epochId: String(epochId),
+    index: String(index),
+    contributor: contributorCommitment(record.contributorId, record.salt),
+    kind: CONTRIBUTION_KINDS.indexOf(record.kind),
+    credit: String(credit),
+    recordHash: recordHash(record),
+  }
+}
+
+/**
+ * `keccak(salt ‖ "attune:contributor:" ‖ contributorId)`. The salt is the
+ * record's own, so that two records of one person cannot be linked.
+ */
+export function contributorCommitment(contributorId: string, salt: Hex): Hex {
+  return keccak256(concat([checkedSalt(salt), stringToHex(`attune:contributor:${contributorId}`)]))
+}
+
+/** `keccak(salt ‖ canonical JSON of the opening)`. */
+export function recordHash(record: ContributionRecord): Hex {
+  return keccak256(concat([checkedSalt(record.salt), stringToHex(canonicalJson(recordOpening(record)))]))
+}
+
+/** The object behind a record hash: what its contributor may be shown, and may show. */
+export function recordOpening(record: ContributionRecord): { readonly [key: string]: Json } {
+  const { kind, payload, recordId, sessionId, usedInStep } = record
+  return { kind, payload, recordId, sessionId, usedInStep }
+}
+
+function checkedSalt(salt: Hex): Hex {
+  if (!/^0x[0-9a-f]{64}$/.test(salt)) throw new LedgerError('bad-record', 'a salt is 32 bytes in lower-case hex')
+  return salt
+}
