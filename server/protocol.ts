@@ -138,9 +138,9 @@ export type Receipt = z.infer<typeof Receipt>
 
 /** A sample's votes taken together; null until the reader has voted or voting has closed (rule V3). */
 export const CrowdValue = z.object({
-  /** Reliability-weighted mean vote value; null with no votes. */
+  /** Mean vote value; null with no votes. What the update makes of it, reliabilities and all, is in the receipt. */
   value: unit.nullable(),
-  /** Reliability-weighted mean compassion; null with no votes. */
+  /** Mean compassion; null with no votes. */
   compassion: unit.nullable(),
   votes: z.int(),
 })

@@ -1,0 +1,88 @@
+import type { ClientBase, Pool } from 'pg'
+import type { StepMetrics, TrainingMetrics } from '../protocol.ts'
+
+export interface ReceiptRow {
+  feedbackId: string
+  /** Share of the sample's crowd value; 0 where the vote trained the reward model only. */
+  weight: number
+  reliability: number
+  /** h of the sample; null where the vote trained the reward model only. */
+  crowd: number | null
+  advantage: number | null
+  latencyMs: number
+}
+
+export interface StepCommit {
+  sessionId: string
+  step: number
+  policyVersion: number
+  metrics: TrainingMetrics
+  /** Content hash of the checkpoint that holds the state after this step. */
+  checkpoint: string
+  receipts: ReceiptRow[]
+  /** h of each sample that the update used. */
+  crowd: { sampleId: string; value: number }[]
+}
+
+/** A vote of the step was withdrawn or erased before the step was committed: the step must be made again. */
+export class VotesChanged extends Error {}
+
+/**
+ * Commits one step: its row, its receipts, its samples' crowd values and the session's pointer to the
+ * checkpoint, in one transaction on the connection that holds the run's lock (rules T1, T3).
+ *
+ * @throws VotesChanged where a vote is no longer standing; nothing is written then.
+ */
+export async function commitStep(client: ClientBase, commit: StepCommit): Promise<void> {
+  const { receipts } = commit
+  await client.query('begin')
+  try {
+    const standing = await client.query(
+      'select id from feedback where id = any($1::uuid[]) and withdrawn_at is null for share',
+      [receipts.map((r) => r.feedbackId)],
+    )
+    if (standing.rowCount !== receipts.length) throw new VotesChanged('a vote of this step was withdrawn meanwhile')
+    await client.query(
+      `insert into steps (session_id, step, policy_version, metrics, checkpoint, votes)
+       values ($1, $2, $3, $4, $5, $6)`,
+      [commit.sessionId, commit.step, commit.policyVersion, commit.metrics, commit.checkpoint, receipts.length],
+    )
+    await client.query(
+      `insert into receipts (session_id, step, feedback_id, weight, reliability, crowd, advantage, latency_ms)
+       select $1, $2, * from unnest($3::uuid[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::int[])`,
+      [
+        commit.sessionId,
+        commit.step,
+        receipts.map((r) => r.feedbackId),
+        receipts.map((r) => r.weight),
+        receipts.map((r) => r.reliability),
+        receipts.map((r) => r.crowd),
+        receipts.map((r) => r.advantage),
+        receipts.map((r) => r.latencyMs),
+      ],
+    )
+    await client.query(
+      `update samples set crowd = c.value
+       from unnest($1::uuid[], $2::float8[]) c(id, value) where samples.id = c.id`,
+      [commit.crowd.map((c) => c.sampleId), commit.crowd.map((c) => c.value)],
+    )
+    await client.query(
+      `update sessions set current_step = $2, policy_version = $3, metrics = $4, checkpoint = $5 where id = $1`,
+      [commit.sessionId, commit.step, commit.policyVersion, commit.metrics, commit.checkpoint],
+    )
+    await client.query('commit')
+  } catch (error) {
+    await client.query('rollback')
+    throw error
+  }
+}
+
+/** Metrics of the steps after `since`, the latest `limit` of them, oldest first. */
+export async function stepMetrics(pool: Pool, sessionId: string, since: number, limit: number): Promise<StepMetrics[]> {
+  const { rows } = await pool.query<{ step: number; metrics: TrainingMetrics; created_at: Date }>(
+    `select step, metrics, created_at from steps
+     where session_id = $1 and step > $2 order by step desc limit $3`,
+    [sessionId, since, limit],
+  )
+  return rows.reverse().map((row) => ({ step: row.step, metrics: row.metrics, timestamp: row.created_at.toISOString() }))
+}
