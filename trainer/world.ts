@@ -68,8 +68,11 @@ export interface SettledVote {
 
 /** Why a run ended before its last step. */
 export class Interrupted extends Error {
-  constructor(readonly status: Exclude<SessionStatus, 'active'> | 'taken-away') {
+  readonly status: Exclude<SessionStatus, 'active'> | 'taken-away'
+
+  constructor(status: Interrupted['status']) {
     super(`the run is ${status}`)
+    this.status = status
   }
 }
 
