@@ -138,30 +138,36 @@ create table receipts (
 );
 create index receipts_by_step on receipts (session_id, step);
 
--- Epochs on chain. A row is complete (roots, manifest) before anything is sent.
+-- Epochs on chain. A row is complete (roots, manifest) before anything is sent
+-- (rule C4). An epoch belongs to one ledger: another chain begins again at 1.
 create table epochs (
-  id                 int primary key check (id > 0),
   chain_id           bigint not null,
-  ledger             text not null,
+  ledger             text not null check (ledger ~ '^0x[0-9a-f]{40}$'),
+  id                 int not null check (id > 0),
   contributions_root text not null,
   rewards_root       text not null,
   manifest_hash      text not null,
-  manifest           jsonb not null,
+  manifest           text not null,          -- its keccak is manifest_hash, byte for byte
+  balances           jsonb not null,         -- everybody's cumulative points; private
   count              int not null check (count > 0),
   tx_hash            text,
   block_number       bigint,
   block_hash         text,
-  built_at           timestamptz not null default now(),
-  confirmed_at       timestamptz
+  built_at           timestamptz not null default clock_timestamp(),
+  confirmed_at       timestamptz,
+  primary key (chain_id, ledger, id)
 );
 
 -- The primary key is rule C1: no record is in two epochs.
 create table epoch_records (
   feedback_id uuid primary key references feedback,
-  epoch_id    int not null references epochs,
-  leaf_index  int not null,
+  chain_id    bigint not null,
+  ledger      text not null,
+  epoch_id    int not null,
+  leaf_index  int not null check (leaf_index >= 0),
   credit      bigint not null check (credit >= 0),
-  unique (epoch_id, leaf_index)
+  foreign key (chain_id, ledger, epoch_id) references epochs,
+  unique (chain_id, ledger, epoch_id, leaf_index)
 );
 
 -- Facts of this installation: the deployed ledger's address, for one.

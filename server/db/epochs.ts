@@ -1,0 +1,179 @@
+import type { Hex } from 'viem'
+import type { Balances } from '../../contracts/balances.ts'
+import { LedgerError } from '../../contracts/errors.ts'
+import type { ContributionRecord, LedgerId } from '../../contracts/leaf.ts'
+import type { EpochStore, PendingEpoch } from '../../contracts/recorder.ts'
+import { limits } from '../protocol.ts'
+import { isDuplicate, transaction, type Pool } from './pool.ts'
+
+/** A vote that no step has used is recorded without one after this long, seconds: its run is waiting for something else. */
+const unusedAfterSeconds = 3600
+
+/** The recorder's side of the log. */
+export function openEpochStore(pool: Pool): EpochStore {
+  return {
+    async unrecorded(limit) {
+      const { rows } = await pool.query<RecordRow>(
+        `select f.id, f.user_id, u.wallet, f.session_id, f.salt, f.human_rating, f.compassion_rating, f.value,
+                encode(sha256(convert_to(f.input_text || E'\\n' || f.model_response, 'UTF8')), 'hex') as text_hash,
+                r.step, r.weight, r.crowd
+         from feedback f
+         join users u on u.id = f.user_id
+         join sessions s on s.id = f.session_id
+         left join receipts r on r.feedback_id = f.id
+         left join epoch_records e on e.feedback_id = f.id
+         where e.feedback_id is null and f.withdrawn_at is null
+           and f.created_at < clock_timestamp() - make_interval(secs => $2)
+           and (r.feedback_id is not null or s.status in ('completed', 'failed')
+                or f.created_at < clock_timestamp() - make_interval(secs => $3))
+         order by f.seq limit $1`,
+        [limit, (2 * limits.withdrawMs) / 1000, unusedAfterSeconds],
+      )
+      return rows.map(toRecord)
+    },
+    async wallets(contributorIds) {
+      const { rows } = await pool.query<{ contributorId: string; walletAddress: Hex }>(
+        `select id as "contributorId", wallet as "walletAddress" from users where id = any($1::uuid[]) and wallet is not null`,
+        [contributorIds],
+      )
+      return rows
+    },
+    async lastEpoch(ledger) {
+      const { rows } = await pool.query<{ id: number; balances: StoredBalances }>(
+        'select id, balances from epochs where chain_id = $1 and ledger = $2 order by id desc limit 1',
+        keyOf(ledger),
+      )
+      return rows[0] ? { epochId: rows[0].id, balances: fromStored(rows[0].balances) } : null
+    },
+    async saveBuilt(epoch) {
+      try {
+        await transaction(pool, async (client) => {
+          await client.query(
+            `insert into epochs (chain_id, ledger, id, contributions_root, rewards_root, manifest_hash, manifest, balances, count)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+            [
+              ...keyOf(epoch.ledger),
+              epoch.epochId,
+              epoch.contributionsRoot,
+              epoch.rewardsRoot,
+              epoch.manifestHash,
+              epoch.manifest,
+              toStored(epoch.balances),
+              epoch.count,
+            ],
+          )
+          await client.query(
+            `insert into epoch_records (chain_id, ledger, epoch_id, feedback_id, leaf_index, credit)
+             select $1, $2, $3, * from unnest($4::uuid[], $5::int[], $6::bigint[])`,
+            [
+              ...keyOf(epoch.ledger),
+              epoch.epochId,
+              epoch.leaves.map((leaf) => leaf.recordId),
+              epoch.leaves.map((leaf) => Number(leaf.fields.index)),
+              epoch.leaves.map((leaf) => String(leaf.credit)),
+            ],
+          )
+        })
+      } catch (error) {
+        if (isDuplicate(error)) throw new LedgerError('record-twice', `epoch ${epoch.epochId} or one of its records is recorded already`)
+        throw error
+      }
+    },
+    async markSent(ledger, epochId, txHash) {
+      await pool.query('update epochs set tx_hash = $4 where chain_id = $1 and ledger = $2 and id = $3', [
+        ...keyOf(ledger),
+        epochId,
+        txHash,
+      ])
+    },
+    async markConfirmed(ledger, epochId, { txHash, blockNumber, blockHash }) {
+      await pool.query(
+        `update epochs set tx_hash = $4, block_number = $5, block_hash = $6, confirmed_at = clock_timestamp()
+         where chain_id = $1 and ledger = $2 and id = $3`,
+        [...keyOf(ledger), epochId, txHash, String(blockNumber), blockHash],
+      )
+    },
+    async pending(ledger, chainEpoch) {
+      const { rows } = await pool.query<PendingRow>(
+        `select id, contributions_root, rewards_root, manifest_hash, count, tx_hash from epochs
+         where chain_id = $1 and ledger = $2 and (confirmed_at is null or id > $3) order by id`,
+        [...keyOf(ledger), chainEpoch],
+      )
+      return rows.map(toPending)
+    },
+  }
+}
+
+const keyOf = ({ chainId, ledger }: LedgerId): [number, string] => [chainId, ledger.toLowerCase()]
+
+interface RecordRow {
+  id: string
+  user_id: string
+  wallet: Hex | null
+  session_id: string
+  salt: Buffer
+  human_rating: number
+  compassion_rating: number
+  value: number
+  text_hash: string
+  step: number | null
+  weight: number | null
+  crowd: number | null
+}
+
+/** What the leaf commits to: the vote and its receipt, no text. */
+function toRecord(row: RecordRow): ContributionRecord {
+  const used = row.crowd !== null
+  return {
+    recordId: row.id,
+    contributorId: row.user_id,
+    walletAddress: row.wallet,
+    sessionId: row.session_id,
+    kind: 'feedback',
+    payload: {
+      textHash: row.text_hash,
+      humanRating: row.human_rating,
+      compassionRating: row.compassion_rating,
+      value: row.value,
+      step: row.step,
+      weight: row.weight,
+    },
+    usedInStep: used ? row.step : null,
+    salt: `0x${row.salt.toString('hex')}`,
+  }
+}
+
+interface PendingRow {
+  id: number
+  contributions_root: Hex
+  rewards_root: Hex
+  manifest_hash: Hex
+  count: number
+  tx_hash: Hex | null
+}
+
+const toPending = (row: PendingRow): PendingEpoch => ({
+  epochId: row.id,
+  contributionsRoot: row.contributions_root,
+  rewardsRoot: row.rewards_root,
+  manifestHash: row.manifest_hash,
+  count: row.count,
+  txHash: row.tx_hash,
+})
+
+/** JSON has no integers of this size: points are strings there. */
+interface StoredBalances {
+  accounts: { account: Hex; points: string }[]
+  unlinked: { contributorId: string; points: string }[]
+}
+
+const toStored = ({ accounts, unlinked }: Balances): StoredBalances => ({
+  accounts: accounts.map((a) => ({ ...a, points: String(a.points) })),
+  unlinked: unlinked.map((u) => ({ ...u, points: String(u.points) })),
+})
+
+const fromStored = (stored: StoredBalances): Balances => ({
+  accounts: stored.accounts.map((a) => ({ ...a, points: BigInt(a.points) })),
+  unlinked: stored.unlinked.map((u) => ({ ...u, points: BigInt(u.points) })),
+})
+
