@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
-import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { type Address, type Hex, createTestClient, http } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
+import { anvilArgs, anvilPath } from '../../contracts/anvil.ts'
 import { openClient } from '../../contracts/chain.ts'
 
 /**
@@ -14,12 +14,9 @@ import { openClient } from '../../contracts/chain.ts'
  */
 export async function startChain(options: ChainOptions = {}): Promise<TestChain> {
   const { chainId = 31_337, port = await freePort(), state, args = [] } = options
-  const stateArgs = state === undefined ? [] : ['--state', state, '--state-interval', '1']
-  const anvil = spawn(
-    anvilPath(),
-    ['--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chainId), '--quiet', ...stateArgs, ...args],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
-  )
+  const anvil = spawn(anvilPath(), [...anvilArgs({ port, chainId, state }), ...args], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
   const ended = new Promise<void>((resolve) => anvil.once('exit', () => resolve()))
   const rpcUrl = `http://127.0.0.1:${port}`
   const client = openClient(rpcUrl, chainId)
@@ -60,16 +57,6 @@ export const STRANGER = devAccount('0x5de4111afa1a4b94908f83103eb1f1706367c2e68c
 
 function devAccount(privateKey: Hex): { privateKey: Hex; address: Address } {
   return { privateKey, address: privateKeyToAccount(privateKey).address }
-}
-
-/** The binary of the platform's package, so that a signal reaches anvil itself and not a wrapper. */
-export function anvilPath(): string {
-  const require = createRequire(import.meta.url)
-  const arch = process.arch === 'x64' ? 'amd64' : process.arch
-  const binary = process.platform === 'win32' ? 'anvil.exe' : 'anvil'
-  return createRequire(require.resolve('@foundry-rs/anvil/package.json')).resolve(
-    `@foundry-rs/anvil-${process.platform}-${arch}/bin/${binary}`,
-  )
 }
 
 async function freePort(): Promise<number> {

@@ -1,0 +1,26 @@
+import { createRequire } from 'node:module'
+
+/** anvil's binary in the platform's package, so that a signal reaches anvil itself and not a wrapper. */
+export function anvilPath(): string {
+  const require = createRequire(import.meta.url)
+  const arch = process.arch === 'x64' ? 'amd64' : process.arch
+  const binary = process.platform === 'win32' ? 'anvil.exe' : 'anvil'
+  return createRequire(require.resolve('@foundry-rs/anvil/package.json')).resolve(
+    `@foundry-rs/anvil-${process.platform}-${arch}/bin/${binary}`,
+  )
+}
+
+/**
+ * anvil's arguments for a private chain that outlives its process.
+ *
+ * anvil writes its state on SIGINT, and not on SIGTERM, so end it with SIGINT;
+ * the interval bounds what a kill loses to about a second, which the recorder
+ * then sends again. A block is mined for each transaction and none without, so
+ * an idle chain does not grow.
+ *
+ * @param state state file; read at the start if there
+ */
+export function anvilArgs({ port, chainId = 31_337, state }: { port: number; chainId?: number; state?: string }): string[] {
+  const kept = state === undefined ? [] : ['--state', state, '--state-interval', '1']
+  return ['--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chainId), '--quiet', ...kept]
+}

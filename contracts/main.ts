@@ -1,0 +1,80 @@
+/** The recorder process: closes an epoch every BLOCKCHAIN_SYNC_INTERVAL when there is something in it. */
+import { Queue, Worker } from 'bullmq'
+import { pino } from 'pino'
+import type { Address, Hex } from 'viem'
+import { ConfigError, loadConfig } from '../server/config.ts'
+import { openEpochStore } from '../server/db/epochs.ts'
+import { openPool } from '../server/db/pool.ts'
+import { queuePrefix, workerConnection } from '../server/queues.ts'
+import { append, EVERYWHERE, openRedis } from '../server/room.ts'
+import { openLedger } from './chain.ts'
+import { createRecorder } from './recorder.ts'
+
+/** An epoch's job may wait this long for confirmations before it counts as stalled, milliseconds. */
+const lockMs = 30_000
+
+async function main(): Promise<void> {
+  const config = loadConfig(process.env, ['BLOCKCHAIN_PRIVATE_KEY'])
+  const { networkId, rpcUrl, contractAddress, syncIntervalMs } = config.blockchain
+  if (!networkId || !rpcUrl || !contractAddress) {
+    throw new ConfigError('the recorder needs BLOCKCHAIN_NETWORK_ID, BLOCKCHAIN_RPC_URL and CONTRACT_ADDRESS')
+  }
+  const log = pino({ level: config.logLevel, name: 'recorder' })
+  const onError = (error: Error): void => log.warn({ err: error }, 'connection trouble')
+  const pool = openPool(config.databaseUrl, onError, 2)
+  const redis = await openRedis(config.redisUrl, onError)
+  const recorder = createRecorder({
+    store: openEpochStore(pool),
+    chain: openLedger({
+      rpcUrl,
+      address: contractAddress as Address,
+      chainId: networkId,
+      privateKey: config.secrets.BLOCKCHAIN_PRIVATE_KEY as Hex,
+    }),
+    clock: { now: Date.now, sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) },
+    log,
+  })
+
+  const connection = workerConnection(config.redisUrl)
+  const queue = new Queue('epoch', { prefix: queuePrefix, connection })
+  queue.on('error', onError)
+  const worker = new Worker(
+    'epoch',
+    async () => {
+      const closed = await recorder.closeEpoch()
+      if (closed) await append(redis, EVERYWHERE, { event: 'recorded', payload: { epochId: closed.epochId } })
+    },
+    { prefix: queuePrefix, connection, concurrency: 1, lockDuration: lockMs },
+  )
+  worker.on('error', onError)
+  worker.on('failed', (_, error) => log.error({ err: error }, 'the epoch stays open; the next turn goes on with it'))
+
+  // One job at a time in the whole installation: recorders may be many, the leader is one.
+  const schedule = async (): Promise<void> => {
+    try {
+      await queue.setGlobalConcurrency(1)
+      await queue.upsertJobScheduler('epoch', { every: syncIntervalMs }, { opts: { removeOnComplete: true, removeOnFail: true } })
+    } catch (error) {
+      log.warn({ err: error }, 'could not schedule epochs; trying again when Redis is back')
+    }
+  }
+  await schedule()
+  redis.on('ready', schedule) // a Redis that was lost has forgotten the schedule
+  log.info({ ledger: contractAddress, everyMs: syncIntervalMs }, 'recording')
+
+  const stop = async (): Promise<void> => {
+    redis.off('ready', schedule)
+    await worker.close()
+    await queue.close()
+    redis.disconnect()
+    await pool.end()
+    process.exit(0)
+  }
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof ConfigError ? `The recorder can't start: ${error.message}` : error)
+  process.exit(1)
+})

@@ -1,0 +1,214 @@
+import { type Hex, encodeFunctionData, keccak256, parseAbi, toFunctionSelector, toHex, zeroHash } from 'viem'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ledgerAbi } from '../../contracts/abi.ts'
+import { artifact } from '../../contracts/compile.ts'
+import { creditOf } from '../../contracts/credit.ts'
+import { NO_BALANCES } from '../../contracts/balances.ts'
+import { buildEpoch } from '../../contracts/epoch.ts'
+import { CONTRIBUTION_KINDS } from '../../contracts/leaf.ts'
+import { type Deployment, ensureLedger } from '../../scripts/deploy.ts'
+import { ADMIN, RECORDER, STRANGER, type TestChain, startChain } from '../helpers/chain.ts'
+import { callsOf, deployTestLedger, testRecord } from '../helpers/ledger.ts'
+
+let chain: TestChain
+beforeAll(async () => {
+  chain = await startChain()
+})
+afterAll(() => chain.stop())
+
+const content = (n: number) => [keccak256(toHex(`c${n}`)), keccak256(toHex(`r${n}`)), keccak256(toHex(`m${n}`)), 10] as const
+
+/** Sends a call and gives its receipt; rejects with the contract's error by name. */
+async function send(deployment: Deployment, name: string, args: readonly unknown[], key: Hex = RECORDER.privateKey) {
+  const { account, wallet, contract } = callsOf(chain, deployment, key)
+  // The names and arguments vary by test; the contract itself refuses wrong ones.
+  const call = { ...contract, account, functionName: name, args } as Parameters<typeof chain.client.simulateContract>[0]
+  const { request } = await chain.client.simulateContract(call)
+  return chain.client.waitForTransactionReceipt({ hash: await wallet.writeContract(request as never) })
+}
+
+describe('the ABI', () => {
+  it('that Attune types is part of the one that was compiled', () => {
+    const compiled = new Set(artifact('ContributionLedger').abi.map(signature))
+    expect(ledgerAbi.map(signature).filter((part) => !compiled.has(part))).toEqual([])
+  })
+
+  it('has the seed system’s functions under their selectors', () => {
+    const seed = parseAbi([
+      'function recordContribution(string,string,string,uint8,uint256,uint256)',
+      'function recordFeedback(string,string,string,uint256,uint256)',
+      'function getContributorRewards(string) view returns (uint256)',
+    ])
+    const compiled = artifact('ContributionLedger').abi.flatMap((part) => (part.type === 'function' ? [toFunctionSelector(part)] : []))
+    for (const part of seed) expect(compiled).toContain(toFunctionSelector(part))
+  })
+})
+
+describe('epochs', () => {
+  it('have consecutive ids from 1', async () => {
+    const ledger = await deployTestLedger(chain)
+    await expect(send(ledger, 'submitEpoch', [2n, ...content(2)])).rejects.toThrow('EpochOutOfOrder')
+    await expect(send(ledger, 'submitEpoch', [0n, ...content(2)])).rejects.toThrow('EpochOutOfOrder')
+    await send(ledger, 'submitEpoch', [1n, ...content(1)])
+    await expect(send(ledger, 'submitEpoch', [3n, ...content(3)])).rejects.toThrow('EpochOutOfOrder')
+    await send(ledger, 'submitEpoch', [2n, ...content(2)])
+    expect(await chain.client.readContract({ ...callsOf(chain, ledger).contract, functionName: 'lastEpochId' })).toBe(2n)
+  })
+
+  it('sent again change nothing, and with any other content are refused', async () => {
+    const ledger = await deployTestLedger(chain)
+    const { contract } = callsOf(chain, ledger)
+    const first = await send(ledger, 'submitEpoch', [1n, ...content(1)])
+    expect(first.logs).toHaveLength(1)
+    const before = await chain.client.readContract({ ...contract, functionName: 'epochs', args: [1n] })
+    await chain.control.increaseTime({ seconds: 100 })
+    const again = await send(ledger, 'submitEpoch', [1n, ...content(1)])
+    expect(again.logs).toHaveLength(0)
+    expect(await chain.client.readContract({ ...contract, functionName: 'epochs', args: [1n] })).toEqual(before)
+    const [c, r, m, n] = content(1)
+    const other = keccak256('0x00')
+    for (const changed of [[other, r, m, n], [c, other, m, n], [c, r, other, n], [c, r, m, n + 1]]) {
+      await expect(send(ledger, 'submitEpoch', [1n, ...changed])).rejects.toThrow('EpochAlreadyRecorded')
+    }
+  })
+
+  it('are never empty', async () => {
+    const ledger = await deployTestLedger(chain)
+    const [c, r, m] = content(1)
+    await expect(send(ledger, 'submitEpoch', [1n, zeroHash, r, m, 1])).rejects.toThrow('EmptyEpoch')
+    await expect(send(ledger, 'submitEpoch', [1n, c, r, m, 0])).rejects.toThrow('EmptyEpoch')
+  })
+
+  it('are pending for the dispute window they were submitted under, then final', async () => {
+    const ledger = await deployTestLedger(chain, 3_600)
+    const { contract } = callsOf(chain, ledger)
+    const status = (id: bigint) => chain.client.readContract({ ...contract, functionName: 'epochStatus', args: [id] })
+    await send(ledger, 'submitEpoch', [1n, ...content(1)])
+    await send(ledger, 'setDisputeWindow', [60], ADMIN.privateKey)
+    await send(ledger, 'submitEpoch', [2n, ...content(2)])
+    expect([await status(0n), await status(1n), await status(2n), await status(3n)]).toEqual([0, 1, 1, 0])
+    await chain.control.increaseTime({ seconds: 61 })
+    await chain.control.mine({ blocks: 1 })
+    expect([await status(1n), await status(2n)]).toEqual([1, 2])
+    await chain.control.increaseTime({ seconds: 3_600 })
+    await chain.control.mine({ blocks: 1 })
+    expect([await status(1n), await status(2n)]).toEqual([2, 2])
+    await expect(send(ledger, 'setDisputeWindow', [30 * 86_400 + 1], ADMIN.privateKey)).rejects.toThrow('DisputeWindowTooLong')
+  })
+})
+
+describe('roles', () => {
+  it('a stranger, and the admin as well, can record nothing', async () => {
+    const ledger = await deployTestLedger(chain)
+    for (const { privateKey } of [STRANGER, ADMIN]) {
+      for (const [name, args] of [
+        ['submitEpoch', [1n, ...content(1)]],
+        ['recordContribution', ['s', 'm', 'c', 0, 1_000n, 10_000n]],
+        ['recordFeedback', ['s', 'f', 'u', 5n, 5_000n]],
+      ] as const) {
+        await expect(send(ledger, name, args, privateKey)).rejects.toThrow('AccessControlUnauthorizedAccount')
+      }
+    }
+  })
+
+  it('only the admin sets the window and gives or takes the recorder role', async () => {
+    const ledger = await deployTestLedger(chain)
+    const role = keccak256(toHex('RECORDER_ROLE'))
+    for (const { privateKey } of [STRANGER, RECORDER]) {
+      await expect(send(ledger, 'setDisputeWindow', [1], privateKey)).rejects.toThrow('AccessControlUnauthorizedAccount')
+      await expect(send(ledger, 'grantRole', [role, STRANGER.address], privateKey)).rejects.toThrow(
+        'AccessControlUnauthorizedAccount',
+      )
+    }
+    await send(ledger, 'grantRole', [role, STRANGER.address], ADMIN.privateKey)
+    await send(ledger, 'revokeRole', [role, RECORDER.address], ADMIN.privateKey)
+    await send(ledger, 'submitEpoch', [1n, ...content(1)], STRANGER.privateKey)
+    await expect(send(ledger, 'submitEpoch', [2n, ...content(2)])).rejects.toThrow('AccessControlUnauthorizedAccount')
+  })
+
+  it('a private chain’s ledger is deployed once and found again', async () => {
+    const options = { rpcUrl: chain.rpcUrl, privateKey: ADMIN.privateKey }
+    const first = await ensureLedger({ ...options, known: null })
+    expect(first.reused).toBe(false)
+    expect(await ensureLedger({ ...options, known: first.deployment })).toEqual({ ...first, reused: true })
+    const gone = { ...first.deployment, address: STRANGER.address }
+    expect((await ensureLedger({ ...options, known: gone })).reused).toBe(false)
+  })
+})
+
+describe('single records', () => {
+  const credits = (ledger: Deployment, contributor: string) =>
+    chain.client.readContract({ ...callsOf(chain, ledger).contract, functionName: 'getContributorRewards', args: [contributor] })
+
+  it('add their credit to their contributor alone', async () => {
+    const ledger = await deployTestLedger(chain)
+    await send(ledger, 'recordContribution', ['s', 'm', 'ann', 3, 1_500n, 8_000n])
+    await send(ledger, 'recordFeedback', ['s', 'f1', 'ann', 8n, 9_000n])
+    expect(await credits(ledger, 'ann')).toBe(120n + 100n)
+    expect(await credits(ledger, 'bob')).toBe(0n)
+  })
+
+  it('of one vote count once', async () => {
+    const ledger = await deployTestLedger(chain)
+    await send(ledger, 'recordFeedback', ['s', 'f1', 'ann', 8n, 9_000n])
+    await expect(send(ledger, 'recordFeedback', ['s', 'f1', 'ann', 8n, 9_000n])).rejects.toThrow('FeedbackAlreadyRecorded')
+    expect(await credits(ledger, 'ann')).toBe(100n)
+  })
+
+  it('out of their ranges are refused', async () => {
+    const ledger = await deployTestLedger(chain)
+    await expect(send(ledger, 'recordFeedback', ['s', 'f', 'u', 0n, 0n])).rejects.toThrow('ScoreOutOfRange')
+    await expect(send(ledger, 'recordFeedback', ['s', 'f', 'u', 11n, 0n])).rejects.toThrow('ScoreOutOfRange')
+    await expect(send(ledger, 'recordFeedback', ['s', 'f', 'u', 1n, 10_001n])).rejects.toThrow('ScoreOutOfRange')
+    await expect(send(ledger, 'recordContribution', ['s', 'm', 'c', 5, 1n, 1n])).rejects.toThrow('UnknownContributionType')
+    await expect(send(ledger, 'recordContribution', ['s', 'm', 'c', 0, 1n, 10_001n])).rejects.toThrow('ScoreOutOfRange')
+  })
+
+  it('earn what the same work earns in an epoch', async () => {
+    const ledger = await deployTestLedger(chain)
+    for (const [number, kind] of CONTRIBUTION_KINDS.entries()) {
+      for (const [milliHours, qualityBps] of [[1_000, 10_000], [1_234, 5_678], [999_999, 1], [0, 10_000]] as const) {
+        const onChain = await chain.client.readContract({
+          ...callsOf(chain, ledger).contract,
+          functionName: 'creditOf',
+          args: [number, BigInt(milliHours), BigInt(qualityBps)],
+        })
+        expect(onChain).toBe(creditOf({ kind, usedInStep: 1, payload: { milliHours, qualityBps } }))
+      }
+    }
+  })
+})
+
+describe('gas', () => {
+  it('of an epoch commit stays under 100,000 and does not grow with the epoch', async () => {
+    const deployment = await deployTestLedger(chain, 3_600)
+    const ledger = { chainId: deployment.chainId, ledger: deployment.address }
+    const used: number[] = []
+    let balances = NO_BALANCES
+    for (const [i, size] of [1, 100, 1_000, 10_000].entries()) {
+      const records = Array.from({ length: size }, (_, n) => testRecord(n, { walletAddress: n % 3 === 0 ? STRANGER.address : null }))
+      const epoch = buildEpoch({ ledger, epochId: i + 1, records, balances, links: [] })
+      balances = epoch.balances
+      const args = [BigInt(epoch.epochId), epoch.contributionsRoot, epoch.rewardsRoot, epoch.manifestHash, epoch.count] as const
+      const receipt = await send(deployment, 'submitEpoch', args)
+      // Calldata costs 4 a zero byte and 16 another: what differs between hashes is taken out.
+      const zeros = encodeFunctionData({ abi: ledgerAbi, functionName: 'submitEpoch', args }).slice(2).match(/../g)?.filter((b) => b === '00').length ?? 0
+      used.push(Number(receipt.gasUsed) + 12 * zeros)
+    }
+    console.log(used)
+    expect(Math.max(...used)).toBeLessThan(100_000)
+    expect(new Set(used).size).toBe(1)
+  })
+})
+
+function signature(part: (typeof ledgerAbi)[number] | ReturnType<typeof artifact>['abi'][number]): string {
+  const types = (list: readonly { type: string; indexed?: boolean; components?: readonly { type: string }[] }[] = []): string =>
+    list.map((p) => (p.components ? `(${types(p.components)})` : p.type) + (p.indexed ? ' indexed' : '')).join()
+  return [
+    part.type,
+    'name' in part ? part.name : '',
+    'inputs' in part ? types(part.inputs) : '',
+    'outputs' in part ? types(part.outputs) : '',
+    'stateMutability' in part ? part.stateMutability : '',
+  ].join(' ')
+}
