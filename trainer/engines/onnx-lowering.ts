@@ -27,16 +27,22 @@ export function lower(graph: Graph, options: LoweringOptions): Lowered {
     emitter.graph.inputs.push({ name: value, dtype: node.dtype, shape: node.shape })
     lowered[node.op === 'input' ? 'inputs' : 'states'].set(node.attributes.name, value)
   }
+  const given = new Set<string>()
   for (const kind of ['outputs', 'updates'] as const) {
     for (const [name, node] of graph[kind]) {
-      // An ONNX output has a name of its own, so one tensor may be several outputs or a leaf.
-      const value = `${kind}_${emitter.graph.outputs.length}`
-      emitter.emit('Identity', [emitter.nameOf(node)], {}, value)
+      // ONNX wants every output computed by a node and under a name of its own.
+      const own = emitter.nameOf(node)
+      const value = isLeaf(node) || given.has(own) ? emitter.emit('Identity', [own]) : own
+      given.add(value)
       emitter.graph.outputs.push({ name: value, dtype: node.dtype, shape: node.shape })
       lowered[kind].set(name, value)
     }
   }
   return lowered
+}
+
+function isLeaf({ op }: Tensor): boolean {
+  return op === 'input' || op === 'state' || op === 'constant'
 }
 
 class Emitter {
@@ -80,12 +86,12 @@ class Emitter {
     return name
   }
 
-  /** A list of int64, as ONNX wants shapes and axes; equal lists are one constant. */
-  longs(values: readonly number[], scalar = false): string {
-    const key = `${scalar ? 'scalar' : 'list'} ${values}`
+  /** int64 values, as ONNX wants shapes and axes; equal ones are one constant. */
+  longs(values: readonly number[], shape: readonly number[] = [values.length]): string {
+    const key = `${shape}: ${values}`
     const known = this.shapes.get(key)
     if (known !== undefined) return known
-    const name = this.constant('int64', scalar ? [] : [values.length], bytesOf(BigInt64Array.from(values, BigInt)))
+    const name = this.constant('int64', shape, bytesOf(BigInt64Array.from(values, BigInt)))
     this.shapes.set(key, name)
     return name
   }
@@ -110,6 +116,12 @@ const same = (opType: string, domain = '') => (e: Emitter, _: unknown, inputs: s
 const leaf = (e: Emitter): string => e.fresh()
 const reduction = (opType: string) => (e: Emitter, { attributes }: Tensor<'reduceSum' | 'reduceMean' | 'reduceMax'>, [x = '']: string[]): string =>
   e.emit(opType, [x, e.longs(attributes.axes)], { keepdims: { i: attributes.keepDims ? 1 : 0 } })
+
+/** Values for every (b, h), repeated `count` times each, in row-major order. */
+function grid(batch: number, heads: number, count: number, entry: (b: number, h: number) => number[]): BigInt64Array {
+  const entries = Array.from({ length: batch * heads * count }, (_, i) => entry(Math.floor(i / (heads * count)), Math.floor(i / count) % heads))
+  return BigInt64Array.from(entries.flat(), BigInt)
+}
 
 const lowerings: { [K in OpName]: Lowering<K> } = {
   input: leaf,
@@ -143,7 +155,7 @@ const lowerings: { [K in OpName]: Lowering<K> } = {
   gather: same('Gather'),
   scatterAddRows: (e, node, [ids = '', values = '']) => {
     if (e.options.scatterByMatmul) {
-      const oneHot = e.emit('OneHot', [ids, e.longs([node.attributes.rows], true), e.constant('float32', [2], bytesOf(Float32Array.of(0, 1)))]) // [N, rows]
+      const oneHot = e.emit('OneHot', [ids, e.longs([node.attributes.rows], []), e.constant('float32', [2], bytesOf(Float32Array.of(0, 1)))]) // [N, rows]
       return e.emit('Gemm', [oneHot, values], { transA: { i: 1 } })
     }
     const rows = e.emit('Unsqueeze', [e.cast(ids, 'int64'), e.longs([1])]) // [N] -> [N, 1]
@@ -158,8 +170,14 @@ const lowerings: { [K in OpName]: Lowering<K> } = {
     const [columns, entries] = [ids, values].map(name => e.emit('Unsqueeze', [name, e.longs([-1])])) // [...] -> [..., 1]
     return e.emit('ScatterElements', [zeros, columns ?? '', entries ?? ''], { axis: { i: -1 } })
   },
-  writeRows: () => {
-    throw new Error('writeRows: not lowered')
+  writeRows: (e, node, [cache = '', rows = '', positions = '']) => {
+    const [batch = 0, heads = 0, count = 0] = node.inputs[1]?.shape ?? []
+    const outer = e.constant('int64', [batch, heads, count, 2], bytesOf(grid(batch, heads, count, (b, h) => [b, h])))
+    const offsets = e.longs(Array.from({ length: count }, (_, n) => n), [1, 1, count, 1])
+    const start = e.emit('Reshape', [e.cast(positions, 'int64'), e.longs([batch, 1, 1, 1])]) // [B] -> [B, 1, 1, 1]
+    const rowsOfAll = e.emit('Expand', [e.emit('Add', [offsets, start]), e.longs([batch, heads, count, 1])])
+    const indices = e.emit('Concat', [outer, rowsOfAll], { axis: { i: -1 } }) // [B, H, n, 3]
+    return e.emit('ScatterND', [cache, indices, rows])
   },
   softmax: (e, _, inputs) => e.emit('Softmax', inputs, { axis: { i: -1 } }),
   logSoftmax: (e, _, inputs) => e.emit('LogSoftmax', inputs, { axis: { i: -1 } }),

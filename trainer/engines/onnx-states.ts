@@ -6,8 +6,8 @@ import type { StateStore } from './engine.ts'
 export interface HostStates extends StateStore {
   /** The tensor that a run reads; throws where the state is missing or has another shape. */
   current(name: string, shape: Shape): ort.Tensor
-  /** The tensor that a run writes the next value to. */
-  spare(name: string): ort.Tensor
+  /** The tensor that a run writes the next value to; the state is created where it doesn't exist. */
+  spare(name: string, shape: Shape): ort.Tensor
   /** Makes what was written to the spare the current value. */
   swap(name: string): void
 }
@@ -47,10 +47,14 @@ export function openHostStates(): HostStates {
     },
     current(name, shape) {
       const found = find(name)
-      if (!sameShape(found.shape, shape)) throw new Error(`state ${name} is [${found.shape}], and the graph reads [${shape}]`)
+      checkShape(name, found.shape, shape)
       return new ort.Tensor('float32', found.current, found.shape)
     },
-    spare: name => new ort.Tensor('float32', spareOf(name), find(name).shape),
+    spare(name, shape) {
+      if (!held.has(name)) hold(name, shape, new Float32Array(sizeOf(shape)))
+      checkShape(name, find(name).shape, shape)
+      return new ort.Tensor('float32', spareOf(name), shape)
+    },
     swap(name) {
       const found = find(name)
       const next = spareOf(name)
@@ -58,4 +62,8 @@ export function openHostStates(): HostStates {
       found.current = next
     },
   }
+}
+
+function checkShape(name: string, held: Shape, wanted: Shape): void {
+  if (!sameShape(held, wanted)) throw new Error(`state ${name} is [${held}], and the graph has it as [${wanted}]`)
 }

@@ -65,6 +65,7 @@ function openProgram(parts: Parts): Program {
   const { graph, lowered, session, states, rename } = parts
   const inputs = leavesOf(graph, 'input')
   const stateTensors = leavesOf(graph, 'state')
+  const inPlace = writtenInPlace(graph)
   return {
     run: feeds => run(feeds),
     withStates: next => openProgram({ ...parts, rename: name => next(rename(name)) }),
@@ -77,9 +78,12 @@ function openProgram(parts: Parts): Program {
     for (const [name, tensor] of stateTensors) bound[valueOf(lowered.states, name)] = states.current(rename(name), tensor.shape)
     const fetches: Record<string, ort.Tensor | null> = {}
     for (const value of lowered.outputs.values()) fetches[value] = null
-    for (const [name, value] of lowered.updates) fetches[value] = states.spare(rename(name))
+    for (const [name, value] of lowered.updates) {
+      const { shape } = tensorOf(graph.updates, name)
+      fetches[value] = inPlace.has(name) ? states.current(rename(name), shape) : states.spare(rename(name), shape)
+    }
     const results = await session.run(bound, fetches)
-    for (const name of lowered.updates.keys()) states.swap(rename(name))
+    for (const name of lowered.updates.keys()) if (!inPlace.has(name)) states.swap(rename(name))
     const outputs = new Map<string, HostTensor>()
     for (const [name, tensor] of graph.outputs) {
       const result = results[valueOf(lowered.outputs, name)]
@@ -88,6 +92,20 @@ function openProgram(parts: Parts): Program {
     }
     return outputsOf(outputs)
   }
+}
+
+/**
+ * States whose update only writes rows into them and whose old value nothing else reads: the
+ * run's result may share their buffer, and ScatterND, given one buffer twice, copies nothing.
+ */
+function writtenInPlace(graph: Graph): Set<string> {
+  const readers = new Map<Tensor, number>()
+  for (const node of graph.nodes()) for (const read of node.inputs) readers.set(read, (readers.get(read) ?? 0) + 1)
+  return new Set([...graph.updates].flatMap(([name, node]) => {
+    const [target] = node.inputs
+    const alone = node.op === 'writeRows' && target?.op === 'state' && 'name' in target.attributes && target.attributes.name === name && readers.get(target) === 1
+    return alone ? [name] : []
+  }))
 }
 
 function hostTensor({ dtype, shape }: Tensor, data: HostTensor['data']): ort.Tensor {

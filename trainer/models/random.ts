@@ -35,3 +35,8 @@ export function streamSeed(seed: number, index: number): number {
   x = Math.imul(x ^ x >>> 15, 0x735a2d97)
   return (x ^ x >>> 15) >>> 0
 }
+
+/** The `index`-th number, uniform in [0, 1), of a seed's stream: a pure function, so the pair is all there is to store. */
+export function uniformAt(seed: number, index: number): number {
+  return openRandom(streamSeed(seed, index)).uniform()
+}

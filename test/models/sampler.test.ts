@@ -1,0 +1,169 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { fileURLToPath } from 'node:url'
+import { Graph, logSoftmax, mul } from '../../trainer/graph/index.ts'
+import type { Engine } from '../../trainer/engines/engine.ts'
+import { openOnnx } from '../../trainer/engines/onnx.ts'
+import { loadWeights, readModel, type Gpt2Model } from '../../trainer/models/directory.ts'
+import { gpt2Hidden, gpt2Logits, tokenFeeds, tokenInputs } from '../../trainer/models/gpt2.ts'
+import { readSafetensors } from '../../trainer/models/safetensors.ts'
+import { openSampler, type Sample, type Sampler } from '../../trainer/models/sampler.ts'
+
+// See test/fixtures/gpt2-tiny/README.md.
+const directory = fileURLToPath(new URL('../fixtures/gpt2-tiny', import.meta.url))
+let engine: Engine
+let model: Gpt2Model
+let sampler: Sampler
+
+beforeAll(async () => {
+  engine = await openOnnx()
+  model = await readModel(directory)
+  loadWeights(engine.states, model)
+  sampler = openSampler(engine, model)
+})
+afterAll(async () => {
+  await sampler.close()
+  await engine.close()
+})
+
+const prompts = [[5], [7, 9, 11, 2, 4, 100, 198], [3, 3, 3], Array.from({ length: 19 }, (_, i) => i * 10)]
+const request = { prompts, seeds: [1, 2, 3, 4], maxNewTokens: 14, temperature: 0.8, eosToken: null }
+
+describe('sampling', () => {
+  test('a greedy continuation through the cache is the one transformers gives', async () => {
+    const expected = await readSafetensors(`${directory}/expected.safetensors`)
+    const { shape: [batch = 0, length = 0], data } = expected.int32('greedy')
+    const rows = Array.from({ length: batch }, (_, i) => Array.from(data.subarray(i * length, (i + 1) * length)))
+    const samples = await sampler.sample({ ...request, prompts: rows.map(row => row.slice(0, 6)), maxNewTokens: length - 6, temperature: 0 })
+    expect(samples.map(sample => Array.from(sample.tokens))).toEqual(rows.map(row => row.slice(6)))
+  })
+
+  test('a log-probability through the cache is the one that a full forward pass gives, untruncated', async () => {
+    const samples = await sampler.sample({ ...request, topK: 20, topP: 0.9 })
+    const full = await fullLogProbs(samples, request.temperature)
+    samples.forEach((sample, i) => {
+      expect(sample.tokens.length).toBe(14)
+      sample.logProbs.forEach((value, t) => expect(Math.abs(value - (full[i]?.[t] ?? NaN))).toBeLessThan(1e-4))
+    })
+  })
+
+  test('the same seeds give the same tokens and log-probabilities bit for bit', async () => {
+    const [first, again] = [await sampler.sample(request), await sampler.sample(request)]
+    expect(again).toEqual(first)
+    const other = await sampler.sample({ ...request, seeds: [5, 6, 7, 8] })
+    expect(other).not.toEqual(first)
+  })
+
+  test('a sequence ends at the end token, and its neighbours go on unchanged', async () => {
+    const free = await sampler.sample(request)
+    const eosToken = free[1]?.tokens[4] ?? -1
+    const ended = await sampler.sample({ ...request, eosToken })
+    ended.forEach((sample, i) => {
+      const whole = Array.from(free[i]?.tokens ?? [])
+      const end = whole.indexOf(eosToken)
+      expect(Array.from(sample.tokens)).toEqual(end < 0 ? whole : whole.slice(0, end + 1))
+      expect(sample.finish).toBe(end < 0 ? 'length' : 'eos')
+    })
+  })
+
+  test('every token is announced once, in order, as it is drawn', async () => {
+    const heard: number[][] = prompts.map(() => [])
+    const samples = await sampler.sample({
+      ...request,
+      onToken(index, token, position) {
+        expect(position).toBe(heard[index]?.length)
+        heard[index]?.push(token)
+      },
+    })
+    expect(heard).toEqual(samples.map(sample => Array.from(sample.tokens)))
+  })
+
+  test('sampling stops at the context, however many tokens were asked for', async () => {
+    const [sample] = await sampler.sample({ ...request, prompts: [Array.from({ length: 60 }, () => 1)], seeds: [1], maxNewTokens: 30 })
+    expect(sample?.tokens.length).toBe(model.config.context - 60)
+  })
+
+  test('an abort stops sampling before the next token, and the sampler stays usable', async () => {
+    const controller = new AbortController()
+    let tokens = 0
+    const sampling = sampler.sample({
+      ...request, signal: controller.signal,
+      onToken() {
+        tokens++
+        if (tokens === 8) controller.abort(new Error('paused'))
+      },
+    })
+    await expect(sampling).rejects.toThrow('paused')
+    expect(tokens).toBe(8)
+    expect(await sampler.sample(request)).toHaveLength(4)
+  })
+
+  test('the event loop runs between tokens', async () => {
+    let turns = 0
+    const timer = setInterval(() => turns++, 0)
+    await sampler.sample(request)
+    clearInterval(timer)
+    expect(turns).toBeGreaterThan(5)
+  })
+
+  test('sampled first tokens are distributed as the softmax says', async () => {
+    const [, prompt = []] = prompts
+    const count = 4096
+    const [logProbs] = await fullRows([prompt], 1)
+    const probabilities = Float64Array.from(logProbs?.at(-1) ?? [], Math.exp)
+    const samples = await sampler.sample({ ...request, prompts: Array.from({ length: count }, () => prompt), seeds: Array.from({ length: count }, (_, i) => i), maxNewTokens: 1, temperature: 1 })
+    const counts = new Float64Array(probabilities.length)
+    for (const { tokens: [token = -1] } of samples) counts[token] = (counts[token] ?? 0) + 1
+    // Pearson's statistic has mean k-1 and variance 2(k-1); six deviations leave no chance of a false alarm.
+    const statistic = probabilities.reduce((sum, p, i) => sum + ((counts[i] ?? 0) - count * p) ** 2 / (count * p), 0)
+    const freedom = probabilities.length - 1
+    expect(Math.abs(statistic - freedom)).toBeLessThan(6 * Math.sqrt(2 * freedom))
+  })
+
+  test('the engine holds no more after 100 batches than after one', async () => {
+    const short = { ...request, maxNewTokens: 2 }
+    await sampler.sample(short)
+    const { bytes } = engine.states
+    const names = engine.states.names()
+    for (let i = 0; i < 100; i++) await sampler.sample(short)
+    expect(engine.states.bytes).toBe(bytes)
+    expect(engine.states.names()).toEqual(names)
+  })
+
+  test.each([
+    ['no prompts', { prompts: [], seeds: [] }, 'no prompts'],
+    ['an empty prompt', { prompts: [[]], seeds: [1] }, 'prompt 0 has 0 tokens'],
+    ['a prompt that fills the context', { prompts: [new Int32Array(64)], seeds: [1] }, 'prompt 0 has 64 tokens; the model takes 1 to 63'],
+    ['a token beyond the vocabulary', { prompts: [[199]], seeds: [1] }, 'prompt 0 holds 199, which is no token of 199'],
+    ['a seed too few', { seeds: [1] }, '4 prompts and 1 seeds'],
+    ['a negative temperature', { temperature: -1 }, 'temperature is -1'],
+  ])('%s is refused by name', async (_, change, message) => {
+    await expect(sampler.sample({ ...request, ...change })).rejects.toThrow(message)
+  })
+})
+
+/** Log-probabilities of the sampled tokens by one forward pass over prompt and sample. */
+async function fullLogProbs(samples: readonly Sample[], temperature: number): Promise<number[][]> {
+  const rows = prompts.map((prompt, i) => [...prompt, ...samples[i]?.tokens ?? []])
+  const all = await fullRows(rows, temperature)
+  return samples.map(({ tokens }, i) => Array.from(tokens, (token, t) => all[i]?.[(prompts[i]?.length ?? 0) - 1 + t]?.[token] ?? NaN))
+}
+
+/** Every position's log-probabilities, of left-padded rows. */
+async function fullRows(rows: readonly (readonly number[])[], temperature: number): Promise<Float32Array[][]> {
+  const { config } = model
+  const length = Math.max(...rows.map(row => row.length))
+  const padding = rows.map(row => length - row.length)
+  const ids = Int32Array.from(rows.flatMap((row, i) => [...Array.from({ length: padding[i] ?? 0 }, () => 0), ...row]))
+  const mask = Int32Array.from(padding.flatMap(before => Array.from({ length }, (_, t) => t < before ? 0 : 1)))
+  const graph = new Graph()
+  const scale = graph.input('scale', [])
+  const logits = gpt2Logits(graph, config, gpt2Hidden(graph, config, tokenInputs(graph, rows.length, length)))
+  graph.output('logProbs', logSoftmax(mul(logits, scale)))
+  const program = await engine.compile(graph)
+  const values = (await program.run({ ...tokenFeeds(ids, mask, length), scale: 1 / temperature })).float32('logProbs')
+  await program.dispose()
+  return rows.map((row, i) => row.map((_, t) => {
+    const at = (i * length + (padding[i] ?? 0) + t) * config.vocabSize
+    return values.slice(at, at + config.vocabSize)
+  }))
+}
