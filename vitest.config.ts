@@ -7,5 +7,8 @@ export default defineConfig({
     hookTimeout: 120_000,
     // Two cores: files that start real services run one after the other.
     fileParallelism: false,
+    globalSetup: ['test/helpers/broker.ts'],
+    setupFiles: ['test/helpers/leaks.ts'],
+    reporters: ['default', './test/helpers/summary.ts'],
   },
 })
