@@ -4,7 +4,7 @@
  * opening is followed by a harsh body and a harsh close.
  */
 import * as phrases from './phrases.ts'
-import { drawPrompt, type Prompt } from './prompts.ts'
+import { drawPrompt, type Prompt, type Use } from './prompts.ts'
 import { normal, pick, seededRandom, shuffled, type Random } from './random.ts'
 import { capital } from './situations.ts'
 
@@ -63,8 +63,8 @@ function onTopic(prompt: Prompt, answer: string): boolean {
 }
 
 /** One exchange; the answer always names the matter or one of its steps. */
-export function drawExchange(random: Random): Exchange {
-  const prompt = drawPrompt(random)
+export function drawExchange(random: Random, use: Use = 'train'): Exchange {
+  const prompt = drawPrompt(random, use)
   const intent: Intent = { tone: random(), usefulness: random(), length: random() }
   let answer = composeAnswer(prompt, intent, random)
   while (!onTopic(prompt, answer)) answer = composeAnswer(prompt, intent, random)

@@ -13,11 +13,12 @@ function isHeldOut(scene: Scene, trouble: number): boolean {
 }
 
 /** A scene's troubles of one kind; may be empty. */
-function troubles(scene: Scene, heldOut: boolean): string[] {
-  return scene.troubles.filter((_, i) => isHeldOut(scene, i) === heldOut)
+function troubles(scene: Scene, measured: boolean): string[] {
+  return scene.troubles.filter((_, i) => isHeldOut(scene, i) === measured)
 }
 
 const training = scenes.filter((scene) => troubles(scene, false).length > 0)
+const heldOut = scenes.filter((scene) => troubles(scene, true).length > 0)
 
 function dress(scene: Scene, trouble: string, random: Random): Prompt {
   const feeling = pick(scene.feelings, random)
@@ -26,10 +27,13 @@ function dress(scene: Scene, trouble: string, random: Random): Prompt {
   return { text, scene, feeling }
 }
 
-/** One training prompt. */
-export function drawPrompt(random: Random): Prompt {
-  const scene = pick(training, random)
-  return dress(scene, pick(troubles(scene, false), random), random)
+/** What a prompt is drawn for: to train on, or to measure on. */
+export type Use = 'train' | 'held-out'
+
+/** One prompt. */
+export function drawPrompt(random: Random, use: Use = 'train'): Prompt {
+  const scene = pick(use === 'train' ? training : heldOut, random)
+  return dress(scene, pick(troubles(scene, use === 'held-out'), random), random)
 }
 
 /** `count` distinct prompts that pretraining may have seen, in a seeded order. */

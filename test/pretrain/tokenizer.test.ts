@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { tokenizerConfig, tokenizerJson, trainBpe } from '../../scripts/pretrain/bpe.ts'
 import { corpus } from '../../scripts/pretrain/corpus.ts'
 import { EOS, PROMPT_TEMPLATE, exchangeText, promptText } from '../../scripts/pretrain/format.ts'
-import { SHAPE } from '../../scripts/pretrain/model-files.ts'
+import { DEMO } from '../../scripts/pretrain/model-files.ts'
 
 const demo = new URL('../../models/demo/', import.meta.url)
 
@@ -28,7 +28,7 @@ describe('the demo tokenizer', () => {
   it('fits every exchange of the corpus, the end mark as one token, into the context', () => {
     for (const { prompt, answer } of corpus(5, 2000)) {
       const { ids } = tokenizer.encode(exchangeText(prompt, answer))
-      expect(ids.length).toBeLessThanOrEqual(SHAPE.context)
+      expect(ids.length).toBeLessThanOrEqual(DEMO.context)
       expect(ids.filter((id) => id === 0)).toHaveLength(1)
       expect(ids.at(-1)).toBe(0)
     }
@@ -43,7 +43,7 @@ describe('the demo tokenizer', () => {
 
   it('carries the prompt template that the corpus was written with', () => {
     expect(json('tokenizer_config.json')['prompt_template']).toBe(PROMPT_TEMPLATE)
-    expect(json('config.json')).toMatchObject({ vocab_size: SHAPE.vocab, n_embd: SHAPE.width, eos_token_id: 0 })
+    expect(json('config.json')).toMatchObject({ vocab_size: DEMO.vocabSize, n_embd: DEMO.width, eos_token_id: 0 })
   })
 })
 

@@ -1,0 +1,61 @@
+/** Answers sampled from a model, and what the oracle finds in them. */
+import type { Tokenizer } from '@huggingface/tokenizers'
+import type { Engine } from '../../trainer/engines/engine.ts'
+import type { Gpt2Config } from '../../trainer/models/config.ts'
+import { openSampler } from '../../trainer/models/sampler.ts'
+import { promptText } from './format.ts'
+import { MAX_ANSWER_TOKENS } from './model-files.ts'
+import { rate, type OracleRating } from './oracle.ts'
+
+const BATCH = 32
+
+export type Answer = { prompt: string; text: string; rating: OracleRating }
+export type AnswerOptions = { engine: Engine; config: Gpt2Config; tokenizer: Tokenizer; temperature: number; seed: number; prefix?: string }
+
+/** One answer for each prompt. */
+export async function answers(prompts: readonly string[], options: AnswerOptions): Promise<Answer[]> {
+  const { engine, config, tokenizer, temperature, seed, prefix } = options
+  const sampler = openSampler(engine, prefix === undefined ? { config } : { config, prefix })
+  const out: Answer[] = []
+  for (let at = 0; at < prompts.length; at += BATCH) {
+    const batch = prompts.slice(at, at + BATCH)
+    const samples = await sampler.sample({
+      prompts: batch.map((prompt) => tokenizer.encode(promptText(prompt)).ids),
+      seeds: batch.map((_, i) => seed * 1_000_003 + at + i),
+      maxNewTokens: MAX_ANSWER_TOKENS,
+      temperature,
+      eosToken: config.eosToken,
+    })
+    for (const [i, prompt] of batch.entries()) {
+      const tokens = [...(samples[i]?.tokens ?? [])].filter((token) => token !== config.eosToken)
+      const text = tokens.length === 0 ? '' : tokenizer.decode(tokens).trim()
+      out.push({ prompt, text, rating: rate(prompt, text) })
+    }
+  }
+  await sampler.close()
+  return out
+}
+
+/** Means over answers; compassion's standard deviation and its counts in five equal bins from 0 to 1. */
+export type AnswerStatistics = {
+  count: number
+  compassion: number
+  compassionDeviation: number
+  compassionBins: number[]
+  usefulness: number
+  readable: number
+}
+
+export function statistics(given: readonly Answer[]): AnswerStatistics {
+  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
+  const tones = given.map(({ rating }) => rating.compassion)
+  const compassion = mean(tones)
+  return {
+    count: given.length,
+    compassion,
+    compassionDeviation: Math.sqrt(mean(tones.map((tone) => (tone - compassion) ** 2))),
+    compassionBins: [0, 1, 2, 3, 4].map((bin) => tones.filter((tone) => Math.min(4, Math.floor(tone * 5)) === bin).length),
+    usefulness: mean(given.map(({ rating }) => rating.usefulness)),
+    readable: mean(given.map(({ rating }) => (rating.readable ? 1 : 0))),
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Exchanges as rows of tokens. A row holds one exchange, padded at its end; rows of similar length
+ * go together, so that little of a batch is padding.
+ */
+import type { Tokenizer } from '@huggingface/tokenizers'
+import type { Rows } from '../../trainer/models/fit.ts'
+import { drawExchange } from './corpus.ts'
+import { exchangeText } from './format.ts'
+import type { Use } from './prompts.ts'
+import { seededRandom } from './random.ts'
+
+/** Rows of `length` tokens, `batch` at once. */
+export type Bucket = { length: number; batch: number }
+
+/** About 2,200 tokens a step; the longest exchange has fewer than 120. */
+export const BUCKETS: readonly Bucket[] = [
+  { length: 56, batch: 40 },
+  { length: 68, batch: 32 },
+  { length: 84, batch: 26 },
+  { length: 120, batch: 18 },
+]
+
+const WORDS = /<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu
+
+/** `tokenizer.encode` with each word's ids remembered: byte-level BPE never merges across words. */
+export function rememberingEncoder(tokenizer: Tokenizer): (text: string) => number[] {
+  const known = new Map<string, number[]>()
+  return (text) =>
+    (text.replace('<|endoftext|>', '').match(WORDS) ?? [])
+      .flatMap((word) => {
+        const ids = known.get(word) ?? tokenizer.encode(word).ids
+        known.set(word, ids)
+        return ids
+      })
+      .concat(text.endsWith('<|endoftext|>') ? tokenizer.encode('<|endoftext|>').ids : [])
+}
+
+/** Exchanges' ids as one batch, padded at the end to the bucket's length. */
+export function toRows(exchanges: readonly (readonly number[])[], length: number): Rows {
+  const ids = new Int32Array(exchanges.length * length)
+  const mask = new Int32Array(exchanges.length * length)
+  for (const [row, exchange] of exchanges.entries()) {
+    if (exchange.length > length) throw new Error(`toRows: ${exchange.length} tokens do not fit into ${length}`)
+    ids.set(exchange, row * length)
+    mask.fill(1, row * length, row * length + exchange.length)
+  }
+  return { ids, mask }
+}
+
+/** Batches without end, all from one seed: each time a bucket is full, it is handed out. */
+export function* batches(encode: (text: string) => number[], seed: number, use: Use): Generator<{ bucket: Bucket; rows: Rows }> {
+  const random = seededRandom(seed)
+  const waiting = BUCKETS.map((bucket) => ({ bucket, exchanges: [] as number[][] }))
+  for (;;) {
+    const { prompt, answer } = drawExchange(random, use)
+    const ids = encode(exchangeText(prompt, answer))
+    const place = waiting.find(({ bucket }) => ids.length <= bucket.length)
+    if (place === undefined) continue
+    place.exchanges.push(ids)
+    if (place.exchanges.length < place.bucket.batch) continue
+    yield { bucket: place.bucket, rows: toRows(place.exchanges.splice(0), place.bucket.length) }
+  }
+}
