@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createHash } from 'node:crypto'
+import { permutation } from './rl/minibatches.ts'
+
+/** What a run asks its policy. */
+export interface PromptSource {
+  /** `count` prompts from position `start` on: whole passes, each in an order of its own that the seed gives. */
+  draw(start: number, count: number, seed: number): string[]
+  readonly size: number
+}
+
+/** The prompts of a model directory: `prompts.jsonl`, one `{"prompt": …}` a line. */
+export async function readPrompts(directory: string): Promise<PromptSource> {
+  const path = join(directory, 'prompts.jsonl')
+  const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line.trim() !== '')
+  const prompts = lines.map((line, i) => {
+    const { prompt } = JSON.parse(line) as { prompt?: unknown }
+    if (typeof prompt !== 'string' || prompt === '') throw new Error(`${path}: line ${i + 1} has no "prompt"`)
+    return prompt
+  })
+  if (prompts.length === 0) throw new Error(`${path} has no prompts`)
+  return promptSource(prompts)
+}
+
+export function promptSource(prompts: readonly string[]): PromptSource {
+  const { length: size } = prompts
+  return {
+    size,
+    draw(start, count, seed) {
+      const orders = new Map<number, number[]>()
+      return Array.from({ length: count }, (_, i) => {
+        const pass = Math.floor((start + i) / size)
+        const order = orders.get(pass) ?? permutation(size, seed + pass)
+        orders.set(pass, order)
+        return prompts[order[(start + i) % size]]
+      })
+    },
+  }
+}
+
+/** A sample's id: the same for the same place in a run, so that a step made again writes the same rows (a UUID of version 8, RFC 9562). */
+export function sampleId(sessionId: string, step: number, index: number): string {
+  const hash = createHash('sha256').update(`${sessionId}/${step}/${index}`).digest('hex')
+  const variant = ((parseInt(hash[16], 16) & 0x3) | 0x8).toString(16)
+  return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-${variant}${hash.slice(17, 20)}-${hash.slice(20, 32)}`
+}

@@ -1,0 +1,94 @@
+/**
+ * The live loop of one run, readable top to bottom.
+ *
+ *   1. Draw prompts, generate a batch with the current policy, stream what is shown.   rollouts.ts
+ *   2. Keep voting open until every shown sample has its votes or the window ends.
+ *   3. Close it. With `overlap`, generate the next batch now: people vote on it meanwhile.
+ *   4. Wait until no vote of the closed batch can be withdrawn any more.
+ *   5. Learn: reward model, rewards, PPO.                                              learn.ts
+ *   6. Checkpoint, receipts, metrics: one commit.
+ *
+ * The loop knows neither sockets nor queues nor SQL: `World` is all that it sees of the outside. It is
+ * deterministic given (checkpoint, votes, seed): a step that was cut short is made again from the last
+ * commit, with the same samples under the same ids, and gives the weights that it would have given.
+ *
+ * Left out on purpose: the answers to raters' own questions train the reward model but not the policy,
+ * since a batch of a fixed size is what PPO's minibatches divide.
+ */
+import { learn } from './learn.ts'
+import { answerAsk, generate, type Batch } from './rollouts.ts'
+import type { Run } from './state.ts'
+import type { World } from './world.ts'
+
+/** How often the loop looks up from waiting, milliseconds. */
+const tickMs = 250
+
+/**
+ * Trains until the last step is committed. `save` stores a checkpoint and returns its hash.
+ *
+ * @throws Interrupted when the run is paused, stopped or taken away; VotesChanged when a vote of the
+ * step was erased before its commit. Either way the last commit is where to go on from.
+ */
+export async function trainLive(run: Run, world: World, save: () => Promise<string>): Promise<void> {
+  const { config, state } = run
+  const steps = config.epochs
+  while (state.step < steps) {
+    const batch = state.pending ?? (await generate(run, world, state.step + 1))
+    await votingEnds(run, world, batch)
+    await world.closeVoting(batch.shown)
+    state.pending = config.live.overlap && batch.step < steps ? await generate(run, world, batch.step + 1) : null
+    await votesSettle(run, world, batch)
+    await step(run, world, batch, save)
+  }
+}
+
+/** Until every shown sample has `minVotes`, or the window is over and the step has `minVotesPerStep`. */
+async function votingEnds(run: Run, world: World, batch: Batch): Promise<void> {
+  const { votingWindowSeconds, minVotes, minVotesPerStep } = run.config.live
+  const ends = (await world.openedAt(batch.shown)) + votingWindowSeconds * 1000
+  world.phase('voting', batch.step, ends)
+  for (let waiting = false; ; ) {
+    const tally = await world.tally(batch.shown)
+    const total = [...tally.values()].reduce((sum, n) => sum + n, 0)
+    if (total >= minVotesPerStep) {
+      if (world.now() >= ends || batch.shown.every((id) => (tally.get(id) ?? 0) >= minVotes)) return
+    } else if (world.now() >= ends && !waiting) {
+      world.phase('waiting-for-votes', batch.step)
+      waiting = true
+    }
+    await tick(run, world)
+  }
+}
+
+async function votesSettle(run: Run, world: World, batch: Batch): Promise<void> {
+  for (let ms = await world.settlesIn(batch.shown); ms > 0; ms = await world.settlesIn(batch.shown)) {
+    world.phase('settling', batch.step, world.now() + ms)
+    const until = world.now() + ms
+    while (world.now() < until) await tick(run, world, until - world.now())
+  }
+}
+
+async function step(run: Run, world: World, batch: Batch, save: () => Promise<string>): Promise<void> {
+  const { state } = run
+  world.phase('learning', batch.step)
+  const outcome = await learn(run, batch, await world.settledVotes(), { signal: world.signal, now: world.now })
+  state.step = batch.step
+  const checkpoint = await save()
+  const committedAt = world.now()
+  await world.commit({
+    step: batch.step,
+    policyVersion: run.learner.version,
+    metrics: outcome.metrics(committedAt),
+    checkpoint,
+    receipts: outcome.receipts(committedAt),
+    crowd: outcome.crowd,
+  })
+}
+
+/** A moment of waiting, in which raters' own questions are answered. */
+async function tick(run: Run, world: World, atMost = tickMs): Promise<void> {
+  world.signal.throwIfAborted()
+  const ask = await world.nextAsk()
+  if (ask) await answerAsk(run, world, ask)
+  else await world.sleep(Math.min(tickMs, Math.max(1, atMost)))
+}
