@@ -43,13 +43,12 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
     mapping(bytes32 contributor => uint256 credits) private _singleCredits;
     mapping(bytes32 feedback => bool) private _recorded;
 
+    /// @notice The rest, count and times, is in {epochs}.
     event EpochSubmitted(
         uint256 indexed epochId,
         bytes32 contributionsRoot,
         bytes32 rewardsRoot,
-        bytes32 manifestHash,
-        uint256 count,
-        uint256 finalAt
+        bytes32 manifestHash
     );
     event DisputeWindowSet(uint256 window);
     event ContributionRecorded(
@@ -103,15 +102,14 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
         bytes32 manifestHash,
         uint32 count
     ) external onlyRole(RECORDER_ROLE) {
+        Epoch storage epoch = _epochs[epochId];
         uint256 last = lastEpochId;
         if (epochId != 0 && epochId <= last) {
-            Epoch storage known = _epochs[epochId];
-            if (
-                known.contributionsRoot != contributionsRoot ||
-                known.rewardsRoot != rewardsRoot ||
-                known.manifestHash != bytes20(manifestHash) ||
-                known.count != count
-            ) revert EpochAlreadyRecorded(epochId);
+            bool same = epoch.contributionsRoot == contributionsRoot &&
+                epoch.rewardsRoot == rewardsRoot &&
+                epoch.manifestHash == bytes20(manifestHash) &&
+                epoch.count == count;
+            if (!same) revert EpochAlreadyRecorded(epochId);
             return;
         }
         if (epochId != last + 1) revert EpochOutOfOrder(last + 1, epochId);
@@ -119,15 +117,13 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
 
         uint32 finalAt = uint32(block.timestamp) + disputeWindow;
         lastEpochId = uint64(epochId);
-        _epochs[epochId] = Epoch({
-            contributionsRoot: contributionsRoot,
-            rewardsRoot: rewardsRoot,
-            manifestHash: bytes20(manifestHash),
-            count: count,
-            submittedAt: uint32(block.timestamp),
-            finalAt: finalAt
-        });
-        emit EpochSubmitted(epochId, contributionsRoot, rewardsRoot, manifestHash, count, finalAt);
+        epoch.contributionsRoot = contributionsRoot;
+        epoch.rewardsRoot = rewardsRoot;
+        epoch.manifestHash = bytes20(manifestHash);
+        epoch.count = count;
+        epoch.submittedAt = uint32(block.timestamp);
+        epoch.finalAt = finalAt;
+        emit EpochSubmitted(epochId, contributionsRoot, rewardsRoot, manifestHash);
     }
 
     /// @notice An epoch as recorded; all zero where there is none.

@@ -21,7 +21,7 @@ export const ledgerAbi = parseAbi([
   'function hasRole(bytes32 role, address account) view returns (bool)',
   'function grantRole(bytes32 role, address account)',
   'function revokeRole(bytes32 role, address account)',
-  'event EpochSubmitted(uint256 indexed epochId, bytes32 contributionsRoot, bytes32 rewardsRoot, bytes32 manifestHash, uint256 count, uint256 finalAt)',
+  'event EpochSubmitted(uint256 indexed epochId, bytes32 contributionsRoot, bytes32 rewardsRoot, bytes32 manifestHash)',
   'event DisputeWindowSet(uint256 window)',
   'error EpochOutOfOrder(uint256 expected, uint256 given)',
   'error EpochAlreadyRecorded(uint256 epochId)',
