@@ -37,7 +37,7 @@ export function parseSafetensors(bytes: Uint8Array, path: string): SafetensorsFi
     const entry = entries.get(name)
     if (!entry) throw new Error(`${path}: no tensor ${name}`)
     // A copy, so that the typed arrays over it are aligned and outlive the file's bytes.
-    return { ...entry, bytes: bytes.slice(start + entry.begin, start + entry.end) }
+    return { ...entry, bytes: new Uint8Array(bytes.subarray(start + entry.begin, start + entry.end)) }
   }
   return {
     names: [...entries.keys()],
