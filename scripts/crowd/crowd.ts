@@ -1,0 +1,104 @@
+/** A crowd of simulated raters on one session, through the real sockets, and what came of it. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sessionOf, signInAsGuest } from './account.ts'
+import type { Temper } from './judge.ts'
+import { HUMAN, type Pace } from './pace.ts'
+import { openRater, type Rater, type VoteRecord } from './rater.ts'
+import { reportOf, type CrowdReport } from './report.ts'
+
+export interface CrowdOptions {
+  /** The server's address. */
+  url: string
+  session: string
+  raters: number
+  /** How long they vote. */
+  seconds: number
+  /** Share of the raters who vote the opposite of what they see. Default 0. */
+  adversaries?: number
+  /** `random`: everybody votes without reading. Default `oracle`. */
+  votes?: 'oracle' | 'random'
+  seed?: number
+  /** Standard deviation of what each vote adds to the truth, on the scale 0…1. Default 0.12. */
+  noise?: number
+  pace?: Pace
+  /** Votes that the whole crowd gives, at most. */
+  maxVotes?: number
+  /** How long to wait at the end for the receipts of what was voted, seconds. Default 60. */
+  drainSeconds?: number
+  /** Ends the voting early; the report still comes. */
+  signal?: AbortSignal
+  /** Called about every second. */
+  onProgress?: (progress: Progress) => void
+}
+
+export interface Progress {
+  phase: 'voting' | 'waiting for receipts'
+  /** Since the first vote could be given, seconds. */
+  elapsed: number
+  raters: readonly Rater[]
+}
+
+const PROGRESS_MS = 1_000
+const DRAIN_SECONDS = 60
+
+/**
+ * Signs the raters in, lets them vote, waits for their receipts. Always closes its sockets. What a
+ * rater does follows from the seed, the rater's number and what the stream shows.
+ *
+ * @throws RestError where the session doesn't exist or the server refuses guests.
+ */
+export async function runCrowd(options: CrowdOptions): Promise<CrowdReport> {
+  const stop = new AbortController()
+  const end = () => stop.abort()
+  options.signal?.addEventListener('abort', end, { once: true })
+  const raters: Rater[] = []
+  try {
+    await enter(options, raters)
+    const started = Date.now()
+    const timer = setTimeout(end, options.seconds * 1_000)
+    const watch = setInterval(() => {
+      const phase = stop.signal.aborted ? 'waiting for receipts' : 'voting'
+      options.onProgress?.({ phase, elapsed: (Date.now() - started) / 1_000, raters })
+    }, PROGRESS_MS)
+    try {
+      if (options.signal?.aborted) end()
+      await Promise.all(raters.map((rater) => rater.work(stop.signal)))
+      const seconds = (Date.now() - started) / 1_000
+      await drain(raters, options.drainSeconds ?? DRAIN_SECONDS)
+      const received = raters.reduce((sum, rater) => sum + receipted(rater).length, 0)
+      for (const rater of raters) await rater.fetchReceipts()
+      return reportOf(options, raters, { seconds, received, total: (Date.now() - started) / 1_000 })
+    } finally {
+      clearTimeout(timer)
+      clearInterval(watch)
+    }
+  } finally {
+    options.signal?.removeEventListener('abort', end)
+    for (const rater of raters) rater.close()
+  }
+}
+
+/** Everybody signs in and joins. */
+async function enter(options: CrowdOptions, raters: Rater[]): Promise<void> {
+  const { url, session: sessionId, seed = 1, noise = 0.12, pace = HUMAN, votes = 'oracle' } = options
+  const adversaries = Math.round((options.adversaries ?? 0) * options.raters)
+  let left = options.maxVotes ?? Infinity
+  const mayVote = () => left-- > 0
+  for (let i = 0; i < options.raters; i++) {
+    const honest: Temper = votes === 'random' ? 'random' : 'honest'
+    const temper = i < options.raters - adversaries ? honest : 'adversary'
+    const account = await signInAsGuest(url, `simulated rater ${i + 1}`)
+    const { configuration } = await sessionOf(account, sessionId)
+    raters.push(openRater({ url, account, sessionId, configuration, temper, noise, pace, mayVote, seed: `${seed}:${i}` }))
+  }
+}
+
+/** Waits until every acknowledged vote has its receipt, or the time is over. */
+async function drain(raters: readonly Rater[], seconds: number): Promise<void> {
+  const until = Date.now() + seconds * 1_000
+  const waiting = () => raters.some((rater) => acknowledged(rater).length > receipted(rater).length)
+  while (waiting() && Date.now() < until) await sleep(200)
+}
+
+export const acknowledged = (rater: Rater): VoteRecord[] => rater.votes.filter((vote) => vote.ackedAt !== null)
+export const receipted = (rater: Rater): VoteRecord[] => rater.votes.filter((vote) => vote.receipt !== null)

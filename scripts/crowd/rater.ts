@@ -1,0 +1,236 @@
+/** One simulated rater: a real guest on a real socket, who reads, thinks and votes like the page does. */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { io, type Socket } from 'socket.io-client'
+import type {
+  Ack, AckData, ClientToServer, ErrorCode, Receipt, ServerToClient, TrainingConfig, Vote,
+} from '../../server/protocol.ts'
+import { rate } from '../pretrain/oracle.ts'
+import { hash, seededRandom } from '../pretrain/random.ts'
+import { receiptsOf, type Account } from './account.ts'
+import { openBoard, type Board, type SeenSample } from './board.ts'
+import { judge, type Temper } from './judge.ts'
+import { nextCandidate, reactionMs, type Pace } from './pace.ts'
+
+/** What became of one vote. Times are milliseconds since the epoch. */
+export interface VoteRecord {
+  id: string
+  raterId: string
+  sampleId: string
+  /** The step of its sample. */
+  step: number
+  /** First sending. */
+  sentAt: number
+  ackedAt: number | null
+  /** Why the server never took it. */
+  refused: ErrorCode | null
+  receipt: Receipt | null
+}
+
+export interface RaterOptions {
+  url: string
+  account: Account
+  sessionId: string
+  configuration: TrainingConfig
+  temper: Temper
+  noise: number
+  pace: Pace
+  /** Asked before each vote; this rater goes home at the first no. */
+  mayVote: () => boolean
+  /** Seeds everything this rater adds to what the stream brings. */
+  seed: string
+}
+
+export interface Rater {
+  readonly board: Board
+  readonly votes: readonly VoteRecord[]
+  /** Refusals by code, those that passed included. */
+  readonly refusals: ReadonlyMap<string, number>
+  readonly counts: {
+    /** Events received. */
+    events: number
+    /** Answers whose voting closed while they were being read. */
+    tooLate: number
+    /** Times the connection was lost and made again. */
+    reconnects: number
+    /** Joins that were told what was missed, and those that got a new snapshot. */
+    caughtUp: number
+    snapshots: number
+  }
+  readonly connected: boolean
+  /** Reads and votes until aborted; then ends the vote in hand. */
+  work: (signal: AbortSignal) => Promise<void>
+  /** Completes the receipts from the server's list of them. */
+  fetchReceipts: () => Promise<void>
+  close: () => void
+}
+
+/** An unacknowledged message is sent again after this long, milliseconds. */
+const ACK_TIMEOUT_MS = 8_000
+/** Before a vote that the server could not take is sent again; how often an idle rater looks up, milliseconds. */
+const RETRY_MS = 1_000
+const IDLE_MS = 100
+/** Deviation of a rater's leniency, on the scale 0…1. */
+const LENIENCY = 0.04
+
+export function openRater(options: RaterOptions): Rater {
+  const { account, sessionId, configuration, seed } = options
+  const board = openBoard()
+  const votes: VoteRecord[] = []
+  const byId = new Map<string, VoteRecord>()
+  const refusals = new Map<string, number>()
+  const counts = { events: 0, tooLate: 0, reconnects: 0, caughtUp: 0, snapshots: 0 }
+  const leniency = LENIENCY * (2 * seededRandom(hash(seed))() - 1) * Math.sqrt(3)
+  const voted = new Set<string>()
+  let since: string | undefined
+  let joined = false
+  let closed = false
+
+  const socket: Socket<ServerToClient, ClientToServer> = io(options.url, {
+    transports: ['websocket'],
+    forceNew: true,
+    reconnectionDelay: 300,
+    reconnectionDelayMax: 2_000,
+    auth: (give) => {
+      account.token().then(
+        (token) => give({ token }),
+        // The handshake is refused for lack of a token and tried again by `connect_error`.
+        () => give({}),
+      )
+    },
+  })
+  const refuse = (code: string) => refusals.set(code, (refusals.get(code) ?? 0) + 1)
+  const note = (receipt: Receipt) => {
+    const vote = byId.get(receipt.feedbackId)
+    if (vote) vote.receipt = receipt
+  }
+
+  socket.onAny((_event: string, payload: unknown) => {
+    counts.events++
+    if (typeof payload === 'object' && payload !== null && 'seq' in payload) since = String(payload.seq)
+  })
+  socket.on('session-snapshot', (snapshot) => {
+    counts.snapshots++
+    board.snapshot(snapshot)
+    for (const sample of snapshot.samples) if (sample.mine) voted.add(sample.id)
+    for (const receipt of snapshot.receipts) note(receipt)
+  })
+  socket.on('sample-started', board.started)
+  socket.on('sample-ready', board.ready)
+  socket.on('voting-closed', board.closed)
+  socket.on('feedback-received', board.counted)
+  socket.on('feedback-withdrawn', board.counted)
+  socket.on('receipt', note)
+  socket.on('disconnect', () => (joined = false))
+  socket.on('connect', () => void join())
+  socket.on('connect_error', () => {
+    // The socket tries again by itself where the server is away, not where it refused.
+    if (!socket.active && !closed) setTimeout(() => !closed && socket.connect(), RETRY_MS)
+  })
+
+  async function join(): Promise<void> {
+    if (since !== undefined) counts.reconnects++
+    while (socket.connected && !joined && !closed) {
+      const again = since !== undefined
+      const body = since === undefined ? { sessionId } : { sessionId, since }
+      const answer = await ask<'join-session'>(socket, (ack) => socket.emit('join-session', body, ack))
+      if (answer.ok) {
+        since = answer.data.seq
+        joined = true
+        if (again && answer.data.caughtUp) counts.caughtUp++
+      } else {
+        refuse(`join: ${answer.code}`)
+        await sleep(RETRY_MS)
+      }
+    }
+  }
+
+  async function work(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const waiting = board.open().filter((sample) => !voted.has(sample.id))
+      const sample = joined ? nextCandidate(waiting, (id) => hash(`${seed}:order:${id}`)) : null
+      if (sample === null) {
+        await rest(IDLE_MS, signal)
+        continue
+      }
+      await rest(reactionMs(options.pace, seededRandom(hash(`${seed}:pace:${sample.id}`))), signal)
+      if (signal.aborted) return
+      if (board.samples.get(sample.id)?.status !== 'open') counts.tooLate++
+      else if (options.mayVote()) await vote(sample)
+      else return
+    }
+  }
+
+  async function vote(sample: SeenSample): Promise<void> {
+    const { categories, tags } = configuration.live
+    const random = seededRandom(hash(`${seed}:vote:${sample.id}`))
+    const { temper, noise } = options
+    const ballot = judge(rate(sample.prompt, sample.response), { temper, noise, leniency, categories, tags }, random)
+    const body = { id: randomUUID(), sessionId, sampleId: sample.id, ...ballot } satisfies Vote
+    const record: VoteRecord = {
+      id: body.id, raterId: account.userId, sampleId: sample.id, step: sample.step,
+      sentAt: Date.now(), ackedAt: null, refused: null, receipt: null,
+    }
+    votes.push(record)
+    byId.set(record.id, record)
+    voted.add(sample.id)
+    // Keeps its id through a lost connection, so sending it again is the same vote (rule V2).
+    while (!closed) {
+      if (!joined) {
+        await sleep(IDLE_MS)
+        continue
+      }
+      const answer = await ask<'submit-feedback'>(socket, (ack) => socket.emit('submit-feedback', body, ack))
+      if (answer.ok) {
+        record.ackedAt = Date.now()
+        return
+      }
+      refuse(answer.code)
+      if (!isPassing(answer.code)) {
+        record.refused = answer.code
+        return
+      }
+      await sleep(RETRY_MS)
+    }
+  }
+
+  return {
+    board,
+    votes,
+    refusals,
+    counts,
+    get connected() {
+      return joined
+    },
+    work,
+    async fetchReceipts() {
+      for (const receipt of await receiptsOf(account, sessionId)) note(receipt)
+    },
+    close() {
+      closed = true
+      socket.disconnect()
+    },
+  }
+}
+
+type Acknowledge<E extends keyof AckData> = (answer: Ack<AckData[E]>) => void
+
+/** An acknowledgement, or `unavailable` where the connection breaks or none comes in time. */
+function ask<E extends keyof AckData>(socket: Socket, send: (ack: Acknowledge<E>) => void): Promise<Ack<AckData[E]>> {
+  return new Promise((resolve) => {
+    const end = (answer: Ack<AckData[E]>) => {
+      clearTimeout(timer)
+      socket.off('disconnect', lost)
+      resolve(answer)
+    }
+    const lost = () => end({ ok: false, code: 'unavailable', message: 'no acknowledgement' })
+    const timer = setTimeout(lost, ACK_TIMEOUT_MS)
+    socket.once('disconnect', lost)
+    send(end)
+  })
+}
+
+/** Ends early, without an error, when the work is over. */
+const rest = (ms: number, signal: AbortSignal): Promise<void> => sleep(ms, undefined, { signal }).catch(() => undefined)
+/** Refusals that pass by themselves. */
+const isPassing = (code: ErrorCode): boolean => code === 'unavailable' || code === 'too-frequent' || code === 'internal'

@@ -1,0 +1,122 @@
+/** What a simulated crowd did and what came of it. Pure. */
+import { rate } from '../pretrain/oracle.ts'
+import type { SeenSample } from './board.ts'
+import type { CrowdOptions } from './crowd.ts'
+import { distribution, mean, type Distribution } from './distribution.ts'
+import type { Rater, VoteRecord } from './rater.ts'
+
+/** The hidden oracle's view of some answers; means over them. */
+export interface OracleView {
+  samples: number
+  compassion: number
+  usefulness: number
+  /** Share that are readable sentences on topic. */
+  readable: number
+}
+
+export interface CrowdReport {
+  /** These were never people. */
+  simulated: true
+  session: string
+  raters: number
+  adversaries: number
+  votesBy: 'oracle' | 'random'
+  seed: number
+  /** How long they voted, and how long everything took, seconds. */
+  seconds: number
+  totalSeconds: number
+  sent: number
+  acknowledged: number
+  /** Votes that an update used, by their receipts; of those, receipts that came over the socket. */
+  used: number
+  usedBySocket: number
+  /** Refusals by code; one vote may be refused more than once before it is taken. */
+  rejected: Record<string, number>
+  /** Answers whose voting closed while somebody was reading them. */
+  tooLate: number
+  reconnects: number
+  caughtUp: number
+  snapshots: number
+  /** First sending → acknowledgement, and vote stored → weights changed, milliseconds. */
+  ackMs: Distribution | null
+  gradientMs: Distribution | null
+  eventsPerSocketPerSecond: number
+  /** The answers shown in each step, oldest first. */
+  steps: (OracleView & { step: number })[]
+  /** The first and the last steps that were shown. */
+  before: OracleView | null
+  after: OracleView | null
+  /** Every vote; not part of the printed report. */
+  votes: readonly VoteRecord[]
+}
+
+/** Steps at each end that "before" and "after" are made of. */
+const ENDS = 2
+
+export function reportOf(
+  options: CrowdOptions,
+  raters: readonly Rater[],
+  measured: { seconds: number; total: number; received: number },
+): CrowdReport {
+  const votes = raters.flatMap((rater) => [...rater.votes])
+  const acknowledged = votes.filter((vote) => vote.ackedAt !== null)
+  const receipts = votes.flatMap((vote) => vote.receipt ?? [])
+  const total = (count: keyof Rater['counts']) => raters.reduce((sum, rater) => sum + rater.counts[count], 0)
+  const steps = byStep(raters)
+  const ends = Math.min(ENDS, Math.floor(steps.length / 2))
+  return {
+    simulated: true,
+    session: options.session,
+    raters: raters.length,
+    adversaries: Math.round((options.adversaries ?? 0) * options.raters),
+    votesBy: options.votes ?? 'oracle',
+    seed: options.seed ?? 1,
+    seconds: measured.seconds,
+    totalSeconds: measured.total,
+    sent: votes.length,
+    acknowledged: acknowledged.length,
+    used: receipts.length,
+    usedBySocket: measured.received,
+    rejected: sumOf(raters),
+    tooLate: total('tooLate'),
+    reconnects: total('reconnects'),
+    caughtUp: total('caughtUp'),
+    snapshots: total('snapshots'),
+    ackMs: distribution(acknowledged.map((vote) => (vote.ackedAt ?? vote.sentAt) - vote.sentAt)),
+    gradientMs: distribution(receipts.map((receipt) => receipt.latencyMs)),
+    eventsPerSocketPerSecond: total('events') / raters.length / measured.total,
+    steps: steps.map(([step, samples]) => ({ step, ...view(samples) })),
+    before: ends === 0 ? null : view(steps.slice(0, ends).flatMap(([, samples]) => samples)),
+    after: ends === 0 ? null : view(steps.slice(-ends).flatMap(([, samples]) => samples)),
+    votes,
+  }
+}
+
+/** Whole answers that the crowd was shown, each once, by step. */
+function byStep(raters: readonly Rater[]): [number, SeenSample[]][] {
+  const all = new Map<string, SeenSample>()
+  for (const { board } of raters) {
+    for (const sample of board.samples.values()) {
+      if (sample.origin === 'rollout' && sample.status !== 'streaming') all.set(sample.id, sample)
+    }
+  }
+  const steps = new Map<number, SeenSample[]>()
+  for (const sample of all.values()) steps.set(sample.step, [...(steps.get(sample.step) ?? []), sample])
+  return [...steps].sort(([a], [b]) => a - b)
+}
+
+function view(samples: readonly SeenSample[]): OracleView {
+  const ratings = samples.map(({ prompt, response }) => rate(prompt, response))
+  return {
+    samples: ratings.length,
+    compassion: mean(ratings.map((rating) => rating.compassion)),
+    usefulness: mean(ratings.map((rating) => rating.usefulness)),
+    readable: mean(ratings.map((rating) => (rating.readable ? 1 : 0))),
+  }
+}
+
+function sumOf(raters: readonly Rater[]): Record<string, number> {
+  const sums: Record<string, number> = {}
+  for (const { refusals } of raters) for (const [code, count] of refusals) sums[code] = (sums[code] ?? 0) + count
+  return sums
+}
