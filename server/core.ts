@@ -1,0 +1,44 @@
+import type { Queue } from 'bullmq'
+import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
+import type { Accounts } from './auth/accounts.ts'
+import type { Pool } from './db/pool.ts'
+import type { MerkleProof, RoomEvent } from './protocol.ts'
+import type { Jobs } from './queues.ts'
+import { append, type InternalEvent } from './room.ts'
+
+/** What the domain functions work with. Postgres is needed; Redis and the chain may be away. */
+export interface Core {
+  pool: Pool
+  redis: Redis
+  trainQueue: Queue<Jobs['train']>
+  /** null: this installation has no chain. */
+  chain: ChainReader | null
+  accounts: Accounts
+  log: Logger
+}
+
+/** What the server asks the chain; never on the path of a vote. */
+export interface ChainReader {
+  /** Checks a proof against the ledger's own storage, never against the caller's word. */
+  verify: (proof: MerkleProof) => Promise<{ valid: boolean; reason?: string }>
+  /** For the health check and the status page; rejects where the chain does not answer. */
+  check: () => Promise<void>
+}
+
+/**
+ * Tells a session's room. Not awaited by those who act: what happened is in Postgres already,
+ * and an event that cannot be sent is made good by a snapshot once Redis is back.
+ */
+export function publish(core: Pick<Core, 'redis' | 'log'>, sessionId: string, event: RoomEvent | InternalEvent, user?: string): void {
+  append(core.redis, sessionId, event, user).catch((error: unknown) => {
+    core.log.warn({ err: error, sessionId, event: event.event }, 'a room event was lost')
+  })
+}
+
+/** Asks for a trainer. Where Redis is away the reconciler asks again (reconcile.ts). */
+export function enqueueRun(core: Pick<Core, 'trainQueue' | 'log'>, sessionId: string): void {
+  core.trainQueue.add('train', { sessionId }).catch((error: unknown) => {
+    core.log.warn({ err: error, sessionId }, 'a run could not be queued; the reconciler will')
+  })
+}

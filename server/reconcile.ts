@@ -1,0 +1,43 @@
+import { enqueueRun, type Core } from './core.ts'
+import { unheldRuns } from './db/run-lock.ts'
+
+/** Milliseconds between two looks. */
+const EVERY_MS = 2_000
+
+/**
+ * Keeps every active session in somebody's hands: one whose lock is free and that no job waits
+ * for gets a job. A queue that was lost, stalled or doubled so neither stops a run nor runs it
+ * twice (rule T1). While Postgres or Redis is away it only tries again.
+ */
+export function keepRunning(core: Core): { stop: () => Promise<void> } {
+  let stopped = false
+  let timer: NodeJS.Timeout | undefined
+  const look = async (): Promise<void> => {
+    try {
+      await requeue(core)
+    } catch (error) {
+      core.log.warn({ err: error }, 'the runs could not be looked after; trying again')
+    }
+    if (!stopped) timer = setTimeout(() => (looking = look()), EVERY_MS)
+  }
+  let looking = look()
+  return {
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await looking
+    },
+  }
+}
+
+/** Adds a job for each active session that nobody trains and nobody waits for; returns these sessions. */
+export async function requeue(core: Core): Promise<string[]> {
+  if (core.redis.status !== 'ready') return []
+  const unheld = await unheldRuns(core.pool)
+  if (unheld.length === 0) return []
+  const jobs = await core.trainQueue.getJobs(['waiting', 'delayed', 'prioritized'])
+  const waiting = new Set(jobs.map((job) => job.data.sessionId))
+  const lost = unheld.filter((id) => !waiting.has(id))
+  for (const id of lost) enqueueRun(core, id)
+  return lost
+}

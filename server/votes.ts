@@ -1,0 +1,98 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { publish, type Core } from './core.ts'
+import { crowdOf } from './db/crowd.ts'
+import { insertVote, withdrawVote } from './db/feedback.ts'
+import { findSample, matchSample, type VotableSample } from './db/samples.ts'
+import { sessionBasics, type SessionBasics } from './db/sessions.ts'
+import { AttuneError } from './errors.ts'
+import { categoryWeight, compassion, mix, quality } from './feedback/value.ts'
+import { demand, type Caller } from './permissions.ts'
+import type { AckData, CrowdValue, HumanFeedback, ParsedVote } from './protocol.ts'
+import { hasEnded } from './session-state.ts'
+
+/**
+ * Casts a vote: finds its sample, says what it is worth, and stores it. What is returned is in
+ * Postgres (rule V1); the room hears of it afterwards.
+ *
+ * @throws AttuneError invalid, forbidden, not-found, conflict
+ */
+export async function castVote(core: Core, caller: Caller, vote: ParsedVote): Promise<{ ack: AckData['submit-feedback']; stored: HumanFeedback }> {
+  const session = await sessionBasics(core.pool, vote.sessionId)
+  if (hasEnded(session.status)) throw new AttuneError('conflict', `the session is ${session.status}: it takes no more votes`)
+  const sample = await sampleOf(core, vote)
+  if (sample === null) demand(caller, 'vote:free')
+  const categories = weigh(vote.categories, session)
+  const c = compassion(vote.compassion ?? vote.compassionRating)
+  const q = quality(vote.humanRating, categories)
+  const { stored, duplicate } = await insertVote(core.pool, {
+    id: vote.id ?? randomUUID(),
+    sessionId: vote.sessionId,
+    sampleId: sample?.id ?? null,
+    userId: caller.userId,
+    inputText: sample?.prompt ?? vote.inputText,
+    modelResponse: sample?.response ?? vote.modelResponse,
+    humanRating: vote.humanRating,
+    humanPreference: vote.humanPreference ?? null,
+    categories,
+    comments: vote.comments ?? null,
+    tags: vote.tags,
+    ethicalConcerns: vote.ethicalConcerns,
+    compassionRating: c,
+    compassion: vote.compassion ?? null,
+    quality: q,
+    value: mix(q, c, session.configuration.rewardModel.compassionWeight),
+    salt: randomBytes(32),
+  })
+  const crowd = sample === null ? null : await crowdOf(core.pool, vote.sessionId, sample.id)
+  if (!duplicate) tell(core, 'feedback-received', caller, vote.sessionId, stored.sampleId, crowd)
+  return { ack: { id: stored.id, sampleId: stored.sampleId, value: stored.value, crowd, duplicate }, stored }
+}
+
+/** Takes a vote back (rule V5). @throws AttuneError not-found, conflict */
+export async function takeBack(core: Core, caller: Caller, id: string): Promise<AckData['withdraw-feedback']> {
+  const { sessionId, sampleId, changed } = await withdrawVote(core.pool, id, caller.userId)
+  if (changed) {
+    const crowd = sampleId === null ? null : await crowdOf(core.pool, sessionId, sampleId)
+    tell(core, 'feedback-withdrawn', caller, sessionId, sampleId, crowd)
+  }
+  return { id }
+}
+
+/** The sample that a vote is on; null for a text that the session never produced. Only whole samples of this session count (rule V4). */
+async function sampleOf(core: Core, vote: ParsedVote): Promise<VotableSample | null> {
+  if (vote.sampleId === undefined) return matchSample(core.pool, vote.sessionId, vote.inputText, vote.modelResponse)
+  const sample = await findSample(core.pool, vote.sessionId, vote.sampleId)
+  if (sample === null) throw new AttuneError('not-found', 'this session has no such sample', { path: 'sampleId' })
+  if (sample.status !== 'open' && sample.status !== 'closed') {
+    throw new AttuneError('conflict', `the sample is ${sample.status}: it takes no votes`, { path: 'sampleId' })
+  }
+  return sample
+}
+
+/** The categories with the weights that count: the session's, or where it is free the rater's. @throws AttuneError invalid */
+function weigh(sent: ParsedVote['categories'], { configuration }: SessionBasics): ParsedVote['categories'] {
+  const { categories, freeCategories } = configuration.live
+  const weights = Object.fromEntries(categories.map(({ name, weight }) => [name, weight]))
+  const seen = new Set<string>()
+  return sent.map(({ name, score, weight }, index) => {
+    const path = `categories.${index}.name`
+    if (seen.has(name)) throw new AttuneError('invalid', `${name} is scored twice`, { path })
+    if (!freeCategories && !Object.hasOwn(weights, name)) {
+      throw new AttuneError('invalid', `this session has no category ${name}; it has ${Object.keys(weights).join(', ') || 'none'}`, { path })
+    }
+    seen.add(name)
+    return { name, score, weight: categoryWeight(name, weight, { categories: weights, freeCategories }) }
+  })
+}
+
+function tell(
+  core: Core,
+  event: 'feedback-received' | 'feedback-withdrawn',
+  caller: Caller,
+  sessionId: string,
+  sampleId: string | null,
+  crowd: CrowdValue | null,
+): void {
+  const payload = { sessionId, sampleId, votes: crowd?.votes ?? 0, ...(crowd !== null && { crowd }) }
+  publish(core, sessionId, { event, payload }, caller.userId)
+}
