@@ -1,0 +1,19 @@
+/** The pages and their addresses. */
+export type Page =
+  | { name: 'sessions' }
+  | { name: 'session'; id: string }
+  | { name: 'console'; id: string | null }
+  | { name: 'contributions' }
+  | { name: 'sign-in' }
+  | { name: 'missing' }
+
+export function pageOf(path: string): Page {
+  const [first, second, ...rest] = path.split('/').filter(Boolean)
+  if (rest.length > 0) return { name: 'missing' }
+  if (first === undefined) return { name: 'sessions' }
+  if (first === 'session' && second !== undefined) return { name: 'session', id: second }
+  if (first === 'console') return { name: 'console', id: second ?? null }
+  if (first === 'contributions' && second === undefined) return { name: 'contributions' }
+  if (first === 'sign-in' && second === undefined) return { name: 'sign-in' }
+  return { name: 'missing' }
+}

@@ -1,0 +1,24 @@
+/** Numbers and times as the pages write them. */
+
+export const fixed = (value: number): string => value.toFixed(2)
+
+/** A span of milliseconds: 850 ms, 14 s, 3 min. */
+export function duration(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`
+  if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`
+  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`
+  return `${Math.round(ms / 60_000)} min`
+}
+
+const clock = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+export const dateTime = (iso: string): string => clock.format(new Date(iso))
+
+/** A hash, shortened in the middle. */
+export const shortHash = (hash: string): string => (hash.length > 14 ? `${hash.slice(0, 8)}…${hash.slice(-4)}` : hash)
+
+export function excerpt(text: string, length: number): string {
+  const line = text.replace(/\s+/g, ' ').trim()
+  return line.length > length ? `${line.slice(0, length - 1).trimEnd()}…` : line
+}
+
+export const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`

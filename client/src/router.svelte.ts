@@ -1,0 +1,33 @@
+/** History routing. Plain links work: a click on one is turned into a change of page here. */
+import { pageOf, type Page } from './address.ts'
+
+let path = $state(location.pathname)
+
+export const router = {
+  get page(): Page {
+    return pageOf(path)
+  },
+  get path(): string {
+    return path
+  },
+}
+
+export function navigate(to: string): void {
+  if (to === location.pathname) return
+  history.pushState(null, '', to)
+  path = to
+  scrollTo(0, 0)
+}
+
+addEventListener('popstate', () => {
+  path = location.pathname
+})
+
+document.addEventListener('click', (click) => {
+  if (click.defaultPrevented || click.button !== 0 || click.metaKey || click.ctrlKey || click.shiftKey || click.altKey) return
+  const link = click.target instanceof Element ? click.target.closest('a') : null
+  if (!link || link.origin !== location.origin || link.target || link.download || link.pathname.startsWith('/api/')) return
+  if (link.hash && link.pathname === location.pathname) return
+  click.preventDefault()
+  navigate(link.pathname)
+})

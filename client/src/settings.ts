@@ -1,0 +1,121 @@
+/** The settings of a run that the console offers, each with what it does. The defaults are the schema's own. */
+import { StartTraining, type TrainingConfigInput } from '../../server/protocol.ts'
+
+export interface Setting {
+  /** Where it stands in the configuration. */
+  path: readonly string[]
+  label: string
+  explain: string
+  kind: 'number' | 'switch' | 'list'
+}
+
+export interface SettingGroup {
+  title: string
+  settings: Setting[]
+}
+
+const number = (path: string, label: string, explain: string): Setting => ({ path: path.split('.'), label, explain, kind: 'number' })
+const toggle = (path: string, label: string, explain: string): Setting => ({ path: path.split('.'), label, explain, kind: 'switch' })
+const list = (path: string, label: string, explain: string): Setting => ({ path: path.split('.'), label, explain, kind: 'list' })
+
+export const groups: SettingGroup[] = [
+  {
+    title: 'The crowd',
+    settings: [
+      number('live.shownPerStep', 'Answers shown per step', 'How many answers the crowd sees in each step. More gives everybody something to rate; fewer gathers more votes on each.'),
+      number('live.votingWindowSeconds', 'Voting window, seconds', 'Voting on an answer closes after this long. Longer windows gather more votes and make each step slower.'),
+      number('live.minVotes', 'Votes that close an answer', 'Voting closes early once every shown answer has this many votes.'),
+      number('live.minVotesPerStep', 'Votes that a step waits for', 'With fewer votes than this in all, the model does not learn: with nobody there, nothing moves.'),
+      list('live.tags', 'Quick tags', 'What raters can mark with one click, separated by commas.'),
+      list('live.categories', 'Categories', 'What raters score besides the rating itself, separated by commas. Each counts as much as the rating.'),
+    ],
+  },
+  {
+    title: 'The reward',
+    settings: [
+      number('rewardModel.compassionWeight', 'Compassion weight λ', 'How much of a vote is compassion: 0 looks at quality only, 1 at compassion only.'),
+      number('rewardModel.shrinkage', 'Shrinkage κ', 'How many votes the reward model’s own prediction counts for. 0 believes the votes alone.'),
+      number('live.klCoefficient', 'KL coefficient', 'How strongly the model is held to how it spoke before training. Too low and it finds empty phrases that score well.'),
+      toggle('live.adaptiveKl', 'Adapt the KL coefficient', 'Raises or lowers the coefficient so that the distance stays near its target.'),
+      number('ppoConfig.targetKL', 'Target KL, nats per answer', 'How far from the first model it may move.'),
+    ],
+  },
+  {
+    title: 'Learning',
+    settings: [
+      number('epochs', 'Steps', 'The run ends after this many.'),
+      number('batchSize', 'Answers per step', 'How many answers the model learns from in each step, shown or not. Those not shown are scored by the reward model.'),
+      number('learningRate', 'Learning rate', 'How large a step is taken for the same reward. Too high forgets the language, too low shows nothing.'),
+      number('ppoConfig.ppoEpochs', 'PPO epochs', 'How often each batch is gone through.'),
+      number('ppoConfig.miniBatchSize', 'Minibatch', 'Answers in each update; the answers per step must divide by it.'),
+      number('ppoConfig.clipRatio', 'Clip ratio ε', 'How far one batch may move the probability of a token.'),
+      number('ppoConfig.entropyCoefficient', 'Entropy bonus', 'Rewards variety. 0 leaves variety to the KL penalty.'),
+      toggle('live.overlap', 'Learn while people vote', 'Trains on the last batch while this one is being voted on. Steps are faster; votes act one step later.'),
+    ],
+  },
+  {
+    title: 'Writing',
+    settings: [
+      number('live.maxNewTokens', 'Longest answer, tokens', 'An answer is cut off here.'),
+      number('live.temperature', 'Temperature', 'How freely the model chooses its words: lower is safer, higher is more varied.'),
+      number('live.seed', 'Seed', 'Same seed, same votes, same weights.'),
+    ],
+  },
+]
+
+type Tree = { [key: string]: unknown }
+const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The schema's defaults, as the text that a form shows. */
+export function defaults(): Record<string, string> {
+  const { configuration } = StartTraining.parse({ modelId: 'any' })
+  return Object.fromEntries(groups.flatMap((g) => g.settings).map((s) => [s.path.join('.'), shown(at(configuration, s.path))]))
+}
+
+function at(tree: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((value, key) => (isTree(value) ? value[key] : undefined), tree)
+}
+
+function shown(value: unknown): string {
+  if (!Array.isArray(value)) return String(value)
+  return value.map((item: unknown) => (isTree(item) ? String(item.name) : String(item))).join(', ')
+}
+
+export type Checked =
+  | { ok: true; modelId: string; configuration: TrainingConfigInput }
+  /** Messages by the setting's path. */
+  | { ok: false; errors: Record<string, string> }
+
+/** What the form says, through the schema that the server will use. */
+export function check(modelId: string, title: string, values: Readonly<Record<string, string>>): Checked {
+  const configuration: Tree = {}
+  for (const { path, kind } of groups.flatMap((g) => g.settings)) put(configuration, path, parsed(path, kind, values[path.join('.')] ?? ''))
+  if (title.trim()) put(configuration, ['live', 'title'], title)
+  const result = StartTraining.safeParse({ modelId, configuration })
+  if (result.success) return { ok: true, modelId, configuration: result.data.configuration }
+  const issues = result.error.issues.map((issue) => {
+    const [first, ...rest] = issue.path
+    return [first === 'configuration' ? rest.filter((key) => typeof key === 'string').join('.') : String(first), issue.message] as const
+  })
+  return { ok: false, errors: Object.fromEntries(issues) }
+}
+
+function parsed(path: readonly string[], kind: Setting['kind'], text: string): unknown {
+  if (kind === 'switch') return text === 'true'
+  if (kind === 'number') return text.trim() === '' ? Number.NaN : Number(text)
+  const items = text.split(',').map((item) => item.trim()).filter(Boolean)
+  return path.at(-1) === 'categories' ? items.map((name) => ({ name })) : items
+}
+
+function put(tree: Tree, path: readonly string[], value: unknown): void {
+  const [key, ...rest] = path
+  if (key === undefined) return
+  if (rest.length === 0) {
+    tree[key] = value
+    return
+  }
+  const branch = tree[key]
+  const next: Tree = isTree(branch) ? branch : {}
+  tree[key] = next
+  put(next, rest, value)
+}
