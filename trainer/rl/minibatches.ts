@@ -1,5 +1,5 @@
 import { exactDiv } from '../graph/index.ts'
-import { openRandom } from './random.ts'
+import { openRandom } from '../models/random.ts'
 
 /**
  * A seeded permutation of `0 … size-1`, cut into `parts` minibatches of equal size: every index
@@ -18,7 +18,7 @@ export function permutation(size: number, seed: number): number[] {
   const random = openRandom(seed)
   const order = Array.from({ length: size }, (_, i) => i)
   for (let i = size - 1; i > 0; i--) {
-    const j = Math.floor(random.next() * (i + 1))
+    const j = Math.floor(random.uniform() * (i + 1))
     const moved = order[i]
     order[i] = order[j]
     order[j] = moved

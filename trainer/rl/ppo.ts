@@ -16,8 +16,8 @@
  *  3. Prompts and responses are padded with positions that no attention reads and no loss counts;
  *     position ids count real tokens only (layout.ts). [H23, H24]
  *  4. No dropout anywhere, so that the ratio of the first minibatch is 1. [H24]
- *  5. A response ends at EOS; what follows is masked (rollout.ts). [H24]
- *  6. A response that was cut before EOS loses `missingEosPenalty` from its score (score.ts).
+ *  5. A response ends at EOS; what follows is masked (layout.ts). [H24]
+ *  6. A response that was cut before EOS loses `missingEosPenalty` from its score (batch.ts).
  *     [H24's "EOS trick"; TRL `missing_eos_penalty`]
  *  7. Scores are normalised to mean 0, deviation 1 on the reference policy's outputs
  *     (trainer/reward/reward.ts). [LHP, H23, H24]
@@ -26,7 +26,7 @@
  *  9. β is fixed, or follows a proportional controller towards a target KL (kl.ts). [LHP]
  * 10. The reference is the policy as it was before the run, frozen (policy.ts). [LHP]
  * 11. The value head is one linear layer on the policy's last hidden state, initialised to 0, so
- *     the first values do not disturb (value-head.ts). [H23]
+ *     the first values do not disturb (policy.ts). [H23]
  * 12. Rewards are whitened on request, without shifting their mean (batch.ts). [LHP, TRL `whiten_rewards`]
  * 13. Advantages by GAE, γ 1 and λ 0.95 by default (gae.ts). [S16, LHP]
  * 14. Returns are advantages + old values, taken before whitening (gae.ts). [LHP]

@@ -1,0 +1,178 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Engine } from '../../trainer/engines/engine.ts'
+import { openOnnx } from '../../trainer/engines/onnx.ts'
+import type { Gpt2Config } from '../../trainer/models/config.ts'
+import { initialModel } from '../../trainer/models/init.ts'
+import type { LearnerConfig } from '../../trainer/rl/config.ts'
+import { LEARNER_DEFAULTS } from '../../trainer/rl/defaults.ts'
+import { openLearner, type Learner } from '../../trainer/rl/learner.ts'
+import { METRICS } from '../../trainer/rl/metrics.ts'
+import { seedOf } from '../../trainer/rl/random.ts'
+import type { Rollout } from '../../trainer/rl/rollout.ts'
+import type { LearnerState } from '../../trainer/rl/state.ts'
+
+const model: Gpt2Config = {
+  vocabSize: 32,
+  context: 32,
+  width: 32,
+  layers: 2,
+  heads: 2,
+  inner: 64,
+  epsilon: 1e-5,
+  bosToken: 0,
+  eosToken: 0,
+  padToken: 0,
+}
+const WANTED = 7
+const config: LearnerConfig = { ...LEARNER_DEFAULTS, maxNewTokens: 12, miniBatchSize: 16, learningRate: 3e-3, klCoefficient: 0.01, stopKL: 0 }
+const prompts = Array.from({ length: 32 }, (_, i) => [1 + (i % 5), 8, 9 + (i % 3)])
+
+let engine: Engine
+beforeAll(async () => {
+  engine = await openOnnx({ device: 'cpu' })
+})
+afterAll(() => engine.close())
+
+const open = (over: Partial<LearnerConfig> = {}, seed = 3): Learner =>
+  openLearner({ engine, model: { config: model, weights: initialModel(model, 1).weights }, config: { ...config, ...over }, seed })
+
+async function rollouts(learner: Learner, step: number): Promise<Rollout[]> {
+  const sampled = await learner.sample(prompts, { seeds: prompts.map((_, i) => seedOf(11, step, i)) })
+  return sampled.map((s, i) => ({ ...s, sampleId: `${step}/${i}`, prompt: '', response: '' }))
+}
+/** The share of a response's tokens that are the wanted one. */
+const reward = ({ responseIds }: Rollout): number => responseIds.filter((id) => id === WANTED).length / responseIds.length
+const mean = (xs: number[]): number => xs.reduce((a, b) => a + b, 0) / xs.length
+const expectSame = (a: LearnerState, b: LearnerState): void => {
+  expect([...a.arrays.keys()]).toEqual([...b.arrays.keys()])
+  for (const [name, data] of a.arrays) expect(Buffer.compare(Buffer.from(data.buffer), Buffer.from(b.arrays.get(name)?.buffer ?? new ArrayBuffer(0))), name).toBe(0)
+  expect(a.json).toEqual(b.json)
+}
+
+describe('PPO on a toy problem', () => {
+  it('raises the share of a wanted token within seconds', async () => {
+    const learner = open()
+    const curve: number[] = []
+    for (let step = 0; step < 12; step++) {
+      const batch = await rollouts(learner, step)
+      const rewards = batch.map(reward)
+      curve.push(mean(rewards))
+      const metrics = await learner.update(batch, rewards.map((r) => r * 10))
+      expect(Object.keys(metrics).sort()).toEqual(Object.keys(METRICS).sort())
+      for (const [name, value] of Object.entries(metrics)) expect(Number.isFinite(value), `${name} at step ${step}`).toBe(true)
+    }
+    await learner.close()
+    expect(curve[0]).toBeLessThan(0.1)
+    expect(curve[11]).toBeGreaterThan(0.5)
+  }, 30_000)
+
+  it('does not move towards a token that is not rewarded', async () => {
+    const learner = open()
+    for (let step = 0; step < 4; step++) {
+      const batch = await rollouts(learner, step)
+      await learner.update(batch, batch.map((_, i) => (i % 2 ? 1 : -1)))
+    }
+    expect(mean((await rollouts(learner, 99)).map(reward))).toBeLessThan(0.15)
+    await learner.close()
+  })
+})
+
+describe('the learner', () => {
+  it('starts at the reference: KL 0, values 0, ratio 1', async () => {
+    const learner = open({ ppoEpochs: 1, miniBatchSize: 32 })
+    const batch = await rollouts(learner, 0)
+    const references = await learner.reference(batch)
+    batch.forEach(({ logprobs }, i) => logprobs.forEach((p, t) => expect(Math.abs(p - references[i].logprobs[t])).toBeLessThan(1e-4)))
+    const metrics = await learner.update(batch, batch.map(reward), { references })
+    expect(Math.abs(metrics['objective/kl'])).toBeLessThan(1e-3)
+    expect(metrics['val/ratio']).toBeCloseTo(1, 4)
+    expect(metrics['policy/approxkl_avg']).toBeLessThan(1e-6)
+    expect(metrics['val/explained_variance']).toBeCloseTo(0, 5)
+    await learner.close()
+  })
+
+  it('gives the same weights for the same state, rollouts, rewards and seed, to the bit', async () => {
+    const states: LearnerState[] = []
+    for (let run = 0; run < 2; run++) {
+      const learner = open()
+      const batch = await rollouts(learner, 0)
+      await learner.update(batch, batch.map(reward))
+      states.push(await learner.exportState())
+      await learner.close()
+    }
+    expectSame(states[0], states[1])
+  })
+
+  it('goes on from an exported state as if it had never stopped', async () => {
+    const through = open({ klControl: 'adaptive' })
+    let saved: LearnerState | undefined
+    for (let step = 0; step < 3; step++) {
+      const batch = await rollouts(through, step)
+      await through.update(batch, batch.map(reward))
+      if (step === 0) saved = await through.exportState()
+    }
+    const whole = await through.exportState()
+    await through.close()
+
+    const resumed = open({ klControl: 'adaptive' })
+    if (saved) resumed.importState(saved)
+    for (let step = 1; step < 3; step++) {
+      const batch = await rollouts(resumed, step)
+      await resumed.update(batch, batch.map(reward))
+    }
+    expectSame(await resumed.exportState(), whole)
+    await resumed.close()
+  })
+
+  it('is as before when an update is aborted, and can be asked again', async () => {
+    const learner = open()
+    const batch = await rollouts(learner, 0)
+    const rewards = batch.map(reward)
+    const before = await learner.exportState()
+    const abort = new AbortController()
+    setTimeout(() => abort.abort(new Error('paused')), 5)
+    await expect(learner.update(batch, rewards, { signal: abort.signal })).rejects.toThrow('paused')
+    const after = await learner.exportState()
+    for (const [name, data] of before.arrays) expect(after.arrays.get(name), name).toEqual(data)
+    await learner.update(batch, rewards)
+    const once = await learner.exportState()
+    await learner.close()
+
+    const other = open()
+    await other.update(batch, rewards)
+    expectSame(once, await other.exportState())
+    await other.close()
+  })
+
+  it('computes with accumulated gradients what it computes at once', async () => {
+    const results: LearnerState[] = []
+    for (const gradientAccumulationSteps of [1, 4]) {
+      const learner = open({ gradientAccumulationSteps, ppoEpochs: 1, adamEpsilon: 1e-3 })
+      const batch = await rollouts(learner, 0)
+      await learner.update(batch, batch.map(reward))
+      results.push(await learner.exportState())
+      await learner.close()
+    }
+    for (const [name, data] of results[0].arrays) {
+      const other = results[1].arrays.get(name) ?? new Float32Array(0)
+      data.forEach((x, i) => expect(Math.abs(x - other[i]), name).toBeLessThan(2e-5))
+    }
+  })
+
+  it('refuses sizes that do not divide, before anything changes', async () => {
+    const learner = open()
+    const batch = await rollouts(learner, 0)
+    await expect(learner.update(batch.slice(1), batch.slice(1).map(reward))).rejects.toThrow(/not divisible/)
+    await expect(learner.update(batch, [1])).rejects.toThrow(/reward/)
+    expect(learner.version).toBe(0)
+    await learner.close()
+  })
+
+  it('ends the epochs once the policy has moved past the KL stop', async () => {
+    const learner = open({ stopKL: 1e-4, learningRate: 1e-2 })
+    const batch = await rollouts(learner, 0)
+    const metrics = await learner.update(batch, batch.map((r) => 10 * reward(r)))
+    expect(metrics['policy/steps']).toBeLessThan(8)
+    await learner.close()
+  })
+})

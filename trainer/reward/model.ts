@@ -1,0 +1,148 @@
+/**
+ * The multi-head reward model: one head for the overall rating, one for each session category and
+ * one for compassion, on features of the frozen reference trunk. What it has learnt can be shown
+ * head by head, and λ can change during a run without retraining.
+ *
+ * A head is `σ(w·x + b)`, an ensemble of them, each the exact minimum of
+ *
+ *     ½ Σ_i ω_i (logit y_i - f(x_i))² + Σ_p ω_p BT(p) + ½ ρ |w - w₀|²
+ *
+ * over all votes so far (i: a sample, y its votes' weighted mean, ω_i their reliabilities summed)
+ * and all preferences p, `BT = -o log σ(Δ) - (1 - o) log σ(-Δ)`, Δ = f(a) - f(b) (Bradley & Terry
+ * 1952; only the rating head). Members differ by their prior w₀ (random, in opposite pairs, so
+ * that the ensemble's mean prior is 0) and by a Bayesian bootstrap of the votes (Rubin 1981:
+ * weights from Exp(1)). They agree where there are votes and differ where there are none, so
+ * their deviation is a measure of ignorance (Osband et al. 2018, randomised prior functions).
+ *
+ * Solving exactly leaves no learning rate, no step count and no order of examples to choose, and
+ * makes the model a function of (features, votes, seed) alone: late and withdrawn votes need
+ * nothing special, old votes are never forgotten.
+ */
+import { mix, unitMean, weightedQuality } from './combine.ts'
+import { COMPASSION, RATING, categoryHead, sigmoid, type RewardPreference, type RewardVote } from './examples.ts'
+import { openFeatures, type FeatureTable } from './features.ts'
+import { bootstrapWeight, fitMember, priorWeights } from './member.ts'
+export { categoryHead, COMPASSION, RATING } from './examples.ts'
+export type { RewardPreference, RewardVote } from './examples.ts'
+
+export interface RewardModelConfig {
+  /** Session categories and their weights `w_k`, in the order of the heads. */
+  categories: Readonly<Record<string, number>>
+  /** λ */
+  compassionWeight: number
+  /** Even. */
+  members: number
+  /** ρ: how many votes' worth of evidence the prior is. */
+  ridge: number
+  /** Deviation of the random prior's logits. */
+  priorDeviation: number
+  /** β_u: deviations taken off the mean. */
+  pessimism: number
+}
+
+export interface Prediction {
+  /** v̂ in [0, 1]: the ensemble's mean value less β_u deviations. */
+  value: number
+  /** Mean and deviation of the value over the ensemble. */
+  mean: number
+  deviation: number
+  /** The same for each head. */
+  heads: Record<string, { mean: number; deviation: number }>
+}
+
+export interface RewardModelState {
+  /** `weights` [members, heads, width + 1], `features/…`. */
+  arrays: Map<string, Float32Array>
+  json: { seed: number; width: number; heads: string[]; sampleIds: string[] }
+}
+
+export interface RewardModel {
+  readonly heads: readonly string[]
+  readonly features: FeatureTable
+  /** Learns from all votes and preferences so far on samples whose features are known; forgets what it knew from others. */
+  fit(votes: readonly RewardVote[], preferences?: readonly RewardPreference[]): void
+  /** λ and the category weights act here, not in `fit`, so they may differ from call to call. */
+  predict(features: ArrayLike<number>, weights?: Pick<RewardModelConfig, 'categories' | 'compassionWeight'>): Prediction
+  exportState(): RewardModelState
+}
+
+/** @param width features per sample */
+export function openRewardModel(config: RewardModelConfig, width: number, seed: number, saved?: RewardModelState): RewardModel {
+  if (config.members < 2 || config.members % 2 !== 0) throw new RangeError(`members is ${config.members}; priors come in opposite pairs`)
+  const heads = [RATING, ...Object.keys(config.categories).map(categoryHead), COMPASSION]
+  const inputs = width + 1
+  if (saved) expectFit(saved, heads, width, seed)
+  const features = openFeatures(width, saved && { arrays: unprefixed(saved.arrays), ids: saved.json.sampleIds })
+  const priors = Array.from({ length: config.members }, (_, m) => priorWeights({ member: m, heads: heads.length, width, seed, deviation: config.priorDeviation }))
+  const weights = saved?.arrays.get('weights')?.slice() ?? flatten(priors)
+  if (weights.length !== config.members * heads.length * inputs) throw new RangeError(`${weights.length} weights saved for ${config.members} members`)
+
+  return {
+    heads,
+    features,
+    fit(votes, preferences = []) {
+      for (let m = 0; m < config.members; m++) {
+        const fitted = fitMember({
+          heads,
+          features,
+          votes,
+          preferences,
+          prior: priors[m],
+          ridge: config.ridge,
+          bootstrap: (id) => bootstrapWeight(id, m, seed),
+        })
+        weights.set(fitted, m * heads.length * inputs)
+      }
+    },
+    predict(raw, by = config) {
+      const x = features.standardise(raw)
+      const perHead = heads.map(() => new Array<number>(config.members))
+      const values = new Array<number>(config.members)
+      for (let m = 0; m < config.members; m++) {
+        const score: Record<string, number> = {}
+        heads.forEach((head, h) => {
+          const start = (m * heads.length + h) * inputs
+          let sum = 0
+          for (let i = 0; i < inputs; i++) sum += weights[start + i] * x[i]
+          perHead[h][m] = score[head] = sigmoid(sum)
+        })
+        const parts = Object.entries(by.categories).map(([name, weight]) => ({ value: score[categoryHead(name)], weight }))
+        values[m] = mix(weightedQuality(score[RATING], parts), score[COMPASSION], by.compassionWeight)
+      }
+      const { mean, deviation } = unitMean(values)
+      return {
+        value: Math.min(1, Math.max(0, mean - config.pessimism * deviation)),
+        mean,
+        deviation,
+        heads: Object.fromEntries(heads.map((head, h) => [head, unitMean(perHead[h])])),
+      }
+    },
+    exportState() {
+      const table = features.exportState()
+      const arrays = new Map<string, Float32Array>([['weights', weights.slice()]])
+      for (const [name, data] of table.arrays) arrays.set(`features/${name}`, data)
+      return { arrays, json: { seed, width, heads, sampleIds: table.ids } }
+    },
+  }
+}
+
+function expectFit(saved: RewardModelState, heads: readonly string[], width: number, seed: number): void {
+  const { json } = saved
+  if (json.width !== width || json.seed !== seed || json.heads.join() !== heads.join()) {
+    throw new Error(`a reward model of ${json.heads.join()} on ${json.width} features (seed ${json.seed}) does not continue as ${heads.join()} on ${width} (seed ${seed})`)
+  }
+}
+
+function unprefixed(arrays: ReadonlyMap<string, Float32Array>): Map<string, Float32Array> {
+  return new Map([...arrays].flatMap(([name, data]): [string, Float32Array][] => (name.startsWith('features/') ? [[name.slice(9), data]] : [])))
+}
+
+function flatten(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((n, part) => n + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
+  }
+  return all
+}

@@ -1,0 +1,70 @@
+import type { AdamWOptions } from '../graph/index.ts'
+import type { KlControl } from './kl.ts'
+import type { BatchConfig } from './batch.ts'
+import type { PpoLossConfig } from './ppo.ts'
+
+/** Everything that PPO is set by. Names are the API's where the API has one; defaults are in defaults.ts. */
+export interface LearnerConfig {
+  /** Divides the logits when sampling and wherever a log-probability is taken. Above 0. */
+  temperature: number
+  /** Longest response, tokens. */
+  maxNewTokens: number
+  learningRate: number
+  learningRateSchedule: 'constant' | 'linear'
+  /** Steps over which a linear schedule falls; ignored by a constant one. */
+  totalSteps: number
+  /** Passes over each batch. */
+  ppoEpochs: number
+  /** Rollouts per optimizer step; divides the rollouts of an update. */
+  miniBatchSize: number
+  /** Parts of a minibatch; divides `miniBatchSize`. */
+  gradientAccumulationSteps: number
+  /** ε */
+  clipRatio: number
+  /** ε_v */
+  valueClipRatio: number
+  valueCoefficient: number
+  entropyCoefficient: number
+  /** Global norm; 0 does not clip. */
+  maxGradNorm: number
+  weightDecay: number
+  adamBeta1: number
+  adamBeta2: number
+  adamEpsilon: number
+  /** γ */
+  gamma: number
+  /** λ of GAE. */
+  gaeLambda: number
+  whitenRewards: boolean
+  whitenAdvantages: boolean
+  /** In deviations of the normalised score. */
+  missingEosPenalty: number
+  /** β at the start of the run. */
+  klCoefficient: number
+  klControl: 'fixed' | 'adaptive'
+  /** Mean sequence KL to the reference that the adaptive controller steers to, nats. */
+  targetKL: number
+  /** Rollouts over which the adaptive controller's correction is spread. */
+  klHorizon: number
+  /** Approximate KL per token to the sampling policy at which an update's epochs end, nats; 0 never ends them. */
+  stopKL: number
+}
+
+export function lossConfig(c: LearnerConfig): PpoLossConfig {
+  return { clipRange: c.clipRatio, valueClipRange: c.valueClipRatio, valueCoef: c.valueCoefficient, entropyCoef: c.entropyCoefficient }
+}
+
+export function batchConfig(c: LearnerConfig): BatchConfig {
+  const { gamma, gaeLambda: lambda, whitenRewards, whitenAdvantages, missingEosPenalty } = c
+  return { gamma, lambda, whitenRewards, whitenAdvantages, missingEosPenalty }
+}
+
+export function optimizerConfig(c: LearnerConfig): AdamWOptions {
+  return { beta1: c.adamBeta1, beta2: c.adamBeta2, epsilon: c.adamEpsilon, weightDecay: c.weightDecay, maxGradientNorm: c.maxGradNorm }
+}
+
+export function klControl(c: LearnerConfig): KlControl {
+  return c.klControl === 'fixed'
+    ? { kind: 'fixed', coef: c.klCoefficient }
+    : { kind: 'adaptive', coef: c.klCoefficient, target: c.targetKL, horizon: c.klHorizon }
+}

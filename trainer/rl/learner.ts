@@ -1,0 +1,169 @@
+/** PPO on a policy that an engine holds: the surface of which the live loop is made. */
+import type { Engine } from '../engines/engine.ts'
+import { exactDiv } from '../graph/index.ts'
+import { loadWeights, saveWeights, type Gpt2Model, type Weights } from '../models/directory.ts'
+import { openSampler } from '../models/sampler.ts'
+import { buildBatch } from './batch.ts'
+import { batchConfig, klControl, type LearnerConfig } from './config.ts'
+import { openInspector } from './inspect.ts'
+import { nextKlCoef } from './kl.ts'
+import { metricsOf, type Metrics } from './metrics.ts'
+import { openOptimizer } from './optimizer.ts'
+import { POLICY, REFERENCE, policyParameters, valueParameters } from './policy.ts'
+import { seedOf } from './random.ts'
+import { checkRollout, type ReferenceView, type Rollout } from './rollout.ts'
+import { scheduledRate } from './schedule.ts'
+import { exportStates, importStates, rollback, type LearnerState } from './state.ts'
+
+export interface LearnerDeps {
+  /** Holds states under `policy/`, `reference/`, `adam.…/policy/`; shared with nobody else under these names. */
+  engine: Engine
+  /** Where the policy starts, and the reference for good. */
+  model: Gpt2Model
+  config: LearnerConfig
+  seed: number
+  /** Lets the event loop run; awaited between batches of work. */
+  pause?: () => Promise<void>
+}
+
+export interface SampleOptions {
+  /** One a prompt; an answer depends on weights, prompt and its seed, not on what else is in the batch. */
+  seeds: readonly number[]
+  /** The configuration's by default. PPO's ratio assumes that they agree. */
+  temperature?: number
+  maxNewTokens?: number
+  /** Called for each token as it is drawn. */
+  onToken?: (prompt: number, token: number, position: number) => void
+  signal?: AbortSignal
+}
+
+/** What sampling gives; the caller adds texts and the sample's id. */
+export type SampledRollout = Pick<Rollout, 'promptIds' | 'responseIds' | 'logprobs' | 'truncated' | 'policyVersion'>
+
+export interface UpdateOptions {
+  /** Those of `Learner.reference`, where they are known already. */
+  references?: readonly ReferenceView[]
+  signal?: AbortSignal
+}
+
+export interface Learner {
+  /** Longest prompt and response together, tokens. */
+  readonly context: number
+  /** Updates so far: the policy's version. */
+  readonly version: number
+  /** β of the next update. */
+  readonly klCoefficient: number
+  /** Answers prompts (token ids, one or more each) with the current policy. One call at a time. */
+  sample(prompts: readonly (readonly number[])[], options: SampleOptions): Promise<SampledRollout[]>
+  /** Features and log-probabilities of the frozen reference, for the reward model and for `update`. */
+  reference(rollouts: readonly Rollout[]): Promise<ReferenceView[]>
+  /**
+   * One PPO update: `ppoEpochs` passes over the rollouts in minibatches. `rewards` are normalised,
+   * one per rollout. The result depends on (state, rollouts, rewards, seed) alone. Sizes that do
+   * not divide throw before anything changes. When `signal` aborts, it rejects with the signal's
+   * reason within one minibatch, and the learner is as it was before the call.
+   */
+  update(rollouts: readonly Rollout[], rewards: readonly number[], options?: UpdateOptions): Promise<Metrics>
+  /** All that a later `importState` on a learner of the same model, configuration and seed goes on from. */
+  exportState(): Promise<LearnerState>
+  importState(state: LearnerState): void
+  /** The trained language model by Hugging Face names, without the value head. */
+  policyWeights(): Promise<Weights>
+  close(): Promise<void>
+}
+
+/** Rollouts of one forward pass. */
+const FORWARD_ROWS = 32
+
+export function openLearner({ engine, model, config, seed, pause = immediate }: LearnerDeps): Learner {
+  const states = engine.states
+  loadWeights(states, model, POLICY)
+  loadWeights(states, model, REFERENCE)
+  for (const prefix of [POLICY, REFERENCE]) for (const [name, shape] of valueParameters(model.config, prefix)) states.zero(name, shape)
+  const sampler = openSampler(engine, { config: model.config, prefix: POLICY })
+  const inspector = openInspector(engine, model.config, config.temperature, FORWARD_ROWS, pause)
+  const optimizer = openOptimizer(engine, model.config, config, pause)
+  let version = 0
+  let klCoefficient = config.klCoefficient
+
+  return {
+    context: model.config.context,
+    get version() {
+      return version
+    },
+    get klCoefficient() {
+      return klCoefficient
+    },
+
+    async sample(prompts, options) {
+      const samples = await sampler.sample({
+        prompts,
+        seeds: options.seeds,
+        maxNewTokens: options.maxNewTokens ?? config.maxNewTokens,
+        temperature: options.temperature ?? config.temperature,
+        eosToken: model.config.eosToken,
+        onToken: options.onToken,
+        signal: options.signal,
+      })
+      return samples.map(({ tokens, logProbs, finish }, i) => ({
+        promptIds: [...prompts[i]],
+        responseIds: [...tokens],
+        logprobs: logProbs,
+        truncated: finish === 'length',
+        policyVersion: version,
+      }))
+    },
+
+    reference: (rollouts) => inspector.reference(rollouts),
+
+    async update(rollouts, rewards, { references, signal } = {}) {
+      exactDiv(rollouts.length, config.miniBatchSize, 'rollouts by miniBatchSize')
+      rollouts.forEach(checkRollout)
+      if (rewards.length !== rollouts.length || !rewards.every(Number.isFinite)) throw new RangeError('one finite reward per rollout')
+      signal?.throwIfAborted()
+      const reference = references ?? (await inspector.reference(rollouts))
+      const policy = await inspector.policy(rollouts)
+      const scored = rollouts.map((rollout, i) => ({ rollout, reference: reference[i], policy: policy[i], reward: rewards[i] }))
+      const { experiences, statistics } = buildBatch(scored, klCoefficient, batchConfig(config))
+      const learningRate = scheduledRate(config.learningRate, config.learningRateSchedule, version, config.totalSteps)
+
+      const undo = rollback(engine, model.config, optimizer)
+      const steps = await undo.unlessAborted(() => optimizer.run(experiences, { learningRate, seed: seedOf(seed, version), signal }))
+      const metrics = metricsOf({
+        batch: statistics,
+        steps,
+        klCoef: klCoefficient,
+        learningRate,
+        entropies: policy.map((p) => p.entropies),
+        referenceLogprobs: reference.map((r) => r.logprobs),
+        values: policy.map((p) => p.values),
+        returns: experiences.map((e) => e.returns),
+      })
+      klCoefficient = nextKlCoef(klCoefficient, klControl(config), statistics.kl, rollouts.length)
+      version++
+      return metrics
+    },
+
+    exportState: () => exportStates(engine, model.config, { version, klCoefficient, optimizerSteps: optimizer.steps, seed }),
+    importState(state) {
+      if (state.json.seed !== seed) throw new Error(`a state of seed ${state.json.seed} does not continue with seed ${seed}`)
+      importStates(engine, model.config, state)
+      optimizer.steps = state.json.optimizerSteps
+      version = state.json.version
+      klCoefficient = state.json.klCoefficient
+    },
+    policyWeights: async () => (await saveWeights(engine, model.config, POLICY)).weights,
+    async close() {
+      await sampler.close()
+      await inspector.close()
+      await optimizer.close()
+      for (const name of ownStates()) if (states.has(name)) states.delete(name)
+    },
+  }
+
+  function ownStates(): string[] {
+    return [...policyParameters(model.config, POLICY).keys(), ...policyParameters(model.config, REFERENCE).keys()]
+  }
+}
+
+const immediate = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

@@ -1,0 +1,32 @@
+/** One sampled answer with what PPO needs of it. Plain data: it may be stored and read back. */
+export interface Rollout {
+  sampleId: string
+  prompt: string
+  response: string
+  /** Without padding. */
+  promptIds: number[]
+  /** What was sampled, EOS included where it came. At least one token. */
+  responseIds: number[]
+  /** log π(token) of the policy that sampled, at the sampling temperature, nats: one per response token. */
+  logprobs: Float32Array
+  /** Cut at the longest allowed length before EOS came. */
+  truncated: boolean
+  /** Updates that the sampling policy had seen. */
+  policyVersion: number
+}
+
+/** What the frozen reference says of a rollout. Depends on the rollout alone, so it may be computed once and kept. */
+export interface ReferenceView {
+  /** log π_ref(token) at the sampling temperature, nats: one per response token. */
+  logprobs: Float32Array
+  /** Its final hidden states over the response: the mean, then the last token's: [2C]. The reward model reads them. */
+  features: Float32Array
+}
+
+/** @throws RangeError for a rollout without response tokens or with another number of log-probabilities. */
+export function checkRollout({ sampleId, promptIds, responseIds, logprobs }: Rollout): void {
+  if (promptIds.length === 0 || responseIds.length === 0) throw new RangeError(`rollout ${sampleId} has no prompt or no response tokens`)
+  if (logprobs.length !== responseIds.length) {
+    throw new RangeError(`rollout ${sampleId}: ${logprobs.length} log-probabilities for ${responseIds.length} tokens`)
+  }
+}
