@@ -1,0 +1,94 @@
+/** A line chart as PNG, with axes, labels and a legend. */
+import { openCanvas, textHeight, textWidth, type Canvas, type Color, type Point } from './canvas.ts'
+
+export interface Series {
+  name: string
+  points: readonly Point[]
+  /** Drawn broken and grey: what the others are compared with. */
+  control?: boolean
+}
+
+export interface Chart {
+  title: string
+  x: string
+  y: string
+  /** Lowest and highest value of the vertical axis. */
+  range: readonly [number, number]
+  /** Horizontal lines, each with what it stands for. */
+  marks?: readonly { at: number; label: string }[]
+  series: readonly Series[]
+}
+
+const WIDTH = 960
+const HEIGHT = 600
+const FRAME = { left: 84, right: 30, top: 84, bottom: 66 }
+const WHITE: Color = [255, 255, 255]
+const INK: Color = [34, 40, 49]
+const GRID: Color = [226, 229, 234]
+const GREY: Color = [122, 128, 138]
+/** Told apart by people who see colours differently, too (after Okabe and Ito). */
+const COLORS: readonly Color[] = [
+  [0, 114, 178], [213, 94, 0], [0, 140, 105], [204, 121, 167], [150, 110, 0], [86, 150, 210],
+]
+
+export function drawChart(chart: Chart): Buffer {
+  const canvas = openCanvas(WIDTH, HEIGHT, WHITE)
+  const [low, high] = chart.range
+  const xs = chart.series.flatMap((series) => series.points.map(([x]) => x))
+  const [first, last] = [Math.min(0, ...xs), Math.max(1, ...xs)]
+  const inner = { width: WIDTH - FRAME.left - FRAME.right, height: HEIGHT - FRAME.top - FRAME.bottom }
+  const px = (x: number) => FRAME.left + ((x - first) / (last - first)) * inner.width
+  const py = (y: number) => FRAME.top + ((high - Math.min(high, Math.max(low, y))) / (high - low)) * inner.height
+
+  canvas.text(FRAME.left, 16, chart.title, INK, 2)
+  canvas.text(FRAME.left, 48, chart.y, GREY, 2)
+  canvas.text(WIDTH - FRAME.right - textWidth(chart.x), HEIGHT - 26, chart.x, GREY, 2)
+  for (const y of ticks(low, high, 6)) {
+    canvas.line([[FRAME.left, py(y)], [WIDTH - FRAME.right, py(y)]], GRID)
+    const label = trim(y)
+    canvas.text(FRAME.left - 12 - textWidth(label), py(y) - textHeight() / 2, label, INK)
+  }
+  for (const x of ticks(first, last, 8)) {
+    canvas.line([[px(x), HEIGHT - FRAME.bottom], [px(x), HEIGHT - FRAME.bottom + 6]], INK)
+    const label = trim(x)
+    canvas.text(px(x) - textWidth(label) / 2, HEIGHT - FRAME.bottom + 12, label, INK)
+  }
+  canvas.line([[FRAME.left, FRAME.top], [FRAME.left, HEIGHT - FRAME.bottom], [WIDTH - FRAME.right, HEIGHT - FRAME.bottom]], INK, { width: 2 })
+  for (const { at, label } of chart.marks ?? []) {
+    canvas.line([[FRAME.left, py(at)], [WIDTH - FRAME.right, py(at)]], GREY, { dash: 4 })
+    canvas.text(FRAME.left + 10, py(at) - textHeight() - 4, label, GREY)
+  }
+  const styled = chart.series.map((series, i) => ({ ...series, color: series.control ? GREY : COLORS[i % COLORS.length] }))
+  for (const { points, color, control } of styled) {
+    const path = points.map(([x, y]): Point => [px(x), py(y)])
+    canvas.line(path, color, control ? { width: 3, dash: 8 } : { width: 3 })
+    for (const [x, y] of path) canvas.rectangle(x - 3, y - 3, 7, 7, color)
+  }
+  legend(canvas, styled)
+  return canvas.png()
+}
+
+function legend(canvas: Canvas, series: readonly (Series & { color: Color })[]): void {
+  const width = Math.max(...series.map(({ name }) => textWidth(name))) + 58
+  const height = series.length * 24 + 12
+  const left = WIDTH - FRAME.right - width - 8
+  const top = HEIGHT - FRAME.bottom - height - 12
+  canvas.rectangle(left - 1, top - 1, width + 2, height + 2, GRID)
+  canvas.rectangle(left, top, width, height, WHITE)
+  for (const [i, { name, color, control }] of series.entries()) {
+    const y = top + 18 + i * 24
+    canvas.line([[left + 10, y], [left + 40, y]], color, control ? { width: 3, dash: 8 } : { width: 3 })
+    canvas.text(left + 48, y - textHeight() / 2, name, INK)
+  }
+}
+
+/** Round numbers from `low` to `high`, about `count` of them. */
+function ticks(low: number, high: number, count: number): number[] {
+  const rough = (high - low) / count
+  const power = 10 ** Math.floor(Math.log10(rough))
+  const step = ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10) * power
+  const first = Math.ceil(low / step - 1e-9)
+  return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step)
+}
+
+const trim = (value: number): string => String(Number(value.toFixed(6)))
