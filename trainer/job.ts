@@ -8,7 +8,9 @@ import { pino, type Logger } from 'pino'
 import { loadConfig, type Config } from '../server/config.ts'
 import { isConnectionTrouble, openPool, type Pool } from '../server/db/pool.ts'
 import { takeRunLock } from '../server/db/run-lock.ts'
+import { applyTransition } from '../server/db/sessions.ts'
 import { VotesChanged } from '../server/db/steps.ts'
+import { AttuneError } from '../server/errors.ts'
 import { TrainingConfig } from '../server/protocol.ts'
 import type { Jobs } from '../server/queues.ts'
 import { append, openRedis } from '../server/room.ts'
@@ -57,7 +59,7 @@ async function train(deps: Deps): Promise<End> {
     for (;;) {
       try {
         await trainFromLastCommit(deps, world)
-        await finish(deps, 'completed')
+        await finish(deps, 'complete')
         return 'completed'
       } catch (error) {
         if (!(error instanceof VotesChanged)) throw error
@@ -68,7 +70,7 @@ async function train(deps: Deps): Promise<End> {
     if (error instanceof Interrupted) return error.status
     if (isConnectionTrouble(error)) throw error // the run stays active: it is queued anew when Postgres is back
     log.error({ err: error }, 'the run failed')
-    await finish(deps, 'failed', error instanceof Error ? error.message : String(error))
+    await finish(deps, 'fail', error instanceof Error ? error.message : String(error))
     throw error
   } finally {
     world.close()
@@ -114,15 +116,16 @@ async function readSession(pool: Pool, sessionId: string): Promise<SessionRow> {
 }
 
 /** Ends the run for good, unless somebody ended it meanwhile. */
-async function finish({ pool, redis, sessionId, log }: Deps, status: 'completed' | 'failed', reason?: string): Promise<void> {
-  const { rowCount } = await pool.query(
-    `update sessions set status = $2, error = $3, end_time = clock_timestamp() where id = $1 and status = 'active'`,
-    [sessionId, status, reason ?? null],
-  )
-  if (rowCount === 0) return
+async function finish({ pool, redis, sessionId, log }: Deps, transition: 'complete' | 'fail', reason?: string): Promise<void> {
+  try {
+    await applyTransition(pool, sessionId, transition, reason)
+  } catch (error) {
+    if (error instanceof AttuneError && error.code === 'conflict') return
+    throw error
+  }
   const about = { sessionId, session: sessionId }
   const told =
-    status === 'completed'
+    transition === 'complete'
       ? append(redis, sessionId, { event: 'training-completed', payload: about })
       : append(redis, sessionId, { event: 'training-failed', payload: { ...about, error: reason ?? 'unknown' } })
   await told.catch((error: unknown) => log.debug({ err: error }, 'room event lost'))

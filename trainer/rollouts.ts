@@ -1,4 +1,4 @@
-import { openTextStream } from './stream.ts'
+import { openRoomStream } from './stream.ts'
 import { sampleId } from './prompts.ts'
 import { seedOf } from './rl/random.ts'
 import type { Rollout } from './rl/rollout.ts'
@@ -20,45 +20,39 @@ export async function generate(run: Run, world: World, step: number): Promise<Ba
   const { shownPerStep, seed } = config.live
   world.phase('generating', step)
   const drawn = prompts.draw((step - 1) * batchSize, batchSize, seed)
-  const rows = drawn.map((prompt, i) => ({ id: sampleId(run.sessionId, step, i), prompt, seed: seedOf(seed, step, i) }))
+  const rows = drawn.map((prompt, i) => ({ id: sampleId(run.sessionId, step, i), prompt }))
   const shown = rows.slice(0, Math.min(shownPerStep, batchSize)).map((row) => row.id)
-  const rollouts = await answer(run, world, rows, { step, origin: 'rollout', shown })
+  const rollouts = await answer(run, world, rows, { step, origin: 'rollout', shown, seed: seedOf(seed, step) })
   return { step, rollouts, shown }
 }
 
 /** Answers a rater's own question with the current policy. */
 export async function answerAsk(run: Run, world: World, ask: { sampleId: string; prompt: string }): Promise<void> {
-  const { tokenizer, config, learner, state } = run
-  const room = learner.context - config.live.maxNewTokens
-  if (tokenizer.encodePrompt(ask.prompt).length > room) return world.failAsk(ask.sampleId)
-  const seed = seedOf(config.live.seed, state.step, ...Array.from(ask.sampleId, (c) => c.charCodeAt(0)))
-  await answer(run, world, [{ id: ask.sampleId, prompt: ask.prompt, seed }], {
-    step: state.step,
-    origin: 'ask',
-    shown: [ask.sampleId],
-  })
+  const { tokenizer, config, state } = run
+  if (tokenizer.encodePrompt(ask.prompt).length > run.learner.context - run.config.live.maxNewTokens) return world.failAsk(ask.sampleId)
+  const seed = seedOf(config.live.seed, ...Array.from(ask.sampleId, (c) => c.charCodeAt(0)))
+  await answer(run, world, [{ id: ask.sampleId, prompt: ask.prompt }], { step: state.step, origin: 'ask', shown: [ask.sampleId], seed })
 }
 
 interface Row {
   id: string
   prompt: string
-  seed: number
 }
 
 async function answer(
   run: Run,
   world: World,
   rows: Row[],
-  as: { step: number; origin: 'rollout' | 'ask'; shown: string[] },
+  as: { step: number; origin: 'rollout' | 'ask'; shown: string[]; seed: number },
 ): Promise<Rollout[]> {
-  const { learner, tokenizer, config } = run
+  const { learner, tokenizer } = run
   const { version: policyVersion } = learner
   const live: string[] = []
   for (const row of rows.slice(0, as.shown.length)) {
     const { id, prompt } = row
     if (await world.start({ id, step: as.step, origin: as.origin, prompt, policyVersion })) live.push(id)
   }
-  const stream = openTextStream({
+  const stream = openRoomStream({
     count: as.shown.length,
     increments: tokenizer.increments,
     now: world.now,
@@ -68,9 +62,7 @@ async function answer(
   })
   const promptIds = rows.map((row) => tokenizer.encodePrompt(row.prompt))
   const samples = await learner.sample(promptIds, {
-    seeds: rows.map((row) => row.seed),
-    temperature: config.live.temperature,
-    maxNewTokens: config.live.maxNewTokens,
+    seeds: rows.map((_, i) => seedOf(as.seed, i)),
     onToken: (index, token) => {
       if (index < as.shown.length) stream.push(index, token)
     },
@@ -81,9 +73,7 @@ async function answer(
     sampleId: rows[i].id,
     prompt: rows[i].prompt,
     response: tokenizer.decodeResponse(sample.responseIds),
-    promptIds: promptIds[i],
     ...sample,
-    policyVersion,
   }))
   await Promise.all(rollouts.filter((r) => live.includes(r.sampleId)).map((r) => world.ready(r.sampleId, r.response)))
   return rollouts

@@ -1,16 +1,11 @@
+import type { TextStream as Decoder } from './models/tokenizer.ts'
 import { limits } from '../server/protocol.ts'
 
 /** Turns tokens as they are drawn into pieces of text, few enough to be sent. */
-export interface TextStream {
+export interface RoomStream {
   push(index: number, token: number): void
   /** Sends what is left of every sequence. */
   flush(): void
-}
-
-/** Decodes a growing sequence; gives the text that is certain by now (a character may span tokens). */
-export interface Increments {
-  push(token: number): string
-  end(): string
 }
 
 const intervalMs = 1000 / limits.tokenMessagesPerSecond
@@ -19,12 +14,12 @@ const intervalMs = 1000 / limits.tokenMessagesPerSecond
  * Streams sequences: each sends at most `limits.tokenMessagesPerSecond` pieces a second, and all
  * the others' text waits with it.
  */
-export function openTextStream(deps: {
+export function openRoomStream(deps: {
   count: number
-  increments: () => Increments
+  increments: () => Decoder
   now: () => number
   send: (index: number, offset: number, text: string) => void
-}): TextStream {
+}): RoomStream {
   const sequences = Array.from({ length: deps.count }, () => ({ text: deps.increments(), sent: 0, waiting: '' }))
   let last = deps.now()
   const send = (): void => {

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
+import { crowdOfVotes } from '../server/db/crowd.ts'
 import type { Pool } from '../server/db/pool.ts'
 import type { RunLock } from '../server/db/run-lock.ts'
 import { commitStep, type StepCommit } from '../server/db/steps.ts'
@@ -161,12 +162,13 @@ export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): Wor
       const { rows } = await pool.query<{ id: string; votes: number; value: number | null; compassion: number | null }>(
         `with closed as (
            update samples set status = 'closed', closed_at = clock_timestamp()
-           where id = any($1::uuid[]) and status = 'open' returning id
-         )
-         select closed.id, count(f.id)::int as votes, avg(f.value) as value, avg(f.compassion_rating) as compassion
-         from closed left join feedback f on f.sample_id = closed.id and f.withdrawn_at is null
-         group by closed.id`,
-        [sampleIds],
+           where id = any($2::uuid[]) and session_id = $1 and status = 'open' returning id
+         ),
+         votes as (select f.* from feedback f join closed on closed.id = f.sample_id where f.withdrawn_at is null),
+         ${crowdOfVotes}
+         select closed.id, coalesce(crowd.votes, 0) as votes, crowd.value, crowd.compassion
+         from closed left join crowd on crowd.sample_id = closed.id`,
+        [sessionId, sampleIds],
       )
       for (const { id, ...crowd } of rows) {
         tell({ event: 'voting-closed', payload: { sessionId, sampleId: id, crowd: crowd satisfies CrowdValue } })

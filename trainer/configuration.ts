@@ -1,0 +1,35 @@
+import type { TrainingConfig } from '../server/protocol.ts'
+import { REWARD_DEFAULTS } from './reward/defaults.ts'
+import type { RewardModelConfig } from './reward/model.ts'
+import type { LearnerConfig } from './rl/config.ts'
+import { LEARNER_DEFAULTS } from './rl/defaults.ts'
+
+/** What a session's configuration says to PPO; what the API does not name keeps its default. */
+export function learnerConfig({ learningRate, epochs, ppoConfig, live }: TrainingConfig): LearnerConfig {
+  return {
+    ...LEARNER_DEFAULTS,
+    learningRate,
+    totalSteps: epochs,
+    temperature: live.temperature,
+    maxNewTokens: live.maxNewTokens,
+    ppoEpochs: ppoConfig.ppoEpochs,
+    miniBatchSize: ppoConfig.miniBatchSize,
+    clipRatio: ppoConfig.clipRatio,
+    valueClipRatio: ppoConfig.valueClipRatio,
+    valueCoefficient: ppoConfig.valueCoefficient,
+    entropyCoefficient: ppoConfig.entropyCoefficient,
+    maxGradNorm: ppoConfig.maxGradNorm,
+    klCoefficient: live.klCoefficient,
+    klControl: live.adaptiveKl ? 'adaptive' : 'fixed',
+    targetKL: ppoConfig.targetKL,
+  }
+}
+
+/** … and to the reward model. */
+export function rewardModelConfig({ rewardModel, live }: TrainingConfig): RewardModelConfig {
+  return {
+    ...REWARD_DEFAULTS,
+    categories: Object.fromEntries(live.categories.map(({ name, weight }) => [name, weight])),
+    compassionWeight: rewardModel.compassionWeight,
+  }
+}

@@ -1,0 +1,149 @@
+import { z } from 'zod'
+import type { TrainingConfig } from '../server/protocol.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import type { Engine } from './engines/engine.ts'
+import { openOnnx } from './engines/onnx.ts'
+import { learnerConfig, rewardModelConfig } from './configuration.ts'
+import { readModel } from './models/directory.ts'
+import { openPromptTokenizer, type PromptTokenizer } from './prompt-tokenizer.ts'
+import { readPrompts, type PromptSource } from './prompts.ts'
+import { openRewardModel, type RewardModel } from './reward/model.ts'
+import { openLearner, type Learner } from './rl/learner.ts'
+import { seedOf } from './rl/random.ts'
+import type { Batch } from './rollouts.ts'
+
+/** A run: its models, open, and where it stands. */
+export interface Run {
+  sessionId: string
+  config: TrainingConfig
+  tokenizer: PromptTokenizer
+  prompts: PromptSource
+  learner: Learner
+  rewardModel: RewardModel
+  /** Reward-model features of outputs of the reference policy: what rewards are normalised on. */
+  reference: Float32Array[]
+  state: {
+    /** The last committed step; 0 before the first. */
+    step: number
+    /** The batch after it, if it was generated while the last one was voted on. */
+    pending: Batch | null
+  }
+  close(): Promise<void>
+}
+
+/** Reference outputs that rewards are normalised on. */
+const referenceOutputs = 64
+/** Sets their random numbers apart from the steps', which count from 1. */
+const referenceStream = 0
+
+/** Opens a run at its last checkpoint, or at its beginning. */
+export async function openRun(from: {
+  sessionId: string
+  config: TrainingConfig
+  modelDir: string
+  saved: Checkpoint | null
+  engine?: Engine
+}): Promise<Run> {
+  const { sessionId, config, modelDir, saved } = from
+  const { seed } = config.live
+  const model = await readModel(modelDir)
+  const tokenizer = await openPromptTokenizer(modelDir)
+  const prompts = await readPrompts(modelDir)
+  const engine = from.engine ?? (await openOnnx())
+  const learner = openLearner({ engine, model, config: learnerConfig(config), seed })
+  const width = 2 * model.config.width
+  const rewardConfig = rewardModelConfig(config)
+  const close = async (): Promise<void> => {
+    await learner.close()
+    await engine.close()
+  }
+  if (saved) {
+    const { json, arrays } = unpack(saved)
+    learner.importState({ arrays: arrays('learner/'), json: json.learner })
+    const rewardModel = openRewardModel(rewardConfig, width, seed, { arrays: arrays('reward/'), json: json.reward })
+    const reference = rowsOf(arrays('reference/').get('features'), width)
+    return { sessionId, config, tokenizer, prompts, learner, rewardModel, reference, state: json.state, close }
+  }
+  const rewardModel = openRewardModel(rewardConfig, width, seed)
+  const reference = await referenceFeatures({ learner, tokenizer, prompts, seed })
+  rewardModel.features.fitScale(reference)
+  return { sessionId, config, tokenizer, prompts, learner, rewardModel, reference, state: { step: 0, pending: null }, close }
+}
+
+/** All that `openRun` goes on from. */
+export async function exportRun({ learner, rewardModel, reference, state }: Run): Promise<Checkpoint> {
+  const policy = await learner.exportState()
+  const reward = rewardModel.exportState()
+  const tensors: Checkpoint['tensors'] = new Map()
+  const put = (prefix: string, arrays: Iterable<[string, Float32Array]>): void => {
+    for (const [name, data] of arrays) tensors.set(prefix + name, { shape: [data.length], data })
+  }
+  put('learner/', policy.arrays)
+  put('reward/', reward.arrays)
+  put('reference/', [['features', flat(reference)]])
+  return { tensors, state: { learner: policy.json, reward: reward.json, state: { ...state, pending: state.pending && packBatch(state.pending) } } }
+}
+
+/** The policy at its beginning is the reference. */
+async function referenceFeatures(run: Pick<Run, 'learner' | 'tokenizer' | 'prompts'> & { seed: number }): Promise<Float32Array[]> {
+  const { learner, tokenizer, prompts, seed } = run
+  const drawn = prompts.draw(0, referenceOutputs, seedOf(seed, referenceStream))
+  const seeds = drawn.map((_, i) => seedOf(seed, referenceStream, i))
+  const samples = await learner.sample(drawn.map(tokenizer.encodePrompt), { seeds })
+  const rollouts = samples.map((sample, i) => ({ ...sample, sampleId: `reference/${i}`, prompt: drawn[i], response: '' }))
+  return (await learner.reference(rollouts)).map((view) => view.features)
+}
+
+const numbers = z.array(z.number())
+const SavedState = z.object({
+  learner: z.object({ version: z.int(), klCoefficient: z.number(), optimizerSteps: z.int(), seed: z.int() }),
+  reward: z.object({ seed: z.int(), width: z.int(), heads: z.array(z.string()), sampleIds: z.array(z.string()) }),
+  state: z.object({
+    step: z.int(),
+    pending: z
+      .object({
+        step: z.int(),
+        shown: z.array(z.string()),
+        rollouts: z.array(
+          z.object({
+            sampleId: z.string(),
+            prompt: z.string(),
+            response: z.string(),
+            promptIds: numbers,
+            responseIds: numbers,
+            logprobs: numbers.transform((values) => Float32Array.from(values)),
+            truncated: z.boolean(),
+            policyVersion: z.int(),
+          }),
+        ),
+      })
+      .nullable(),
+  }),
+})
+
+function unpack({ tensors, state }: Checkpoint) {
+  return {
+    json: SavedState.parse(state),
+    arrays(prefix: string): Map<string, Float32Array> {
+      const found = new Map<string, Float32Array>()
+      for (const [name, { data }] of tensors) {
+        if (name.startsWith(prefix) && data instanceof Float32Array) found.set(name.slice(prefix.length), data)
+      }
+      return found
+    },
+  }
+}
+
+/** float32 values survive JSON: each has a shortest decimal form that reads back as itself. */
+const packBatch = (batch: Batch) => ({ ...batch, rollouts: batch.rollouts.map((r) => ({ ...r, logprobs: [...r.logprobs] })) })
+
+function flat(rows: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(rows.reduce((n, row) => n + row.length, 0))
+  rows.forEach((row, i) => all.set(row, i * row.length))
+  return all
+}
+
+function rowsOf(all: Float32Array | undefined, width: number): Float32Array[] {
+  if (!all || all.length % width !== 0) throw new Error('the checkpoint holds no reference features of this model')
+  return Array.from({ length: all.length / width }, (_, i) => all.slice(i * width, (i + 1) * width))
+}
