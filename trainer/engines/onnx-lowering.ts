@@ -129,7 +129,11 @@ const lowerings: { [K in OpName]: Lowering<K> } = {
   constant: (e, node) => e.constant(node.dtype, node.shape, bytesOf(node.attributes.data)),
   neg: same('Neg'), exp: same('Exp'), log: same('Log'), sqrt: same('Sqrt'), reciprocal: same('Reciprocal'), abs: same('Abs'),
   tanh: same('Tanh'), sigmoid: same('Sigmoid'), relu: same('Relu'), softplus: same('Softplus'), sin: same('Sin'), cos: same('Cos'),
-  gelu: same('FastGelu', 'com.microsoft'),
+  gelu: (e, node, [x = '']) => {
+    if (node.shape.length > 0) return e.emit('FastGelu', [x], {}, undefined, 'com.microsoft')
+    // FastGelu takes no scalar.
+    return e.emit('Squeeze', [e.emit('FastGelu', [e.emit('Unsqueeze', [x, e.longs([0])])], {}, undefined, 'com.microsoft')])
+  },
   add: same('Add'), sub: same('Sub'), mul: same('Mul'), div: same('Div'), minimum: same('Min'), maximum: same('Max'),
   less: same('Less'), greater: same('Greater'), equal: same('Equal'), and: same('And'), or: same('Or'), not: same('Not'),
   where: same('Where'),

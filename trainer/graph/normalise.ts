@@ -30,8 +30,8 @@ export function layerNorm(x: Tensor, gain: Tensor, bias: Tensor, epsilon: number
   return tensor({
     op: 'layerNorm', inputs: [x, gain, bias], attributes: { epsilon }, shape: x.shape,
     backward: (dy, y) => {
-      const inverse = layerNormMoment(y, 'inverseDeviation')
-      const normal = mul(sub(x, layerNormMoment(y, 'mean')), inverse)
+      const inverse = layerNormMoment(y, x, epsilon, 'inverseDeviation')
+      const normal = mul(sub(x, layerNormMoment(y, x, epsilon, 'mean')), inverse)
       const scaled = mul(dy, gain)
       const along = reduceMean(mul(scaled, normal), [-1], true)
       const dx = mul(sub(sub(scaled, reduceMean(scaled, [-1], true)), mul(normal, along)), inverse)
@@ -40,9 +40,9 @@ export function layerNorm(x: Tensor, gain: Tensor, bias: Tensor, epsilon: number
   })
 }
 
-/** What a `layerNorm` found on the way, kept for its gradient: [..., 1]. */
-function layerNormMoment(normalised: Tensor, moment: 'mean' | 'inverseDeviation'): Tensor {
+/** A moment of x that `normalised`, its layer norm, found on the way: [..., 1]. An engine may read either. */
+function layerNormMoment(normalised: Tensor, x: Tensor, epsilon: number, moment: 'mean' | 'inverseDeviation'): Tensor {
   return tensor({
-    op: 'layerNormMoment', inputs: [normalised], attributes: { moment }, shape: [...normalised.shape.slice(0, -1), 1], backward: null,
+    op: 'layerNormMoment', inputs: [normalised, x], attributes: { moment, epsilon }, shape: [...x.shape.slice(0, -1), 1], backward: null,
   })
 }

@@ -46,7 +46,7 @@ export interface Operations {
   softmax: None
   logSoftmax: None
   layerNorm: { readonly epsilon: number }
-  layerNormMoment: { readonly moment: 'mean' | 'inverseDeviation' }
+  layerNormMoment: { readonly moment: 'mean' | 'inverseDeviation'; readonly epsilon: number }
 }
 
 export type OpName = keyof Operations

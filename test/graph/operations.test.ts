@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import fc from 'fast-check'
+import { Graph, gradients, mul, reduceSum, topological, type Tensor } from '../../trainer/graph/index.ts'
+import type { Engine, Feeds } from '../../trainer/engines/engine.ts'
+import { openOnnx } from '../../trainer/engines/onnx.ts'
+import { openTfjs } from '../../trainer/engines/tfjs.ts'
+import { interpreters } from '../../trainer/engines/tfjs-ops.ts'
+import { cases, openDraw, type Case } from './operations.ts'
+
+let onnx: Engine
+let tfjs: Engine
+const used = new Set<string>()
+
+beforeAll(async () => {
+  onnx = await openOnnx()
+  tfjs = await openTfjs()
+})
+afterAll(async () => {
+  await onnx.close()
+  await tfjs.close()
+})
+
+/** fast-check prints the seed of a failure; runs compile a graph each, so they are few. */
+const runs = { numRuns: 6 }
+/** A cache serves sampling alone. */
+const withoutGradient = 'writeRows'
+
+describe.each(Object.entries(cases))('%s', (_, make) => {
+  test('both engines give the same values and gradients', async () => {
+    await fc.assert(fc.asyncProperty(fc.nat(), async seed => {
+      const { graph, feeds } = build(make(openDraw(seed)), openDraw(seed + 1))
+      const [a, b] = await Promise.all([onnx, tfjs].map(async engine => {
+        const program = await engine.compile(graph)
+        const outputs = await program.run(feeds)
+        await program.dispose()
+        return outputs
+      }))
+      for (const output of graph.outputs.keys()) expectClose(a?.float32(output), b?.float32(output), 1e-5)
+    }), runs)
+  })
+})
+
+describe.each(Object.entries(cases).filter(([name]) => name !== withoutGradient))('%s', (_, make) => {
+  test('the gradient is the one that differences give', async () => {
+    await fc.assert(fc.asyncProperty(fc.nat(), async seed => {
+      const made = make(openDraw(seed))
+      const { graph, feeds, weights } = build(made, openDraw(seed + 1))
+      const program = await onnx.compile(graph)
+      const outputs = await program.run(feeds)
+      for (const [input, { data, dtype }] of Object.entries(made.inputs)) {
+        if (dtype !== 'float32') continue
+        const numeric = new Float32Array(data.length)
+        for (let i = 0; i < data.length; i++) {
+          const at = async (step: number) => {
+            const moved = Float32Array.from(data)
+            moved[i] = (moved[i] ?? 0) + step
+            return (await program.run({ ...feeds, [input]: moved })).float32('value')
+          }
+          const [above, below] = [await at(step), await at(-step)]
+          numeric[i] = weights.reduce((sum, weight, j) => sum + weight * ((above[j] ?? NaN) - (below[j] ?? NaN)), 0) / (2 * step)
+        }
+        expectClose(outputs.float32(`gradient of ${input}`), numeric, 4e-3)
+      }
+      await program.dispose()
+    }), runs)
+  })
+})
+
+describe('the language', () => {
+  test('every operation has a case above', () => {
+    for (const make of Object.values(cases)) {
+      const { graph } = build(make(openDraw(1)), openDraw(2))
+      for (const { op } of topological([...graph.outputs.values()])) used.add(op)
+    }
+    expect([...used, 'state'].sort()).toEqual(Object.keys(interpreters).sort())
+  })
+})
+
+const step = 2 ** -7
+
+/** A graph with the case's value and the gradients of its randomly weighted sum. */
+function build({ inputs, apply }: Case, draw: ReturnType<typeof openDraw>): { graph: Graph; feeds: Feeds; weights: readonly number[] } {
+  const graph = new Graph()
+  const leaves = new Map<string, Tensor>(Object.entries(inputs).map(([name, { shape, dtype }]) => [name, graph.input(name, shape, dtype)]))
+  const value = apply(name => {
+    const leaf = leaves.get(name)
+    if (!leaf) throw new Error(`the case has no input ${name}`)
+    return leaf
+  })
+  const weights = draw.normal(value.shape)
+  const loss = reduceSum(mul(value, graph.input('weights', value.shape)))
+  const floats = [...leaves].filter(([, leaf]) => leaf.dtype === 'float32')
+  graph.output('value', value)
+  gradients(loss, floats.map(([, leaf]) => leaf)).forEach((gradient, i) => graph.output(`gradient of ${floats[i]?.[0]}`, gradient))
+  // Every input is read by some output, so that every graph can be fed alike.
+  graph.output('loss', loss)
+  const feeds = Object.fromEntries(Object.entries(inputs).map(([name, { data }]) => [name, data]))
+  return { graph, feeds: { ...feeds, weights: weights.data }, weights: [...weights.data] }
+}
+
+function expectClose(found: Float32Array | undefined, wanted: Float32Array | undefined, tolerance: number): void {
+  expect(found?.length).toBe(wanted?.length)
+  const scale = Math.max(1, ...(wanted ?? []).map(Math.abs))
+  wanted?.forEach((value, i) => expect(Math.abs(value - (found?.[i] ?? NaN)) / scale).toBeLessThan(tolerance))
+}

@@ -1,0 +1,103 @@
+/**
+ * Interprets a graph operation by operation with TensorFlow.js: the second
+ * opinion that parity tests hold the default engine to.
+ */
+import * as tf from '@tensorflow/tfjs'
+import { sizeOf, type Graph, type OpName, type Tensor } from '../graph/index.ts'
+import { arrayType, checkFeeds, leavesOf, outputsOf, type Engine, type HostTensor, type Program, type StateStore } from './engine.ts'
+import { interpreters, type Interpreter } from './tfjs-ops.ts'
+
+export async function openTfjs(): Promise<Engine> {
+  if (!await tf.setBackend('cpu')) throw new Error('tfjs: its cpu backend does not start')
+  const held = new Map<string, tf.Tensor>()
+  const states = openStates(held)
+  return {
+    name: `tfjs ${tf.getBackend()}`,
+    device: 'cpu',
+    states,
+    compile: async graph => openProgram(graph, held, name => name),
+    async close() {
+      for (const name of states.names()) states.delete(name)
+    },
+  }
+}
+
+function openProgram(graph: Graph, held: Map<string, tf.Tensor>, rename: (name: string) => string): Program {
+  const nodes = graph.nodes()
+  const inputs = leavesOf(graph, 'input')
+  return {
+    async run(feeds) {
+      const fed = checkFeeds(inputs, feeds)
+      const outputs = new Map<string, HostTensor>()
+      const updates = new Map<string, tf.Tensor>()
+      tf.tidy(() => {
+        const values = new Map<Tensor, tf.Tensor>()
+        const valueOf = (node: Tensor): tf.Tensor => {
+          const value = values.get(node)
+          if (!value) throw new Error(`${node.op} is read before it is computed`)
+          return value
+        }
+        for (const node of nodes) values.set(node, leafValue(node, fed) ?? interpret(node, node.inputs.map(valueOf)))
+        for (const [name, node] of graph.outputs) {
+          outputs.set(name, { dtype: node.dtype, shape: node.shape, data: arrayType(node.dtype).from(valueOf(node).dataSync()) })
+        }
+        for (const [name, node] of graph.updates) updates.set(rename(name), tf.keep(valueOf(node).clone()))
+      })
+      for (const [name, value] of updates) {
+        held.get(name)?.dispose()
+        held.set(name, value)
+      }
+      return outputsOf(outputs)
+    },
+    withStates: next => openProgram(graph, held, name => next(rename(name))),
+    dispose: async () => {},
+  }
+
+  function leafValue(node: Tensor, fed: ReturnType<typeof checkFeeds>): tf.Tensor | undefined {
+    if (!('name' in node.attributes)) return undefined
+    const { name } = node.attributes
+    if (node.op === 'input') {
+      const data = fed.get(name)
+      return data && tf.tensor(data, [...node.shape], node.dtype)
+    }
+    const state = held.get(rename(name))
+    if (!state) throw new Error(`no state ${rename(name)} has been set`)
+    return state.clone()
+  }
+}
+
+function interpret<K extends OpName>(node: Tensor<K>, inputs: tf.Tensor[]): tf.Tensor {
+  const interpreter: Interpreter<K> = interpreters[node.op]
+  return interpreter(node, inputs)
+}
+
+function openStates(held: Map<string, tf.Tensor>): StateStore {
+  const find = (name: string): tf.Tensor => {
+    const found = held.get(name)
+    if (!found) throw new Error(`no state ${name} has been set`)
+    return found
+  }
+  const hold = (name: string, value: tf.Tensor): void => {
+    held.get(name)?.dispose()
+    held.set(name, value)
+  }
+  return {
+    set(name, shape, data) {
+      if (data.length !== sizeOf(shape)) throw new Error(`state ${name} [${shape}] was given ${data.length} values`)
+      hold(name, tf.tensor(data.slice(), [...shape], 'float32'))
+    },
+    zero: (name, shape) => hold(name, tf.zeros([...shape])),
+    get: async name => Float32Array.from(await find(name).data()),
+    shape: name => find(name).shape,
+    has: name => held.has(name),
+    names: (prefix = '') => [...held.keys()].filter(name => name.startsWith(prefix)).sort(),
+    copy: (from, to) => hold(to, find(from).clone()),
+    delete(name) {
+      find(name).dispose()
+      held.delete(name)
+    },
+    get bytes() {
+      return [...held.values()].reduce((total, value) => total + value.size * 4, 0)
+    },
+  }
+}
