@@ -1,0 +1,110 @@
+/**
+ * How good a policy truly is: its answers to held-out prompts, judged by the hidden oracle. The base
+ * and what came of it answer the same prompts with the same random numbers.
+ */
+import { heldOutPrompts } from '../pretrain/prompts.ts'
+import { rate } from '../pretrain/oracle.ts'
+import type { Checkpoint } from '../../trainer/checkpoint.ts'
+import { openOnnx } from '../../trainer/engines/onnx.ts'
+import { gpt2Parameters } from '../../trainer/models/gpt2.ts'
+import { loadWeights, readModel } from '../../trainer/models/directory.ts'
+import { openPromptTokenizer } from '../../trainer/prompt-tokenizer.ts'
+import { LEARNER_DEFAULTS } from '../../trainer/rl/defaults.ts'
+import { openLearner } from '../../trainer/rl/learner.ts'
+import { POLICY } from '../../trainer/rl/policy.ts'
+import { seedOf } from '../../trainer/rl/random.ts'
+import { mean, standardError } from '../crowd/distribution.ts'
+
+/** Means over the answers; `…Error` is a standard error over the prompts, whose answers are not independent. */
+export interface Evaluation {
+  prompts: number
+  answers: number
+  compassion: number
+  compassionError: number
+  usefulness: number
+  /** Share of the answers that are readable sentences on topic. */
+  readable: number
+  /** To the base, nats per answer. */
+  kl: number
+  /** Mean compassion for each prompt, in the order of the prompts. */
+  byPrompt: number[]
+}
+
+export interface Evaluator {
+  /** The base's own weights, or those of a run's checkpoint. */
+  evaluate: (policy: 'base' | Checkpoint) => Promise<Evaluation>
+  close: () => Promise<void>
+}
+
+export interface EvaluatorOptions {
+  /** The base model's directory. */
+  modelDir: string
+  temperature: number
+  maxNewTokens: number
+  seed: number
+  prompts?: number
+  answersPerPrompt?: number
+}
+
+/** Where a run's checkpoint holds the learner's states (trainer/state.ts). */
+const SAVED = 'learner/'
+
+export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluator> {
+  const { modelDir, temperature, maxNewTokens, seed, prompts: count = 64, answersPerPrompt = 4 } = options
+  const model = await readModel(modelDir)
+  const tokenizer = await openPromptTokenizer(modelDir)
+  const engine = await openOnnx()
+  const learner = openLearner({ engine, model, config: { ...LEARNER_DEFAULTS, temperature, maxNewTokens }, seed })
+  const prompts = heldOutPrompts(seed, count)
+  const promptIds = prompts.map(tokenizer.encodePrompt)
+
+  const load = ({ tensors }: Checkpoint) => {
+    for (const [name, shape] of gpt2Parameters(model.config, POLICY)) {
+      const tensor = tensors.get(SAVED + name)
+      if (!(tensor?.data instanceof Float32Array)) throw new Error(`the checkpoint lacks ${SAVED}${name}`)
+      engine.states.set(name, shape, tensor.data)
+    }
+  }
+
+  return {
+    async evaluate(policy) {
+      if (policy === 'base') loadWeights(engine.states, model, POLICY)
+      else load(policy)
+      const ratings: ReturnType<typeof rate>[][] = prompts.map(() => [])
+      const kls: number[] = []
+      for (let round = 0; round < answersPerPrompt; round++) {
+        const sampled = await learner.sample(promptIds, { seeds: prompts.map((_, i) => seedOf(seed, round, i)) })
+        const rollouts = sampled.map((sample, i) => {
+          const response = tokenizer.decodeResponse(sample.responseIds)
+          ratings[i].push(rate(prompts[i], response))
+          return { ...sample, sampleId: `held-out/${round}/${i}`, prompt: prompts[i], response }
+        })
+        for (const [i, { logprobs }] of (await learner.reference(rollouts)).entries()) {
+          kls.push(rollouts[i].logprobs.reduce((sum, logprob, t) => sum + logprob - logprobs[t], 0))
+        }
+      }
+      const all = ratings.flat()
+      const byPrompt = ratings.map((answers) => mean(answers.map((rating) => rating.compassion)))
+      return {
+        prompts: prompts.length,
+        answers: all.length,
+        compassion: mean(byPrompt),
+        compassionError: standardError(byPrompt),
+        usefulness: mean(all.map((rating) => rating.usefulness)),
+        readable: mean(all.map((rating) => (rating.readable ? 1 : 0))),
+        kl: mean(kls),
+        byPrompt,
+      }
+    },
+    async close() {
+      await learner.close()
+      await engine.close()
+    },
+  }
+}
+
+/** By how much one evaluation is more compassionate than another on the same prompts, with the standard error of that. */
+export function compassionChange(before: Evaluation, after: Evaluation): { mean: number; error: number } {
+  const changes = after.byPrompt.map((compassion, i) => compassion - before.byPrompt[i])
+  return { mean: mean(changes), error: standardError(changes) }
+}
