@@ -13,7 +13,7 @@ import { POLICY, REFERENCE, policyParameters, valueParameters } from './policy.t
 import { seedOf } from './random.ts'
 import { checkRollout, type ReferenceView, type Rollout } from './rollout.ts'
 import { scheduledRate } from './schedule.ts'
-import { exportStates, importStates, rollback, type LearnerState } from './state.ts'
+import { exportStates, importStates, momentStates, rollback, trainedStates, type LearnerState } from './state.ts'
 
 export interface LearnerDeps {
   /** Holds states under `policy/`, `reference/`, `adam.…/policy/`; shared with nobody else under these names. */
@@ -80,6 +80,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
   loadWeights(states, model, POLICY)
   loadWeights(states, model, REFERENCE)
   for (const prefix of [POLICY, REFERENCE]) for (const [name, shape] of valueParameters(model.config, prefix)) states.zero(name, shape)
+  for (const [name, shape] of momentStates(model.config)) states.zero(name, shape)
   const sampler = openSampler(engine, { config: model.config, prefix: POLICY })
   const inspector = openInspector(engine, model.config, config.temperature, FORWARD_ROWS, pause)
   const optimizer = openOptimizer(engine, model.config, config, pause)
@@ -157,12 +158,10 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
       await sampler.close()
       await inspector.close()
       await optimizer.close()
-      for (const name of ownStates()) if (states.has(name)) states.delete(name)
+      for (const own of [trainedStates(model.config), policyParameters(model.config, REFERENCE)]) {
+        for (const name of own.keys()) states.delete(name)
+      }
     },
-  }
-
-  function ownStates(): string[] {
-    return [...policyParameters(model.config, POLICY).keys(), ...policyParameters(model.config, REFERENCE).keys()]
   }
 }
 

@@ -1,6 +1,6 @@
 /** The learner's state outside the engine: for checkpoints, and to take an aborted update back. */
 import type { Engine } from '../engines/engine.ts'
-import { momentNames } from '../graph/index.ts'
+import { momentNames, type Shape } from '../graph/index.ts'
 import type { Gpt2Config } from '../models/config.ts'
 import { policyParameters } from './policy.ts'
 
@@ -20,19 +20,18 @@ export interface LearnerCounters {
 
 export async function exportStates(engine: Engine, config: Gpt2Config, json: LearnerCounters): Promise<LearnerState> {
   const arrays = new Map<string, Float32Array>()
-  for (const name of trainedStates(config).keys()) if (engine.states.has(name)) arrays.set(name, await engine.states.get(name))
+  for (const name of trainedStates(config).keys()) arrays.set(name, await engine.states.get(name))
   return { arrays, json }
 }
 
-/** @throws Error for an array that the model does not have, or lacks (moments may be missing before the first step). */
+/** @throws Error for an array that the model does not have, or lacks. */
 export function importStates(engine: Engine, config: Gpt2Config, { arrays }: LearnerState): void {
   const known = trainedStates(config)
   for (const name of arrays.keys()) if (!known.has(name)) throw new Error(`the saved state has ${name}, which this model has not`)
   for (const [name, shape] of known) {
     const data = arrays.get(name)
-    if (data) engine.states.set(name, shape, data)
-    else if (name.startsWith('adam.')) engine.states.zero(name, shape)
-    else throw new Error(`the saved state lacks ${name}`)
+    if (!data) throw new Error(`the saved state lacks ${name}`)
+    engine.states.set(name, shape, data)
   }
 }
 
@@ -40,7 +39,7 @@ export function importStates(engine: Engine, config: Gpt2Config, { arrays }: Lea
 export function rollback(engine: Engine, config: Gpt2Config, optimizer: { steps: number }) {
   const { states } = engine
   const stepsBefore = optimizer.steps
-  const names = [...trainedStates(config).keys()].filter((name) => states.has(name))
+  const names = [...trainedStates(config).keys()]
   return {
     async unlessAborted<T>(work: () => Promise<T>): Promise<T> {
       for (const name of names) states.copy(name, `before/${name}`)
@@ -48,7 +47,6 @@ export function rollback(engine: Engine, config: Gpt2Config, optimizer: { steps:
         return await work()
       } catch (error) {
         for (const name of names) states.copy(`before/${name}`, name)
-        for (const name of trainedStates(config).keys()) if (!names.includes(name) && states.has(name)) states.delete(name)
         optimizer.steps = stepsBefore
         throw error
       } finally {
@@ -59,7 +57,11 @@ export function rollback(engine: Engine, config: Gpt2Config, optimizer: { steps:
 }
 
 /** Every state that an update changes, with its shape. */
-function trainedStates(config: Gpt2Config) {
-  const parameters = [...policyParameters(config)]
-  return new Map(parameters.flatMap(([name, shape]) => [name, ...momentNames(name)].map((state) => [state, shape] as const)))
+export function trainedStates(config: Gpt2Config): Map<string, Shape> {
+  return new Map([...policyParameters(config), ...momentStates(config)])
+}
+
+/** Adam's moments of every trained parameter; zero at the start. */
+export function momentStates(config: Gpt2Config): Map<string, Shape> {
+  return new Map([...policyParameters(config)].flatMap(([name, shape]) => momentNames(name).map((moment): [string, Shape] => [moment, shape])))
 }

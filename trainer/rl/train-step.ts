@@ -1,4 +1,4 @@
-import { Graph, add, adamW, adamWInputs, constant, gradients, momentNames, mul, type AdamWOptions, type Shape, type Tensor } from '../graph/index.ts'
+import { Graph, add, adamW, adamWInputs, constant, gradients, mul, type AdamWOptions, type Shape, type Tensor } from '../graph/index.ts'
 import type { Engine } from '../engines/engine.ts'
 import type { Gpt2Config } from '../models/config.ts'
 import type { Experience } from './batch.ts'
@@ -35,10 +35,7 @@ const sumName = (name: string): string => `grad/${name}`
 export async function openTrainStep(engine: Engine, shape: BatchShape, options: TrainStepOptions): Promise<TrainStep> {
   const { config, optimizer, accumulation } = options
   const parameters = [...policyParameters(config)]
-  for (const [name, size] of parameters) {
-    for (const moment of momentNames(name)) if (!engine.states.has(moment)) engine.states.zero(moment, size)
-    if (accumulation > 1) engine.states.zero(sumName(name), size)
-  }
+  if (accumulation > 1) for (const [name, size] of parameters) engine.states.zero(sumName(name), size)
   const pass = await engine.compile(accumulation === 1 ? fusedGraph(parameters, shape, options) : accumulateGraph(parameters, shape, options))
   const apply = accumulation === 1 ? undefined : await engine.compile(applyGraph(parameters, optimizer))
 
