@@ -25,7 +25,7 @@ export async function verifyProof(proof: ContributionProof, rpcUrl: string, open
       add('record', opened, opened ? 'The leaf commits to your record.' : 'The leaf commits to another record than the one shown.')
     }
     const leaf = contributionLeaf(proof)
-    add('leaf', leaf === proof.leaf, `The contribution’s fields hash to ${short(leaf)}.`)
+    add('leaf', leaf === proof.leaf && sameDomain(proof), `The contribution’s fields hash to ${short(leaf)}.`)
     const root = foldProof(leaf, proof.proof)
     add('path', root === proof.root, `${proof.proof.length} siblings lead to the root ${short(root)}.`)
     steps.push(...(await chainSteps(proof, root, rpcUrl)))
@@ -86,6 +86,12 @@ export function contributionLeaf({ chainId, contract, epochId, leafFields }: Con
       ]),
     ),
   )
+}
+
+/** Whether the fields claim the chain, contract and epoch that the proof is for. */
+function sameDomain({ chainId, contract, epochId, leafFields }: ContributionProof): boolean {
+  const claimed = [leafFields.chainId, leafFields.ledger.toLowerCase(), leafFields.epochId]
+  return claimed.join() === [chainId, contract.toLowerCase(), epochId].join()
 }
 
 /** The root that a leaf and its siblings lead to: keccak of each pair, the smaller first. */

@@ -69,8 +69,11 @@ const isTree = (value: unknown): value is Tree => typeof value === 'object' && v
 /** The schema's defaults, as the text that a form shows. */
 export function defaults(): Record<string, string> {
   const { configuration } = StartTraining.parse({ modelId: 'any' })
-  return Object.fromEntries(groups.flatMap((g) => g.settings).map((s) => [s.path.join('.'), shown(at(configuration, s.path))]))
+  return Object.fromEntries(groups.flatMap((g) => g.settings).map((s) => [s.path.join('.'), textOf(configuration, s)]))
 }
+
+/** A setting's value in a configuration, as text. */
+export const textOf = (configuration: unknown, setting: Setting): string => shown(at(configuration, setting.path))
 
 function at(tree: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>((value, key) => (isTree(value) ? value[key] : undefined), tree)
