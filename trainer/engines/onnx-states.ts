@@ -6,10 +6,14 @@ import type { StateStore } from './engine.ts'
 export interface HostStates extends StateStore {
   /** The tensor that a run reads; throws where the state is missing or has another shape. */
   current(name: string, shape: Shape): ort.Tensor
-  /** The tensor that a run writes the next value to; the state is created where it doesn't exist. */
-  spare(name: string, shape: Shape): ort.Tensor
-  /** Makes what was written to the spare the current value. */
-  swap(name: string): void
+  /** Where a run writes the state's next value; the state is created where it doesn't exist. */
+  next(name: string, shape: Shape): NextValue
+}
+
+export interface NextValue {
+  tensor: ort.Tensor
+  /** Makes what was written the current value; throws where the state was replaced since. */
+  commit(): void
 }
 
 interface Held { shape: Shape; current: Float32Array; spare: Float32Array | null }
@@ -24,11 +28,6 @@ export function openHostStates(): HostStates {
   const hold = (name: string, shape: Shape, data: Float32Array): void => {
     if (data.length !== sizeOf(shape)) throw new Error(`state ${name} [${shape}] was given ${data.length} values`)
     held.set(name, { shape: [...shape], current: data, spare: null })
-  }
-  const spareOf = (name: string): Float32Array => {
-    const found = find(name)
-    found.spare ??= new Float32Array(found.current.length)
-    return found.spare
   }
   return {
     set: (name, shape, data) => hold(name, shape, data.slice()),
@@ -50,16 +49,20 @@ export function openHostStates(): HostStates {
       checkShape(name, found.shape, shape)
       return new ort.Tensor('float32', found.current, found.shape)
     },
-    spare(name, shape) {
+    next(name, shape) {
       if (!held.has(name)) hold(name, shape, new Float32Array(sizeOf(shape)))
-      checkShape(name, find(name).shape, shape)
-      return new ort.Tensor('float32', spareOf(name), shape)
-    },
-    swap(name) {
       const found = find(name)
-      const next = spareOf(name)
-      found.spare = found.current
-      found.current = next
+      checkShape(name, found.shape, shape)
+      const written = found.spare ?? new Float32Array(found.current.length)
+      found.spare = null // until the commit: two runs never write to one buffer
+      return {
+        tensor: new ort.Tensor('float32', written, shape),
+        commit() {
+          if (held.get(name) !== found) throw new Error(`state ${name} was replaced during a run that updates it`)
+          found.spare = found.current
+          found.current = written
+        },
+      }
     },
   }
 }

@@ -8,7 +8,7 @@ import { sizeOf, type Graph, type Tensor } from '../graph/index.ts'
 import { checkFeeds, leavesOf, outputsOf, type Device, type Engine, type Feeds, type HostTensor, type Outputs, type Program } from './engine.ts'
 import { encodeModel } from './onnx-format.ts'
 import { lower, type Lowered } from './onnx-lowering.ts'
-import { openHostStates, type HostStates } from './onnx-states.ts'
+import { openHostStates, type HostStates, type NextValue } from './onnx-states.ts'
 import { availableParallelism } from 'node:os'
 
 export interface OnnxOptions {
@@ -23,6 +23,7 @@ export async function openOnnx(options: OnnxOptions = {}): Promise<Engine> {
   const threads = options.threads ?? availableParallelism()
   const states = openHostStates()
   const sessions = new Set<ort.InferenceSession>()
+  const inTurn = openQueue()
   return {
     name: `onnxruntime ${device}`,
     device,
@@ -42,7 +43,7 @@ export async function openOnnx(options: OnnxOptions = {}): Promise<Engine> {
       const release = async () => {
         if (sessions.delete(session)) await session.release()
       }
-      return openProgram({ graph, lowered, session, states, release, rename: name => name })
+      return openProgram({ graph, lowered, session, states, release, inTurn, rename: name => name })
     },
     async close() {
       await Promise.all([...sessions].map(session => session.release()))
@@ -59,15 +60,16 @@ interface Parts {
   states: HostStates
   rename: (name: string) => string
   release: () => Promise<void>
+  inTurn: Queue
 }
 
 function openProgram(parts: Parts): Program {
-  const { graph, lowered, session, states, rename } = parts
+  const { graph, lowered, session, states, rename, inTurn } = parts
   const inputs = leavesOf(graph, 'input')
   const stateTensors = leavesOf(graph, 'state')
   const inPlace = writtenInPlace(graph)
   return {
-    run: feeds => run(feeds),
+    run: feeds => inTurn(() => run(feeds)),
     withStates: next => openProgram({ ...parts, rename: name => next(rename(name)) }),
     dispose: parts.release,
   }
@@ -78,12 +80,18 @@ function openProgram(parts: Parts): Program {
     for (const [name, tensor] of stateTensors) bound[valueOf(lowered.states, name)] = states.current(rename(name), tensor.shape)
     const fetches: Record<string, ort.Tensor | null> = {}
     for (const value of lowered.outputs.values()) fetches[value] = null
+    const next: NextValue[] = []
     for (const [name, value] of lowered.updates) {
       const { shape } = tensorOf(graph.updates, name)
-      fetches[value] = inPlace.has(name) ? states.current(rename(name), shape) : states.spare(rename(name), shape)
+      if (inPlace.has(name)) fetches[value] = states.current(rename(name), shape)
+      else {
+        const update = states.next(rename(name), shape)
+        fetches[value] = update.tensor
+        next.push(update)
+      }
     }
     const results = await session.run(bound, fetches)
-    for (const name of lowered.updates.keys()) if (!inPlace.has(name)) states.swap(rename(name))
+    for (const update of next) update.commit()
     const outputs = new Map<string, HostTensor>()
     for (const [name, tensor] of graph.outputs) {
       const result = results[valueOf(lowered.outputs, name)]
@@ -91,6 +99,18 @@ function openProgram(parts: Parts): Program {
       outputs.set(name, { dtype: tensor.dtype, shape: tensor.shape, data: hostData(result) })
     }
     return outputsOf(outputs)
+  }
+}
+
+type Queue = <T>(job: () => Promise<T>) => Promise<T>
+
+/** Runs jobs one after another: a run reads what the run before it wrote, whoever asked for it. */
+function openQueue(): Queue {
+  let last: Promise<unknown> = Promise.resolve()
+  return job => {
+    const result = last.then(job)
+    last = result.catch(() => {}) // a failure is its caller's; the next job runs all the same
+    return result
   }
 }
 
