@@ -2,17 +2,18 @@
  * `npm run pretrain`: writes the tokenizer, trains the demo model on the generator's exchanges and
  * says what its answers are like.
  *
- *     npm run pretrain -- [--steps 3500 | --minutes 10] [--seed 1] [--out models/demo]
+ *     npm run pretrain -- [--steps 3500 | --minutes 10] [--seed 1] [--out models/demo] [--from models/demo]
  *
  * The same seed and steps give the same model on the same machine; with --minutes the clock decides.
+ * --from goes on from another directory's weights and tokenizer instead of new ones.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Tokenizer } from '@huggingface/tokenizers'
 import { SingleBar } from 'cli-progress'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
-import { loadWeights, saveWeights, writeModel } from '../../trainer/models/directory.ts'
+import { loadWeights, readModel, saveWeights, writeModel } from '../../trainer/models/directory.ts'
 import { initialModel } from '../../trainer/models/init.ts'
 import { answers, statistics, type Answer } from './answers.ts'
 import { corpus } from './corpus.ts'
@@ -30,7 +31,7 @@ const { values } = parseArgs({
     minutes: { type: 'string' },
     seed: { type: 'string', default: '1' },
     out: { type: 'string', default: 'models/demo' },
-    'keep-tokenizer': { type: 'boolean', default: false },
+    from: { type: 'string' },
   },
 })
 
@@ -47,16 +48,18 @@ const steps = positive('steps', values.steps)
 const minutes = values.minutes === undefined ? null : positive('minutes', values.minutes)
 const out = values.out
 
-if (!values['keep-tokenizer'] || !existsSync(join(out, 'tokenizer.json'))) {
+if (values.from === undefined) {
   console.log(`tokenizer: ${DEMO.vocabSize} entries from ${TOKENIZER_EXCHANGES} exchanges`)
   writeModelFiles(out, corpus(seed, TOKENIZER_EXCHANGES), seed)
+} else if (values.from !== out) {
+  cpSync(values.from, out, { recursive: true })
 }
 const read = (name: string): object => JSON.parse(readFileSync(join(out, name), 'utf8')) as object
 const tokenizer = new Tokenizer(read('tokenizer.json'), read('tokenizer_config.json'))
 const encode = rememberingEncoder(tokenizer)
 
 const engine = await openOnnx()
-loadWeights(engine.states, initialModel(DEMO, seed))
+loadWeights(engine.states, values.from === undefined ? initialModel(DEMO, seed) : await readModel(values.from))
 const measured = { engine, config: DEMO, encode, seed }
 const save = async (): Promise<void> => writeModel(out, await saveWeights(engine, DEMO))
 
@@ -78,10 +81,9 @@ await learn({
       speed: Math.round(tokens / elapsed()),
       seconds: Math.round((elapsed() / done) * (1 - done)),
     })
-    if (step % SAVE_EVERY_STEPS === 0) {
-      await save()
-      if (!process.stdout.isTTY) console.log(`step ${step}, ${Math.round(elapsed())} s, loss ${smooth.toFixed(3)}`)
-    }
+    if (step % SAVE_EVERY_STEPS === 0) await save()
+    // Without a terminal there is no bar.
+    if (step % 100 === 0 && !process.stdout.isTTY) console.log(`step ${step}, ${Math.round(elapsed())} s, loss ${smooth.toFixed(3)}`)
   },
 })
 bar.stop()

@@ -1,0 +1,47 @@
+import { readFileSync, statSync, readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import { Tokenizer } from '@huggingface/tokenizers'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { answers, statistics } from '../../scripts/pretrain/answers.ts'
+import { heldOutPrompts } from '../../scripts/pretrain/prompts.ts'
+import type { Engine } from '../../trainer/engines/engine.ts'
+import { openOnnx } from '../../trainer/engines/onnx.ts'
+import type { Gpt2Config } from '../../trainer/models/config.ts'
+import { loadWeights, readModel } from '../../trainer/models/directory.ts'
+
+const demo = fileURLToPath(new URL('../../models/demo', import.meta.url))
+const read = (name: string): object => JSON.parse(readFileSync(join(demo, name), 'utf8')) as object
+
+describe('the committed demo model', () => {
+  const tokenizer = new Tokenizer(read('tokenizer.json'), read('tokenizer_config.json'))
+  let engine: Engine
+  let config: Gpt2Config
+
+  beforeAll(async () => {
+    engine = await openOnnx()
+    const model = await readModel(demo)
+    config = model.config
+    loadWeights(engine.states, model)
+  })
+  afterAll(() => engine.close())
+
+  it('takes at most 10 MB', () => {
+    const bytes = readdirSync(demo).reduce((sum, name) => sum + statSync(join(demo, name)).size, 0)
+    expect(bytes).toBeLessThan(10e6)
+  })
+
+  it('answers prompts it has not seen readably, on topic, in mixed tones around one half', async () => {
+    const given = await answers(heldOutPrompts(11, 64), { engine, config, tokenizer, temperature: 1, seed: 11 })
+    const { readable, compassion, compassionDeviation } = statistics(given)
+    expect(readable).toBeGreaterThanOrEqual(0.9)
+    expect(compassion).toBeGreaterThan(0.4)
+    expect(compassion).toBeLessThan(0.6)
+    expect(compassionDeviation).toBeGreaterThan(0.2)
+  })
+
+  it('answers readably when it always says the likeliest word', async () => {
+    const given = await answers(heldOutPrompts(12, 32), { engine, config, tokenizer, temperature: 0, seed: 12 })
+    expect(statistics(given).readable).toBeGreaterThanOrEqual(0.85)
+  })
+})
