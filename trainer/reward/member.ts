@@ -3,7 +3,7 @@ import { openRandom } from '../models/random.ts'
 import { seedOf } from '../rl/random.ts'
 import { RATING, examplesOf, sigmoid, type Example, type RewardPreference, type RewardVote } from './examples.ts'
 import type { FeatureTable } from './features.ts'
-import { addExample, factorise, openSystem, solve } from './ridge.ts'
+import { addExamples, factorise, openSystem, solve } from './ridge.ts'
 
 interface MemberFit {
   heads: readonly string[]
@@ -37,7 +37,7 @@ export function fitMember(fit: MemberFit): Float32Array {
   })
   for (const group of groups.values()) {
     const system = openSystem(inputs, fit.ridge)
-    for (const { row, weight } of group[0].examples) addExample(system, fit.features.input(row), weight)
+    addExamples(system, group[0].examples.map(({ row, weight }) => ({ x: fit.features.input(row), omega: weight })))
     factorise(system)
     for (const { head, examples } of group) {
       const prior = fit.prior.subarray(head * inputs, (head + 1) * inputs)
@@ -91,17 +91,19 @@ function newton(fit: MemberFit, prior: Float32Array, examples: readonly Example[
   const w = Float64Array.from(prior)
   for (let step = 0; step < NEWTON_STEPS; step++) {
     const system = openSystem(inputs, fit.ridge)
+    const terms: { x: Float64Array; omega: number }[] = []
     const descent = Float64Array.from(w, (x, i) => fit.ridge * (prior[i] - x))
     for (const { row, weight, target } of examples) {
       const x = fit.features.input(row)
-      addExample(system, x, weight)
+      terms.push({ x, omega: weight })
       addScaled(descent, x, weight * (target - dot(w, x)))
     }
     for (const { difference, outcome, weight } of pairs) {
       const p = sigmoid(dot(w, difference))
-      addExample(system, difference, weight * p * (1 - p))
+      terms.push({ x: difference, omega: weight * p * (1 - p) })
       addScaled(descent, difference, weight * (outcome - p))
     }
+    addExamples(system, terms)
     factorise(system)
     addScaled(w, solve(system, descent), 1)
   }

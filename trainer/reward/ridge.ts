@@ -20,13 +20,16 @@ export function openSystem(width: number, ridge: number): NormalSystem {
   return { width, matrix }
 }
 
-/** Adds `ω x xᵀ` for one example `x` [d]. */
-export function addExample({ width, matrix }: NormalSystem, x: ArrayLike<number>, omega: number): void {
-  for (let i = 0; i < width; i++) {
-    const scaled = omega * x[i]
-    if (scaled === 0) continue
-    const row = i * width
-    for (let j = 0; j <= i; j++) matrix[row + j] += scaled * x[j]
+/** Adds `Σ ω x xᵀ` over examples `x` [d]. Four at a time, since reading and writing the matrix costs more than the arithmetic. */
+export function addExamples({ width, matrix }: NormalSystem, examples: readonly { x: Float64Array; omega: number }[]): void {
+  const none = { x: new Float64Array(width), omega: 0 }
+  for (let first = 0; first < examples.length; first += 4) {
+    const [a, b, c, d] = [0, 1, 2, 3].map((k) => examples[first + k] ?? none)
+    for (let i = 0; i < width; i++) {
+      const [ai, bi, ci, di] = [a.omega * a.x[i], b.omega * b.x[i], c.omega * c.x[i], d.omega * d.x[i]]
+      const row = i * width
+      for (let j = 0; j <= i; j++) matrix[row + j] += ai * a.x[j] + bi * b.x[j] + ci * c.x[j] + di * d.x[j]
+    }
   }
 }
 

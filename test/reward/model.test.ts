@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest'
+import { openRandom } from '../../trainer/models/random.ts'
+import { REWARD_DEFAULTS } from '../../trainer/reward/defaults.ts'
+import { COMPASSION, RATING, categoryHead, openRewardModel, type RewardModelConfig, type RewardVote } from '../../trainer/reward/model.ts'
+
+const WIDTH = 24
+const config: RewardModelConfig = { ...REWARD_DEFAULTS, categories: { helpfulness: 1 }, compassionWeight: 0.6 }
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
+
+/** Samples whose true compassion and usefulness are linear in their features, as logits. */
+function world(seed: number, count: number) {
+  const random = openRandom(seed)
+  const directions = [0, 1].map(() => Array.from({ length: WIDTH }, () => random.normal() / Math.sqrt(WIDTH)))
+  const truth = (x: Float32Array, k: number) => sigmoid(2 * directions[k].reduce((sum, w, i) => sum + w * x[i], 0))
+  return Array.from({ length: count }, (_, i) => {
+    const features = Float32Array.from({ length: WIDTH }, () => random.normal())
+    return { id: `s${i}`, features, compassion: truth(features, 0), useful: truth(features, 1), noise: [random.normal(), random.normal()] }
+  })
+}
+type Sample = ReturnType<typeof world>[number]
+const hold = (x: number) => Math.min(1, Math.max(0, x))
+const voteOn = (s: Sample, reliability = 0.8): RewardVote => ({
+  id: `vote-${s.id}`,
+  sampleId: s.id,
+  reliability,
+  scores: { [RATING]: hold(s.useful + 0.1 * s.noise[0]), [categoryHead('helpfulness')]: hold(s.useful + 0.1 * s.noise[0]), [COMPASSION]: hold(s.compassion + 0.1 * s.noise[1]) },
+})
+function open(samples: readonly Sample[], over: Partial<RewardModelConfig> = {}, seed = 5) {
+  const model = openRewardModel({ ...config, ...over }, WIDTH, seed)
+  model.features.fitScale(samples.map((s) => s.features))
+  for (const s of samples) model.features.add(s.id, s.features)
+  return model
+}
+function correlation(a: number[], b: number[]): number {
+  const mean = (xs: number[]) => xs.reduce((x, y) => x + y, 0) / xs.length
+  const [ma, mb] = [mean(a), mean(b)]
+  const cov = mean(a.map((x, i) => (x - ma) * (b[i] - mb)))
+  return cov / Math.sqrt(mean(a.map((x) => (x - ma) ** 2)) * mean(b.map((x) => (x - mb) ** 2)))
+}
+
+describe('the reward model', () => {
+  it('learns, head by head, what raters prefer, and holds it on samples that nobody rated', () => {
+    const samples = world(1, 300)
+    const model = open(samples)
+    model.fit(samples.slice(0, 150).map((s) => voteOn(s)))
+    const unseen = samples.slice(150)
+    const predictions = unseen.map((s) => model.predict(s.features))
+    expect(correlation(predictions.map((p) => p.heads[COMPASSION].mean), unseen.map((s) => s.compassion))).toBeGreaterThan(0.85)
+    expect(correlation(predictions.map((p) => p.heads[RATING].mean), unseen.map((s) => s.useful))).toBeGreaterThan(0.85)
+  })
+
+  it('learns from preferences alone (Bradley–Terry)', () => {
+    const samples = world(2, 300)
+    const model = open(samples)
+    const preferences = Array.from({ length: 120 }, (_, i) => {
+      const [a, b] = [samples[2 * i], samples[2 * i + 1]]
+      return { id: `p${i}`, sampleA: a.id, sampleB: b.id, outcome: a.useful > b.useful ? 1 : 0, reliability: 0.8 }
+    })
+    model.fit([], preferences)
+    const unseen = samples.slice(240)
+    expect(correlation(unseen.map((s) => model.predict(s.features).heads[RATING].mean), unseen.map((s) => s.useful))).toBeGreaterThan(0.75)
+  })
+
+  it('is not moved by a rater of reliability 0', () => {
+    const samples = world(3, 60)
+    const [a, b] = [open(samples), open(samples)]
+    const votes = samples.slice(0, 40).map((s) => voteOn(s))
+    a.fit(votes)
+    b.fit([...votes, ...samples.slice(40).map((s) => voteOn(s, 0))])
+    for (const s of samples) expect(b.predict(s.features)).toEqual(a.predict(s.features))
+  })
+
+  it('is as sure as it knows: deviation falls with votes, and pessimism takes β_u of it off', () => {
+    const samples = world(4, 200)
+    const model = open(samples)
+    const doubt = () => samples.reduce((sum, s) => sum + model.predict(s.features).deviation / samples.length, 0)
+    const ignorant = doubt()
+    model.fit(samples.slice(0, 20).map((s) => voteOn(s)))
+    const learning = doubt()
+    model.fit(samples.map((s) => voteOn(s)))
+    expect(learning).toBeLessThan(ignorant)
+    expect(doubt()).toBeLessThan(learning)
+    const bold = open(samples, { pessimism: 0 })
+    const shy = open(samples, { pessimism: 2 })
+    for (const m of [bold, shy]) m.fit(samples.slice(0, 20).map((s) => voteOn(s)))
+    for (const s of samples) {
+      const [b, y] = [bold.predict(s.features), shy.predict(s.features)]
+      expect(b.value).toBe(b.mean)
+      expect(y.value).toBeCloseTo(Math.max(0, b.mean - 2 * b.deviation), 12)
+    }
+  })
+
+  it('says one half of everything before the first vote', () => {
+    const samples = world(5, 20)
+    const model = open(samples)
+    for (const s of samples) expect(Math.abs(model.predict(s.features).mean - 0.5)).toBeLessThan(0.05)
+  })
+
+  it('takes λ and category weights when asked, without learning anew', () => {
+    const samples = world(6, 60)
+    const model = open(samples)
+    model.fit(samples.map((s) => voteOn(s)))
+    const p = model.predict(samples[0].features, { categories: { helpfulness: 1 }, compassionWeight: 1 })
+    expect(p.mean).toBeCloseTo(p.heads[COMPASSION].mean, 12)
+    const q = model.predict(samples[0].features, { categories: {}, compassionWeight: 0 })
+    expect(q.mean).toBeCloseTo(q.heads[RATING].mean, 12)
+  })
+
+  it('is the same whatever the order of votes, for the same seed, and goes on from its saved state to the bit', () => {
+    const samples = world(7, 60)
+    const votes = samples.slice(0, 40).map((s) => voteOn(s))
+    const a = open(samples)
+    a.fit(votes)
+    const b = open(samples)
+    b.fit(votes)
+    expect(b.exportState()).toEqual(a.exportState())
+    const saved = a.exportState()
+    const c = openRewardModel(config, WIDTH, 5, saved)
+    for (const s of samples) expect(c.predict(s.features)).toEqual(a.predict(s.features))
+    const more = samples.map((s) => voteOn(s))
+    a.fit(more)
+    c.fit(more)
+    expect(c.exportState()).toEqual(a.exportState())
+    const d = open(samples)
+    d.fit([...votes].reverse())
+    for (const s of samples) expect(d.predict(s.features).value).toBeCloseTo(b.predict(s.features).value, 4)
+    expect(() => openRewardModel(config, WIDTH, 6, saved)).toThrow(/does not continue/)
+  })
+
+  it('fits 1,000 votes on 320 features in well under a second', () => {
+    const random = openRandom(9)
+    const model = openRewardModel(config, 320, 1)
+    const features = Array.from({ length: 300 }, () => Float32Array.from({ length: 320 }, () => random.normal()))
+    model.features.fitScale(features)
+    features.forEach((f, i) => model.features.add(`s${i}`, f))
+    const votes = Array.from({ length: 1000 }, (_, i): RewardVote => {
+      const v = random.uniform()
+      return { id: `v${i}`, sampleId: `s${i % 300}`, reliability: 0.7, scores: { [RATING]: v, [categoryHead('helpfulness')]: v, [COMPASSION]: v } }
+    })
+    model.fit(votes)
+    const start = performance.now()
+    model.fit(votes)
+    const took = performance.now() - start
+    console.log(`fit: ${took.toFixed(0)} ms`)
+    expect(took).toBeLessThan(1000)
+  })
+})
