@@ -35,9 +35,9 @@ export function accrue(
     if (record.walletAddress === null) add(unlinked, record.contributorId, credit)
     else add(accounts, record.walletAddress.toLowerCase(), credit)
   }
-  const linked = credits.flatMap(({ record: { contributorId, walletAddress } }) =>
-    walletAddress === null ? [] : [{ contributorId, walletAddress }],
-  )
+  const linked = credits
+    .flatMap(({ record: { contributorId, walletAddress } }) => (walletAddress === null ? [] : [{ contributorId, walletAddress }]))
+    .sort((a, b) => (a.walletAddress < b.walletAddress ? -1 : 1))
   for (const { contributorId, walletAddress } of [...links, ...linked]) {
     const waiting = unlinked.get(contributorId)
     if (waiting === undefined) continue

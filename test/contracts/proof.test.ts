@@ -1,0 +1,147 @@
+import { type Hex, concat, encodeAbiParameters, keccak256, parseAbiParameters, zeroHash } from 'viem'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { NO_BALANCES } from '../../contracts/balances.ts'
+import { type BuiltEpoch, buildEpoch } from '../../contracts/epoch.ts'
+import { recordOpening } from '../../contracts/leaf.ts'
+import { type MerkleProof, proofBook } from '../../contracts/proofs.ts'
+import type { Ledger } from '../../contracts/chain.ts'
+import type { Deployment } from '../../scripts/deploy.ts'
+import { verifyProof } from '../../client/src/proof.ts'
+import { type TestChain, startChain } from '../helpers/chain.ts'
+import { callsOf, deployTestLedger, ledgerOf, testRecord } from '../helpers/ledger.ts'
+
+let chain: TestChain
+let otherChain: TestChain
+let deployment: Deployment
+let ledger: Ledger
+const records = Array.from({ length: 11 }, (_, n) => testRecord(n))
+const epochs: BuiltEpoch[] = []
+const txs: Hex[] = []
+
+beforeAll(async () => {
+  chain = await startChain()
+  otherChain = await startChain({ chainId: 31_338 })
+  deployment = await deployTestLedger(chain)
+  ledger = ledgerOf(chain, deployment)
+  for (const epochId of [1, 2]) {
+    const epoch = buildEpoch({ ledger: ledger.ledger, epochId, records, balances: NO_BALANCES, links: [] })
+    const txHash = await ledger.submit(epoch)
+    await chain.client.waitForTransactionReceipt({ hash: txHash })
+    epochs.push(epoch)
+    txs.push(txHash)
+  }
+})
+afterAll(async () => {
+  await chain.stop()
+  await otherChain.stop()
+})
+
+function proofOf(epochId: number, index: number): MerkleProof {
+  return proofBook(epochs[epochId - 1]?.manifest ?? '', txs[epochId - 1] ?? '0x').proof(index)
+}
+
+describe('a proof', () => {
+  it('C3 of every record verifies: by its leaf, by its fields, and in the browser', async () => {
+    const { contract } = callsOf(chain, deployment)
+    for (const [i, record] of records.entries()) {
+      const proof = proofOf(1, i)
+      const args = [1n, proof.leaf, proof.proof] as const
+      expect(await chain.client.readContract({ ...contract, functionName: 'verifyContribution', args })).toBe(true)
+      expect(await ledger.verify(proof.leafFields, proof.proof)).toBe(true)
+      const opening = { contributorId: record.contributorId, salt: record.salt, record: recordOpening(record) }
+      const { valid, steps } = await verifyProof(proof, chain.rpcUrl, opening)
+      expect(steps.map(({ id, state }) => `${id} ${state}`)).toEqual(['record pass', 'leaf pass', 'path pass', 'chain pass', 'root pass', 'status pass'])
+      expect(valid).toBe(true)
+    }
+  })
+
+  it('of one epoch is refused in another, and in one that was never recorded', async () => {
+    const { leafFields, proof } = proofOf(1, 3)
+    expect(await ledger.verify({ ...leafFields, epochId: '2' }, proof)).toBe(false)
+    expect(await ledger.verify({ ...leafFields, epochId: '3' }, proof)).toBe(false)
+    const { contract } = callsOf(chain, deployment)
+    const none = await chain.client.readContract({ ...contract, functionName: 'verifyContribution', args: [3n, zeroHash, []] })
+    expect(none).toBe(false)
+  })
+
+  it('of one contract or chain is refused by another that holds the same roots', async () => {
+    for (const host of [chain, otherChain]) {
+      const copy = await deployTestLedger(host)
+      const copied = ledgerOf(host, copy)
+      const [epoch] = epochs
+      if (epoch === undefined) throw new Error('no epoch')
+      await host.client.waitForTransactionReceipt({ hash: await copied.submit(epoch) })
+      const { leafFields, proof } = proofOf(1, 3)
+      const { contract } = callsOf(host, copy)
+      const { index, contributor, kind, credit, recordHash } = leafFields
+      const args = [1n, BigInt(index), contributor, kind, BigInt(credit), recordHash, proof] as const
+      expect(await host.client.readContract({ ...contract, functionName: 'verifyRecord', args })).toBe(false)
+      expect(await copied.verify(leafFields, proof)).toBe(false)
+      const forged = { ...proofOf(1, 3), contract: copy.address, chainId: host.chainId }
+      expect((await verifyProof(forged, host.rpcUrl)).valid).toBe(false)
+    }
+  })
+
+  it('fails after a change to any of its fields or siblings', async () => {
+    const good = proofOf(1, 5)
+    const { leafFields: f } = good
+    const other = keccak256('0x00')
+    const forgeries: MerkleProof[] = [
+      ...[{ index: '6' }, { contributor: other }, { kind: 0 }, { credit: '101' }, { recordHash: other }].map((change) => ({
+        ...good,
+        leafFields: { ...f, ...change },
+      })),
+      { ...good, leaf: other },
+      { ...good, proof: [other, ...good.proof.slice(1)] },
+      { ...good, proof: good.proof.slice(1) },
+      { ...good, root: other },
+      { ...good, epochId: 2 },
+      { ...good, leafFields: { ...f, epochId: '2' } },
+      { ...good, proof: ['0x'] },
+    ]
+    for (const forged of forgeries) expect((await verifyProof(forged, chain.rpcUrl)).valid).toBe(false)
+    for (const { leafFields, proof } of forgeries.slice(0, 5)) expect(await ledger.verify(leafFields, proof)).toBe(false)
+  })
+
+  it('of an inner node’s two children is refused: leaves are hashed twice', async () => {
+    // In a tree of single hashes, an inner node's preimage, two children, would pass for the encoding of a leaf.
+    const { leaf, proof } = proofOf(1, 0)
+    const [sibling = zeroHash, ...rest] = proof
+    const children = concat(leaf < sibling ? [leaf, sibling] : [sibling, leaf])
+    const { contract } = callsOf(chain, deployment)
+    const verify = (forged: Hex) =>
+      chain.client.readContract({ ...contract, functionName: 'verifyContribution', args: [1n, forged, rest] })
+    expect(await verify(keccak256(children))).toBe(true) // the inner node itself is under the root, as verifyContribution warns
+    expect(await verify(keccak256(keccak256(children)))).toBe(false)
+  })
+
+  it('whose leaf was hashed once is refused', async () => {
+    const { leafFields: f, proof } = proofOf(1, 0)
+    const fields = encodeAbiParameters(parseAbiParameters('uint256, address, uint256, uint256, bytes32, uint8, uint256, bytes32'), [
+      BigInt(f.chainId), ledger.ledger.ledger, BigInt(f.epochId), BigInt(f.index), f.contributor, f.kind, BigInt(f.credit), f.recordHash,
+    ])
+    const { contract } = callsOf(chain, deployment)
+    const args = [1n, keccak256(fields), proof] as const
+    expect(await chain.client.readContract({ ...contract, functionName: 'verifyContribution', args })).toBe(false)
+  })
+
+  it('shown with another record than the one committed to says so', async () => {
+    const record = testRecord(4)
+    const opening = { contributorId: record.contributorId, salt: record.salt, record: { ...recordOpening(record), usedInStep: 999 } }
+    const { valid, steps } = await verifyProof(proofOf(1, 4), chain.rpcUrl, opening)
+    expect(valid).toBe(false)
+    expect(steps[0]).toMatchObject({ id: 'record', state: 'fail' })
+  })
+
+  it('is not called valid where the chain could not be asked', async () => {
+    const { valid, steps } = await verifyProof(proofOf(1, 4), 'http://127.0.0.1:1')
+    expect(valid).toBe(false)
+    expect(steps.at(-1)).toMatchObject({ id: 'root', state: 'unknown' })
+  })
+
+  it('at an address without a contract is refused', async () => {
+    const nowhere = { ...proofOf(1, 4), contract: '0x000000000000000000000000000000000000dead' }
+    const forged = { ...nowhere, leafFields: { ...nowhere.leafFields, ledger: nowhere.contract } }
+    expect((await verifyProof(forged, chain.rpcUrl)).steps.at(-1)).toMatchObject({ id: 'root', state: 'fail' })
+  })
+})
