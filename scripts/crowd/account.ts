@@ -1,5 +1,5 @@
 /** A guest of an Attune server, over REST. */
-import type { Envelope, ErrorCode, Receipt, SignedIn, TrainingSession } from '../../server/protocol.ts'
+import { limits, type Envelope, type ErrorCode, type Receipt, type SignedIn, type TrainingSession } from '../../server/protocol.ts'
 
 export interface Account {
   userId: string
@@ -49,7 +49,7 @@ export const sessionOf = (account: Account, sessionId: string): Promise<Training
   account.get<TrainingSession>(`/api/training/${sessionId}`)
 
 export const receiptsOf = (account: Account, sessionId: string): Promise<Receipt[]> =>
-  account.get<Receipt[]>(`/api/feedback/receipts?sessionId=${sessionId}`)
+  account.get<Receipt[]>(`/api/feedback/receipts?sessionId=${sessionId}&limit=${limits.pageItems}`)
 
 /**
  * One REST request; waits and tries again where the server is away or asks for patience.
