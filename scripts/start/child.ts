@@ -70,7 +70,10 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   const exited = new Promise<Exit>((resolve) => {
     handle.once('exit', (code, signalName) => {
       gone = { code, signal: signalName }
-      if (handle.pid !== undefined) unwatch(handle.pid)
+      if (handle.pid !== undefined) {
+        signal(-handle.pid, 'SIGKILL') // what it has started and left behind
+        unwatch(handle.pid)
+      }
       rmSync(options.pidFile, { force: true })
       resolve(gone)
     })

@@ -1,0 +1,148 @@
+/**
+ * The whole system in one call: services, migrations, the ledger, the demo,
+ * then server, trainer and recorder, each kept running until `close()`.
+ * `npm start` is this with a console; studies, benches and end-to-end tests
+ * open throw-away instances.
+ */
+import { mkdirSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { buildClient } from './client-build.ts'
+import { lockFolder } from './lock.ts'
+import { startNodeChild } from './node-child.ts'
+import { chainPart, postgresPart, redisPart, sharedCache, type PartName } from './parts.ts'
+import { quietPhases, type Phases } from './phases.ts'
+import { choosePort } from './server-port.ts'
+import { prepare, type AdminCredentials } from './prepare.ts'
+import { alive, runTaken, serverAnswers } from './ready.ts'
+import { loadSecrets } from './secrets.ts'
+import { supervise, type Supervised } from './supervise.ts'
+
+export interface AttuneOptions {
+  /** Everything that this instance keeps: data, secrets, logs. */
+  dataDir: string
+  /** 0: any free one. Without it: PORT of `env`, or 3001. */
+  port?: number
+  /** The environment that it is configured by; nothing is taken from this process's own. */
+  env?: NodeJS.ProcessEnv
+  /** False: no demo model and session are set up. */
+  demo?: boolean
+  /** False for throw-away data: Postgres doesn't wait for the disk. */
+  durable?: boolean
+  phases?: Phases
+  /** Hears what a person should know: a process that died, a warning in a log. */
+  onTrouble?: (message: string) => void
+}
+
+export type ProcessName = PartName | 'server' | 'trainer' | 'recorder'
+
+export interface Attune {
+  /** http://localhost:PORT */
+  url: string
+  databaseUrl: string
+  redisUrl: string
+  rpcUrl: string
+  ledger: string
+  /** Of the account that the first start made; kept in admin.json. */
+  adminCredentials: AdminCredentials
+  /** Whether this start made that account. */
+  adminIsNew: boolean
+  /** The process ids of now; a process between death and restart has none. */
+  pids: () => Partial<Record<ProcessName, number>>
+  /** Sends a signal to a process and to what it has started. */
+  kill: (name: ProcessName, signal: NodeJS.Signals) => void
+  /** Stops everything in order; nothing is left running. */
+  close: () => Promise<void>
+}
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
+/** Stopped first to last; those of one line together. */
+const stopOrder: ProcessName[][] = [['recorder', 'trainer', 'server'], ['redis', 'chain', 'postgres']]
+
+/** @throws StartFault: one line that says what to do; whatever had started is stopped again. */
+export async function startAttune(options: AttuneOptions): Promise<Attune> {
+  const { env = {}, demo = true, durable = true, phases = quietPhases, onTrouble = () => undefined } = options
+  const dir = resolve(options.dataDir)
+  const cache = sharedCache(root)
+  for (const folder of [dir, cache]) mkdirSync(folder, { recursive: true })
+  const unlock = lockFolder(dir)
+  const running = new Map<ProcessName, Supervised>()
+  const close = async () => {
+    for (const names of stopOrder) await Promise.all(names.map((name) => running.get(name)?.stop()))
+    running.clear()
+    unlock()
+  }
+  try {
+    const secrets = loadSecrets(dir, env)
+    const port = await choosePort(options.port ?? env.PORT)
+    const base = childBase(env)
+    const partsOptions = {
+      dir,
+      cache,
+      env,
+      secrets,
+      durable,
+      phases,
+      onTrouble,
+      onStarted: (name: PartName, part: Supervised) => running.set(name, part),
+    }
+    const client = phases.run('client', () => buildClient({ root, cache, env: base, log: join(dir, 'logs', 'client-build.log') }))
+    const database = postgresPart(partsOptions)
+    const parts = { database, redis: redisPart(partsOptions), chain: chainPart(partsOptions) }
+    const prepared = prepare({ ...parts, dir, env, secrets, demo, phases, onTrouble })
+    const [databaseUrl, redisUrl, chain, { ledger, admin, adminIsNew }] = await settle([database, parts.redis, parts.chain, prepared, client])
+    const childEnv: NodeJS.ProcessEnv = {
+      ...base,
+      PORT: String(port),
+      DATABASE_URL: databaseUrl,
+      REDIS_URL: redisUrl,
+      BLOCKCHAIN_RPC_URL: chain.url,
+      BLOCKCHAIN_NETWORK_ID: String(chain.id),
+      CONTRACT_ADDRESS: ledger,
+      MODELS_PATH: env.MODELS_PATH ?? join(root, 'models'),
+      CHECKPOINTS_PATH: env.CHECKPOINTS_PATH ?? join(dir, 'checkpoints'),
+      DOWNLOADS_PATH: env.DOWNLOADS_PATH ?? join(dir, 'downloads'),
+      CACHE_PATH: env.CACHE_PATH ?? join(dir, 'cache'),
+    }
+    const own = (name: ProcessName, entry: string, secret: NodeJS.ProcessEnv, ready: (child: Supervised) => Promise<void>) =>
+      phases.run(name, async () => {
+        const child = await supervise(() => startNodeChild({ name, entry, root, dir, env: { ...childEnv, ...secret }, onTrouble }), onTrouble)
+        running.set(name, child)
+        await ready(child)
+      })
+    await settle([
+      own('server', 'server/main.ts', { JWT_SECRET: secrets.JWT_SECRET, DATA_KEY: secrets.DATA_KEY }, (child) => serverAnswers(child, port)),
+      own('trainer', 'trainer/main.ts', {}, (child) => (demo ? runTaken(child, databaseUrl, 'demo') : alive(child))),
+      own('recorder', 'contracts/main.ts', { BLOCKCHAIN_PRIVATE_KEY: chain.key }, alive),
+    ])
+    return {
+      url: `http://localhost:${port}`,
+      databaseUrl,
+      redisUrl,
+      rpcUrl: chain.url,
+      ledger,
+      adminCredentials: admin,
+      adminIsNew,
+      pids: () => Object.fromEntries([...running].map(([name, part]) => [name, part.pid()])),
+      kill: (name, signal) => running.get(name)?.kill(signal),
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** What every child inherits: the given environment without the secrets, which each gets by need. */
+function childBase(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { JWT_SECRET: _jwt, DATA_KEY: _data, BLOCKCHAIN_PRIVATE_KEY: _key, ...rest } = env
+  return { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: homedir(), TMPDIR: tmpdir(), ...rest }
+}
+
+/** All results; where some fail, the first failure, once nothing is under way any more. */
+async function settle<const T extends readonly Promise<unknown>[]>(work: T): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  const failed = (await Promise.allSettled(work)).find((result) => result.status === 'rejected')
+  if (failed) throw failed.reason
+  return Promise.all(work) as Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }>
+}

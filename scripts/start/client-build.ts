@@ -1,0 +1,62 @@
+/** Builds the client where its sources have changed since the last build. */
+import { createHash } from 'node:crypto'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { runOnce } from './run-once.ts'
+
+export interface ClientBuild {
+  /** The repository's root. */
+  root: string
+  /** Scratch folder on the same file system as the root. */
+  cache: string
+  env: NodeJS.ProcessEnv
+  log: string
+}
+
+/** Whether it had to build. */
+export async function buildClient(build: ClientBuild): Promise<boolean> {
+  const { root, cache } = build
+  const dist = join(root, 'client', 'dist')
+  const stamp = join(dist, '.built-from')
+  const hash = hashSources(root)
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return false
+  const draft = mkdtempSync(join(cache, 'client-'))
+  const vite = join(dirname(createRequire(import.meta.url).resolve('vite/package.json')), 'bin', 'vite.js')
+  try {
+    await runOnce({
+      name: 'the build of the client',
+      command: process.execPath,
+      args: [vite, 'build', 'client', '--outDir', join(draft, 'dist'), '--emptyOutDir', '--logLevel', 'warn'],
+      env: build.env,
+      cwd: root,
+      log: build.log,
+      pidFile: join(draft, 'build.json'),
+      stopSignal: 'SIGTERM',
+      graceMs: 2_000,
+    })
+    writeFileSync(join(draft, 'dist', '.built-from'), hash)
+    // A server that is running goes on with the old files, which it has open or reads from `old`.
+    if (existsSync(dist)) renameSync(dist, join(draft, 'old'))
+    renameSync(join(draft, 'dist'), dist)
+  } finally {
+    rmSync(draft, { recursive: true, force: true })
+  }
+  return true
+}
+
+/** Everything that the build reads, but node_modules: the lock file stands for that. */
+function hashSources(root: string): string {
+  const hash = createHash('sha256')
+  const files = ['package-lock.json', 'server/protocol.ts', ...sources(root, 'client')]
+  for (const file of files.sort()) hash.update(`${file}\0`).update(readFileSync(join(root, file)))
+  return hash.digest('hex')
+}
+
+function sources(root: string, folder: string): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`
+    if (entry.isDirectory()) return path === 'client/dist' || entry.name === 'node_modules' ? [] : sources(root, path)
+    return entry.isFile() ? [path] : []
+  })
+}

@@ -1,0 +1,91 @@
+/** The three services, each embedded and supervised unless the environment names another. */
+import { join } from 'node:path'
+import { checkChain, checkPostgres, checkRedis } from './external.ts'
+import { chainId, devKey } from './chain.ts'
+import { StartFault } from './fault.ts'
+import type { Phases } from './phases.ts'
+import type { Secrets } from './secrets.ts'
+import { openChain, openPostgres, openRedis, portFor, type Service } from './services.ts'
+import { supervise, type Supervised } from './supervise.ts'
+
+export interface PartsOptions {
+  dir: string
+  /** Of everything that any instance on this machine can share. */
+  cache: string
+  env: NodeJS.ProcessEnv
+  secrets: Secrets
+  durable: boolean
+  phases: Phases
+  onTrouble: (message: string) => void
+  /** Hears of every part as soon as it runs, so that a start that fails can stop it. */
+  onStarted: (name: PartName, part: Supervised) => void
+}
+export type PartName = 'postgres' | 'redis' | 'chain'
+
+export async function postgresPart(options: PartsOptions): Promise<string> {
+  const { dir, env, secrets, durable, phases } = options
+  const external = env.DATABASE_URL
+  if (external) return phases.run('Postgres', async () => (await checkPostgres(external), external))
+  return phases.run('Postgres', async () => {
+    const port = await portFor(dir, 'postgres')
+    return embedded('postgres', options, () => openPostgres({ dir, port, password: secrets.postgresPassword, durable }))
+  })
+}
+
+export async function redisPart(options: PartsOptions): Promise<string> {
+  const { dir, env, secrets, cache, phases } = options
+  const external = env.REDIS_URL
+  if (external) return phases.run('Redis', async () => (await checkRedis(external), external))
+  return phases.run('Redis', async (detail) => {
+    const port = await portFor(dir, 'redis')
+    return embedded('redis', options, () => openRedis({ dir, port, password: secrets.redisPassword, cache, onPhase: detail }))
+  })
+}
+
+export interface ChainPart {
+  url: string
+  id: number
+  key: `0x${string}`
+  /** Where the environment names the ledger; on the embedded chain Attune deploys its own. */
+  contract: string | null
+}
+
+export async function chainPart(options: PartsOptions): Promise<ChainPart> {
+  const { dir, env, phases } = options
+  const external = env.BLOCKCHAIN_RPC_URL
+  if (external) {
+    const { BLOCKCHAIN_PRIVATE_KEY: key, CONTRACT_ADDRESS: contract } = env
+    if (!key || !contract) {
+      throw new StartFault(
+        `BLOCKCHAIN_RPC_URL is set, and ${key ? 'CONTRACT_ADDRESS' : 'BLOCKCHAIN_PRIVATE_KEY'} is missing: deploy a ledger with "npm run deploy" and set both, or unset BLOCKCHAIN_RPC_URL to use the embedded chain`,
+      )
+    }
+    if (!isHex(key)) throw new StartFault('BLOCKCHAIN_PRIVATE_KEY is wrong: 0x and 64 hex digits')
+    return phases.run('chain', async () => ({ url: external, id: await checkChain(external), key, contract }))
+  }
+  const url = await phases.run('chain', async () => {
+    const port = await portFor(dir, 'chain')
+    return embedded('chain', options, () => openChain({ dir, port }))
+  })
+  return { url, id: chainId, key: devKey, contract: null }
+}
+
+function isHex(key: string): key is `0x${string}` {
+  return /^0x[0-9a-f]{64}$/i.test(key)
+}
+
+async function embedded(name: PartName, options: PartsOptions, open: () => Promise<Service>): Promise<string> {
+  let url = ''
+  const part = await supervise(async () => {
+    const service = await open()
+    url = service.url
+    return service.child
+  }, options.onTrouble)
+  options.onStarted(name, part)
+  return url
+}
+
+/** Where unpacked binaries are kept: with the repository, so that throw-away instances share them. */
+export function sharedCache(root: string): string {
+  return join(root, '.attune', 'cache')
+}
