@@ -36,7 +36,7 @@ export async function requeue(core: Core): Promise<string[]> {
   const unheld = await unheldRuns(core.pool)
   if (unheld.length === 0) return []
   const jobs = await core.trainQueue.getJobs(['waiting', 'delayed', 'prioritized'])
-  const waiting = new Set(jobs.map((job) => job.data.sessionId))
+  const waiting = new Set(jobs.map((job) => job?.data.sessionId)) // a job taken while the list was read is undefined
   const lost = unheld.filter((id) => !waiting.has(id))
   for (const id of lost) enqueueRun(core, id)
   return lost

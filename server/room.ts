@@ -22,6 +22,8 @@ export const internalEvents = {
   receipts: z.object({ step: z.int() }),
   /** An epoch is confirmed on the chain. Goes to the log `EVERYWHERE`. */
   recorded: z.object({ epochId: z.int() }),
+  /** Somebody was erased: their sockets end. Goes to the log `EVERYWHERE`. */
+  erased: z.object({ userId: z.uuid() }),
 } as const
 type InternalEventName = keyof typeof internalEvents
 export type InternalEvent = {
@@ -60,32 +62,46 @@ export async function readBack(redis: Redis, sessionId: string, until: string, c
   return (await redis.xrevrange(key(sessionId), until, '-', 'COUNT', count)).flatMap(parseEntry)
 }
 
+/** Which of two sequence numbers came later: above 0, `a`. */
+export function compareSeq(a: string, b: string): number {
+  const [aTime = 0, aCount = 0] = a.split('-').map(Number)
+  const [bTime = 0, bCount = 0] = b.split('-').map(Number)
+  return aTime - bTime || aCount - bCount
+}
+
 export interface Follower {
-  /** Starts to follow a session's log, from after `from`. Following twice changes nothing. */
-  add: (sessionId: string, from: string) => void
+  /** Starts to follow a log, from after `from` (null: from its end). Following twice changes nothing. */
+  add: (sessionId: string, from: string | null) => void
   remove: (sessionId: string) => void
+  /** The last entry handed on; null while Redis is away, undefined for a log that is not followed. */
+  position: (sessionId: string) => string | null | undefined
   close: () => Promise<void>
 }
 
 /**
- * Follows many logs over one connection of its own. `onEntry` gets each log's entries in order;
- * `onGap` is called when Redis is back after it was lost: events may be missing.
+ * Follows many logs over one connection of its own. `entry` gets each log's entries in order.
+ * `gap` is called once the connection stands, the first time and after every loss: writers may
+ * have failed to append meanwhile, so even a log that is whole may lack events. Each log then
+ * goes on from its end.
  */
 export function follow(
   redis: Redis,
   on: {
     entry: (sessionId: string, entry: LogEntry) => void
-    gap: (sessionIds: string[]) => void
+    gap: () => void
     error: (error: Error) => void
   },
 ): Follower {
-  const positions = new Map<string, string>()
-  // Blocking reads must neither wait behind others nor be retried on a new connection.
+  const positions = new Map<string, string | null>()
+  // A blocking read must neither wait behind others nor be sent again on a new connection.
   const reader = redis.duplicate({ enableOfflineQueue: true, maxRetriesPerRequest: null, autoResendUnfulfilledCommands: false })
   let closed = false
   let clientId: number | undefined
   reader.on('error', on.error)
-  reader.on('close', () => (clientId = undefined))
+  reader.on('close', () => {
+    clientId = undefined
+    for (const sessionId of positions.keys()) positions.set(sessionId, null)
+  })
 
   const wake = () => {
     // Ends the XREAD under way, so that the next one has the changed set of logs.
@@ -93,29 +109,28 @@ export function follow(
   }
 
   const read = async (): Promise<void> => {
-    if (clientId === undefined) {
-      const first = !everRead
-      clientId = await reader.client('ID')
-      everRead = true
-      // While Redis was away writers may have failed to append, so even a log that is whole may lack events.
-      if (!first) on.gap([...positions.keys()])
+    const connected = clientId === undefined
+    if (connected) clientId = await reader.client('ID')
+    for (const [sessionId, position] of positions) {
+      if (position !== null) continue
+      const end = await lastSeq(reader, sessionId)
+      if (positions.get(sessionId) === null) positions.set(sessionId, end)
     }
+    if (connected) on.gap()
     if (positions.size === 0) return pause(IDLE_MS)
     const ids = [...positions.keys()]
-    const logs = await reader.xread(
-      'COUNT', 500, 'BLOCK', BLOCK_MS, 'STREAMS', ...ids.map(key), ...ids.map((id) => positions.get(id) ?? START),
-    )
+    const from = ids.map((id) => positions.get(id) ?? START)
+    const logs = await reader.xread('COUNT', 500, 'BLOCK', BLOCK_MS, 'STREAMS', ...ids.map(key), ...from)
     for (const [name, entries] of logs ?? []) {
       const sessionId = name.slice(key('').length)
       for (const raw of entries) {
-        // Removed, or removed and added again from elsewhere, while this read was under way.
+        // Removed while this read was under way.
         if (!positions.has(sessionId)) break
         positions.set(sessionId, raw[0])
         for (const entry of parseEntry(raw)) on.entry(sessionId, entry)
       }
     }
   }
-  let everRead = false
   const loop = (async () => {
     while (!closed) {
       try {
@@ -137,6 +152,7 @@ export function follow(
     remove(sessionId) {
       positions.delete(sessionId)
     },
+    position: (sessionId) => positions.get(sessionId),
     async close() {
       closed = true
       reader.disconnect()

@@ -160,7 +160,7 @@ const select = (from: string) => `
          (e.confirmed_at is not null) as verified, e.tx_hash
   from ${from} f
   left join epoch_records r on r.feedback_id = f.id
-  left join epochs e on e.id = r.epoch_id and e.confirmed_at is not null`
+  left join epochs e on (e.chain_id, e.ledger, e.id) = (r.chain_id, r.ledger, r.epoch_id) and e.confirmed_at is not null`
 
 interface Row {
   id: string

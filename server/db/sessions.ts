@@ -90,7 +90,8 @@ const select = `
          s.metrics, s.error, s.start_time, s.end_time, chain.recorded, chain.last_epoch
   from sessions s left join lateral (
     select count(*)::int as recorded, max(e.id) as last_epoch
-    from feedback f join epoch_records r on r.feedback_id = f.id join epochs e on e.id = r.epoch_id
+    from feedback f join epoch_records r on r.feedback_id = f.id
+      join epochs e on (e.chain_id, e.ledger, e.id) = (r.chain_id, r.ledger, r.epoch_id)
     where f.session_id = s.id and e.confirmed_at is not null
   ) chain on true`
 

@@ -1,0 +1,85 @@
+import type { Db } from './pool.ts'
+
+/** A standing vote as a contribution. */
+export interface ContributionRow {
+  feedbackId: string
+  sessionId: string
+  /** q, in [0, 1]. */
+  quality: number
+  timestamp: Date
+  /** Where it is recorded; null until its epoch is confirmed. */
+  record: { chainId: number; ledger: string; epochId: number; index: number; credit: number; txHash: string } | null
+}
+
+/** Somebody's contributions, newest first. */
+export async function contributionsOf(db: Db, userId: string, limit: number): Promise<ContributionRow[]> {
+  const { rows } = await db.query<Row>(
+    `select f.id, f.session_id, f.quality, f.created_at, r.chain_id, r.ledger, r.epoch_id, r.leaf_index, r.credit, e.tx_hash
+     from feedback f
+     left join (epoch_records r join epochs e
+       on (e.chain_id, e.ledger, e.id) = (r.chain_id, r.ledger, r.epoch_id) and e.confirmed_at is not null) on r.feedback_id = f.id
+     where f.user_id = $1 and f.withdrawn_at is null order by f.seq desc limit $2`,
+    [userId, limit],
+  )
+  return rows.map((row) => ({
+    feedbackId: row.id,
+    sessionId: row.session_id,
+    quality: row.quality,
+    timestamp: row.created_at,
+    record:
+      row.epoch_id === null
+        ? null
+        : { chainId: row.chain_id, ledger: row.ledger, epochId: row.epoch_id, index: row.leaf_index, credit: row.credit, txHash: row.tx_hash },
+  }))
+}
+
+type Row = { id: string; session_id: string; quality: number; created_at: Date } & (
+  | { chain_id: number; ledger: string; epoch_id: number; leaf_index: number; credit: number; tx_hash: string }
+  | { chain_id: null; ledger: null; epoch_id: null; leaf_index: null; credit: null; tx_hash: null }
+)
+
+/** The bytes of a recorded epoch's manifest; null where there is no such epoch. */
+export async function manifestOf(db: Db, chainId: number, ledger: string, epochId: number): Promise<string | null> {
+  const { rows } = await db.query<{ manifest: string }>(
+    'select manifest from epochs where chain_id = $1 and ledger = $2 and id = $3 and confirmed_at is not null',
+    [chainId, ledger, epochId],
+  )
+  return rows[0]?.manifest ?? null
+}
+
+/** Credit points of somebody's contributions: in confirmed epochs, and in built ones that are not confirmed yet. */
+export async function rewardsOf(db: Db, userId: string): Promise<{ confirmed: number; pending: number; contributions: number }> {
+  const { rows } = await db.query<{ confirmed: number; pending: number; contributions: number }>(
+    `select coalesce(sum(r.credit) filter (where e.confirmed_at is not null), 0)::float8 as confirmed,
+            coalesce(sum(r.credit) filter (where e.confirmed_at is null), 0)::float8 as pending,
+            count(*) filter (where e.confirmed_at is not null) as contributions
+     from feedback f join epoch_records r on r.feedback_id = f.id
+     join epochs e on (e.chain_id, e.ledger, e.id) = (r.chain_id, r.ledger, r.epoch_id)
+     where f.user_id = $1`,
+    [userId],
+  )
+  return rows[0]
+}
+
+/** The votes of these people that a confirmed epoch recorded. Of two ledgers' epochs of one number the newer is meant. */
+export async function recordedIn(db: Db, epochId: number, userIds: string[]): Promise<{ userId: string; feedbackId: string; txHash: string }[]> {
+  const { rows } = await db.query<{ userId: string; feedbackId: string; txHash: string }>(
+    `with epoch as (select * from epochs where id = $1 and confirmed_at is not null order by confirmed_at desc limit 1)
+     select f.user_id as "userId", f.id as "feedbackId", epoch.tx_hash as "txHash"
+     from epoch join epoch_records r on (epoch.chain_id, epoch.ledger, epoch.id) = (r.chain_id, r.ledger, r.epoch_id)
+     join feedback f on f.id = r.feedback_id
+     where f.user_id = any($2::uuid[])`,
+    [epochId, userIds],
+  )
+  return rows
+}
+
+/** The newest confirmed epoch, and how many standing votes wait for one. */
+export async function chainProgress(db: Db): Promise<{ lastEpoch: number | null; unrecorded: number }> {
+  const { rows } = await db.query<{ lastEpoch: number | null; unrecorded: number }>(
+    `select (select id from epochs where confirmed_at is not null order by confirmed_at desc limit 1) as "lastEpoch",
+            (select count(*) from feedback f left join epoch_records r on r.feedback_id = f.id
+             where r.feedback_id is null and f.withdrawn_at is null) as unrecorded`,
+  )
+  return rows[0]
+}

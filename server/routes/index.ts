@@ -1,0 +1,17 @@
+import { authRoutes } from './auth.ts'
+import { blockchainRoutes } from './blockchain.ts'
+import { feedbackRoutes } from './feedback.ts'
+import { modelRoutes } from './models.ts'
+import type { Route } from './route.ts'
+import { systemRoutes } from './system.ts'
+import { trainingRoutes } from './training.ts'
+
+/** Every route of the REST API. What is not here is not served; `/health` and `/api/docs` are the app's. */
+export const routes: readonly Route[] = [
+  ...authRoutes,
+  ...trainingRoutes,
+  ...feedbackRoutes,
+  ...modelRoutes,
+  ...blockchainRoutes,
+  ...systemRoutes,
+]

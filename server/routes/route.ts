@@ -1,0 +1,66 @@
+import { z } from 'zod'
+import type { Core } from '../core.ts'
+import type { Caller, Permission } from '../permissions.ts'
+
+/** What a route needs: a permission, or `public`: open to everybody. There is no route without (rule S3). */
+export type Access = Permission | 'public'
+
+/** One route as the app mounts it and `/api/docs` describes it. */
+export interface Route {
+  method: 'get' | 'post' | 'delete'
+  /** As Express and the OpenAPI document have it in common: `/api/training/:sessionId`. */
+  path: string
+  access: Access
+  summary: string
+  params: z.ZodType | undefined
+  query: z.ZodType | undefined
+  body: z.ZodType | undefined
+  /** The `data` of the answer. */
+  answer: z.ZodType
+  status: number
+  /** Tokens of the caller's bucket that a request costs; more than 1 where it makes us work. */
+  cost: number
+  /** Parses and handles. @throws ZodError, AttuneError */
+  run: (core: Core, caller: Caller | null, raw: { params: unknown; query: unknown; body: unknown }) => Promise<unknown>
+}
+
+interface Spec<A extends Access, P, Q, B, D extends z.ZodType> {
+  access: A
+  summary: string
+  params?: z.ZodType<P>
+  query?: z.ZodType<Q>
+  body?: z.ZodType<B>
+  answer: D
+  status?: number
+  cost?: number
+  /** `caller` is whoever sent a valid token; a route that needs a permission always has one. */
+  handle: (request: {
+    core: Core
+    caller: A extends 'public' ? Caller | null : Caller
+    params: P
+    query: Q
+    body: B
+  }) => Promise<z.output<D>> | z.output<D>
+}
+
+/** Declares a route: `route('get', '/api/models', { access: 'read', … })`. */
+export function route<A extends Access, P = undefined, Q = undefined, B = undefined, D extends z.ZodType = z.ZodType>(
+  method: Route['method'],
+  path: string,
+  spec: Spec<A, P, Q, B, D>,
+): Route {
+  const { access, summary, params, query, body, answer, status = 200, cost = 1, handle } = spec
+  return {
+    method, path, access, summary, params, query, body, answer, status, cost,
+    async run(core, caller, raw) {
+      return handle({
+        core,
+        // The app has checked `access` before it runs a route.
+        caller: caller as A extends 'public' ? Caller | null : Caller,
+        params: params?.parse(raw.params) as P,
+        query: query?.parse(raw.query) as Q,
+        body: body?.parse(raw.body) as B,
+      })
+    },
+  }
+}

@@ -1,0 +1,68 @@
+import type { Redis } from 'ioredis'
+import type { Core } from './core.ts'
+import { receiptsOfUser } from './db/receipts.ts'
+import { listSamples } from './db/samples.ts'
+import { findSession } from './db/sessions.ts'
+import { stepMetrics } from './db/steps.ts'
+import { limits, type Sample, type SessionSnapshot } from './protocol.ts'
+import { readBack, START } from './room.ts'
+
+/** Receipts in a snapshot, the reader's latest ones. */
+const RECEIPTS = 100
+
+/**
+ * A session as a reader may see it (rules P3, V3). `seq` must have been read from the log before
+ * this is called: what happened up to there is in Postgres, and so in the snapshot.
+ */
+export async function takeSnapshot(
+  core: Core,
+  { sessionId, readerId, seq, raters }: { sessionId: string; readerId: string; seq: string; raters: number },
+): Promise<SessionSnapshot> {
+  const [session, samples, steps, receipts] = await Promise.all([
+    findSession(core.pool, sessionId),
+    listSamples(core.pool, { sessionId, readerId, limit: limits.snapshotSamples }),
+    stepMetrics(core.pool, sessionId, 0, limits.snapshotSteps),
+    receiptsOfUser(core.pool, readerId, RECEIPTS, sessionId),
+  ])
+  return { seq, session, samples: await withPartialText(core, sessionId, seq, samples), steps, receipts, raters }
+}
+
+/** Postgres has a response once it is whole; what has been streamed of the others stands in the log. */
+async function withPartialText(core: Core, sessionId: string, seq: string, samples: Sample[]): Promise<Sample[]> {
+  const streaming = samples.filter((sample) => sample.status === 'streaming').map((sample) => sample.id)
+  if (streaming.length === 0 || seq === START) return samples
+  const texts = await partialTexts(core.redis, sessionId, seq, new Set(streaming)).catch((error: unknown) => {
+    core.log.warn({ err: error, sessionId }, 'a snapshot goes without what was streaming')
+    return new Map<string, string>()
+  })
+  return samples.map((sample) => (sample.status === 'streaming' ? { ...sample, response: texts.get(sample.id) ?? '' } : sample))
+}
+
+/** Entries read at a time. */
+const CHUNK = 500
+
+/** The text that was streamed of each wanted sample up to `until`, reading backwards until all have been seen to start. */
+async function partialTexts(redis: Redis, sessionId: string, until: string, wanted: Set<string>): Promise<Map<string, string>> {
+  const pieces = new Map([...wanted].map((id) => [id, [] as { offset: number; text: string }[]]))
+  for (let from: string = until; wanted.size > 0; ) {
+    const entries = await readBack(redis, sessionId, from, CHUNK)
+    for (const { event, payload } of entries) {
+      if (event === 'sample-started') wanted.delete(payload.sampleId)
+      if (event === 'sample-tokens' && wanted.has(payload.sampleId)) pieces.get(payload.sampleId)?.push(payload)
+    }
+    const last = entries.at(-1)
+    if (last === undefined || entries.length < CHUNK) break
+    from = `(${last.seq}`
+  }
+  return new Map([...pieces].map(([id, parts]) => [id, assemble(parts)]))
+}
+
+/** Pieces by offset, as far as they leave no gap. A step that was repeated after a crash streams the same text again. */
+function assemble(parts: { offset: number; text: string }[]): string {
+  let text = ''
+  for (const part of parts.sort((a, b) => a.offset - b.offset)) {
+    if (part.offset > text.length) break
+    text = text.slice(0, part.offset) + part.text + text.slice(part.offset + part.text.length)
+  }
+  return text
+}

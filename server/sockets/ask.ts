@@ -1,0 +1,10 @@
+import type { Handlers } from './dispatch.ts'
+import { ask } from '../training.ts'
+
+/** A rater's own question. */
+export const askHandlers: Pick<Handlers, 'ask'> = {
+  ask: {
+    needs: 'ask',
+    handle: ({ core, caller }, { sessionId, prompt }) => ask(core, caller, sessionId, prompt),
+  },
+}

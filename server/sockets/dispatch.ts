@@ -1,0 +1,72 @@
+import { createBucket } from '../bucket.ts'
+import type { Core } from '../core.ts'
+import { AttuneError, toAttuneError } from '../errors.ts'
+import { demand, type Caller, type Permission } from '../permissions.ts'
+import { clientEvents, limits, type Ack, type AckData, type ClientEventName } from '../protocol.ts'
+import { askHandlers } from './ask.ts'
+import { feedbackHandlers } from './feedback.ts'
+import type { AttuneSocket } from './io.ts'
+import type { Rooms } from './room.ts'
+import { roomHandlers } from './rooms.ts'
+import type { z } from 'zod'
+
+/** What a handler works with. */
+export interface Context {
+  socket: AttuneSocket
+  caller: Caller
+  core: Core
+  rooms: Rooms
+}
+/** One client event: the permission that it needs (rule S3), and what it does. The answer is its acknowledgement. */
+export interface Handler<E extends ClientEventName> {
+  needs: Permission
+  handle: (context: Context, body: z.output<(typeof clientEvents)[E]>) => Promise<AckData[E]>
+}
+export type Handlers = { [E in ClientEventName]: Handler<E> }
+
+const handlers: Handlers = { ...roomHandlers, ...feedbackHandlers, ...askHandlers }
+
+/**
+ * Answers everything that a socket sends: not too often, not too large, a known event, a body of
+ * its schema, from somebody who may (rule P4). Every event is acknowledged where the client
+ * asked for that (rule P2); a vote that fails is besides told as `feedback-error`, which is what
+ * clients of the seed system listen to.
+ */
+export function dispatch(socket: AttuneSocket, core: Core, rooms: Rooms): void {
+  const context: Context = { socket, caller: socket.data.caller, core, rooms }
+  const bucket = createBucket(limits.socketBurst, limits.socketPerSecond, Date.now())
+  socket.onAny((event: string, ...sent: unknown[]) => {
+    const last = sent.at(-1)
+    const acknowledge = isFunction(last) ? (answer: Ack) => void last(answer) : undefined
+    const body = isFunction(last) ? sent.slice(0, -1) : sent
+    answer(event, body).then(
+      (data) => acknowledge?.({ ok: true, data }),
+      (error: unknown) => {
+        const { code, message, path } = toAttuneError(error)
+        if (code === 'internal' || code === 'unavailable') core.log.error({ err: error, event }, 'a socket event failed')
+        const said = path === undefined ? message : `${path}: ${message}`
+        acknowledge?.({ ok: false, code, message: said })
+        if (event.endsWith('-feedback')) socket.emit('feedback-error', { error: said, code })
+      },
+    )
+  })
+
+  const answer = async (event: string, body: unknown[]): Promise<unknown> => {
+    const wait = bucket.take(Date.now())
+    if (wait > 0) throw new AttuneError('too-frequent', `at most ${limits.socketPerSecond} events a second`, { retryAfter: wait })
+    if (!isEvent(event)) throw new AttuneError('invalid', 'there is no such event')
+    if (Buffer.byteLength(JSON.stringify(body)) > limits.messageBytes) {
+      throw new AttuneError('too-large', `a message holds at most ${limits.messageBytes} bytes`)
+    }
+    return run(event, context, body[0])
+  }
+}
+
+async function run<E extends ClientEventName>(event: E, context: Context, body: unknown): Promise<AckData[E]> {
+  const { needs, handle }: Handler<E> = handlers[event]
+  demand(context.caller, needs)
+  return handle(context, clientEvents[event].parse(body) as z.output<(typeof clientEvents)[E]>)
+}
+
+const isEvent = (event: string): event is ClientEventName => Object.hasOwn(clientEvents, event)
+const isFunction = (value: unknown): value is (...args: unknown[]) => unknown => typeof value === 'function'

@@ -1,0 +1,235 @@
+import { openPresence } from './presence.ts'
+import { userRoom, type AttuneServer, type AttuneSocket } from './io.ts'
+import type { Core } from '../core.ts'
+import { recordedIn } from '../db/contributions.ts'
+import { votedSamples } from '../db/feedback.ts'
+import { receiptsOfStep } from '../db/receipts.ts'
+import type { AckData, RoomEvent } from '../protocol.ts'
+import { compareSeq, EVERYWHERE, follow, lastSeq, readAfter, readSince, START, type LogEntry } from '../room.ts'
+import { takeSnapshot } from '../snapshot.ts'
+
+/** What the handlers of a socket do with rooms. */
+export interface Rooms {
+  /** Brings a socket up to date, by a snapshot or by what it missed since `since`, and keeps it so (rule P3). */
+  join: (socket: AttuneSocket, sessionId: string, since: string | undefined) => Promise<AckData['join-session']>
+  leave: (socket: AttuneSocket, sessionId: string) => Promise<void>
+  watchMetrics: (socket: AttuneSocket, sessionId: string) => Promise<void>
+  unwatchMetrics: (socket: AttuneSocket, sessionId: string) => Promise<void>
+  close: () => Promise<void>
+}
+
+/** An earlier vote on one of the session's latest this many opens its crowd value to the voter again on joining. */
+const VOTES_REMEMBERED = 500
+/** Milliseconds in which several losses of Redis become one round of snapshots. */
+const RESYNC_MS = 100
+
+/**
+ * The rooms of this server: follows the logs of the sessions that its sockets are in, and relays
+ * to its own sockets. Every server does so for itself, so a room spans all of them with nothing
+ * but the log between.
+ */
+export function openRooms(io: AttuneServer, core: Core): Rooms {
+  const { adapter, sockets } = io.of('/')
+  const follower = follow(core.redis, {
+    entry: (sessionId, entry) => relay(sessionId, entry),
+    gap: () => resyncSoon(),
+    error: (error) => core.log.warn({ err: error }, 'following the rooms: Redis trouble'),
+  })
+  follower.add(EVERYWHERE, null)
+  const presence = openPresence(io, core)
+  /** Sockets that have been sent entries up to a seq which the follower has yet to reach: by session, by socket. */
+  const ahead = new Map<string, Map<string, string>>()
+  /** Joins under way, by session: their logs are kept followed. */
+  const joining = new Map<string, number>()
+
+  const has = (room: string) => adapter.rooms.has(room)
+  const unfollowIfEmpty = (sessionId: string) => {
+    if (has(sessionRoom(sessionId)) || has(metricsRoom(sessionId)) || joining.has(sessionId)) return
+    follower.remove(sessionId)
+    ahead.delete(sessionId)
+  }
+  const onRoomGone = (room: string) => {
+    const sessionId = /^(?:session|metrics):(.+)$/.exec(room)?.[1]
+    if (sessionId !== undefined) unfollowIfEmpty(sessionId)
+  }
+  adapter.on('delete-room', onRoomGone)
+
+  /** Follows a session's log while `work` is under way; `seq` is the log's end before it began, START without Redis. */
+  async function following<T>(sessionId: string, work: (seq: string) => Promise<T>): Promise<T> {
+    joining.set(sessionId, (joining.get(sessionId) ?? 0) + 1)
+    try {
+      const away = core.redis.status !== 'ready'
+      const seq = away ? START : await lastSeq(core.redis, sessionId)
+      follower.add(sessionId, away ? null : seq)
+      return await work(seq)
+    } finally {
+      const left = (joining.get(sessionId) ?? 1) - 1
+      if (left > 0) joining.set(sessionId, left)
+      else joining.delete(sessionId)
+      unfollowIfEmpty(sessionId)
+    }
+  }
+
+  function join(socket: AttuneSocket, sessionId: string, since: string | undefined): Promise<AckData['join-session']> {
+    const { userId } = socket.data.caller
+    return following(sessionId, async (end) => {
+      await socket.leave(sessionRoom(sessionId))
+      for (const sampleId of await votedSamples(core.pool, sessionId, userId, VOTES_REMEMBERED)) void socket.join(votedRoom(sampleId))
+      let seq = end
+      const missed = since === undefined || end === START ? null : await readSince(core.redis, sessionId, since)
+      if (missed === null) {
+        socket.emit('session-snapshot', await takeSnapshot(core, { sessionId, readerId: userId, seq, raters: presence.count(sessionId) }))
+      } else {
+        seq = since ?? seq
+        seq = replay(socket, missed, seq)
+        socket.emit('presence', { sessionId, raters: presence.count(sessionId) })
+      }
+      // What came meanwhile. Without an await between the last look and joining, nothing falls between.
+      while (core.redis.status === 'ready') {
+        const position = follower.position(sessionId)
+        if (position == null || compareSeq(position, seq) <= 0) break
+        seq = replay(socket, await readAfter(core.redis, sessionId, seq), position)
+      }
+      if (socket.connected) {
+        void socket.join(sessionRoom(sessionId))
+        ahead.set(sessionId, (ahead.get(sessionId) ?? new Map<string, string>()).set(socket.id, seq))
+        presence.touch()
+      }
+      return { sessionId, seq, caughtUp: missed !== null }
+    })
+  }
+
+  /** Sends log entries to one socket; returns the last one's seq, or `from` without any. */
+  function replay(socket: AttuneSocket, entries: LogEntry[], from: string): string {
+    for (const entry of entries) {
+      noteVote(entry)
+      if (!isRoomEvent(entry)) continue
+      send(socket, hidesCrowd(entry) && !socket.rooms.has(votedRoom(entry.payload.sampleId)) ? withoutCrowd(entry) : entry)
+    }
+    return entries.at(-1)?.seq ?? from
+  }
+
+  function relay(sessionId: string, entry: LogEntry): void {
+    noteVote(entry)
+    switch (entry.event) {
+      case 'receipts':
+        return report(tellReceipts(sessionId, entry.payload.step))
+      case 'recorded':
+        return report(tellRecorded(entry.payload.epochId))
+      case 'erased':
+        io.local.in(userRoom(entry.payload.userId)).disconnectSockets(true)
+        return
+      case 'metrics-update':
+        return send(io.local.to(metricsRoom(sessionId)).to(sessionRoom(sessionId)).except(sentAlready(sessionId, entry.seq)), entry)
+      default: {
+        const done = sentAlready(sessionId, entry.seq)
+        const room = sessionRoom(sessionId)
+        if (!hidesCrowd(entry)) return send(io.local.to(room).except(done), entry)
+        const voters = votedRoom(entry.payload.sampleId)
+        send(io.local.to(room).except([voters, ...done]), withoutCrowd(entry))
+        for (const id of adapter.rooms.get(voters) ?? []) {
+          const socket = sockets.get(id)
+          if (socket?.rooms.has(room) && !done.includes(id)) send(socket, entry)
+        }
+      }
+    }
+  }
+
+  /** Sockets of a session that had this entry while they joined. */
+  function sentAlready(sessionId: string, seq: string): string[] {
+    const floors = ahead.get(sessionId)
+    if (floors === undefined) return []
+    const done: string[] = []
+    for (const [socketId, floor] of floors) {
+      if (compareSeq(seq, floor) <= 0) done.push(socketId)
+      else floors.delete(socketId)
+    }
+    if (floors.size === 0) ahead.delete(sessionId)
+    return done
+  }
+
+  /** A vote opens its sample's crowd value to its author's sockets here, whichever server took the vote (rule V3). */
+  function noteVote({ event, payload, user }: LogEntry): void {
+    if (user === undefined || !('sampleId' in payload) || payload.sampleId === null) return
+    if (event === 'feedback-received') io.local.in(userRoom(user)).socketsJoin(votedRoom(payload.sampleId))
+    if (event === 'feedback-withdrawn') io.local.in(userRoom(user)).socketsLeave(votedRoom(payload.sampleId))
+  }
+
+  async function tellReceipts(sessionId: string, step: number): Promise<void> {
+    for (const { userId, receipt } of await receiptsOfStep(core.pool, sessionId, step, localUsers())) {
+      io.local.to(userRoom(userId)).emit('receipt', receipt)
+    }
+  }
+  async function tellRecorded(epochId: number): Promise<void> {
+    for (const { userId, feedbackId, txHash } of await recordedIn(core.pool, epochId, localUsers())) {
+      io.local.to(userRoom(userId)).emit('recorded', { feedbackId, epochId, txHash })
+    }
+  }
+  const localUsers = () => [...new Set([...sockets.values()].map((socket) => (socket as AttuneSocket).data.caller.userId))]
+  const report = (work: Promise<void>): void => {
+    work.catch((error: unknown) => core.log.warn({ err: error }, 'receipts could not be told; the next snapshot has them'))
+  }
+
+  let resyncTimer: NodeJS.Timeout | undefined
+  /** Redis is back: what happened meanwhile is only in Postgres, so every socket gets a fresh snapshot. */
+  function resyncSoon(): void {
+    clearTimeout(resyncTimer)
+    resyncTimer = setTimeout(() => void resync(), RESYNC_MS)
+  }
+  async function resync(): Promise<void> {
+    for (const [room, ids] of [...adapter.rooms]) {
+      const sessionId = /^session:(.+)$/.exec(room)?.[1]
+      if (sessionId === undefined) continue
+      for (const id of [...ids]) {
+        const socket = sockets.get(id) as AttuneSocket | undefined
+        if (socket === undefined) continue
+        await join(socket, sessionId, undefined).catch((error: unknown) => {
+          core.log.warn({ err: error, sessionId }, 'a socket could not be brought up to date; it has to come back')
+          socket.conn.close()
+        })
+      }
+    }
+  }
+  core.redis.on('ready', resyncSoon)
+
+  return {
+    join,
+    async leave(socket, sessionId) {
+      await socket.leave(sessionRoom(sessionId))
+      presence.touch()
+    },
+    watchMetrics: (socket, sessionId) => following(sessionId, async () => socket.join(metricsRoom(sessionId))),
+    async unwatchMetrics(socket, sessionId) {
+      await socket.leave(metricsRoom(sessionId))
+    },
+    async close() {
+      clearTimeout(resyncTimer)
+      core.redis.off('ready', resyncSoon)
+      adapter.off('delete-room', onRoomGone)
+      await presence.close()
+      await follower.close()
+    },
+  }
+}
+
+export const sessionRoom = (sessionId: string) => `session:${sessionId}`
+const metricsRoom = (sessionId: string) => `metrics:${sessionId}`
+const votedRoom = (sampleId: string | null) => `voted:${sampleId}`
+
+type RoomEntry = RoomEvent & { seq: string }
+type VoteEntry = RoomEntry & { event: 'feedback-received' | 'feedback-withdrawn' }
+
+const isRoomEvent = (entry: LogEntry): entry is RoomEntry & { user: string | undefined } =>
+  entry.event !== 'receipts' && entry.event !== 'recorded' && entry.event !== 'erased'
+
+/** Whether the entry holds what only the sample's voters may see. */
+const hidesCrowd = (entry: RoomEntry): entry is VoteEntry => entry.event === 'feedback-received' || entry.event === 'feedback-withdrawn'
+
+function withoutCrowd({ event, payload: { crowd: _, ...payload }, seq }: VoteEntry): RoomEntry {
+  return { event, payload, seq }
+}
+
+/** The one place where an entry becomes a message: its payload with its seq. */
+function send(to: { emit: (event: never, payload: never) => unknown }, { event, payload, seq }: RoomEntry): void {
+  to.emit(event as never, { ...payload, seq } as never)
+}

@@ -1,0 +1,35 @@
+import type { Handlers } from './dispatch.ts'
+import { sessionBasics } from '../db/sessions.ts'
+
+/** Coming into a session's room and leaving it. */
+export const roomHandlers: Pick<Handlers, 'join-session' | 'leave-session' | 'subscribe-metrics' | 'unsubscribe-metrics'> = {
+  'join-session': {
+    needs: 'read',
+    async handle({ core, socket, rooms }, { sessionId, since }) {
+      await sessionBasics(core.pool, sessionId)
+      return rooms.join(socket, sessionId, since)
+    },
+  },
+  'leave-session': {
+    needs: 'read',
+    async handle({ socket, rooms }, sessionId) {
+      await rooms.leave(socket, sessionId)
+      return { sessionId }
+    },
+  },
+  'subscribe-metrics': {
+    needs: 'read',
+    async handle({ core, socket, rooms }, sessionId) {
+      await sessionBasics(core.pool, sessionId)
+      await rooms.watchMetrics(socket, sessionId)
+      return { sessionId }
+    },
+  },
+  'unsubscribe-metrics': {
+    needs: 'read',
+    async handle({ socket, rooms }, sessionId) {
+      await rooms.unwatchMetrics(socket, sessionId)
+      return { sessionId }
+    },
+  },
+}
