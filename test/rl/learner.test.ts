@@ -57,7 +57,7 @@ describe('PPO on a toy problem', () => {
       const batch = await rollouts(learner, step)
       const rewards = batch.map(reward)
       curve.push(mean(rewards))
-      const metrics = await learner.update(batch, rewards.map((r) => r * 10))
+      const { metrics } = await learner.update(batch, rewards.map((r) => r * 10))
       expect(Object.keys(metrics).sort()).toEqual(Object.keys(METRICS).sort())
       for (const [name, value] of Object.entries(metrics)) expect(Number.isFinite(value), `${name} at step ${step}`).toBe(true)
     }
@@ -83,7 +83,7 @@ describe('the learner', () => {
     const batch = await rollouts(learner, 0)
     const references = await learner.reference(batch)
     batch.forEach(({ logprobs }, i) => logprobs.forEach((p, t) => expect(Math.abs(p - references[i].logprobs[t])).toBeLessThan(1e-4)))
-    const metrics = await learner.update(batch, batch.map(reward), { references })
+    const { metrics } = await learner.update(batch, batch.map(reward), { references })
     expect(Math.abs(metrics['objective/kl'])).toBeLessThan(1e-3)
     expect(metrics['val/ratio']).toBeCloseTo(1, 4)
     expect(metrics['policy/approxkl_avg']).toBeLessThan(1e-6)
@@ -171,7 +171,7 @@ describe('the learner', () => {
   it('ends the epochs once the policy has moved past the KL stop', async () => {
     const learner = open({ stopKL: 1e-4, learningRate: 1e-2 })
     const batch = await rollouts(learner, 0)
-    const metrics = await learner.update(batch, batch.map((r) => 10 * reward(r)))
+    const { metrics } = await learner.update(batch, batch.map((r) => 10 * reward(r)))
     expect(metrics['policy/steps']).toBeLessThan(8)
     await learner.close()
   })

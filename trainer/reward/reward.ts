@@ -1,5 +1,5 @@
 /** From votes and predictions to the reward of every rollout of a step. */
-import { crowdValue, voteShare } from '../../server/feedback/crowd.ts'
+import { crowdValue, type WeighedVote } from '../../server/feedback/crowd.ts'
 import {
   composeReward,
   constraintPenalty,
@@ -9,47 +9,49 @@ import {
   type Constraints,
   type Normalisation,
   type RewardType,
-  type RewardWeights,
 } from '../../server/feedback/reward.ts'
-import { mix, weightedQuality } from './combine.ts'
-import { COMPASSION, RATING, categoryHead, type RewardVote } from './examples.ts'
+import { MIN_DEVIATION } from './defaults.ts'
+import { COMPASSION, categoryHead } from './examples.ts'
 import type { Prediction, RewardModel } from './model.ts'
 
-export interface RewardConfig {
+/** A vote's value v with the session's present λ and weights, and its rater's ρ. */
+export type CrowdVote = WeighedVote
+
+/** The API's RewardModelConfig, as far as a reward depends on it. */
+export interface RewardSettings {
   type: RewardType
-  weights: RewardWeights
-  /** Session categories and their weights `w_k`. */
-  categories: Readonly<Record<string, number>>
-  /** λ */
-  compassionWeight: number
+  humanFeedbackWeight: number
+  aiRewardWeight: number
   /** κ */
   shrinkage: number
-  constraints: Constraints
-  /** Least scale of the normalisation, in the value's unit. */
-  minDeviation: number
+  ethicalConstraints: Constraints
 }
 
-export interface ScoredSample {
-  sampleId: string
+export interface RewardedRollout {
   response: string
   /** Of the frozen trunk (`ReferenceView.features`). */
   features: ArrayLike<number>
+  /** Those on this rollout; none where it was not shown. */
+  votes: readonly CrowdVote[]
   /** The AI score in [0, 1], where there is one. */
   ai?: number
 }
 
-export interface SampleReward {
-  sampleId: string
-  prediction: Prediction
-  /** h: the crowd's value, or v̂ where nobody of any reliability voted. */
-  crowd: number
-  penalty: number
-  /** After composition and constraints; at most 1. */
-  reward: number
+/** One entry per rollout. */
+export interface Rewards {
   /** In deviations of the reference's rewards: what PPO maximises, less the KL. */
-  normalised: number
-  /** By vote id: the part of h that came from it, in [0, 1]. */
-  shares: Map<string, number>
+  rewards: number[]
+  /** After composition and constraints, before normalisation; at most 1. */
+  raw: number[]
+  /** h: the crowd's value, or v̂ where nobody of any reliability voted. In [0, 1]. */
+  crowd: number[]
+  /** Of the constraints, at least 0. */
+  penalties: number[]
+  /** Predicted compassion, the ensemble's mean, in [0, 1]. */
+  compassion: number[]
+  /** The ensemble's deviation of the value. */
+  deviation: number[]
+  normalisation: Normalisation
 }
 
 /**
@@ -57,56 +59,36 @@ export interface SampleReward {
  * without get the model's. Normalisation is by what the present model says of the reference's
  * outputs, so that the scale follows what it has learnt.
  *
- * @param votes those on these samples; others are ignored
- * @param reference features of outputs of the reference policy, at least one
+ * @param step.reference features of outputs of the reference policy, at least one
  */
-export function scoreRollouts(
-  samples: readonly ScoredSample[],
-  votes: readonly RewardVote[],
-  model: RewardModel,
-  reference: readonly ArrayLike<number>[],
-  config: RewardConfig,
-): { rewards: SampleReward[]; normalisation: Normalisation } {
-  const weights = rewardWeights(config.type, config.weights)
-  const bySample = new Map<string, RewardVote[]>()
-  for (const vote of votes) bySample.set(vote.sampleId, [...(bySample.get(vote.sampleId) ?? []), vote])
-  const baseline = reference.map((features) => composeReward(model.predict(features, config).value, undefined, { human: 1, ai: 0 }))
-  const normalisation = fitNormalisation(baseline, config.minDeviation)
-  const rewards = samples.map((sample): SampleReward => {
-    const prediction = model.predict(sample.features, config)
-    const own = bySample.get(sample.sampleId) ?? []
-    const cast = own.map((vote) => ({ value: valueOf(vote.scores, config), reliability: vote.reliability }))
-    const crowd = crowdValue(cast, prediction.value, config.shrinkage)
-    const penalty = constraintPenalty(
-      { text: sample.response, harm: harmOf(prediction), compassion: prediction.heads[COMPASSION].mean },
-      config.constraints,
-    )
-    const reward = composeReward(crowd, sample.ai, weights, penalty)
-    return {
-      sampleId: sample.sampleId,
-      prediction,
-      crowd,
-      penalty,
-      reward,
-      normalised: normalise(reward, normalisation),
-      shares: new Map(own.map((vote, i) => [vote.id, voteShare(cast, i, config.shrinkage)])),
-    }
-  })
-  return { rewards, normalisation }
+export function rewardsOf(step: {
+  rollouts: readonly RewardedRollout[]
+  reference: readonly ArrayLike<number>[]
+  model: RewardModel
+  config: RewardSettings
+}): Rewards {
+  const { rollouts, reference, model, config } = step
+  const weights = rewardWeights(config.type, { human: config.humanFeedbackWeight, ai: config.aiRewardWeight })
+  const predictions = rollouts.map(({ features }) => model.predict(features))
+  const crowd = rollouts.map(({ votes }, i) => crowdValue(votes, predictions[i].value, config.shrinkage))
+  const penalties = rollouts.map(({ response }, i) => constraintPenalty(judged(response, predictions[i]), config.ethicalConstraints))
+  const raw = rollouts.map(({ ai }, i) => composeReward(crowd[i], ai, weights, penalties[i]))
+  const normalisation = fitNormalisation(reference.map((features) => model.predict(features).value), MIN_DEVIATION)
+  return {
+    rewards: raw.map((reward) => normalise(reward, normalisation)),
+    raw,
+    crowd,
+    penalties,
+    compassion: predictions.map((p) => p.heads[COMPASSION].mean),
+    deviation: predictions.map((p) => p.deviation),
+    normalisation,
+  }
 }
 
-/** A vote's value from its scores, with the session's present λ and category weights. A category not voted on does not count. */
-export function valueOf(scores: Readonly<Record<string, number>>, by: Pick<RewardConfig, 'categories' | 'compassionWeight'>): number {
-  const parts = Object.entries(by.categories).flatMap(([name, weight]) => {
-    const value = scores[categoryHead(name)]
-    return value === undefined ? [] : [{ value, weight }]
-  })
-  return mix(weightedQuality(scores[RATING], parts), scores[COMPASSION], by.compassionWeight)
-}
-
-/** Predicted harm: the `harm` head, or what is missing from `safety`; unknown where the session has neither category. */
-function harmOf({ heads }: Prediction): number | undefined {
-  if (Object.hasOwn(heads, categoryHead('harm'))) return heads[categoryHead('harm')].mean
-  if (Object.hasOwn(heads, categoryHead('safety'))) return 1 - heads[categoryHead('safety')].mean
-  return undefined
+/** What constraints look at. Harm is the `harm` head, or what is missing from `safety`; unknown where the session has neither category. */
+function judged(text: string, { heads }: Prediction): { text: string; harm?: number; compassion: number } {
+  const compassion = heads[COMPASSION].mean
+  if (Object.hasOwn(heads, categoryHead('harm'))) return { text, compassion, harm: heads[categoryHead('harm')].mean }
+  if (Object.hasOwn(heads, categoryHead('safety'))) return { text, compassion, harm: 1 - heads[categoryHead('safety')].mean }
+  return { text, compassion }
 }

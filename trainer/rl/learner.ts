@@ -13,6 +13,7 @@ import { POLICY, REFERENCE, policyParameters, valueParameters } from './policy.t
 import { seedOf } from './random.ts'
 import { checkRollout, type ReferenceView, type Rollout } from './rollout.ts'
 import { scheduledRate } from './schedule.ts'
+import { mean } from './statistics.ts'
 import { exportStates, importStates, momentStates, rollback, trainedStates, type LearnerState } from './state.ts'
 
 export interface LearnerDeps {
@@ -46,6 +47,12 @@ export interface UpdateOptions {
   signal?: AbortSignal
 }
 
+export interface Update {
+  metrics: Metrics
+  /** Of each rollout: the mean over its tokens of the advantage that the loss saw. Above 0 where the update made it likelier. */
+  advantages: number[]
+}
+
 export interface Learner {
   /** Longest prompt and response together, tokens. */
   readonly context: number
@@ -63,7 +70,7 @@ export interface Learner {
    * not divide throw before anything changes. When `signal` aborts, it rejects with the signal's
    * reason within one minibatch, and the learner is as it was before the call.
    */
-  update(rollouts: readonly Rollout[], rewards: readonly number[], options?: UpdateOptions): Promise<Metrics>
+  update(rollouts: readonly Rollout[], rewards: readonly number[], options?: UpdateOptions): Promise<Update>
   /** All that a later `importState` on a learner of the same model, configuration and seed goes on from. */
   exportState(): Promise<LearnerState>
   importState(state: LearnerState): void
@@ -142,7 +149,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
       })
       klCoefficient = nextKlCoef(klCoefficient, klControl(config), statistics.kl, rollouts.length)
       version++
-      return metrics
+      return { metrics, advantages: experiences.map((e) => mean(e.advantages)) }
     },
 
     exportState: () => exportStates(engine, model.config, { version, klCoefficient, optimizerSteps: optimizer.steps, seed }),
