@@ -38,18 +38,18 @@ const described: { title: string; meaning: string; format: (value: number) => st
     series: [['compassion', 'compassion', ['compassionScore']]],
   },
   {
-    title: 'Distance from the first model',
-    meaning: 'Mean KL to the reference policy, in nats per answer.',
+    title: 'KL to reference',
+    meaning: 'How far the answers are from the model before training: mean KL to the reference policy, in nats per answer.',
     format: fixed,
     series: [['KL', 'amber', ['objective/kl']]],
   },
   {
-    title: 'From vote to weights',
+    title: 'Vote to gradient',
     meaning: 'How long a vote took to change the model: the middle vote and the slowest in twenty.',
     format: duration,
     series: [
-      ['half', 'accent', ['vote_to_gradient_p50_ms']],
-      ['95 %', 'line-strong', ['vote_to_gradient_p95_ms']],
+      ['p50', 'accent', ['vote_to_gradient_p50_ms']],
+      ['p95', 'line-strong', ['vote_to_gradient_p95_ms']],
     ],
   },
 ]

@@ -142,6 +142,15 @@ const changes: Changes = {
 /** Every event of a session's log, by name. */
 export const roomEventNames = Object.keys(changes) as RoomEventName[]
 
+/** What the trainer is doing: as it last said, or, for somebody who has just come in, as its samples show. */
+export function phaseOf({ phase, samples }: SessionState): Phase | null {
+  if (phase) return phase
+  const latest = samples.findLast((sample) => sample.origin === 'rollout')
+  if (latest?.status === 'streaming') return { phase: 'generating', step: latest.step, until: null }
+  if (latest?.status === 'open') return { phase: 'voting', step: latest.step, until: null }
+  return null
+}
+
 /** The reader's vote was stored: it stands on its sample, and the crowd's value is now theirs to see. */
 export function voted(
   state: SessionState,

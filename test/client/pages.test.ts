@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest'
+import { TrainingConfig, type HumanFeedback, type ProofOfContribute, type Receipt } from '../../server/protocol.ts'
+import { pageOf } from '../../client/src/address.ts'
+import { joined, totals } from '../../client/src/contributions.ts'
+import { curvesOf } from '../../client/src/curves.ts'
+import { duration, excerpt } from '../../client/src/format.ts'
+import { effectOf } from '../../client/src/receipt.ts'
+import { check, defaults, groups, textOf } from '../../client/src/settings.ts'
+
+test('addresses', () => {
+  expect(pageOf('/')).toEqual({ name: 'sessions' })
+  expect(pageOf('/session/demo')).toEqual({ name: 'session', id: 'demo' })
+  expect(pageOf('/console')).toEqual({ name: 'console', id: null })
+  expect(pageOf('/console/demo/')).toEqual({ name: 'console', id: 'demo' })
+  expect(pageOf('/session')).toEqual({ name: 'missing' })
+  expect(pageOf('/contributions/more')).toEqual({ name: 'missing' })
+})
+
+describe('curves', () => {
+  const step = (n: number, metrics: Record<string, number>) => ({ step: n, metrics, timestamp: '2026-01-01T00:00:00.000Z' })
+
+  test('a missing metric is a gap, and the reward goes by either of its names', () => {
+    const curves = curvesOf([step(1, { rewardScore: 0.4 }), step(2, { 'objective/scores': 0.5, compassionScore: 0.6 })])
+    expect(curves[0]?.series[0]?.values).toEqual([0.4, 0.5])
+    expect(curves[1]?.series[0]?.values).toEqual([null, 0.6])
+    expect(curves[0]?.steps).toEqual([1, 2])
+  })
+})
+
+describe('contributions', () => {
+  const id = '9b2d5b0c-53d1-4d0e-8f3a-6a1f0f6f2c11'
+  const contribution = { feedbackId: id, sessionId: 'demo', timestamp: '2026-01-01T00:00:00.000Z', rewardTokens: 12, merkleProof: null } as ProofOfContribute
+  const receipt = { feedbackId: id, latencyMs: 14_000 } as Receipt
+
+  test('a vote, its receipt and its record are one line', () => {
+    const [line] = joined([contribution], [receipt], [{ id, withdrawn: false } as HumanFeedback])
+    expect(line).toMatchObject({ feedbackId: id, receipt: { latencyMs: 14_000 }, credit: 12, proof: null })
+  })
+
+  test('a withdrawn vote is no contribution', () => {
+    expect(joined([contribution], [], [{ id, withdrawn: true } as HumanFeedback])).toEqual([])
+  })
+
+  test('totals', () => {
+    expect(totals(joined([contribution], [receipt], []))).toEqual({ votes: 1, used: 1, onChain: 0, credit: 12, latencyMs: 14_000 })
+    expect(totals([]).latencyMs).toBeNull()
+  })
+})
+
+describe('the settings of a run', () => {
+  test('the form’s defaults are the schema’s, and start the run that the schema would', () => {
+    const checked = check('demo', '', defaults())
+    expect(checked).toMatchObject({ ok: true, configuration: TrainingConfig.parse({}) })
+  })
+
+  test('every setting is one of the configuration’s and explains itself', () => {
+    const configuration = TrainingConfig.parse({})
+    for (const setting of groups.flatMap((group) => group.settings)) {
+      expect(textOf(configuration, setting), setting.path.join('.')).not.toBe('undefined')
+      expect(setting.explain.length).toBeGreaterThan(10)
+    }
+  })
+
+  test('what can’t be used is said at its own field', () => {
+    const checked = check('demo', '', { ...defaults(), 'live.votingWindowSeconds': 'soon', learningRate: '-1' })
+    expect(checked.ok ? [] : Object.keys(checked.errors).sort()).toEqual(['learningRate', 'live.votingWindowSeconds'])
+  })
+})
+
+test('words for times and receipts', () => {
+  expect([850, 4_200, 14_400, 240_000].map(duration)).toEqual(['850 ms', '4.2 s', '14 s', '4 min'])
+  expect(excerpt('a  long\nline of words', 10)).toBe('a long li…')
+  expect([0.3, -0.2, null].map((advantage) => effectOf({ advantage }).direction)).toEqual(['up', 'down', 'none'])
+})

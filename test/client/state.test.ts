@@ -1,0 +1,171 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { RoomEventName, RoomEvents, SessionSnapshot, TrainingSession } from '../../server/protocol.ts'
+import { TrainingConfig } from '../../server/protocol.ts'
+import { chained, emptyState, phaseOf, receipted, reduce, replace, roomEventNames, voted, withdrawn, type SessionState } from '../../client/src/state.ts'
+
+const sessionId = 'demo'
+const sampleId = '4be0643f-1d98-573b-97cd-ca98a65347dd'
+const otherId = '1c6f8a0e-7d3b-4f5a-9c2e-0b1a2c3d4e5f'
+const feedbackId = '9b2d5b0c-53d1-4d0e-8f3a-6a1f0f6f2c11'
+const timestamp = '2026-01-01T00:00:00.000Z'
+
+const session: TrainingSession = {
+  id: sessionId,
+  title: 'Demo',
+  modelId: 'demo',
+  userId: otherId,
+  status: 'active',
+  startTime: timestamp,
+  endTime: null,
+  totalSteps: 10,
+  currentStep: 0,
+  policyVersion: 0,
+  metrics: {},
+  configuration: TrainingConfig.parse({}),
+  error: null,
+  blockchain: { recorded: 0, lastEpoch: null },
+}
+const snapshot: SessionSnapshot = { seq: '1-0', session, samples: [], steps: [], receipts: [], raters: 3 }
+const joined = replace(emptyState, snapshot)
+
+type Entry = { [E in RoomEventName]: readonly [E, RoomEvents[E]] }[RoomEventName]
+
+/** Applies a log from position 2 on. */
+function play(state: SessionState, log: readonly Entry[], from = 2): SessionState {
+  return log.reduce((s, [event, payload], i) => reduce(s, event, { ...payload, seq: `${from + i}-0` } as never), state)
+}
+
+const log: Entry[] = [
+  ['training-phase', { sessionId, phase: 'generating', step: 1, until: null }],
+  ['sample-started', { sessionId, sampleId, prompt: 'My cat is ill.', policyVersion: 0, step: 1, origin: 'rollout' }],
+  ['sample-tokens', { sessionId, sampleId, offset: 0, text: 'I am ' }],
+  ['sample-tokens', { sessionId, sampleId, offset: 5, text: 'sorry.' }],
+  ['sample-ready', { sessionId, sampleId, response: 'I am sorry.' }],
+  ['feedback-received', { sessionId, sampleId, votes: 2 }],
+  ['voting-closed', { sessionId, sampleId, crowd: { value: 0.7, compassion: 0.8, votes: 2 } }],
+  ['training-progress', { sessionId, session: sessionId, epoch: 1, step: 1, policyVersion: 1, metrics: { 'objective/kl': 0.1 }, timestamp }],
+  ['feedback-processed', { sessionId, step: 1, votes: 2 }],
+]
+
+describe('P3: state is a snapshot, then idempotent changes', () => {
+  test('a sample is written token by token, opens, and closes with the crowd’s value', () => {
+    const states = log.map((_, i) => play(joined, log.slice(0, i + 1)))
+    expect(states.map((s) => [s.samples[0]?.status, s.samples[0]?.response])).toEqual([
+      [undefined, undefined],
+      ['streaming', ''],
+      ['streaming', 'I am '],
+      ['streaming', 'I am sorry.'],
+      ['open', 'I am sorry.'],
+      ['open', 'I am sorry.'],
+      ['closed', 'I am sorry.'],
+      ['closed', 'I am sorry.'],
+      ['closed', 'I am sorry.'],
+    ])
+    const end = play(joined, log)
+    expect(end.samples[0]?.crowd?.value).toBe(0.7)
+    expect(end.session?.policyVersion).toBe(1)
+    expect(end.steps).toEqual([{ step: 1, metrics: { 'objective/kl': 0.1 }, timestamp }])
+    expect(end.seq).toBe('10-0')
+  })
+
+  test('an event that arrives twice, at once or after a catch-up, changes nothing the second time', () => {
+    fc.assert(
+      fc.property(fc.nat(log.length), fc.nat(log.length), (a, b) => {
+        const [from, to] = [Math.min(a, b), Math.max(a, b)]
+        const once = play(joined, log)
+        const overlapping = log.slice(from, to).reduce<SessionState>((s, [event, payload], i) => reduce(s, event, { ...payload, seq: `${2 + from + i}-0` } as never), play(joined, log.slice(0, to)))
+        const caughtUp = play(overlapping, log.slice(to), 2 + to)
+        expect(caughtUp).toEqual(once)
+      }),
+    )
+  })
+
+  test('the same events under new positions leave the same samples, steps and counts', () => {
+    const once = play(joined, log)
+    const twice = play(once, log, 2 + log.length)
+    expect({ ...twice, seq: null, recent: [] }).toEqual({ ...once, seq: null, recent: [] })
+  })
+
+  test('a snapshot replaces everything but what the chain said', () => {
+    const before = chained(play(joined, log), feedbackId, { epochId: 3, txHash: '0xab' })
+    const after = replace(before, { ...snapshot, seq: '99-0' })
+    expect(after.samples).toEqual([])
+    expect(after.seq).toBe('99-0')
+    expect(after.recorded).toEqual({ [feedbackId]: { epochId: 3, txHash: '0xab' } })
+  })
+
+  test('events about samples that are not known change no sample', () => {
+    const state = play(joined, [
+      ['sample-tokens', { sessionId, sampleId: otherId, offset: 0, text: 'x' }],
+      ['sample-ready', { sessionId, sampleId: otherId, response: 'x' }],
+    ])
+    expect(state.samples).toEqual([])
+  })
+
+  test('whoever comes in mid-answer sees its end now and its whole when it is ready', () => {
+    const state = play(joined, [
+      ['sample-started', { sessionId, sampleId, prompt: 'p', policyVersion: 0, step: 1, origin: 'rollout' }],
+      ['sample-tokens', { sessionId, sampleId, offset: 4, text: 'end' }],
+    ])
+    expect(state.samples[0]?.response).toBe('    end')
+  })
+
+  test('a step that is repeated after a crash does not take back an answer that is open', () => {
+    const state = play(joined, log.slice(0, 5))
+    const [event, payload] = log[1] as Entry
+    expect(reduce(state, event, { ...payload, seq: '50-0' } as never).samples[0]?.status).toBe('open')
+  })
+
+  test('every event of the protocol has its change', async () => {
+    const { roomEvents } = await import('../../server/protocol.ts')
+    expect([...roomEventNames].sort()).toEqual(Object.keys(roomEvents).sort())
+  })
+})
+
+describe('V3: the crowd’s value is there after voting only', () => {
+  const open = play(joined, log.slice(0, 6))
+  const mine = { feedbackId, humanRating: 8, compassionRating: 0.9 }
+
+  test('a count without a value shows no value', () => {
+    expect(open.votes[sampleId]).toBe(2)
+    expect(open.samples[0]?.crowd).toBeNull()
+  })
+
+  test('voting shows it, withdrawing hides it again while voting is open', () => {
+    const after = voted(open, sampleId, mine, { value: 0.6, compassion: 0.7, votes: 3 })
+    expect(after.samples[0]).toMatchObject({ mine, crowd: { value: 0.6 } })
+    expect(withdrawn(after, feedbackId).samples[0]).toMatchObject({ mine: null, crowd: null })
+  })
+
+  test('once voting has closed it stays', () => {
+    const closed = voted(play(joined, log.slice(0, 7)), sampleId, mine, null)
+    expect(withdrawn(closed, feedbackId).samples[0]).toMatchObject({ mine: null, crowd: { value: 0.7 } })
+  })
+})
+
+test('a receipt that comes twice is one receipt', () => {
+  const receipt = { feedbackId, sessionId, sampleId, step: 1, weight: 0.3, reliability: 0.6, crowd: 0.7, advantage: 0.4, latencyMs: 14_000 }
+  expect(receipted(receipted(joined, receipt), receipt).receipts).toEqual([receipt])
+})
+
+test('steps that arrive out of order stand in order', () => {
+  const progress = (step: number): Entry => [
+    'training-progress',
+    { sessionId, session: sessionId, epoch: step, step, policyVersion: step, metrics: {}, timestamp },
+  ]
+  expect(play(joined, [progress(2), progress(1), progress(3)]).steps.map((s) => s.step)).toEqual([1, 2, 3])
+})
+
+test('before the trainer says what it does, the samples show it', () => {
+  expect(phaseOf(joined)).toBeNull()
+  expect(phaseOf(play(joined, log.slice(1, 3)))?.phase).toBe('generating')
+  expect(phaseOf(play(joined, log.slice(1, 5)))?.phase).toBe('voting')
+})
+
+test('a pause, a resumption and an end are the session’s status', () => {
+  const state = { sessionId, session: sessionId }
+  expect(play(joined, [['training-paused', state]]).session?.status).toBe('paused')
+  expect(play(joined, [['training-paused', state], ['training-resumed', state]]).session?.status).toBe('active')
+  expect(play(joined, [['training-failed', { ...state, error: 'out of memory' }]]).session).toMatchObject({ status: 'failed', error: 'out of memory' })
+})

@@ -1,0 +1,157 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { limits, Vote, type Sample } from '../../server/protocol.ts'
+import { quality, compassion, EQUAL_SIDES } from '../../server/feedback/value.ts'
+import { compassionOf, contentOf, emptyBallot } from '../../client/src/ballot.ts'
+import { shortcutOf, type Key } from '../../client/src/keys.ts'
+import { openOutbox } from '../../client/src/outbox.ts'
+import { awaiting, nextSample, onTheTable } from '../../client/src/queue.ts'
+import { outgoing, withdrawableFor, type SentVote } from '../../client/src/sent.ts'
+
+const ids = {
+  vote: '9b2d5b0c-53d1-4d0e-8f3a-6a1f0f6f2c11',
+  a: '4be0643f-1d98-473b-97cd-ca98a65347dd',
+  b: '1c6f8a0e-7d3b-4f5a-9c2e-0b1a2c3d4e5f',
+  c: '0e9f2f6e-9a07-4c0b-8a34-5a4c3b2d1e0f',
+}
+const vote = { id: ids.vote, sessionId: 'demo', sampleId: ids.a, humanRating: 8 }
+
+describe('ballot', () => {
+  test('what is sent is a vote that the protocol accepts', () => {
+    const score = fc.integer({ min: 1, max: 10 })
+    const side = fc.double({ min: 0, max: 1, noNaN: true })
+    fc.assert(
+      fc.property(
+        fc.record({
+          rating: score,
+          categories: fc.dictionary(fc.constantFrom('helpfulness', 'clarity'), score),
+          compassion: fc.option(side),
+          sides: fc.option(fc.record({ agency: side, capability: side, suffering: side })),
+          tags: fc.uniqueArray(fc.constantFrom('kind', 'cold', 'clear')),
+          comment: fc.string({ maxLength: limits.commentChars }),
+        }),
+        (ballot) => Vote.safeParse({ ...vote, ...contentOf(ballot) }).success,
+      ),
+    )
+  })
+
+  test('without a rating there is no vote', () => {
+    expect(contentOf({ ...emptyBallot, compassion: 1, comment: 'good' })).toBeNull()
+  })
+
+  test('a category left alone is worth what the rating is worth', () => {
+    expect(quality(8, [])).toBeCloseTo(quality(8, [{ name: 'helpfulness', score: 8, weight: 1 }]), 12)
+  })
+
+  test('the three sides show the compassion that the server will compute', () => {
+    const sides = { agency: 0.9, capability: 0.6, suffering: 0.2 }
+    expect(compassionOf(sides)).toBeCloseTo(compassion(sides, EQUAL_SIDES), 12)
+  })
+})
+
+describe('V2: a vote keeps its id until it is acknowledged', () => {
+  const store = () => {
+    const map = new Map<string, string>()
+    return {
+      getItem: (key: string) => map.get(key) ?? null,
+      setItem: (key: string, value: string) => void map.set(key, value),
+      removeItem: (key: string) => void map.delete(key),
+    }
+  }
+
+  test('it outlives a reload, and is gone once it is acknowledged', () => {
+    const storage = store()
+    openOutbox(storage, 'demo').add(vote)
+    const reloaded = openOutbox(storage, 'demo')
+    expect(reloaded.all()).toEqual([vote])
+    reloaded.remove(vote.id)
+    expect(openOutbox(storage, 'demo').all()).toEqual([])
+  })
+
+  test('added twice it is there once; another session does not see it (V4)', () => {
+    const storage = store()
+    const outbox = openOutbox(storage, 'demo')
+    outbox.add(vote)
+    outbox.add(vote)
+    expect(outbox.all()).toHaveLength(1)
+    expect(openOutbox(storage, 'other').all()).toEqual([])
+  })
+})
+
+describe('V5: ten seconds to withdraw', () => {
+  const stored: SentVote = { ...outgoing(vote), state: 'stored', storedAt: 1_000, value: 0.7 }
+
+  test('the countdown runs from the acknowledgement and ends before the server’s', () => {
+    expect(withdrawableFor(stored, 1_000, limits.withdrawMs)).toBeLessThan(limits.withdrawMs)
+    expect(withdrawableFor(stored, 6_000, limits.withdrawMs)).toBeGreaterThan(0)
+    expect(withdrawableFor(stored, 11_000, limits.withdrawMs)).toBe(0)
+  })
+
+  test('a vote that waits can be withdrawn, one that was withdrawn can’t be again', () => {
+    expect(withdrawableFor(outgoing(vote), 1e12, limits.withdrawMs)).toBeGreaterThan(0)
+    expect(withdrawableFor({ ...outgoing(vote), state: 'withdrawn' }, 0, limits.withdrawMs)).toBe(0)
+  })
+})
+
+describe('the queue', () => {
+  const sample = (id: string, step: number, status: Sample['status']): Sample => ({
+    id,
+    sessionId: 'demo',
+    step,
+    origin: 'rollout',
+    prompt: 'p',
+    response: 'r',
+    policyVersion: step,
+    status,
+    crowd: null,
+    mine: null,
+    timestamp: '2026-01-01T00:00:00.000Z',
+  })
+
+  test('the newest step comes first, and in it the answer with the fewest votes', () => {
+    const samples = [sample(ids.a, 1, 'open'), sample(ids.b, 2, 'open'), sample(ids.c, 2, 'open')]
+    expect(awaiting(samples, { [ids.b]: 3, [ids.c]: 1 }, new Set()).map((s) => s.id)).toEqual([ids.c, ids.b, ids.a])
+  })
+
+  test('what was voted on or skipped is not offered again', () => {
+    const samples = [sample(ids.a, 1, 'open'), { ...sample(ids.b, 1, 'open'), mine: { feedbackId: ids.vote, humanRating: 8, compassionRating: 1 } }]
+    expect(nextSample(samples, {}, new Set([ids.a]))).toBeNull()
+  })
+
+  test('with nothing open the answer being written is shown', () => {
+    expect(nextSample([sample(ids.a, 1, 'closed'), sample(ids.b, 2, 'streaming')], {}, new Set())?.id).toBe(ids.b)
+  })
+
+  test('on the table are this step’s answers and older ones that still wait', () => {
+    const samples = [sample(ids.a, 1, 'open'), sample(ids.b, 1, 'closed'), sample(ids.c, 2, 'closed')]
+    expect(onTheTable(samples, new Set()).map((s) => s.id)).toEqual([ids.a, ids.c])
+  })
+})
+
+describe('the keyboard', () => {
+  const key = (name: string, more: Partial<Key> = {}): Key => ({ key: name, ctrlKey: false, metaKey: false, altKey: false, repeat: false, ...more })
+
+  test('digits rate, 0 is ten', () => {
+    expect(shortcutOf(key('7'), 'page')).toEqual({ do: 'rate', rating: 7 })
+    expect(shortcutOf(key('0'), 'control')).toEqual({ do: 'rate', rating: 10 })
+  })
+
+  test('Enter submits, S skips, Z withdraws', () => {
+    expect(['Enter', 's', 'Z'].map((name) => shortcutOf(key(name), 'page')?.do)).toEqual(['submit', 'skip', 'withdraw'])
+  })
+
+  test('no key acts while a comment is being written, but Ctrl+Enter', () => {
+    expect(['7', '0', 's', 'z', 'Enter', 'ArrowLeft'].map((name) => shortcutOf(key(name), 'typing'))).toEqual(Array(6).fill(null))
+    expect(shortcutOf(key('Enter', { ctrlKey: true }), 'typing')).toEqual({ do: 'submit' })
+  })
+
+  test('Enter on a button is the button’s, the arrows on a slider are the slider’s', () => {
+    expect(shortcutOf(key('Enter'), 'control')).toBeNull()
+    expect(shortcutOf(key('ArrowRight'), 'control')).toBeNull()
+  })
+
+  test('a key that is held down submits once; with a modifier it is the browser’s', () => {
+    expect(shortcutOf(key('Enter', { repeat: true }), 'page')).toBeNull()
+    expect(shortcutOf(key('s', { ctrlKey: true }), 'page')).toBeNull()
+  })
+})
