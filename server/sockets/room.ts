@@ -229,7 +229,8 @@ function withoutCrowd({ event, payload: { crowd: _, ...payload }, seq }: VoteEnt
   return { event, payload, seq }
 }
 
-/** The one place where an entry becomes a message: its payload with its seq. */
-function send(to: { emit: (event: never, payload: never) => unknown }, { event, payload, seq }: RoomEntry): void {
-  to.emit(event as never, { ...payload, seq } as never)
+/** The one place where an entry becomes a message: its payload with its seq. TypeScript cannot see that event and payload belong together. */
+function send(to: AttuneSocket | ReturnType<AttuneServer['to']>, { event, payload, seq }: RoomEntry): void {
+  const untyped = to as unknown as { emit: (event: string, payload: object) => unknown }
+  untyped.emit(event, { ...payload, seq })
 }
