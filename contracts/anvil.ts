@@ -14,13 +14,16 @@ export function anvilPath(): string {
  * anvil's arguments for a private chain that outlives its process.
  *
  * anvil writes its state on SIGINT, and not on SIGTERM, so end it with SIGINT;
- * the interval bounds what a kill loses to about a second, which the recorder
- * then sends again. A block is mined for each transaction and none without, so
- * an idle chain does not grow.
+ * the interval bounds what a kill loses, which the recorder then sends again. A
+ * block is mined for each transaction and none without, so an idle chain does
+ * not grow.
  *
- * @param state state file; read at the start if there
+ * @param state state file; read at the start if there. anvil writes it in place: a kill may leave half of one, on which it does not start
+ * @param saveEvery seconds between two writings of the whole file
  */
-export function anvilArgs({ port, chainId = 31_337, state }: { port: number; chainId?: number; state?: string }): string[] {
-  const kept = state === undefined ? [] : ['--state', state, '--state-interval', '1']
+export function anvilArgs({ port, chainId = 31_337, state, saveEvery = 5 }: ChainProcess): string[] {
+  const kept = state === undefined ? [] : ['--state', state, '--state-interval', String(saveEvery)]
   return ['--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chainId), '--quiet', ...kept]
 }
+
+export type ChainProcess = { port: number; chainId?: number; state?: string; saveEvery?: number }

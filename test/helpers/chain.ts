@@ -14,7 +14,7 @@ import { openClient } from '../../contracts/chain.ts'
  */
 export async function startChain(options: ChainOptions = {}): Promise<TestChain> {
   const { chainId = 31_337, port = await freePort(), state, args = [] } = options
-  const anvil = spawn(anvilPath(), [...anvilArgs({ port, chainId, state }), ...args], {
+  const anvil = spawn(anvilPath(), [...anvilArgs({ port, chainId, saveEvery: 1, ...(state !== undefined && { state }) }), ...args], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   const ended = new Promise<void>((resolve) => anvil.once('exit', () => resolve()))
