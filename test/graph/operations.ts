@@ -153,6 +153,10 @@ export const cases: Record<string, (draw: Draw) => Case> = {
     const [a = 1, b = 1, width = 1] = draw.sizes(3)
     return { inputs: { x: draw.normal([a, b]), ids: draw.indices([a, b], width) }, apply: t => g.putAlong(t('x'), t('ids'), width) }
   },
+  addAlong: draw => {
+    const [a = 1, b = 1, width = 1] = draw.sizes(3)
+    return { inputs: { x: draw.normal([a, b, width]), y: draw.normal([a, b]), ids: draw.indices([a, b], width) }, apply: t => g.addAlong(t('x'), t('y'), t('ids')) }
+  },
   tokenLogProbs: draw => {
     const [a = 1, b = 1, width = 1] = draw.sizes(3)
     return { inputs: { x: draw.normal([a, b, width]), ids: draw.indices([a, b], width) }, apply: t => g.tokenLogProbs(t('x'), t('ids')) }

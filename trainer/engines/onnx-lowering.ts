@@ -139,7 +139,7 @@ const lowerings: { [K in OpName]: Lowering<K> } = {
   where: same('Where'),
   cast: (e, node, [x = '']) => e.cast(x, node.dtype),
   clip: (e, { attributes }, [x = '']) => e.emit('Clip', [x, e.float(attributes.min), e.float(attributes.max)]),
-  stopGradient: same('Identity'),
+  identity: (e, _, [x = '']) => e.emit('Identity', [x]),
   reshape: (e, node, [x = '']) => e.emit('Reshape', [x, e.longs(node.shape)], { allowzero: { i: 1 } }),
   broadcastTo: (e, node, [x = '']) => e.emit('Expand', [x, e.longs(node.shape)]),
   transpose: (e, { attributes }, [x = '']) => e.emit('Transpose', [x], { perm: { ints: attributes.permutation } }),
@@ -169,10 +169,9 @@ const lowerings: { [K in OpName]: Lowering<K> } = {
     const columns = e.emit('Unsqueeze', [ids, e.longs([-1])]) // [...] -> [..., 1]
     return e.emit('Squeeze', [e.emit('GatherElements', [x, columns], { axis: { i: -1 } }), e.longs([-1])])
   },
-  putAlong: (e, node, [values = '', ids = '']) => {
-    const zeros = e.emit('Expand', [e.float(0), e.longs(node.shape)])
-    const [columns, entries] = [ids, values].map(name => e.emit('Unsqueeze', [name, e.longs([-1])])) // [...] -> [..., 1]
-    return e.emit('ScatterElements', [zeros, columns ?? '', entries ?? ''], { axis: { i: -1 } })
+  addAlong: (e, _, [x = '', values = '', ids = '']) => {
+    const [columns = '', entries = ''] = [ids, values].map(name => e.emit('Unsqueeze', [name, e.longs([-1])])) // [...] -> [..., 1]
+    return e.emit('ScatterElements', [x, columns, entries], { axis: { i: -1 }, reduction: { s: 'add' } })
   },
   writeRows: (e, node, [cache = '', rows = '', positions = '']) => {
     const [batch = 0, heads = 0, count = 0] = node.inputs[1]?.shape ?? []

@@ -30,7 +30,7 @@ export const interpreters: { [K in OpName]: Interpreter<K> } = {
   },
   cast: ({ dtype }, inputs) => tf.cast(first(inputs), dtype),
   clip: ({ attributes: { min, max } }, inputs) => tf.clipByValue(first(inputs), min, max),
-  stopGradient: unary(x => x.clone()),
+  identity: unary(x => x.clone()),
   reshape: ({ shape }, inputs) => tf.reshape(first(inputs), [...shape]),
   broadcastTo: ({ shape }, inputs) => tf.broadcastTo(first(inputs), [...shape]),
   transpose: ({ attributes }, inputs) => tf.transpose(first(inputs), [...attributes.permutation]),
@@ -45,7 +45,7 @@ export const interpreters: { [K in OpName]: Interpreter<K> } = {
   gather: binary((table, ids) => tf.gather(table, tf.cast(ids, 'int32'))),
   scatterAddRows: ({ shape }, inputs) => tf.scatterND(tf.expandDims(first(inputs), 1), second(inputs), [...shape]),
   takeAlong: ({ inputs: [x] }, inputs) => tf.sum(tf.mul(first(inputs), oneHot(second(inputs), x?.shape.at(-1) ?? 0)), -1),
-  putAlong: ({ attributes: { width } }, inputs) => tf.mul(tf.expandDims(first(inputs), -1), oneHot(second(inputs), width)),
+  addAlong: ({ shape }, inputs) => tf.add(first(inputs), tf.mul(tf.expandDims(second(inputs), -1), oneHot(present(inputs[2]), shape.at(-1) ?? 0))),
   writeRows: (_, [cache, rows, positions]) => tf.stack(tf.unstack(present(cache)).map((row, i) => {
     const start = present(positions).arraySync()
     const at = Array.isArray(start) && typeof start[i] === 'number' ? start[i] : 0

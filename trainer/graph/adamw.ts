@@ -6,6 +6,7 @@
 import { type Tensor } from './tensor.ts'
 import { add, div, minimum, mul, sqrt, sub } from './elementwise.ts'
 import type { Graph } from './graph.ts'
+import { constant } from './leaves.ts'
 import { reduceSum } from './reduce.ts'
 
 export interface AdamWOptions {
@@ -30,23 +31,24 @@ const epsilonInput = 'adamw.epsilon'
  * gradients' norm before clipping (a scalar). Feed `adamWInputs(...)` at each run.
  */
 export function adamW(graph: Graph, descents: readonly Descent[], options: AdamWOptions): Tensor {
-  const norm = sqrt(descents.map(({ gradient }) => reduceSum(mul(gradient, gradient))).reduce((a, b) => add(a, b)))
-  const shrink = minimum(div(options.maxGradientNorm, add(norm, 1e-6)), 1)
+  const squares = descents.map(({ gradient }) => mul(gradient, gradient))
+  const norm = sqrt(squares.map(square => reduceSum(square)).reduce((a, b) => add(a, b)))
+  const shrink = options.maxGradientNorm > 0 ? minimum(div(options.maxGradientNorm, add(norm, 1e-6)), 1) : constant(1)
+  // Clipping scales every gradient alike, so it is folded into the moments' own factors.
+  const gainM = mul(shrink, 1 - options.beta1)
+  const gainV = mul(mul(shrink, shrink), 1 - options.beta2)
   const rate = graph.input(rateInput, [])
   const decay = graph.input(decayInput, [])
   const epsilon = graph.input(epsilonInput, [])
-  for (const { name, gradient } of descents) {
-    const g = options.maxGradientNorm > 0 ? mul(gradient, shrink) : gradient
+  descents.forEach(({ name, gradient }, i) => {
     const weight = graph.state(name, gradient.shape)
     const [mName, vName] = momentNames(name)
-    const m = graph.state(mName, gradient.shape)
-    const v = graph.state(vName, gradient.shape)
-    const nextM = add(m, mul(sub(g, m), 1 - options.beta1))
-    const nextV = add(mul(v, options.beta2), mul(mul(g, g), 1 - options.beta2))
-    graph.update(mName, nextM)
-    graph.update(vName, nextV)
-    graph.update(name, sub(mul(weight, decay), mul(div(nextM, add(sqrt(nextV), epsilon)), rate)))
-  }
+    const m = add(mul(graph.state(mName, gradient.shape), options.beta1), mul(gradient, gainM))
+    const v = add(mul(graph.state(vName, gradient.shape), options.beta2), mul(squares[i] ?? mul(gradient, gradient), gainV))
+    graph.update(mName, m)
+    graph.update(vName, v)
+    graph.update(name, sub(mul(weight, decay), mul(div(m, add(sqrt(v), epsilon)), rate)))
+  })
   return norm
 }
 

@@ -89,7 +89,7 @@ export function cast(x: Tensor, dtype: DType): Tensor {
 
 /** x, through which no gradient flows. */
 export const stopGradient = (x: Tensor): Tensor =>
-  tensor({ op: 'stopGradient', inputs: [x], attributes: {}, shape: x.shape, dtype: x.dtype, backward: null })
+  tensor({ op: 'identity', inputs: [x], attributes: {}, shape: x.shape, dtype: x.dtype, backward: null })
 
 function unary(op: 'neg' | 'exp' | 'log' | 'sqrt' | 'reciprocal' | 'abs' | 'tanh' | 'sigmoid' | 'relu' | 'softplus' | 'gelu' | 'sin' | 'cos',
   x: Tensor, backward: Backward): Tensor {

@@ -1,9 +1,10 @@
 /** Reading and writing by index. An index is int32 and must be within bounds. */
 import { sameShape, tensor, type Tensor } from './tensor.ts'
-import { mul, sub } from './elementwise.ts'
+import { exp, mul, neg, sub } from './elementwise.ts'
+import { constant } from './leaves.ts'
 import { logSoftmax, softmax } from './normalise.ts'
 import { reduceSum } from './reduce.ts'
-import { reshape } from './shape.ts'
+import { broadcastTo, reshape } from './shape.ts'
 
 /** Rows of a table, an embedding: table [V, C], ids [...] -> [..., C]. */
 export function gather(table: Tensor, ids: Tensor): Tensor {
@@ -39,21 +40,31 @@ export function takeAlong(x: Tensor, ids: Tensor): Tensor {
 
 /** Zeros with one value placed on a new last axis: values [...], ids [...] -> [..., width]. takeAlong's gradient. */
 export function putAlong(values: Tensor, ids: Tensor, width: number): Tensor {
-  expectIndex('putAlong', ids)
-  if (!sameShape(values.shape, ids.shape)) throw new Error(`putAlong: values [${values.shape}] and ids [${ids.shape}] differ`)
+  return addAlong(broadcastTo(constant(0), [...ids.shape, width]), values, ids)
+}
+
+/** x with one value added to an entry of each row of the last axis: x [..., V], values [...], ids [...] -> [..., V]. */
+export function addAlong(x: Tensor, values: Tensor, ids: Tensor): Tensor {
+  expectRows('addAlong', x, ids)
+  if (!sameShape(values.shape, ids.shape)) throw new Error(`addAlong: values [${values.shape}] and ids [${ids.shape}] differ`)
   return tensor({
-    op: 'putAlong', inputs: [values, ids], attributes: { width }, shape: [...ids.shape, width],
-    backward: dy => [takeAlong(dy, ids), null],
+    op: 'addAlong', inputs: [x, values, ids], attributes: {}, shape: x.shape,
+    backward: dy => [dy, takeAlong(dy, ids), null],
   })
 }
 
 /**
  * Log-probability of one token for each row of logits: logits [..., V], ids [...] -> [...].
- * Its gradient, dy·(onehot - softmax), holds one array of the logits' size at a time.
+ * The same as `takeAlong(logSoftmax(logits), ids)`, with a gradient, dy·(onehot - softmax),
+ * that passes over the logits' size three times instead of six.
  */
 export function tokenLogProbs(logits: Tensor, ids: Tensor): Tensor {
-  expectRows('tokenLogProbs', logits, ids)
-  return takeAlong(logSoftmax(logits), ids)
+  const all = logSoftmax(logits)
+  const taken = takeAlong(all, ids)
+  return tensor({
+    op: 'identity', inputs: [taken, logits], attributes: {}, shape: ids.shape,
+    backward: dy => [null, addAlong(mul(exp(all), reshape(neg(dy), [...ids.shape, 1])), dy, ids)],
+  })
 }
 
 /** Entropy (nats) of each row's softmax: logits [..., V] -> [...]. */

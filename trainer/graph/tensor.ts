@@ -23,7 +23,8 @@ export interface Operations {
   where: None
   cast: None
   clip: { readonly min: number; readonly max: number }
-  stopGradient: None
+  /** Its first input, with a gradient of its own choosing for each. */
+  identity: None
   // shape
   reshape: None
   broadcastTo: None
@@ -40,7 +41,7 @@ export interface Operations {
   gather: None
   scatterAddRows: { readonly rows: number }
   takeAlong: None
-  putAlong: { readonly width: number }
+  addAlong: None
   writeRows: None
   // normalisation
   softmax: None

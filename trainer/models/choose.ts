@@ -24,49 +24,71 @@ export function greedyToken(probabilities: Float32Array): number {
 /** A token drawn by `uniform` in [0, 1) from the truncated and renormalised distribution. */
 export function drawToken(probabilities: Float32Array, uniform: number, { topK, topP }: Truncation): number {
   const all = topP >= 1 && (topK <= 0 || topK >= probabilities.length)
-  return all ? drawFromAll(probabilities, uniform) : drawFromSome(probabilities, uniform, kept(probabilities, topK, topP))
-}
-
-function drawFromAll(probabilities: Float32Array, uniform: number): number {
-  let left = uniform
+  const { floor, equals, mass } = all ? { floor: 0, equals: 0, mass: 1 } : cutoff(probabilities, topK, topP)
+  let left = uniform * mass
   let last = -1
-  for (let i = 0; i < probabilities.length; i++) {
-    const p = probabilities[i] ?? 0
-    if (p <= 0) continue
+  for (let token = 0, spare = equals; token < probabilities.length; token++) {
+    const p = probabilities[token] ?? 0
+    if (p < floor || p === 0 || (!all && p === floor && spare-- <= 0)) continue
     left -= p
-    if (left < 0) return i
-    last = i
+    if (left < 0) return token
+    last = token
   }
   // Rounding left a crumb of the mass: it belongs to the last token that has any.
-  return expectToken(last)
+  if (last < 0) throw new Error('no token has any probability')
+  return last
 }
 
-function drawFromSome(probabilities: Float32Array, uniform: number, tokens: readonly number[]): number {
-  const mass = tokens.reduce((sum, token) => sum + (probabilities[token] ?? 0), 0)
-  let left = uniform * mass
-  for (const token of tokens) {
-    left -= probabilities[token] ?? 0
-    if (left < 0) return token
+/**
+ * The probability of the last token kept, how many tokens of exactly that
+ * probability are (the lowest ids), and the mass of all that are. With both limits
+ * top-p is of what top-k left, as in Hugging Face's warpers.
+ */
+function cutoff(probabilities: Float32Array, topK: number, topP: number): { floor: number; equals: number; mass: number } {
+  const ranked = probabilities.slice()
+  const limit = topK > 0 ? Math.min(topK, ranked.length) : ranked.length
+  // Selecting on the way to a sort: parts that lie wholly inside or outside are never ordered.
+  const total = topK > 0 ? select(ranked, limit, Infinity).mass : 1
+  const { count, mass } = select(ranked, limit, topP < 1 ? topP * total : Infinity)
+  const kept = ranked.subarray(0, count)
+  const floor = kept.reduce((least, p) => Math.min(least, p), Infinity)
+  return { floor, equals: kept.reduce((sum, p) => p === floor ? sum + 1 : sum, 0), mass }
+}
+
+/**
+ * Reorders `values` so that its greatest come first: as few as reach `target` in sum, and at
+ * most `limit`. Expected linear time: quickselect (Hoare 1961), by mass as well as by rank.
+ */
+function select(values: Float32Array, limit: number, target: number): { count: number; mass: number } {
+  let start = 0
+  let end = values.length
+  let mass = 0 // of values before start, all of them kept
+  while (start < end) {
+    const pivot = values[start + (end - start >> 1)] ?? 0
+    let greater = start // values[start…greater] > pivot, values[greater…lesser] = pivot
+    let lesser = end
+    let upper = 0
+    for (let i = start; i < lesser;) {
+      const value = values[i] ?? 0
+      if (value > pivot) {
+        values[i++] = values[greater] ?? 0
+        values[greater++] = value
+        upper += value
+      } else if (value < pivot) {
+        values[i] = values[--lesser] ?? 0
+        values[lesser] = value
+      } else i++
+    }
+    if (greater > start && (mass + upper >= target || greater >= limit)) {
+      end = greater
+      continue
+    }
+    mass += upper
+    for (start = greater; start < lesser; start++) {
+      if (start >= limit || mass >= target) return { count: start, mass }
+      mass += pivot
+    }
+    if (start >= limit || mass >= target) return { count: start, mass }
   }
-  return expectToken(tokens.at(-1) ?? -1)
-}
-
-/** Tokens that survive, likeliest first, lower ids first among equals. */
-function kept(probabilities: Float32Array, topK: number, topP: number): number[] {
-  // Tokens below this share of what may be left out cannot together reach it, so they need no sorting.
-  const floor = topP < 1 ? (1 - topP) / probabilities.length : 0
-  const candidates: number[] = []
-  for (let i = 0; i < probabilities.length; i++) if ((probabilities[i] ?? 0) > floor) candidates.push(i)
-  candidates.sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0) || a - b)
-  if (topK > 0) candidates.length = Math.min(candidates.length, topK)
-  // With both, the mass is of what topK left, as Hugging Face's warpers have it.
-  const total = topK > 0 ? candidates.reduce((sum, token) => sum + (probabilities[token] ?? 0), 0) : 1
-  let mass = 0
-  const count = candidates.findIndex(token => (mass += probabilities[token] ?? 0) >= topP * total)
-  return count < 0 ? candidates : candidates.slice(0, count + 1)
-}
-
-function expectToken(token: number): number {
-  if (token < 0) throw new Error('no token has any probability')
-  return token
+  return { count: start, mass }
 }
