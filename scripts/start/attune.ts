@@ -9,14 +9,16 @@ import { homedir, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildClient } from './client-build.ts'
+import { StartFault } from './fault.ts'
 import { lockFolder } from './lock.ts'
 import { startNodeChild } from './node-child.ts'
 import { chainPart, postgresPart, redisPart, sharedCache, type PartName } from './parts.ts'
 import { quietPhases, type Phases } from './phases.ts'
 import { choosePort } from './server-port.ts'
-import { prepare, type AdminCredentials } from './prepare.ts'
+import { prepare } from './prepare.ts'
 import { alive, runTaken, serverAnswers } from './ready.ts'
 import { loadSecrets } from './secrets.ts'
+import type { AdminCredentials } from './seed-once.ts'
 import { supervise, type Supervised } from './supervise.ts'
 
 export interface AttuneOptions {
@@ -44,8 +46,8 @@ export interface Attune {
   redisUrl: string
   rpcUrl: string
   ledger: string
-  /** Of the account that the first start made; kept in admin.json. */
-  adminCredentials: AdminCredentials
+  /** Of the account that the first start made, kept in admin.json; throws where that was a start on another folder. */
+  readonly adminCredentials: AdminCredentials
   /** Whether this start made that account. */
   adminIsNew: boolean
   /** The process ids of now; a process between death and restart has none. */
@@ -90,8 +92,8 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
     const client = phases.run('client', () => buildClient({ root, cache, env: base, log: join(dir, 'logs', 'client-build.log') }))
     const database = postgresPart(partsOptions)
     const parts = { database, redis: redisPart(partsOptions), chain: chainPart(partsOptions) }
-    const prepared = prepare({ ...parts, dir, env, secrets, demo, phases, onTrouble })
-    const [databaseUrl, redisUrl, chain, { ledger, admin, adminIsNew }] = await settle([database, parts.redis, parts.chain, prepared, client])
+    const prepared = prepare({ ...parts, dir, demo, phases })
+    const [databaseUrl, redisUrl, chain, { ledger, seeded }] = await settle([database, parts.redis, parts.chain, prepared, client])
     const childEnv: NodeJS.ProcessEnv = {
       ...base,
       PORT: String(port),
@@ -122,8 +124,11 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
       redisUrl,
       rpcUrl: chain.url,
       ledger,
-      adminCredentials: admin,
-      adminIsNew,
+      get adminCredentials() {
+        if (seeded.admin) return seeded.admin
+        throw new StartFault(`the administrator of this database was made by another start: ${join(dir, 'admin.json')} isn't here`)
+      },
+      adminIsNew: seeded.isNew,
       pids: () => Object.fromEntries([...running].map(([name, part]) => [name, part.pid()])),
       kill: (name, signal) => running.get(name)?.kill(signal),
       close,

@@ -1,9 +1,9 @@
 /** A private EVM chain: one anvil, its state kept in a file across restarts and kills. */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { anvilArgs, anvilPath } from '../../contracts/anvil.ts'
-import { startChild } from './child.ts'
+import { orStop, startChild } from './child.ts'
 import { errorCode, StartFault } from './fault.ts'
 import type { Service, ServiceOptions } from './services.ts'
 
@@ -12,8 +12,10 @@ export const devKey = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7
 export const chainId = 31_337
 
 const startMs = 20_000
-/** How often a whole state is set aside, milliseconds. */
-const keepMs = 5_000
+/** How often anvil writes its state, seconds: what a kill may lose, and the recorder sends again. */
+const saveEvery = 2
+/** How often a changed state is set aside, milliseconds. */
+const keepMs = 2_000
 
 export async function openChain({ dir, port }: ServiceOptions): Promise<Service> {
   const folder = join(dir, 'chain')
@@ -24,7 +26,7 @@ export async function openChain({ dir, port }: ServiceOptions): Promise<Service>
   const child = await startChild({
     name: 'the chain',
     command: anvilPath(),
-    args: anvilArgs({ port, chainId, state }),
+    args: anvilArgs({ port, chainId, state, saveEvery }),
     env: { HOME: folder, PATH: '/usr/bin:/bin' }, // anvil keeps its own scratch files below HOME
     cwd: folder,
     log: join(dir, 'logs', 'chain.log'),
@@ -33,32 +35,41 @@ export async function openChain({ dir, port }: ServiceOptions): Promise<Service>
     graceMs: 10_000,
   })
   const url = `http://127.0.0.1:${port}`
-  await answering(url, child.running, () => child.logTail())
-  const keeper = setInterval(() => keep(state, kept), keepMs)
-  keeper.unref()
-  void child.exited.then(() => clearInterval(keeper))
+  await orStop(child, () => answering(url, child.running, () => child.logTail()))
+  const stopKeeping = keepWhole(state, kept)
+  void child.exited.then(stopKeeping)
   return { url, child, close: child.stop }
 }
 
 /** anvil writes its state in place: a kill at the wrong moment leaves half a file. The last whole one then serves. */
 function recover(state: string, kept: string): void {
-  if (!existsSync(state) || isWhole(state)) return
+  if (!existsSync(state) || isWhole(readFileSync(state))) return
   if (existsSync(kept)) copyFileSync(kept, state)
   else rmSync(state)
 }
 
-function keep(state: string, kept: string): void {
-  if (!existsSync(state)) return
-  if (existsSync(kept) && statSync(kept).size === statSync(state).size) return
-  const draft = `${kept}.new`
-  copyFileSync(state, draft)
-  if (isWhole(draft)) renameSync(draft, kept)
-  else rmSync(draft)
+/** Sets each new state aside once it is whole; where anvil is just writing it, looks again soon. */
+function keepWhole(state: string, kept: string): () => void {
+  let last: Buffer | undefined
+  const keep = () => {
+    let wait = keepMs
+    const now = existsSync(state) ? readFileSync(state) : undefined
+    if (now && !last?.equals(now)) {
+      if (isWhole(now)) {
+        writeFileSync(`${kept}.new`, now)
+        renameSync(`${kept}.new`, kept)
+        last = now
+      } else wait = 100
+    }
+    timer = setTimeout(keep, wait).unref()
+  }
+  let timer = setTimeout(keep, keepMs).unref()
+  return () => clearTimeout(timer)
 }
 
-function isWhole(file: string): boolean {
+function isWhole(state: Buffer): boolean {
   try {
-    JSON.parse(readFileSync(file, 'utf8'))
+    JSON.parse(state.toString())
     return true
   } catch (error) {
     if (error instanceof SyntaxError) return false

@@ -121,6 +121,16 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   }
 }
 
+/** The rest of a start: a child that doesn't get through it is stopped again. */
+export async function orStop(child: Child, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    await child.stop()
+    throw error
+  }
+}
+
 /** Stops the process of an earlier start, if the pid file's process is still that same one. */
 export async function stopLeftover(pidFile: string, stopSignal: NodeJS.Signals, graceMs: number): Promise<void> {
   if (!existsSync(pidFile)) return

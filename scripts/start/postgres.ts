@@ -5,7 +5,7 @@ import { dirname, join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { z } from 'zod'
-import { startChild } from './child.ts'
+import { orStop, startChild } from './child.ts'
 import { errorCode, errorText, StartFault } from './fault.ts'
 import { identify } from './identity.ts'
 import { postgresUser, type PostgresUser } from './postgres-user.ts'
@@ -53,8 +53,10 @@ export async function openPostgres(options: PostgresOptions): Promise<Service> {
     graceMs: 20_000,
   })
   const url = `postgres://${user}:${password}@127.0.0.1:${port}/attune`
-  await answering(url.replace(/attune$/, 'postgres'), child.running, () => child.logTail())
-  await ensureDatabase(url)
+  await orStop(child, async () => {
+    await answering(url.replace(/attune$/, 'postgres'), child.running, () => child.logTail())
+    await ensureDatabase(url)
+  })
   return { url, child, close: child.stop }
 }
 

@@ -1,26 +1,32 @@
 /** What must be in the database and on the chain before Attune's own processes start. */
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import type { Address } from 'viem'
 import { z } from 'zod'
 import { migrate } from '../../server/db/migrate.ts'
 import { openPool, type Pool } from '../../server/db/pool.ts'
 import type { Deployment } from '../deploy.ts'
 import type { ChainPart } from './parts.ts'
 import type { Phases } from './phases.ts'
+import { seedOnce, type Seeded } from './seed-once.ts'
 
 export interface PrepareOptions {
+  dir: string
   database: Promise<string>
   chain: Promise<ChainPart>
+  demo: boolean
   phases: Phases
 }
 
-export async function prepare({ database, chain, phases }: PrepareOptions): Promise<{ ledger: string }> {
+/** Migrations first; then the seed and the ledger side by side. */
+export async function prepare({ dir, database, chain, demo, phases }: PrepareOptions): Promise<{ ledger: string; seeded: Seeded }> {
   const pool = openPool(await database, () => undefined, 2)
   try {
     await phases.run('migrations', () => migrate(pool))
-    const ledger = await phases.run('ledger', async () => ledgerOf(pool, await chain))
-    return { ledger }
+    const work = [
+      phases.run('ledger', async () => ledgerOf(pool, await chain)),
+      phases.run('accounts', () => seedOnce(pool, dir, demo)),
+    ] as const
+    await Promise.allSettled(work)
+    const [ledger, seeded] = await Promise.all(work)
+    return { ledger, seeded }
   } finally {
     await pool.end()
   }

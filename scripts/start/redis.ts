@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { startChild } from './child.ts'
+import { orStop, startChild } from './child.ts'
 import { errorText, StartFault } from './fault.ts'
 import { findRedis } from './redis-binary.ts'
 import type { Service, ServiceOptions } from './services.ts'
@@ -43,7 +43,7 @@ export async function openRedis(options: RedisOptions): Promise<Service> {
     graceMs: 5_000,
   })
   const url = `redis://:${password}@127.0.0.1:${port}/0`
-  await answering(url, child.running, () => child.logTail())
+  await orStop(child, () => answering(url, child.running, () => child.logTail()))
   return { url, child, close: child.stop }
 }
 

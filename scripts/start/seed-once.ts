@@ -1,0 +1,31 @@
+/** The first start's administrator and demo; a later start finds them. */
+import { randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { Pool } from '../../server/db/pool.ts'
+import { seed } from '../../server/seed.ts'
+import { writePrivate } from './secrets.ts'
+
+const Credentials = z.object({ username: z.string(), password: z.string() })
+export type AdminCredentials = z.infer<typeof Credentials>
+
+export interface Seeded {
+  /** Null where the database already had an administrator and admin.json isn't here: only they know. */
+  admin: AdminCredentials | null
+  isNew: boolean
+}
+
+export async function seedOnce(pool: Pool, dir: string, demo: boolean): Promise<Seeded> {
+  const file = join(dir, 'admin.json')
+  const kept = existsSync(file) ? Credentials.parse(JSON.parse(readFileSync(file, 'utf8'))) : null
+  const admin = kept ?? { username: 'admin', password: randomBytes(12).toString('base64url') }
+  // Before the account: a start that is killed in between finds the password again.
+  if (!kept) writePrivate(file, admin)
+  const { username, isNew } = await seed(pool, { adminPassword: admin.password, demo })
+  if (!isNew && !kept) {
+    rmSync(file)
+    return { admin: null, isNew }
+  }
+  return { admin: { ...admin, username }, isNew }
+}

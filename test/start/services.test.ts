@@ -1,0 +1,149 @@
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { Redis } from 'ioredis'
+import pg from 'pg'
+import { createTestClient, http, publicActions } from 'viem'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { identify, isRunning, type ProcessIdentity } from '../../scripts/start/identity.ts'
+import { lockFolder } from '../../scripts/start/lock.ts'
+import { loadSecrets } from '../../scripts/start/secrets.ts'
+import { freePort, openChain, openPostgres, openRedis, portFor } from '../../scripts/start/services.ts'
+import { supervise } from '../../scripts/start/supervise.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const cache = join(root, '.attune', 'cache')
+const password = 'secret'
+let dir: string
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'attune-services-'))
+})
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+const query = async (url: string, sql: string) => {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  const { rows } = await client.query(sql)
+  await client.end()
+  return rows
+}
+
+describe('Postgres', () => {
+  test('keeps what was committed through a kill -9, and starts again over the stale postmaster.pid', async () => {
+    const port = await freePort()
+    const first = await openPostgres({ dir, port, password, durable: true })
+    await query(first.url, 'create table t as select 7 as n')
+    first.child.kill('SIGKILL')
+    await first.child.exited
+    const stale = join(dir, 'postgres', 'postmaster.pid')
+    expect(existsSync(stale)).toBe(true)
+    // The worst of it: by now the pid is somebody else's who is alive.
+    writeFileSync(stale, readFileSync(stale, 'utf8').replace(/^\d+/, String(process.pid)))
+
+    const second = await openPostgres({ dir, port, password, durable: true })
+    expect(await query(second.url, 'select n from t')).toEqual([{ n: 7 }])
+    expect(await query(second.url, 'show fsync')).toEqual([{ fsync: 'on' }])
+    await second.close()
+  })
+
+  test('says what is wrong when the stored password is not the one', async () => {
+    await expect(openPostgres({ dir, port: await freePort(), password: 'another', durable: true })).rejects.toThrow(/refuses the stored password/)
+  })
+})
+
+test('Redis, killed, is started again on its port and clients find it there', async () => {
+  const port = await freePort()
+  const open = async () => (await openRedis({ dir, port, password, cache })).child
+  const troubles: string[] = []
+  const redis = await supervise(open, (message) => troubles.push(message))
+  const client = new Redis(`redis://:${password}@127.0.0.1:${port}/0`)
+  client.on('error', () => undefined) // while it is away
+  await client.set('a', '1')
+  const before = redis.pid()
+  redis.kill('SIGKILL')
+  while (redis.pid() === before || redis.pid() === undefined) await sleep(20)
+  expect(await client.ping()).toBe('PONG')
+  expect(await client.get('a')).toBeNull() // it only carries
+  expect(troubles).toEqual(['Redis stopped (SIGKILL); starting it again'])
+  client.disconnect()
+  await redis.stop()
+})
+
+describe('the chain', () => {
+  test('has its blocks after a restart, after a kill -9, and after a kill in mid-write', async () => {
+    const port = await freePort()
+    const head = async (url: string) => createTestClient({ mode: 'anvil', transport: http(url) }).extend(publicActions).getBlockNumber()
+    const mine = (url: string, blocks: number) => createTestClient({ mode: 'anvil', transport: http(url) }).mine({ blocks })
+
+    const first = await openChain({ dir, port })
+    await mine(first.url, 3)
+    await first.close()
+    const second = await openChain({ dir, port })
+    expect(await head(second.url)).toBe(3n)
+    await mine(second.url, 2)
+    const kept = join(dir, 'chain', 'state.kept.json')
+    while (!readFileSync(kept, 'utf8').includes('"number":"0x5"')) await sleep(100)
+    second.child.kill('SIGKILL')
+    await second.child.exited
+    writeFileSync(join(dir, 'chain', 'state.json'), '{"block":')
+    const third = await openChain({ dir, port })
+    expect(await head(third.url)).toBe(5n)
+    await third.close()
+  })
+})
+
+test('the children of a process that is killed with -9 are gone within seconds', async () => {
+  const script = join(dir, 'parent.mts')
+  writeFileSync(
+    script,
+    `import { freePort, openChain, openPostgres, openRedis } from '${root}scripts/start/services.ts'
+     const dir = ${JSON.stringify(join(dir, 'parent'))}
+     const all = await Promise.all([
+       openPostgres({ dir, port: await freePort(), password: 'p', durable: false }),
+       openRedis({ dir, port: await freePort(), password: 'p', cache: ${JSON.stringify(cache)} }),
+       openChain({ dir, port: await freePort() }),
+     ])
+     console.log(JSON.stringify(all.map((service) => service.child.pid)))
+     setInterval(() => {}, 1000)`,
+  )
+  const parent = spawn(process.execPath, ['--import', 'tsx', script], { stdio: ['ignore', 'pipe', 'inherit'], cwd: root })
+  const line = await new Promise<string>((resolve, reject) => {
+    parent.stdout.once('data', (data: Buffer) => resolve(data.toString()))
+    parent.once('exit', () => reject(new Error('it ended before its services ran')))
+  })
+  const children = (JSON.parse(line) as number[]).map((pid) => identify(pid))
+  expect(children).not.toContain(null)
+  parent.kill('SIGKILL')
+  const giveUpAt = Date.now() + 15_000
+  const left = () => children.filter((child): child is ProcessIdentity => child !== null && isRunning(child))
+  while (left().length > 0 && Date.now() < giveUpAt) await sleep(50)
+  expect(left()).toEqual([])
+})
+
+test('a data folder serves one start at a time; a holder that is gone holds nothing', () => {
+  const unlock = lockFolder(dir)
+  expect(() => lockFolder(dir)).toThrow(/already runs/)
+  unlock()
+  writeFileSync(join(dir, 'run', 'start.json'), JSON.stringify({ pid: process.pid, started: 'another time' }))
+  lockFolder(dir)()
+})
+
+test('a port is remembered, and given up only when it is taken', async () => {
+  const port = await portFor(dir, 'thing')
+  expect(await portFor(dir, 'thing')).toBe(port)
+  const taken = createServer()
+  await new Promise<void>((resolve) => taken.listen(port, '127.0.0.1', resolve))
+  expect(await portFor(dir, 'thing')).not.toBe(port)
+  await new Promise((resolve) => taken.close(resolve))
+})
+
+test('secrets are made once, readable by their owner alone; the environment wins', () => {
+  const made = loadSecrets(dir, {})
+  expect(loadSecrets(dir, {})).toEqual(made)
+  expect(statSync(join(dir, 'secrets.json')).mode & 0o777).toBe(0o600)
+  expect(loadSecrets(dir, { JWT_SECRET: 'x'.repeat(40) })).toEqual({ ...made, JWT_SECRET: 'x'.repeat(40) })
+})
