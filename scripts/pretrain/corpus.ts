@@ -14,7 +14,7 @@ export type Exchange = { prompt: string; answer: string; intent: Intent; scene: 
 
 /** How far, in levels, a sentence strays from the answer's tone (standard deviation). */
 const TONE_SPREAD = 0.45
-const MAX_SENTENCES = 5
+const MIN_SENTENCES = 2
 
 type Slots = { about: string; feeling: string; step?: string }
 
@@ -44,8 +44,8 @@ export function composeAnswer(prompt: Prompt, intent: Intent, random: Random): s
   else if (intent.usefulness < 0.74) body = [say(phrases.leads, steps[0])]
   else body = [say(phrases.leads, steps[0]), say(phrases.seconds, steps[1])]
 
-  // The longest answers are rare, the shortest too: two to four sentences are the rule.
-  const wanted = 2 + Math.floor(intent.length * (MAX_SENTENCES - 1.3))
+  // Two or three sentences are the rule, four are rarer.
+  const wanted = MIN_SENTENCES + Math.floor(intent.length * 2.6)
   const sentences = [...body]
   if (sentences.length < wanted) sentences.unshift(say(phrases.openers))
   if (sentences.length < wanted) sentences.push(say(phrases.closers))

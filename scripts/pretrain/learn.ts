@@ -6,10 +6,10 @@ import { languageModelLoss, openFit, pretraining, type Fit, type FitStep, type R
 import { tokenFeeds, tokenInputs } from '../../trainer/models/gpt2.ts'
 import { BUCKETS, batches, type Bucket } from './rows.ts'
 
-const PEAK_RATE = 2e-3
+const PEAK_RATE = 1.5e-3
 const FINAL_SHARE = 0.03
 const WARM_UP_STEPS = 150
-const optimizer = { ...pretraining, beta2: 0.98, weightDecay: 0.05 }
+const optimizer = { ...pretraining, beta2: 0.99, weightDecay: 0.05 }
 
 /** The learning rate when a share `progress` in [0, 1] of the training is done. */
 export function learningRate(step: number, progress: number): number {

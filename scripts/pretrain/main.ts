@@ -2,7 +2,7 @@
  * `npm run pretrain`: writes the tokenizer, trains the demo model on the generator's exchanges and
  * says what its answers are like.
  *
- *     npm run pretrain -- [--steps 3500 | --minutes 10] [--seed 1] [--out models/demo] [--from models/demo]
+ *     npm run pretrain -- [--steps 3500 | --minutes 10] [--seed 1] [--out models/demo] [--from models/demo] [--threads 2]
  *
  * The same seed and steps give the same model on the same machine; with --minutes the clock decides.
  * --from goes on from another directory's weights and tokenizer instead of new ones.
@@ -32,6 +32,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     out: { type: 'string', default: 'models/demo' },
     from: { type: 'string' },
+    threads: { type: 'string' },
   },
 })
 
@@ -58,7 +59,8 @@ const read = (name: string): object => JSON.parse(readFileSync(join(out, name), 
 const tokenizer = new Tokenizer(read('tokenizer.json'), read('tokenizer_config.json'))
 const encode = rememberingEncoder(tokenizer)
 
-const engine = await openOnnx()
+// Two threads wait for each other on a machine that has other work to do: there, --threads 1 is twice as fast.
+const engine = await openOnnx(values.threads === undefined ? {} : { threads: positive('threads', values.threads) })
 loadWeights(engine.states, values.from === undefined ? initialModel(DEMO, seed) : await readModel(values.from))
 const measured = { engine, config: DEMO, encode, seed }
 const save = async (): Promise<void> => writeModel(out, await saveWeights(engine, DEMO))

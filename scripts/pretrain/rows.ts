@@ -12,12 +12,12 @@ import { seededRandom } from './random.ts'
 /** Rows of `length` tokens, `batch` at once. */
 export type Bucket = { length: number; batch: number }
 
-/** About 1,100 tokens a step: small batches learn more from each token; the longest exchange has fewer than 120. */
+/** About 1,100 tokens a step: small batches learn more from each token; the longest exchange has fewer than 104. */
 export const BUCKETS: readonly Bucket[] = [
-  { length: 56, batch: 20 },
-  { length: 68, batch: 16 },
-  { length: 84, batch: 13 },
-  { length: 120, batch: 9 },
+  { length: 48, batch: 22 },
+  { length: 58, batch: 18 },
+  { length: 72, batch: 15 },
+  { length: 104, batch: 10 },
 ]
 
 const WORDS = /<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu
