@@ -17,36 +17,44 @@ export interface Curve {
   steps: number[]
   series: Series[]
   format: (value: number) => string
+  /** The axis spans at least this much, so that noise does not look like a rise. */
+  span: number
 }
 
 const firstOf = (names: readonly string[]) => (metrics: TrainingMetrics): number | null =>
   names.map((name) => metrics[name]).find((value) => value !== undefined && Number.isFinite(value)) ?? null
 
-export const rewardOf = firstOf(['objective/scores', 'rewardScore'])
+/** The reward before normalisation where the trainer gives it: of the same scale as a vote. */
+const REWARD = ['rewardScore', 'objective/scores']
+export const rewardOf = firstOf(REWARD)
 
-const described: { title: string; meaning: string; format: (value: number) => string; series: [string, string, string[]][] }[] = [
+const described: { title: string; meaning: string; format: (value: number) => string; span: number; series: [string, string, string[]][] }[] = [
   {
     title: 'Reward',
-    meaning: 'What the crowd’s votes make of the answers, 0 to 1.',
+    meaning: 'What the crowd’s votes make of the answers, less penalties: about 0 to 1.',
     format: fixed,
-    series: [['reward', 'accent', ['objective/scores', 'rewardScore']]],
+    span: 0.2,
+    series: [['reward', 'accent', REWARD]],
   },
   {
     title: 'Compassion',
     meaning: 'How kind the answers are in the crowd’s eyes, 0 to 1.',
     format: fixed,
+    span: 0.2,
     series: [['compassion', 'compassion', ['compassionScore']]],
   },
   {
     title: 'KL to reference',
     meaning: 'How far the answers are from the model before training: mean KL to the reference policy, in nats per answer.',
     format: fixed,
+    span: 0.5,
     series: [['KL', 'amber', ['objective/kl']]],
   },
   {
     title: 'Vote to gradient',
     meaning: 'How long a vote took to change the model: the middle vote and the slowest in twenty.',
     format: duration,
+    span: 2_000,
     series: [
       ['p50', 'accent', ['vote_to_gradient_p50_ms']],
       ['p95', 'line-strong', ['vote_to_gradient_p95_ms']],
@@ -60,4 +68,12 @@ export function curvesOf(steps: readonly StepMetrics[]): Curve[] {
     steps: steps.map((s) => s.step),
     series: series.map(([label, color, names]) => ({ label, color, values: steps.map((s) => firstOf(names)(s.metrics)) })),
   }))
+}
+
+/** The range of an axis that holds [low, high] and spans at least `span`; what is never negative starts no lower than 0. */
+export function rangeOf(low: number, high: number, span: number): [number, number] {
+  const missing = Math.max(0, span - (high - low)) / 2
+  const margin = 0.08 * Math.max(span, high - low)
+  const from = low - missing - margin
+  return low >= 0 && from < 0 ? [0, high + 2 * missing + margin] : [from, high + missing + margin]
 }

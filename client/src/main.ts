@@ -1,3 +1,4 @@
+import './zod.ts'
 import { mount } from 'svelte'
 import './tokens.css'
 import './app.css'

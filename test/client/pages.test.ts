@@ -1,8 +1,9 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { TrainingConfig, type HumanFeedback, type ProofOfContribute, type Receipt } from '../../server/protocol.ts'
 import { pageOf } from '../../client/src/address.ts'
 import { joined, totals } from '../../client/src/contributions.ts'
-import { curvesOf } from '../../client/src/curves.ts'
+import { curvesOf, rangeOf } from '../../client/src/curves.ts'
 import { duration, excerpt } from '../../client/src/format.ts'
 import { effectOf } from '../../client/src/receipt.ts'
 import { check, defaults, groups, textOf } from '../../client/src/settings.ts'
@@ -24,6 +25,15 @@ describe('curves', () => {
     expect(curves[0]?.series[0]?.values).toEqual([0.4, 0.5])
     expect(curves[1]?.series[0]?.values).toEqual([null, 0.6])
     expect(curves[0]?.steps).toEqual([1, 2])
+  })
+
+  test('an axis holds its values, spans enough, and starts at 0 where it would go below for nothing', () => {
+    fc.assert(
+      fc.property(fc.double({ min: -5, max: 5, noNaN: true }), fc.double({ min: 0, max: 5, noNaN: true }), (low, more) => {
+        const [from, to] = rangeOf(low, low + more, 0.2)
+        return from <= low && to >= low + more && to - from >= 0.2 && (low < 0 || from >= 0)
+      }),
+    )
   })
 })
 
