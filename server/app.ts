@@ -48,6 +48,11 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
   app.use('/api', throttle, express.json({ limit: limits.messageBytes }))
   const document = openApi(routes, version)
   // Bare, because tools that read OpenAPI know no envelope.
+  app.set('etag', false)
+  app.use('/api', (_request, response, next) => {
+    response.set('cache-control', 'no-store')
+    next()
+  })
   app.get('/api/docs', (_request, response) => void response.json(document))
   for (const route of routes) {
     app[route.method](route.path, async (request, response) => {

@@ -43,7 +43,7 @@ export async function castVote(core: Core, caller: Caller, vote: ParsedVote): Pr
     value: mix(q, c, session.configuration.rewardModel.compassionWeight),
     salt: randomBytes(32),
   })
-  const crowd = sample === null ? null : await crowdOf(core.pool, vote.sessionId, sample.id)
+  const crowd = sample === null ? null : await crowdOf(core.pool, sample.id)
   if (!duplicate) tell(core, 'feedback-received', caller, vote.sessionId, stored.sampleId, crowd)
   return { ack: { id: stored.id, sampleId: stored.sampleId, value: stored.value, crowd, duplicate }, stored }
 }
@@ -52,7 +52,7 @@ export async function castVote(core: Core, caller: Caller, vote: ParsedVote): Pr
 export async function takeBack(core: Core, caller: Caller, id: string): Promise<AckData['withdraw-feedback']> {
   const { sessionId, sampleId, changed } = await withdrawVote(core.pool, id, caller.userId)
   if (changed) {
-    const crowd = sampleId === null ? null : await crowdOf(core.pool, sessionId, sampleId)
+    const crowd = sampleId === null ? null : await crowdOf(core.pool, sampleId)
     tell(core, 'feedback-withdrawn', caller, sessionId, sampleId, crowd)
   }
   return { id }

@@ -1,0 +1,81 @@
+import { createServer } from 'node:http'
+import { fileURLToPath } from 'node:url'
+import type { Logger } from 'pino'
+import { createApp } from './app.ts'
+import { createAccounts } from './auth/accounts.ts'
+import { createSeal } from './auth/seal.ts'
+import { openChainReader } from './chain.ts'
+import type { Config, SecretName } from './config.ts'
+import type { Core } from './core.ts'
+import { migrate } from './db/migrate.ts'
+import { openPool } from './db/pool.ts'
+import { openQueue } from './queues.ts'
+import { keepRunning } from './reconcile.ts'
+import { openRedis } from './room.ts'
+import { openSockets } from './sockets/io.ts'
+
+export type ServerConfig = Config & { secrets: Record<Extract<SecretName, 'JWT_SECRET' | 'DATA_KEY'>, string> }
+
+export interface AttuneServer {
+  /** The one it listens on: of its own choice where the configuration says 0. */
+  port: number
+  core: Core
+  close: () => Promise<void>
+}
+
+/** The server could not start: one line that says what to do. */
+export class StartError extends Error {}
+
+/** Opens a server with all that it needs, and listens. @throws StartError */
+export async function openServer(config: ServerConfig, log: Logger): Promise<AttuneServer> {
+  const onTrouble = (error: Error): void => log.warn({ err: error }, 'connection trouble')
+  const pool = openPool(config.databaseUrl, onTrouble)
+  await migrate(pool).catch(async (error: unknown) => {
+    await pool.end()
+    throw new StartError(`the database at ${placeOf(config.databaseUrl)} cannot be used: ${textOf(error)}`)
+  })
+  const redis = await openRedis(config.redisUrl, onTrouble)
+  const trainQueue = openQueue('train', config.redisUrl, onTrouble)
+  const accounts = createAccounts({
+    pool,
+    seal: createSeal(config.secrets.DATA_KEY),
+    jwtSecret: config.secrets.JWT_SECRET,
+    siweDomains: [`localhost:${config.port}`, `127.0.0.1:${config.port}`, ...config.allowedOrigins.filter((o) => URL.canParse(o)).map((o) => new URL(o).host)],
+  })
+  const core: Core = { pool, redis, trainQueue, chain: openChainReader(config.blockchain), accounts, log }
+  const http = createServer(createApp(core, { config, clientDir: fileURLToPath(new URL('../client/dist', import.meta.url)) }))
+  const sockets = openSockets(http, core, config)
+  const closeParts = async (): Promise<void> => {
+    await sockets.close()
+    await trainQueue.close()
+    redis.disconnect()
+    await pool.end()
+  }
+  try {
+    await new Promise<void>((resolve, reject) => {
+      http.once('error', reject)
+      http.listen(config.port, resolve)
+    })
+  } catch (error) {
+    await closeParts()
+    const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+    throw new StartError(taken ? `port ${config.port} is taken: stop what uses it, or set PORT` : textOf(error))
+  }
+  const reconciler = keepRunning(core)
+  const address = http.address()
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : config.port,
+    core,
+    async close() {
+      http.closeIdleConnections()
+      await reconciler.stop()
+      await closeParts()
+    },
+  }
+}
+
+const placeOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : 'DATABASE_URL')
+const textOf = (error: unknown): string => {
+  if (error instanceof AggregateError) return error.errors.map(textOf).join(', ')
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,156 @@
+/** Real servers on ports of their own choice, and small clients of them. */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pino } from 'pino'
+import { io, type Socket } from 'socket.io-client'
+import { loadConfig } from '../../server/config.ts'
+import { openPool, type Pool } from '../../server/db/pool.ts'
+import type { Ack, AckData, ClientEventName, ClientToServer, Envelope, SampleStatus, ServerToClient, SignedIn } from '../../server/protocol.ts'
+import { seed } from '../../server/seed.ts'
+import { openServer, type AttuneServer } from '../../server/server.ts'
+import { openServices, type TestServices } from '../helpers/services.ts'
+
+export interface World extends TestServices {
+  pool: Pool
+  /** Starts one more server on the same database and Redis. */
+  server: (environment?: Record<string, string>) => Promise<TestServer>
+}
+export interface TestServer extends AttuneServer {
+  url: string
+}
+
+export const adminPassword = 'correct horse battery'
+
+/** A seeded installation without a server. `close` stops the servers that were started, too. */
+export async function openWorld(): Promise<World> {
+  const services = await openServices()
+  const pool = openPool(services.databaseUrl, (error) => console.error(error), 2)
+  await seed(pool, { adminPassword, demo: true })
+  const servers: TestServer[] = []
+  return {
+    ...services,
+    pool,
+    async server(environment = {}) {
+      const config = loadConfig({ ...environmentOf(services), ...environment }, ['JWT_SECRET', 'DATA_KEY'])
+      const server = await openServer(config, pino({ level: 'silent' }))
+      servers.push({ ...server, url: `http://127.0.0.1:${server.port}` })
+      return servers[servers.length - 1]
+    },
+    async close() {
+      await Promise.all(servers.map((server) => server.close()))
+      await pool.end()
+      await services.close()
+    },
+  }
+}
+
+export const environmentOf = ({ databaseUrl, redisUrl }: { databaseUrl: string; redisUrl: string }) => ({
+  NODE_ENV: 'test',
+  PORT: '0',
+  DATABASE_URL: databaseUrl,
+  REDIS_URL: redisUrl,
+  JWT_SECRET: 'a secret of these tests alone, long enough',
+  DATA_KEY: 'ab'.repeat(32),
+  ALLOWED_ORIGINS: 'http://attune.test:3001',
+})
+
+// ---------------------------------------------------------------- REST
+
+export interface Answer<T> {
+  status: number
+  headers: Headers
+  body: Envelope<T>
+}
+
+/** One REST request; `body` as JSON, or a string as it is. */
+export async function call<T>(server: TestServer, method: string, path: string, { token, body, headers = {} }: { token?: string; body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer<T>> {
+  const response = await fetch(server.url + path, {
+    method,
+    headers: {
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...headers,
+    },
+    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  })
+  return { status: response.status, headers: response.headers, body: (await response.json()) as Envelope<T> }
+}
+
+/** The data of an answer that must be a success. */
+export async function ask<T>(...request: Parameters<typeof call>): Promise<T> {
+  const { body } = await call<T>(...request)
+  if (!body.success) throw new Error(`${request[1]} ${request[2]}: ${body.error}: ${body.message}`)
+  return body.data
+}
+
+export const guest = (server: TestServer, displayName?: string) => ask<SignedIn>(server, 'POST', '/api/auth/guest', { body: { displayName } })
+export const admin = (server: TestServer) => ask<SignedIn>(server, 'POST', '/api/auth/login', { body: { username: 'admin', password: adminPassword } })
+
+// ---------------------------------------------------------------- sockets
+
+export type Received = { [E in keyof ServerToClient]: { event: E; payload: Parameters<ServerToClient[E]>[0] } }[keyof ServerToClient]
+
+export interface Client {
+  socket: Socket<ServerToClient, ClientToServer>
+  /** Everything received, in order. */
+  received: Received[]
+  /** Sends an event and resolves to its acknowledgement. */
+  send: <E extends ClientEventName>(event: E, body: unknown) => Promise<Ack<AckData[E]>>
+  /** The next event of this name that fits, whether it has come or is to come. */
+  wait: <E extends keyof ServerToClient>(event: E, fits?: (payload: Parameters<ServerToClient[E]>[0]) => boolean) => Promise<Parameters<ServerToClient[E]>[0]>
+  close: () => void
+}
+
+/** Connects; rejects with the server's reason where it refuses. */
+export async function connect(server: TestServer, token: string | undefined, options: Parameters<typeof io>[1] = {}): Promise<Client> {
+  const socket: Socket<ServerToClient, ClientToServer> = io(server.url, {
+    transports: ['websocket'], forceNew: true, reconnectionDelay: 50, ...(token !== undefined && { auth: { token } }), ...options,
+  })
+  const received: Received[] = []
+  socket.onAny((event: string, payload: unknown) => received.push({ event, payload } as Received))
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve)
+    socket.once('connect_error', (error) => {
+      socket.close()
+      reject(error)
+    })
+  })
+  return {
+    socket,
+    received,
+    send: <E extends ClientEventName>(event: E, body: unknown) =>
+      (socket as unknown as { timeout: (ms: number) => { emitWithAck: (event: string, body: unknown) => Promise<Ack<AckData[E]>> } })
+        .timeout(10_000)
+        .emitWithAck(event, body),
+    async wait<E extends keyof ServerToClient>(event: E, fits: (payload: Parameters<ServerToClient[E]>[0]) => boolean = () => true) {
+      for (let patience = 500; patience > 0; patience--) {
+        for (const one of received) if (one.event === event && fits(one.payload as Parameters<ServerToClient[E]>[0])) return one.payload as Parameters<ServerToClient[E]>[0]
+        await sleep(20)
+      }
+      throw new Error(`${event} did not come; what came: ${received.map((one) => one.event).join(', ')}`)
+    },
+    close: () => void socket.close(),
+  }
+}
+
+// ---------------------------------------------------------------- what the trainer would do
+
+export async function addSample(pool: Pool, status: SampleStatus = 'open', sessionId = 'demo', text: { prompt?: string; response?: string } = {}): Promise<string> {
+  const id = randomUUID()
+  await pool.query(
+    `insert into samples (id, session_id, step, origin, prompt, response, policy_version, status, opened_at) values ($1, $2, 1, 'rollout', $3, $4, 0, $5, now())`,
+    [id, sessionId, text.prompt ?? `question ${id}`, text.response ?? `answer ${id}`, status],
+  )
+  return id
+}
+
+/** A vote as the page sends it. */
+export const vote = (sampleId: string | undefined, more: Record<string, unknown> = {}) => ({
+  id: randomUUID(),
+  sessionId: 'demo',
+  ...(sampleId !== undefined && { sampleId }),
+  humanRating: 8,
+  categories: [{ name: 'helpfulness', score: 8 }],
+  compassionRating: 0.9,
+  ...more,
+})
