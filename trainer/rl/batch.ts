@@ -9,9 +9,11 @@ import { whiten } from './whiten.ts'
 /** A rollout ready to be learnt from; arrays have one entry per response token. */
 export interface Experience {
   rollout: Rollout
+  /** The ratio's denominator: of the policy before this batch's updates. */
+  oldLogprobs: ArrayLike<number>
   /** Of the value head before this batch's updates. */
   values: ArrayLike<number>
-  /** Whitened over the batch. */
+  /** Whitened over the batch; times the importance weight where the rollout is stale. */
   advantages: readonly number[]
   returns: readonly number[]
 }
@@ -44,9 +46,14 @@ export interface Scored {
   policy: PolicyView
   /** Normalised reward of the whole response. */
   reward: number
+  /** Drawn by an earlier policy than the one that learns. */
+  stale: boolean
 }
 
-/** KL-shaped rewards, GAE, whitening: details 6, 8 and 12 to 15 of ppo.ts. */
+/** A stale token's weight is held under this. */
+const MAX_IMPORTANCE = 2
+
+/** KL-shaped rewards, GAE, whitening, staleness: details 6, 8, 12 to 15 and 26 of ppo.ts. */
 export function buildBatch(scored: readonly Scored[], klCoef: number, config: BatchConfig): { experiences: Experience[]; statistics: BatchStatistics } {
   const scores = scored.map(({ rollout, reward }) => reward - (rollout.truncated ? config.missingEosPenalty : 0))
   const shaped = scored.map(({ rollout, reference }, i) => shapedRewards(rollout.logprobs, reference.logprobs, scores[i], klCoef))
@@ -56,7 +63,12 @@ export function buildBatch(scored: readonly Scored[], klCoef: number, config: Ba
   const advantages = config.whitenAdvantages ? whiten(raw) : raw
   const kls = scored.map(({ rollout, reference }) => sequenceKl(rollout.logprobs, reference.logprobs))
   return {
-    experiences: scored.map(({ rollout, policy }, i) => ({ rollout, values: policy.values, advantages: advantages[i], returns: estimates[i].returns })),
+    experiences: scored.map((one, i) => ({
+      rollout: one.rollout,
+      values: one.policy.values,
+      returns: estimates[i].returns,
+      ...(one.stale ? decoupled(one, advantages[i]) : { oldLogprobs: one.rollout.logprobs, advantages: advantages[i] }),
+    })),
     statistics: {
       kl: mean(kls),
       score: mean(scores),
@@ -64,4 +76,14 @@ export function buildBatch(scored: readonly Scored[], klCoef: number, config: Ba
       ended: scored.filter(({ rollout }) => !rollout.truncated).length,
     },
   }
+}
+
+/**
+ * Where batch t + 1 is drawn before the update on batch t, the policy has moved since: the trust
+ * region is around where it is now, and what the draw was off by is an importance weight (truncated)
+ * on the advantage. Source: Hilton, Cobbe, Schulman 2022, the decoupled objective.
+ */
+function decoupled({ rollout, policy }: Scored, advantages: readonly number[]): Pick<Experience, 'oldLogprobs' | 'advantages'> {
+  const weight = (t: number): number => Math.min(MAX_IMPORTANCE, Math.exp(policy.logprobs[t] - rollout.logprobs[t]))
+  return { oldLogprobs: policy.logprobs, advantages: advantages.map((a, t) => a * weight(t)) }
 }

@@ -30,3 +30,13 @@ export const LEARNER_DEFAULTS: LearnerConfig = {
   klHorizon: 1000,
   stopKL: 0.1,
 }
+
+/** How a run meets its crowd. */
+export const LIVE_DEFAULTS = {
+  /** Rollouts a step. */
+  rollouts: 64,
+  /** Of which the crowd sees so many. */
+  shown: 16,
+  /** λ */
+  compassionWeight: 0.6,
+}

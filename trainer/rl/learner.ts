@@ -131,7 +131,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
       signal?.throwIfAborted()
       const reference = references ?? (await inspector.reference(rollouts))
       const policy = await inspector.policy(rollouts)
-      const scored = rollouts.map((rollout, i) => ({ rollout, reference: reference[i], policy: policy[i], reward: rewards[i] }))
+      const scored = rollouts.map((rollout, i) => ({ rollout, reference: reference[i], policy: policy[i], reward: rewards[i], stale: rollout.policyVersion !== version }))
       const { experiences, statistics } = buildBatch(scored, klCoefficient, batchConfig(config))
       const learningRate = scheduledRate(config.learningRate, config.learningRateSchedule, version, config.totalSteps)
 

@@ -44,7 +44,9 @@
  * 24. The learning rate may fall linearly to 0 over the run (schedule.ts). [H23, LHP]
  * 25. Epochs end early once a minibatch's approximate KL to the sampling policy passes the target
  *     (learner.ts). [OpenAI Spinning Up; A21]
- * 26. Statistics are of the minibatches that trained, under their usual names (metrics.ts). [TRL]
+ * 26. Rollouts drawn before the last update keep the trust region around the present policy; what
+ *     their draw was off by is a truncated importance weight (batch.ts). [Hilton et al. 2022]
+ * 27. Statistics are of the minibatches that trained, under their usual names (metrics.ts). [TRL]
  */
 export interface PpoLossConfig {
   /** Ratio is held in [1 - clipRange, 1 + clipRange]. */

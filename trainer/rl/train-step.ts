@@ -120,7 +120,7 @@ function experienceFeeds(part: readonly Experience[], shape: BatchShape): Record
   return {
     ...policyFeeds(layout, shape),
     responseMask: layout.responseMask,
-    oldLogprobs: padRows(part.map((e) => e.rollout.logprobs), shape),
+    oldLogprobs: padRows(part.map((e) => e.oldLogprobs), shape),
     oldValues: padRows(part.map((e) => e.values), shape),
     advantages: padRows(part.map((e) => e.advantages), shape),
     returns: padRows(part.map((e) => e.returns), shape),

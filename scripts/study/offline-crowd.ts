@@ -1,0 +1,58 @@
+/** A simulated crowd without sockets: who votes on what in one voting window, and what their votes say. */
+import { judge, type Temper } from '../crowd/judge.ts'
+import { rate } from '../pretrain/oracle.ts'
+import { hash, seededRandom, shuffled } from '../pretrain/random.ts'
+import { categoryHead, COMPASSION, RATING } from '../../trainer/reward/model.ts'
+import { unitScore } from '../../server/feedback/value.ts'
+
+export interface OfflineVote {
+  id: string
+  raterId: string
+  sampleId: string
+  /** By head of the reward model, in [0, 1]. */
+  scores: Record<string, number>
+}
+
+export interface OfflineCrowd {
+  raters: number
+  temper: Temper
+  /** Share of raters who invert what they see. */
+  adversaries: number
+  /** Standard deviation of a vote about the truth, on the scale 0…1. */
+  noise: number
+  categories: readonly string[]
+  seed: number
+}
+
+/** `count` votes on these answers: as even over answers and raters as they divide, nobody twice on one answer. */
+export function castVotes(crowd: OfflineCrowd, shown: readonly { sampleId: string; prompt: string; response: string }[], count: number): OfflineVote[] {
+  const random = seededRandom(hash(`${crowd.seed}/${shown.map((s) => s.sampleId).join()}`))
+  const votes: OfflineVote[] = []
+  const most = Math.min(count, shown.length * crowd.raters)
+  const order = shuffled(shown, random)
+  for (let i = 0; i < most; i++) {
+    const round = Math.floor(i / order.length)
+    const sample = order[i % order.length]
+    // Shifting by one in each round gives an answer another rater every time.
+    const rater = (i + round + hash(sample.sampleId)) % crowd.raters
+    votes.push(vote(crowd, rater, sample, random))
+  }
+  return votes
+}
+
+function vote(crowd: OfflineCrowd, rater: number, sample: { sampleId: string; prompt: string; response: string }, random: () => number): OfflineVote {
+  const leniency = 0.05 * (2 * seededRandom(hash(`${crowd.seed}:${rater}`))() - 1) * Math.sqrt(3)
+  const temper = rater < crowd.adversaries * crowd.raters ? 'adversary' : crowd.temper
+  const categories = crowd.categories.map((name) => ({ name }))
+  const ballot = judge(rate(sample.prompt, sample.response), { temper, noise: crowd.noise, leniency, categories, tags: [] }, random)
+  return {
+    id: `${sample.sampleId}/${rater}`,
+    raterId: `rater-${rater}`,
+    sampleId: sample.sampleId,
+    scores: {
+      [RATING]: unitScore(ballot.humanRating),
+      ...Object.fromEntries(ballot.categories.map(({ name, score }) => [categoryHead(name), unitScore(score)])),
+      [COMPASSION]: ballot.compassionRating,
+    },
+  }
+}

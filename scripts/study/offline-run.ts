@@ -1,0 +1,151 @@
+/** The live loop's arithmetic on its own: no sockets, no database, no clock but for timing the parts. */
+import { openOnnx } from '../../trainer/engines/onnx.ts'
+import { readModel } from '../../trainer/models/directory.ts'
+import { openPromptTokenizer } from '../../trainer/prompt-tokenizer.ts'
+import { readPrompts } from '../../trainer/prompts.ts'
+import { categoryHead, COMPASSION, openRewardModel, RATING, type RewardModelConfig } from '../../trainer/reward/model.ts'
+import { rewardsOf } from '../../trainer/reward/reward.ts'
+import type { LearnerConfig } from '../../trainer/rl/config.ts'
+import { sequenceKl } from '../../trainer/rl/kl.ts'
+import { openLearner } from '../../trainer/rl/learner.ts'
+import type { Metrics } from '../../trainer/rl/metrics.ts'
+import { seedOf } from '../../trainer/rl/random.ts'
+import type { Rollout } from '../../trainer/rl/rollout.ts'
+import { reliabilities } from '../../server/feedback/reliability.ts'
+import { mix, weightedQuality } from '../../server/feedback/value.ts'
+import { mean } from '../crowd/distribution.ts'
+import { rate } from '../pretrain/oracle.ts'
+import { heldOutPrompts } from '../pretrain/prompts.ts'
+import { castVotes, type OfflineCrowd, type OfflineVote } from './offline-crowd.ts'
+
+export interface OfflineOptions {
+  modelDir: string
+  seed: number
+  steps: number
+  /** Rollouts a step, of which the first `shown` are voted on. */
+  rollouts: number
+  shown: number
+  votesPerStep: number
+  /** Draw batch t + 1 before the update on batch t, as the live loop does. */
+  overlap: boolean
+  threads?: number
+  /** Steps between evaluations on held-out prompts; the first and the last step are always evaluated. */
+  evaluateEvery: number
+  crowd: OfflineCrowd
+  learner: LearnerConfig
+  rewardModel: RewardModelConfig
+}
+
+export interface Truth {
+  compassion: number
+  usefulness: number
+  readable: number
+  /** Nats per response to the reference. */
+  kl: number
+}
+
+export interface OfflineStep {
+  step: number
+  /** The oracle on the step's rollouts. */
+  rollouts: Truth
+  /** The oracle on answers to held-out prompts after the step's update; absent between evaluations. */
+  heldOut?: Truth
+  metrics: Metrics
+  /** How well predicted values follow the oracle's on rollouts nobody voted on: Pearson's r. */
+  fidelity: number
+  reliability: number
+  /** Seconds. */
+  seconds: { sample: number; score: number; fit: number; update: number }
+}
+
+/** Trains with a simulated crowd and yields each step as it is done; step 0 is the base model. */
+export async function* offlineRun(options: OfflineOptions): AsyncGenerator<OfflineStep | { step: 0; heldOut: Truth }> {
+  const { seed, learner: config, crowd } = options
+  const model = await readModel(options.modelDir)
+  const tokenizer = await openPromptTokenizer(options.modelDir)
+  const prompts = await readPrompts(options.modelDir)
+  const engine = await openOnnx({ threads: options.threads })
+  const learner = openLearner({ engine, model, config, seed })
+  const rewardModel = openRewardModel(options.rewardModel, 2 * model.config.width, seed)
+  const held = heldOutPrompts(1, 64)
+
+  const answer = async (asked: readonly string[], stream: number): Promise<Rollout[]> => {
+    const sampled = await learner.sample(asked.map(tokenizer.encodePrompt), { seeds: asked.map((_, i) => seedOf(seed, stream, i)) })
+    return sampled.map((s, i) => ({ ...s, sampleId: `${stream}/${i}`, prompt: asked[i], response: tokenizer.decodeResponse(s.responseIds) }))
+  }
+  const truthOf = async (rollouts: Rollout[]): Promise<Truth> => {
+    const views = await learner.reference(rollouts)
+    const found = rollouts.map((r) => rate(r.prompt, r.response))
+    return {
+      compassion: mean(found.map((f) => f.compassion)),
+      usefulness: mean(found.map((f) => f.usefulness)),
+      readable: mean(found.map((f) => (f.readable ? 1 : 0))),
+      kl: mean(rollouts.map((r, i) => sequenceKl(r.logprobs, views[i].logprobs))),
+    }
+  }
+  const evaluate = async (): Promise<Truth> => truthOf(await answer([...held, ...held], 1_000_000))
+  const valueOf = (scores: Readonly<Record<string, number>>): number => {
+    const parts = Object.entries(options.rewardModel.categories).map(([name, weight]) => ({ value: scores[categoryHead(name)], weight }))
+    return mix(weightedQuality(scores[RATING], parts), scores[COMPASSION], options.rewardModel.compassionWeight)
+  }
+
+  const reference = (await learner.reference(await answer(prompts.draw(0, 64, seedOf(seed, 2_000_000)), 2_000_000))).map((v) => v.features)
+  rewardModel.features.fitScale(reference)
+  yield { step: 0, heldOut: await evaluate() }
+
+  const votes: OfflineVote[] = []
+  const draw = (step: number) => timed(() => answer(prompts.draw((step - 1) * options.rollouts, options.rollouts, seed), step))
+  let next = draw(1)
+  for (let step = 1; step <= options.steps; step++) {
+    const { value: batch, seconds: sample } = await next
+    if (options.overlap) next = draw(step + 1)
+    await next
+    const shown = batch.slice(0, options.shown)
+    votes.push(...castVotes(crowd, shown, options.votesPerStep))
+    const { value: references, seconds: score } = await timed(() => learner.reference(batch))
+    shown.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, references[i].features))
+    const { value: rho, seconds: fit } = await timed(async () => {
+      const found = reliabilities(votes.map((v) => ({ ...v, value: valueOf(v.scores) })))
+      rewardModel.fit(votes.map((v) => ({ ...v, reliability: found.get(v.raterId) ?? 0 })))
+      return found
+    })
+    const scored = rewardsOf({
+      rollouts: batch.map(({ sampleId, response }, i) => ({
+        response,
+        features: references[i].features,
+        votes: votes.filter((v) => v.sampleId === sampleId).map((v) => ({ value: valueOf(v.scores), reliability: rho.get(v.raterId) ?? 0 })),
+      })),
+      reference,
+      model: rewardModel,
+      config: { type: 'human', humanFeedbackWeight: 1, aiRewardWeight: 0, shrinkage: 1, ethicalConstraints: {} },
+    })
+    const { value: update, seconds } = await timed(() => learner.update(batch, scored.rewards, { references }))
+    const unseen = batch.slice(options.shown)
+    const evaluated = step % options.evaluateEvery === 0 || step === options.steps
+    yield {
+      step,
+      rollouts: await truthOf(batch),
+      ...(evaluated && { heldOut: await evaluate() }),
+      metrics: update.metrics,
+      fidelity: correlation(scored.compassion.slice(options.shown), unseen.map((r) => rate(r.prompt, r.response).compassion)),
+      reliability: mean([...rho.values()]),
+      seconds: { sample, score, fit, update: seconds },
+    }
+    if (!options.overlap && step < options.steps) next = draw(step + 1)
+  }
+  await learner.close()
+  await engine.close()
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<{ value: T; seconds: number }> {
+  const start = performance.now()
+  const value = await work()
+  return { value, seconds: (performance.now() - start) / 1000 }
+}
+
+function correlation(a: readonly number[], b: readonly number[]): number {
+  if (a.length < 2) return Number.NaN
+  const [ma, mb] = [mean(a), mean(b)]
+  const product = (x: readonly number[], mx: number, y: readonly number[], my: number) => mean(x.map((v, i) => (v - mx) * (y[i] - my)))
+  return product(a, ma, b, mb) / Math.sqrt(product(a, ma, a, ma) * product(b, mb, b, mb))
+}

@@ -1,0 +1,134 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { buildBatch, type BatchConfig, type Scored } from '../../trainer/rl/batch.ts'
+import { estimateAdvantages } from '../../trainer/rl/gae.ts'
+import { nextKlCoef, sequenceKl, shapedRewards } from '../../trainer/rl/kl.ts'
+import { layOut, padRows, shapeOf, unpadRows } from '../../trainer/rl/layout.ts'
+import { minibatches } from '../../trainer/rl/minibatches.ts'
+import { seedOf } from '../../trainer/rl/random.ts'
+import { scheduledRate } from '../../trainer/rl/schedule.ts'
+import { moments, whiten } from '../../trainer/rl/whiten.ts'
+
+const number = fc.double({ min: -5, max: 5, noNaN: true })
+const rows = fc.array(fc.array(number, { minLength: 1, maxLength: 8 }), { minLength: 2, maxLength: 8 })
+
+describe('advantages', () => {
+  it('are reward to go less value at γ = λ = 1, and one-step errors at λ = 0', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(number, number), { minLength: 1, maxLength: 12 }), (steps) => {
+        const rewards = steps.map(([r]) => r)
+        const values = steps.map(([, v]) => v)
+        const whole = estimateAdvantages(rewards, values, 1, 1)
+        const single = estimateAdvantages(rewards, values, 0.9, 0)
+        rewards.forEach((_, t) => {
+          const toGo = rewards.slice(t).reduce((a, b) => a + b, 0)
+          expect(whole.advantages[t]).toBeCloseTo(toGo - values[t], 9)
+          expect(whole.returns[t]).toBeCloseTo(toGo, 9)
+          expect(single.advantages[t]).toBeCloseTo(rewards[t] + 0.9 * (values[t + 1] ?? 0) - values[t], 9)
+        })
+      }),
+    )
+  })
+})
+
+describe('whitening', () => {
+  it('gives mean 0 and deviation 1, or keeps the mean', () => {
+    fc.assert(
+      fc.property(rows, (table) => {
+        const before = moments(table)
+        fc.pre(before.variance > 1e-3)
+        expect(moments(whiten(table)).mean).toBeCloseTo(0, 6)
+        expect(moments(whiten(table)).variance).toBeCloseTo(1, 4)
+        expect(moments(whiten(table, false)).mean).toBeCloseTo(before.mean, 6)
+      }),
+    )
+  })
+})
+
+describe('the KL', () => {
+  it('penalty takes β times the sequence’s KL off the score in all', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(number, number), { minLength: 1, maxLength: 12 }), number, fc.double({ min: 0, max: 2, noNaN: true }), (pairs, score, beta) => {
+        const [own, reference] = [pairs.map(([a]) => a), pairs.map(([, b]) => b)]
+        const total = shapedRewards(own, reference, score, beta).reduce((a, b) => a + b, 0)
+        expect(total).toBeCloseTo(score - beta * sequenceKl(own, reference), 8)
+      }),
+    )
+  })
+  it('coefficient rises above the target and falls below it, by at most 20 % of samples / horizon', () => {
+    const control = { kind: 'adaptive', coef: 0.1, target: 6, horizon: 100 } as const
+    expect(nextKlCoef(0.1, control, 60, 50)).toBeCloseTo(0.11, 12)
+    expect(nextKlCoef(0.1, control, 0, 50)).toBeCloseTo(0.09, 12)
+    expect(nextKlCoef(0.1, control, 6, 50)).toBe(0.1)
+  })
+})
+
+describe('minibatches', () => {
+  it('take every index once, in an order that the seed alone gives', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 8 }), fc.nat(), (parts, each, seed) => {
+        const cut = minibatches(parts * each, parts, seed)
+        expect(cut.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: parts * each }, (_, i) => i))
+        expect(cut.every((part) => part.length === each)).toBe(true)
+        expect(minibatches(parts * each, parts, seed)).toEqual(cut)
+      }),
+    )
+  })
+  it('refuse sizes that do not divide', () => expect(() => minibatches(10, 3, 1)).toThrow(/not divisible/))
+  it('have seeds that differ with every entry of their path', () => {
+    const seeds = new Set([0, 1, 2].flatMap((a) => [0, 1, 2].flatMap((b) => [0, 1, 2].map((c) => seedOf(a, b, c)))))
+    expect(seeds.size).toBe(27)
+  })
+})
+
+describe('the learning rate', () => {
+  it('falls linearly to its last step, or stays', () => {
+    expect([0, 1, 2, 3, 9].map((s) => scheduledRate(1, 'linear', s, 4))).toEqual([1, 0.75, 0.5, 0.25, 0.25])
+    expect(scheduledRate(1, 'constant', 9, 4)).toBe(1)
+  })
+})
+
+describe('the layout', () => {
+  it('predicts each response token from the state before it, and gives rows back as they were', () => {
+    const rollouts = [
+      { promptIds: [5, 6], responseIds: [7, 8, 9] },
+      { promptIds: [4], responseIds: [3] },
+    ]
+    const shape = shapeOf(rollouts, 2, 64)
+    expect(shape).toEqual({ rows: 2, length: 16, responses: 16 })
+    const layout = layOut(rollouts, shape)
+    expect([...layout.ids.slice(0, 6)]).toEqual([5, 6, 7, 8, 9, 0])
+    expect([...layout.sources.slice(0, 4)]).toEqual([1, 2, 3, 0])
+    expect([...layout.targets.slice(0, 4)]).toEqual([2, 3, 4, 0])
+    expect([...layout.last]).toEqual([4, 17])
+    expect(layout.responseMask.reduce((a, b) => a + b, 0)).toBe(4)
+    expect(unpadRows(padRows([[1, 2, 3], [4]], shape), [3, 1], shape).map((row) => [...row])).toEqual([[1, 2, 3], [4]])
+    expect(() => shapeOf(rollouts, 2, 4)).toThrow(/does not fit/)
+  })
+})
+
+describe('a batch', () => {
+  const config: BatchConfig = { gamma: 1, lambda: 0.95, whitenRewards: false, whitenAdvantages: true, missingEosPenalty: 1 }
+  const scored = (over: Partial<Scored> & { truncated?: boolean; reward: number }): Scored => ({
+    rollout: { sampleId: 's', prompt: '', response: '', promptIds: [1], responseIds: [2, 3], logprobs: Float32Array.of(-1, -2), truncated: over.truncated ?? false, policyVersion: 0 },
+    reference: { logprobs: Float32Array.of(-1, -1), features: new Float32Array(0) },
+    policy: { values: Float32Array.of(0, 0), entropies: Float32Array.of(1, 1), logprobs: Float32Array.of(-0.5, -4) },
+    stale: false,
+    ...over,
+  })
+  it('takes the penalty off responses that were cut', () => {
+    const { statistics } = buildBatch([scored({ reward: 1 }), scored({ reward: 1, truncated: true })], 0.1, config)
+    expect(statistics.score).toBe(0.5)
+    expect(statistics.ended).toBe(1)
+    expect(statistics.kl).toBe(-1)
+    expect(statistics.nonScoreReward).toBeCloseTo(0.1, 12)
+  })
+  it('centres the trust region of stale rollouts on the present policy and weighs their advantages, at most twice', () => {
+    const fresh = buildBatch([scored({ reward: 1 }), scored({ reward: -1 })], 0, config).experiences
+    const stale = buildBatch([scored({ reward: 1, stale: true }), scored({ reward: -1, stale: true })], 0, config).experiences
+    expect([...Array.from(fresh[0].oldLogprobs)]).toEqual([-1, -2])
+    expect([...Array.from(stale[0].oldLogprobs)]).toEqual([-0.5, -4])
+    expect(stale[0].advantages[0]).toBeCloseTo(fresh[0].advantages[0] * Math.exp(0.5), 6)
+    expect(stale[0].advantages[1]).toBeCloseTo(fresh[0].advantages[1] * Math.exp(-2), 6)
+  })
+})
