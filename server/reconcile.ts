@@ -30,13 +30,18 @@ export function keepRunning(core: Core): { stop: () => Promise<void> } {
   }
 }
 
+/** A trainer that has taken a job holds the session's lock after this long, milliseconds; else it is gone. */
+const TAKEN_MS = 20_000
+
 /** Adds a job for each active session that nobody trains and nobody waits for; returns these sessions. */
 export async function requeue(core: Core): Promise<string[]> {
   if (core.redis.status !== 'ready') return []
   const unheld = await unheldRuns(core.pool)
   if (unheld.length === 0) return []
-  const jobs = await core.trainQueue.getJobs(['waiting', 'delayed', 'prioritized'])
-  const waiting = new Set(jobs.map((job) => job?.data.sessionId)) // a job taken while the list was read is undefined
+  const jobs = await core.trainQueue.getJobs(['waiting', 'delayed', 'prioritized', 'active'])
+  // A job that was taken while the list was read is undefined.
+  const inHand = jobs.filter((job) => job && (job.processedOn === undefined || Date.now() - job.processedOn < TAKEN_MS))
+  const waiting = new Set(inHand.map((job) => job.data.sessionId))
   const lost = unheld.filter((id) => !waiting.has(id))
   for (const id of lost) enqueueRun(core, id)
   return lost
