@@ -6,6 +6,7 @@ import express, { type ErrorRequestHandler, type Express, type Request, type Req
 import helmet from 'helmet'
 import { pinoHttp } from 'pino-http'
 import { createBuckets } from './bucket.ts'
+import { chainRelay } from './chain-relay.ts'
 import type { Config } from './config.ts'
 import type { Core } from './core.ts'
 import { AttuneError, httpStatus, toAttuneError } from './errors.ts'
@@ -16,7 +17,7 @@ import { limits } from './protocol.ts'
 import { routes } from './routes/index.ts'
 
 export interface AppOptions {
-  config: Pick<Config, 'allowedOrigins' | 'trustProxy'>
+  config: Pick<Config, 'allowedOrigins' | 'trustProxy' | 'blockchain'>
   /** The built client; null: none is served. */
   clientDir: string | null
 }
@@ -54,6 +55,8 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
     next()
   })
   app.get('/api/docs', (_request, response) => void response.json(document))
+  // Bare too: JSON-RPC has an envelope of its own.
+  app.post('/api/blockchain/rpc', chainRelay(config.blockchain))
   for (const route of routes) {
     app[route.method](route.path, async (request, response) => {
       const caller = await authenticate(core, request)
