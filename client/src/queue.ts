@@ -1,26 +1,28 @@
 /** Which answer a rater is shown next. Pure. */
 import type { Sample } from '../../server/protocol.ts'
 
-/** Open answers that still want this rater's vote, the next one first: the newest step's, and of those the least voted on. */
-export function awaiting(
-  samples: readonly Sample[],
-  votes: Readonly<Record<string, number>>,
-  done: ReadonlySet<string>,
-): Sample[] {
+export interface Rater {
+  /** Samples that need no vote of theirs any more. */
+  done: ReadonlySet<string>
+  /** Samples that answer their own questions. */
+  asked: ReadonlySet<string>
+}
+
+/**
+ * Open answers that still want this rater's vote, the next one first: those to their own
+ * questions, then the newest step's, and of those the least voted on.
+ */
+export function awaiting(samples: readonly Sample[], votes: Readonly<Record<string, number>>, { done, asked }: Rater): Sample[] {
   return samples
     .filter((sample) => sample.status === 'open' && !sample.mine && !done.has(sample.id))
-    .sort((a, b) => b.step - a.step || (votes[a.id] ?? 0) - (votes[b.id] ?? 0))
+    .sort((a, b) => Number(asked.has(b.id)) - Number(asked.has(a.id)) || b.step - a.step || (votes[a.id] ?? 0) - (votes[b.id] ?? 0))
 }
 
 /** The next answer to vote on; where none is open, the newest one that is being written. */
-export function nextSample(
-  samples: readonly Sample[],
-  votes: Readonly<Record<string, number>>,
-  done: ReadonlySet<string>,
-): Sample | null {
-  const open = awaiting(samples, votes, done).at(0)
+export function nextSample(samples: readonly Sample[], votes: Readonly<Record<string, number>>, rater: Rater): Sample | null {
+  const open = awaiting(samples, votes, rater).at(0)
   if (open) return open
-  const writing = samples.filter((sample) => sample.status === 'streaming' && !done.has(sample.id))
+  const writing = samples.filter((sample) => sample.status === 'streaming' && !rater.done.has(sample.id))
   return writing.sort((a, b) => b.step - a.step).at(0) ?? null
 }
 

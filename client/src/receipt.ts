@@ -1,10 +1,19 @@
 /** A receipt in words. Pure. */
 import type { Receipt } from '../../server/protocol.ts'
+import { duration, fixed } from './format.ts'
 
 export interface Effect {
   direction: 'up' | 'down' | 'none'
   sign: string
   words: string
+}
+
+/** The receipt as a sentence. A vote that came too late for its sample's update has no weight there, and still teaches. */
+export function sentenceOf(receipt: Receipt): string {
+  const { step, weight, crowd, latencyMs } = receipt
+  const after = `${duration(latencyMs)} after you sent it`
+  if (crowd === null) return `Step ${step} learnt from your vote: it taught the reward model, ${after}.`
+  return `Step ${step} used your vote: weight ${fixed(weight)}, ${effectOf(receipt).words}, ${after}.`
 }
 
 /** What the update did to the answer that the vote was on: its advantage is above 0 where the answer became likelier. */

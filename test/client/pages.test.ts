@@ -5,7 +5,7 @@ import { pageOf } from '../../client/src/address.ts'
 import { joined, totals } from '../../client/src/contributions.ts'
 import { curvesOf, rangeOf } from '../../client/src/curves.ts'
 import { duration, excerpt } from '../../client/src/format.ts'
-import { effectOf } from '../../client/src/receipt.ts'
+import { effectOf, sentenceOf } from '../../client/src/receipt.ts'
 import { check, defaults, groups, textOf } from '../../client/src/settings.ts'
 
 test('addresses', () => {
@@ -80,5 +80,8 @@ describe('the settings of a run', () => {
 test('words for times and receipts', () => {
   expect([850, 4_200, 14_400, 240_000].map(duration)).toEqual(['850 ms', '4.2 s', '14 s', '4 min'])
   expect(excerpt('a  long\nline of words', 10)).toBe('a long li…')
+  const receipt = { step: 12, weight: 0.31, crowd: 0.7, advantage: 0.4, latencyMs: 14_000 } as Receipt
+  expect(sentenceOf(receipt)).toBe('Step 12 used your vote: weight 0.31, answers like it became likelier, 14 s after you sent it.')
+  expect(sentenceOf({ ...receipt, crowd: null, weight: 0, advantage: null })).not.toContain('weight')
   expect([0.3, -0.2, null].map((advantage) => effectOf({ advantage }).direction)).toEqual(['up', 'down', 'none'])
 })

@@ -108,18 +108,25 @@ describe('the queue', () => {
     timestamp: '2026-01-01T00:00:00.000Z',
   })
 
+  const rater = (...done: string[]) => ({ done: new Set(done), asked: new Set<string>() })
+
   test('the newest step comes first, and in it the answer with the fewest votes', () => {
     const samples = [sample(ids.a, 1, 'open'), sample(ids.b, 2, 'open'), sample(ids.c, 2, 'open')]
-    expect(awaiting(samples, { [ids.b]: 3, [ids.c]: 1 }, new Set()).map((s) => s.id)).toEqual([ids.c, ids.b, ids.a])
+    expect(awaiting(samples, { [ids.b]: 3, [ids.c]: 1 }, rater()).map((s) => s.id)).toEqual([ids.c, ids.b, ids.a])
+  })
+
+  test('the answer to one’s own question comes before all', () => {
+    const samples = [{ ...sample(ids.a, 1, 'open'), origin: 'ask' as const }, sample(ids.b, 2, 'open')]
+    expect(nextSample(samples, {}, { done: new Set(), asked: new Set([ids.a]) })?.id).toBe(ids.a)
   })
 
   test('what was voted on or skipped is not offered again', () => {
     const samples = [sample(ids.a, 1, 'open'), { ...sample(ids.b, 1, 'open'), mine: { feedbackId: ids.vote, humanRating: 8, compassionRating: 1 } }]
-    expect(nextSample(samples, {}, new Set([ids.a]))).toBeNull()
+    expect(nextSample(samples, {}, rater(ids.a))).toBeNull()
   })
 
   test('with nothing open the answer being written is shown', () => {
-    expect(nextSample([sample(ids.a, 1, 'closed'), sample(ids.b, 2, 'streaming')], {}, new Set())?.id).toBe(ids.b)
+    expect(nextSample([sample(ids.a, 1, 'closed'), sample(ids.b, 2, 'streaming')], {}, rater())?.id).toBe(ids.b)
   })
 
   test('on the table are this step’s answers and older ones that still wait', () => {
