@@ -1,4 +1,5 @@
 /** A crowd of simulated raters on one session, through the real sockets, and what came of it. */
+import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sessionOf, signInAsGuest } from './account.ts'
 import type { Temper } from './judge.ts'
@@ -23,7 +24,7 @@ export interface CrowdOptions {
   pace?: Pace
   /** Votes that the whole crowd gives, at most. */
   maxVotes?: number
-  /** How long to wait at the end for the receipts of what was voted, seconds. Default 60. */
+  /** How long to wait at the end for a receipt before those still missing are given up, seconds. Default 40. */
   drainSeconds?: number
   /** Ends the voting early; the report still comes. */
   signal?: AbortSignal
@@ -39,7 +40,7 @@ export interface Progress {
 }
 
 const PROGRESS_MS = 1_000
-const DRAIN_SECONDS = 60
+const DRAIN_SECONDS = 40
 
 /**
  * Signs the raters in, lets them vote, waits for their receipts. Always closes its sockets. What a
@@ -49,6 +50,7 @@ const DRAIN_SECONDS = 60
  */
 export async function runCrowd(options: CrowdOptions): Promise<CrowdReport> {
   const stop = new AbortController()
+  setMaxListeners(options.raters, stop.signal)
   const end = () => stop.abort()
   options.signal?.addEventListener('abort', end, { once: true })
   const raters: Rater[] = []
@@ -93,11 +95,17 @@ async function enter(options: CrowdOptions, raters: Rater[]): Promise<void> {
   }
 }
 
-/** Waits until every acknowledged vote has its receipt, or the time is over. */
+/** Waits until every acknowledged vote has its receipt, or none came for so long. A vote that was too late for its step may get none. */
 async function drain(raters: readonly Rater[], seconds: number): Promise<void> {
-  const until = Date.now() + seconds * 1_000
-  const waiting = () => raters.some((rater) => acknowledged(rater).length > receipted(rater).length)
-  while (waiting() && Date.now() < until) await sleep(200)
+  const count = (of: (rater: Rater) => VoteRecord[]) => raters.reduce((sum, rater) => sum + of(rater).length, 0)
+  let got = count(receipted)
+  let last = Date.now()
+  while (got < count(acknowledged) && Date.now() - last < seconds * 1_000) {
+    await sleep(200)
+    const now = count(receipted)
+    if (now > got) last = Date.now()
+    got = now
+  }
 }
 
 export const acknowledged = (rater: Rater): VoteRecord[] => rater.votes.filter((vote) => vote.ackedAt !== null)
