@@ -59,6 +59,8 @@ export interface Attune {
 }
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
+/** How long each may take to stop, milliseconds. The trainer loses nothing by a kill: what a run has not committed it makes again. */
+const graceMs = { server: 8_000, trainer: 1_500, recorder: 8_000 }
 /** Stopped first to last; those of one line together. */
 const stopOrder: ProcessName[][] = [['recorder', 'trainer', 'server'], ['redis', 'chain', 'postgres']]
 
@@ -107,9 +109,9 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
       DOWNLOADS_PATH: env.DOWNLOADS_PATH ?? join(dir, 'downloads'),
       CACHE_PATH: env.CACHE_PATH ?? join(dir, 'cache'),
     }
-    const own = (name: ProcessName, entry: string, secret: NodeJS.ProcessEnv, ready: (child: Supervised) => Promise<void>) =>
+    const own = (name: keyof typeof graceMs, entry: string, secret: NodeJS.ProcessEnv, ready: (child: Supervised) => Promise<void>) =>
       phases.run(name, async () => {
-        const child = await supervise(() => startNodeChild({ name, entry, root, dir, env: { ...childEnv, ...secret }, onTrouble }), onTrouble)
+        const child = await supervise(() => startNodeChild({ name, entry, root, dir, env: { ...childEnv, ...secret }, graceMs: graceMs[name], onTrouble }), onTrouble)
         running.set(name, child)
         await ready(child)
       })

@@ -89,17 +89,29 @@ async function answering(url: string, running: () => boolean, logTail: () => str
 
 /** The chain id that a node serves; null where nothing listens. */
 export async function askChainId(url: string): Promise<number | null> {
+  const id = await ask(url, 'eth_chainId', [])
+  return id === null ? null : Number(id)
+}
+
+/** Whether there is a contract at this address. */
+export async function hasCode(url: string, address: string): Promise<boolean> {
+  const code = await ask(url, 'eth_getCode', [address, 'latest'])
+  return code !== null && code !== '0x'
+}
+
+/** A request whose answer is a hexadecimal number; null where nothing listens. */
+async function ask(url: string, method: string, params: unknown[]): Promise<string | null> {
   try {
     const answer = await fetch(url, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_chainId', params: [] }),
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
       signal: AbortSignal.timeout(10_000),
     })
     const body: unknown = await answer.json()
     const result = body !== null && typeof body === 'object' && 'result' in body ? body.result : undefined
     if (typeof result !== 'string') throw new StartFault(`${url} doesn't answer like an EVM node: set BLOCKCHAIN_RPC_URL to one`)
-    return Number(result)
+    return result
   } catch (error) {
     const cause = error instanceof TypeError ? error.cause : undefined
     if (errorCode(cause) === 'ECONNREFUSED' || errorCode(cause) === 'UND_ERR_SOCKET' || errorCode(cause) === 'ECONNRESET') return null

@@ -1,4 +1,5 @@
 /** `npm start`: Attune on this machine, with everything that it needs, until Ctrl-C. */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startAttune, type Attune } from './attune.ts'
@@ -30,6 +31,7 @@ function options() {
 }
 
 async function main(): Promise<void> {
+  if (existsSync('.env')) process.loadEnvFile('.env')
   const values = options()
   if (values.help) {
     console.log(usage)

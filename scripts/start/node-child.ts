@@ -9,11 +9,12 @@ export interface NodeChildOptions {
   root: string
   dir: string
   env: NodeJS.ProcessEnv
+  graceMs: number
   /** Hears what it logs as a warning or an error. */
   onTrouble: (message: string) => void
 }
 
-export function startNodeChild({ name, entry, root, dir, env, onTrouble }: NodeChildOptions): Promise<Child> {
+export function startNodeChild({ name, entry, root, dir, env, graceMs, onTrouble }: NodeChildOptions): Promise<Child> {
   return startChild({
     name,
     command: process.execPath,
@@ -23,7 +24,7 @@ export function startNodeChild({ name, entry, root, dir, env, onTrouble }: NodeC
     log: join(dir, 'logs', `${name}.log`),
     pidFile: join(dir, 'run', `${name}.json`),
     stopSignal: 'SIGTERM',
-    graceMs: 10_000,
+    graceMs,
     onLine: (line) => {
       const message = troubleIn(line)
       if (message) onTrouble(`${name}: ${message}`)

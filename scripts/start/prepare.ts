@@ -1,8 +1,10 @@
 /** What must be in the database and on the chain before Attune's own processes start. */
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { artifact } from '../../contracts/compile.ts'
 import { migrate } from '../../server/db/migrate.ts'
 import { openPool, type Pool } from '../../server/db/pool.ts'
-import type { Deployment } from '../deploy.ts'
+import { hasCode } from './chain.ts'
 import type { ChainPart } from './parts.ts'
 import type { Phases } from './phases.ts'
 import { seedOnce, type Seeded } from './seed-once.ts'
@@ -32,27 +34,23 @@ export async function prepare({ dir, database, chain, demo, phases }: PrepareOpt
   }
 }
 
-const Known: z.ZodType<Deployment> = z.object({
-  address: z.templateLiteral(['0x', z.string()]),
-  chainId: z.int(),
-  txHash: z.templateLiteral(['0x', z.string()]),
-  blockNumber: z.int(),
-  codeHash: z.templateLiteral(['0x', z.string()]),
-})
-
 /** The environment's ledger, or the one that Attune deployed on its embedded chain. */
 async function ledgerOf(pool: Pool, chain: ChainPart): Promise<string> {
   if (chain.contract !== null) return chain.contract
-  // viem and the compiler take long to load: not before they are needed.
+  const build = createHash('sha256').update(artifact('ContributionLedger').bytecode).digest('hex')
+  const { rows } = await pool.query<{ key: string; value: unknown }>("select key, value from facts where key in ('ledger', 'ledger-build')")
+  const facts = new Map(rows.map(({ key, value }) => [key, value]))
+  const known = Known.nullable().parse(facts.get('ledger') ?? null)
+  // The usual case, looked at without viem, which takes a second to load.
+  if (known?.chainId === chain.id && facts.get('ledger-build') === build && (await hasCode(chain.url, known.address))) return known.address
   const { ensureLedger } = await import('../deploy.ts')
-  const { rows } = await pool.query<{ value: unknown }>("select value from facts where key = 'ledger'")
-  const known = Known.nullable().parse(rows[0]?.value ?? null)
-  const { deployment, reused } = await ensureLedger({ rpcUrl: chain.url, privateKey: chain.key, known })
-  if (!reused) {
-    await pool.query(
-      `insert into facts (key, value) values ('ledger', $1) on conflict (key) do update set value = excluded.value`,
-      [JSON.stringify(deployment)],
-    )
-  }
+  const { deployment } = await ensureLedger({ rpcUrl: chain.url, privateKey: chain.key, known })
+  await pool.query(
+    `insert into facts (key, value) values ('ledger', $1), ('ledger-build', $2) on conflict (key) do update set value = excluded.value`,
+    [JSON.stringify(deployment), JSON.stringify(build)],
+  )
   return deployment.address
 }
+
+const hex = z.templateLiteral(['0x', z.string()])
+const Known = z.object({ address: hex, chainId: z.int(), txHash: hex, blockNumber: z.int(), codeHash: hex })
