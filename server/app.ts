@@ -5,10 +5,12 @@ import cors from 'cors'
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler, type Response } from 'express'
 import helmet from 'helmet'
 import { pinoHttp } from 'pino-http'
+import { z } from 'zod'
 import { createBuckets } from './bucket.ts'
 import { chainRelay } from './chain-relay.ts'
 import type { Config } from './config.ts'
 import type { Core } from './core.ts'
+import { manifestOf } from './db/contributions.ts'
 import { AttuneError, httpStatus, toAttuneError } from './errors.ts'
 import { checkParts } from './health.ts'
 import { openApi } from './openapi.ts'
@@ -57,6 +59,14 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
   app.get('/api/docs', (_request, response) => void response.json(document))
   // Bare too: JSON-RPC has an envelope of its own.
   app.post('/api/blockchain/rpc', chainRelay(config.blockchain))
+  // Bare, byte for byte: an epoch's manifest is what its hash on the chain was taken of.
+  app.get('/api/blockchain/epochs/:epochId/manifest', async (request, response) => {
+    const { networkId, contractAddress } = config.blockchain
+    const epochId = z.coerce.number().int().min(1).max(2 ** 31 - 1).parse(request.params.epochId)
+    const manifest = networkId && contractAddress ? await manifestOf(core.pool, networkId, contractAddress.toLowerCase(), epochId) : null
+    if (manifest === null) throw new AttuneError('not-found', `epoch ${epochId} is not recorded on this installation's ledger`)
+    response.type('application/jsonl').send(manifest)
+  })
   for (const route of routes) {
     app[route.method](route.path, async (request, response) => {
       const caller = await authenticate(core, request)
