@@ -119,6 +119,15 @@ describe('sampling', () => {
     expect(Math.abs(statistic - freedom)).toBeLessThan(6 * Math.sqrt(2 * freedom))
   })
 
+  test('what a diverged model left in the cache does not reach the next batch', async () => {
+    const before = await sampler.sample(request)
+    for (const name of engine.states.names('cache/')) {
+      const shape = engine.states.shape(name)
+      engine.states.set(name, shape, new Float32Array(shape.reduce((a, b) => a * b)).fill(NaN))
+    }
+    expect(await sampler.sample(request)).toEqual(before)
+  })
+
   test('the engine holds no more after 100 batches than after one', async () => {
     const short = { ...request, maxNewTokens: 2 }
     await sampler.sample(short)

@@ -31,7 +31,11 @@ export function openHostStates(): HostStates {
   }
   return {
     set: (name, shape, data) => hold(name, shape, data.slice()),
-    zero: (name, shape) => hold(name, shape, new Float32Array(sizeOf(shape))),
+    zero(name, shape) {
+      const old = held.get(name)
+      if (old && sameShape(old.shape, shape)) held.set(name, { shape: old.shape, current: old.current.fill(0), spare: old.spare })
+      else hold(name, shape, new Float32Array(sizeOf(shape)))
+    },
     get: async name => find(name).current.slice(),
     shape: name => find(name).shape,
     has: name => held.has(name),

@@ -1,8 +1,8 @@
 /** Reading and writing by index. An index is int32 and must be within bounds. */
 import { sameShape, tensor, type Tensor } from './tensor.ts'
-import { exp, mul, neg, sub } from './elementwise.ts'
+import { add, exp, mul, neg } from './elementwise.ts'
 import { constant } from './leaves.ts'
-import { logSoftmax, softmax } from './normalise.ts'
+import { logSoftmax } from './normalise.ts'
 import { reduceSum } from './reduce.ts'
 import { broadcastTo, reshape } from './shape.ts'
 
@@ -67,10 +67,16 @@ export function tokenLogProbs(logits: Tensor, ids: Tensor): Tensor {
   })
 }
 
-/** Entropy (nats) of each row's softmax: logits [..., V] -> [...]. */
+/** Entropy (nats) of each row's softmax: logits [..., V] -> [...]. Its gradient is -dy·p·(log p + H). */
 export function entropy(logits: Tensor): Tensor {
-  const weighted = mul(softmax(logits), logSoftmax(logits))
-  return sub(0, reduceSum(weighted, [-1]))
+  const all = logSoftmax(logits)
+  const probabilities = exp(all)
+  const value = neg(reduceSum(mul(probabilities, all), [-1]))
+  const column = (x: Tensor): Tensor => reshape(x, [...value.shape, 1])
+  return tensor({
+    op: 'identity', inputs: [value, logits], attributes: {}, shape: value.shape,
+    backward: dy => [null, mul(mul(probabilities, add(all, column(value))), column(neg(dy)))],
+  })
 }
 
 /**

@@ -8,7 +8,8 @@
  * at temperature 1.
  *
  * The n-th token of a sequence is drawn with the n-th number of its own seed's
- * stream, so a sequence is the same whatever is drawn beside it in the batch.
+ * stream, whatever is drawn beside it in the batch. The same batch gives the same
+ * bits; another batch's shape may round a log-probability's last bit differently.
  */
 import type { Engine, Program } from '../engines/engine.ts'
 import { drawToken, greedyToken } from './choose.ts'
@@ -90,7 +91,8 @@ export function openSampler(engine: Engine, { config, prefix = '' }: { config: G
       await free(oldest[1])
     }
     const cache = cacheStates(config, shape)
-    for (const name of cache.names) if (!engine.states.has(name)) engine.states.zero(name, cache.shape)
+    // What a diverged model left behind must not reach this batch: 0 · NaN is NaN.
+    for (const name of cache.names) engine.states.zero(name, cache.shape)
     return entry
   }
 
