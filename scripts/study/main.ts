@@ -1,9 +1,9 @@
 /** `npm run study -- learning | one-rater`: what voting does to a policy, measured on a throw-away instance. */
 import { writeFile } from 'node:fs/promises'
-import { availableParallelism, cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Stopped } from './instance.ts'
 import { learning, learningChart, learningText } from './learning.ts'
+import { machine } from './machine.ts'
 import { oneRater, oneRaterText } from './one-rater.ts'
 
 const usage = `npm run study -- learning  [--seeds 3] [--seconds 180] [--raters 12] [--json FILE]
@@ -39,8 +39,6 @@ function parse() {
     throw new Misuse(error instanceof Error ? error.message : String(error))
   }
 }
-
-const machine = () => ({ node: process.version, cores: availableParallelism(), cpu: cpus()[0]?.model ?? 'unknown' })
 
 async function write(file: string | undefined, figures: object, chart?: Buffer): Promise<void> {
   if (file === undefined) return

@@ -1,0 +1,68 @@
+/** `npm run bench [-- trainer | latency]`: how fast the trainer computes, and how fast votes travel. */
+import { writeFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { Stopped } from '../study/instance.ts'
+import { machine } from '../study/machine.ts'
+import { benchLatency, latencyText } from './latency.ts'
+import { benchTrainer, trainerText } from './trainer.ts'
+
+const usage = `npm run bench [-- [trainer] [latency] [--seconds 60] [--repeats 5] [--json FILE]]
+
+trainer  tokens a second of sampling and of training, beside another engine on the same graphs
+latency  vote to acknowledgement and vote to gradient, on a throw-away instance under a simulated crowd`
+
+const benches = ['trainer', 'latency'] as const
+type Bench = (typeof benches)[number]
+const isBench = (name: string): name is Bench => benches.some((bench) => bench === name)
+
+class Misuse extends Error {}
+
+function parse() {
+  const text = { type: 'string' } as const
+  try {
+    return parseArgs({ allowPositionals: true, options: { seconds: { ...text, default: '60' }, repeats: { ...text, default: '5' }, json: text } })
+  } catch (error) {
+    throw new Misuse(error instanceof Error ? error.message : String(error))
+  }
+}
+
+function whole(name: string, text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1) throw new Misuse(`--${name} is a whole number from 1 on`)
+  return value
+}
+
+/** What is being measured goes to the error output, so that the tables can be kept. */
+const say = (doing: string): void => console.error(`… ${doing}`)
+
+async function main(): Promise<void> {
+  const { values, positionals } = parse()
+  const wanted = positionals.map((name) => {
+    if (!isBench(name)) throw new Misuse(`there is no bench ${name}`)
+    return name
+  })
+  const seconds = whole('seconds', values.seconds)
+  const repeats = whole('repeats', values.repeats)
+  const run = async <T>(bench: Bench, measure: () => Promise<T>, print: (result: T) => string): Promise<{ [name: string]: T }> => {
+    if (wanted.length > 0 && !wanted.includes(bench)) return {}
+    const result = await measure()
+    console.log(`\n${print(result)}`)
+    return { [bench]: result }
+  }
+  const before = machine()
+  console.log(Object.entries(before).map(([name, value]) => `${name} ${value}`).join(', '))
+  const figures = {
+    at: new Date().toISOString(),
+    machine: before,
+    ...(await run('trainer', () => benchTrainer(repeats, say), trainerText)),
+    ...(await run('latency', () => benchLatency(seconds, say), latencyText)),
+  }
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(figures, null, 2)}\n`)
+}
+
+main().catch((error: unknown) => {
+  if (error instanceof Misuse) console.error(`${error.message}\n\n${usage}`)
+  else console.error(error instanceof Stopped ? error.message : error)
+  // A crowd that was cut short may still be trying to reconnect.
+  process.exit(error instanceof Stopped ? 130 : 1)
+})
