@@ -43,6 +43,7 @@ export function toAttuneError(error: unknown): AttuneError {
     return new AttuneError('invalid', 'a text holds a character that cannot be stored', { cause: error })
   }
   if (isAway(error)) return new AttuneError('unavailable', 'the database is away; try again', { retryAfter: 2, cause: error })
+  if (isRedisAway(error)) return new AttuneError('unavailable', 'a part of the system is away; try again', { retryAfter: 2, cause: error })
   if (hasType(error)) {
     if (error.type === 'entity.too.large') {
       return new AttuneError('too-large', `a body holds at most ${limits.messageBytes} bytes`, { cause: error })
@@ -63,6 +64,11 @@ function isAway(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) return /^(08|57P|53)/.test(error.code ?? '')
   return ('code' in error && NETWORK.has(String(error.code))) || /^(timeout exceeded when trying to connect|Connection terminated)/.test(error.message)
 }
+
+/** ioredis has no codes for these. */
+const isRedisAway = (error: unknown): boolean =>
+  error instanceof Error &&
+  (error.name === 'MaxRetriesPerRequestError' || /^(Connection is closed|Command timed out|Stream isn't writeable)/.test(error.message))
 
 /** Errors of Express's body parser. */
 const hasType = (error: unknown): error is { type: string; status: number } =>

@@ -5,7 +5,8 @@ import { recordedIn } from '../db/contributions.ts'
 import { votedSamples } from '../db/feedback.ts'
 import { receiptsOfStep } from '../db/receipts.ts'
 import type { AckData, RoomEvent } from '../protocol.ts'
-import { compareSeq, EVERYWHERE, follow, lastSeq, readAfter, readSince, START, type LogEntry } from '../room.ts'
+import { follow } from '../follow.ts'
+import { compareSeq, EVERYWHERE, lastSeq, readAfter, readSince, START, type LogEntry } from '../room.ts'
 import { takeSnapshot } from '../snapshot.ts'
 
 /** What the handlers of a socket do with rooms. */

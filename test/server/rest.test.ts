@@ -44,7 +44,8 @@ test('P5: each kind of failure has its status', async () => {
 
 test('P5: too many requests get 429 with Retry-After', async () => {
   const own = await world.server()
-  const answers = await Promise.all(Array.from({ length: limits.restBurst + 40 }, () => call(own, 'GET', '/api/status')))
+  // A costly route, so that a slow machine refills nothing meanwhile.
+  const answers = await Promise.all(Array.from({ length: 100 }, () => call(own, 'GET', '/api/auth/export', { token: ann.token })))
   const refused = answers.filter((answer) => answer.status === 429)
   expect(refused.length).toBeGreaterThan(0)
   expect(Number(refused[0].headers.get('retry-after'))).toBeGreaterThan(0)
