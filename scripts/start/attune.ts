@@ -9,6 +9,7 @@ import { homedir, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildClient } from './client-build.ts'
+import { compileContracts } from './contracts-build.ts'
 import { StartFault } from './fault.ts'
 import { lockFolder } from './lock.ts'
 import { startNodeChild } from './node-child.ts'
@@ -91,11 +92,13 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
       onTrouble,
       onStarted: (name: PartName, part: Supervised) => running.set(name, part),
     }
-    const client = phases.run('client', () => buildClient({ root, cache, env: base, log: join(dir, 'logs', 'client-build.log') }))
+    const build = { root, cache, env: base, log: join(dir, 'logs', 'build.log') }
+    const client = phases.run('client', () => buildClient(build))
+    const contracts = phases.run('contracts', () => compileContracts(build))
     const database = postgresPart(partsOptions)
     const parts = { database, redis: redisPart(partsOptions), chain: chainPart(partsOptions) }
-    const prepared = prepare({ ...parts, dir, demo, phases })
-    const [databaseUrl, redisUrl, chain, { ledger, seeded }] = await settle([database, parts.redis, parts.chain, prepared, client])
+    const prepared = prepare({ ...parts, contracts, dir, demo, phases })
+    const [databaseUrl, redisUrl, chain, { ledger, seeded }] = await settle([database, parts.redis, parts.chain, prepared, client, contracts])
     const childEnv: NodeJS.ProcessEnv = {
       ...base,
       PORT: String(port),

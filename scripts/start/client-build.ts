@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { runOnce } from './run-once.ts'
 
-export interface ClientBuild {
+export interface Build {
   /** The repository's root. */
   root: string
   /** Scratch folder on the same file system as the root. */
@@ -15,11 +15,12 @@ export interface ClientBuild {
 }
 
 /** Whether it had to build. */
-export async function buildClient(build: ClientBuild): Promise<boolean> {
+export async function buildClient(build: Build): Promise<boolean> {
   const { root, cache } = build
   const dist = join(root, 'client', 'dist')
   const stamp = join(dist, '.built-from')
-  const hash = hashSources(root)
+  // Everything that the build reads, but node_modules: the lock file stands for that.
+  const hash = hashFiles(root, ['package-lock.json', 'server/protocol.ts', ...sources(root, 'client')])
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return false
   const draft = mkdtempSync(join(cache, 'client-'))
   const vite = join(dirname(createRequire(import.meta.url).resolve('vite/package.json')), 'bin', 'vite.js')
@@ -45,18 +46,17 @@ export async function buildClient(build: ClientBuild): Promise<boolean> {
   return true
 }
 
-/** Everything that the build reads, but node_modules: the lock file stands for that. */
-function hashSources(root: string): string {
+export function hashFiles(root: string, files: string[]): string {
   const hash = createHash('sha256')
-  const files = ['package-lock.json', 'server/protocol.ts', ...sources(root, 'client')]
   for (const file of files.sort()) hash.update(`${file}\0`).update(readFileSync(join(root, file)))
   return hash.digest('hex')
 }
 
-function sources(root: string, folder: string): string[] {
+/** The files of a folder and those below it. */
+export function sources(root: string, folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}/${entry.name}`
-    if (entry.isDirectory()) return path === 'client/dist' || entry.name === 'node_modules' ? [] : sources(root, path)
+    if (entry.isDirectory()) return ['dist', 'build', 'node_modules'].includes(entry.name) ? [] : sources(root, path)
     return entry.isFile() ? [path] : []
   })
 }

@@ -13,17 +13,19 @@ export interface PrepareOptions {
   dir: string
   database: Promise<string>
   chain: Promise<ChainPart>
+  /** The contracts are compiled. */
+  contracts: Promise<unknown>
   demo: boolean
   phases: Phases
 }
 
 /** Migrations first; then the seed and the ledger side by side. */
-export async function prepare({ dir, database, chain, demo, phases }: PrepareOptions): Promise<{ ledger: string; seeded: Seeded }> {
+export async function prepare({ dir, database, chain, contracts, demo, phases }: PrepareOptions): Promise<{ ledger: string; seeded: Seeded }> {
   const pool = openPool(await database, () => undefined, 2)
   try {
     await phases.run('migrations', () => migrate(pool))
     const work = [
-      phases.run('ledger', async () => ledgerOf(pool, await chain)),
+      Promise.all([chain, contracts]).then(([node]) => phases.run('ledger', () => ledgerOf(pool, node))),
       phases.run('accounts', () => seedOnce(pool, dir, demo)),
     ] as const
     await Promise.allSettled(work)
