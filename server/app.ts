@@ -5,12 +5,9 @@ import cors from 'cors'
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler, type Response } from 'express'
 import helmet from 'helmet'
 import { pinoHttp } from 'pino-http'
-import { z } from 'zod'
 import { createBuckets } from './bucket.ts'
-import { chainRelay } from './chain-relay.ts'
 import type { Config } from './config.ts'
 import type { Core } from './core.ts'
-import { manifestOf } from './db/contributions.ts'
 import { AttuneError, httpStatus, toAttuneError } from './errors.ts'
 import { checkParts } from './health.ts'
 import { openApi } from './openapi.ts'
@@ -19,7 +16,7 @@ import { limits } from './protocol.ts'
 import { routes } from './routes/index.ts'
 
 export interface AppOptions {
-  config: Pick<Config, 'allowedOrigins' | 'trustProxy' | 'blockchain'>
+  config: Pick<Config, 'allowedOrigins' | 'trustProxy'>
   /** The built client; null: none is served. */
   clientDir: string | null
 }
@@ -48,25 +45,11 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
     spend(request, 1)
     next()
   }
-  app.use('/api', throttle, express.json({ limit: limits.messageBytes }))
+  app.set('etag', false)
+  app.use('/api', throttle, noStore, express.json({ limit: limits.messageBytes }))
   const document = openApi(routes, version)
   // Bare, because tools that read OpenAPI know no envelope.
-  app.set('etag', false)
-  app.use('/api', (_request, response, next) => {
-    response.set('cache-control', 'no-store')
-    next()
-  })
   app.get('/api/docs', (_request, response) => void response.json(document))
-  // Bare too: JSON-RPC has an envelope of its own.
-  app.post('/api/blockchain/rpc', chainRelay(config.blockchain))
-  // Bare, byte for byte: an epoch's manifest is what its hash on the chain was taken of.
-  app.get('/api/blockchain/epochs/:epochId/manifest', async (request, response) => {
-    const { networkId, contractAddress } = config.blockchain
-    const epochId = z.coerce.number().int().min(1).max(2 ** 31 - 1).parse(request.params.epochId)
-    const manifest = networkId && contractAddress ? await manifestOf(core.pool, networkId, contractAddress.toLowerCase(), epochId) : null
-    if (manifest === null) throw new AttuneError('not-found', `epoch ${epochId} is not recorded on this installation's ledger`)
-    response.type('application/jsonl').send(manifest)
-  })
   for (const route of routes) {
     app[route.method](route.path, async (request, response) => {
       const caller = await authenticate(core, request)
@@ -77,7 +60,9 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
       spend(request, route.cost - 1)
       const { params, query, body = {} } = request as { params: unknown; query: unknown; body: unknown }
       const data = await route.run(core, caller, { params, query, body })
-      response.status(route.status).json({ success: true, data, ...stamp(request) })
+      response.status(route.status)
+      if (route.bare !== null) response.type(route.bare).send(data)
+      else response.json({ success: true, data, ...stamp(request) })
     })
   }
   app.use('/api', () => {
@@ -106,6 +91,12 @@ const identify: RequestHandler = (request, response, next) => {
   const id = given !== undefined && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID()
   ids.set(request, id)
   response.set('x-request-id', id)
+  next()
+}
+
+/** Answers are of their moment, and of their caller. */
+const noStore: RequestHandler = (_request, response, next) => {
+  response.set('cache-control', 'no-store')
   next()
 }
 

@@ -1,6 +1,4 @@
-import type { RequestHandler } from 'express'
 import { z } from 'zod'
-import type { Config } from './config.ts'
 import { AttuneError } from './errors.ts'
 
 /** Longest wait for the node, milliseconds. */
@@ -8,24 +6,20 @@ const TIMEOUT_MS = 5_000
 
 /**
  * Passes a page's questions on to the chain's node, so that a browser can check a proof itself:
- * JSON-RPC, and of it only which chain this is and reads of the ledger. Answers as the node does,
- * without the envelope. Whoever trusts nobody asks a node of their own (scripts/verify-epoch.ts).
+ * JSON-RPC, and of it only which chain this is and reads of the ledger. Answers as the node does.
+ * Whoever trusts nobody asks a node of their own (scripts/verify-epoch.ts).
  *
- * @throws ZodError, AttuneError invalid, unavailable
+ * @throws AttuneError invalid, unavailable
  */
-export function chainRelay({ rpcUrl, contractAddress }: Config['blockchain']): RequestHandler {
-  return async (request, response) => {
-    if (rpcUrl === undefined || contractAddress === undefined) throw new AttuneError('unavailable', 'this installation has no chain')
-    const question = Question.parse(request.body)
-    if (question.method === 'eth_call' && question.params[0].to.toLowerCase() !== contractAddress.toLowerCase()) {
-      throw new AttuneError('invalid', `only the ledger at ${contractAddress} is read here`, { path: 'params' })
-    }
-    response.json(await ask(rpcUrl, question))
+export async function relayQuestion(rpcUrl: string, ledger: string, question: LedgerQuestion): Promise<unknown> {
+  if (question.method === 'eth_call' && question.params[0].to.toLowerCase() !== ledger.toLowerCase()) {
+    throw new AttuneError('invalid', `only the ledger at ${ledger} is read here`, { path: 'params' })
   }
+  return ask(rpcUrl, question)
 }
 
 const id = z.union([z.int(), z.string().max(64)])
-const Question = z.discriminatedUnion('method', [
+export const LedgerQuestion = z.discriminatedUnion('method', [
   z.object({ jsonrpc: z.literal('2.0'), id, method: z.literal('eth_chainId'), params: z.tuple([]).default([]) }),
   z.object({
     jsonrpc: z.literal('2.0'),
@@ -38,7 +32,9 @@ const Question = z.discriminatedUnion('method', [
   }),
 ])
 
-async function ask(rpcUrl: string, question: z.output<typeof Question>): Promise<unknown> {
+export type LedgerQuestion = z.output<typeof LedgerQuestion>
+
+async function ask(rpcUrl: string, question: LedgerQuestion): Promise<unknown> {
   try {
     const answer = await fetch(rpcUrl, {
       method: 'POST',

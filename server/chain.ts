@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { openLedger } from '../contracts/chain.ts'
 import { LedgerError } from '../contracts/errors.ts'
 import { contributionLeaf } from '../contracts/leaf.ts'
+import { relayQuestion } from './chain-relay.ts'
 import type { Config } from './config.ts'
 import type { ChainReader } from './core.ts'
 import { AttuneError } from './errors.ts'
@@ -12,7 +13,10 @@ export function openChainReader({ networkId, rpcUrl, contractAddress }: Config['
   if (networkId === undefined || rpcUrl === undefined || contractAddress === undefined) return null
   const ledger = openLedger({ rpcUrl, address: contractAddress as Address, chainId: networkId, timeoutMs: 5_000 })
   return {
+    chainId: networkId,
+    ledger: contractAddress.toLowerCase(),
     check: () => ledger.check(),
+    relay: (question) => relayQuestion(rpcUrl, contractAddress, question),
     async verify(given) {
       const parsed = Proof.safeParse(given)
       if (!parsed.success) return { valid: false, reason: `${parsed.error.issues[0]?.path.join('.') ?? 'proof'} is malformed` }

@@ -2,6 +2,7 @@ import type { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import type { Accounts } from './auth/accounts.ts'
+import type { LedgerQuestion } from './chain-relay.ts'
 import type { Pool } from './db/pool.ts'
 import type { MerkleProof, RoomEvent } from './protocol.ts'
 import type { Jobs } from './queues.ts'
@@ -20,10 +21,16 @@ export interface Core {
 
 /** What the server asks the chain; never on the path of a vote. */
 export interface ChainReader {
+  /** Where the epochs go. */
+  chainId: number
+  /** 0x and 40 lower-case hex digits. */
+  ledger: string
   /** Checks a proof against the ledger's own storage, never against the caller's word. */
   verify: (proof: MerkleProof) => Promise<{ valid: boolean; reason?: string }>
   /** For the health check and the status page; rejects where the chain does not answer. */
   check: () => Promise<void>
+  /** The node's own answer to a page's question about the ledger. */
+  relay: (question: LedgerQuestion) => Promise<unknown>
 }
 
 /**

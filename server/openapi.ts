@@ -47,7 +47,7 @@ function operation(route: Route) {
     responses: {
       [route.status]: {
         description: 'Done',
-        content: { 'application/json': { schema: schemaOf(envelopeOf(route.answer), 'output') } },
+        content: { [route.bare ?? 'application/json']: { schema: schemaOf(route.bare === null ? envelopeOf(route.answer) : route.answer, 'output') } },
       },
       ...Object.fromEntries([...failures].map((code) => [httpStatus[code], failureResponse(code)])),
     },

@@ -1,11 +1,14 @@
 import { z } from 'zod'
 import { route } from './route.ts'
+import { LedgerQuestion } from '../chain-relay.ts'
 import { listContributions, listRewards } from '../contributions.ts'
+import { manifestOf } from '../db/contributions.ts'
 import { AttuneError } from '../errors.ts'
 import { demandOwner } from '../permissions.ts'
 import { limits, ProofOfContribute, Uuid, VerifyContribution } from '../protocol.ts'
 
 const params = z.object({ userId: Uuid })
+const noChain = () => new AttuneError('unavailable', 'this installation has no chain: set BLOCKCHAIN_RPC_URL, BLOCKCHAIN_NETWORK_ID and CONTRACT_ADDRESS')
 
 export const blockchainRoutes = [
   route('get', '/api/blockchain/contributions/:userId', {
@@ -36,8 +39,32 @@ export const blockchainRoutes = [
     answer: z.object({ valid: z.boolean(), reason: z.string().optional() }),
     cost: 5,
     async handle({ core, body }) {
-      if (core.chain === null) throw new AttuneError('unavailable', 'this installation has no chain: set BLOCKCHAIN_RPC_URL and CONTRACT_ADDRESS')
+      if (core.chain === null) throw noChain()
       return core.chain.verify(body.proof)
+    },
+  }),
+  route('get', '/api/blockchain/epochs/:epochId/manifest', {
+    access: 'public',
+    summary: 'What an epoch holds, byte for byte: the hash of it is on the chain',
+    params: z.object({ epochId: z.coerce.number().int().min(1).max(2 ** 31 - 1) }),
+    answer: z.string(),
+    bare: 'application/jsonl',
+    cost: 5,
+    async handle({ core, params: { epochId } }) {
+      const manifest = core.chain === null ? null : await manifestOf(core.pool, core.chain.chainId, core.chain.ledger, epochId)
+      if (manifest === null) throw new AttuneError('not-found', `epoch ${epochId} is not recorded on this installation's ledger`)
+      return manifest
+    },
+  }),
+  route('post', '/api/blockchain/rpc', {
+    access: 'public',
+    summary: "Ask the chain's node about the ledger, by JSON-RPC: eth_chainId and eth_call of the ledger",
+    body: LedgerQuestion,
+    answer: z.unknown(),
+    bare: 'application/json',
+    async handle({ core, body }) {
+      if (core.chain === null) throw noChain()
+      return core.chain.relay(body)
     },
   }),
 ]

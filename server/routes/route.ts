@@ -18,6 +18,8 @@ export interface Route {
   /** The `data` of the answer. */
   answer: z.ZodType
   status: number
+  /** The answer's media type where it goes without the envelope, because those who read it know none; else null. */
+  bare: string | null
   /** Tokens of the caller's bucket that a request costs; more than 1 where it makes us work. */
   cost: number
   /** Parses and handles. @throws ZodError, AttuneError */
@@ -32,6 +34,7 @@ interface Spec<A extends Access, P, Q, B, D extends z.ZodType> {
   body?: z.ZodType<B>
   answer: D
   status?: number
+  bare?: string
   cost?: number
   /** `caller` is whoever sent a valid token; a route that needs a permission always has one. */
   handle: (request: {
@@ -49,9 +52,9 @@ export function route<A extends Access, P = undefined, Q = undefined, B = undefi
   path: string,
   spec: Spec<A, P, Q, B, D>,
 ): Route {
-  const { access, summary, params, query, body, answer, status = 200, cost = 1, handle } = spec
+  const { access, summary, params, query, body, answer, status = 200, bare = null, cost = 1, handle } = spec
   return {
-    method, path, access, summary, params, query, body, answer, status, cost,
+    method, path, access, summary, params, query, body, answer, status, bare, cost,
     async run(core, caller, raw) {
       return handle({
         core,

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createSiweMessage } from 'viem/siwe'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import jwt from 'jsonwebtoken'
+import { createApp } from '../../server/app.ts'
 import { routes } from '../../server/routes/index.ts'
 import { permissions } from '../../server/permissions.ts'
 import { limits, type HumanFeedback, type Sample, type SignedIn, type TrainingSession, type User } from '../../server/protocol.ts'
@@ -72,7 +73,10 @@ test('S3: every route names a permission that exists, and is refused without it'
   }
 })
 
-test('S3: what is served under /api is the route table and nothing else', async () => {
+test('S3: what Express serves is the route table and nothing else', async () => {
+  const app = createApp(server.core, { config: { allowedOrigins: [], trustProxy: 0 }, clientDir: null })
+  const mounted = app.router.stack.flatMap(({ route }) => (route === undefined ? [] : Object.keys((route as unknown as { methods: Record<string, boolean> }).methods).map((method) => `${method} ${route.path}`)))
+  expect(mounted.sort()).toEqual(['get /health', 'get /api/docs', ...routes.map((r) => `${r.method} ${r.path}`)].sort())
   const document = (await (await fetch(`${server.url}/api/docs`)).json()) as { openapi: string; paths: Record<string, Record<string, { 'x-permission'?: string }>> }
   expect(document.openapi).toBe('3.1.0')
   const documented = Object.entries(document.paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`))
