@@ -4,6 +4,7 @@
  * same run, what the database alone takes to store a vote.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { insertVote } from '../../server/db/feedback.ts'
 import { limits } from '../../server/protocol.ts'
 import { signInAsGuest } from '../crowd/account.ts'
@@ -29,6 +30,8 @@ const RATERS = 12
 /** With the trainer waiting everybody votes on every answer once: this many votes a rater, at this pace. */
 const SHOWN = 16
 const BRISK = { medianMs: 500, sigma: 0.3 }
+/** … for so long at most, seconds. */
+const PATIENCE = 60
 /** A session whose first voting never ends by itself. */
 const FOREVER = { votingWindowSeconds: 3_600, minVotes: 1_000 }
 
@@ -38,9 +41,9 @@ export async function benchLatency(seconds: number, say: (doing: string) => void
     const { url } = instance.attune
     say('votes while the trainer waits')
     const quiet = await instance.startSession((demo) => ({ ...demo, live: { ...demo.live, ...FOREVER, shownPerStep: SHOWN } }))
+    await opened(instance, quiet.id)
     const waiting = await runCrowd({
-      url, session: quiet.id, raters: RATERS, seconds: 60, maxVotes: RATERS * SHOWN, pace: BRISK, seed: 1, drainSeconds: 0,
-      signal: AbortSignal.timeout(60_000),
+      url, session: quiet.id, raters: RATERS, seconds: PATIENCE, maxVotes: RATERS * SHOWN, pace: BRISK, seed: 1, drainSeconds: 0,
     })
     say('votes into the database alone')
     const insertAlone = await timeInserts(instance, quiet.id)
@@ -59,6 +62,17 @@ export async function benchLatency(seconds: number, say: (doing: string) => void
       steps: (await instance.steps(busy.id)).length,
     }
   })
+}
+
+/** Waits until the first answers are open to votes. */
+async function opened({ pool }: Instance, sessionId: string): Promise<void> {
+  for (;;) {
+    const { rows } = await pool.query<{ open: number }>(
+      `select count(*)::int as open from samples where session_id = $1 and status = 'open'`, [sessionId],
+    )
+    if ((rows[0]?.open ?? 0) === SHOWN) return
+    await sleep(200)
+  }
 }
 
 /** Stores as many votes by the server's own function, one after the other. */
