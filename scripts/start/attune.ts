@@ -4,7 +4,7 @@
  * `npm start` is this with a console; studies, benches and end-to-end tests
  * open throw-away instances.
  */
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -79,6 +79,8 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
     unlock()
   }
   try {
+    const modelsPath = resolve(env.MODELS_PATH ?? join(root, 'models'))
+    if (demo) checkDemoModel(modelsPath)
     const secrets = loadSecrets(dir, env)
     const port = await choosePort(options.port ?? env.PORT)
     const base = childBase(env)
@@ -107,7 +109,7 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
       BLOCKCHAIN_RPC_URL: chain.url,
       BLOCKCHAIN_NETWORK_ID: String(chain.id),
       CONTRACT_ADDRESS: ledger,
-      MODELS_PATH: env.MODELS_PATH ?? join(root, 'models'),
+      MODELS_PATH: modelsPath,
       CHECKPOINTS_PATH: env.CHECKPOINTS_PATH ?? join(dir, 'checkpoints'),
       DOWNLOADS_PATH: env.DOWNLOADS_PATH ?? join(dir, 'downloads'),
       CACHE_PATH: env.CACHE_PATH ?? join(dir, 'cache'),
@@ -142,6 +144,12 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
     await close()
     throw error
   }
+}
+
+function checkDemoModel(modelsPath: string): void {
+  const weights = join(modelsPath, 'demo', 'model.safetensors')
+  if (existsSync(weights)) return
+  throw new StartFault(`the demo model isn't there (${weights}): take it from the repository with "git checkout models", train it with "npm run pretrain", or start with --no-demo`)
 }
 
 /** What every child inherits: the given environment without the secrets, which each gets by need. */
