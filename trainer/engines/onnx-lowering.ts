@@ -159,7 +159,9 @@ const lowerings: { [K in OpName]: Lowering<K> } = {
   gather: same('Gather'),
   scatterAddRows: (e, node, [ids = '', values = '']) => {
     if (e.options.scatterByMatmul) {
-      const oneHot = e.emit('OneHot', [ids, e.longs([node.attributes.rows], []), e.constant('float32', [2], bytesOf(Float32Array.of(0, 1)))]) // [N, rows]
+      const { rows } = node.attributes
+      const columns = e.constant('int32', [1, rows], bytesOf(Int32Array.from({ length: rows }, (_, i) => i)))
+      const oneHot = e.cast(e.emit('Equal', [e.emit('Unsqueeze', [ids, e.longs([1])]), columns]), 'float32') // [N] -> [N, rows]
       return e.emit('Gemm', [oneHot, values], { transA: { i: 1 } })
     }
     const rows = e.emit('Unsqueeze', [e.cast(ids, 'int64'), e.longs([1])]) // [N] -> [N, 1]
