@@ -4,7 +4,6 @@
  * same run, what the database alone takes to store a vote.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { insertVote } from '../../server/db/feedback.ts'
 import { limits } from '../../server/protocol.ts'
 import { signInAsGuest } from '../crowd/account.ts'
@@ -41,7 +40,7 @@ export async function benchLatency(seconds: number, say: (doing: string) => void
     const { url } = instance.attune
     say('votes while the trainer waits')
     const quiet = await instance.startSession((demo) => ({ ...demo, live: { ...demo.live, ...FOREVER, shownPerStep: SHOWN } }))
-    await opened(instance, quiet.id)
+    await instance.firstAnswers(quiet)
     const waiting = await runCrowd({
       url, session: quiet.id, raters: RATERS, seconds: PATIENCE, maxVotes: RATERS * SHOWN, pace: BRISK, seed: 1, drainSeconds: 0,
     })
@@ -50,6 +49,7 @@ export async function benchLatency(seconds: number, say: (doing: string) => void
     await instance.stopSession(quiet.id)
     say(`votes while the trainer works, ${seconds} s`)
     const busy = await instance.startSession((demo) => demo)
+    await instance.firstAnswers(busy)
     const working = await runCrowd({ url, session: busy.id, raters: RATERS, seconds, seed: 1 })
     return {
       raters: RATERS,
@@ -62,17 +62,6 @@ export async function benchLatency(seconds: number, say: (doing: string) => void
       steps: (await instance.steps(busy.id)).length,
     }
   })
-}
-
-/** Waits until the first answers are open to votes. */
-async function opened({ pool }: Instance, sessionId: string): Promise<void> {
-  for (;;) {
-    const { rows } = await pool.query<{ open: number }>(
-      `select count(*)::int as open from samples where session_id = $1 and status = 'open'`, [sessionId],
-    )
-    if ((rows[0]?.open ?? 0) === SHOWN) return
-    await sleep(200)
-  }
 }
 
 /** Stores as many votes by the server's own function, one after the other. */

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { openPool, type Pool } from '../../server/db/pool.ts'
 import { stepMetrics } from '../../server/db/steps.ts'
@@ -17,6 +18,8 @@ export interface Instance {
   modelDir: string
   /** Starts a session like the demo's, changed by `change`; the demo itself is ended. */
   startSession: (change: (demo: TrainingConfig) => TrainingConfigInput) => Promise<TrainingSession>
+  /** Resolves when the first step's answers are open to votes. */
+  firstAnswers: (session: Pick<TrainingSession, 'id' | 'configuration'>) => Promise<void>
   stopSession: (sessionId: string) => Promise<void>
   /** Of the committed steps, oldest first. */
   steps: (sessionId: string) => Promise<StepMetrics[]>
@@ -33,6 +36,7 @@ export interface InstanceOptions {
 }
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
+const LOOK_MS = 250
 /** Steps of a session that are looked at, at most. */
 const STEPS = 10_000
 
@@ -68,6 +72,19 @@ export async function openInstance({ env = {}, onTrouble }: InstanceOptions = {}
       const body = { modelId, configuration: change(configuration) }
       const { sessionId } = await request<{ sessionId: string }>(url, 'POST', '/api/training/start', { token, body })
       return session(token, sessionId)
+    },
+    async firstAnswers({ id, configuration }) {
+      const shown = Math.min(configuration.live.shownPerStep, configuration.batchSize)
+      for (;;) {
+        const { rows } = await pool.query<{ status: string; error: string | null; open: number }>(
+          `select status, error, (select count(*)::int from samples where session_id = sessions.id and status = 'open') as open
+           from sessions where id = $1`, [id],
+        )
+        const [row] = rows
+        if (row === undefined || row.status !== 'active') throw new Error(`session ${id} is ${row?.status ?? 'missing'}: ${row?.error ?? ''}`)
+        if (row.open >= shown) return
+        await sleep(LOOK_MS)
+      }
     },
     stopSession: async (sessionId) => stop(await admin(), sessionId),
     steps: (sessionId) => stepMetrics(pool, sessionId, 0, STEPS),

@@ -49,6 +49,7 @@ export async function studyRun(options: StudyOptions): Promise<StudyRun> {
       return { ...configuration, live: { ...configuration.live, seed } }
     })
     const { configuration, id } = session
+    await instance.firstAnswers(session)
     const report = await runCrowd({
       ...options.crowd, url: instance.attune.url, session: id, seed,
       onProgress: (progress) => say(STARTING + progress.elapsed, doing(progress)),
