@@ -100,7 +100,7 @@ function show(title: string, given: readonly Answer[]): void {
 }
 
 const perplexity = await heldOutPerplexity({ ...measured, seed: seed + 1 })
-console.log(`held-out perplexity ${perplexity.toFixed(3)} per token (prompts included), ${Math.round(elapsed())} s`)
+console.log(`held-out perplexity ${perplexity.toFixed(3)} per answer token, ${Math.round(elapsed())} s`)
 const sampled = await answers(heldOutPrompts(seed, 128), { engine, config: DEMO, tokenizer, temperature: 1, seed })
 const greedy = await answers(heldOutPrompts(seed, 64), { engine, config: DEMO, tokenizer, temperature: 0, seed })
 for (const { prompt, text, rating } of sampled.slice(0, 12)) {

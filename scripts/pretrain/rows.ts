@@ -5,19 +5,19 @@
 import type { Tokenizer } from '@huggingface/tokenizers'
 import type { Rows } from '../../trainer/models/fit.ts'
 import { drawExchange } from './corpus.ts'
-import { exchangeText } from './format.ts'
+import { exchangeText, promptText } from './format.ts'
 import type { Use } from './prompts.ts'
 import { seededRandom } from './random.ts'
 
 /** Rows of `length` tokens, `batch` at once. */
 export type Bucket = { length: number; batch: number }
 
-/** About 1,100 tokens a step: small batches learn more from each token; the longest exchange has fewer than 104. */
+/** About 1,500 tokens a step: small batches learn more from each token; the longest exchange has fewer than 104. */
 export const BUCKETS: readonly Bucket[] = [
-  { length: 48, batch: 22 },
-  { length: 58, batch: 18 },
-  { length: 72, batch: 15 },
-  { length: 104, batch: 10 },
+  { length: 48, batch: 32 },
+  { length: 58, batch: 26 },
+  { length: 72, batch: 21 },
+  { length: 104, batch: 14 },
 ]
 
 const WORDS = /<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu
@@ -35,28 +35,37 @@ export function rememberingEncoder(tokenizer: Tokenizer): (text: string) => numb
       .concat(text.endsWith('<|endoftext|>') ? tokenizer.encode('<|endoftext|>').ids : [])
 }
 
-/** Exchanges' ids as one batch, padded at the end to the bucket's length. */
-export function toRows(exchanges: readonly (readonly number[])[], length: number): Rows {
+/** One exchange as ids, and how many of them the prompt takes. */
+type Encoded = { ids: readonly number[]; promptLength: number }
+
+/** Ids and mask [B · T], and which targets [B · (T-1)] are learnt: 1 for the answer's tokens and the end mark. */
+export type AnswerRows = Rows & { weights: Float32Array }
+
+/** Exchanges as one batch, padded at the end to `length`. */
+export function toRows(exchanges: readonly Encoded[], length: number): AnswerRows {
   const ids = new Int32Array(exchanges.length * length)
   const mask = new Int32Array(exchanges.length * length)
-  for (const [row, exchange] of exchanges.entries()) {
-    if (exchange.length > length) throw new Error(`toRows: ${exchange.length} tokens do not fit into ${length}`)
-    ids.set(exchange, row * length)
-    mask.fill(1, row * length, row * length + exchange.length)
+  const weights = new Float32Array(exchanges.length * (length - 1))
+  for (const [row, { ids: own, promptLength }] of exchanges.entries()) {
+    if (own.length > length) throw new Error(`toRows: ${own.length} tokens do not fit into ${length}`)
+    ids.set(own, row * length)
+    mask.fill(1, row * length, row * length + own.length)
+    // Target t is token t + 1.
+    weights.fill(1, row * (length - 1) + promptLength - 1, row * (length - 1) + own.length - 1)
   }
-  return { ids, mask }
+  return { ids, mask, weights }
 }
 
 /** Batches without end, all from one seed: each time a bucket is full, it is handed out. */
-export function* batches(encode: (text: string) => number[], seed: number, use: Use): Generator<{ bucket: Bucket; rows: Rows }> {
+export function* batches(encode: (text: string) => number[], seed: number, use: Use): Generator<{ bucket: Bucket; rows: AnswerRows }> {
   const random = seededRandom(seed)
-  const waiting = BUCKETS.map((bucket) => ({ bucket, exchanges: [] as number[][] }))
+  const waiting = BUCKETS.map((bucket) => ({ bucket, exchanges: [] as Encoded[] }))
   for (;;) {
     const { prompt, answer } = drawExchange(random, use)
     const ids = encode(exchangeText(prompt, answer))
     const place = waiting.find(({ bucket }) => ids.length <= bucket.length)
     if (place === undefined) continue
-    place.exchanges.push(ids)
+    place.exchanges.push({ ids, promptLength: encode(promptText(prompt)).length })
     if (place.exchanges.length < place.bucket.batch) continue
     yield { bucket: place.bucket, rows: toRows(place.exchanges.splice(0), place.bucket.length) }
   }
