@@ -86,7 +86,7 @@ describe('the chain', () => {
     expect(await head(second.url)).toBe(3n)
     await mine(second.url, 2)
     const kept = join(dir, 'chain', 'state.kept.json')
-    while (!readFileSync(kept, 'utf8').includes('"number":"0x5"')) await sleep(100)
+    while (!existsSync(kept) || !readFileSync(kept, 'utf8').includes('"number":"0x5"')) await sleep(100)
     second.child.kill('SIGKILL')
     await second.child.exited
     writeFileSync(join(dir, 'chain', 'state.json'), '{"block":')
