@@ -60,7 +60,7 @@ function liveTable(): (progress: Progress) => void {
     const lines = progressLines(progress)
     if (process.stdout.isTTY) {
       const up = drawn === 0 ? '' : `\x1b[${drawn}A`
-      process.stdout.write(`${up}${lines.map((line) => `\x1b[2K${line.slice(0, process.stdout.columns)}\n`).join('')}`)
+      process.stdout.write(`${up}${lines.map((line) => `\x1b[2K${line.slice(0, process.stdout.columns || 120)}\n`).join('')}`)
       drawn = lines.length
     } else if (progress.elapsed >= next) {
       process.stdout.write(`${lines.map((line) => line.trim()).join(' | ')}\n`)

@@ -1,0 +1,68 @@
+import { PNG } from 'pngjs'
+import { describe, expect, test } from 'vitest'
+import { drawChart } from '../../scripts/study/chart.ts'
+import { compassionChange, type Evaluation } from '../../scripts/study/evaluate.ts'
+import { criteriaOf } from '../../scripts/study/learning.ts'
+import type { StudyRun } from '../../scripts/study/run.ts'
+import { table } from '../../scripts/study/table.ts'
+
+const evaluation = (change: Partial<Evaluation>): Evaluation => ({
+  prompts: 64, answers: 256, compassion: 0.5, compassionError: 0.01, usefulness: 0.4, readable: 0.97, kl: 0, byPrompt: [0.4, 0.6], ...change,
+})
+const run = (change: Partial<StudyRun>): StudyRun => ({
+  seed: 1, votesBy: 'oracle', before: evaluation({}), after: evaluation({ compassion: 0.85, kl: 3 }), change: { mean: 0.35, error: 0.01 },
+  targetKl: 6, meanKl: 2, lastKl: 4, steps: 14,
+  crowd: {
+    simulated: true, session: 'demo', raters: 12, adversaries: 0, votesBy: 'oracle', seed: 1, seconds: 180, totalSeconds: 200, sent: 10,
+    acknowledged: 10, used: 10, usedBySocket: 10, rejected: {}, tooLate: 0, reconnects: 0, caughtUp: 0, snapshots: 12, ackMs: null,
+    gradientMs: null, eventsPerSocketPerSecond: 1, steps: [], before: null, after: null,
+  },
+  ...change,
+})
+const failing = (change: Partial<StudyRun>) => criteriaOf([run(change)]).filter(({ holds }) => !holds).map(({ rule }) => rule)
+
+describe('the learning study', () => {
+  test('names the criterion that a run fails, and only that', () => {
+    expect(failing({})).toEqual([])
+    expect(failing({ after: evaluation({ compassion: 0.79 }) })).toEqual([expect.stringContaining('compassion on held-out prompts')])
+    expect(failing({ after: evaluation({ compassion: 0.9, readable: 0.89 }) })).toEqual([expect.stringContaining('readable')])
+    for (const kl of [{ meanKl: 6 }, { lastKl: 6.1 }, { after: evaluation({ compassion: 0.9, kl: 7 }) }]) {
+      expect(failing(kl)).toEqual([expect.stringContaining('mean KL')])
+    }
+  })
+
+  test('asks of the control only that it does not rise', () => {
+    const control = (mean: number, error: number) => failing({ votesBy: 'random', after: evaluation({}), change: { mean, error } })
+    expect(control(-0.1, 0.01)).toEqual([])
+    expect(control(0.06, 0.02)).toEqual([])
+    expect(control(0.1, 0.02)).toHaveLength(1)
+  })
+
+  test('takes the error of a change over prompts, each compared with itself', () => {
+    const before = evaluation({ byPrompt: [0.1, 0.5, 0.9] })
+    const after = evaluation({ byPrompt: [0.3, 0.7, 1.1] })
+    const { mean, error } = compassionChange(before, after)
+    expect(mean).toBeCloseTo(0.2)
+    expect(error).toBeCloseTo(0)
+  })
+})
+
+describe('a chart', () => {
+  test('shows every series in a colour of its own, the control in grey', () => {
+    const points = (y: number) => [[1, y], [2, y]] as const
+    const chart = drawChart({
+      title: 'Title', x: 'step', y: 'value', range: [0, 1], marks: [{ at: 0.8, label: 'to reach' }],
+      series: [{ name: 'a', points: points(0.2) }, { name: 'b', points: points(0.4) }, { name: 'control', points: points(0.6), control: true }],
+    })
+    const { width, height, data } = PNG.sync.read(chart)
+    expect([width, height]).toEqual([960, 600])
+    const colours = new Set(Array.from({ length: width * height }, (_, i) => data.subarray(4 * i, 4 * i + 3).toString('hex')))
+    for (const colour of ['0072b2', 'd55e00', '7a808a']) expect(colours).toContain(colour)
+  })
+})
+
+describe('a table', () => {
+  test('has columns of one width', () => {
+    expect(table(['run', 'n'], [['first', '1'], ['x', '100']])).toBe('run      n\n-----  ---\nfirst    1\nx      100')
+  })
+})
