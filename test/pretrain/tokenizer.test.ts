@@ -26,7 +26,7 @@ describe('the demo tokenizer', () => {
   })
 
   it('fits every exchange of the corpus, the end mark as one token, into the context', () => {
-    for (const { prompt, answer } of corpus(5, 2000)) {
+    for (const { prompt, answer } of corpus(5, 500)) {
       const { ids } = tokenizer.encode(exchangeText(prompt, answer))
       expect(ids.length).toBeLessThanOrEqual(DEMO.context)
       expect(ids.filter((id) => id === 0)).toHaveLength(1)
@@ -35,7 +35,7 @@ describe('the demo tokenizer', () => {
   })
 
   it('splits the prompt the same way alone and before an answer', () => {
-    for (const { prompt, answer } of corpus(6, 300)) {
+    for (const { prompt, answer } of corpus(6, 100)) {
       const head = tokenizer.encode(promptText(prompt)).ids
       expect(tokenizer.encode(exchangeText(prompt, answer)).ids.slice(0, head.length)).toEqual(head)
     }
