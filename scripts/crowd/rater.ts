@@ -70,6 +70,8 @@ const ACK_TIMEOUT_MS = 8_000
 /** Before a vote that the server could not take is sent again; how often an idle rater looks up, milliseconds. */
 const RETRY_MS = 1_000
 const IDLE_MS = 100
+/** At the end of the work, a vote that the server has not taken for so long is given up, milliseconds. */
+const PATIENCE_MS = 60_000
 /** Deviation of a rater's leniency, on the scale 0…1. */
 const LENIENCY = 0.04
 
@@ -156,12 +158,12 @@ export function openRater(options: RaterOptions): Rater {
       await rest(reactionMs(options.pace, seededRandom(hash(`${seed}:pace:${sample.id}`))), signal)
       if (signal.aborted) return
       if (board.samples.get(sample.id)?.status !== 'open') counts.tooLate++
-      else if (options.mayVote()) await vote(sample)
+      else if (options.mayVote()) await vote(sample, signal)
       else return
     }
   }
 
-  async function vote(sample: SeenSample): Promise<void> {
+  async function vote(sample: SeenSample, signal: AbortSignal): Promise<void> {
     const { categories, tags } = configuration.live
     const random = seededRandom(hash(`${seed}:vote:${sample.id}`))
     const { temper, noise } = options
@@ -175,7 +177,8 @@ export function openRater(options: RaterOptions): Rater {
     byId.set(record.id, record)
     voted.add(sample.id)
     // Keeps its id through a lost connection, so sending it again is the same vote (rule V2).
-    while (!closed) {
+    const givenUp = () => signal.aborted && Date.now() - record.sentAt > PATIENCE_MS
+    while (!closed && !givenUp()) {
       if (!joined) {
         await sleep(IDLE_MS)
         continue
