@@ -113,13 +113,14 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
       rollouts: batch.map(({ sampleId, response }, i) => ({
         response,
         features: references[i].features,
+        prefixes: references[i].prefixes,
         votes: votes.filter((v) => v.sampleId === sampleId).map((v) => ({ value: valueOf(v.scores), reliability: rho.get(v.raterId) ?? 0 })),
       })),
       reference,
       model: rewardModel,
       config: { type: 'human', humanFeedbackWeight: 1, aiRewardWeight: 0, shrinkage: 1, ethicalConstraints: {} },
     })
-    const { value: update, seconds } = await timed(() => learner.update(batch, scored.rewards, { references }))
+    const { value: update, seconds } = await timed(() => learner.update(batch, scored.rewards, { references, potentials: scored.potentials }))
     const unseen = batch.slice(options.shown)
     const evaluated = step % options.evaluateEvery === 0 || step === options.steps
     yield {

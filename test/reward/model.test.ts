@@ -61,6 +61,20 @@ describe('the reward model', () => {
     expect(correlation(unseen.map((s) => model.predict(s.features).heads[RATING].mean), unseen.map((s) => s.useful))).toBeGreaterThan(0.75)
   })
 
+  it('says after each token what a response is heading for, from the half of its features that a prefix has', () => {
+    const samples = world(8, 300)
+    const model = open(samples)
+    model.fit(samples.slice(0, 250).map((s) => voteOn(s)))
+    const halves = samples.slice(250).map((s) => s.features.slice(0, WIDTH / 2))
+    const flat = new Float32Array(halves.length * (WIDTH / 2))
+    halves.forEach((half, i) => flat.set(half, i * (WIDTH / 2)))
+    const potentials = model.potentials(flat)
+    expect(potentials).toHaveLength(50)
+    const full = samples.slice(250).map((s) => model.predict(s.features).mean)
+    expect(correlation(potentials, full)).toBeGreaterThan(0.4)
+    expect(openRewardModel(config, WIDTH, 5, model.exportState()).potentials(flat)).toEqual(potentials)
+  })
+
   it('is not moved by a rater of reliability 0', () => {
     const samples = world(3, 60)
     const [a, b] = [open(samples), open(samples)]

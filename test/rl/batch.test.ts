@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { buildBatch, type BatchConfig, type Scored } from '../../trainer/rl/batch.ts'
+import { buildBatch, withPotentials, type BatchConfig, type Scored } from '../../trainer/rl/batch.ts'
 import { estimateAdvantages } from '../../trainer/rl/gae.ts'
 import { nextKlCoef, sequenceKl, shapedRewards } from '../../trainer/rl/kl.ts'
 import { layOut, padRows, shapeOf, unpadRows } from '../../trainer/rl/layout.ts'
@@ -111,7 +111,7 @@ describe('a batch', () => {
   const config: BatchConfig = { gamma: 1, lambda: 0.95, whitenRewards: false, whitenAdvantages: true, missingEosPenalty: 1 }
   const scored = (over: Partial<Scored> & { truncated?: boolean; reward: number }): Scored => ({
     rollout: { sampleId: 's', prompt: '', response: '', promptIds: [1], responseIds: [2, 3], logprobs: Float32Array.of(-1, -2), truncated: over.truncated ?? false, policyVersion: 0 },
-    reference: { logprobs: Float32Array.of(-1, -1), features: new Float32Array(0) },
+    reference: { logprobs: Float32Array.of(-1, -1), features: new Float32Array(0), prefixes: new Float32Array(0) },
     policy: { values: Float32Array.of(0, 0), entropies: Float32Array.of(1, 1), logprobs: Float32Array.of(-0.5, -4) },
     stale: false,
     ...over,
@@ -122,6 +122,18 @@ describe('a batch', () => {
     expect(statistics.ended).toBe(1)
     expect(statistics.kl).toBe(-1)
     expect(statistics.nonScoreReward).toBeCloseTo(0.1, 12)
+  })
+  it('is shaped by potentials without changing the sum of its rewards', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(number, number), { minLength: 1, maxLength: 12 }), (pairs) => {
+        const [rewards, potentials] = [pairs.map(([r]) => r), pairs.map(([, p]) => p)]
+        const sum = (xs: number[]) => xs.reduce((a, b) => a + b, 0)
+        expect(sum(withPotentials(rewards, potentials))).toBeCloseTo(sum(rewards), 9)
+      }),
+    )
+    expect(withPotentials([0, 0, 1], [0.5, 0.75, 9])).toEqual([0.5, 0.25, 0.25])
+    expect(withPotentials([1, 2], [])).toEqual([1, 2])
+    expect(() => withPotentials([1, 2], [1])).toThrow(RangeError)
   })
   it('centres the trust region of stale rollouts on the present policy and weighs their advantages, at most twice', () => {
     const fresh = buildBatch([scored({ reward: 1 }), scored({ reward: -1 })], 0, config).experiences

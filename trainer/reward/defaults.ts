@@ -3,8 +3,8 @@ import type { RewardModelConfig } from './model.ts'
 /** The reward model's settings that the API does not name. Chosen with `scripts/study/offline.ts` on the demo model. */
 export const REWARD_DEFAULTS: Omit<RewardModelConfig, 'categories' | 'compassionWeight'> = {
   members: 6,
-  ridge: 0.3,
-  priorDeviation: 1,
+  ridge: 1,
+  priorDeviation: 0.5,
   pessimism: 0.5,
 }
 

@@ -1,5 +1,11 @@
-/** Frozen-trunk features of samples by id, standardised: the reward model's eyes. */
+import { exactDiv } from '../graph/index.ts'
+
+/**
+ * Frozen-trunk features of samples by id, standardised: the reward model's eyes. The first half of a
+ * sample's features is defined for every prefix of it, too (`ReferenceView.prefixes`).
+ */
 export interface FeatureTable {
+  /** Even. */
   readonly width: number
   /** Keeps a sample's raw features [width]; the first call for an id wins. */
   add(sampleId: string, features: Float32Array): void
@@ -7,7 +13,9 @@ export interface FeatureTable {
   readonly size: number
   /** What the heads read for a table row: standardised, scaled by 1/√width, then 1 for the intercept: [width + 1]. */
   input(row: number): Float64Array
-  /** The same for features that are not in the table. */
+  /** The same of the row's first half alone: [width / 2 + 1]. */
+  prefixInput(row: number): Float64Array
+  /** The same for features that are not in the table: [width] -> [width + 1], or a prefix's [width / 2] -> [width / 2 + 1]. */
   standardise(features: ArrayLike<number>): Float64Array
   /** Fixes mean and deviation from these outputs, usually of the reference policy. Only the first call counts. */
   fitScale(outputs: readonly Float32Array[]): void
@@ -23,6 +31,8 @@ export function openFeatures(width: number, saved?: { arrays: ReadonlyMap<string
   const table: Float32Array[] = []
   let scale: { mean: Float32Array; deviation: Float32Array } | undefined
   let inputs: (Float64Array | undefined)[] = []
+  let prefixInputs: (Float64Array | undefined)[] = []
+  const half = exactDiv(width, 2, 'features by halves')
 
   const check = (features: ArrayLike<number>): void => {
     if (features.length !== width) throw new RangeError(`${features.length} features; the reward model reads ${width}`)
@@ -34,11 +44,12 @@ export function openFeatures(width: number, saved?: { arrays: ReadonlyMap<string
     table.push(features.slice())
   }
   const standardise = (features: ArrayLike<number>): Float64Array => {
-    check(features)
+    const { length } = features
+    if (length !== half) check(features)
     if (!scale) throw new Error('the features have no scale yet: fitScale comes first')
-    const input = new Float64Array(width + 1)
-    for (let i = 0; i < width; i++) input[i] = (features[i] - scale.mean[i]) / scale.deviation[i] / Math.sqrt(width)
-    input[width] = 1
+    const input = new Float64Array(length + 1)
+    for (let i = 0; i < length; i++) input[i] = (features[i] - scale.mean[i]) / scale.deviation[i] / Math.sqrt(length)
+    input[length] = 1
     return input
   }
   if (saved) {
@@ -57,12 +68,14 @@ export function openFeatures(width: number, saved?: { arrays: ReadonlyMap<string
       return table.length
     },
     input: (row) => (inputs[row] ??= standardise(table[row])),
+    prefixInput: (row) => (prefixInputs[row] ??= standardise(table[row].subarray(0, half))),
     standardise,
     fitScale(outputs) {
       if (scale) return
       outputs.forEach(check)
       scale = momentsOf(outputs, width)
       inputs = []
+      prefixInputs = []
     },
     get scaled() {
       return scale !== undefined

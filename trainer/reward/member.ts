@@ -2,15 +2,19 @@
 import { openRandom } from '../models/random.ts'
 import { seedOf } from '../rl/random.ts'
 import { RATING, examplesOf, sigmoid, type Example, type RewardPreference, type RewardVote } from './examples.ts'
-import type { FeatureTable } from './features.ts'
 import { addExamples, factorise, openSystem, solve } from './ridge.ts'
 
 interface MemberFit {
   heads: readonly string[]
-  features: FeatureTable
+  /** Inputs of a head, the intercept included. */
+  inputs: number
+  /** A sample's place; undefined where its features are not known. */
+  row: (sampleId: string) => number | undefined
+  /** What the heads read of a row: [inputs]. */
+  input: (row: number) => Float64Array
   votes: readonly RewardVote[]
   preferences: readonly RewardPreference[]
-  /** [heads, width + 1] */
+  /** [heads, inputs] */
   prior: Float32Array
   ridge: number
   /** A vote's or preference's weight in this member, at least 0, of mean 1. */
@@ -20,14 +24,14 @@ interface MemberFit {
 /** Newton steps for Bradley–Terry's loss; the quadratic rest needs one. */
 const NEWTON_STEPS = 5
 
-/** The member's weights for all votes and preferences: [heads, width + 1]. Heads voted on by the same votes share one factorisation. */
+/** The member's weights for all votes and preferences: [heads, inputs]. Heads voted on by the same votes share one factorisation. */
 export function fitMember(fit: MemberFit): Float32Array {
-  const inputs = fit.features.width + 1
+  const { inputs } = fit
   const weights = new Float32Array(fit.heads.length * inputs)
   const pairs = pairsOf(fit)
   const groups = new Map<string, { head: number; examples: Example[] }[]>()
   fit.heads.forEach((head, h) => {
-    const examples = examplesOf(fit.votes, head, (id) => fit.features.row(id), fit.bootstrap)
+    const examples = examplesOf(fit.votes, head, fit.row, fit.bootstrap)
     if (head === RATING && pairs.length > 0) {
       weights.set(newton(fit, fit.prior.subarray(h * inputs, (h + 1) * inputs), examples, pairs), h * inputs)
       return
@@ -37,12 +41,12 @@ export function fitMember(fit: MemberFit): Float32Array {
   })
   for (const group of groups.values()) {
     const system = openSystem(inputs, fit.ridge)
-    addExamples(system, group[0].examples.map(({ row, weight }) => ({ x: fit.features.input(row), omega: weight })))
+    addExamples(system, group[0].examples.map(({ row, weight }) => ({ x: fit.input(row), omega: weight })))
     factorise(system)
     for (const { head, examples } of group) {
       const prior = fit.prior.subarray(head * inputs, (head + 1) * inputs)
       const right = new Float64Array(inputs)
-      for (const { row, weight, target } of examples) addScaled(right, fit.features.input(row), weight * (target - dot(prior, fit.features.input(row))))
+      for (const { row, weight, target } of examples) addScaled(right, fit.input(row), weight * (target - dot(prior, fit.input(row))))
       const delta = solve(system, right)
       for (let i = 0; i < inputs; i++) weights[head * inputs + i] = prior[i] + delta[i]
     }
@@ -74,14 +78,14 @@ interface Pair {
   weight: number
 }
 
-function pairsOf({ preferences, features, bootstrap }: MemberFit): Pair[] {
+function pairsOf({ preferences, row, input, bootstrap }: MemberFit): Pair[] {
   return preferences.flatMap((preference) => {
-    const a = features.row(preference.sampleA)
-    const b = features.row(preference.sampleB)
+    const a = row(preference.sampleA)
+    const b = row(preference.sampleB)
     const weight = preference.reliability * bootstrap(preference.id)
     if (a === undefined || b === undefined || weight <= 0) return []
-    const xb = features.input(b)
-    return [{ difference: features.input(a).map((x, i) => x - xb[i]), outcome: preference.outcome, weight }]
+    const xb = input(b)
+    return [{ difference: input(a).map((x, i) => x - xb[i]), outcome: preference.outcome, weight }]
   })
 }
 
@@ -94,7 +98,7 @@ function newton(fit: MemberFit, prior: Float32Array, examples: readonly Example[
     const terms: { x: Float64Array; omega: number }[] = []
     const descent = Float64Array.from(w, (x, i) => fit.ridge * (prior[i] - x))
     for (const { row, weight, target } of examples) {
-      const x = fit.features.input(row)
+      const x = fit.input(row)
       terms.push({ x, omega: weight })
       addScaled(descent, x, weight * (target - dot(w, x)))
     }

@@ -18,6 +18,7 @@
  * makes the model a function of (features, votes, seed) alone: late and withdrawn votes need
  * nothing special, old votes are never forgotten.
  */
+import { exactDiv } from '../graph/index.ts'
 import { mix, unitMean, weightedQuality } from './combine.ts'
 import { COMPASSION, RATING, categoryHead, sigmoid, type RewardPreference, type RewardVote } from './examples.ts'
 import { openFeatures, type FeatureTable } from './features.ts'
@@ -51,7 +52,7 @@ export interface Prediction {
 }
 
 export interface RewardModelState {
-  /** `weights` [members, heads, width + 1], `features/…`. */
+  /** `weights` [members, heads, width + 1], `progress` [heads, width / 2 + 1], `features/…`. */
   arrays: Map<string, Float32Array>
   json: { seed: number; width: number; heads: string[]; sampleIds: string[] }
 }
@@ -61,12 +62,18 @@ export interface RewardModel {
   readonly features: FeatureTable
   /** Learns from all votes and preferences so far on samples whose features are known; forgets what it knew from others. */
   fit(votes: readonly RewardVote[], preferences?: readonly RewardPreference[]): void
+  /**
+   * What value a response is heading for, in [0, 1], after each of its tokens: [T · width / 2] -> [T].
+   * By one more set of heads, fitted to the same votes on the first half of the features, without
+   * bootstrap, random prior or pessimism.
+   */
+  potentials(prefixes: Float32Array): number[]
   /** λ and the category weights act here, not in `fit`, so they may differ from call to call. */
   predict(features: ArrayLike<number>, weights?: Pick<RewardModelConfig, 'categories' | 'compassionWeight'>): Prediction
   exportState(): RewardModelState
 }
 
-/** @param width features per sample */
+/** @param width features per sample, even */
 export function openRewardModel(config: RewardModelConfig, width: number, seed: number, saved?: RewardModelState): RewardModel {
   if (config.members < 2 || config.members % 2 !== 0) throw new RangeError(`members is ${config.members}; priors come in opposite pairs`)
   const heads = [RATING, ...Object.keys(config.categories).map(categoryHead), COMPASSION]
@@ -75,6 +82,8 @@ export function openRewardModel(config: RewardModelConfig, width: number, seed: 
   const features = openFeatures(width, saved && { arrays: unprefixed(saved.arrays), ids: saved.json.sampleIds })
   const priors = Array.from({ length: config.members }, (_, m) => priorWeights({ member: m, heads: heads.length, width, seed, deviation: config.priorDeviation }))
   const weights = saved?.arrays.get('weights')?.slice() ?? flatten(priors)
+  const half = width / 2
+  const progress = saved?.arrays.get('progress')?.slice() ?? new Float32Array(heads.length * (half + 1))
   if (weights.length !== config.members * heads.length * inputs) throw new RangeError(`${weights.length} weights saved for ${config.members} members`)
 
   return {
@@ -83,31 +92,37 @@ export function openRewardModel(config: RewardModelConfig, width: number, seed: 
     fit(votes, preferences = []) {
       for (let m = 0; m < config.members; m++) {
         const fitted = fitMember({
-          heads,
-          features,
-          votes,
-          preferences,
+          ...{ heads, votes, preferences, inputs, ridge: config.ridge },
+          row: features.row,
+          input: features.input,
           prior: priors[m],
-          ridge: config.ridge,
           bootstrap: (id) => bootstrapWeight(id, m, seed),
         })
         weights.set(fitted, m * heads.length * inputs)
       }
+      const fitted = fitMember({
+        ...{ heads, votes, preferences, inputs: half + 1, ridge: config.ridge },
+        row: features.row,
+        input: features.prefixInput,
+        prior: new Float32Array(progress.length),
+        bootstrap: () => 1,
+      })
+      progress.set(fitted)
+    },
+    potentials(prefixes) {
+      return Array.from({ length: exactDiv(prefixes.length, half, 'prefixes by their width') }, (_, t) => {
+        const x = features.standardise(prefixes.subarray(t * half, (t + 1) * half))
+        return valueOf(heads.map((_, h) => score(progress, h * (half + 1), x)), config)
+      })
     },
     predict(raw, by = config) {
       const x = features.standardise(raw)
       const perHead = heads.map(() => new Array<number>(config.members))
       const values = new Array<number>(config.members)
       for (let m = 0; m < config.members; m++) {
-        const score: Record<string, number> = {}
-        heads.forEach((head, h) => {
-          const start = (m * heads.length + h) * inputs
-          let sum = 0
-          for (let i = 0; i < inputs; i++) sum += weights[start + i] * x[i]
-          perHead[h][m] = score[head] = sigmoid(sum)
-        })
-        const parts = Object.entries(by.categories).map(([name, weight]) => ({ value: score[categoryHead(name)], weight }))
-        values[m] = mix(weightedQuality(score[RATING], parts), score[COMPASSION], by.compassionWeight)
+        const scores = heads.map((_, h) => score(weights, (m * heads.length + h) * inputs, x))
+        scores.forEach((p, h) => (perHead[h][m] = p))
+        values[m] = valueOf(scores, by)
       }
       const { mean, deviation } = unitMean(values)
       return {
@@ -119,11 +134,25 @@ export function openRewardModel(config: RewardModelConfig, width: number, seed: 
     },
     exportState() {
       const table = features.exportState()
-      const arrays = new Map<string, Float32Array>([['weights', weights.slice()]])
+      const arrays = new Map<string, Float32Array>([['weights', weights.slice()], ['progress', progress.slice()]])
       for (const [name, data] of table.arrays) arrays.set(`features/${name}`, data)
       return { arrays, json: { seed, width, heads, sampleIds: table.ids } }
     },
   }
+
+  /** Scores by head, in the heads' order, to a value: the formula of a vote. */
+  function valueOf(scores: readonly number[], by: Pick<RewardModelConfig, 'categories' | 'compassionWeight'>): number {
+    const of = (head: string): number => scores[heads.indexOf(head)]
+    const parts = Object.entries(by.categories).map(([name, weight]) => ({ value: of(categoryHead(name)), weight }))
+    return mix(weightedQuality(of(RATING), parts), of(COMPASSION), by.compassionWeight)
+  }
+}
+
+/** `σ(w·x)` of the weights from `start` on. */
+function score(weights: Float32Array, start: number, x: Float64Array): number {
+  let sum = 0
+  for (let i = 0; i < x.length; i++) sum += weights[start + i] * x[i]
+  return sigmoid(sum)
 }
 
 function expectFit(saved: RewardModelState, heads: readonly string[], width: number, seed: number): void {

@@ -31,6 +31,8 @@ export interface RewardedRollout {
   response: string
   /** Of the frozen trunk (`ReferenceView.features`). */
   features: ArrayLike<number>
+  /** `ReferenceView.prefixes`, where potentials are wanted. */
+  prefixes?: Float32Array
   /** Those on this rollout; none where it was not shown. */
   votes: readonly CrowdVote[]
   /** The AI score in [0, 1], where there is one. */
@@ -51,6 +53,8 @@ export interface Rewards {
   compassion: number[]
   /** The ensemble's deviation of the value. */
   deviation: number[]
+  /** Per response token, in the unit of `rewards`: what the response is heading for (`RewardModel.potentials`), for PPO's shaping. Empty without prefixes. */
+  potentials: number[][]
   normalisation: Normalisation
 }
 
@@ -81,9 +85,16 @@ export function rewardsOf(step: {
     penalties,
     compassion: predictions.map((p) => p.heads[COMPASSION].mean),
     deviation: predictions.map((p) => p.deviation),
+    potentials: rollouts.map(({ prefixes }) => {
+      const values = prefixes ? model.potentials(prefixes) : []
+      return values.map((value, t) => (normalise(value, normalisation) * (t + 1)) / (t + 1 + HESITATION))
+    }),
     normalisation,
   }
 }
+
+/** Tokens after which a potential counts half: the mean over a few tokens says little. */
+const HESITATION = 4
 
 /** What constraints look at. Harm is the `harm` head, or what is missing from `safety`; unknown where the session has neither category. */
 function judged(text: string, { heads }: Prediction): { text: string; harm?: number; compassion: number } {

@@ -48,15 +48,19 @@ export interface Scored {
   reward: number
   /** Drawn by an earlier policy than the one that learns. */
   stale: boolean
+  /** Φ of detail 27, per response token. */
+  potentials?: readonly number[]
 }
 
 /** A stale token's weight is held under this. */
 const MAX_IMPORTANCE = 2
 
-/** KL-shaped rewards, GAE, whitening, staleness: details 6, 8, 12 to 15 and 26 of ppo.ts. */
+/** KL-shaped rewards, GAE, whitening, staleness: details 6, 8, 12 to 15, 26 and 27 of ppo.ts. */
 export function buildBatch(scored: readonly Scored[], klCoef: number, config: BatchConfig): { experiences: Experience[]; statistics: BatchStatistics } {
   const scores = scored.map(({ rollout, reward }) => reward - (rollout.truncated ? config.missingEosPenalty : 0))
-  const shaped = scored.map(({ rollout, reference }, i) => shapedRewards(rollout.logprobs, reference.logprobs, scores[i], klCoef))
+  const shaped = scored.map(({ rollout, reference, potentials = [] }, i) =>
+    withPotentials(shapedRewards(rollout.logprobs, reference.logprobs, scores[i], klCoef), potentials),
+  )
   const rewards = config.whitenRewards ? whiten(shaped, false) : shaped
   const estimates = scored.map(({ policy }, i) => estimateAdvantages(rewards[i], Array.from(policy.values), config.gamma, config.lambda))
   const raw = estimates.map((e) => e.advantages)
@@ -86,4 +90,15 @@ export function buildBatch(scored: readonly Scored[], klCoef: number, config: Ba
 function decoupled({ rollout, policy }: Scored, advantages: readonly number[]): Pick<Experience, 'oldLogprobs' | 'advantages'> {
   const weight = (t: number): number => Math.min(MAX_IMPORTANCE, Math.exp(policy.logprobs[t] - rollout.logprobs[t]))
   return { oldLogprobs: policy.logprobs, advantages: advantages.map((a, t) => a * weight(t)) }
+}
+
+/**
+ * Adds `Φ_t - Φ_{t-1}` to each reward, Φ being 0 before the first token and after the last: the sum,
+ * and so the best policy, stays (Ng, Harada, Russell 1999); credit arrives where it is earned.
+ */
+export function withPotentials(rewards: readonly number[], potentials: readonly number[]): number[] {
+  if (potentials.length === 0) return [...rewards]
+  if (potentials.length !== rewards.length) throw new RangeError(`${potentials.length} potentials for ${rewards.length} rewards`)
+  const last = rewards.length - 1
+  return rewards.map((r, t) => r + (t < last ? potentials[t] : 0) - (t > 0 ? potentials[t - 1] : 0))
 }

@@ -3,15 +3,15 @@ import type { LearnerConfig } from './config.ts'
 /** Chosen with `scripts/study/offline.ts` on the demo model. */
 export const LEARNER_DEFAULTS: LearnerConfig = {
   temperature: 1,
-  maxNewTokens: 72,
-  learningRate: 3e-4,
+  maxNewTokens: 56,
+  learningRate: 1e-4,
   learningRateSchedule: 'constant',
   totalSteps: 1000,
-  ppoEpochs: 4,
+  ppoEpochs: 3,
   miniBatchSize: 16,
   gradientAccumulationSteps: 1,
   clipRatio: 0.2,
-  valueClipRatio: 0.2,
+  valueClipRatio: 5,
   valueCoefficient: 0.1,
   entropyCoefficient: 0,
   maxGradNorm: 1,
@@ -20,15 +20,15 @@ export const LEARNER_DEFAULTS: LearnerConfig = {
   adamBeta2: 0.95,
   adamEpsilon: 1e-5,
   gamma: 1,
-  gaeLambda: 0.95,
+  gaeLambda: 0.9,
   whitenRewards: false,
   whitenAdvantages: true,
   missingEosPenalty: 1,
-  klCoefficient: 0.05,
+  klCoefficient: 0.03,
   klControl: 'fixed',
   targetKL: 10,
   klHorizon: 1000,
-  stopKL: 0.1,
+  stopKL: 0.03,
 }
 
 /** How a run meets its crowd. */

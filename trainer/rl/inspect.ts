@@ -1,4 +1,4 @@
-import { Graph, concat, div, gather, maximum, mul, reduceSum, reshape } from '../graph/index.ts'
+import { Graph, gather, reshape } from '../graph/index.ts'
 import type { Engine, Program } from '../engines/engine.ts'
 import type { Gpt2Config } from '../models/config.ts'
 import { layOut, shapeOf, unpadRows, type BatchShape } from './layout.ts'
@@ -43,7 +43,7 @@ export function openInspector(engine: Engine, config: Gpt2Config, temperature: n
     for (let start = 0; start < rollouts.length; start += rows) {
       const part = rollouts.slice(start, start + rows)
       const layout = layOut(part, shape)
-      const outputs = await program.run({ ...policyFeeds(layout, shape), targets: layout.targets, last: layout.last, responseMask: layout.responseMask })
+      const outputs = await program.run({ ...policyFeeds(layout, shape), targets: layout.targets, last: layout.last })
       const lengths = part.map((r) => r.responseIds.length)
       yield { shape, lengths, outputs }
       await pause()
@@ -63,9 +63,17 @@ export function openInspector(engine: Engine, config: Gpt2Config, temperature: n
       const views: ReferenceView[] = []
       for await (const { shape, lengths, outputs } of batches(rollouts, 'reference')) {
         const logprobs = unpadRows(outputs.float32('logprobs'), lengths, shape)
-        const features = outputs.float32('features')
-        const width = 2 * config.width
-        lengths.forEach((_, i) => views.push({ logprobs: logprobs[i], features: features.slice(i * width, (i + 1) * width) }))
+        const { width } = config
+        const states = outputs.float32('states') // [B, R, C]
+        const last = outputs.float32('last') // [B, C]
+        lengths.forEach((count, i) => {
+          const from = i * shape.responses * width
+          const prefixes = runningMeans(states.subarray(from, from + count * width), width)
+          const features = new Float32Array(2 * width)
+          features.set(prefixes.subarray((count - 1) * width))
+          features.set(last.subarray(i * width, (i + 1) * width), width)
+          views.push({ logprobs: logprobs[i], features, prefixes })
+        })
       }
       return views
     },
@@ -79,18 +87,25 @@ export function openInspector(engine: Engine, config: Gpt2Config, temperature: n
 async function compile(engine: Engine, config: Gpt2Config, shape: BatchShape, temperature: number) {
   const { rows, responses } = shape
   const graph = new Graph()
-  const { hidden, sources, logits, logprobs } = policyGraph(graph, config, shape, temperature)
+  const { residual, hidden, sources, logits, logprobs } = policyGraph(graph, config, shape, temperature)
   graph.output('logprobs', logprobs)
   graph.output('values', valueGraph(graph, config, sources, shape))
   graph.output('entropies', entropyGraph(logits, shape))
 
-  const mask = graph.input('responseMask', [rows, responses])
-  const states = reshape(gather(hidden, graph.input('targets', [rows * responses], 'int32')), [rows, responses, config.width]) // [B·T, C] -> [B, R, C]
-  const counts = reduceSum(mask, [1], true) // [B, 1]
-  const mean = div(reduceSum(mul(states, reshape(mask, [rows, responses, 1])), [1]), maximum(counts, 1)) // -> [B, C]
-  const last = gather(hidden, graph.input('last', [rows], 'int32')) // [B·T, C] -> [B, C]
-  graph.output('features', concat([mean, last], 1)) // [B, 2C]
+  const states = gather(residual, graph.input('targets', [rows * responses], 'int32')) // [B·T, C] -> [B·R, C]
+  graph.output('states', reshape(states, [rows, responses, config.width]))
+  graph.output('last', gather(hidden, graph.input('last', [rows], 'int32'))) // [B·T, C] -> [B, C]
   const policy = await engine.compile(graph)
   const reference = policy.withStates((name) => (name.startsWith(POLICY) ? REFERENCE + name.slice(POLICY.length) : name))
   return { policy, reference }
+}
+
+/** Row t becomes the mean of rows 0…t: [T, C] -> [T, C]. */
+function runningMeans(states: Float32Array, width: number): Float32Array {
+  const sums = new Float64Array(width)
+  return Float32Array.from(states, (x, i) => {
+    const c = i % width
+    sums[c] += x
+    return sums[c] / (Math.floor(i / width) + 1)
+  })
 }

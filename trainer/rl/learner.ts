@@ -44,6 +44,8 @@ export type SampledRollout = Pick<Rollout, 'promptIds' | 'responseIds' | 'logpro
 export interface UpdateOptions {
   /** Those of `Learner.reference`, where they are known already. */
   references?: readonly ReferenceView[]
+  /** Per rollout and response token, in the rewards' unit (`Rewards.potentials`); none shapes nothing. */
+  potentials?: readonly (readonly number[])[]
   signal?: AbortSignal
 }
 
@@ -124,14 +126,17 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
 
     reference: (rollouts) => inspector.reference(rollouts),
 
-    async update(rollouts, rewards, { references, signal } = {}) {
+    async update(rollouts, rewards, { references, potentials, signal } = {}) {
       exactDiv(rollouts.length, config.miniBatchSize, 'rollouts by miniBatchSize')
       rollouts.forEach(checkRollout)
       if (rewards.length !== rollouts.length || !rewards.every(Number.isFinite)) throw new RangeError('one finite reward per rollout')
       signal?.throwIfAborted()
       const reference = references ?? (await inspector.reference(rollouts))
       const policy = await inspector.policy(rollouts)
-      const scored = rollouts.map((rollout, i) => ({ rollout, reference: reference[i], policy: policy[i], reward: rewards[i], stale: rollout.policyVersion !== version }))
+      const scored = rollouts.map((rollout, i) => ({
+        ...{ rollout, reference: reference[i], policy: policy[i], reward: rewards[i], potentials: potentials?.[i] },
+        stale: rollout.policyVersion !== version,
+      }))
       const { experiences, statistics } = buildBatch(scored, klCoefficient, batchConfig(config))
       const learningRate = scheduledRate(config.learningRate, config.learningRateSchedule, version, config.totalSteps)
 

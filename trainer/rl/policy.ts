@@ -1,7 +1,7 @@
 /** The policy and its value head as graph operations over a laid-out batch. */
-import { div, entropy, gather, matmul, add, mul, reshape, tokenLogProbs, type Graph, type Shape, type Tensor } from '../graph/index.ts'
+import { div, entropy, gather, layerNorm, matmul, add, mul, reshape, tokenLogProbs, type Graph, type Shape, type Tensor } from '../graph/index.ts'
 import type { Gpt2Config } from '../models/config.ts'
-import { gpt2Hidden, gpt2Logits, gpt2Parameters, tokenFeeds, tokenInputs } from '../models/gpt2.ts'
+import { attend, attentionMask, block, gpt2Logits, gpt2Parameters, parametersOf, tokenFeeds, tokenInputs, type Tokens } from '../models/gpt2.ts'
 import type { BatchLayout, BatchShape } from './layout.ts'
 
 /** Prefixes of the engine's states. */
@@ -15,7 +15,7 @@ const VALUE_BIAS = 'value.bias'
  * The value head's output is multiplied by this. Adam moves every parameter by about the learning
  * rate whatever its gradient's size, so the factor is how much faster the head learns than the trunk.
  */
-const VALUE_SCALE = 10
+const VALUE_SCALE = 30
 
 /** Every trained parameter under `prefix`: the language model's and the value head's. */
 export function policyParameters(config: Gpt2Config, prefix = POLICY): Map<string, Shape> {
@@ -31,6 +31,8 @@ export function valueParameters(config: Gpt2Config, prefix = POLICY): Map<string
 }
 
 export interface PolicyTensors {
+  /** The residual stream after the last block, before the final norm: [B·T, C]. */
+  residual: Tensor
   /** Final hidden states from which each response token was predicted: [B·R, C]. */
   sources: Tensor
   /** All final hidden states: [B·T, C]. */
@@ -44,12 +46,25 @@ export interface PolicyTensors {
 /** Trunk and language head. Only response positions reach the head. */
 export function policyGraph(graph: Graph, config: Gpt2Config, shape: BatchShape, temperature: number, prefix = POLICY): PolicyTensors {
   const { rows, length, responses } = shape
-  const hidden = reshape(gpt2Hidden(graph, config, tokenInputs(graph, rows, length), prefix), [rows * length, config.width]) // [B, T, C] -> [B·T, C]
+  const parameter = parametersOf(graph, config, prefix)
+  const residual = reshape(trunk(graph, config, tokenInputs(graph, rows, length), prefix), [rows * length, config.width]) // [B, T, C] -> [B·T, C]
+  const hidden = layerNorm(residual, parameter('ln_f.weight'), parameter('ln_f.bias'), config.epsilon)
   const sources = gather(hidden, graph.input('sources', [rows * responses], 'int32')) // -> [B·R, C]
   const raw = gpt2Logits(graph, config, sources, prefix) // -> [B·R, V]
   const logits = temperature === 1 ? raw : div(raw, temperature)
   const actions = reshape(graph.input('actions', [rows, responses], 'int32'), [rows * responses])
-  return { hidden, sources, logits, logprobs: reshape(tokenLogProbs(logits, actions), [rows, responses]) }
+  return { residual, hidden, sources, logits, logprobs: reshape(tokenLogProbs(logits, actions), [rows, responses]) }
+}
+
+/** The residual stream after the last block: [B, T, C]. */
+function trunk(graph: Graph, config: Gpt2Config, tokens: Tokens, prefix: string): Tensor {
+  const parameter = parametersOf(graph, config, prefix)
+  const visible = attentionMask(tokens.mask)
+  let x = add(gather(parameter('wte.weight'), tokens.ids), gather(parameter('wpe.weight'), tokens.positions))
+  for (let layer = 0; layer < config.layers; layer++) {
+    x = block(x, config, (name) => parameter(`h.${layer}.${name}`), (q, k, v) => attend(q, k, v, visible))
+  }
+  return x
 }
 
 /** V of each state from which a response token was drawn: [B·R, C] -> [B, R]. */

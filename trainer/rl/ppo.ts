@@ -46,7 +46,9 @@
  *     (learner.ts). [OpenAI Spinning Up; A21]
  * 26. Rollouts drawn before the last update keep the trust region around the present policy; what
  *     their draw was off by is a truncated importance weight (batch.ts). [Hilton et al. 2022]
- * 27. Statistics are of the minibatches that trained, under their usual names (metrics.ts). [TRL]
+ * 27. Where the reward model can say of a prefix what it is heading for, rewards are shaped by that
+ *     potential: their sum stays, their noise falls (batch.ts). [Ng, Harada, Russell 1999]
+ * 28. Statistics are of the minibatches that trained, under their usual names (metrics.ts). [TRL]
  */
 export interface PpoLossConfig {
   /** Ratio is held in [1 - clipRange, 1 + clipRange]. */

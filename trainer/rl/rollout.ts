@@ -19,8 +19,13 @@ export interface Rollout {
 export interface ReferenceView {
   /** log π_ref(token) at the sampling temperature, nats: one per response token. */
   logprobs: Float32Array
-  /** Its final hidden states over the response: the mean, then the last token's: [2C]. The reward model reads them. */
+  /**
+   * What the reward model reads: the mean over the response of the residual stream before the final
+   * norm, then the last token's state after it: [2C].
+   */
   features: Float32Array
+  /** The first half of `features` for every prefix of the response: [T, C], T response tokens. */
+  prefixes: Float32Array
 }
 
 /** @throws RangeError for a rollout without response tokens or with another number of log-probabilities. */
