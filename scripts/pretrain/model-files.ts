@@ -40,7 +40,7 @@ export function writeModelFiles(folder: string, exchanges: readonly Exchange[], 
     eos_token_id: 0,
     pad_token_id: 0,
     do_sample: true,
-    temperature: 1,
+    temperature: 0.7,
     max_new_tokens: MAX_ANSWER_TOKENS,
   })
   const prompts = trainPrompts(seed, LIVE_PROMPTS).map((prompt) => JSON.stringify({ prompt }))
