@@ -10,8 +10,8 @@ import { append, EVERYWHERE, openRedis } from '../server/room.ts'
 import { openLedger } from './chain.ts'
 import { createRecorder } from './recorder.ts'
 
-/** An epoch's job may wait this long for confirmations before it counts as stalled, milliseconds. */
-const lockMs = 30_000
+/** A recorder that died with an epoch's job in hand gives it back after this long, milliseconds. */
+const lockMs = 5_000
 
 async function main(): Promise<void> {
   const config = loadConfig(process.env, ['BLOCKCHAIN_PRIVATE_KEY'])
@@ -44,7 +44,7 @@ async function main(): Promise<void> {
       const closed = await recorder.closeEpoch()
       if (closed) await append(redis, EVERYWHERE, { event: 'recorded', payload: { epochId: closed.epochId } })
     },
-    { prefix: queuePrefix, connection, concurrency: 1, lockDuration: lockMs },
+    { prefix: queuePrefix, connection, concurrency: 1, lockDuration: lockMs, stalledInterval: lockMs, maxStalledCount: 100 },
   )
   worker.on('error', onError)
   worker.on('failed', (_, error) => log.error({ err: error }, 'the epoch stays open; the next turn goes on with it'))

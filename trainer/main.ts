@@ -31,11 +31,9 @@ function main(): void {
   worker.on('failed', (job, error) => log.error({ sessionId: job?.data.sessionId, err: error }, 'run failed'))
   log.info('waiting for runs')
 
-  const stop = async (): Promise<void> => {
-    // What a run has not committed it makes again: nothing is gained by waiting for its step.
-    await worker.close(true)
-    process.exit(0)
-  }
+  // What a run has not committed it makes again: nothing is gained by waiting for its step. The
+  // runs' processes end with this one.
+  const stop = (): void => process.exit(0)
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
 }
