@@ -5,7 +5,7 @@ import { pretraining } from '../../trainer/models/fit.ts'
 import { answerPerplexity, openAnswerFit, type AnswerFit } from './answer-fit.ts'
 import { BUCKETS, batches, type AnswerRows, type Bucket } from './rows.ts'
 
-const PEAK_RATE = 2e-3
+const PEAK_RATE = 1.2e-3
 const FINAL_SHARE = 0.02
 const WARM_UP_STEPS = 150
 const optimizer = { ...pretraining, beta2: 0.99, weightDecay: 0.05 }

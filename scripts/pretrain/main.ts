@@ -2,10 +2,11 @@
  * `npm run pretrain`: writes the tokenizer, trains the demo model on the generator's exchanges and
  * says what its answers are like.
  *
- *     npm run pretrain -- [--steps 3500 | --minutes 10] [--seed 1] [--out models/demo] [--from models/demo] [--threads 2]
+ *     npm run pretrain -- [--steps 3500 | --minutes 10] [--seed 1] [--out models/demo] [--from models/demo] [--threads 2] [--sharpen 1]
  *
  * The same seed and steps give the same model on the same machine; with --minutes the clock decides.
- * --from goes on from another directory's weights and tokenizer instead of new ones.
+ * --from goes on from another directory's weights and tokenizer instead of new ones; --sharpen 1.1
+ * makes the finished model surer of itself (sharpen.ts).
  */
 import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,6 +22,7 @@ import { heldOutPerplexity, learn } from './learn.ts'
 import { DEMO, writeModelFiles } from './model-files.ts'
 import { heldOutPrompts } from './prompts.ts'
 import { rememberingEncoder } from './rows.ts'
+import { sharpened } from './sharpen.ts'
 
 const TOKENIZER_EXCHANGES = 50_000
 const SAVE_EVERY_STEPS = 500
@@ -33,6 +35,7 @@ const { values } = parseArgs({
     out: { type: 'string', default: 'models/demo' },
     from: { type: 'string' },
     threads: { type: 'string' },
+    sharpen: { type: 'string', default: '1' },
   },
 })
 
@@ -47,6 +50,7 @@ function positive(name: string, text: string): number {
 const seed = positive('seed', values.seed)
 const steps = positive('steps', values.steps)
 const minutes = values.minutes === undefined ? null : positive('minutes', values.minutes)
+const sharpness = positive('sharpen', values.sharpen)
 const out = values.out
 
 if (values.from === undefined) {
@@ -89,7 +93,9 @@ await learn({
   },
 })
 bar.stop()
-await save()
+const model = sharpened(await saveWeights(engine, DEMO), sharpness)
+loadWeights(engine.states, model)
+await writeModel(out, model)
 
 function show(title: string, given: readonly Answer[]): void {
   const s = statistics(given)
@@ -101,7 +107,7 @@ function show(title: string, given: readonly Answer[]): void {
 
 const perplexity = await heldOutPerplexity({ ...measured, seed: seed + 1 })
 console.log(`held-out perplexity ${perplexity.toFixed(3)} per answer token, ${Math.round(elapsed())} s`)
-const sampled = await answers(heldOutPrompts(seed, 128), { engine, config: DEMO, tokenizer, temperature: 1, seed })
+const sampled = await answers(heldOutPrompts(seed, 100), { engine, config: DEMO, tokenizer, temperature: 1, seed })
 const greedy = await answers(heldOutPrompts(seed, 64), { engine, config: DEMO, tokenizer, temperature: 0, seed })
 for (const { prompt, text, rating } of sampled.slice(0, 12)) {
   console.log(`\n  ${prompt}\n  > ${text}\n    compassion ${rating.compassion.toFixed(2)}, usefulness ${rating.usefulness.toFixed(2)}${rating.readable ? '' : ', NOT readable'}`)

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { corpus } from '../../scripts/pretrain/corpus.ts'
 import { heldOutPrompts, trainPrompts } from '../../scripts/pretrain/prompts.ts'
@@ -55,7 +56,10 @@ describe('prompts', () => {
   })
 
   it('that are held out are in no training text and in no list of live prompts', () => {
-    const seen = new Set([...exchanges.map(({ prompt }) => prompt), ...trainPrompts(1, 2000)])
+    const file = readFileSync(new URL('../../models/demo/prompts.jsonl', import.meta.url), 'utf8').trim().split('\n')
+    const live = file.map((line) => (JSON.parse(line) as { prompt: string }).prompt)
+    expect(live.length).toBeGreaterThanOrEqual(500)
+    const seen = new Set([...exchanges.map(({ prompt }) => prompt), ...trainPrompts(1, 2000), ...live])
     for (const prompt of heldOutPrompts(1, 100)) expect(seen).not.toContain(prompt)
   })
 })
