@@ -51,6 +51,7 @@ export async function benchLatency(seconds: number, say: (doing: string) => void
     const busy = await instance.startSession((demo) => demo)
     await instance.firstAnswers(busy)
     const working = await runCrowd({ url, session: busy.id, raters: RATERS, seconds, seed: 1 })
+    if (working.ended !== null) throw new Error(`the session ended while it was measured: ${working.ended}`)
     return {
       raters: RATERS,
       insertAlone,

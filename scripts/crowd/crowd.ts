@@ -100,7 +100,8 @@ async function drain(raters: readonly Rater[], seconds: number): Promise<void> {
   const count = (of: (rater: Rater) => VoteRecord[]) => raters.reduce((sum, rater) => sum + of(rater).length, 0)
   let got = count(receipted)
   let last = Date.now()
-  while (got < count(acknowledged) && Date.now() - last < seconds * 1_000) {
+  const over = () => raters.some((rater) => rater.ended !== null)
+  while (got < count(acknowledged) && !over() && Date.now() - last < seconds * 1_000) {
     await sleep(200)
     const now = count(receipted)
     if (now > got) last = Date.now()

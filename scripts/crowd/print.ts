@@ -22,6 +22,7 @@ export function reportLines(report: CrowdReport): string[] {
       ['before (first steps)', oracleLine(before)],
       ['after (last steps)', oracleLine(after)],
     ]),
+    ...(report.ended === null ? [] : [`The session ended: ${report.ended}`]),
     ...(before === null ? ['Fewer than two steps were shown: nothing to compare.'] : []),
   ]
 }

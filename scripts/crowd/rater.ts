@@ -58,6 +58,8 @@ export interface Rater {
     snapshots: number
   }
   readonly connected: boolean
+  /** How the session ended, where it did: there is nothing left to vote on. */
+  readonly ended: string | null
   /** Reads and votes until aborted; then ends the vote in hand. */
   work: (signal: AbortSignal) => Promise<void>
   /** Completes the receipts from the server's list of them. */
@@ -87,6 +89,7 @@ export function openRater(options: RaterOptions): Rater {
   let since: string | undefined
   let joined = false
   let closed = false
+  let ended: string | null = null
 
   const socket: Socket<ServerToClient, ClientToServer> = io(options.url, {
     transports: ['websocket'],
@@ -116,7 +119,11 @@ export function openRater(options: RaterOptions): Rater {
     board.snapshot(snapshot)
     for (const sample of snapshot.samples) if (sample.mine) voted.add(sample.id)
     for (const receipt of snapshot.receipts) note(receipt)
+    const { status, error } = snapshot.session
+    if (status === 'failed' || status === 'completed') ended = error ?? status
   })
+  socket.on('training-failed', ({ error }) => (ended = error))
+  socket.on('training-completed', () => (ended = 'completed'))
   socket.on('sample-started', board.started)
   socket.on('sample-ready', board.ready)
   socket.on('voting-closed', board.closed)
@@ -148,7 +155,7 @@ export function openRater(options: RaterOptions): Rater {
   }
 
   async function work(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    while (!signal.aborted && ended === null) {
       const waiting = board.open().filter((sample) => !voted.has(sample.id))
       const sample = joined ? nextCandidate(waiting, (id) => hash(`${seed}:order:${id}`)) : null
       if (sample === null) {
@@ -204,6 +211,9 @@ export function openRater(options: RaterOptions): Rater {
     counts,
     get connected() {
       return joined
+    },
+    get ended() {
+      return ended
     },
     work,
     async fetchReceipts() {

@@ -22,6 +22,8 @@ export interface CrowdReport {
   adversaries: number
   votesBy: 'oracle' | 'random'
   seed: number
+  /** How the session ended, where it did before they went home. */
+  ended: string | null
   /** How long they voted, and how long everything took, seconds. */
   seconds: number
   totalSeconds: number
@@ -71,6 +73,7 @@ export function reportOf(
     adversaries: Math.round((options.adversaries ?? 0) * options.raters),
     votesBy: options.votes ?? 'oracle',
     seed: options.seed ?? 1,
+    ended: raters.find((rater) => rater.ended !== null)?.ended ?? null,
     seconds: measured.seconds,
     totalSeconds: measured.total,
     sent: votes.length,

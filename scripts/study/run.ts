@@ -54,6 +54,7 @@ export async function studyRun(options: StudyOptions): Promise<StudyRun> {
       ...options.crowd, url: instance.attune.url, session: id, seed,
       onProgress: (progress) => say(STARTING + progress.elapsed, doing(progress)),
     })
+    if (report.ended !== null) throw new Error(`the session ended while the crowd was voting: ${report.ended}`)
     const checkpoint = await instance.checkpoint(id)
     if (checkpoint === null) throw new Error('not a single step was committed: nothing to evaluate')
     return { configuration, modelDir: instance.modelDir, report, checkpoint, steps: await instance.steps(id) }

@@ -13,7 +13,7 @@ const run = (change: Partial<StudyRun>): StudyRun => ({
   seed: 1, votesBy: 'oracle', before: evaluation({}), after: evaluation({ compassion: 0.85, kl: 3 }), change: { mean: 0.35, error: 0.01 },
   targetKl: 6, meanKl: 2, lastKl: 4, steps: 14,
   crowd: {
-    simulated: true, session: 'demo', raters: 12, adversaries: 0, votesBy: 'oracle', seed: 1, seconds: 180, totalSeconds: 200, sent: 10,
+    simulated: true, session: 'demo', raters: 12, adversaries: 0, votesBy: 'oracle', seed: 1, ended: null, seconds: 180, totalSeconds: 200, sent: 10,
     acknowledged: 10, used: 10, usedBySocket: 10, rejected: {}, tooLate: 0, reconnects: 0, caughtUp: 0, snapshots: 12, ackMs: null,
     gradientMs: null, eventsPerSocketPerSecond: 1, steps: [], before: null, after: null,
   },
