@@ -86,7 +86,7 @@ export interface Normalisation {
  * variance). `minDeviation`, in the reward's unit, bounds the scale from below: a reward that hardly
  * tells outputs apart, as before the first votes, must not have its noise blown up to deviation 1.
  *
- * Source of normalising on reference outputs: Huang et al. 2024, detail 13; lm-human-preferences.
+ * Source of normalising on reference outputs: Huang et al. 2024; lm-human-preferences.
  *
  * @throws OutOfRange for an empty list or a `minDeviation` that is not above 0.
  */
