@@ -2,7 +2,7 @@
  * `npm run pretrain`: writes the tokenizer, trains the demo model on the generator's exchanges and
  * says what its answers are like.
  *
- *     npm run pretrain -- [--steps 3500 | --minutes 10] [--seed 1] [--out models/demo] [--from models/demo] [--threads 2] [--sharpen 1]
+ *     npm run pretrain -- [--steps 8000 | --minutes 10] [--seed 1] [--out models/demo] [--from models/demo] [--threads 2] [--sharpen 1]
  *
  * The same seed and steps give the same model on the same machine; with --minutes the clock decides.
  * --from goes on from another directory's weights and tokenizer instead of new ones; --sharpen 1.1
@@ -29,7 +29,7 @@ const SAVE_EVERY_STEPS = 500
 
 const { values } = parseArgs({
   options: {
-    steps: { type: 'string', default: '3500' },
+    steps: { type: 'string', default: '8000' },
     minutes: { type: 'string' },
     seed: { type: 'string', default: '1' },
     out: { type: 'string', default: 'models/demo' },

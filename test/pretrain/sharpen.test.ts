@@ -1,0 +1,16 @@
+import { describe, expect, it } from 'vitest'
+import { DEMO } from '../../scripts/pretrain/model-files.ts'
+import { sharpened } from '../../scripts/pretrain/sharpen.ts'
+import { initialModel } from '../../trainer/models/init.ts'
+
+describe('sharpening', () => {
+  it('multiplies the last norm and nothing else, in a copy', () => {
+    const model = initialModel({ ...DEMO, layers: 1, width: 8, inner: 32, vocabSize: 16 }, 1)
+    const { weights } = sharpened(model, 1.25)
+    for (const [name, { data }] of model.weights) {
+      const factor = name.startsWith('transformer.ln_f.') ? 1.25 : 1
+      expect([...(weights.get(name)?.data ?? [])], name).toEqual([...data].map((value) => factor * value))
+    }
+    expect(() => sharpened(model, 0.5)).toThrow('factor')
+  })
+})
