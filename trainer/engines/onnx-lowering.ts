@@ -164,8 +164,9 @@ const lowerings: { [K in OpName]: Lowering<K> } = {
       const oneHot = e.cast(e.emit('Equal', [e.emit('Unsqueeze', [ids, e.longs([1])]), columns]), 'float32') // [N] -> [N, rows]
       return e.emit('Gemm', [oneHot, values], { transA: { i: 1 } })
     }
-    const rows = e.emit('Unsqueeze', [e.cast(ids, 'int64'), e.longs([1])]) // [N] -> [N, 1]
-    return e.emit('ScatterND', [e.zeros('float32', node.shape), rows, values], { reduction: { s: 'add' } })
+    // Not ScatterND: with more than one thread ONNX Runtime's adds to one row race, and sums are lost.
+    const rows = e.emit('Expand', [e.emit('Unsqueeze', [ids, e.longs([1])]), e.longs(node.inputs[1]?.shape ?? [])]) // [N] -> [N, C]
+    return e.emit('ScatterElements', [e.zeros('float32', node.shape), rows, values], { axis: { i: 0 }, reduction: { s: 'add' } })
   },
   takeAlong: (e, _, [x = '', ids = '']) => {
     const columns = e.emit('Unsqueeze', [ids, e.longs([-1])]) // [...] -> [..., 1]
