@@ -45,12 +45,15 @@ export async function learn(run: Run, batch: Batch, settled: readonly SettledVot
   const crowd = (sampleId: string): CrowdVote[] =>
     (votesOn.get(sampleId) ?? []).map((vote) => ({ value: valueIn(vote), reliability: reliability(vote) }))
   const scored = rewardsOf({
-    rollouts: batch.rollouts.map(({ sampleId, response }, i) => ({ response, features: references[i].features, votes: crowd(sampleId) })),
+    rollouts: batch.rollouts.map(({ sampleId, response }, i) => {
+      const { features, prefixes } = references[i]
+      return { response, features, prefixes, votes: crowd(sampleId) }
+    }),
     reference: run.reference,
     model: rewardModel,
     config: config.rewardModel,
   })
-  const update = await learner.update(batch.rollouts, scored.rewards, { references, signal: clock.signal })
+  const update = await learner.update(batch.rollouts, scored.rewards, { references, potentials: scored.potentials, signal: clock.signal })
 
   const fresh = votes.filter((vote) => !vote.used)
   const rowOf = new Map(batch.rollouts.map(({ sampleId }, i) => [sampleId, i]))
