@@ -174,7 +174,7 @@ export const RewardModelConfig = z
     humanFeedbackWeight: z.number().min(0).default(1),
     aiRewardWeight: z.number().min(0).default(0),
     /** λ: how much of a vote is compassion. */
-    compassionWeight: unit.default(0.6),
+    compassionWeight: unit.default(0.7),
     /** κ: how many votes the reward model's prediction counts for. */
     shrinkage: z.number().min(0).default(1),
     ethicalConstraints: z
@@ -189,14 +189,14 @@ export const RewardModelConfig = z
   })
 export const PPOConfig = z.object({
   clipRatio: z.number().gt(0).max(1).default(0.2),
-  valueClipRatio: z.number().gt(0).max(1).default(0.2),
+  valueClipRatio: z.number().gt(0).max(100).default(5),
   entropyCoefficient: z.number().min(0).default(0),
   valueCoefficient: z.number().min(0).default(0.1),
   maxGradNorm: z.number().gt(0).default(1),
-  ppoEpochs: z.int().min(1).max(16).default(4),
-  miniBatchSize: z.int().min(1).max(512).default(16),
-  /** Target of the mean KL to the reference policy, nats per response. */
-  targetKL: z.number().gt(0).default(6),
+  ppoEpochs: z.int().min(1).max(16).default(2),
+  miniBatchSize: z.int().min(1).max(512).default(32),
+  /** The mean KL to the reference policy is kept under this, nats per response: the adaptive controller steers to half of it. */
+  targetKL: z.number().gt(0).default(5),
 })
 export const DatasetConfig = z.object({
   type: z.enum(['conversation', 'instruction', 'preference', 'multimodal']).default('conversation'),
@@ -223,9 +223,9 @@ export const LiveConfig = z.object({
   minVotes: z.int().min(1).max(1000).default(3),
   /** A step waits for this many votes in all before it trains: with nobody there, nothing moves. */
   minVotesPerStep: z.int().min(0).default(1),
-  maxNewTokens: z.int().min(1).max(1024).default(48),
-  temperature: z.number().gt(0).max(2).default(1),
-  klCoefficient: z.number().min(0).default(0.05),
+  maxNewTokens: z.int().min(1).max(1024).default(64),
+  temperature: z.number().gt(0).max(2).default(0.7),
+  klCoefficient: z.number().min(0).default(0.2),
   adaptiveKl: z.boolean().default(true),
   /** Train on the last batch while people vote on this one. */
   overlap: z.boolean().default(true),
@@ -240,7 +240,7 @@ export const LiveConfig = z.object({
 })
 export const TrainingConfig = z.object({
   /** Rollouts in each step, shown or not. */
-  batchSize: z.int().min(1).max(1024).default(64),
+  batchSize: z.int().min(1).max(1024).default(128),
   learningRate: z.number().gt(0).max(1).default(3e-4),
   /** Steps of the run. */
   epochs: z.int().min(1).max(1_000_000).default(1_000),

@@ -21,7 +21,8 @@ export function learnerConfig({ learningRate, epochs, ppoConfig, live }: Trainin
     maxGradNorm: ppoConfig.maxGradNorm,
     klCoefficient: live.klCoefficient,
     klControl: live.adaptiveKl ? 'adaptive' : 'fixed',
-    targetKL: ppoConfig.targetKL,
+    // The controller swings about its target; half of the configured ceiling keeps the swings under it.
+    targetKL: ppoConfig.targetKL / 2,
   }
 }
 

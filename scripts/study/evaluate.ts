@@ -1,14 +1,19 @@
 /**
- * How good a policy truly is: its answers to held-out prompts, judged by the hidden oracle. The base
- * and what came of it answer the same prompts with the same random numbers.
+ * How good a policy truly is: its answers to prompts that its run never drew, judged by the hidden
+ * oracle. The base and what came of it answer the same prompts with the same random numbers.
+ *
+ * Held out twice over: most figures are on prompts of the language that the base was pretrained on
+ * which are not among the run's; `strange` is on pairings of trouble and detail that pretraining never
+ * saw either, and where the base itself reads less well.
  */
-import { heldOutPrompts } from '../pretrain/prompts.ts'
+import { heldOutPrompts, trainPrompts } from '../pretrain/prompts.ts'
 import { rate } from '../pretrain/oracle.ts'
 import type { Checkpoint } from '../../trainer/checkpoint.ts'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
 import { gpt2Parameters } from '../../trainer/models/gpt2.ts'
 import { loadWeights, readModel } from '../../trainer/models/directory.ts'
 import { openPromptTokenizer } from '../../trainer/prompt-tokenizer.ts'
+import { readPrompts } from '../../trainer/prompts.ts'
 import { LEARNER_DEFAULTS } from '../../trainer/rl/defaults.ts'
 import { openLearner } from '../../trainer/rl/learner.ts'
 import { POLICY } from '../../trainer/rl/policy.ts'
@@ -28,6 +33,8 @@ export interface Evaluation {
   kl: number
   /** Mean compassion for each prompt, in the order of the prompts. */
   byPrompt: number[]
+  /** One answer each to prompts that are new to the base, too. */
+  strange: { compassion: number; readable: number }
 }
 
 export interface Evaluator {
@@ -55,7 +62,8 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
   const tokenizer = await openPromptTokenizer(modelDir)
   const engine = await openOnnx()
   const learner = openLearner({ engine, model, config: { ...LEARNER_DEFAULTS, temperature, maxNewTokens }, seed })
-  const prompts = heldOutPrompts(seed, count)
+  const prompts = await newToTheRun(modelDir, seed, count)
+  const strange = heldOutPrompts(seed, STRANGE)
   const promptIds = prompts.map(tokenizer.encodePrompt)
 
   const load = ({ tensors }: Checkpoint) => {
@@ -64,6 +72,12 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
       if (!(tensor?.data instanceof Float32Array)) throw new Error(`the checkpoint lacks ${SAVED}${name}`)
       engine.states.set(name, shape, tensor.data)
     }
+  }
+
+  const answerStrange = async (): Promise<Evaluation['strange']> => {
+    const sampled = await learner.sample(strange.map(tokenizer.encodePrompt), { seeds: strange.map((_, i) => seedOf(seed, STRANGE, i)) })
+    const ratings = sampled.map(({ responseIds }, i) => rate(strange[i], tokenizer.decodeResponse(responseIds)))
+    return { compassion: mean(ratings.map((r) => r.compassion)), readable: mean(ratings.map((r) => (r.readable ? 1 : 0))) }
   }
 
   return {
@@ -94,6 +108,7 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
         readable: mean(all.map((rating) => (rating.readable ? 1 : 0))),
         kl: mean(kls),
         byPrompt,
+        strange: await answerStrange(),
       }
     },
     async close() {
@@ -101,6 +116,16 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
       await engine.close()
     },
   }
+}
+
+/** Prompts that are new to the base as well. */
+const STRANGE = 96
+
+/** Prompts as the run's are, and none of them. */
+async function newToTheRun(modelDir: string, seed: number, count: number): Promise<string[]> {
+  const source = await readPrompts(modelDir)
+  const drawn = new Set(source.draw(0, source.size, 0))
+  return trainPrompts(seedOf(seed, STRANGE), count + source.size).filter((prompt) => !drawn.has(prompt)).slice(0, count)
 }
 
 /** By how much one evaluation is more compassionate than another on the same prompts, with the standard error of that. */

@@ -84,13 +84,14 @@ export function learningText({ runs, criteria, raters, seconds }: LearningStudy)
     `${before.compassion.toFixed(3)} → ${after.compassion.toFixed(3)}`,
     `${signed(change.mean)} ± ${change.error.toFixed(3)}`,
     `${percent(before.readable)} → ${percent(after.readable)}`,
+    `${after.strange.compassion.toFixed(3)}, ${percent(after.strange.readable)}`,
     `${before.usefulness.toFixed(2)} → ${after.usefulness.toFixed(2)}`,
     `${after.kl.toFixed(2)} / ${meanKl.toFixed(2)} / ${targetKl}`,
     String(steps),
     `${crowd.used} of ${crowd.acknowledged}`,
     crowd.gradientMs === null ? 'none' : `${(crowd.gradientMs.p50 / 1_000).toFixed(1)} / ${(crowd.gradientMs.p95 / 1_000).toFixed(1)} s`,
   ])
-  const head = ['run', 'compassion', 'change', 'readable', 'useful', 'KL after / run / target', 'steps', 'votes used', 'vote to gradient p50 / p95']
+  const head = ['run', 'compassion', 'change', 'readable', 'on new situations', 'useful', 'KL after / run / target', 'steps', 'votes used', 'vote to gradient p50 / p95']
   const verdict = criteria.map(({ rule, holds, found }) => `${holds ? 'holds' : 'FAILS'}  ${rule}: ${found}`)
   const { prompts, answers } = runs[0].after
   return [

@@ -28,8 +28,8 @@ test('V1: a vote that was acknowledged is in Postgres, with its value by the ses
   const sampleId = await addSample(world.pool)
   const given = vote(sampleId, { categories: [{ name: 'helpfulness', score: 8, weight: 99 }] })
   const ack = await socket.send('submit-feedback', given)
-  // q = (7/9 + 7/9) / 2, v = 0.4 q + 0.6 · 0.9: the rater's own weight does not count.
-  const value = 0.4 * (7 / 9) + 0.6 * 0.9
+  // q = (7/9 + 7/9) / 2, v = 0.3 q + 0.7 · 0.9: the rater's own weight does not count.
+  const value = 0.3 * (7 / 9) + 0.7 * 0.9
   expect(ack).toEqual({ ok: true, data: { id: given.id, sampleId, value: expect.closeTo(value, 10), crowd: { votes: 1, value: expect.closeTo(value, 10), compassion: 0.9 }, duplicate: false } })
   expect(await stored(given.id)).toMatchObject([{ sample_id: sampleId, user_id: ann.user.userId, human_rating: 8, input_text: `question ${sampleId}`, quality: expect.closeTo(7 / 9, 10), salt: expect.objectContaining({ length: 32 }) }])
 })
