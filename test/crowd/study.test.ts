@@ -7,7 +7,7 @@ import type { StudyRun } from '../../scripts/study/run.ts'
 import { table } from '../../scripts/study/table.ts'
 
 const evaluation = (change: Partial<Evaluation>): Evaluation => ({
-  prompts: 64, answers: 256, compassion: 0.5, compassionError: 0.01, usefulness: 0.4, readable: 0.97, kl: 0, byPrompt: [0.4, 0.6], ...change,
+  prompts: 64, answers: 256, compassion: 0.5, compassionError: 0.01, usefulness: 0.4, readable: 0.97, kl: 0, byPrompt: [0.4, 0.6], strange: { compassion: 0.5, readable: 0.92 }, ...change,
 })
 const run = (change: Partial<StudyRun>): StudyRun => ({
   seed: 1, votesBy: 'oracle', before: evaluation({}), after: evaluation({ compassion: 0.85, kl: 3 }), change: { mean: 0.35, error: 0.01 },
