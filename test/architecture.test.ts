@@ -63,7 +63,8 @@ describe('each rule catches what it forbids', () => {
 function entries(): Set<string> {
   const scripts = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
   const run = Object.values(scripts.scripts).flatMap((line) => [...line.matchAll(/[\w/.-]+\.(?:ts|mjs)\b/g)].map((match) => match[0]))
-  return new Set([...run, 'trainer/job.ts', 'server/config.ts'])
+  // The last one sets a variable for a native library, and reads none.
+  return new Set([...run, 'trainer/job.ts', 'server/config.ts', 'trainer/engines/no-telemetry.ts'])
 }
 
 function sources(folder: string): string[] {

@@ -1,4 +1,5 @@
 /** Named state in host memory, each with a spare buffer of its size once something updates it. */
+import './no-telemetry.ts'
 import * as ort from 'onnxruntime-node'
 import { sameShape, sizeOf, type Shape } from '../graph/index.ts'
 import type { StateStore } from './engine.ts'

@@ -3,6 +3,7 @@
  * Weights and moments are inputs whose updated values land in buffers of their
  * own (two per updated state, exchanged after each run), so nothing is copied.
  */
+import './no-telemetry.ts'
 import * as ort from 'onnxruntime-node'
 import { sizeOf, type Graph, type Tensor } from '../graph/index.ts'
 import { checkFeeds, leavesOf, outputsOf, type Device, type Engine, type Feeds, type HostTensor, type Outputs, type Program } from './engine.ts'
