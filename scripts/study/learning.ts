@@ -12,6 +12,8 @@ export interface LearningOptions {
   seeds: number
   seconds: number
   raters: number
+  /** Hears what each run shows as soon as it is over. */
+  onVerdict?: (lines: string[]) => void
 }
 
 export interface LearningStudy {
@@ -37,7 +39,7 @@ const READABLE = 0.9
 /** A control that rises by more than this, beyond twice its standard error, has risen. */
 const CONTROL_RISE = 0.05
 
-export async function learning({ seeds, seconds, raters }: LearningOptions): Promise<LearningStudy> {
+export async function learning({ seeds, seconds, raters, onVerdict }: LearningOptions): Promise<LearningStudy> {
   const plans = [
     ...Array.from({ length: seeds }, (_, i) => ({ seed: i + 1, votes: 'oracle' as const })),
     { seed: 1, votes: 'random' as const },
@@ -48,6 +50,7 @@ export async function learning({ seeds, seconds, raters }: LearningOptions): Pro
   try {
     for (const [i, { seed, votes }] of plans.entries()) {
       runs.push(await studyRun({ seed, crowd: { raters, seconds, votes }, onProgress: (done, doing) => progress.report(i, done, doing) }))
+      onVerdict?.(criteriaOf(runs.slice(-1)).map(verdictOf))
     }
   } finally {
     progress.stop()
@@ -78,6 +81,8 @@ export function criteriaOf(runs: readonly StudyRun[]): Criterion[] {
   })
 }
 
+const verdictOf = ({ rule, holds, found }: Criterion): string => `${holds ? 'holds' : 'FAILS'}  ${rule}: ${found}`
+
 export function learningText({ runs, criteria, raters, seconds }: LearningStudy): string {
   const rows = runs.map(({ seed, votesBy, before, after, change, meanKl, targetKl, steps, crowd }) => [
     nameOfRun(seed, votesBy),
@@ -92,7 +97,7 @@ export function learningText({ runs, criteria, raters, seconds }: LearningStudy)
     crowd.gradientMs === null ? 'none' : `${(crowd.gradientMs.p50 / 1_000).toFixed(1)} / ${(crowd.gradientMs.p95 / 1_000).toFixed(1)} s`,
   ])
   const head = ['run', 'compassion', 'change', 'readable', 'on new situations', 'useful', 'KL after / run / target', 'steps', 'votes used', 'vote to gradient p50 / p95']
-  const verdict = criteria.map(({ rule, holds, found }) => `${holds ? 'holds' : 'FAILS'}  ${rule}: ${found}`)
+  const verdict = criteria.map(verdictOf)
   const { prompts, answers } = runs[0].after
   return [
     `${raters} simulated raters for ${seconds} s; ${answers} answers to ${prompts} held-out prompts, judged by the hidden oracle; ± is a standard error`,

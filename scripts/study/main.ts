@@ -52,7 +52,7 @@ async function main(): Promise<void> {
   if (rest.length > 0) throw new Misuse(`one study at a time, not ${positionals.join(' ')}`)
   if (study === 'learning') {
     const { seeds, seconds, raters } = values
-    const result = await learning({ seeds: whole('seeds', seeds, 1), seconds: whole('seconds', seconds, 1), raters: whole('raters', raters, 1) })
+    const result = await learning({ seeds: whole('seeds', seeds, 1), seconds: whole('seconds', seconds, 1), raters: whole('raters', raters, 1), onVerdict: (lines) => console.log(`\n${lines.join('\n')}`) })
     console.log(`\n${learningText(result)}`)
     await write(values.json, result, learningChart(result))
     if (result.criteria.some(({ holds }) => !holds)) process.exitCode = 1

@@ -10,7 +10,7 @@ export const LEARNER_DEFAULTS: LearnerConfig = {
   // The demo model reads 93 % whole and on topic at 0.7, 82 % at 1.
   temperature: 0.7,
   maxNewTokens: 64,
-  learningRate: 3e-4,
+  learningRate: 1.5e-4,
   learningRateSchedule: 'constant',
   totalSteps: 1000,
   // With 128 rollouts: eight optimizer steps an update, fewer where the KL stop comes first.
@@ -35,13 +35,13 @@ export const LEARNER_DEFAULTS: LearnerConfig = {
   whitenRewards: false,
   whitenAdvantages: true,
   missingEosPenalty: 1,
-  klCoefficient: 0.2,
+  klCoefficient: 0.3,
   klControl: 'adaptive',
   targetKL: 2.5,
   // With 128 rollouts β changes by up to 40 % a step: it acts within a few steps.
   klHorizon: 64,
   // Nats per token. An update of 30-token answers so spends about one nat at most.
-  stopKL: 0.04,
+  stopKL: 0.02,
 }
 
 /** How a run meets its crowd. */
