@@ -241,7 +241,7 @@ export const LiveConfig = z.object({
 export const TrainingConfig = z.object({
   /** Rollouts in each step, shown or not. */
   batchSize: z.int().min(1).max(1024).default(128),
-  learningRate: z.number().gt(0).max(1).default(1.5e-4),
+  learningRate: z.number().gt(0).max(1).default(1e-4),
   /** Steps of the run. */
   epochs: z.int().min(1).max(1_000_000).default(1_000),
   validationSplit: unit.default(0),

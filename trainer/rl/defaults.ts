@@ -10,7 +10,7 @@ export const LEARNER_DEFAULTS: LearnerConfig = {
   // The demo model reads 93 % whole and on topic at 0.7, 82 % at 1.
   temperature: 0.7,
   maxNewTokens: 64,
-  learningRate: 1.5e-4,
+  learningRate: 1e-4,
   learningRateSchedule: 'constant',
   totalSteps: 1000,
   // With 128 rollouts: eight optimizer steps an update, fewer where the KL stop comes first.
