@@ -146,7 +146,7 @@ test('S4: an email is sealed in the database, exported to its owner, and erased 
 test('a run: started with every default, paused, resumed, stopped; a state that does not allow it gets 409', async () => {
   const { sessionId } = await ask<{ sessionId: string }>(server, 'POST', '/api/training/start', { token: boss.token, body: { modelId: 'demo', configuration: { learningRate: 0.001 } } })
   const session = await ask<TrainingSession>(server, 'GET', `/api/training/${sessionId}`, { token: ann.token })
-  expect(session).toMatchObject({ status: 'active', userId: boss.user.userId, configuration: { learningRate: 0.001, batchSize: 64, ppoConfig: { clipRatio: 0.2 } } })
+  expect(session).toMatchObject({ status: 'active', userId: boss.user.userId, configuration: { learningRate: 0.001, batchSize: 128, ppoConfig: { clipRatio: 0.2 } } })
   const steer = async (action: string) => {
     const { status, body } = await call<{ status: string }>(server, 'POST', `/api/training/${sessionId}/${action}`, { token: boss.token })
     return body.success ? body.data.status : status
