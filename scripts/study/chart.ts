@@ -20,8 +20,10 @@ export interface Chart {
 }
 
 const WIDTH = 960
-const HEIGHT = 600
-const FRAME = { left: 84, right: 30, top: 84, bottom: 66 }
+const HEIGHT = 640
+/** Below the axis there is room for the legend, the second column of which begins here. */
+const COLUMN = 370
+const FRAME = { left: 84, right: 30, top: 84, bottom: 150 }
 const WHITE: Color = [255, 255, 255]
 const INK: Color = [34, 40, 49]
 const GRID: Color = [226, 229, 234]
@@ -42,7 +44,7 @@ export function drawChart(chart: Chart): Buffer {
 
   canvas.text(FRAME.left, 16, chart.title, INK, 2)
   canvas.text(FRAME.left, 48, chart.y, GREY, 2)
-  canvas.text(WIDTH - FRAME.right - textWidth(chart.x), HEIGHT - 26, chart.x, GREY, 2)
+  canvas.text(WIDTH - FRAME.right - textWidth(chart.x), HEIGHT - FRAME.bottom + 36, chart.x, GREY, 2)
   for (const y of ticks(low, high, 6)) {
     canvas.line([[FRAME.left, py(y)], [WIDTH - FRAME.right, py(y)]], GRID)
     const label = trim(y)
@@ -68,17 +70,14 @@ export function drawChart(chart: Chart): Buffer {
   return canvas.png()
 }
 
+/** Names below the axis, in two columns. */
 function legend(canvas: Canvas, series: readonly (Series & { color: Color })[]): void {
-  const width = Math.max(...series.map(({ name }) => textWidth(name))) + 58
-  const height = series.length * 24 + 12
-  const left = WIDTH - FRAME.right - width - 8
-  const top = HEIGHT - FRAME.bottom - height - 12
-  canvas.rectangle(left - 1, top - 1, width + 2, height + 2, GRID)
-  canvas.rectangle(left, top, width, height, WHITE)
+  const rows = Math.ceil(series.length / 2)
   for (const [i, { name, color, control }] of series.entries()) {
-    const y = top + 18 + i * 24
-    canvas.line([[left + 10, y], [left + 40, y]], color, control ? { width: 3, dash: 8 } : { width: 3 })
-    canvas.text(left + 48, y - textHeight() / 2, name, INK)
+    const left = FRAME.left + Math.floor(i / rows) * COLUMN
+    const y = HEIGHT - FRAME.bottom + 72 + (i % rows) * 24
+    canvas.line([[left, y], [left + 32, y]], color, control ? { width: 3, dash: 8 } : { width: 3 })
+    canvas.text(left + 42, y - textHeight() / 2, name, INK)
   }
 }
 

@@ -55,7 +55,7 @@ describe('a chart', () => {
       series: [{ name: 'a', points: points(0.2) }, { name: 'b', points: points(0.4) }, { name: 'control', points: points(0.6), control: true }],
     })
     const { width, height, data } = PNG.sync.read(chart)
-    expect([width, height]).toEqual([960, 600])
+    expect([width, height]).toEqual([960, 640])
     const colours = new Set(Array.from({ length: width * height }, (_, i) => data.subarray(4 * i, 4 * i + 3).toString('hex')))
     for (const colour of ['0072b2', 'd55e00', '7a808a']) expect(colours).toContain(colour)
   })
