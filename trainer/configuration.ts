@@ -23,6 +23,7 @@ export function learnerConfig({ learningRate, epochs, ppoConfig, live }: Trainin
     klControl: live.adaptiveKl ? 'adaptive' : 'fixed',
     // The controller swings about its target; half of the configured ceiling keeps the swings under it.
     targetKL: ppoConfig.targetKL / 2,
+    klCeiling: ppoConfig.targetKL,
   }
 }
 

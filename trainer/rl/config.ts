@@ -44,6 +44,8 @@ export interface LearnerConfig {
   klControl: 'fixed' | 'adaptive'
   /** Mean sequence KL to the reference that the adaptive controller steers to, nats. */
   targetKL: number
+  /** Mean sequence KL to the reference that the policy must not pass, nats: learning slows as it comes near. 0 for none. */
+  klCeiling: number
   /** Rollouts over which the adaptive controller's correction is spread. */
   klHorizon: number
   /** Approximate KL per token to the sampling policy at which an update's epochs end, nats; 0 never ends them. */

@@ -6,13 +6,13 @@ import { openSampler } from '../models/sampler.ts'
 import { buildBatch } from './batch.ts'
 import { batchConfig, klControl, type LearnerConfig } from './config.ts'
 import { openInspector } from './inspect.ts'
-import { nextKlCoef } from './kl.ts'
+import { nextKlCoef, sequenceKl } from './kl.ts'
 import { metricsOf, type Metrics } from './metrics.ts'
 import { openOptimizer } from './optimizer.ts'
 import { POLICY, REFERENCE, policyParameters, valueParameters } from './policy.ts'
 import { seedOf } from './random.ts'
 import { checkRollout, type ReferenceView, type Rollout } from './rollout.ts'
-import { scheduledRate } from './schedule.ts'
+import { klBrake, scheduledRate } from './schedule.ts'
 import { mean } from './statistics.ts'
 import { exportStates, importStates, momentStates, rollback, trainedStates, type LearnerState } from './state.ts'
 
@@ -138,7 +138,10 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
         stale: rollout.policyVersion !== version,
       }))
       const { experiences, statistics } = buildBatch(scored, klCoefficient, batchConfig(config))
-      const learningRate = scheduledRate(config.learningRate, config.learningRateSchedule, version, config.totalSteps)
+      // Of the present policy, on rollouts that may be an update old.
+      const presentKl = mean(scored.map(({ policy: now, reference: base }) => sequenceKl(now.logprobs, base.logprobs)))
+      const brake = klBrake(Math.max(statistics.kl, presentKl), config.klCeiling)
+      const learningRate = brake * scheduledRate(config.learningRate, config.learningRateSchedule, version, config.totalSteps)
 
       const undo = rollback(engine, model.config, optimizer)
       const steps = await undo.unlessAborted(() => optimizer.run(experiences, { learningRate, seed: seedOf(seed, version), signal }))
