@@ -24,7 +24,7 @@ const model: Gpt2Config = {
   padToken: 0,
 }
 const WANTED = 7
-const config: LearnerConfig = { ...LEARNER_DEFAULTS, maxNewTokens: 12, miniBatchSize: 16, learningRate: 3e-3, klCoefficient: 0.01, stopKL: 0 }
+const config: LearnerConfig = { ...LEARNER_DEFAULTS, maxNewTokens: 12, miniBatchSize: 16, learningRate: 3e-3, klCoefficient: 0.01, stopKL: 0, klCeiling: 0 }
 const prompts = Array.from({ length: 32 }, (_, i) => [1 + (i % 5), 8, 9 + (i % 3)])
 
 let engine: Engine
