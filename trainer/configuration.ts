@@ -23,7 +23,8 @@ export function learnerConfig({ learningRate, epochs, ppoConfig, live }: Trainin
     klControl: live.adaptiveKl ? 'adaptive' : 'fixed',
     // The controller swings about its target; half of the configured ceiling keeps the swings under it.
     targetKL: ppoConfig.targetKL / 2,
-    klCeiling: ppoConfig.targetKL,
+    // The brake sees each update one step late: what is left is for that step.
+    klCeiling: 0.8 * ppoConfig.targetKL,
   }
 }
 

@@ -38,7 +38,7 @@ export const LEARNER_DEFAULTS: LearnerConfig = {
   klCoefficient: 0.3,
   klControl: 'adaptive',
   targetKL: 2.5,
-  klCeiling: 5,
+  klCeiling: 4,
   // With 128 rollouts β changes by up to 40 % a step: it acts within a few steps.
   klHorizon: 64,
   // Nats per token. An update of 30-token answers so spends about one nat at most.
