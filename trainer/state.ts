@@ -51,7 +51,7 @@ export async function openRun(from: {
   const prompts = await readPrompts(modelDir)
   const engine = from.engine ?? (await openOnnx())
   const learner = openLearner({ engine, model, config: learnerConfig(config), seed })
-  const width = 2 * model.config.width
+  const width = 2 * model.architecture.width
   const rewardConfig = rewardModelConfig(config)
   const close = async (): Promise<void> => {
     await learner.close()

@@ -8,9 +8,10 @@ import { Graph, matmul } from '../../trainer/graph/index.ts'
 import type { Engine } from '../../trainer/engines/engine.ts'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
 import { openTfjs } from '../../trainer/engines/tfjs.ts'
-import type { Gpt2Config } from '../../trainer/models/config.ts'
 import { loadWeights } from '../../trainer/models/directory.ts'
 import { openFit, pretraining } from '../../trainer/models/fit.ts'
+import { gpt2 } from '../../trainer/models/gpt2.ts'
+import type { Gpt2Config } from '../../trainer/models/gpt2-config.ts'
 import { initialModel } from '../../trainer/models/init.ts'
 import { openSampler } from '../../trainer/models/sampler.ts'
 import { table } from '../study/table.ts'
@@ -71,19 +72,21 @@ export function trainerText({ speeds, gigaflops }: TrainerBench): string {
 }
 
 async function sampling(engine: Engine, { config, sampled, newTokens }: Shape, repeats: number): Promise<number> {
-  loadWeights(engine.states, initialModel(config, 1))
-  const sampler = openSampler(engine, { config })
+  const model = initialModel(gpt2(config), 1)
+  loadWeights(engine.states, model)
+  const sampler = openSampler(engine, model)
   const prompts = Array.from({ length: sampled }, (_, i) => Array.from({ length: PROMPT - i % 4 }, (_, t) => (31 * i + 7 * t) % config.vocabSize))
-  const request = { prompts, seeds: prompts.map((_, i) => i), maxNewTokens: newTokens, temperature: 1, eosToken: null }
+  const request = { prompts, seeds: prompts.map((_, i) => i), maxNewTokens: newTokens, temperature: 1, stopTokens: [] }
   const speed = await medianSpeed(sampled * newTokens, repeats, () => sampler.sample(request))
   await sampler.close()
   return speed
 }
 
 async function training(engine: Engine, { config, rows, length }: Shape, repeats: number): Promise<number> {
-  loadWeights(engine.states, initialModel(config, 1))
+  const model = initialModel(gpt2(config), 1)
+  loadWeights(engine.states, model)
   for (const name of engine.states.names('adam.')) engine.states.delete(name)
-  const fit = await openFit(engine, { config, batch: rows, length, optimizer: pretraining })
+  const fit = await openFit(engine, { model, batch: rows, length, optimizer: pretraining })
   const batch = { ids: Int32Array.from({ length: rows * length }, (_, i) => 7_919 * i % config.vocabSize), mask: new Int32Array(rows * length).fill(1) }
   const speed = await medianSpeed(rows * length, repeats, () => fit.step(batch, 1e-3))
   await fit.close()

@@ -7,8 +7,8 @@ import {
   adamW, adamWInputs, div, Graph, gradients, momentNames, mul, neg, reduceSum,
   type AdamWOptions, type Tensor,
 } from '../../trainer/graph/index.ts'
-import type { Gpt2Config } from '../../trainer/models/config.ts'
-import { gpt2Hidden, gpt2LogProbs, gpt2Parameters, tokenFeeds, tokenInputs } from '../../trainer/models/gpt2.ts'
+import { heldParameters, type HeldModel } from '../../trainer/models/architecture.ts'
+import { hiddenStates, nextLogProbs, tokenFeeds, tokenInputs } from '../../trainer/models/forward.ts'
 import type { AnswerRows, Bucket } from './rows.ts'
 
 export type AnswerFit = {
@@ -18,9 +18,9 @@ export type AnswerFit = {
 }
 
 /** Mean -log p over the tokens whose weight is 1; `weights` is an input [B, T-1], one entry a target. */
-function answerLoss(graph: Graph, config: Gpt2Config, { batch, length }: Bucket): Tensor {
+function answerLoss(graph: Graph, model: HeldModel, { batch, length }: Bucket): Tensor {
   const tokens = tokenInputs(graph, batch, length)
-  const { logProbs } = gpt2LogProbs(graph, config, gpt2Hidden(graph, config, tokens), tokens.ids) // [B, T-1]
+  const { logProbs } = nextLogProbs(graph, model, hiddenStates(graph, model, tokens), tokens.ids) // [B, T-1]
   const weights = graph.input('weights', [batch, length - 1])
   return neg(div(reduceSum(mul(logProbs, weights)), reduceSum(weights)))
 }
@@ -30,10 +30,10 @@ function feeds({ ids, mask, weights }: AnswerRows, length: number): Record<strin
 }
 
 /** Compiles the step for one length of rows; fits of several lengths share weights and moments. */
-export async function openAnswerFit(engine: Engine, config: Gpt2Config, bucket: Bucket, optimizer: AdamWOptions): Promise<AnswerFit> {
+export async function openAnswerFit(engine: Engine, model: HeldModel, bucket: Bucket, optimizer: AdamWOptions): Promise<AnswerFit> {
   const graph = new Graph()
-  const loss = answerLoss(graph, config, bucket)
-  const names = [...gpt2Parameters(config)]
+  const loss = answerLoss(graph, model, bucket)
+  const names = [...heldParameters(model)]
   const slopes = gradients(loss, names.map(([name, shape]) => graph.state(name, shape)))
   adamW(graph, names.flatMap(([name], i) => slopes.slice(i, i + 1).map((gradient) => ({ name, gradient }))), optimizer)
   graph.output('loss', loss)
@@ -51,9 +51,9 @@ export async function openAnswerFit(engine: Engine, config: Gpt2Config, bucket: 
 }
 
 /** exp(mean cross entropy) per answer token over batches of one length. */
-export async function answerPerplexity(engine: Engine, config: Gpt2Config, bucket: Bucket, batches: readonly AnswerRows[]): Promise<number> {
+export async function answerPerplexity(engine: Engine, model: HeldModel, bucket: Bucket, batches: readonly AnswerRows[]): Promise<number> {
   const graph = new Graph()
-  graph.output('loss', answerLoss(graph, config, bucket))
+  graph.output('loss', answerLoss(graph, model, bucket))
   const program = await engine.compile(graph)
   let sum = 0
   for (const rows of batches) sum += (await program.run(feeds(rows, bucket.length))).scalar('loss')

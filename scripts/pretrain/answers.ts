@@ -1,7 +1,7 @@
 /** Answers sampled from a model, and what the oracle finds in them. */
 import type { Tokenizer } from '@huggingface/tokenizers'
 import type { Engine } from '../../trainer/engines/engine.ts'
-import type { Gpt2Config } from '../../trainer/models/config.ts'
+import type { HeldModel } from '../../trainer/models/architecture.ts'
 import { openSampler } from '../../trainer/models/sampler.ts'
 import { promptText } from './format.ts'
 import { MAX_ANSWER_TOKENS } from './model-files.ts'
@@ -10,12 +10,13 @@ import { rate, type OracleRating } from './oracle.ts'
 const BATCH = 32
 
 export type Answer = { prompt: string; text: string; rating: OracleRating }
-export type AnswerOptions = { engine: Engine; config: Gpt2Config; tokenizer: Tokenizer; temperature: number; seed: number; prefix?: string }
+export type AnswerOptions = { engine: Engine; model: HeldModel; tokenizer: Tokenizer; temperature: number; seed: number }
 
 /** One answer for each prompt. */
 export async function answers(prompts: readonly string[], options: AnswerOptions): Promise<Answer[]> {
-  const { engine, config, tokenizer, temperature, seed, prefix } = options
-  const sampler = openSampler(engine, prefix === undefined ? { config } : { config, prefix })
+  const { engine, model, tokenizer, temperature, seed } = options
+  const { eosTokens } = model.architecture
+  const sampler = openSampler(engine, model)
   const out: Answer[] = []
   for (let at = 0; at < prompts.length; at += BATCH) {
     const batch = prompts.slice(at, at + BATCH)
@@ -24,10 +25,10 @@ export async function answers(prompts: readonly string[], options: AnswerOptions
       seeds: batch.map((_, i) => seed * 1_000_003 + at + i),
       maxNewTokens: MAX_ANSWER_TOKENS,
       temperature,
-      eosToken: config.eosToken,
+      stopTokens: eosTokens,
     })
     for (const [i, prompt] of batch.entries()) {
-      const tokens = [...(samples[i]?.tokens ?? [])].filter((token) => token !== config.eosToken)
+      const tokens = [...(samples[i]?.tokens ?? [])].filter((token) => !eosTokens.includes(token))
       const text = tokens.length === 0 ? '' : tokenizer.decode(tokens).trim()
       out.push({ prompt, text, rating: rate(prompt, text) })
     }

@@ -1,6 +1,6 @@
 /** Trains the demo model on a stream of exchanges: warm-up, cosine schedule, held-out perplexity. */
 import type { Engine } from '../../trainer/engines/engine.ts'
-import type { Gpt2Config } from '../../trainer/models/config.ts'
+import type { HeldModel } from '../../trainer/models/architecture.ts'
 import { pretraining } from '../../trainer/models/fit.ts'
 import { answerPerplexity, openAnswerFit, type AnswerFit } from './answer-fit.ts'
 import { BUCKETS, batches, type AnswerRows, type Bucket } from './rows.ts'
@@ -20,7 +20,7 @@ export function learningRate(step: number, progress: number): number {
 /** `loss` in nats per answer token, before the step; `tokens` are all the tokens read so far. */
 export type Progress = { step: number; loss: number; tokens: number }
 
-export type Measured = { engine: Engine; config: Gpt2Config; encode: (text: string) => number[]; seed: number }
+export type Measured = { engine: Engine; model: HeldModel; encode: (text: string) => number[]; seed: number }
 
 export type LearnOptions = Measured & {
   /** The share of the training that is done after so many steps; it ends at 1. */
@@ -29,9 +29,9 @@ export type LearnOptions = Measured & {
 }
 
 /** Trains the weights that the engine holds until `progress` reaches 1. */
-export async function learn({ engine, config, encode, seed, progress, onStep }: LearnOptions): Promise<void> {
+export async function learn({ engine, model, encode, seed, progress, onStep }: LearnOptions): Promise<void> {
   const fits = new Map<Bucket, AnswerFit>()
-  for (const bucket of BUCKETS) fits.set(bucket, await openAnswerFit(engine, config, bucket, optimizer))
+  for (const bucket of BUCKETS) fits.set(bucket, await openAnswerFit(engine, model, bucket, optimizer))
   let step = 0
   let tokens = 0
   for (const { bucket, rows } of batches(encode, seed, 'train')) {
@@ -46,7 +46,7 @@ export async function learn({ engine, config, encode, seed, progress, onStep }: 
 }
 
 /** exp(mean cross entropy) per answer token over `count` batches of held-out exchanges of the middle length. */
-export async function heldOutPerplexity({ engine, config, encode, seed }: Measured, count = 8): Promise<number> {
+export async function heldOutPerplexity({ engine, model, encode, seed }: Measured, count = 8): Promise<number> {
   const [, middle] = BUCKETS
   if (middle === undefined) throw new Error('heldOutPerplexity: no bucket')
   const found: AnswerRows[] = []
@@ -54,5 +54,5 @@ export async function heldOutPerplexity({ engine, config, encode, seed }: Measur
     if (bucket === middle) found.push(rows)
     if (found.length === count) break
   }
-  return answerPerplexity(engine, config, middle, found)
+  return answerPerplexity(engine, model, middle, found)
 }

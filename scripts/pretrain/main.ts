@@ -15,6 +15,7 @@ import { Tokenizer } from '@huggingface/tokenizers'
 import { SingleBar } from 'cli-progress'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
 import { loadWeights, readModel, saveWeights, writeModel } from '../../trainer/models/directory.ts'
+import { gpt2 } from '../../trainer/models/gpt2.ts'
 import { initialModel } from '../../trainer/models/init.ts'
 import { answers, statistics, type Answer } from './answers.ts'
 import { corpus } from './corpus.ts'
@@ -65,9 +66,10 @@ const encode = rememberingEncoder(tokenizer)
 
 // Two threads wait for each other on a machine that has other work to do: there, --threads 1 is twice as fast.
 const engine = await openOnnx(values.threads === undefined ? {} : { threads: positive('threads', values.threads) })
-loadWeights(engine.states, values.from === undefined ? initialModel(DEMO, seed) : await readModel(values.from))
-const measured = { engine, config: DEMO, encode, seed }
-const save = async (): Promise<void> => writeModel(out, await saveWeights(engine, DEMO))
+const start = values.from === undefined ? initialModel(gpt2(DEMO), seed) : await readModel(values.from)
+loadWeights(engine.states, start)
+const measured = { engine, model: start, encode, seed }
+const save = async (): Promise<void> => writeModel(out, await saveWeights(engine, start))
 
 const started = performance.now()
 const elapsed = (): number => (performance.now() - started) / 1000
@@ -93,7 +95,7 @@ await learn({
   },
 })
 bar.stop()
-const model = sharpened(await saveWeights(engine, DEMO), sharpness)
+const model = sharpened(await saveWeights(engine, start), sharpness)
 loadWeights(engine.states, model)
 await writeModel(out, model)
 
@@ -107,8 +109,8 @@ function show(title: string, given: readonly Answer[]): void {
 
 const perplexity = await heldOutPerplexity({ ...measured, seed: seed + 1 })
 console.log(`held-out perplexity ${perplexity.toFixed(3)} per answer token, ${Math.round(elapsed())} s`)
-const sampled = await answers(heldOutPrompts(seed, 100), { engine, config: DEMO, tokenizer, temperature: 1, seed })
-const greedy = await answers(heldOutPrompts(seed, 64), { engine, config: DEMO, tokenizer, temperature: 0, seed })
+const sampled = await answers(heldOutPrompts(seed, 100), { engine, model: start, tokenizer, temperature: 1, seed })
+const greedy = await answers(heldOutPrompts(seed, 64), { engine, model: start, tokenizer, temperature: 0, seed })
 for (const { prompt, text, rating } of sampled.slice(0, 12)) {
   console.log(`\n  ${prompt}\n  > ${text}\n    compassion ${rating.compassion.toFixed(2)}, usefulness ${rating.usefulness.toFixed(2)}${rating.readable ? '' : ', NOT readable'}`)
 }

@@ -3,15 +3,15 @@
  * gain and bias are multiplied, and with them every logit, since the head is the tied embedding and
  * has no bias. It takes away the thin tail of wrong tokens that a short training leaves.
  */
-import type { Gpt2Model } from '../../trainer/models/directory.ts'
+import type { Model } from '../../trainer/models/directory.ts'
 
 const FINAL_NORM = ['transformer.ln_f.weight', 'transformer.ln_f.bias']
 
 /** A copy; `factor` is 1 or more. */
-export function sharpened({ config, weights }: Gpt2Model, factor: number): Gpt2Model {
+export function sharpened({ architecture, weights }: Model, factor: number): Model {
   if (!(factor >= 1)) throw new Error(`sharpened: the factor is ${factor}`)
   const scaled = [...weights].map(([name, { shape, data }]) => {
     return [name, { shape, data: FINAL_NORM.includes(name) ? data.map((value) => factor * value) : data }] as const
   })
-  return { config, weights: new Map(scaled) }
+  return { architecture, weights: new Map(scaled) }
 }

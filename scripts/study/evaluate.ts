@@ -10,7 +10,7 @@ import { heldOutPrompts, trainPrompts } from '../pretrain/prompts.ts'
 import { rate } from '../pretrain/oracle.ts'
 import type { Checkpoint } from '../../trainer/checkpoint.ts'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
-import { gpt2Parameters } from '../../trainer/models/gpt2.ts'
+import { heldParameters } from '../../trainer/models/architecture.ts'
 import { loadWeights, readModel } from '../../trainer/models/directory.ts'
 import { openPromptTokenizer } from '../../trainer/prompt-tokenizer.ts'
 import { readPrompts } from '../../trainer/prompts.ts'
@@ -67,7 +67,7 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
   const promptIds = prompts.map(tokenizer.encodePrompt)
 
   const load = ({ tensors }: Checkpoint) => {
-    for (const [name, shape] of gpt2Parameters(model.config, POLICY)) {
+    for (const [name, shape] of heldParameters({ architecture: model.architecture, prefix: POLICY })) {
       const tensor = tensors.get(SAVED + name)
       if (!(tensor?.data instanceof Float32Array)) throw new Error(`the checkpoint lacks ${SAVED}${name}`)
       engine.states.set(name, shape, tensor.data)

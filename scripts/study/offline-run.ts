@@ -66,7 +66,7 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
   const prompts = await readPrompts(options.modelDir)
   const engine = await openOnnx({ threads: options.threads })
   const learner = openLearner({ engine, model, config, seed })
-  const rewardModel = openRewardModel(options.rewardModel, 2 * model.config.width, seed)
+  const rewardModel = openRewardModel(options.rewardModel, 2 * model.architecture.width, seed)
   const held = heldOutPrompts(1, 64)
 
   const answer = async (asked: readonly string[], stream: number): Promise<Rollout[]> => {

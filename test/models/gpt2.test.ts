@@ -3,15 +3,15 @@ import { fileURLToPath } from 'node:url'
 import { Graph, gradients } from '../../trainer/graph/index.ts'
 import type { Engine } from '../../trainer/engines/engine.ts'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
-import { loadWeights, readModel, type Gpt2Model } from '../../trainer/models/directory.ts'
+import { loadWeights, readModel, type Model } from '../../trainer/models/directory.ts'
 import { languageModelLoss, openFit } from '../../trainer/models/fit.ts'
-import { gpt2Hidden, gpt2Logits, gpt2Parameters, tokenFeeds, tokenInputs } from '../../trainer/models/gpt2.ts'
+import { hiddenStates, nextLogits, tokenFeeds, tokenInputs } from '../../trainer/models/forward.ts'
 import { readSafetensors, type SafetensorsFile } from '../../trainer/models/safetensors.ts'
 
 // See test/fixtures/gpt2-tiny/README.md: what PyTorch and transformers compute.
 const directory = fileURLToPath(new URL('../fixtures/gpt2-tiny', import.meta.url))
 let engine: Engine
-let model: Gpt2Model
+let model: Model
 let expected: SafetensorsFile
 
 beforeAll(async () => {
@@ -26,12 +26,12 @@ describe('GPT-2 against PyTorch', () => {
     const [batch = 0, length = 0] = expected.int32('input_ids').shape
     const mask = expected.int32('attention_mask').data
     const graph = new Graph()
-    graph.output('logits', gpt2Logits(graph, model.config, gpt2Hidden(graph, model.config, tokenInputs(graph, batch, length))))
+    graph.output('logits', nextLogits(graph, model, hiddenStates(graph, model, tokenInputs(graph, batch, length))))
     loadWeights(engine.states, model)
     const program = await engine.compile(graph)
     const logits = (await program.run({ ...tokenFeeds(expected.int32('input_ids').data, mask, length) })).float32('logits')
     const wanted = expected.float32('logits').data
-    const vocab = model.config.vocabSize
+    const vocab = model.architecture.vocabSize
     const errors = Array.from(wanted, (value, i) => mask[Math.floor(i / vocab)] ? Math.abs(value - (logits[i] ?? NaN)) : 0)
     expect(Math.max(...errors)).toBeLessThan(2e-4)
     expect(mask.filter(entry => entry === 0).length).toBeGreaterThan(0)
@@ -41,8 +41,8 @@ describe('GPT-2 against PyTorch', () => {
   test('the loss agrees to 1e-5 and every gradient to 1e-3 of its largest entry', async () => {
     const { shape: [batch = 0, length = 0], data: ids } = expected.int32('train_ids')
     const graph = new Graph()
-    const loss = languageModelLoss(graph, model.config, tokenInputs(graph, batch, length))
-    const names = [...gpt2Parameters(model.config)]
+    const loss = languageModelLoss(graph, model, tokenInputs(graph, batch, length))
+    const names = [...model.architecture.parameters]
     const slopes = gradients(loss, names.map(([name, shape]) => graph.state(name, shape)))
     graph.output('loss', loss)
     slopes.forEach((slope, i) => graph.output(`grad.${names[i]?.[0]}`, slope))
@@ -58,9 +58,9 @@ describe('GPT-2 against PyTorch', () => {
     const { shape: [batch = 0, length = 0], data: ids } = expected.int32('train_ids')
     loadWeights(engine.states, model)
     const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradientNorm: 0 }
-    const fit = await openFit(engine, { config: model.config, batch, length, optimizer })
+    const fit = await openFit(engine, { model, batch, length, optimizer })
     for (let step = 0; step < 3; step++) await fit.step({ ids, mask: new Int32Array(ids.length).fill(1) }, 1e-3)
-    for (const name of gpt2Parameters(model.config).keys()) {
+    for (const name of model.architecture.parameters.keys()) {
       expect(relativeError(await engine.states.get(name), expected.float32(`adamw3.${name}`).data), name).toBeLessThan(1e-3)
     }
     await fit.close()

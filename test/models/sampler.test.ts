@@ -3,15 +3,15 @@ import { fileURLToPath } from 'node:url'
 import { Graph, logSoftmax, mul } from '../../trainer/graph/index.ts'
 import type { Engine } from '../../trainer/engines/engine.ts'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
-import { loadWeights, readModel, type Gpt2Model } from '../../trainer/models/directory.ts'
-import { gpt2Hidden, gpt2Logits, tokenFeeds, tokenInputs } from '../../trainer/models/gpt2.ts'
+import { loadWeights, readModel, type Model } from '../../trainer/models/directory.ts'
+import { hiddenStates, nextLogits, tokenFeeds, tokenInputs } from '../../trainer/models/forward.ts'
 import { readSafetensors } from '../../trainer/models/safetensors.ts'
 import { openSampler, type Sample, type Sampler } from '../../trainer/models/sampler.ts'
 
 // See test/fixtures/gpt2-tiny/README.md.
 const directory = fileURLToPath(new URL('../fixtures/gpt2-tiny', import.meta.url))
 let engine: Engine
-let model: Gpt2Model
+let model: Model
 let sampler: Sampler
 
 beforeAll(async () => {
@@ -26,7 +26,7 @@ afterAll(async () => {
 })
 
 const prompts = [[5], [7, 9, 11, 2, 4, 100, 198], [3, 3, 3], Array.from({ length: 19 }, (_, i) => i * 10)]
-const request = { prompts, seeds: [1, 2, 3, 4], maxNewTokens: 14, temperature: 0.8, eosToken: null }
+const request = { prompts, seeds: [1, 2, 3, 4], maxNewTokens: 14, temperature: 0.8, stopTokens: [] }
 
 describe('sampling', () => {
   test('a greedy continuation through the cache is the one transformers gives', async () => {
@@ -56,7 +56,7 @@ describe('sampling', () => {
   test('a sequence ends at the end token, and its neighbours go on unchanged', async () => {
     const free = await sampler.sample(request)
     const eosToken = free[1]?.tokens[4] ?? -1
-    const ended = await sampler.sample({ ...request, eosToken })
+    const ended = await sampler.sample({ ...request, stopTokens: [eosToken] })
     ended.forEach((sample, i) => {
       const whole = Array.from(free[i]?.tokens ?? [])
       const end = whole.indexOf(eosToken)
@@ -79,7 +79,7 @@ describe('sampling', () => {
 
   test('sampling stops at the context, however many tokens were asked for', async () => {
     const [sample] = await sampler.sample({ ...request, prompts: [Array.from({ length: 60 }, () => 1)], seeds: [1], maxNewTokens: 30 })
-    expect(sample?.tokens.length).toBe(model.config.context - 60)
+    expect(sample?.tokens.length).toBe(model.architecture.context - 60)
   })
 
   test('an abort stops sampling before the next token, and the sampler stays usable', async () => {
@@ -159,20 +159,20 @@ async function fullLogProbs(samples: readonly Sample[], temperature: number): Pr
 
 /** Every position's log-probabilities, of left-padded rows. */
 async function fullRows(rows: readonly (readonly number[])[], temperature: number): Promise<Float32Array[][]> {
-  const { config } = model
+  const { vocabSize } = model.architecture
   const length = Math.max(...rows.map(row => row.length))
   const padding = rows.map(row => length - row.length)
   const ids = Int32Array.from(rows.flatMap((row, i) => [...Array.from({ length: padding[i] ?? 0 }, () => 0), ...row]))
   const mask = Int32Array.from(padding.flatMap(before => Array.from({ length }, (_, t) => t < before ? 0 : 1)))
   const graph = new Graph()
   const scale = graph.input('scale', [])
-  const logits = gpt2Logits(graph, config, gpt2Hidden(graph, config, tokenInputs(graph, rows.length, length)))
+  const logits = nextLogits(graph, model, hiddenStates(graph, model, tokenInputs(graph, rows.length, length)))
   graph.output('logProbs', logSoftmax(mul(logits, scale)))
   const program = await engine.compile(graph)
   const values = (await program.run({ ...tokenFeeds(ids, mask, length), scale: 1 / temperature })).float32('logProbs')
   await program.dispose()
   return rows.map((row, i) => row.map((_, t) => {
-    const at = (i * length + (padding[i] ?? 0) + t) * config.vocabSize
-    return values.slice(at, at + config.vocabSize)
+    const at = (i * length + (padding[i] ?? 0) + t) * vocabSize
+    return values.slice(at, at + vocabSize)
   }))
 }

@@ -8,8 +8,7 @@ import { answers, statistics } from '../../scripts/pretrain/answers.ts'
 import { heldOutPrompts } from '../../scripts/pretrain/prompts.ts'
 import type { Engine } from '../../trainer/engines/engine.ts'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
-import type { Gpt2Config } from '../../trainer/models/config.ts'
-import { loadWeights, readModel } from '../../trainer/models/directory.ts'
+import { loadWeights, readModel, type Model } from '../../trainer/models/directory.ts'
 
 const demo = fileURLToPath(new URL('../../models/demo', import.meta.url))
 const read = (name: string): object => JSON.parse(readFileSync(join(demo, name), 'utf8')) as object
@@ -17,12 +16,11 @@ const read = (name: string): object => JSON.parse(readFileSync(join(demo, name),
 describe('the committed demo model', () => {
   const tokenizer = new Tokenizer(read('tokenizer.json'), read('tokenizer_config.json'))
   let engine: Engine
-  let config: Gpt2Config
+  let model: Model
 
   beforeAll(async () => {
     engine = await openOnnx()
-    const model = await readModel(demo)
-    config = model.config
+    model = await readModel(demo)
     loadWeights(engine.states, model)
   })
   afterAll(() => engine.close())
@@ -34,7 +32,7 @@ describe('the committed demo model', () => {
 
   it('answers prompts it has not seen readably, on topic, in mixed tones around one half', async () => {
     const { temperature } = z.object({ temperature: z.number() }).parse(read('generation_config.json'))
-    const given = await answers(heldOutPrompts(11, 64), { engine, config, tokenizer, temperature, seed: 11 })
+    const given = await answers(heldOutPrompts(11, 64), { engine, model, tokenizer, temperature, seed: 11 })
     const { readable, compassion, compassionDeviation } = statistics(given)
     expect(readable).toBeGreaterThanOrEqual(0.9)
     expect(compassion).toBeGreaterThan(0.4)
@@ -43,7 +41,7 @@ describe('the committed demo model', () => {
   })
 
   it('answers readably when it always says the likeliest word', async () => {
-    const given = await answers(heldOutPrompts(12, 32), { engine, config, tokenizer, temperature: 0, seed: 12 })
+    const given = await answers(heldOutPrompts(12, 32), { engine, model, tokenizer, temperature: 0, seed: 12 })
     expect(statistics(given).readable).toBeGreaterThanOrEqual(0.85)
   })
 })

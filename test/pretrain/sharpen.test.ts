@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { DEMO } from '../../scripts/pretrain/model-files.ts'
 import { sharpened } from '../../scripts/pretrain/sharpen.ts'
+import { gpt2 } from '../../trainer/models/gpt2.ts'
 import { initialModel } from '../../trainer/models/init.ts'
 
 describe('sharpening', () => {
   it('multiplies the last norm and nothing else, in a copy', () => {
-    const model = initialModel({ ...DEMO, layers: 1, width: 8, inner: 32, vocabSize: 16 }, 1)
+    const model = initialModel(gpt2({ ...DEMO, layers: 1, width: 8, inner: 32, vocabSize: 16 }), 1)
     const { weights } = sharpened(model, 1.25)
     for (const [name, { data }] of model.weights) {
       const factor = name.startsWith('transformer.ln_f.') ? 1.25 : 1

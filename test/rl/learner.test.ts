@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Engine } from '../../trainer/engines/engine.ts'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
-import type { Gpt2Config } from '../../trainer/models/config.ts'
+import { gpt2 } from '../../trainer/models/gpt2.ts'
 import { initialModel } from '../../trainer/models/init.ts'
 import type { LearnerConfig } from '../../trainer/rl/config.ts'
 import { LEARNER_DEFAULTS } from '../../trainer/rl/defaults.ts'
@@ -11,7 +11,7 @@ import { seedOf } from '../../trainer/rl/random.ts'
 import type { Rollout } from '../../trainer/rl/rollout.ts'
 import type { LearnerState } from '../../trainer/rl/state.ts'
 
-const model: Gpt2Config = {
+const model = gpt2({
   vocabSize: 32,
   context: 32,
   width: 32,
@@ -22,7 +22,7 @@ const model: Gpt2Config = {
   bosToken: 0,
   eosToken: 0,
   padToken: 0,
-}
+})
 const WANTED = 7
 const config: LearnerConfig = { ...LEARNER_DEFAULTS, maxNewTokens: 12, miniBatchSize: 16, learningRate: 3e-3, klCoefficient: 0.01, stopKL: 0, klCeiling: 0 }
 const prompts = Array.from({ length: 32 }, (_, i) => [1 + (i % 5), 8, 9 + (i % 3)])
@@ -34,7 +34,7 @@ beforeAll(async () => {
 afterAll(() => engine.close())
 
 const open = (over: Partial<LearnerConfig> = {}, seed = 3): Learner =>
-  openLearner({ engine, model: { config: model, weights: initialModel(model, 1).weights }, config: { ...config, ...over }, seed })
+  openLearner({ engine, model: initialModel(model, 1), config: { ...config, ...over }, seed })
 
 async function rollouts(learner: Learner, step: number): Promise<Rollout[]> {
   const sampled = await learner.sample(prompts, { seeds: prompts.map((_, i) => seedOf(11, step, i)) })

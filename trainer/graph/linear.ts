@@ -41,11 +41,13 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   })
 }
 
-/** `x w + b`: x [..., in], w [in, out], b [out]. */
-export function linear(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
-  if (!sameShape(bias.shape, weight.shape.slice(1))) throw new Error(`linear: bias [${bias.shape}] does not fit weight [${weight.shape}]`)
+/** `x w + b`: x [..., in], w [in, out] (or, `transposed`, [out, in]), b [out] or none. */
+export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null, { transposed = false } = {}): Tensor {
+  const width = last(weight.shape, transposed ? 2 : 1)
+  if (bias && !sameShape(bias.shape, [width])) throw new Error(`linear: bias [${bias.shape}] does not fit weight [${weight.shape}]`)
   const flat = reshape(x, [-1, last(x.shape, 1)]) // [..., in] -> [rows, in]
-  return reshape(add(matmul(flat, weight), bias), [...x.shape.slice(0, -1), last(weight.shape, 1)])
+  const product = matmul(flat, weight, { transposeB: transposed })
+  return reshape(bias ? add(product, bias) : product, [...x.shape.slice(0, -1), width])
 }
 
 function last(shape: Shape, back: number): number {

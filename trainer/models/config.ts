@@ -1,60 +1,45 @@
-/** What a Hugging Face `config.json` says about a GPT-2 model. */
+/** A Hugging Face `config.json`: which architecture it describes. */
 import { z } from 'zod'
-import { exactDiv } from '../graph/index.ts'
+import type { Architecture } from './architecture.ts'
+import { gpt2 } from './gpt2.ts'
+import { gpt2Config, gpt2Schema } from './gpt2-config.ts'
 
-export interface Gpt2Config {
-  vocabSize: number
-  /** Longest sequence, in tokens. */
-  context: number
-  width: number
-  layers: number
-  heads: number
-  /** Width of the MLP's hidden layer. */
-  inner: number
-  epsilon: number
-  bosToken: number | null
-  eosToken: number | null
-  padToken: number | null
+type Json = Readonly<Record<string, unknown>>
+
+/** By `model_type`. Each throws where a field is missing or says something that the family's graph does not do. */
+const families: Readonly<Record<string, (json: Json) => Architecture>> = {
+  gpt2: json => gpt2(gpt2Config(gpt2Schema.parse(json)), json),
 }
 
-const token = z.int().nonnegative().nullish()
-const schema = z.looseObject({
-  model_type: z.literal('gpt2'),
-  vocab_size: z.int().positive(),
-  n_positions: z.int().positive(),
-  n_embd: z.int().positive(),
-  n_layer: z.int().positive(),
-  n_head: z.int().positive(),
-  n_inner: z.int().positive().nullish(),
-  activation_function: z.enum(['gelu_new', 'gelu_pytorch_tanh']),
-  layer_norm_epsilon: z.number().positive(),
-  tie_word_embeddings: z.literal(true).optional(),
-  scale_attn_weights: z.literal(true).optional(),
-  scale_attn_by_inverse_layer_idx: z.literal(false).optional(),
-  bos_token_id: token, eos_token_id: token, pad_token_id: token,
-})
-
-/** Parses `config.json`'s text; throws, naming `path` and the fields, where the model is another one than GPT-2. */
-export function parseConfig(json: string, path: string): Gpt2Config {
-  const parsed = schema.safeParse(JSON.parse(json))
-  if (!parsed.success) throw new Error(`${path} is not a supported GPT-2: ${z.prettifyError(parsed.error)}`)
-  const c = parsed.data
-  exactDiv(c.n_embd, c.n_head, `${path}: n_embd by n_head`)
-  return {
-    vocabSize: c.vocab_size, context: c.n_positions, width: c.n_embd, layers: c.n_layer, heads: c.n_head,
-    inner: c.n_inner ?? 4 * c.n_embd, epsilon: c.layer_norm_epsilon,
-    bosToken: c.bos_token_id ?? null, eosToken: c.eos_token_id ?? null, padToken: c.pad_token_id ?? null,
+/** Parses `config.json`'s text; throws, naming `path` and the fields, where the model is none that is supported. */
+export function parseConfig(text: string, path: string): Architecture {
+  const json = parseObject(text, path)
+  const { model_type: type } = json
+  const family = typeof type === 'string' && Object.hasOwn(families, type) ? families[type] : undefined
+  if (!family) throw new Error(`${path}: model_type ${JSON.stringify(type)} is not supported; it must be one of ${Object.keys(families).join(', ')}`)
+  try {
+    return family(json)
+  } catch (error) {
+    if (error instanceof z.ZodError) throw new Error(`${path} is not a supported ${String(type)} model: ${z.prettifyError(error)}`)
+    throw error
   }
 }
 
-/** The `config.json` that Hugging Face's transformers reads back. */
-export function formatConfig(config: Gpt2Config, dtype: 'float32' | 'float16' = 'float32'): string {
-  return JSON.stringify({
-    architectures: ['GPT2LMHeadModel'], model_type: 'gpt2', dtype,
-    vocab_size: config.vocabSize, n_positions: config.context, n_embd: config.width, n_layer: config.layers, n_head: config.heads,
-    n_inner: config.inner === 4 * config.width ? null : config.inner, activation_function: 'gelu_new', layer_norm_epsilon: config.epsilon,
-    attn_pdrop: 0, embd_pdrop: 0, resid_pdrop: 0, initializer_range: 0.02,
-    scale_attn_weights: true, scale_attn_by_inverse_layer_idx: false, tie_word_embeddings: true,
-    bos_token_id: config.bosToken, eos_token_id: config.eosToken, pad_token_id: config.padToken,
-  }, null, 2)
+/** The text of `config.json` for weights of another type than they were read from. */
+export function formatConfig({ config }: Architecture, dtype: 'float32' | 'float16' = 'float32'): string {
+  // transformers 4 reads the older name.
+  const { torch_dtype: _, ...rest } = config
+  return JSON.stringify({ ...rest, dtype }, null, 2)
+}
+
+function parseObject(text: string, path: string): Json {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (cause) {
+    throw new Error(`${path} is not JSON`, { cause })
+  }
+  const object = z.record(z.string(), z.unknown()).safeParse(json)
+  if (!object.success) throw new Error(`${path} holds no JSON object`)
+  return object.data
 }

@@ -1,8 +1,8 @@
 /** Language-model training: next-token cross entropy, clipping and AdamW as one compiled graph. */
-import { adamW, adamWInputs, div, Graph, gradients, maximum, momentNames, mul, neg, cast, reduceSum, slice, type AdamWOptions } from '../graph/index.ts'
+import { adamW, adamWInputs, div, Graph, gradients, maximum, momentNames, mul, neg, cast, reduceSum, slice, type AdamWOptions, type Tensor } from '../graph/index.ts'
 import type { Engine } from '../engines/engine.ts'
-import type { Gpt2Config } from './config.ts'
-import { gpt2Hidden, gpt2LogProbs, gpt2Parameters, tokenFeeds, tokenInputs } from './gpt2.ts'
+import { heldParameters, type HeldModel } from './architecture.ts'
+import { hiddenStates, nextLogProbs, tokenFeeds, tokenInputs, type Tokens } from './forward.ts'
 
 /** Rows of `length` tokens: ids and mask [B · T]; a masked token is neither seen nor learnt. */
 export interface Rows { ids: Int32Array; mask: Int32Array }
@@ -18,12 +18,11 @@ export interface Fit {
 }
 
 export interface FitOptions {
-  config: Gpt2Config
+  /** What is trained, under its states' names. */
+  model: HeldModel
   batch: number
   length: number
   optimizer: AdamWOptions
-  /** Where the weights live among the engine's states. */
-  prefix?: string
   /** Steps already done, when training resumes. */
   steps?: number
 }
@@ -32,11 +31,11 @@ export interface FitOptions {
 export const pretraining: AdamWOptions = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradientNorm: 1 }
 
 /** Compiles the step. Moments that the engine does not hold yet start at zero. */
-export async function openFit(engine: Engine, { config, batch, length, optimizer, prefix = '', steps = 0 }: FitOptions): Promise<Fit> {
+export async function openFit(engine: Engine, { model, batch, length, optimizer, steps = 0 }: FitOptions): Promise<Fit> {
   const graph = new Graph()
   const tokens = tokenInputs(graph, batch, length)
-  const loss = languageModelLoss(graph, config, tokens, prefix)
-  const names = [...gpt2Parameters(config, prefix)]
+  const loss = languageModelLoss(graph, model, tokens)
+  const names = [...heldParameters(model)]
   const parameters = names.map(([name, shape]) => graph.state(name, shape))
   const slopes = gradients(loss, parameters)
   const descents = names.flatMap(([name], i) => slopes.slice(i, i + 1).map(gradient => ({ name, gradient })))
@@ -63,10 +62,10 @@ export async function openFit(engine: Engine, { config, batch, length, optimizer
 }
 
 /** Mean of -log p(next token) over every pair of real neighbours; a scalar. */
-export function languageModelLoss(graph: Graph, config: Gpt2Config, tokens: ReturnType<typeof tokenInputs>, prefix = '') {
+export function languageModelLoss(graph: Graph, model: HeldModel, tokens: Tokens): Tensor {
   const length = tokens.ids.shape[1] ?? 0
-  const hidden = gpt2Hidden(graph, config, tokens, prefix)
-  const { logProbs } = gpt2LogProbs(graph, config, hidden, tokens.ids, prefix) // [B, T-1]
+  const hidden = hiddenStates(graph, model, tokens)
+  const { logProbs } = nextLogProbs(graph, model, hidden, tokens.ids) // [B, T-1]
   const real = cast(tokens.mask, 'float32')
   const counts = mul(slice(real, 1, 0, length - 1), slice(real, 1, 1, length)) // [B, T-1]
   return neg(div(reduceSum(mul(logProbs, counts)), maximum(reduceSum(counts), 1)))

@@ -13,7 +13,7 @@
  */
 import type { Engine, Program } from '../engines/engine.ts'
 import { drawToken, greedyToken } from './choose.ts'
-import type { Gpt2Config } from './config.ts'
+import type { Architecture, HeldModel } from './architecture.ts'
 import { cacheStates, decodeGraph, prefillGraph, type DecodingShape } from './decoding.ts'
 import { uniformAt } from './random.ts'
 
@@ -27,8 +27,8 @@ export interface SamplingRequest {
   temperature: number
   topK?: number
   topP?: number
-  /** A sequence ends with this token, which is part of it; null for none. */
-  eosToken: number | null
+  /** A sequence ends with the first of these tokens, which is part of it. */
+  stopTokens: readonly number[]
   /** Called for every token as it is drawn; `index` is the prompt's, `position` counts the new tokens from 0. */
   onToken?: (index: number, token: number, position: number) => void
   /** Sampling rejects with the signal's reason before the next token. */
@@ -56,8 +56,9 @@ const maxShapes = 6
 
 interface Compiled { shape: DecodingShape; prefill: Program; decode: Program }
 
-/** Samples from the weights that the engine holds under `prefix`. */
-export function openSampler(engine: Engine, { config, prefix = '' }: { config: Gpt2Config; prefix?: string }): Sampler {
+/** Samples from the weights that the engine holds. */
+export function openSampler(engine: Engine, model: HeldModel): Sampler {
+  const { architecture } = model
   const compiled = new Map<string, Compiled>()
   let busy = false
   return {
@@ -65,7 +66,7 @@ export function openSampler(engine: Engine, { config, prefix = '' }: { config: G
       if (busy) throw new Error('sample: a batch is being sampled already')
       busy = true
       try {
-        return await sampleBatch(await programsFor(shapeOf(request, config)), request, config)
+        return await sampleBatch(await programsFor(shapeOf(request, architecture)), request, architecture)
       } finally {
         busy = false
       }
@@ -80,8 +81,8 @@ export function openSampler(engine: Engine, { config, prefix = '' }: { config: G
     const key = `${shape.batch} ${shape.prompt} ${shape.window}`
     const entry = compiled.get(key) ?? {
       shape,
-      prefill: await engine.compile(prefillGraph(config, shape, prefix)),
-      decode: await engine.compile(decodeGraph(config, shape, prefix)),
+      prefill: await engine.compile(prefillGraph(model, shape)),
+      decode: await engine.compile(decodeGraph(model, shape)),
     }
     compiled.delete(key)
     compiled.set(key, entry) // the last is the one used last
@@ -90,7 +91,7 @@ export function openSampler(engine: Engine, { config, prefix = '' }: { config: G
       compiled.delete(oldest[0])
       await free(oldest[1])
     }
-    const cache = cacheStates(config, shape)
+    const cache = cacheStates(architecture, shape)
     // What a diverged model left behind must not reach this batch: 0 · NaN is NaN.
     for (const name of cache.names) engine.states.zero(name, cache.shape)
     return entry
@@ -99,11 +100,11 @@ export function openSampler(engine: Engine, { config, prefix = '' }: { config: G
   async function free({ shape, prefill, decode }: Compiled): Promise<void> {
     await prefill.dispose()
     await decode.dispose()
-    for (const name of cacheStates(config, shape).names) if (engine.states.has(name)) engine.states.delete(name)
+    for (const name of cacheStates(architecture, shape).names) if (engine.states.has(name)) engine.states.delete(name)
   }
 }
 
-async function sampleBatch({ shape, prefill, decode }: Compiled, request: SamplingRequest, { context, vocabSize }: Gpt2Config): Promise<Sample[]> {
+async function sampleBatch({ shape, prefill, decode }: Compiled, request: SamplingRequest, { context, vocabSize }: Architecture): Promise<Sample[]> {
   const { prompts, signal, temperature } = request
   const rows = prompts.map((prompt, index) => openRow(request, index, Math.min(request.maxNewTokens, context - prompt.length)))
   const scale = { inverseTemperature: temperature === 0 ? 1 : 1 / temperature }
@@ -122,12 +123,12 @@ async function sampleBatch({ shape, prefill, decode }: Compiled, request: Sampli
 }
 
 /** One sequence as it grows. */
-function openRow({ prompts, seeds, temperature, topK = 0, topP = 1, eosToken, onToken }: SamplingRequest, index: number, limit: number) {
+function openRow({ prompts, seeds, temperature, topK = 0, topP = 1, stopTokens, onToken }: SamplingRequest, index: number, limit: number) {
   const promptLength = prompts[index]?.length ?? 0
   const seed = seeds[index] ?? 0
   const tokens: number[] = []
   const logProbs: number[] = []
-  const ended = (): boolean => eosToken !== null && tokens.at(-1) === eosToken
+  const ended = (): boolean => stopTokens.includes(tokens.at(-1) ?? -1)
   const done = (): boolean => ended() || tokens.length >= limit
   return {
     done,
@@ -145,7 +146,7 @@ function openRow({ prompts, seeds, temperature, topK = 0, topP = 1, eosToken, on
   }
 }
 
-function shapeOf({ prompts, seeds, maxNewTokens, temperature }: SamplingRequest, { context, vocabSize }: Gpt2Config): DecodingShape {
+function shapeOf({ prompts, seeds, maxNewTokens, temperature }: SamplingRequest, { context, vocabSize }: Architecture): DecodingShape {
   if (prompts.length === 0) throw new Error('sample: no prompts')
   if (seeds.length !== prompts.length) throw new Error(`sample: ${prompts.length} prompts and ${seeds.length} seeds`)
   if (!Number.isInteger(maxNewTokens) || maxNewTokens < 1) throw new Error(`sample: maxNewTokens is ${maxNewTokens}`)

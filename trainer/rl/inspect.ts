@@ -1,6 +1,6 @@
 import { Graph, gather, reshape } from '../graph/index.ts'
 import type { Engine, Program } from '../engines/engine.ts'
-import type { Gpt2Config } from '../models/config.ts'
+import type { Architecture } from '../models/architecture.ts'
 import { layOut, shapeOf, unpadRows, type BatchShape } from './layout.ts'
 import { POLICY, REFERENCE, entropyGraph, policyFeeds, policyGraph, valueGraph } from './policy.ts'
 import type { ReferenceView, Rollout } from './rollout.ts'
@@ -24,21 +24,21 @@ export interface Inspector {
  * One graph serves both the policy and the reference: the same arithmetic under other state names,
  * so that at the start of a run their log-probabilities agree to the bit.
  */
-export function openInspector(engine: Engine, config: Gpt2Config, temperature: number, rows: number, pause: () => Promise<void>): Inspector {
+export function openInspector(engine: Engine, architecture: Architecture, temperature: number, rows: number, pause: () => Promise<void>): Inspector {
   const programs = new Map<string, Promise<{ policy: Program; reference: Program }>>()
 
   const programsFor = (shape: BatchShape) => {
     const key = `${shape.length}/${shape.responses}`
     const known = programs.get(key)
     if (known) return known
-    const compiled = compile(engine, config, shape, temperature)
+    const compiled = compile(engine, architecture, shape, temperature)
     programs.set(key, compiled)
     return compiled
   }
 
   async function* batches(rollouts: readonly Rollout[], which: 'policy' | 'reference') {
     if (rollouts.length === 0) return
-    const shape = shapeOf(rollouts, rows, config.context)
+    const shape = shapeOf(rollouts, rows, architecture.context)
     const program = (await programsFor(shape))[which]
     for (let start = 0; start < rollouts.length; start += rows) {
       const part = rollouts.slice(start, start + rows)
@@ -63,7 +63,7 @@ export function openInspector(engine: Engine, config: Gpt2Config, temperature: n
       const views: ReferenceView[] = []
       for await (const { shape, lengths, outputs } of batches(rollouts, 'reference')) {
         const logprobs = unpadRows(outputs.float32('logprobs'), lengths, shape)
-        const { width } = config
+        const { width } = architecture
         const states = outputs.float32('states') // [B, R, C]
         const last = outputs.float32('last') // [B, C]
         lengths.forEach((count, i) => {
@@ -84,16 +84,16 @@ export function openInspector(engine: Engine, config: Gpt2Config, temperature: n
   }
 }
 
-async function compile(engine: Engine, config: Gpt2Config, shape: BatchShape, temperature: number) {
+async function compile(engine: Engine, architecture: Architecture, shape: BatchShape, temperature: number) {
   const { rows, responses } = shape
   const graph = new Graph()
-  const { residual, hidden, sources, logits, logprobs } = policyGraph(graph, config, shape, temperature)
+  const { residual, hidden, sources, logits, logprobs } = policyGraph(graph, architecture, shape, temperature)
   graph.output('logprobs', logprobs)
-  graph.output('values', valueGraph(graph, config, sources, shape))
+  graph.output('values', valueGraph(graph, architecture, sources, shape))
   graph.output('entropies', entropyGraph(logits, shape))
 
   const states = gather(residual, graph.input('targets', [rows * responses], 'int32')) // [B·T, C] -> [B·R, C]
-  graph.output('states', reshape(states, [rows, responses, config.width]))
+  graph.output('states', reshape(states, [rows, responses, architecture.width]))
   graph.output('last', gather(hidden, graph.input('last', [rows], 'int32'))) // [B·T, C] -> [B, C]
   const policy = await engine.compile(graph)
   const reference = policy.withStates((name) => (name.startsWith(POLICY) ? REFERENCE + name.slice(POLICY.length) : name))

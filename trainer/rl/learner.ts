@@ -1,7 +1,7 @@
 /** PPO on a policy that an engine holds: the surface of which the live loop is made. */
 import type { Engine } from '../engines/engine.ts'
 import { exactDiv } from '../graph/index.ts'
-import { loadWeights, saveWeights, type Gpt2Model, type Weights } from '../models/directory.ts'
+import { loadWeights, saveWeights, type Model, type Weights } from '../models/directory.ts'
 import { openSampler } from '../models/sampler.ts'
 import { buildBatch } from './batch.ts'
 import { batchConfig, klControl, type LearnerConfig } from './config.ts'
@@ -20,7 +20,7 @@ export interface LearnerDeps {
   /** Holds states under `policy/`, `reference/`, `adam.…/policy/`; shared with nobody else under these names. */
   engine: Engine
   /** Where the policy starts, and the reference for good. */
-  model: Gpt2Model
+  model: Model
   config: LearnerConfig
   seed: number
   /** Lets the event loop run; awaited between batches of work. */
@@ -88,16 +88,16 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
   const states = engine.states
   loadWeights(states, model, POLICY)
   loadWeights(states, model, REFERENCE)
-  for (const prefix of [POLICY, REFERENCE]) for (const [name, shape] of valueParameters(model.config, prefix)) states.zero(name, shape)
-  for (const [name, shape] of momentStates(model.config)) states.zero(name, shape)
-  const sampler = openSampler(engine, { config: model.config, prefix: POLICY })
-  const inspector = openInspector(engine, model.config, config.temperature, FORWARD_ROWS, pause)
-  const optimizer = openOptimizer(engine, model.config, config, pause)
+  for (const prefix of [POLICY, REFERENCE]) for (const [name, shape] of valueParameters(model.architecture, prefix)) states.zero(name, shape)
+  for (const [name, shape] of momentStates(model.architecture)) states.zero(name, shape)
+  const sampler = openSampler(engine, { architecture: model.architecture, prefix: POLICY })
+  const inspector = openInspector(engine, model.architecture, config.temperature, FORWARD_ROWS, pause)
+  const optimizer = openOptimizer(engine, model.architecture, config, pause)
   let version = 0
   let klCoefficient = config.klCoefficient
 
   return {
-    context: model.config.context,
+    context: model.architecture.context,
     get version() {
       return version
     },
@@ -111,7 +111,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
         seeds: options.seeds,
         maxNewTokens: options.maxNewTokens ?? config.maxNewTokens,
         temperature: options.temperature ?? config.temperature,
-        eosToken: model.config.eosToken,
+        stopTokens: model.architecture.eosTokens,
         onToken: options.onToken,
         signal: options.signal,
       })
@@ -143,7 +143,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
       const brake = klBrake(Math.max(statistics.kl, presentKl), config.klCeiling)
       const learningRate = brake * scheduledRate(config.learningRate, config.learningRateSchedule, version, config.totalSteps)
 
-      const undo = rollback(engine, model.config, optimizer)
+      const undo = rollback(engine, model.architecture, optimizer)
       const steps = await undo.unlessAborted(() => optimizer.run(experiences, { learningRate, seed: seedOf(seed, version), signal }))
       const metrics = metricsOf({
         batch: statistics,
@@ -160,20 +160,20 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
       return { metrics, advantages: experiences.map((e) => mean(e.advantages)) }
     },
 
-    exportState: () => exportStates(engine, model.config, { version, klCoefficient, optimizerSteps: optimizer.steps, seed }),
+    exportState: () => exportStates(engine, model.architecture, { version, klCoefficient, optimizerSteps: optimizer.steps, seed }),
     importState(state) {
       if (state.json.seed !== seed) throw new Error(`a state of seed ${state.json.seed} does not continue with seed ${seed}`)
-      importStates(engine, model.config, state)
+      importStates(engine, model.architecture, state)
       optimizer.steps = state.json.optimizerSteps
       version = state.json.version
       klCoefficient = state.json.klCoefficient
     },
-    policyWeights: async () => (await saveWeights(engine, model.config, POLICY)).weights,
+    policyWeights: async () => (await saveWeights(engine, { architecture: model.architecture, prefix: POLICY })).weights,
     async close() {
       await sampler.close()
       await inspector.close()
       await optimizer.close()
-      for (const own of [trainedStates(model.config), policyParameters(model.config, REFERENCE)]) {
+      for (const own of [trainedStates(model.architecture), policyParameters(model.architecture, REFERENCE)]) {
         for (const name of own.keys()) states.delete(name)
       }
     },

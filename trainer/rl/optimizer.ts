@@ -1,7 +1,7 @@
 /** The epochs of one update. */
 import type { Engine } from '../engines/engine.ts'
 import { exactDiv } from '../graph/index.ts'
-import type { Gpt2Config } from '../models/config.ts'
+import type { Architecture } from '../models/architecture.ts'
 import type { Experience } from './batch.ts'
 import { lossConfig, optimizerConfig, type LearnerConfig } from './config.ts'
 import { shapeOf, type BatchShape } from './layout.ts'
@@ -21,7 +21,7 @@ export interface Optimizer {
 /** Compiled shapes kept; the one unused longest goes first. */
 const MAX_SHAPES = 4
 
-export function openOptimizer(engine: Engine, model: Gpt2Config, config: LearnerConfig, pause: () => Promise<void>): Optimizer {
+export function openOptimizer(engine: Engine, architecture: Architecture, config: LearnerConfig, pause: () => Promise<void>): Optimizer {
   const rows = exactDiv(config.miniBatchSize, config.gradientAccumulationSteps, 'miniBatchSize by gradientAccumulationSteps')
   const compiled = new Map<string, TrainStep>()
 
@@ -30,7 +30,7 @@ export function openOptimizer(engine: Engine, model: Gpt2Config, config: Learner
     const step =
       compiled.get(key) ??
       (await openTrainStep(engine, shape, {
-        config: model,
+        architecture,
         loss: lossConfig(config),
         temperature: config.temperature,
         optimizer: optimizerConfig(config),
@@ -50,7 +50,7 @@ export function openOptimizer(engine: Engine, model: Gpt2Config, config: Learner
     steps: 0,
     async run(experiences, { learningRate, seed, signal }) {
       const parts = exactDiv(experiences.length, config.miniBatchSize, 'rollouts by miniBatchSize')
-      const step = await stepFor(shapeOf(experiences.map((e) => e.rollout), rows, model.context))
+      const step = await stepFor(shapeOf(experiences.map((e) => e.rollout), rows, architecture.context))
       const done: StepStatistics[] = []
       for (let epoch = 0; epoch < config.ppoEpochs; epoch++) {
         for (const indices of minibatches(experiences.length, parts, seedOf(seed, epoch))) {

@@ -1,7 +1,7 @@
 /** The learner's state outside the engine: for checkpoints, and to take an aborted update back. */
 import type { Engine } from '../engines/engine.ts'
 import { momentNames, type Shape } from '../graph/index.ts'
-import type { Gpt2Config } from '../models/config.ts'
+import type { Architecture } from '../models/architecture.ts'
 import { policyParameters } from './policy.ts'
 
 export interface LearnerState {
@@ -18,15 +18,15 @@ export interface LearnerCounters {
   seed: number
 }
 
-export async function exportStates(engine: Engine, config: Gpt2Config, json: LearnerCounters): Promise<LearnerState> {
+export async function exportStates(engine: Engine, architecture: Architecture, json: LearnerCounters): Promise<LearnerState> {
   const arrays = new Map<string, Float32Array>()
-  for (const name of trainedStates(config).keys()) arrays.set(name, await engine.states.get(name))
+  for (const name of trainedStates(architecture).keys()) arrays.set(name, await engine.states.get(name))
   return { arrays, json }
 }
 
 /** @throws Error for an array that the model does not have, or lacks. */
-export function importStates(engine: Engine, config: Gpt2Config, { arrays }: LearnerState): void {
-  const known = trainedStates(config)
+export function importStates(engine: Engine, architecture: Architecture, { arrays }: LearnerState): void {
+  const known = trainedStates(architecture)
   for (const name of arrays.keys()) if (!known.has(name)) throw new Error(`the saved state has ${name}, which this model has not`)
   for (const [name, shape] of known) {
     const data = arrays.get(name)
@@ -36,10 +36,10 @@ export function importStates(engine: Engine, config: Gpt2Config, { arrays }: Lea
 }
 
 /** Remembers the trained states on the device until `unlessAborted` is over; puts them back where it throws. */
-export function rollback(engine: Engine, config: Gpt2Config, optimizer: { steps: number }) {
+export function rollback(engine: Engine, architecture: Architecture, optimizer: { steps: number }) {
   const { states } = engine
   const stepsBefore = optimizer.steps
-  const names = [...trainedStates(config).keys()]
+  const names = [...trainedStates(architecture).keys()]
   return {
     async unlessAborted<T>(work: () => Promise<T>): Promise<T> {
       for (const name of names) states.copy(name, `before/${name}`)
@@ -57,11 +57,11 @@ export function rollback(engine: Engine, config: Gpt2Config, optimizer: { steps:
 }
 
 /** Every state that an update changes, with its shape. */
-export function trainedStates(config: Gpt2Config): Map<string, Shape> {
-  return new Map([...policyParameters(config), ...momentStates(config)])
+export function trainedStates(architecture: Architecture): Map<string, Shape> {
+  return new Map([...policyParameters(architecture), ...momentStates(architecture)])
 }
 
 /** Adam's moments of every trained parameter; zero at the start. */
-export function momentStates(config: Gpt2Config): Map<string, Shape> {
-  return new Map([...policyParameters(config)].flatMap(([name, shape]) => momentNames(name).map((moment): [string, Shape] => [moment, shape])))
+export function momentStates(architecture: Architecture): Map<string, Shape> {
+  return new Map([...policyParameters(architecture)].flatMap(([name, shape]) => momentNames(name).map((moment): [string, Shape] => [moment, shape])))
 }

@@ -1,6 +1,6 @@
 import { Graph, add, adamW, adamWInputs, constant, gradients, mul, type AdamWOptions, type Shape, type Tensor } from '../graph/index.ts'
 import type { Engine } from '../engines/engine.ts'
-import type { Gpt2Config } from '../models/config.ts'
+import type { Architecture } from '../models/architecture.ts'
 import type { Experience } from './batch.ts'
 import { layOut, padRows, type BatchShape } from './layout.ts'
 import { entropyGraph, policyFeeds, policyGraph, policyParameters, valueGraph } from './policy.ts'
@@ -9,7 +9,7 @@ import type { PpoLossConfig } from './ppo.ts'
 import type { StepStatistics } from './statistics.ts'
 
 export interface TrainStepOptions {
-  config: Gpt2Config
+  architecture: Architecture
   loss: PpoLossConfig
   temperature: number
   optimizer: AdamWOptions
@@ -33,8 +33,8 @@ const sumName = (name: string): string => `grad/${name}`
  * sum is the whole minibatch's gradient), and a second clips, applies and clears them.
  */
 export async function openTrainStep(engine: Engine, shape: BatchShape, options: TrainStepOptions): Promise<TrainStep> {
-  const { config, optimizer, accumulation } = options
-  const parameters = [...policyParameters(config)]
+  const { architecture, optimizer, accumulation } = options
+  const parameters = [...policyParameters(architecture)]
   if (accumulation > 1) for (const [name, size] of parameters) engine.states.zero(sumName(name), size)
   const pass = await engine.compile(accumulation === 1 ? fusedGraph(parameters, shape, options) : accumulateGraph(parameters, shape, options))
   const apply = accumulation === 1 ? undefined : await engine.compile(applyGraph(parameters, optimizer))
@@ -93,13 +93,13 @@ function applyGraph(parameters: ParameterList, optimizer: AdamWOptions): Graph {
 /** Outputs the loss and its statistics, and returns every parameter's gradient. */
 function lossGradients(graph: Graph, parameters: ParameterList, shape: BatchShape, options: TrainStepOptions): { name: string; gradient: Tensor }[] {
   const { rows, responses } = shape
-  const policy = policyGraph(graph, options.config, shape, options.temperature)
+  const policy = policyGraph(graph, options.architecture, shape, options.temperature)
   const table = (name: string): Tensor => graph.input(name, [rows, responses])
   const losses = ppoLossGraph(
     {
       newLogprobs: policy.logprobs,
       oldLogprobs: table('oldLogprobs'),
-      newValues: valueGraph(graph, options.config, policy.sources, shape),
+      newValues: valueGraph(graph, options.architecture, policy.sources, shape),
       oldValues: table('oldValues'),
       advantages: table('advantages'),
       returns: table('returns'),

@@ -1,0 +1,79 @@
+/**
+ * What a family of language models provides. Training, sampling, the policy and the reward model are
+ * built from this alone (forward.ts, decoding.ts), so a further family is one more file beside
+ * gpt2.ts and llama.ts.
+ */
+import { linear, type Graph, type Shape, type Tensor } from '../graph/index.ts'
+
+/** A decoder-only transformer of given sizes. B sequences of T tokens, C wide; H query heads, K key and value heads of depth D; V tokens. */
+export interface Architecture {
+  /** The contents of the model's `config.json`. */
+  readonly config: Readonly<Record<string, unknown>>
+  readonly vocabSize: number
+  /** Longest sequence, in tokens. */
+  readonly context: number
+  /** C. */
+  readonly width: number
+  readonly layers: number
+  /** K; each serves H / K query heads. */
+  readonly keyValueHeads: number
+  /** D. */
+  readonly headDepth: number
+  /** Tokens that end a text; there may be none. */
+  readonly eosTokens: readonly number[]
+  /** Hugging Face's parameter names and shapes, in a fixed order. */
+  readonly parameters: ReadonlyMap<string, Shape>
+  /** How a projection's weight is stored: `x w` as [in, out], or `x wᵀ` as [out, in]. */
+  readonly projections: 'in-out' | 'out-in'
+  /** How many of the latest tokens, itself included, a token of this layer sees; null for all. */
+  slidingWindow(layer: number): number | null
+  /** Standard deviation of a new model's entries of a parameter with two axes. */
+  initialDeviation(name: string): number
+  /** The residual stream after the last block: ids [B, T], positions [B, T] or [1, T] -> [B, T, C]. */
+  residual(parameters: Parameters, ids: Tensor, positions: Tensor, attention: Attention): Tensor
+  /** The norm before the head: [..., C] -> [..., C]. */
+  finalNorm(parameters: Parameters, x: Tensor): Tensor
+  /** Next-token logits of normed states: [..., C] -> [..., V]. */
+  head(parameters: Parameters, hidden: Tensor): Tensor
+}
+
+/** What a layer's queries [B, H, T, D] find in its keys and values [B, K, T, D]: [B, H, T, D]. */
+export type Attention = (layer: number, q: Tensor, k: Tensor, v: Tensor) => Tensor
+
+/** A model as an engine holds it: what it is, and what its states' names begin with (nothing by default). */
+export interface HeldModel {
+  readonly architecture: Architecture
+  readonly prefix?: string
+}
+
+/** The parameters of one model as tensors of one graph. */
+export interface Parameters {
+  /** A parameter by its Hugging Face name. */
+  tensor(name: string): Tensor
+  /**
+   * x [..., in] through the projection `name` (its `.weight`, and its `.bias` where it has one) ->
+   * [..., out]. Every projection of every family's blocks passes here: the one place for adapters.
+   */
+  project(x: Tensor, name: string): Tensor
+}
+
+export function parametersOf(graph: Graph, { architecture, prefix = '' }: HeldModel): Parameters {
+  const { parameters, projections } = architecture
+  const tensor = (name: string): Tensor => {
+    const shape = parameters.get(name)
+    if (!shape) throw new Error(`the model has no parameter ${name}`)
+    return graph.state(prefix + name, shape)
+  }
+  return {
+    tensor,
+    project(x, name) {
+      const bias = parameters.has(`${name}.bias`) ? tensor(`${name}.bias`) : null
+      return linear(x, tensor(`${name}.weight`), bias, { transposed: projections === 'out-in' })
+    },
+  }
+}
+
+/** Names and shapes of the states that hold a model's parameters, in their fixed order. */
+export function heldParameters({ architecture, prefix = '' }: HeldModel): Map<string, Shape> {
+  return new Map([...architecture.parameters].map(([name, shape]) => [prefix + name, shape]))
+}

@@ -1,0 +1,58 @@
+/** Scaled dot-product attention, and which positions it may see. */
+import { add, and, constant, equal, exactDiv, greater, less, matmul, not, or, range, reshape, softmax, sub, where, type Tensor } from '../graph/index.ts'
+
+/** Added to a score that must not count. Finite, so that a row of padding alone stays finite. */
+const unseen = -1e9
+
+/**
+ * q [B, H, T, D], k and v [B, K, S, D], bias broadcast to [B, H, T, S] -> [B, H, T, D]. The H / K
+ * query heads that share a key head are rows of one product, so no key is repeated (Ainslie et al. 2023).
+ */
+export function attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor): Tensor {
+  const [batch = 0, heads = 0, length = 0, depth = 0] = q.shape
+  const [, shared = 0, span = 0] = k.shape
+  const rows = exactDiv(heads, shared, 'query heads by key heads') * length
+  const queries = reshape(q, [batch, shared, rows, depth])
+  const scores = matmul(queries, k, { transposeB: true, alpha: 1 / Math.sqrt(depth) }) // [B, K, H/K·T, S]
+  const weights = softmax(add(reshape(scores, [batch, heads, length, span]), bias)) // [B, H, T, S]
+  return reshape(matmul(reshape(weights, [batch, shared, rows, span]), v), q.shape)
+}
+
+/** 0 where column s is seen from row t (s ≤ t, within the window and a real token), else a large negative: mask [B, T] -> [B, 1, T, T]. */
+export function maskedBias(mask: Tensor, window: number | null): Tensor {
+  const [batch = 0, length = 0] = mask.shape
+  const real = reshape(equal(mask, 1), [batch, 1, 1, length])
+  return where(and(real, not(hidden(columns(length), reshape(range(length), [length, 1]), window))), constant(0), constant(unseen))
+}
+
+/** The same where the padding is on the right, and so in nobody's past: [T, T]. */
+export function causalBias(length: number, window: number | null): Tensor {
+  return where(hidden(columns(length), reshape(range(length), [length, 1]), window), constant(unseen), constant(0))
+}
+
+/** The same for one token a sequence, at `positions` [B] of a cache of `length`: [B, 1, 1, length]. */
+export function cachedBias(positions: Tensor, length: number, window: number | null): Tensor {
+  const [batch = 0] = positions.shape
+  const outside = hidden(columns(length), reshape(positions, [batch, 1]), window)
+  return reshape(where(outside, constant(unseen), constant(0)), [batch, 1, 1, length])
+}
+
+/** One bias for each window that occurs. */
+export function biasByWindow(make: (window: number | null) => Tensor): (window: number | null) => Tensor {
+  const made = new Map<number | null, Tensor>()
+  return window => {
+    const bias = made.get(window) ?? make(window)
+    made.set(window, bias)
+    return bias
+  }
+}
+
+function columns(length: number): Tensor {
+  return reshape(range(length), [1, length])
+}
+
+/** Whether column s is in the future of row t, or further back than the window: s [1, S], t [T, 1] -> [T, S]. */
+function hidden(s: Tensor, t: Tensor, window: number | null): Tensor {
+  const future = greater(s, t)
+  return window === null ? future : or(future, less(s, sub(t, window - 1)))
+}

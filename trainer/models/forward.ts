@@ -1,0 +1,59 @@
+/** A whole forward pass over rows of tokens, for training and for looking at what a model says. */
+import { div, exactDiv, slice, tokenLogProbs, type Graph, type Tensor } from '../graph/index.ts'
+import { parametersOf, type HeldModel } from './architecture.ts'
+import { attend, biasByWindow, maskedBias } from './attention.ts'
+
+/** What a forward pass reads: ids, positions and mask are int32 [B, T]; mask 1 marks a real token. */
+export interface Tokens { ids: Tensor; positions: Tensor; mask: Tensor }
+
+/** The graph inputs of a [B, T] batch: `ids`, `positions`, `mask`; `tokenFeeds` makes their values. */
+export function tokenInputs(graph: Graph, batch: number, length: number): Tokens {
+  const at = (name: string) => graph.input(name, [batch, length], 'int32')
+  return { ids: at('ids'), positions: at('positions'), mask: at('mask') }
+}
+
+/** Feeds for `tokenInputs`: a row's positions are its mask's running count minus one, so padding may stand on either side. */
+export function tokenFeeds(ids: Int32Array, mask: Int32Array, length: number): { ids: Int32Array; positions: Int32Array; mask: Int32Array } {
+  if (mask.length !== ids.length) throw new Error(`tokenFeeds: ${ids.length} ids and ${mask.length} mask entries`)
+  exactDiv(ids.length, length, 'tokenFeeds: ids by length')
+  const positions = new Int32Array(mask.length)
+  for (let i = 0, count = 0; i < mask.length; i++) {
+    if (i % length === 0) count = 0
+    count += mask[i] ?? 0
+    positions[i] = Math.max(0, count - 1)
+  }
+  return { ids, positions, mask }
+}
+
+/** The residual stream after the last block, before the final norm: [B, T, C]. */
+export function residualStream(graph: Graph, model: HeldModel, { ids, positions, mask }: Tokens): Tensor {
+  const { architecture } = model
+  const biasOf = biasByWindow(window => maskedBias(mask, window))
+  return architecture.residual(parametersOf(graph, model), ids, positions, (layer, q, k, v) => attend(q, k, v, biasOf(architecture.slidingWindow(layer))))
+}
+
+/** Final hidden states, after the last norm: [B, T, C]. Heads (language, value, reward) read these. */
+export function hiddenStates(graph: Graph, model: HeldModel, tokens: Tokens): Tensor {
+  return finalNorm(graph, model, residualStream(graph, model, tokens))
+}
+
+/** The norm before the heads: [..., C] -> [..., C]. */
+export function finalNorm(graph: Graph, model: HeldModel, x: Tensor): Tensor {
+  return model.architecture.finalNorm(parametersOf(graph, model), x)
+}
+
+/** Next-token logits of hidden states: [..., C] -> [..., V]. */
+export function nextLogits(graph: Graph, model: HeldModel, hidden: Tensor): Tensor {
+  return model.architecture.head(parametersOf(graph, model), hidden)
+}
+
+/**
+ * Log-probability of each next token, and the logits it comes from (divided by `temperature`):
+ * entry t of the result, [B, T-1], is log p(ids[t+1] | ids[..t]).
+ */
+export function nextLogProbs(graph: Graph, model: HeldModel, hidden: Tensor, ids: Tensor, temperature = 1): { logProbs: Tensor; logits: Tensor } {
+  const length = ids.shape[1] ?? 0
+  const raw = nextLogits(graph, model, slice(hidden, 1, 0, length - 1)) // [B, T, C] -> [B, T-1, V]
+  const logits = temperature === 1 ? raw : div(raw, temperature)
+  return { logits, logProbs: tokenLogProbs(logits, slice(ids, 1, 1, length)) }
+}
