@@ -194,6 +194,7 @@ export const PPOConfig = z.object({
   valueCoefficient: z.number().min(0).default(0.1),
   maxGradNorm: z.number().gt(0).default(1),
   ppoEpochs: z.int().min(1).max(16).default(2),
+  /** Answers in each update; a smaller batch is one update. It divides the batch. */
   miniBatchSize: z.int().min(1).max(512).default(32),
   /** The mean KL to the reference policy is kept under this, nats per response: the adaptive controller steers to half of it. */
   targetKL: z.number().gt(0).default(5),
@@ -250,6 +251,9 @@ export const TrainingConfig = z.object({
   datasetConfig: DatasetConfig.prefault({}),
   distributedConfig: z.record(z.string(), z.unknown()).optional(),
   live: LiveConfig.prefault({}),
+}).superRefine(({ batchSize, ppoConfig: { miniBatchSize } }, { addIssue }) => {
+  if (batchSize % Math.min(batchSize, miniBatchSize) === 0) return
+  addIssue({ code: 'custom', path: ['ppoConfig', 'miniBatchSize'], message: `minibatches of ${miniBatchSize} do not divide a batch of ${batchSize}` })
 })
 export type TrainingConfig = z.output<typeof TrainingConfig>
 export type TrainingConfigInput = z.input<typeof TrainingConfig>

@@ -9,12 +9,16 @@ import { demandOwner, type Caller } from './permissions.ts'
 import type { SessionStatus, TrainingConfig } from './protocol.ts'
 import { transitions } from './session-state.ts'
 
-/** Starts a run of a model; the caller owns it. @throws AttuneError not-found */
+/** Starts a run of a model; the caller owns it. @throws AttuneError not-found, invalid */
 export async function startTraining(
   core: Core,
   caller: Caller,
   { modelId, configuration }: { modelId: string; configuration: TrainingConfig },
 ): Promise<{ sessionId: string; status: SessionStatus }> {
+  const { type } = configuration.rewardModel
+  if (type !== 'human') {
+    throw new AttuneError('invalid', `a reward of type ${type} needs an AI scorer, and this server has none: use human`, { path: 'configuration.rewardModel.type' })
+  }
   const model = await findModel(core.pool, modelId)
   if (model === null) throw new AttuneError('not-found', `there is no model ${modelId}`, { path: 'modelId' })
   const sessionId = `run-${randomBytes(6).toString('hex')}`

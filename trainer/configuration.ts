@@ -5,7 +5,7 @@ import type { LearnerConfig } from './rl/config.ts'
 import { LEARNER_DEFAULTS } from './rl/defaults.ts'
 
 /** What a session's configuration says to PPO; what the API does not name keeps its default. */
-export function learnerConfig({ learningRate, epochs, ppoConfig, live }: TrainingConfig): LearnerConfig {
+export function learnerConfig({ batchSize, learningRate, epochs, ppoConfig, live }: TrainingConfig): LearnerConfig {
   return {
     ...LEARNER_DEFAULTS,
     learningRate,
@@ -13,7 +13,7 @@ export function learnerConfig({ learningRate, epochs, ppoConfig, live }: Trainin
     temperature: live.temperature,
     maxNewTokens: live.maxNewTokens,
     ppoEpochs: ppoConfig.ppoEpochs,
-    miniBatchSize: ppoConfig.miniBatchSize,
+    miniBatchSize: Math.min(batchSize, ppoConfig.miniBatchSize),
     clipRatio: ppoConfig.clipRatio,
     valueClipRatio: ppoConfig.valueClipRatio,
     valueCoefficient: ppoConfig.valueCoefficient,

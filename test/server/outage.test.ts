@@ -42,6 +42,8 @@ test('V1: with Redis killed votes are taken, people join, and the run is queued 
   expect(await client.send('submit-feedback', given)).toMatchObject({ ok: true, data: { duplicate: false } })
   expect((await world.pool.query('select from feedback where id = $1', [given.id])).rowCount).toBe(1)
   const other = await connect(server, ann.token)
+  // Where a socket could not be brought up to date the server closes it, and it has to come back, as the page does.
+  for (const one of [client, other]) one.socket.on('connect', () => void one.send('join-session', 'demo'))
   expect(await other.send('join-session', 'demo')).toMatchObject({ ok: true, data: { caughtUp: false } })
   expect((await other.wait('session-snapshot')).samples).toMatchObject([{ id: sampleId, mine: { feedbackId: given.id } }])
   expect((await call(server, 'GET', '/api/status')).body).toMatchObject({ data: { status: 'degraded', queuedJobs: null, components: { queue: 'down' } } })

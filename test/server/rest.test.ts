@@ -154,6 +154,9 @@ test('a run: started with every default, paused, resumed, stopped; a state that 
   expect([await steer('resume'), await steer('pause'), await steer('pause'), await steer('resume'), await steer('stop'), await steer('stop'), await steer('resume')])
     .toEqual([409, 'paused', 409, 'active', 'completed', 409, 409])
   expect((await call(server, 'POST', '/api/training/start', { token: boss.token, body: { modelId: 'none' } })).status).toBe(404)
+  const refused = (configuration: object) => call(server, 'POST', '/api/training/start', { token: boss.token, body: { modelId: 'demo', configuration } })
+  expect(await refused({ rewardModel: { type: 'hybrid' } })).toMatchObject({ status: 400, body: { error: 'invalid', path: 'configuration.rewardModel.type' } })
+  expect(await refused({ batchSize: 100 })).toMatchObject({ status: 400, body: { error: 'invalid', path: 'configuration.ppoConfig.miniBatchSize' } })
 })
 
 test('models: registered with what is required, refused without or with a path out of the folder', async () => {

@@ -13,7 +13,8 @@ it('a run started with no settings is the one that the offline study chose', () 
   })
 })
 
-it('sizes that do not divide are the researcher’s mistake, and rollouts divide by default', () => {
-  const { batchSize, ppoConfig } = TrainingConfig.parse({})
-  expect(batchSize % ppoConfig.miniBatchSize).toBe(0)
+it('sizes that do not divide are refused, the default divides, and a batch under a minibatch is one update', () => {
+  expect(TrainingConfig.safeParse({ batchSize: 100 })).toMatchObject({ success: false, error: { issues: [{ path: ['ppoConfig', 'miniBatchSize'] }] } })
+  expect(TrainingConfig.safeParse({ batchSize: 100, ppoConfig: { miniBatchSize: 25 } }).success).toBe(true)
+  expect(learnerConfig(TrainingConfig.parse({ batchSize: 8 })).miniBatchSize).toBe(8)
 })
