@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freePort, openRedis, type Service } from '../../scripts/start/services.ts'
 import type { SignedIn } from '../../server/protocol.ts'
-import { addSample, call, connect, guest, openWorld, vote, type TestServer, type World } from './attune.ts'
+import { addSample, call, connect, guest, openWorld, vote, type Client, type TestServer, type World } from './attune.ts'
 
 let world: World
 let dir: string
@@ -29,9 +29,13 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true })
 })
 
+/** A socket that could not be brought up to date is closed by the server; as a page does, it joins again. */
+const comesBack = (client: Client) => client.socket.on('connect', () => void client.send('join-session', 'demo'))
+
 test('V1: with Redis killed votes are taken, people join, and the run is queued again once it is back', async () => {
   const sampleId = await addSample(world.pool)
   const client = await connect(server, ann.token)
+  comesBack(client)
   await client.send('join-session', 'demo')
   expect((await client.wait('session-snapshot')).samples).toMatchObject([{ id: sampleId, mine: null }])
 
@@ -42,8 +46,7 @@ test('V1: with Redis killed votes are taken, people join, and the run is queued 
   expect(await client.send('submit-feedback', given)).toMatchObject({ ok: true, data: { duplicate: false } })
   expect((await world.pool.query('select from feedback where id = $1', [given.id])).rowCount).toBe(1)
   const other = await connect(server, ann.token)
-  // Where a socket could not be brought up to date the server closes it, and it has to come back, as the page does.
-  for (const one of [client, other]) one.socket.on('connect', () => void one.send('join-session', 'demo'))
+  comesBack(other)
   expect(await other.send('join-session', 'demo')).toMatchObject({ ok: true, data: { caughtUp: false } })
   expect((await other.wait('session-snapshot')).samples).toMatchObject([{ id: sampleId, mine: { feedbackId: given.id } }])
   expect((await call(server, 'GET', '/api/status')).body).toMatchObject({ data: { status: 'degraded', queuedJobs: null, components: { queue: 'down' } } })
