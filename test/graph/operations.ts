@@ -74,6 +74,7 @@ export const cases: Record<string, (draw: Draw) => Case> = {
   neg: one(g.neg), exp: one(g.exp), log: one(g.log, positive), sqrt: one(g.sqrt, positive), reciprocal: one(g.reciprocal, positive), abs: one(g.abs, apart),
   tanh: one(g.tanh), sigmoid: one(g.sigmoid), relu: one(g.relu, apart), softplus: one(g.softplus), gelu: one(g.gelu), sin: one(g.sin), cos: one(g.cos),
   square: one(g.square),
+  silu: one(g.silu),
   add: two(g.add), sub: two(g.sub), mul: two(g.mul), div: two(g.div, 0.5, 2), minimum: two(g.minimum), maximum: two(g.maximum),
   less: two((a, b) => factor(g.less(a, b), a)),
   greater: two((a, b) => factor(g.greater(a, b), b)),
@@ -137,6 +138,10 @@ export const cases: Record<string, (draw: Draw) => Case> = {
     const [a = 1, b = 1, k = 1, n = 1] = draw.sizes(4)
     return { inputs: { x: draw.normal([a, b, k]), w: draw.normal([k, n]), b: draw.normal([n]) }, apply: t => g.linear(t('x'), t('w'), t('b')) }
   },
+  'linear, transposed and without a bias': draw => {
+    const [a = 1, b = 1, k = 1, n = 1] = draw.sizes(4)
+    return { inputs: { x: draw.normal([a, b, k]), w: draw.normal([n, k]) }, apply: t => g.linear(t('x'), t('w'), null, { transposed: true }) }
+  },
   gather: draw => {
     const [rows = 1, width = 1, a = 1, b = 1] = draw.sizes(4)
     return { inputs: { table: draw.normal([rows, width]), ids: draw.indices([a, b], rows) }, apply: t => g.gather(t('table'), t('ids')) }
@@ -168,6 +173,16 @@ export const cases: Record<string, (draw: Draw) => Case> = {
     const [a = 1, b = 1] = draw.sizes(2)
     const width = draw.int(3, 6)
     return { inputs: { x: draw.apart([a, b, width]), gain: draw.normal([width]), bias: draw.normal([width]) }, apply: t => g.layerNorm(t('x'), t('gain'), t('bias'), 1e-5) }
+  },
+  rmsNorm: draw => {
+    const [a = 1, b = 1] = draw.sizes(2)
+    const width = draw.int(3, 6)
+    return { inputs: { x: draw.apart([a, b, width]), gain: draw.normal([width]) }, apply: t => g.rmsNorm(t('x'), t('gain'), 1e-5) }
+  },
+  rotary: draw => {
+    const [b = 1, heads = 1, length = 1, half = 1] = draw.sizes(4)
+    const angles = g.constant(draw.normal([b, 1, length, half]).data, [b, 1, length, half])
+    return { inputs: { x: draw.normal([b, heads, length, 2 * half]) }, apply: t => g.rotary(t('x'), g.cos(angles), g.sin(angles)) }
   },
   writeRows: draw => {
     const [b = 1, h = 1, d = 1] = draw.sizes(3)

@@ -8,7 +8,7 @@ import { hiddenStates, nextLogits, tokenFeeds, tokenInputs } from '../../trainer
 import { readSafetensors } from '../../trainer/models/safetensors.ts'
 import { openSampler, type Sample, type Sampler } from '../../trainer/models/sampler.ts'
 
-// See test/fixtures/gpt2-tiny/README.md.
+// See test/fixtures/README.md.
 const directory = fileURLToPath(new URL('../fixtures/gpt2-tiny', import.meta.url))
 let engine: Engine
 let model: Model

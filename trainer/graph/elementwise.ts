@@ -20,6 +20,8 @@ export const softplus = (x: Tensor): Tensor => unary('softplus', x, dy => [mul(d
 export const sin = (x: Tensor): Tensor => unary('sin', x, dy => [mul(dy, cos(x))])
 export const cos = (x: Tensor): Tensor => unary('cos', x, dy => [neg(mul(dy, sin(x)))])
 export const square = (x: Tensor): Tensor => mul(x, x)
+/** x·σ(x) (Elfwing et al. 2018). */
+export const silu = (x: Tensor): Tensor => mul(x, sigmoid(x))
 
 /** GELU in the tanh form that GPT-2 uses (Hendrycks & Gimpel 2016): x·σ(2u), u = √(2/π)(x + 0.044715x³). */
 export const gelu = (x: Tensor): Tensor => unary('gelu', x, dy => {

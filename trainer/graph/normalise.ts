@@ -1,6 +1,6 @@
 /** Normalisations over the last axis. */
 import { sameShape, tensor, type Tensor } from './tensor.ts'
-import { exp, mul, sub } from './elementwise.ts'
+import { add, exp, mul, reciprocal, sqrt, sub } from './elementwise.ts'
 import { reduceMean, reduceSum } from './reduce.ts'
 import { sumTo } from './shape.ts'
 
@@ -36,6 +36,21 @@ export function layerNorm(x: Tensor, gain: Tensor, bias: Tensor, epsilon: number
       const along = reduceMean(mul(scaled, normal), [-1], true)
       const dx = mul(sub(sub(scaled, reduceMean(scaled, [-1], true)), mul(normal, along)), inverse)
       return [dx, sumTo(mul(dy, normal), gain.shape), sumTo(dy, bias.shape)]
+    },
+  })
+}
+
+/** Root-mean-square normalisation over the last axis (Zhang & Sennrich 2019): x [..., C], gain [C]. */
+export function rmsNorm(x: Tensor, gain: Tensor, epsilon: number): Tensor {
+  if (!sameShape(gain.shape, x.shape.slice(-1))) throw new Error(`rmsNorm: gain [${gain.shape}] does not fit [${x.shape}]`)
+  const inverse = reciprocal(sqrt(add(reduceMean(mul(x, x), [-1], true), epsilon)))
+  const normal = mul(x, inverse)
+  return tensor({
+    op: 'identity', inputs: [mul(normal, gain), x, gain], attributes: {}, shape: x.shape,
+    backward: dy => {
+      const scaled = mul(dy, gain)
+      const along = reduceMean(mul(scaled, normal), [-1], true)
+      return [null, mul(sub(scaled, mul(normal, along)), inverse), sumTo(mul(dy, normal), gain.shape)]
     },
   })
 }

@@ -3,12 +3,15 @@ import { z } from 'zod'
 import type { Architecture } from './architecture.ts'
 import { gpt2 } from './gpt2.ts'
 import { gpt2Config, gpt2Schema } from './gpt2-config.ts'
+import { llama } from './llama.ts'
+import { llamaConfig, llamaFamilies } from './llama-config.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
 /** By `model_type`. Each throws where a field is missing or says something that the family's graph does not do. */
 const families: Readonly<Record<string, (json: Json) => Architecture>> = {
   gpt2: json => gpt2(gpt2Config(gpt2Schema.parse(json)), json),
+  ...Object.fromEntries(llamaFamilies.map(type => [type, (json: Json) => llama(llamaConfig(type, json), json)])),
 }
 
 /** Parses `config.json`'s text; throws, naming `path` and the fields, where the model is none that is supported. */

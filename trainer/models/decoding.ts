@@ -5,7 +5,7 @@
  * prompts of differing lengths share a batch; what lies past a sequence's
  * position is never attended to, and is overwritten when the position comes.
  */
-import { constant, gather, Graph, mul, range, reshape, softmax, writeRows, type Shape, type Tensor } from '../graph/index.ts'
+import { constant, gather, Graph, minimum, mul, range, reshape, softmax, sub, writeRows, type Shape, type Tensor } from '../graph/index.ts'
 import { parametersOf, type Architecture, type HeldModel } from './architecture.ts'
 import { attend, biasByWindow, cachedBias, causalBias } from './attention.ts'
 import { finalNorm, nextLogits } from './forward.ts'
@@ -25,15 +25,17 @@ export function prefillGraph(model: HeldModel, shape: DecodingShape): Graph {
   const { batch, prompt } = shape
   const graph = new Graph()
   const ids = graph.input('ids', [batch, prompt], 'int32')
-  const positions = reshape(range(prompt), [1, prompt])
+  const last = graph.input('last', [batch], 'int32')
+  // Padding stands where its prompt ends, so that the greatest position is a prompt's.
+  const ends = reshape(sub(last, mul(range(batch), prompt)), [batch, 1])
+  const positions = minimum(reshape(range(prompt), [1, prompt]), ends) // [B, T]
   const start = constant(0, [batch], 'int32')
   const biasOf = biasByWindow(window => causalBias(prompt, window))
   const x = architecture.residual(parametersOf(graph, model), ids, positions, (layer, q, k, v) => {
     remember(graph, architecture, shape, layer, k, v, start)
     return attend(q, k, v, biasOf(architecture.slidingWindow(layer)))
   }) // [B, T, C]
-  const last = gather(reshape(x, [batch * prompt, architecture.width]), graph.input('last', [batch], 'int32')) // [B, T, C] -> [B, C]
-  outputProbabilities(graph, model, last)
+  outputProbabilities(graph, model, gather(reshape(x, [batch * prompt, architecture.width]), last)) // [B, T, C] -> [B, C]
   return graph
 }
 

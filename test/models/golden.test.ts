@@ -3,36 +3,41 @@ import { fileURLToPath } from 'node:url'
 import { Graph, gradients } from '../../trainer/graph/index.ts'
 import type { Engine } from '../../trainer/engines/engine.ts'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
+import { openTfjs } from '../../trainer/engines/tfjs.ts'
 import { loadWeights, readModel, type Model } from '../../trainer/models/directory.ts'
 import { languageModelLoss, openFit } from '../../trainer/models/fit.ts'
 import { hiddenStates, nextLogits, tokenFeeds, tokenInputs } from '../../trainer/models/forward.ts'
 import { readSafetensors, type SafetensorsFile } from '../../trainer/models/safetensors.ts'
+import { openSampler } from '../../trainer/models/sampler.ts'
 
-// See test/fixtures/gpt2-tiny/README.md: what PyTorch and transformers compute.
-const directory = fileURLToPath(new URL('../fixtures/gpt2-tiny', import.meta.url))
-let engine: Engine
-let model: Model
-let expected: SafetensorsFile
+// See test/fixtures/README.md: what PyTorch and transformers compute.
+const fixtures = ['gpt2-tiny', 'llama-tiny', 'qwen2-tiny']
+const engines = [['onnx', () => openOnnx()], ['tfjs', openTfjs]] as const
+const cases = fixtures.flatMap(fixture => engines.map(([name, open]) => ({ fixture, name, open })))
 
-beforeAll(async () => {
-  engine = await openOnnx()
-  model = await readModel(directory)
-  expected = await readSafetensors(`${directory}/expected.safetensors`)
-})
-afterAll(() => engine.close())
+describe.each(cases)('$fixture on $name', ({ fixture, open }) => {
+  const directory = fileURLToPath(new URL(`../fixtures/${fixture}`, import.meta.url))
+  let engine: Engine
+  let model: Model
+  let expected: SafetensorsFile
 
-describe('GPT-2 against PyTorch', () => {
+  beforeAll(async () => {
+    engine = await open()
+    model = await readModel(directory)
+    expected = await readSafetensors(`${directory}/expected.safetensors`)
+  })
+  afterAll(() => engine.close())
+
   test('logits agree to 2e-4, left-padded rows included', async () => {
-    const [batch = 0, length = 0] = expected.int32('input_ids').shape
+    const { shape: [batch = 0, length = 0], data: ids } = expected.int32('input_ids')
     const mask = expected.int32('attention_mask').data
     const graph = new Graph()
     graph.output('logits', nextLogits(graph, model, hiddenStates(graph, model, tokenInputs(graph, batch, length))))
     loadWeights(engine.states, model)
     const program = await engine.compile(graph)
-    const logits = (await program.run({ ...tokenFeeds(expected.int32('input_ids').data, mask, length) })).float32('logits')
-    const wanted = expected.float32('logits').data
-    const vocab = model.architecture.vocabSize
-    const errors = Array.from(wanted, (value, i) => mask[Math.floor(i / vocab)] ? Math.abs(value - (logits[i] ?? NaN)) : 0)
+    const logits = (await program.run(tokenFeeds(ids, mask, length))).float32('logits')
+    const { vocabSize } = model.architecture
+    const errors = Array.from(expected.float32('logits').data, (value, i) => mask[Math.floor(i / vocabSize)] ? Math.abs(value - (logits[i] ?? NaN)) : 0)
     expect(Math.max(...errors)).toBeLessThan(2e-4)
     expect(mask.filter(entry => entry === 0).length).toBeGreaterThan(0)
     await program.dispose()
@@ -48,7 +53,7 @@ describe('GPT-2 against PyTorch', () => {
     slopes.forEach((slope, i) => graph.output(`grad.${names[i]?.[0]}`, slope))
     loadWeights(engine.states, model)
     const program = await engine.compile(graph)
-    const outputs = await program.run({ ...tokenFeeds(ids, new Int32Array(ids.length).fill(1), length) })
+    const outputs = await program.run(tokenFeeds(ids, new Int32Array(ids.length).fill(1), length))
     expect(outputs.scalar('loss')).toBeCloseTo(expected.float32('loss').data[0] ?? NaN, 5)
     for (const [name] of names) expect(relativeError(outputs.float32(`grad.${name}`), expected.float32(`grad.${name}`).data), name).toBeLessThan(1e-3)
     await program.dispose()
@@ -64,6 +69,17 @@ describe('GPT-2 against PyTorch', () => {
       expect(relativeError(await engine.states.get(name), expected.float32(`adamw3.${name}`).data), name).toBeLessThan(1e-3)
     }
     await fit.close()
+  })
+
+  test('a greedy continuation through the cache is the one that transformers gives', async () => {
+    const { shape: [batch = 0, length = 0], data } = expected.int32('greedy')
+    const rows = Array.from({ length: batch }, (_, i) => Array.from(data.subarray(i * length, (i + 1) * length)))
+    const prompt = length - 12
+    loadWeights(engine.states, model)
+    const sampler = openSampler(engine, model)
+    const samples = await sampler.sample({ prompts: rows.map(row => row.slice(0, prompt)), seeds: rows.map(() => 0), maxNewTokens: 12, temperature: 0, stopTokens: [] })
+    expect(samples.map(sample => Array.from(sample.tokens))).toEqual(rows.map(row => row.slice(prompt)))
+    await sampler.close()
   })
 })
 

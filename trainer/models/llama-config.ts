@@ -1,0 +1,147 @@
+/** What a `config.json` says about a model of the Llama kind, by family. */
+import { z } from 'zod'
+import { ropeContext, ropeSchema, type Rope } from './rope.ts'
+
+/** Everything by which the families differ. */
+export interface LlamaConfig {
+  vocabSize: number
+  /** Longest sequence, in tokens. */
+  context: number
+  width: number
+  layers: number
+  heads: number
+  keyValueHeads: number
+  headDepth: number
+  /** Width of the MLP's hidden layer. */
+  inner: number
+  epsilon: number
+  /** Whether the head is the token embedding. */
+  tied: boolean
+  bias: { queryKeyValue: boolean; output: boolean; mlp: boolean }
+  /** Whether each head's queries and keys are normed before they are turned. */
+  headNorms: boolean
+  rope: Rope
+  /** Of each layer: whether it turns queries and keys, and how far back it sees (null: all the way). */
+  layerKinds: readonly { rotary: boolean; window: number | null }[]
+  initialDeviation: number
+  eosTokens: readonly number[]
+}
+
+const size = z.int().positive()
+const shared = z.looseObject({
+  vocab_size: size,
+  hidden_size: size,
+  intermediate_size: size,
+  num_hidden_layers: size,
+  num_attention_heads: size,
+  num_key_value_heads: size.nullish(),
+  head_dim: size.nullish(),
+  max_position_embeddings: size,
+  hidden_act: z.enum(['silu', 'swish']).default('silu'),
+  rms_norm_eps: z.number().positive().default(1e-6),
+  initializer_range: z.number().positive().default(0.02),
+  tie_word_embeddings: z.boolean().optional(),
+  attention_bias: z.boolean().default(false),
+  mlp_bias: z.boolean().default(false),
+  sliding_window: size.nullish(),
+  use_sliding_window: z.boolean().default(false),
+  max_window_layers: z.int().nonnegative().default(28),
+  layer_types: z.array(z.enum(['full_attention', 'sliding_attention'])).nullish(),
+  no_rope_layers: z.array(z.union([z.literal(0), z.literal(1)])).nullish(),
+  no_rope_layer_interval: size.default(4),
+  rope_parameters: z.record(z.string(), z.unknown()).nullish(),
+  rope_theta: z.number().optional(),
+  rope_scaling: z.record(z.string(), z.unknown()).nullish(),
+  eos_token_id: z.union([z.int().nonnegative(), z.array(z.int().nonnegative())]).nullish(),
+})
+type Shared = z.infer<typeof shared>
+
+/** What the families make of the same fields; the defaults are those of transformers' configuration classes. */
+interface Family {
+  keyValueHeads: (c: Shared) => number
+  headDepth?: number
+  tied: boolean
+  theta: number
+  /** Whether attention may be limited to a window. */
+  slides: boolean
+  queryKeyValueBias?: boolean
+  headNorms?: boolean
+  /** Whether some layers go without positions. */
+  skipsRope?: boolean
+}
+
+const families = {
+  llama: { keyValueHeads: c => c.num_attention_heads, tied: false, theta: 10_000, slides: false },
+  mistral: { keyValueHeads: () => 8, tied: false, theta: 10_000, slides: true },
+  qwen2: { keyValueHeads: () => 32, tied: false, theta: 10_000, slides: true, queryKeyValueBias: true },
+  qwen3: { keyValueHeads: () => 32, headDepth: 128, tied: false, theta: 10_000, slides: true, headNorms: true },
+  smollm3: { keyValueHeads: () => 4, tied: true, theta: 2_000_000, slides: true, skipsRope: true },
+} satisfies Record<string, Family>
+
+export type LlamaFamily = keyof typeof families
+export const llamaFamilies = Object.keys(families) as LlamaFamily[]
+
+/** @throws z.ZodError naming the fields that are missing, or that say what this kind's graph does not do. */
+export function llamaConfig(type: LlamaFamily, json: unknown): LlamaConfig {
+  const family: Family = families[type]
+  const c = shared.superRefine((fields, context) => checkSizes(fields, family, context)).parse(json)
+  const headDepth = depthOf(c, family)
+  const rope = { parameters: ropeParameters(c, family), depth: headDepth, positions: c.max_position_embeddings }
+  const { eos_token_id: eos } = c
+  return {
+    vocabSize: c.vocab_size, width: c.hidden_size, layers: c.num_hidden_layers, heads: c.num_attention_heads,
+    context: ropeContext(rope),
+    keyValueHeads: c.num_key_value_heads ?? family.keyValueHeads(c),
+    headDepth, inner: c.intermediate_size, epsilon: c.rms_norm_eps,
+    tied: c.tie_word_embeddings ?? family.tied,
+    bias: { queryKeyValue: family.queryKeyValueBias ?? c.attention_bias, output: !family.queryKeyValueBias && c.attention_bias, mlp: c.mlp_bias },
+    headNorms: family.headNorms ?? false,
+    rope,
+    layerKinds: Array.from({ length: c.num_hidden_layers }, (_, layer) => ({ rotary: rotates(c, family, layer), window: windowOf(type, c, layer) })),
+    initialDeviation: c.initializer_range,
+    eosTokens: eos === null || eos === undefined ? [] : typeof eos === 'number' ? [eos] : eos,
+  }
+}
+
+function depthOf(c: Shared, family: Family): number {
+  return c.head_dim ?? family.headDepth ?? c.hidden_size / c.num_attention_heads
+}
+
+function checkSizes(c: Shared, family: Family, context: z.RefinementCtx): void {
+  const wrong = (path: keyof Shared & string, message: string): void => context.addIssue({ code: 'custom', path: [path], message })
+  const depth = depthOf(c, family)
+  if (depth % 2 !== 0) wrong(c.head_dim ? 'head_dim' : 'num_attention_heads', `a head of depth ${depth} cannot be turned in pairs`)
+  if (c.num_attention_heads % (c.num_key_value_heads ?? family.keyValueHeads(c)) !== 0) wrong('num_key_value_heads', 'does not divide num_attention_heads')
+  for (const list of ['layer_types', 'no_rope_layers'] as const) {
+    const given = c[list]?.length ?? c.num_hidden_layers
+    if (given !== c.num_hidden_layers) wrong(list, `names ${given} of ${c.num_hidden_layers} layers`)
+  }
+  if (c.layer_types?.includes('sliding_attention') && (!family.slides || !c.sliding_window)) wrong('layer_types', 'a sliding layer needs a sliding_window')
+}
+
+/** transformers 5's `rope_parameters`, else 4's `rope_theta` and `rope_scaling`, whose kind may be called `type`. */
+function ropeParameters(c: Shared, family: Family): Rope['parameters'] {
+  const theta = c.rope_theta ?? family.theta
+  if (c.rope_parameters) return parseRope('rope_parameters', { rope_theta: theta, rope_type: 'default', ...c.rope_parameters })
+  return parseRope('rope_scaling', { rope_type: c.rope_scaling?.type ?? 'default', ...c.rope_scaling, rope_theta: theta })
+}
+
+function parseRope(field: string, value: unknown): Rope['parameters'] {
+  const parsed = z.object({ [field]: ropeSchema }).parse({ [field]: value })[field]
+  if (!parsed) throw new Error(`${field} is missing`)
+  return parsed
+}
+
+function rotates(c: Shared, { skipsRope }: Family, layer: number): boolean {
+  if (!skipsRope) return true
+  return c.no_rope_layers ? c.no_rope_layers[layer] === 1 : (layer + 1) % c.no_rope_layer_interval !== 0
+}
+
+function windowOf(type: LlamaFamily, c: Shared, layer: number): number | null {
+  const { slides }: Family = families[type]
+  const kind = c.layer_types?.[layer]
+  if (!slides || kind === 'full_attention') return null
+  if (type === 'mistral') return c.sliding_window === undefined ? 4096 : c.sliding_window
+  if (!c.use_sliding_window || !c.sliding_window) return null
+  return kind === 'sliding_attention' || layer >= c.max_window_layers ? c.sliding_window : null
+}
