@@ -2,11 +2,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { add, adamW, adamWInputs, gather, Graph, gradients, mul, neg, reduceMean, reduceSum, square, sub, tokenLogProbs, matmul, writeRows } from '../../trainer/graph/index.ts'
 import type { Engine } from '../../trainer/engines/engine.ts'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
-import { openTfjs } from '../../trainer/engines/tfjs.ts'
 import { openRandom } from '../../trainer/models/random.ts'
+import { engines } from './each.ts'
 
 // One contract, whatever runs the graph.
-describe.each([['onnx', () => openOnnx()], ['tfjs', openTfjs]])('the %s engine', (_, open) => {
+describe.each(engines)('the %s engine', (_, open) => {
   let engine: Engine
   beforeEach(async () => {
     engine = await open()
@@ -66,6 +66,32 @@ describe.each([['onnx', () => openOnnx()], ['tfjs', openTfjs]])('the %s engine',
     expect([...got]).toEqual([1])
     got[0] = 3
     expect([...await engine.states.get('x')]).toEqual([1])
+  })
+
+  test('a copy and its original go their own ways', async () => {
+    const graph = new Graph()
+    graph.update('cache', writeRows(graph.state('cache', [1, 1, 2, 1]), graph.input('rows', [1, 1, 1, 1]), graph.input('at', [1], 'int32')))
+    engine.states.set('cache', [1, 1, 2, 1], Float32Array.of(1, 2))
+    const program = await engine.compile(graph)
+    await program.run({ rows: [3], at: [0] })
+    engine.states.copy('cache', 'copy')
+    await program.run({ rows: [4], at: [1] })
+    await program.withStates(() => 'copy').run({ rows: [5], at: [0] })
+    expect([...await engine.states.get('cache')]).toEqual([3, 4])
+    expect([...await engine.states.get('copy')]).toEqual([5, 2])
+    engine.states.delete('cache')
+    expect([...await engine.states.get('copy')]).toEqual([5, 2])
+  })
+
+  test('a state of zeros is zeros, whatever it was', async () => {
+    const graph = new Graph()
+    graph.output('sum', reduceSum(graph.state('x', [3])))
+    const program = await engine.compile(graph)
+    engine.states.set('x', [3], Float32Array.of(NaN, 1, 2))
+    await program.run({})
+    engine.states.zero('x', [3])
+    expect([...await engine.states.get('x')]).toEqual([0, 0, 0])
+    expect((await program.run({})).scalar('sum')).toBe(0)
   })
 
   test('rows are written into a cache where each sequence stands, and the rest of it is kept', async () => {

@@ -2,22 +2,20 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import fc from 'fast-check'
 import { Graph, gradients, mul, reduceSum, topological, type Tensor } from '../../trainer/graph/index.ts'
 import type { Engine, Feeds } from '../../trainer/engines/engine.ts'
-import { openOnnx } from '../../trainer/engines/onnx.ts'
-import { openTfjs } from '../../trainer/engines/tfjs.ts'
 import { interpreters } from '../../trainer/engines/tfjs-ops.ts'
+import { engines } from '../engines/each.ts'
 import { cases, openDraw, type Case } from './operations.ts'
 
 let onnx: Engine
-let tfjs: Engine
+const opened = new Map<string, Engine>()
 const used = new Set<string>()
 
 beforeAll(async () => {
-  onnx = await openOnnx()
-  tfjs = await openTfjs()
+  for (const [name, open] of engines) opened.set(name, await open())
+  onnx = engineOf('onnx cpu')
 })
 afterAll(async () => {
-  await onnx.close()
-  await tfjs.close()
+  for (const engine of opened.values()) await engine.close()
 })
 
 /** fast-check prints the seed of a failure; runs compile a graph each, so they are few. */
@@ -25,17 +23,21 @@ const runs = { numRuns: 6 }
 /** A cache serves sampling alone. */
 const withoutGradient = 'writeRows'
 
-describe.each(Object.entries(cases))('%s', (_, make) => {
-  test('both engines give the same values and gradients', async () => {
+const others = engines.flatMap(([engine]) => engine === 'onnx cpu' ? [] : Object.entries(cases).map(([name, make]) => ({ engine, name, make })))
+
+describe.each(others)('$name on $engine', ({ engine, name, make }) => {
+  test('values and gradients are those of the default engine', async () => {
+    // WGSL promises sine and cosine to 2^-11 alone.
+    const tolerance = engine === 'onnx webgpu' && (name === 'sin' || name === 'cos') ? 2 ** -11 : 1e-5
     await fc.assert(fc.asyncProperty(fc.nat(), async seed => {
       const { graph, feeds } = build(make(openDraw(seed)), openDraw(seed + 1))
-      const [a, b] = await Promise.all([onnx, tfjs].map(async engine => {
+      const [wanted, found] = await Promise.all([onnx, engineOf(engine)].map(async engine => {
         const program = await engine.compile(graph)
         const outputs = await program.run(feeds)
         await program.dispose()
         return outputs
       }))
-      for (const output of graph.outputs.keys()) expectClose(a?.float32(output), b?.float32(output), 1e-5)
+      for (const output of graph.outputs.keys()) expectClose(found?.float32(output), wanted?.float32(output), tolerance)
     }), runs)
   })
 })
@@ -75,6 +77,12 @@ describe('the language', () => {
     expect([...used, 'state'].sort()).toEqual(Object.keys(interpreters).sort())
   })
 })
+
+function engineOf(name: string): Engine {
+  const engine = opened.get(name)
+  if (!engine) throw new Error(`no engine ${name}`)
+  return engine
+}
 
 const step = 2 ** -7
 

@@ -8,7 +8,8 @@ import type { DType, Shape, TensorData } from '../graph/index.ts'
 export interface OnnxNode { opType: string; domain: string; inputs: string[]; outputs: string[]; attributes: Attributes }
 export type Attributes = Readonly<Record<string, Attribute>>
 export type Attribute = { i: number } | { f: number } | { ints: readonly number[] } | { s: string }
-export interface OnnxValue { name: string; dtype: DType; shape: Shape }
+/** A size by name is any size. */
+export interface OnnxValue { name: string; dtype: ElementType; shape: readonly (number | string)[] }
 export interface OnnxConstant { name: string; type: ElementType; shape: Shape; data: Uint8Array }
 export interface OnnxGraph { nodes: OnnxNode[]; constants: OnnxConstant[]; inputs: OnnxValue[]; outputs: OnnxValue[] }
 export type ElementType = DType | 'int64'
@@ -48,7 +49,7 @@ function encodeAttribute(name: string, value: Attribute): object {
 }
 
 function encodeValue({ name, dtype, shape }: OnnxValue): object {
-  return { name, type: { tensorType: { elemType: elementTypes[dtype], shape: { dim: shape.map(size => ({ dimValue: size })) } } } }
+  return { name, type: { tensorType: { elemType: elementTypes[dtype], shape: { dim: shape.map(size => typeof size === 'number' ? { dimValue: size } : { dimParam: size }) } } } }
 }
 
 const field = (type: string, id: number) => ({ type, id })
@@ -81,6 +82,6 @@ const Model = protobuf.Root.fromJSON({
     TypeProto: { fields: { tensorType: field('TensorType', 1) } },
     TensorType: { fields: { elemType: field('int32', 1), shape: field('ShapeProto', 2) } },
     ShapeProto: { fields: { dim: repeated('Dimension', 1) } },
-    Dimension: { fields: { dimValue: field('int64', 1) } },
+    Dimension: { fields: { dimValue: field('int64', 1), dimParam: field('string', 2) } },
   },
 }).lookupType('Model')

@@ -1,6 +1,8 @@
 /** From a graph of the symbolic language to an ONNX graph, one table entry an operation. */
 import { sizeOf, type DType, type Graph, type OpName, type Tensor } from '../graph/index.ts'
+import type { Device } from './engine.ts'
 import { bytesOf, elementTypes, type Attributes, type ElementType, type OnnxGraph, type OnnxValue } from './onnx-format.ts'
+import { webgpuLowerings } from './onnx-lowering-webgpu.ts'
 
 export interface Lowered {
   onnx: OnnxGraph
@@ -11,16 +13,13 @@ export interface Lowered {
   updates: Map<string, string>
 }
 
-export interface LoweringOptions {
-  /** Write an embedding's gradient as onehotᵀ·dy instead of ScatterND, which WebGPU does not have. */
-  scatterByMatmul: boolean
-}
-
-export function lower(graph: Graph, options: LoweringOptions): Lowered {
-  const emitter = new Emitter(options)
+/** The graph in the operations that the device's provider has. */
+export function lower(graph: Graph, device: Device): Lowered {
+  const table: Table = device === 'webgpu' ? { ...lowerings, ...webgpuLowerings } : lowerings
+  const emitter = new Emitter()
   const lowered: Lowered = { onnx: emitter.graph, inputs: new Map(), states: new Map(), outputs: new Map(), updates: new Map() }
   for (const node of graph.nodes()) {
-    emitter.lower(node)
+    emitter.lower(node, table)
     if (node.op !== 'input' && node.op !== 'state') continue
     if (!('name' in node.attributes)) throw new Error(`${node.op} without a name`)
     const value = emitter.nameOf(node)
@@ -45,19 +44,18 @@ function isLeaf({ op }: Tensor): boolean {
   return op === 'input' || op === 'state' || op === 'constant'
 }
 
-class Emitter {
+type Table = { [K in OpName]: Lowering<K> }
+export type Lowering<K extends OpName> = (e: Emitter, node: Tensor<K>, inputs: string[]) => string
+
+/** An ONNX graph as it grows; every `emit` gives the name of the value it adds. */
+export class Emitter {
   readonly graph: OnnxGraph = { nodes: [], constants: [], inputs: [], outputs: [] as OnnxValue[] }
-  readonly options: LoweringOptions
   private readonly names = new Map<Tensor, string>()
   private readonly shapes = new Map<string, string>()
   private count = 0
 
-  constructor(options: LoweringOptions) {
-    this.options = options
-  }
-
-  lower<K extends OpName>(node: Tensor<K>): void {
-    const entry: Lowering<K> = lowerings[node.op]
+  lower<K extends OpName>(node: Tensor<K>, table: Table): void {
+    const entry: Lowering<K> = table[node.op]
     this.names.set(node, entry(this, node, node.inputs.map(input => this.nameOf(input))))
   }
 
@@ -109,8 +107,6 @@ class Emitter {
   }
 }
 
-type Lowering<K extends OpName> = (e: Emitter, node: Tensor<K>, inputs: string[]) => string
-
 /** An operation that ONNX has as it is. */
 const same = (opType: string, domain = '') => (e: Emitter, _: unknown, inputs: string[]): string => e.emit(opType, inputs, {}, undefined, domain)
 const leaf = (e: Emitter): string => e.fresh()
@@ -123,7 +119,7 @@ function grid(batch: number, heads: number, count: number, entry: (b: number, h:
   return BigInt64Array.from(entries.flat(), BigInt)
 }
 
-const lowerings: { [K in OpName]: Lowering<K> } = {
+const lowerings: Table = {
   input: leaf,
   state: leaf,
   constant: (e, node) => e.constant(node.dtype, node.shape, bytesOf(node.attributes.data)),
@@ -158,12 +154,6 @@ const lowerings: { [K in OpName]: Lowering<K> } = {
   },
   gather: same('Gather'),
   scatterAddRows: (e, node, [ids = '', values = '']) => {
-    if (e.options.scatterByMatmul) {
-      const { rows } = node.attributes
-      const columns = e.constant('int32', [1, rows], bytesOf(Int32Array.from({ length: rows }, (_, i) => i)))
-      const oneHot = e.cast(e.emit('Equal', [e.emit('Unsqueeze', [ids, e.longs([1])]), columns]), 'float32') // [N] -> [N, rows]
-      return e.emit('Gemm', [oneHot, values], { transA: { i: 1 } })
-    }
     // Not ScatterND: with more than one thread ONNX Runtime's adds to one row race, and sums are lost.
     const rows = e.emit('Expand', [e.emit('Unsqueeze', [ids, e.longs([1])]), e.longs(node.inputs[1]?.shape ?? [])]) // [N] -> [N, C]
     return e.emit('ScatterElements', [e.zeros('float32', node.shape), rows, values], { axis: { i: 0 }, reduction: { s: 'add' } })

@@ -4,11 +4,19 @@ import * as ort from 'onnxruntime-node'
 import { sameShape, sizeOf, type Shape } from '../graph/index.ts'
 import type { StateStore } from './engine.ts'
 
-export interface HostStates extends StateStore {
-  /** The tensor that a run reads; throws where the state is missing or has another shape. */
-  current(name: string, shape: Shape): ort.Tensor
-  /** Where a run writes the state's next value; the state is created where it doesn't exist. */
-  next(name: string, shape: Shape): NextValue
+/** State as a run of ONNX Runtime sees it. */
+export interface OnnxStates extends StateStore {
+  /**
+   * Makes a state ready for a run that reads it, writes into it, or replaces it by a new value
+   * (and creates it where it doesn't exist). Throws where it is missing or has another shape.
+   */
+  settle(name: string, shape: Shape, use: 'read' | 'write' | 'replace'): Promise<void>
+  /** The tensor that the run reads. */
+  current(name: string): ort.Tensor
+  /** Where the run writes the state's new value. */
+  next(name: string): NextValue
+  /** Frees what moves the states; the states themselves are deleted before. */
+  close(): Promise<void>
 }
 
 export interface NextValue {
@@ -19,7 +27,7 @@ export interface NextValue {
 
 interface Held { shape: Shape; current: Float32Array; spare: Float32Array | null }
 
-export function openHostStates(): HostStates {
+export function openHostStates(): OnnxStates {
   const held = new Map<string, Held>()
   const find = (name: string): Held => {
     const found = held.get(name)
@@ -49,19 +57,20 @@ export function openHostStates(): HostStates {
     get bytes() {
       return [...held.values()].reduce((total, { current, spare }) => total + current.byteLength + (spare?.byteLength ?? 0), 0)
     },
-    current(name, shape) {
-      const found = find(name)
-      checkShape(name, found.shape, shape)
-      return new ort.Tensor('float32', found.current, found.shape)
+    async settle(name, shape, use) {
+      if (use === 'replace' && !held.has(name)) hold(name, shape, new Float32Array(sizeOf(shape)))
+      checkShape(name, find(name).shape, shape)
     },
-    next(name, shape) {
-      if (!held.has(name)) hold(name, shape, new Float32Array(sizeOf(shape)))
+    current(name) {
+      const { current, shape } = find(name)
+      return new ort.Tensor('float32', current, shape)
+    },
+    next(name) {
       const found = find(name)
-      checkShape(name, found.shape, shape)
       const written = found.spare ?? new Float32Array(found.current.length)
       found.spare = null // until the commit: two runs never write to one buffer
       return {
-        tensor: new ort.Tensor('float32', written, shape),
+        tensor: new ort.Tensor('float32', written, found.shape),
         commit() {
           if (held.get(name) !== found) throw new Error(`state ${name} was replaced during a run that updates it`)
           found.spare = found.current
@@ -69,9 +78,10 @@ export function openHostStates(): HostStates {
         },
       }
     },
+    close: async () => {},
   }
 }
 
-function checkShape(name: string, held: Shape, wanted: Shape): void {
+export function checkShape(name: string, held: Shape, wanted: Shape): void {
   if (!sameShape(held, wanted)) throw new Error(`state ${name} is [${held}], and the graph has it as [${wanted}]`)
 }

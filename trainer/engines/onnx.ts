@@ -4,25 +4,25 @@
  * own (two per updated state, exchanged after each run), so nothing is copied.
  */
 import './no-telemetry.ts'
+import { availableParallelism } from 'node:os'
 import * as ort from 'onnxruntime-node'
 import { sizeOf, type Graph, type Tensor } from '../graph/index.ts'
 import { checkFeeds, leavesOf, outputsOf, type Device, type Engine, type Feeds, type HostTensor, type Outputs, type Program } from './engine.ts'
 import { encodeModel } from './onnx-format.ts'
 import { lower, type Lowered } from './onnx-lowering.ts'
-import { openHostStates, type HostStates, type NextValue } from './onnx-states.ts'
-import { availableParallelism } from 'node:os'
+import { openHostStates, type NextValue, type OnnxStates } from './onnx-states.ts'
+import { openWebgpuStates } from './webgpu-states.ts'
 
 export interface OnnxOptions {
-  device?: Device | 'auto'
+  device?: Device
   /** Threads inside one operation; all cores by default. */
   threads?: number
 }
 
 export async function openOnnx(options: OnnxOptions = {}): Promise<Engine> {
-  const device = options.device === undefined || options.device === 'auto' ? 'cpu' : options.device
-  if (device !== 'cpu') throw new Error(`onnx: the ${device} device is not supported`)
-  const threads = options.threads ?? availableParallelism()
-  const states = openHostStates()
+  const device = options.device ?? 'cpu'
+  const settings = sessionOptions(device, options.threads ?? availableParallelism())
+  const states = device === 'webgpu' ? await openWebgpuStates(settings) : openHostStates()
   const sessions = new Set<ort.InferenceSession>()
   const inTurn = openQueue()
   return {
@@ -30,18 +30,8 @@ export async function openOnnx(options: OnnxOptions = {}): Promise<Engine> {
     device,
     states,
     async compile(graph) {
-      const lowered = lower(graph, { scatterByMatmul: false })
-      const session = await ort.InferenceSession.create(encodeModel(lowered.onnx), {
-        executionProviders: [device],
-        graphOptimizationLevel: 'all',
-        intraOpNumThreads: threads,
-        interOpNumThreads: 1,
-        executionMode: 'sequential',
-        enableCpuMemArena: true,
-        // A planned block would stand beside what the first run took from the arena: half as much memory again.
-        enableMemPattern: false,
-        extra: { session: sharedCores },
-      })
+      const lowered = lower(graph, device)
+      const session = await ort.InferenceSession.create(encodeModel(lowered.onnx), settings)
       sessions.add(session)
       const release = async () => {
         if (sessions.delete(session)) await session.release()
@@ -52,7 +42,22 @@ export async function openOnnx(options: OnnxOptions = {}): Promise<Engine> {
       await Promise.all([...sessions].map(session => session.release()))
       sessions.clear()
       for (const name of states.names()) states.delete(name)
+      await states.close()
     },
+  }
+}
+
+function sessionOptions(device: Device, threads: number): ort.InferenceSession.SessionOptions {
+  return {
+    executionProviders: [device],
+    graphOptimizationLevel: 'all',
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    enableCpuMemArena: true,
+    // A planned block would stand beside what the first run took from the arena: half as much memory again.
+    enableMemPattern: false,
+    extra: { session: { ...sharedCores, ...device === 'cpu' ? {} : wholeOnDevice } },
   }
 }
 
@@ -61,12 +66,14 @@ export async function openOnnx(options: OnnxOptions = {}): Promise<Engine> {
  * trainer, and from the thread it waits for: with both cores busy, sampling took 2.5 times as long.
  */
 const sharedCores = { 'intra_op.spin_duration_us': '50', force_spinning_stop: '1' }
+/** An operation that the device lacks is an error, not a silent detour over the host. */
+const wholeOnDevice = { disable_cpu_ep_fallback: '1' }
 
 interface Parts {
   graph: Graph
   lowered: Lowered
   session: ort.InferenceSession
-  states: HostStates
+  states: OnnxStates
   rename: (name: string) => string
   release: () => Promise<void>
   inTurn: Queue
@@ -85,16 +92,17 @@ function openProgram(parts: Parts): Program {
 
   async function run(feeds: Feeds): Promise<Outputs> {
     const bound: Record<string, ort.Tensor> = {}
-    for (const [name, data] of checkFeeds(inputs, feeds)) bound[valueOf(lowered.inputs, name)] = hostTensor(tensorOf(inputs, name), data)
-    for (const [name, tensor] of stateTensors) bound[valueOf(lowered.states, name)] = states.current(rename(name), tensor.shape)
     const fetches: Record<string, ort.Tensor | null> = {}
+    for (const [name, data] of checkFeeds(inputs, feeds)) bound[valueOf(lowered.inputs, name)] = hostTensor(tensorOf(inputs, name), data)
+    for (const [name, { shape }] of stateTensors) await states.settle(rename(name), shape, inPlace.has(name) ? 'write' : 'read')
+    for (const [name, { shape }] of graph.updates) if (!inPlace.has(name)) await states.settle(rename(name), shape, 'replace')
+    for (const name of stateTensors.keys()) bound[valueOf(lowered.states, name)] = states.current(rename(name))
     for (const value of lowered.outputs.values()) fetches[value] = null
     const next: NextValue[] = []
     for (const [name, value] of lowered.updates) {
-      const { shape } = tensorOf(graph.updates, name)
-      if (inPlace.has(name)) fetches[value] = states.current(rename(name), shape)
+      if (inPlace.has(name)) fetches[value] = states.current(rename(name))
       else {
-        const update = states.next(rename(name), shape)
+        const update = states.next(rename(name))
         fetches[value] = update.tensor
         next.push(update)
       }

@@ -1,0 +1,52 @@
+/**
+ * The operations that ONNX Runtime's WebGPU provider lacks in their usual form, written with those it
+ * has; without these a run would leave the device in the middle.
+ */
+import type { OpName } from '../graph/index.ts'
+import { bytesOf } from './onnx-format.ts'
+import type { Emitter, Lowering } from './onnx-lowering.ts'
+
+export const webgpuLowerings: { [K in OpName]?: Lowering<K> } = {
+  or: (e, _, [a = '', b = '']) => e.emit('Not', [e.emit('And', [e.emit('Not', [a]), e.emit('Not', [b])])]),
+  // Only ArgMax's int64 is missing: the least of the columns that hold the greatest entry.
+  argMax: (e, node, [x = '']) => {
+    const width = node.inputs[0]?.shape.at(-1) ?? 0
+    const most = e.emit('ReduceMax', [x, e.longs([-1])], { keepdims: { i: 1 } })
+    const columns = e.emit('Where', [e.emit('Equal', [x, most]), range(e, width), e.constant('int32', [], bytesOf(Int32Array.of(width)))])
+    return e.emit('ReduceMin', [columns, e.longs([-1])], { keepdims: { i: 0 } })
+  },
+  matmul: (e, node, inputs) => {
+    const { transposeA, transposeB, alpha } = node.attributes
+    if (node.shape.length === 2) return e.emit('Gemm', inputs, { transA: { i: transposeA ? 1 : 0 }, transB: { i: transposeB ? 1 : 0 }, alpha: { f: alpha } })
+    const [a, b] = [transposeA, transposeB].map((transposed, i) => transposed ? exchanged(e, inputs[i] ?? '', node.shape.length) : inputs[i] ?? '')
+    const product = e.emit('MatMul', [a ?? '', b ?? ''])
+    return alpha === 1 ? product : e.emit('Mul', [product, e.float(alpha)])
+  },
+  // The sum of rows as a product with their one-hot form: additions without atomics, so in one order.
+  scatterAddRows: (e, node, [ids = '', values = '']) => {
+    const chosen = e.emit('Equal', [e.emit('Unsqueeze', [ids, e.longs([1])]), e.emit('Unsqueeze', [range(e, node.attributes.rows), e.longs([0])])])
+    return e.emit('Gemm', [e.cast(chosen, 'float32'), values], { transA: { i: 1 } }) // [N, rows]ᵀ [N, C] -> [rows, C]
+  },
+  // ScatterND goes through its rows one after another here.
+  writeRows: (e, node, [cache = '', rows = '', positions = '']) => {
+    const [, , count = 0] = node.inputs[1]?.shape ?? []
+    const at = e.emit('Add', [e.emit('Unsqueeze', [positions, e.longs([1, 2, 3])]), e.emit('Unsqueeze', [range(e, count), e.longs([0, 1, 3])])]) // [B, 1, n, 1]
+    const indices = e.emit('Expand', [at, e.longs(node.inputs[1]?.shape ?? [])]) // -> [B, H, n, D]
+    return e.emit('ScatterElements', [cache, indices, rows], { axis: { i: 2 } })
+  },
+  logSoftmax: (e, _, [x = '']) => {
+    const over = { keepdims: { i: 1 } }
+    const lowered = e.emit('Sub', [x, e.emit('ReduceMax', [x, e.longs([-1])], over)])
+    return e.emit('Sub', [lowered, e.emit('Log', [e.emit('ReduceSum', [e.emit('Exp', [lowered]), e.longs([-1])], over)])])
+  },
+}
+
+function range(e: Emitter, size: number): string {
+  return e.constant('int32', [size], bytesOf(Int32Array.from({ length: size }, (_, i) => i)))
+}
+
+/** Its last two axes exchanged. */
+function exchanged(e: Emitter, name: string, rank: number): string {
+  const axes = Array.from({ length: rank }, (_, i) => i < rank - 2 ? i : 2 * rank - 3 - i)
+  return e.emit('Transpose', [name], { perm: { ints: axes } })
+}
