@@ -27,8 +27,8 @@ const others = engines.flatMap(([engine]) => engine === 'onnx cpu' ? [] : Object
 
 describe.each(others)('$name on $engine', ({ engine, name, make }) => {
   test('values and gradients are those of the default engine', async () => {
-    // WGSL promises sine and cosine to 2^-11 alone.
-    const tolerance = engine === 'onnx webgpu' && (name === 'sin' || name === 'cos') ? 2 ** -11 : 1e-5
+    // WGSL promises sine and cosine to 2^-11 alone; a gradient's weight multiplies the error.
+    const tolerance = engine === 'onnx webgpu' && (name === 'sin' || name === 'cos') ? 2 ** -9 : 1e-5
     await fc.assert(fc.asyncProperty(fc.nat(), async seed => {
       const { graph, feeds } = build(make(openDraw(seed)), openDraw(seed + 1))
       const [wanted, found] = await Promise.all([onnx, engineOf(engine)].map(async engine => {
