@@ -4,14 +4,16 @@
  * has no bias. It takes away the thin tail of wrong tokens that a short training leaves.
  */
 import type { Model } from '../../trainer/models/directory.ts'
+import type { WeightTensor } from '../../trainer/models/weights.ts'
 
 const FINAL_NORM = ['transformer.ln_f.weight', 'transformer.ln_f.bias']
 
-/** A copy; `factor` is 1 or more. */
+/** The given one is left as it is; `factor` is 1 or more. */
 export function sharpened({ architecture, weights }: Model, factor: number): Model {
   if (!(factor >= 1)) throw new Error(`sharpened: the factor is ${factor}`)
-  const scaled = [...weights].map(([name, { shape, data }]) => {
-    return [name, { shape, data: FINAL_NORM.includes(name) ? data.map((value) => factor * value) : data }] as const
-  })
-  return { architecture, weights: new Map(scaled) }
+  const get = (name: string): WeightTensor | undefined => {
+    const tensor = weights.get(name)
+    return tensor && FINAL_NORM.includes(name) ? { ...tensor, data: tensor.data.map((value) => factor * value) } : tensor
+  }
+  return { architecture, weights: { keys: () => weights.keys(), get } }
 }

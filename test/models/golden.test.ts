@@ -7,7 +7,8 @@ import { openTfjs } from '../../trainer/engines/tfjs.ts'
 import { loadWeights, readModel, type Model } from '../../trainer/models/directory.ts'
 import { languageModelLoss, openFit } from '../../trainer/models/fit.ts'
 import { hiddenStates, nextLogits, tokenFeeds, tokenInputs } from '../../trainer/models/forward.ts'
-import { readSafetensors, type SafetensorsFile } from '../../trainer/models/safetensors.ts'
+import { openSafetensors } from '../../trainer/models/safetensors-file.ts'
+import type { SafetensorsFile } from '../../trainer/models/safetensors.ts'
 import { openSampler } from '../../trainer/models/sampler.ts'
 
 // See test/fixtures/README.md: what PyTorch and transformers compute.
@@ -24,7 +25,7 @@ describe.each(cases)('$fixture on $name', ({ fixture, open }) => {
   beforeAll(async () => {
     engine = await open()
     model = await readModel(directory)
-    expected = await readSafetensors(`${directory}/expected.safetensors`)
+    expected = await openSafetensors(`${directory}/expected.safetensors`)
   })
   afterAll(() => engine.close())
 

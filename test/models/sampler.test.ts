@@ -5,7 +5,7 @@ import type { Engine } from '../../trainer/engines/engine.ts'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
 import { loadWeights, readModel, type Model } from '../../trainer/models/directory.ts'
 import { hiddenStates, nextLogits, tokenFeeds, tokenInputs } from '../../trainer/models/forward.ts'
-import { readSafetensors } from '../../trainer/models/safetensors.ts'
+import { openSafetensors } from '../../trainer/models/safetensors-file.ts'
 import { openSampler, type Sample, type Sampler } from '../../trainer/models/sampler.ts'
 
 // See test/fixtures/README.md.
@@ -30,7 +30,7 @@ const request = { prompts, seeds: [1, 2, 3, 4], maxNewTokens: 14, temperature: 0
 
 describe('sampling', () => {
   test('a greedy continuation through the cache is the one transformers gives', async () => {
-    const expected = await readSafetensors(`${directory}/expected.safetensors`)
+    const expected = await openSafetensors(`${directory}/expected.safetensors`)
     const { shape: [batch = 0, length = 0], data } = expected.int32('greedy')
     const rows = Array.from({ length: batch }, (_, i) => Array.from(data.subarray(i * length, (i + 1) * length)))
     const samples = await sampler.sample({ ...request, prompts: rows.map(row => row.slice(0, 6)), maxNewTokens: length - 6, temperature: 0 })

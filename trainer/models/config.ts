@@ -20,6 +20,7 @@ export function parseConfig(text: string, path: string): Architecture {
   const { model_type: type } = json
   const family = typeof type === 'string' && Object.hasOwn(families, type) ? families[type] : undefined
   if (!family) throw new Error(`${path}: model_type ${JSON.stringify(type)} is not supported; it must be one of ${Object.keys(families).join(', ')}`)
+  if (json.quantization_config) throw new Error(`${path}: quantised weights (quantization_config) are not read; import the model in full precision`)
   try {
     return family(json)
   } catch (error) {

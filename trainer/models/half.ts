@@ -1,15 +1,27 @@
-/** IEEE 754 binary16, to and from float32. */
+/** IEEE 754 binary16 and bfloat16, to and from float32. */
 
 /** Exact. */
 export function fromHalf(halves: Uint16Array): Float32Array {
-  return Float32Array.from(halves, half => {
-    const sign = half & 0x8000 ? -1 : 1
-    const exponent = half >> 10 & 0x1f
-    const fraction = half & 0x3ff
-    if (exponent === 31) return fraction ? NaN : sign * Infinity
-    return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15))
-  })
+  const values = new Float32Array(halves.length)
+  for (let i = 0; i < halves.length; i++) values[i] = everyHalf[halves[i] ?? 0] ?? NaN
+  return values
 }
+
+/** Exact: bfloat16 is the upper half of a float32. */
+export function fromBrainFloat(halves: Uint16Array): Float32Array {
+  const bits = new Uint32Array(halves.length)
+  for (let i = 0; i < halves.length; i++) bits[i] = (halves[i] ?? 0) << 16
+  return new Float32Array(bits.buffer)
+}
+
+/** The value of each of the 2¹⁶ patterns. */
+const everyHalf = Float32Array.from({ length: 2 ** 16 }, (_, half) => {
+  const sign = half & 0x8000 ? -1 : 1
+  const exponent = half >> 10 & 0x1f
+  const fraction = half & 0x3ff
+  if (exponent === 31) return fraction ? NaN : sign * Infinity
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15))
+})
 
 /** To the nearest, ties to even; beyond 65504 to infinity. */
 export function toHalf(values: Float32Array): Uint16Array {

@@ -1,12 +1,13 @@
 /** A new model's weights: normal with the architecture's deviations, biases zero, norms' gains one. */
 import { sizeOf } from '../graph/index.ts'
 import type { Architecture } from './architecture.ts'
-import type { Model, Weights } from './directory.ts'
+import type { Model } from './directory.ts'
 import { openRandom } from './random.ts'
+import type { WeightTensor } from './weights.ts'
 
 /** The same seed gives the same weights. */
 export function initialModel(architecture: Architecture, seed: number): Model {
-  const weights: Weights = new Map()
+  const weights = new Map<string, WeightTensor>()
   const random = openRandom(seed)
   for (const [name, shape] of architecture.parameters) {
     const data = new Float32Array(sizeOf(shape))

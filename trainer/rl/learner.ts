@@ -1,8 +1,9 @@
 /** PPO on a policy that an engine holds: the surface of which the live loop is made. */
 import type { Engine } from '../engines/engine.ts'
 import { exactDiv } from '../graph/index.ts'
-import { loadWeights, saveWeights, type Model, type Weights } from '../models/directory.ts'
+import { loadWeights, saveWeights, type Model } from '../models/directory.ts'
 import { openSampler } from '../models/sampler.ts'
+import type { Weights } from '../models/weights.ts'
 import { buildBatch } from './batch.ts'
 import { batchConfig, klControl, type LearnerConfig } from './config.ts'
 import { openInspector } from './inspect.ts'
