@@ -9,6 +9,7 @@ import type { ContributionRecord } from './leaf.ts'
  * | kind | credits |
  * |---|---|
  * | feedback | 100 for a vote that a training step used, 50 for one that none used (it still trains the reward model) |
+ * | feedback, correcting a vote | what the vote's record lacks of 100, by an upheld appeal: the payload's `credit` |
  * | training, compute | 100 an hour at full quality: milliHours · qualityBps / 100,000 |
  * | validation, data | 100 a piece at full quality: qualityBps / 100 |
  *
@@ -23,6 +24,7 @@ export function creditOf(record: Pick<ContributionRecord, 'kind' | 'usedInStep' 
   const { kind, usedInStep, payload } = record
   switch (kind) {
     case 'feedback':
+      if ('corrects' in payload) return whole(payload['credit'], VOTE_USED)
       return usedInStep === null ? VOTE_UNUSED : VOTE_USED
     case 'training':
     case 'compute':
@@ -33,7 +35,8 @@ export function creditOf(record: Pick<ContributionRecord, 'kind' | 'usedInStep' 
   }
 }
 
-const VOTE_USED = 100n
+/** Of a vote that a training step used. */
+export const VOTE_USED = 100n
 const VOTE_UNUSED = 50n
 const BPS = 10_000n
 /** A year of a thousand machines: more in one record is a mistake of units. */

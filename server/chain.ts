@@ -16,6 +16,7 @@ export function openChainReader({ networkId, rpcUrl, contractAddress }: Config['
     chainId: networkId,
     ledger: contractAddress.toLowerCase(),
     check: () => ledger.check(),
+    epochStatus: (epochId) => answered(ledger.status(epochId)),
     relay: (question) => relayQuestion(rpcUrl, contractAddress, question),
     async verify(given) {
       const parsed = Proof.safeParse(given)
@@ -23,14 +24,23 @@ export function openChainReader({ networkId, rpcUrl, contractAddress }: Config['
       const { leaf, leafFields, proof } = parsed.data
       if (contributionLeaf(leafFields) !== leaf) return { valid: false, reason: 'the leaf is not the hash of its fields' }
       try {
-        const valid = await ledger.verify(leafFields, proof)
+        const valid = await answered(ledger.verify(leafFields, proof))
         return valid ? { valid } : { valid, reason: 'the ledger has no such contribution' }
       } catch (error) {
-        if (!(error instanceof LedgerError)) throw error
-        if (error.code === 'reverted') return { valid: false, reason: 'the ledger has no such contribution' }
-        throw new AttuneError('unavailable', 'the chain does not answer; try again', { retryAfter: 10, cause: error })
+        if (!(error instanceof LedgerError) || error.code !== 'reverted') throw error
+        return { valid: false, reason: 'the ledger has no such contribution' }
       }
     },
+  }
+}
+
+/** A chain that is away is `unavailable` to a caller; what the ledger refuses stays a LedgerError. */
+async function answered<T>(question: Promise<T>): Promise<T> {
+  try {
+    return await question
+  } catch (error) {
+    if (!(error instanceof LedgerError) || error.code === 'reverted') throw error
+    throw new AttuneError('unavailable', 'the chain does not answer; try again', { retryAfter: 10, cause: error })
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
+import type { EpochStatus } from '../contracts/chain.ts'
 import type { Accounts } from './auth/accounts.ts'
 import type { LedgerQuestion } from './chain-relay.ts'
 import type { Pool } from './db/pool.ts'
@@ -27,6 +28,8 @@ export interface ChainReader {
   ledger: string
   /** Checks a proof against the ledger's own storage, never against the caller's word. */
   verify: (proof: MerkleProof) => Promise<{ valid: boolean; reason?: string }>
+  /** Where the ledger has an epoch. @throws AttuneError unavailable */
+  epochStatus: (epochId: number) => Promise<EpochStatus>
   /** For the health check and the status page; rejects where the chain does not answer. */
   check: () => Promise<void>
   /** The node's own answer to a page's question about the ledger. */

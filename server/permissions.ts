@@ -5,7 +5,7 @@ import type { Role } from './protocol.ts'
 export const permissions = [
   /** See sessions, samples, metrics, models and the system's state. */
   'read',
-  /** Read, export and erase one's own account, votes and receipts. */
+  /** Read, export and erase one's own account, votes and receipts; appeal what is recorded of them. */
   'own',
   /** Vote on a session's samples, and withdraw. */
   'vote',
@@ -19,6 +19,8 @@ export const permissions = [
   'models',
   /** Read everybody's votes and contributions. */
   'review',
+  /** Decide appeals of others. */
+  'adjudicate',
   /** Steer everybody's runs. */
   'administer',
 ] as const
@@ -35,7 +37,7 @@ export function permissionsOf(role: Role, isGuest: boolean): readonly Permission
     case 'trainer':
       return [...contributor, 'train', 'models']
     case 'validator':
-      return [...contributor, 'review']
+      return [...contributor, 'review', 'adjudicate']
     case 'admin':
       return permissions
   }

@@ -447,6 +447,8 @@ export const Credentials = {
   walletVerify: z.object({ message: z.string().max(4_000), signature: z.string().regex(/^0x[0-9a-f]+$/i).max(2_000) }),
 } as const
 
+export const SetRole = z.object({ username: name, role: Role })
+
 export const User = z.object({
   userId: Uuid,
   username: z.string(),
@@ -511,7 +513,10 @@ export const ProofOfContribute = z.object({
   rewardTokens: z.number(),
   timestamp: z.iso.datetime(),
   verified: z.boolean(),
-  feedbackId: Uuid,
+  /** The vote's id, or another contribution's. */
+  recordId: Uuid,
+  /** The vote that it is or, by an upheld appeal, corrects; null where it is about none. */
+  feedbackId: Uuid.nullable(),
   sessionId: SessionId,
   merkleProof: MerkleProof.nullable(),
 })

@@ -8,14 +8,14 @@ export const forbidden: (IForbiddenRuleType & { name: string })[] = [
   {
     name: 'protocol-imports-only-zod',
     severity: 'error',
-    from: { path: '^server/protocol\\.ts$' },
-    to: { pathNot: '(^|/)node_modules/zod/' },
+    from: { path: '^server/protocol(-rewards)?\\.ts$' },
+    to: { pathNot: '(^|/)node_modules/zod/|^server/protocol\\.ts$' },
   },
   {
     name: 'client-imports-only-protocol-from-server',
     severity: 'error',
     from: { path: '^client/' },
-    to: { path: '^(server|trainer|contracts|scripts|test)/', pathNot: '^(server/protocol|contracts/leaf)\\.ts$' },
+    to: { path: '^(server|trainer|contracts|scripts|test)/', pathNot: '^(server/protocol(-rewards)?|contracts/leaf)\\.ts$' },
   },
   {
     name: 'trainer-imports-no-web-server',

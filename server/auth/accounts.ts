@@ -3,15 +3,16 @@ import { checkPassword, hashPassword } from './password.ts'
 import type { Seal } from './seal.ts'
 import { hashToken, newRefreshToken, REFRESH_MS, signAccessToken, verifyAccessToken } from './tokens.ts'
 import { verifySiwe } from './wallet.ts'
+import { appealsOf, eraseAppeals } from '../db/appeals.ts'
 import { asksOf, forgetAsks } from '../db/samples.ts'
 import { eraseVotes, listVotes } from '../db/feedback.ts'
 import { transaction, type Pool } from '../db/pool.ts'
 import { receiptsOfUser } from '../db/receipts.ts'
 import { saveRefreshToken, takeRefreshToken } from '../db/tokens.ts'
-import { eraseUser, findUser, findUserByName, findUserByWallet, insertUser, linkWallet, type UserRow } from '../db/users.ts'
+import { eraseUser, findUser, findUserByName, findUserByWallet, insertUser, linkWallet, updateRole, type UserRow } from '../db/users.ts'
 import { AttuneError } from '../errors.ts'
 import { permissionsOf, type Caller } from '../permissions.ts'
-import type { SignedIn, User } from '../protocol.ts'
+import type { Role, SignedIn, User } from '../protocol.ts'
 
 export type Accounts = ReturnType<typeof createAccounts>
 
@@ -100,6 +101,16 @@ export function createAccounts({ pool, seal, jwtSecret, siweDomains }: AccountsD
       return { userId, username, role, guest, walletAddress, permissions: permissionsOf(role, guest) }
     },
 
+    /** @throws AttuneError not-found, forbidden for the caller's own: an installation keeps an admin */
+    async setRole(caller: Caller, username: string, role: Role): Promise<Pick<User, 'userId' | 'username' | 'role'>> {
+      const row = await findUserByName(pool, username)
+      if (row === null) throw new AttuneError('not-found', `nobody here is called ${username}`, { path: 'username' })
+      if (row.guest) throw new AttuneError('conflict', `${username} is a guest: a role needs an account`, { path: 'username' })
+      if (row.id === caller.userId) throw new AttuneError('forbidden', 'nobody changes their own role: another admin has to')
+      await updateRole(pool, row.id, role)
+      return { userId: row.id, username, role }
+    },
+
     async me(userId: string): Promise<User> {
       const row = await findUser(pool, userId)
       if (row === null) throw new AttuneError('not-found', 'this account is gone')
@@ -108,13 +119,14 @@ export function createAccounts({ pool, seal, jwtSecret, siweDomains }: AccountsD
 
     /** Everything that is stored about somebody (rule S4). */
     async exportAll(userId: string) {
-      const [user, votes, receipts, questions] = await Promise.all([
+      const [user, votes, receipts, questions, appeals] = await Promise.all([
         this.me(userId),
         listVotes(pool, { userId, limit: EXPORT_LIMIT }),
         receiptsOfUser(pool, userId, EXPORT_LIMIT),
         asksOf(pool, userId),
+        appealsOf(pool, userId, EXPORT_LIMIT),
       ])
-      return { user, votes, receipts, questions }
+      return { user, votes, receipts, questions, appeals }
     },
 
     /** Erases somebody: their name, address and words go, their votes are withdrawn and no later step uses them (rules S4, T3). */
@@ -122,6 +134,7 @@ export function createAccounts({ pool, seal, jwtSecret, siweDomains }: AccountsD
       await transaction(pool, async (client) => {
         await eraseVotes(client, userId)
         await forgetAsks(client, userId)
+        await eraseAppeals(client, userId)
         await eraseUser(client, userId)
       })
     },

@@ -1,30 +1,53 @@
 import type { Db } from './pool.ts'
+import type { ProofOfContribute } from '../protocol.ts'
 
-/** A standing vote as a contribution. */
+/** A standing vote, or another contribution, as the log has it. */
 export interface ContributionRow {
-  feedbackId: string
+  id: string
+  kind: ProofOfContribute['contributionType']
+  /** The vote that it is, or corrects; null where it is about none. */
+  feedbackId: string | null
   sessionId: string
-  /** q, in [0, 1]. */
+  /** In [0, 1]: a vote's q, or the quality of the work; 1 where there is no such measure. */
   quality: number
+  /** Thousandths of an hour; 0 where no machine worked. */
+  milliHours: number
   timestamp: Date
   /** Where it is recorded; null until its epoch is confirmed. */
   record: { chainId: number; ledger: string; epochId: number; index: number; credit: number; txHash: string } | null
 }
 
+/** Everybody's: votes, but for withdrawn ones, and what else was contributed. */
+const contributions = `
+  select id, user_id, 'feedback' as kind, id as feedback_id, null::uuid as contribution_id, session_id, quality, 0 as milli_hours, created_at
+  from feedback where withdrawn_at is null
+  union all
+  select id, user_id, kind, (payload ->> 'corrects')::uuid, id, session_id, coalesce((payload ->> 'qualityBps')::float8 / 10000, 1),
+         coalesce((payload ->> 'milliHours')::float8, 0), created_at
+  from contributions`
+
+/** The record of a contribution `c`, with its epoch. */
+const recordOf = `
+  select r.*, e.tx_hash, e.confirmed_at from epoch_records r
+  join epochs e on (e.chain_id, e.ledger, e.id) = (r.chain_id, r.ledger, r.epoch_id)
+  where r.feedback_id = c.id or r.contribution_id = c.contribution_id`
+
 /** Somebody's contributions, newest first. */
 export async function contributionsOf(db: Db, userId: string, limit: number): Promise<ContributionRow[]> {
   const { rows } = await db.query<Row>(
-    `select f.id, f.session_id, f.quality, f.created_at, r.chain_id, r.ledger, r.epoch_id, r.leaf_index, r.credit, e.tx_hash
-     from feedback f
-     left join (epoch_records r join epochs e
-       on (e.chain_id, e.ledger, e.id) = (r.chain_id, r.ledger, r.epoch_id) and e.confirmed_at is not null) on r.feedback_id = f.id
-     where f.user_id = $1 and f.withdrawn_at is null order by f.seq desc limit $2`,
+    `select c.*, r.chain_id, r.ledger, r.epoch_id, r.leaf_index, r.credit, r.tx_hash
+     from (select * from (${contributions}) c where user_id = $1 order by created_at desc, id limit $2) c
+     left join lateral (${recordOf}) r on r.confirmed_at is not null
+     order by c.created_at desc, c.id`,
     [userId, limit],
   )
   return rows.map((row) => ({
-    feedbackId: row.id,
+    id: row.id,
+    kind: row.kind,
+    feedbackId: row.feedback_id,
     sessionId: row.session_id,
     quality: row.quality,
+    milliHours: row.milli_hours,
     timestamp: row.created_at,
     record:
       row.epoch_id === null
@@ -33,7 +56,15 @@ export async function contributionsOf(db: Db, userId: string, limit: number): Pr
   }))
 }
 
-type Row = { id: string; session_id: string; quality: number; created_at: Date } & (
+type Row = {
+  id: string
+  kind: ProofOfContribute['contributionType']
+  feedback_id: string | null
+  session_id: string
+  quality: number
+  milli_hours: number
+  created_at: Date
+} & (
   | { chain_id: number; ledger: string; epoch_id: number; leaf_index: number; credit: number; tx_hash: string }
   | { chain_id: null; ledger: null; epoch_id: null; leaf_index: null; credit: null; tx_hash: null }
 )
@@ -50,12 +81,10 @@ export async function manifestOf(db: Db, chainId: number, ledger: string, epochI
 /** Credit points of somebody's contributions: in confirmed epochs, and in built ones that are not confirmed yet. */
 export async function rewardsOf(db: Db, userId: string): Promise<{ confirmed: number; pending: number; contributions: number }> {
   const { rows } = await db.query<{ confirmed: number; pending: number; contributions: number }>(
-    `select coalesce(sum(r.credit) filter (where e.confirmed_at is not null), 0)::float8 as confirmed,
-            coalesce(sum(r.credit) filter (where e.confirmed_at is null), 0)::float8 as pending,
-            count(*) filter (where e.confirmed_at is not null) as contributions
-     from feedback f join epoch_records r on r.feedback_id = f.id
-     join epochs e on (e.chain_id, e.ledger, e.id) = (r.chain_id, r.ledger, r.epoch_id)
-     where f.user_id = $1`,
+    `select coalesce(sum(r.credit) filter (where r.confirmed_at is not null), 0)::float8 as confirmed,
+            coalesce(sum(r.credit) filter (where r.confirmed_at is null), 0)::float8 as pending,
+            count(*) filter (where r.confirmed_at is not null) as contributions
+     from (${contributions}) c join lateral (${recordOf}) r on true where c.user_id = $1`,
     [userId],
   )
   return rows[0]

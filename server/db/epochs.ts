@@ -1,5 +1,6 @@
 import type { Hex } from 'viem'
 import type { Balances } from '../../contracts/balances.ts'
+import { VOTE_USED } from '../../contracts/credit.ts'
 import { LedgerError } from '../../contracts/errors.ts'
 import type { ContributionRecord, LedgerId } from '../../contracts/leaf.ts'
 import type { EpochStore, PendingEpoch } from '../../contracts/recorder.ts'
@@ -13,23 +14,8 @@ const unusedAfterSeconds = 3600
 export function openEpochStore(pool: Pool): EpochStore {
   return {
     async unrecorded(limit) {
-      const { rows } = await pool.query<RecordRow>(
-        `select f.id, f.user_id, u.wallet, f.session_id, f.salt, f.human_rating, f.compassion_rating, f.value,
-                encode(sha256(convert_to(f.input_text || E'\\n' || f.model_response, 'UTF8')), 'hex') as text_hash,
-                r.step, r.weight, r.crowd
-         from feedback f
-         join users u on u.id = f.user_id
-         join sessions s on s.id = f.session_id
-         left join receipts r on r.feedback_id = f.id
-         left join epoch_records e on e.feedback_id = f.id
-         where e.feedback_id is null and f.withdrawn_at is null
-           and f.created_at < clock_timestamp() - make_interval(secs => $2)
-           and (r.feedback_id is not null or s.status in ('completed', 'failed')
-                or f.created_at < clock_timestamp() - make_interval(secs => $3))
-         order by f.seq limit $1`,
-        [limit, (2 * limits.withdrawMs) / 1000, unusedAfterSeconds],
-      )
-      return rows.map(toRecord)
+      const votes = await settledVotes(pool, limit)
+      return [...votes, ...(await otherContributions(pool, limit - votes.length))]
     },
     async wallets(contributorIds) {
       const { rows } = await pool.query<{ contributorId: string; walletAddress: Hex }>(
@@ -63,8 +49,10 @@ export function openEpochStore(pool: Pool): EpochStore {
             ],
           )
           await client.query(
-            `insert into epoch_records (chain_id, ledger, epoch_id, feedback_id, leaf_index, credit)
-             select $1, $2, $3, * from unnest($4::uuid[], $5::int[], $6::bigint[])`,
+            `insert into epoch_records (chain_id, ledger, epoch_id, feedback_id, contribution_id, leaf_index, credit)
+             select $1, $2, $3, f.id, c.id, leaf.index, leaf.credit
+             from unnest($4::uuid[], $5::int[], $6::bigint[]) leaf(id, index, credit)
+             left join feedback f on f.id = leaf.id left join contributions c on c.id = leaf.id`,
             [
               ...keyOf(epoch.ledger),
               epoch.epochId,
@@ -104,9 +92,67 @@ export function openEpochStore(pool: Pool): EpochStore {
   }
 }
 
+/** Votes in no epoch that are past being withdrawn, and used or past being used, in the order in which they were stored. */
+async function settledVotes(pool: Pool, limit: number): Promise<ContributionRecord[]> {
+  const { rows } = await pool.query<VoteRow>(
+    `select f.id, f.user_id, u.wallet, f.session_id, f.salt, f.human_rating, f.compassion_rating, f.value,
+            encode(sha256(convert_to(f.input_text || E'\\n' || f.model_response, 'UTF8')), 'hex') as text_hash,
+            r.step, r.weight, r.crowd
+     from feedback f
+     join users u on u.id = f.user_id
+     join sessions s on s.id = f.session_id
+     left join receipts r on r.feedback_id = f.id
+     left join epoch_records e on e.feedback_id = f.id
+     where e.feedback_id is null and f.withdrawn_at is null
+       and f.created_at < clock_timestamp() - make_interval(secs => $2)
+       and (r.feedback_id is not null or s.status in ('completed', 'failed')
+            or f.created_at < clock_timestamp() - make_interval(secs => $3))
+     order by f.seq limit $1`,
+    [limit, (2 * limits.withdrawMs) / 1000, unusedAfterSeconds],
+  )
+  return rows.map(voteRecord)
+}
+
+/** Other contributions in no epoch, in the order in which they were stored. A correction waits for the vote that it corrects. */
+async function otherContributions(pool: Pool, limit: number): Promise<ContributionRecord[]> {
+  const { rows } = await pool.query<ContributionRow>(
+    `select c.id, c.user_id, u.wallet, c.session_id, c.kind, c.salt,
+            case when c.kind = 'feedback' then c.payload || jsonb_build_object('credit', $2 - v.credit) else c.payload end as payload
+     from contributions c
+     join users u on u.id = c.user_id
+     left join epoch_records e on e.contribution_id = c.id
+     left join epoch_records v on v.feedback_id = (c.payload ->> 'corrects')::uuid
+     where e.contribution_id is null and (c.kind <> 'feedback' or v.feedback_id is not null)
+     order by c.seq limit $1`,
+    [limit, Number(VOTE_USED)],
+  )
+  return rows.map(({ id, user_id, wallet, session_id, kind, payload, salt }) => ({
+    recordId: id,
+    contributorId: user_id,
+    walletAddress: wallet,
+    sessionId: session_id,
+    kind,
+    payload,
+    usedInStep: null,
+    salt: hexOf(salt),
+  }))
+}
+
+const hexOf = (bytes: Buffer): Hex => `0x${bytes.toString('hex')}`
+
 const keyOf = ({ chainId, ledger }: LedgerId): [number, string] => [chainId, ledger.toLowerCase()]
 
-interface RecordRow {
+interface ContributionRow {
+  id: string
+  user_id: string
+  wallet: Hex | null
+  session_id: string
+  kind: ContributionRecord['kind']
+  payload: ContributionRecord['payload']
+  salt: Buffer
+}
+
+interface VoteRow {
   id: string
   user_id: string
   wallet: Hex | null
@@ -122,7 +168,7 @@ interface RecordRow {
 }
 
 /** What the leaf commits to: the vote and its receipt, no text. */
-function toRecord(row: RecordRow): ContributionRecord {
+function voteRecord(row: VoteRow): ContributionRecord {
   const used = row.crowd !== null
   return {
     recordId: row.id,
@@ -139,7 +185,7 @@ function toRecord(row: RecordRow): ContributionRecord {
       weight: row.weight,
     },
     usedInStep: used ? row.step : null,
-    salt: `0x${row.salt.toString('hex')}`,
+    salt: hexOf(row.salt),
   }
 }
 

@@ -41,6 +41,10 @@ async function findBy(db: Db, column: 'id' | 'username' | 'wallet', value: strin
   return rows[0] ?? null
 }
 
+export async function updateRole(db: Db, userId: string, role: Role): Promise<void> {
+  await db.query('update users set role = $2 where id = $1', [userId, role])
+}
+
 /** @throws AttuneError conflict where the wallet belongs to another account */
 export async function linkWallet(db: Db, userId: string, wallet: string): Promise<void> {
   try {

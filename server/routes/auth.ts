@@ -3,7 +3,8 @@ import { route } from './route.ts'
 import { issueNonce } from '../auth/wallet.ts'
 import { EVERYWHERE } from '../room.ts'
 import { publish } from '../core.ts'
-import { Credentials, HumanFeedback, Receipt, User } from '../protocol.ts'
+import { Credentials, HumanFeedback, Receipt, SetRole, User } from '../protocol.ts'
+import { Appeal } from '../protocol-rewards.ts'
 
 const SignedIn = z.object({ token: z.string(), refreshToken: z.string(), user: User })
 const Nothing = z.object({})
@@ -72,6 +73,13 @@ export const authRoutes = [
     answer: User,
     handle: ({ core, caller }) => core.accounts.me(caller.userId),
   }),
+  route('post', '/api/auth/role', {
+    access: 'administer',
+    summary: 'Give somebody a role: contributor, trainer (a researcher), validator or admin',
+    body: SetRole,
+    answer: User.pick({ userId: true, username: true, role: true }),
+    handle: ({ core, caller, body }) => core.accounts.setRole(caller, body.username, body.role),
+  }),
   route('get', '/api/auth/export', {
     access: 'own',
     summary: 'Everything that is stored about me',
@@ -80,6 +88,7 @@ export const authRoutes = [
       votes: z.array(HumanFeedback),
       receipts: z.array(Receipt),
       questions: z.array(z.object({ id: z.uuid(), sessionId: z.string(), prompt: z.string(), response: z.string() })),
+      appeals: z.array(Appeal),
     }),
     cost: 20,
     handle: ({ core, caller }) => core.accounts.exportAll(caller.userId),

@@ -1,3 +1,4 @@
+import { appealRoutes } from './appeals.ts'
 import { authRoutes } from './auth.ts'
 import { blockchainRoutes } from './blockchain.ts'
 import { feedbackRoutes } from './feedback.ts'
@@ -13,5 +14,6 @@ export const routes: readonly Route[] = [
   ...feedbackRoutes,
   ...modelRoutes,
   ...blockchainRoutes,
+  ...appealRoutes,
   ...systemRoutes,
 ]

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { TrainingConfig, type HumanFeedback, type ProofOfContribute, type Receipt } from '../../server/protocol.ts'
+import type { Appeal } from '../../server/protocol-rewards.ts'
+import { fateOf } from '../../client/src/appeal.ts'
 import { pageOf } from '../../client/src/address.ts'
 import { joined, totals } from '../../client/src/contributions.ts'
 import { curvesOf, rangeOf } from '../../client/src/curves.ts'
@@ -39,21 +41,36 @@ describe('curves', () => {
 
 describe('contributions', () => {
   const id = '9b2d5b0c-53d1-4d0e-8f3a-6a1f0f6f2c11'
-  const contribution = { feedbackId: id, sessionId: 'demo', timestamp: '2026-01-01T00:00:00.000Z', rewardTokens: 12, merkleProof: null } as ProofOfContribute
+  const contribution = { recordId: id, feedbackId: id, contributionType: 'feedback', sessionId: 'demo', timestamp: '2026-01-01T00:00:00.000Z', rewardTokens: 12, merkleProof: null } as ProofOfContribute
   const receipt = { feedbackId: id, latencyMs: 14_000 } as Receipt
 
-  test('a vote, its receipt and its record are one line', () => {
-    const [line] = joined([contribution], [receipt], [{ id, withdrawn: false } as HumanFeedback])
-    expect(line).toMatchObject({ feedbackId: id, receipt: { latencyMs: 14_000 }, credit: 12, proof: null })
+  const vote = { id, withdrawn: false } as HumanFeedback
+  const appeal = { feedbackId: id, state: 'upheld', decision: { reason: 'It was late by our fault.' }, correction: { epochId: 4, credit: 50 } } as Appeal
+
+  test('a vote, its receipt, its appeal and its record are one line; what the appeal added is another', () => {
+    const correction = { ...contribution, recordId: '4be0643f-1d98-473b-97cd-ca98a65347dd', rewardTokens: 50 }
+    const lines = joined([contribution, correction], [receipt], [vote], [appeal])
+    expect(lines).toMatchObject([
+      { id, vote, receipt: { latencyMs: 14_000 }, appeal: { state: 'upheld' }, credit: 12, proof: null },
+      { id: correction.recordId, vote: null, receipt: null, appeal: null, credit: 50 },
+    ])
+    expect(totals(lines)).toMatchObject({ votes: 1, credit: 62 })
   })
 
   test('a withdrawn vote is no contribution', () => {
-    expect(joined([contribution], [], [{ id, withdrawn: true } as HumanFeedback])).toEqual([])
+    expect(joined([contribution], [], [{ ...vote, withdrawn: true }], [])).toEqual([])
   })
 
   test('totals', () => {
-    expect(totals(joined([contribution], [receipt], []))).toEqual({ votes: 1, used: 1, onChain: 0, credit: 12, latencyMs: 14_000 })
+    expect(totals(joined([contribution], [receipt], [vote], []))).toEqual({ votes: 1, used: 1, onChain: 0, credit: 12, latencyMs: 14_000 })
     expect(totals([]).latencyMs).toBeNull()
+  })
+
+  test('an appeal says what has become of it', () => {
+    expect(fateOf(appeal)).toBe('Your appeal was upheld: It was late by our fault. Put right in epoch 4: 50 credit points more.')
+    expect(fateOf({ ...appeal, correction: null })).toContain('The next epochs put it right.')
+    expect(fateOf({ ...appeal, state: 'dismissed' })).toBe('Your appeal was dismissed: It was late by our fault.')
+    expect(fateOf({ ...appeal, state: 'open', decision: null })).toContain('A validator will look at it.')
   })
 })
 
