@@ -15,6 +15,7 @@ import { TrainingConfig } from '../server/protocol.ts'
 import type { Jobs } from '../server/queues.ts'
 import { append, openRedis } from '../server/room.ts'
 import { openCheckpoints } from './checkpoint.ts'
+import { openEngine } from './engines/open.ts'
 import { trainLive } from './run.ts'
 import { exportRun, openRun } from './state.ts'
 import { Interrupted, openWorld } from './world.ts'
@@ -82,7 +83,9 @@ async function trainFromLastCommit({ config, pool, sessionId, log }: Deps, world
   const session = await readSession(pool, sessionId)
   const checkpoints = openCheckpoints(join(config.checkpointsPath, sessionId))
   const saved = session.checkpoint === null ? null : await checkpoints.load(session.checkpoint)
-  const run = await openRun({ sessionId, config: session.configuration, modelDir: join(config.modelsPath, session.modelPath), saved })
+  const { engine, why } = await openEngine(config.compute)
+  log.info({ engine: engine.name, why }, 'engine chosen')
+  const run = await openRun({ sessionId, config: session.configuration, modelDir: join(config.modelsPath, session.modelPath), saved, engine })
   log.info({ step: run.state.step, policyVersion: run.learner.version }, 'training')
   try {
     let kept = session.checkpoint === null ? [] : [session.checkpoint]

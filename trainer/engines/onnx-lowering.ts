@@ -2,7 +2,7 @@
 import { sizeOf, type DType, type Graph, type OpName, type Tensor } from '../graph/index.ts'
 import type { Device } from './engine.ts'
 import { bytesOf, elementTypes, type Attributes, type ElementType, type OnnxGraph, type OnnxValue } from './onnx-format.ts'
-import { webgpuLowerings } from './onnx-lowering-webgpu.ts'
+import { cudaLowerings, webgpuLowerings } from './onnx-lowering-gpu.ts'
 
 export interface Lowered {
   onnx: OnnxGraph
@@ -15,7 +15,7 @@ export interface Lowered {
 
 /** The graph in the operations that the device's provider has. */
 export function lower(graph: Graph, device: Device): Lowered {
-  const table: Table = device === 'webgpu' ? { ...lowerings, ...webgpuLowerings } : lowerings
+  const table: Table = { ...lowerings, ...device === 'webgpu' ? webgpuLowerings : device === 'cuda' ? cudaLowerings : {} }
   const emitter = new Emitter()
   const lowered: Lowered = { onnx: emitter.graph, inputs: new Map(), states: new Map(), outputs: new Map(), updates: new Map() }
   for (const node of graph.nodes()) {

@@ -4,7 +4,10 @@
  * own (two per updated state, exchanged after each run), so nothing is copied.
  */
 import './no-telemetry.ts'
+import { readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
+import { dirname, join } from 'node:path'
 import * as ort from 'onnxruntime-node'
 import { sizeOf, type Graph, type Tensor } from '../graph/index.ts'
 import { checkFeeds, leavesOf, outputsOf, type Device, type Engine, type Feeds, type HostTensor, type Outputs, type Program } from './engine.ts'
@@ -19,8 +22,10 @@ export interface OnnxOptions {
   threads?: number
 }
 
+/** Throws where this machine has no such device, and says what it lacks. */
 export async function openOnnx(options: OnnxOptions = {}): Promise<Engine> {
   const device = options.device ?? 'cpu'
+  if (device === 'cuda') expectCuda()
   const settings = sessionOptions(device, options.threads ?? availableParallelism())
   const states = device === 'webgpu' ? await openWebgpuStates(settings) : openHostStates()
   const sessions = new Set<ort.InferenceSession>()
@@ -57,7 +62,7 @@ function sessionOptions(device: Device, threads: number): ort.InferenceSession.S
     enableCpuMemArena: true,
     // A planned block would stand beside what the first run took from the arena: half as much memory again.
     enableMemPattern: false,
-    extra: { session: { ...sharedCores, ...device === 'cpu' ? {} : wholeOnDevice } },
+    extra: { session: { ...sharedCores, ...device === 'webgpu' ? wholeOnDevice : {} } },
   }
 }
 
@@ -68,6 +73,14 @@ function sessionOptions(device: Device, threads: number): ort.InferenceSession.S
 const sharedCores = { 'intra_op.spin_duration_us': '50', force_spinning_stop: '1' }
 /** An operation that the device lacks is an error, not a silent detour over the host. */
 const wholeOnDevice = { disable_cpu_ep_fallback: '1' }
+
+/** The provider is a library of its own, which npm's package does not bring. */
+function expectCuda(): void {
+  const bin = join(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')), '..', 'bin')
+  const library = 'libonnxruntime_providers_cuda.so'
+  if (readdirSync(bin, { recursive: true }).some(file => String(file).endsWith(library))) return
+  throw new Error(`onnx: there is no ${library} beside onnxruntime-node's library. "node node_modules/onnxruntime-node/script/install.js" downloads it; it needs CUDA 12 and cuDNN 9`)
+}
 
 interface Parts {
   graph: Graph

@@ -1,5 +1,5 @@
 /** Each operation in TensorFlow.js, one table entry an operation. */
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import type { OpName, Tensor } from '../graph/index.ts'
 
 export type Interpreter<K extends OpName> = (node: Tensor<K>, inputs: tf.Tensor[]) => tf.Tensor

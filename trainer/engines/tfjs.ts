@@ -1,19 +1,55 @@
 /**
- * Interprets a graph operation by operation with TensorFlow.js: the second
- * opinion that parity tests hold the default engine to.
+ * Interprets a graph operation by operation with TensorFlow.js: on its native backends where one of
+ * them is installed, else on its plain CPU backend; the second opinion that parity tests hold the
+ * default engine to.
  */
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import { sizeOf, type Graph, type OpName, type Tensor } from '../graph/index.ts'
-import { arrayType, checkFeeds, leavesOf, outputsOf, type Engine, type HostTensor, type Program, type StateStore } from './engine.ts'
+import { arrayType, checkFeeds, leavesOf, outputsOf, type Device, type Engine, type HostTensor, type Program, type StateStore } from './engine.ts'
 import { interpreters, type Interpreter } from './tfjs-ops.ts'
 
-export async function openTfjs(): Promise<Engine> {
-  if (!await tf.setBackend('cpu')) throw new Error('tfjs: its cpu backend does not start')
+interface Backend { name: string; device: Device; package: string }
+
+/** In the order in which they are tried. None but the last is a dependency: who wants one installs it. */
+const backends: readonly Backend[] = [
+  { name: 'tensorflow', device: 'cuda', package: '@tensorflow/tfjs-node-gpu' },
+  { name: 'tensorflow', device: 'cpu', package: '@tensorflow/tfjs-node' },
+  { name: 'cpu', device: 'cpu', package: '@tensorflow/tfjs-backend-cpu' },
+]
+
+export interface TfjsOptions {
+  device?: Device | 'auto'
+  /** This backend and no other, e.g. `wasm` of the package `@tensorflow/tfjs-backend-wasm`. */
+  backend?: { name: string; package: string }
+}
+
+/** Throws where no backend for the device is installed. */
+export async function openTfjs({ device = 'auto', backend }: TfjsOptions = {}): Promise<Engine> {
+  const wanted = backend ? [{ ...backend, device: 'cpu' as const }] : backends.filter(found => device === 'auto' || found.device === device)
+  const tried: string[] = []
+  for (const { name, device, package: from } of wanted) {
+    try {
+      await import(from)
+    } catch (error) {
+      tried.push(`${from}: ${isMissing(error, from) ? 'not installed' : String(error)}`)
+      continue
+    }
+    if (await tf.setBackend(name)) return engineOn(device)
+    tried.push(`${from}: its backend does not start`)
+  }
+  throw new Error(`tfjs: nothing runs on ${device} (${tried.join('; ') || 'TensorFlow.js has no such device in Node'})`)
+}
+
+function isMissing(error: unknown, name: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND' && error.message.includes(name)
+}
+
+function engineOn(device: Device): Engine {
   const held = new Map<string, tf.Tensor>()
   const states = openStates(held)
   return {
     name: `tfjs ${tf.getBackend()}`,
-    device: 'cpu',
+    device,
     states,
     compile: async graph => openProgram(graph, held, name => name),
     async close() {

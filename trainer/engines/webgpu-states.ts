@@ -136,7 +136,9 @@ function view({ gpuBuffer }: ort.Tensor, shape: Shape): ort.Tensor {
 async function openTransfers(options: ort.InferenceSession.SessionOptions) {
   const open = (graph: OnnxGraph, where: 'cpu' | 'gpu-buffer') =>
     ort.InferenceSession.create(encodeModel(graph), { ...options, preferredOutputLocation: where })
-  const onto = await open(identity, 'gpu-buffer')
+  const onto = await open(identity, 'gpu-buffer').catch((error: unknown) => {
+    throw new Error('onnx: this machine gives no WebGPU device. On Linux it takes a Vulkan driver of the GPU and its loader (Debian, Ubuntu: "apt-get install libvulkan1")', { cause: error })
+  })
   const off = await open(identity, 'cpu')
   const blank = await open(zeros, 'gpu-buffer')
   const result = ({ y }: ort.InferenceSession.OnnxValueMapType): ort.Tensor => {

@@ -1,12 +1,12 @@
-/**
- * The operations that ONNX Runtime's WebGPU provider lacks in their usual form, written with those it
- * has; without these a run would leave the device in the middle.
- */
-import type { OpName } from '../graph/index.ts'
+/** Operations that take another form on a GPU. */
+import type { OpName, Tensor } from '../graph/index.ts'
 import { bytesOf } from './onnx-format.ts'
 import type { Emitter, Lowering } from './onnx-lowering.ts'
 
-export const webgpuLowerings: { [K in OpName]?: Lowering<K> } = {
+type Forms = { [K in OpName]?: Lowering<K> }
+
+/** What ONNX Runtime's WebGPU provider lacks, in operations that it has: no run leaves the device half-way. */
+export const webgpuLowerings: Forms = {
   or: (e, _, [a = '', b = '']) => e.emit('Not', [e.emit('And', [e.emit('Not', [a]), e.emit('Not', [b])])]),
   // Only ArgMax's int64 is missing: the least of the columns that hold the greatest entry.
   argMax: (e, node, [x = '']) => {
@@ -22,11 +22,7 @@ export const webgpuLowerings: { [K in OpName]?: Lowering<K> } = {
     const product = e.emit('MatMul', [a ?? '', b ?? ''])
     return alpha === 1 ? product : e.emit('Mul', [product, e.float(alpha)])
   },
-  // The sum of rows as a product with their one-hot form: additions without atomics, so in one order.
-  scatterAddRows: (e, node, [ids = '', values = '']) => {
-    const chosen = e.emit('Equal', [e.emit('Unsqueeze', [ids, e.longs([1])]), e.emit('Unsqueeze', [range(e, node.attributes.rows), e.longs([0])])])
-    return e.emit('Gemm', [e.cast(chosen, 'float32'), values], { transA: { i: 1 } }) // [N, rows]ᵀ [N, C] -> [rows, C]
-  },
+  scatterAddRows: sumRows,
   // ScatterND goes through its rows one after another here.
   writeRows: (e, node, [cache = '', rows = '', positions = '']) => {
     const [, , count = 0] = node.inputs[1]?.shape ?? []
@@ -39,6 +35,14 @@ export const webgpuLowerings: { [K in OpName]?: Lowering<K> } = {
     const lowered = e.emit('Sub', [x, e.emit('ReduceMax', [x, e.longs([-1])], over)])
     return e.emit('Sub', [lowered, e.emit('Log', [e.emit('ReduceSum', [e.emit('Exp', [lowered]), e.longs([-1])], over)])])
   },
+}
+
+export const cudaLowerings: Forms = { scatterAddRows: sumRows }
+
+/** The sum of rows as a product with their one-hot form: additions without atomics, so always in one order. */
+function sumRows(e: Emitter, node: Tensor<'scatterAddRows'>, [ids = '', values = '']: string[]): string {
+  const chosen = e.emit('Equal', [e.emit('Unsqueeze', [ids, e.longs([1])]), e.emit('Unsqueeze', [range(e, node.attributes.rows), e.longs([0])])])
+  return e.emit('Gemm', [e.cast(chosen, 'float32'), values], { transA: { i: 1 } }) // [N, rows]ᵀ [N, C] -> [rows, C]
 }
 
 function range(e: Emitter, size: number): string {

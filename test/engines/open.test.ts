@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest'
+import { openEngine } from '../../trainer/engines/open.ts'
+import { noWebgpu } from './each.ts'
+
+test.skipIf(noWebgpu !== null)('auto leaves a GPU that is only software alone, and says why', async () => {
+  const { engine, why } = await openEngine({ engine: 'onnx', device: 'auto' })
+  expect(engine.device).toBe('cpu')
+  expect(why).toMatch(/webgpu takes [\d.]+ ms for a product of 256, the CPU [\d.]+ ms/)
+  await engine.close()
+})
+
+test.skipIf(noWebgpu !== null)('a device that is asked for by name is taken, whatever its speed', async () => {
+  const { engine } = await openEngine({ engine: 'onnx', device: 'webgpu' })
+  expect(engine.name).toBe('onnxruntime webgpu')
+  await engine.close()
+})
+
+test.each([
+  ['onnx', 'cuda', /libonnxruntime_providers_cuda\.so.*install\.js.*CUDA 12/],
+  ['tfjs', 'cuda', /@tensorflow\/tfjs-node-gpu: not installed/],
+  ['tfjs', 'webgpu', /TensorFlow\.js has no such device/],
+] as const)('%s without %s says what it lacks', async (engine, device, reason) => {
+  await expect(openEngine({ engine, device })).rejects.toThrow(reason)
+})
+
+test('tfjs runs on the best of its backends that is installed', async () => {
+  const { engine } = await openEngine({ engine: 'tfjs', device: 'auto' })
+  expect(engine.name).toMatch(/^tfjs (cpu|tensorflow)$/)
+  await engine.close()
+})

@@ -1,0 +1,73 @@
+/** One engine, by name and device, and why it is that one. */
+import { Graph, matmul, reduceSum } from '../graph/index.ts'
+import type { Device, Engine } from './engine.ts'
+import { openOnnx } from './onnx.ts'
+import { openTfjs } from './tfjs.ts'
+
+export interface EngineChoice {
+  engine: 'onnx' | 'tfjs'
+  /** `auto`: the first of CUDA, WebGPU and CPU that is there and computes faster than the CPU. */
+  device: Device | 'auto'
+}
+
+export interface OpenedEngine {
+  engine: Engine
+  /** For the log: what was tried, and what spoke against it. */
+  why: string
+}
+
+/** Throws where the engine has no such device, and says what it lacks. */
+export async function openEngine({ engine, device }: EngineChoice): Promise<OpenedEngine> {
+  if (engine === 'tfjs') return { engine: await openTfjs({ device }), why: 'as configured' }
+  if (device !== 'auto') return { engine: await openOnnx({ device }), why: 'as configured' }
+  const tried: string[] = []
+  const cpu = await openOnnx()
+  for (const device of ['cuda', 'webgpu'] as const) {
+    try {
+      const found = await openOnnx({ device })
+      const slower = await slowerThan(cpu, found)
+      if (slower === null) {
+        await cpu.close()
+        return { engine: found, why: ['faster than the CPU', ...tried].join('; ') }
+      }
+      await found.close()
+      tried.push(`${device} takes ${slower}`)
+    } catch (error) {
+      tried.push(error instanceof Error ? error.message : String(error))
+    }
+  }
+  return { engine: cpu, why: tried.join('; ') }
+}
+
+/** A device that takes this many times the CPU's time for a small product is not asked for a large one. */
+const hopeless = 8
+
+/** What the device is slower at, in words; null where it is faster. A GPU in software is always slower. */
+async function slowerThan(cpu: Engine, device: Engine): Promise<string | null> {
+  for (const [size, patience] of [[256, hopeless], [1_024, 1]] as const) {
+    const [ours, theirs] = [await timeProduct(cpu, size), await timeProduct(device, size)]
+    if (theirs > patience * ours) return `${theirs.toFixed(1)} ms for a product of ${size}, the CPU ${ours.toFixed(1)} ms`
+  }
+  return null
+}
+
+/** Milliseconds of a product of two `size`² matrices that the engine holds, the best of three. */
+async function timeProduct(engine: Engine, size: number): Promise<number> {
+  const names = ['probe.a', 'probe.b'] as const
+  const graph = new Graph()
+  const [a, b] = names.map(name => graph.state(name, [size, size]))
+  if (!a || !b) throw new Error('a product has two sides')
+  graph.output('sum', reduceSum(matmul(a, b)))
+  for (const name of names) engine.states.set(name, [size, size], new Float32Array(size * size).fill(1 / size))
+  const program = await engine.compile(graph)
+  let best = Infinity
+  for (let i = 0; i < 4; i++) { // the first one compiles and uploads
+    const began = performance.now()
+    const sum = (await program.run({})).scalar('sum')
+    if (Math.abs(sum - size) > 1e-3 * size) throw new Error(`a product of ${size} sums to ${sum} in place of ${size}`)
+    if (i > 0) best = Math.min(best, performance.now() - began)
+  }
+  await program.dispose()
+  for (const name of names) engine.states.delete(name)
+  return best
+}
