@@ -2,29 +2,39 @@
 pragma solidity ^0.8.28;
 
 import {AccessControlDefaultAdminRules} from "@openzeppelin/contracts/access/extensions/AccessControlDefaultAdminRules.sol";
+import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 
 /// @title ContributionLedger
 /// @notice What people contributed to Attune's training runs, epoch by epoch: the root of a
-/// tree over the epoch's contributions, the root of a tree over every account's cumulative
-/// points, and the hash of the manifest that both are recomputed from (contracts/FORMAT.md).
-/// An epoch is pending for its dispute window, then final. Its cost does not grow with its size.
+/// tree over the epoch's contributions, the root of a tree over everything that accounts have
+/// earned so far, and the hash of the manifest that both are recomputed from
+/// (contracts/FORMAT.md). The cost of an epoch does not grow with its size.
+///
+/// An epoch is pending for its dispute window. In it anyone may dispute the epoch with a bond;
+/// while a dispute is open nothing becomes final, and when the arbiter has decided it, what is
+/// left has at least one full window again. An upheld dispute takes back its epoch and those
+/// built on it; a final epoch stays.
 contract ContributionLedger is AccessControlDefaultAdminRules {
     /// @notice May submit epochs and single records.
     bytes32 public constant RECORDER_ROLE = keccak256("RECORDER_ROLE");
+    /// @notice May decide an open dispute.
+    bytes32 public constant ARBITER_ROLE = keccak256("ARBITER_ROLE");
+    /// @notice May collect forfeited bonds.
+    bytes32 public constant TREASURER_ROLE = keccak256("TREASURER_ROLE");
     /// @notice The longest dispute window, in seconds.
     uint32 public constant MAX_DISPUTE_WINDOW = 30 days;
     /// @notice Credits of one vote that a training step used.
     uint256 public constant VOTE_CREDIT = 100;
 
-    /// @notice Later states are appended; these keep their numbers.
     enum EpochStatus {
         None,
         Pending,
-        Final
+        Final,
+        Disputed
     }
 
-    /// @dev Three slots: the manifest hash keeps 20 bytes, as an address does; the event has all 32.
+    /// @dev The manifest hash keeps 20 bytes, as an address does; the event has all 32.
     struct Epoch {
         bytes32 contributionsRoot;
         bytes32 rewardsRoot;
@@ -34,23 +44,62 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
         uint32 finalAt;
     }
 
-    /// @notice Seconds that a new epoch stays pending.
-    uint32 public disputeWindow;
-    /// @notice The newest epoch; ids are consecutive from 1, and 0 is none.
-    uint64 public lastEpochId;
+    /// @dev An epoch in three slots, each written once.
+    /// @param rest manifestHash, count, submittedAt and finalAt from left to right, as {Epoch} has them.
+    struct StoredEpoch {
+        bytes32 contributionsRoot;
+        bytes32 rewardsRoot;
+        uint256 rest;
+    }
 
-    mapping(uint256 epochId => Epoch) private _epochs;
+    /// @notice Where the ledger stands, in one slot; times in seconds since 1970.
+    /// @param lastEpochId The newest epoch; ids are consecutive from 1, and 0 is none.
+    /// @param disputedEpochId The epoch in dispute; 0 is none.
+    /// @param disputeWindow Seconds that a new epoch stays pending.
+    /// @param floor No later epoch is final sooner: what the window was when it was last set allows.
+    /// @param frozenAt When a dispute last stopped the clock: what was final by then stays final.
+    /// @param resumesAt When what that dispute held up may become final.
+    /// @param rejections How many disputes were upheld.
+    /// @param rejectedAt When the last of these was decided.
+    struct State {
+        uint32 lastEpochId;
+        uint32 disputedEpochId;
+        uint32 disputeWindow;
+        uint32 floor;
+        uint32 frozenAt;
+        uint32 resumesAt;
+        uint32 rejections;
+        uint32 rejectedAt;
+    }
+
+    struct Dispute {
+        address disputer;
+        uint96 bond;
+    }
+
+    /// @notice What a dispute costs until it is upheld, in wei.
+    uint96 public disputeBond;
+    /// @notice Bonds of dismissed disputes that the treasurer has not collected, in wei.
+    uint256 public forfeitedBonds;
+    /// @notice Bonds of upheld disputes that wait for their disputer, in wei.
+    mapping(address disputer => uint256) public returnedBonds;
+    /// @notice The open dispute; all zero where there is none.
+    Dispute public openDispute;
+
+    State private _state;
+    mapping(uint256 epochId => StoredEpoch) private _epochs;
     mapping(bytes32 contributor => uint256 credits) private _singleCredits;
     mapping(bytes32 feedback => bool) private _recorded;
 
-    /// @notice The rest, count and times, is in {epochs}.
-    event EpochSubmitted(
-        uint256 indexed epochId,
-        bytes32 contributionsRoot,
-        bytes32 rewardsRoot,
-        bytes32 manifestHash
-    );
-    event DisputeWindowSet(uint256 window);
+    /// @notice The hash commits to everything else, which is in {epochs} as well.
+    event EpochSubmitted(uint256 indexed epochId, bytes32 indexed manifestHash);
+    /// @param reason What is wrong, in words or as a link, for the arbiter to look at.
+    event EpochDisputed(uint256 indexed epochId, address indexed disputer, uint256 bond, string reason);
+    /// @notice An upheld dispute has taken back all epochs from `epochId` to `lastEpochId`.
+    event DisputeResolved(uint256 indexed epochId, bool upheld, uint256 lastEpochId);
+    event BondReturned(address indexed disputer, uint256 amount);
+    event ForfeitedBondsCollected(address indexed to, uint256 amount);
+    event DisputeTermsSet(uint256 window, uint256 bond);
     event ContributionRecorded(
         bytes32 indexed session,
         bytes32 indexed contributor,
@@ -72,75 +121,199 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
     error EpochOutOfOrder(uint256 expected, uint256 given);
     error EpochAlreadyRecorded(uint256 epochId);
     error EmptyEpoch(uint256 epochId);
+    error EpochOutdated(uint256 rejections, uint256 given);
+    error EpochNotFinal(uint256 epochId);
+    error EpochNotPending(uint256 epochId);
+    error DisputeOpen(uint256 epochId);
+    error NoSuchDispute(uint256 epochId);
+    error WrongBond(uint256 expected, uint256 given);
+    error NothingToPay();
     error DisputeWindowTooLong(uint256 window);
     error FeedbackAlreadyRecorded(string feedbackId);
     error UnknownContributionType(uint8 contributionType);
     error ScoreOutOfRange(uint256 score);
 
     /// @param admin Holder of the admin role, handed over in two steps, `adminDelay` seconds apart.
-    /// @param recorder First holder of RECORDER_ROLE.
     /// @param window Seconds that an epoch stays pending.
+    /// @param bond What a dispute costs until it is upheld, in wei.
     constructor(
         address admin,
         address recorder,
+        address arbiter,
+        address treasurer,
         uint48 adminDelay,
-        uint32 window
+        uint32 window,
+        uint96 bond
     ) AccessControlDefaultAdminRules(adminDelay, admin) {
         _grantRole(RECORDER_ROLE, recorder);
-        _setDisputeWindow(window);
+        _grantRole(ARBITER_ROLE, arbiter);
+        _grantRole(TREASURER_ROLE, treasurer);
+        _setDisputeTerms(window, bond);
     }
 
     // ---------------------------------------------------------------- epochs
 
     /// @notice Records the next epoch. The same epoch again changes nothing, so a recorder that
     /// does not know whether it was heard may repeat itself; the id with other content reverts.
-    /// @param rewardsRoot Zero while no account has points.
+    /// @param rewardsRoot Zero while no account has earned anything.
+    /// @param rejections How many upheld disputes the epoch was built after: one that was built
+    /// before the last of them rests on what that took back.
     function submitEpoch(
         uint256 epochId,
         bytes32 contributionsRoot,
         bytes32 rewardsRoot,
         bytes32 manifestHash,
-        uint32 count
+        uint32 count,
+        uint32 rejections
     ) external onlyRole(RECORDER_ROLE) {
-        Epoch storage epoch = _epochs[epochId];
-        uint256 last = lastEpochId;
+        StoredEpoch storage epoch = _epochs[epochId];
+        // Read side by side, so that it is one read.
+        uint256 last = _state.lastEpochId;
+        uint256 window = _state.disputeWindow;
+        uint256 floor = _state.floor;
+        uint256 known = _state.rejections;
+        uint256 content = (uint256(bytes32(manifestHash)) & ~uint256(type(uint96).max)) | (uint256(count) << 64);
         if (epochId != 0 && epochId <= last) {
             bool same = epoch.contributionsRoot == contributionsRoot &&
                 epoch.rewardsRoot == rewardsRoot &&
-                epoch.manifestHash == bytes20(manifestHash) &&
-                epoch.count == count;
+                epoch.rest >> 64 == content >> 64;
             if (!same) revert EpochAlreadyRecorded(epochId);
             return;
         }
         if (epochId != last + 1) revert EpochOutOfOrder(last + 1, epochId);
+        if (rejections != known) revert EpochOutdated(known, rejections);
         if (count == 0 || contributionsRoot == 0) revert EmptyEpoch(epochId);
 
-        uint32 finalAt = uint32(block.timestamp) + disputeWindow;
-        lastEpochId = uint64(epochId);
+        uint256 finalAt = block.timestamp + window;
+        if (finalAt < floor) finalAt = floor;
+        _state.lastEpochId = uint32(epochId);
         epoch.contributionsRoot = contributionsRoot;
         epoch.rewardsRoot = rewardsRoot;
-        epoch.manifestHash = bytes20(manifestHash);
-        epoch.count = count;
-        epoch.submittedAt = uint32(block.timestamp);
-        epoch.finalAt = finalAt;
-        emit EpochSubmitted(epochId, contributionsRoot, rewardsRoot, manifestHash);
+        epoch.rest = content | (block.timestamp << 32) | finalAt;
+        emit EpochSubmitted(epochId, manifestHash);
+    }
+
+    /// @notice Where the ledger stands.
+    function ledgerState() external view returns (State memory) {
+        return _state;
+    }
+
+    /// @notice The newest epoch; 0 before the first.
+    function lastEpochId() external view returns (uint64) {
+        return _state.lastEpochId;
+    }
+
+    /// @notice Seconds that a new epoch stays pending.
+    function disputeWindow() external view returns (uint32) {
+        return _state.disputeWindow;
     }
 
     /// @notice An epoch as recorded; all zero where there is none.
-    function epochs(uint256 epochId) external view returns (Epoch memory) {
-        return _epochs[epochId];
+    /// @dev finalAt is what the window alone gives: see {epochStatus} for what disputes made of it.
+    function epochs(uint256 epochId) external view returns (Epoch memory epoch) {
+        if (epochId > _state.lastEpochId) return epoch;
+        StoredEpoch storage stored = _epochs[epochId];
+        uint256 rest = stored.rest;
+        return
+            Epoch(
+                stored.contributionsRoot,
+                stored.rewardsRoot,
+                bytes20(bytes32(rest)),
+                uint32(rest >> 64),
+                uint32(rest >> 32),
+                uint32(rest)
+            );
     }
 
-    /// @notice Pending until its dispute window is over, then final.
+    /// @notice Pending until its dispute window is over and no dispute holds it up, then final.
     function epochStatus(uint256 epochId) external view returns (EpochStatus) {
-        uint256 finalAt = _epochs[epochId].finalAt;
-        if (finalAt == 0) return EpochStatus.None;
-        return block.timestamp < finalAt ? EpochStatus.Pending : EpochStatus.Final;
+        State memory state = _state;
+        if (epochId == 0 || epochId > state.lastEpochId) return EpochStatus.None;
+        if (epochId == state.disputedEpochId) return EpochStatus.Disputed;
+        return _isFinal(epochId, state) ? EpochStatus.Final : EpochStatus.Pending;
     }
 
-    /// @notice Sets the dispute window of later epochs; recorded ones keep theirs.
-    function setDisputeWindow(uint32 window) external onlyRole(DEFAULT_ADMIN_ROLE) {
-        _setDisputeWindow(window);
+    /// @notice The newest final epoch; 0 before the first.
+    function lastFinalEpochId() external view returns (uint256 low) {
+        State memory state = _state;
+        uint256 high = state.lastEpochId;
+        // No epoch is final before an earlier one.
+        while (low < high) {
+            uint256 middle = (low + high + 1) / 2;
+            if (_isFinal(middle, state)) low = middle;
+            else high = middle - 1;
+        }
+    }
+
+    /// @notice The root of everything earned up to and with a final epoch. Reverts for any other.
+    function finalRewardsRoot(uint256 epochId) external view returns (bytes32) {
+        State memory state = _state;
+        if (epochId == 0 || epochId > state.lastEpochId || !_isFinal(epochId, state)) revert EpochNotFinal(epochId);
+        return _epochs[epochId].rewardsRoot;
+    }
+
+    // -------------------------------------------------------------- disputes
+
+    /// @notice Disputes an epoch that is not final yet, for a bond that is returned where the
+    /// dispute is upheld. One dispute at a time; while it is open nothing becomes final.
+    /// @param reason What is wrong, in words or as a link.
+    function dispute(uint256 epochId, string calldata reason) external payable {
+        State memory state = _state;
+        if (state.disputedEpochId != 0) revert DisputeOpen(state.disputedEpochId);
+        if (epochId == 0 || epochId > state.lastEpochId || _isFinal(epochId, state)) {
+            revert EpochNotPending(epochId);
+        }
+        if (msg.value != disputeBond) revert WrongBond(disputeBond, msg.value);
+        state.disputedEpochId = uint32(epochId);
+        // Between a decision and resumesAt nothing has become final since the clock stopped before.
+        if (block.timestamp >= state.resumesAt) state.frozenAt = uint32(block.timestamp);
+        _state = state;
+        openDispute = Dispute(msg.sender, uint96(msg.value));
+        emit EpochDisputed(epochId, msg.sender, msg.value, reason);
+    }
+
+    /// @notice Decides the open dispute. Upheld, its epoch and all later ones are taken back and
+    /// the bond is the disputer's again; dismissed, the bond is forfeited and all epochs stay.
+    function resolve(uint256 epochId, bool upheld) external onlyRole(ARBITER_ROLE) {
+        State memory state = _state;
+        if (epochId == 0 || epochId != state.disputedEpochId) revert NoSuchDispute(epochId);
+        Dispute memory decided = openDispute;
+        delete openDispute;
+        emit DisputeResolved(epochId, upheld, state.lastEpochId);
+        state.disputedEpochId = 0;
+        state.resumesAt = uint32(block.timestamp) + state.disputeWindow;
+        if (upheld) {
+            state.lastEpochId = uint32(epochId) - 1;
+            state.rejections++;
+            state.rejectedAt = uint32(block.timestamp);
+            returnedBonds[decided.disputer] += decided.bond;
+        } else {
+            forfeitedBonds += decided.bond;
+        }
+        _state = state;
+    }
+
+    /// @notice Pays a disputer the bonds of upheld disputes, whoever sends this.
+    function withdrawBonds(address payable disputer) external {
+        uint256 amount = returnedBonds[disputer];
+        if (amount == 0) revert NothingToPay();
+        returnedBonds[disputer] = 0;
+        emit BondReturned(disputer, amount);
+        Address.sendValue(disputer, amount);
+    }
+
+    /// @notice Pays out the bonds of dismissed disputes.
+    function collectForfeitedBonds(address payable to) external onlyRole(TREASURER_ROLE) {
+        uint256 amount = forfeitedBonds;
+        if (amount == 0) revert NothingToPay();
+        forfeitedBonds = 0;
+        emit ForfeitedBondsCollected(to, amount);
+        Address.sendValue(to, amount);
+    }
+
+    /// @notice Sets window and bond of later epochs and disputes; recorded epochs keep their window.
+    function setDisputeTerms(uint32 window, uint96 bond) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        _setDisputeTerms(window, bond);
     }
 
     // ---------------------------------------------------------------- proofs
@@ -149,6 +322,7 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
     /// contribution's fields asks {verifyRecord}: an inner node is under the root as well, and
     /// only the double hash of the fields tells a leaf from one.
     function verifyContribution(uint256 epochId, bytes32 leaf, bytes32[] calldata proof) public view returns (bool) {
+        if (epochId > _state.lastEpochId) return false;
         bytes32 root = _epochs[epochId].contributionsRoot;
         return root != 0 && MerkleProof.verifyCalldata(proof, root, leaf);
     }
@@ -157,19 +331,23 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
     function verifyRecord(
         uint256 epochId,
         uint256 index,
+        bytes32 session,
         bytes32 contributor,
         uint8 kind,
         uint256 credit,
         bytes32 recordHash,
         bytes32[] calldata proof
     ) external view returns (bool) {
-        return verifyContribution(epochId, leafOf(epochId, index, contributor, kind, credit, recordHash), proof);
+        bytes32 leaf = leafOf(epochId, index, session, contributor, kind, credit, recordHash);
+        return verifyContribution(epochId, leaf, proof);
     }
 
     /// @notice A contribution's leaf: bound to this chain, this ledger and the epoch.
+    /// @param session keccak-256 of the session's id.
     function leafOf(
         uint256 epochId,
         uint256 index,
+        bytes32 session,
         bytes32 contributor,
         uint8 kind,
         uint256 credit,
@@ -180,6 +358,7 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
             address(this),
             epochId,
             index,
+            session,
             contributor,
             kind,
             credit,
@@ -257,9 +436,24 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
         return (computeHours * qualityScore) / 100_000;
     }
 
-    function _setDisputeWindow(uint32 window) private {
+    // --------------------------------------------------------------- private
+
+    /// @dev The window is over, and no dispute came, or only after that, or it is decided and
+    /// the time that a decision gives is over as well.
+    function _isFinal(uint256 epochId, State memory state) private view returns (bool) {
+        uint256 finalAt = uint32(_epochs[epochId].rest);
+        if (block.timestamp < finalAt) return false;
+        if (state.frozenAt == 0 || finalAt <= state.frozenAt) return true;
+        return state.disputedEpochId == 0 && block.timestamp >= state.resumesAt;
+    }
+
+    function _setDisputeTerms(uint32 window, uint96 bond) private {
         if (window > MAX_DISPUTE_WINDOW) revert DisputeWindowTooLong(window);
-        disputeWindow = window;
-        emit DisputeWindowSet(window);
+        // A shorter window must not let an epoch overtake those before it.
+        uint32 floor = uint32(block.timestamp) + _state.disputeWindow;
+        if (floor > _state.floor) _state.floor = floor;
+        _state.disputeWindow = window;
+        disputeBond = bond;
+        emit DisputeTermsSet(window, bond);
     }
 }

@@ -37,13 +37,13 @@ export type LedgerOptions = {
 export type Ledger = LedgerChain & {
   /** The contract's own word on a proof: `verifyRecord`, over the fields. */
   verify(fields: LeafFields, proof: readonly Hex[]): Promise<boolean>
-  /** none | pending (dispute window open) | final */
+  /** none | pending (dispute window open) | final | disputed */
   status(epochId: number): Promise<EpochStatus>
   /** Credits of single records (`recordFeedback`, `recordContribution`). */
   contributorRewards(contributorId: string): Promise<bigint>
 }
 export type EpochStatus = (typeof STATUSES)[number]
-const STATUSES = ['none', 'pending', 'final'] as const
+const STATUSES = ['none', 'pending', 'final', 'disputed'] as const
 
 /** Opens a ledger. Connects to nothing yet: `check()` is the first request. */
 export function openLedger(options: LedgerOptions): Ledger {
@@ -89,13 +89,15 @@ export function openLedger(options: LedgerOptions): Ledger {
 
     lastEpochId: () => named(async () => Number(await client.readContract({ ...contract, functionName: 'lastEpochId' }))),
 
+    rejections: () => named(async () => (await client.readContract({ ...contract, functionName: 'ledgerState' })).rejections),
+
     epoch: (epochId) =>
       named(async (): Promise<ChainEpoch | null> => {
         const epoch = await client.readContract({ ...contract, functionName: 'epochs', args: [BigInt(epochId)] })
         return epoch.count === 0 ? null : { epochId, ...epoch }
       }),
 
-    submit: ({ epochId, contributionsRoot, rewardsRoot, manifestHash, count }) =>
+    submit: ({ epochId, contributionsRoot, rewardsRoot, manifestHash, count, rejections }) =>
       named(async () => {
         if (options.privateKey === undefined) throw new Error('this ledger was opened without a key: it is read only')
         const account = privateKeyToAccount(options.privateKey)
@@ -103,7 +105,7 @@ export function openLedger(options: LedgerOptions): Ledger {
           ...contract,
           account,
           functionName: 'submitEpoch',
-          args: [BigInt(epochId), contributionsRoot, rewardsRoot, manifestHash, count],
+          args: [BigInt(epochId), contributionsRoot, rewardsRoot, manifestHash, count, rejections],
         })
         const wallet = createWalletClient({ account, chain: client.chain, transport: http(rpcUrl, { timeout: timeoutMs }) })
         return wallet.writeContract(request)
@@ -126,12 +128,12 @@ export function openLedger(options: LedgerOptions): Ledger {
 
     verify: (fields, proof) =>
       named(async () => {
-        const { chainId: chain, ledger, epochId, index, contributor, kind, credit, recordHash } = fields
+        const { chainId: chain, ledger, epochId, index, session, contributor, kind, credit, recordHash } = fields
         if (chain !== String(chainId) || ledger.toLowerCase() !== address) return false
         return client.readContract({
           ...contract,
           functionName: 'verifyRecord',
-          args: [BigInt(epochId), BigInt(index), contributor, kind, BigInt(credit), recordHash, [...proof]],
+          args: [BigInt(epochId), BigInt(index), session, contributor, kind, BigInt(credit), recordHash, [...proof]],
         })
       }),
 

@@ -10,6 +10,7 @@ import {
   type ContributionRecord,
   type LeafFields,
   type LedgerId,
+  POINTS,
   contributionLeaf,
   leafFields,
   rewardLeaf,
@@ -24,6 +25,8 @@ export type EpochRoots = {
   rewardsRoot: Hex
   manifestHash: Hex
   count: number
+  /** How many upheld disputes it was built after. */
+  rejections: number
 }
 
 export type EpochLeaf = { recordId: string; credit: bigint; fields: LeafFields; leaf: Hex }
@@ -42,6 +45,7 @@ export type BuiltEpoch = EpochRoots & {
 export type EpochInput = {
   ledger: LedgerId
   epochId: number
+  rejections: number
   /** In feedback order: it gives each record its index. At least one. */
   records: readonly ContributionRecord[]
   /** Balances after the epoch before, empty at the first. */
@@ -59,7 +63,7 @@ export type EpochInput = {
  * or the epoch is empty.
  */
 export function buildEpoch(input: EpochInput): BuiltEpoch {
-  const { ledger, epochId, records } = input
+  const { ledger, epochId, rejections, records } = input
   if (records.length === 0) throw new LedgerError('bad-record', 'an epoch has at least one record')
   refuseRepeats(records)
   const credits = records.map((record) => ({ record, credit: creditOf(record) }))
@@ -71,7 +75,7 @@ export function buildEpoch(input: EpochInput): BuiltEpoch {
   const rewards = balances.accounts.map(({ account, points }) => ({
     account,
     points: String(points),
-    leaf: rewardLeaf(ledger, epochId, account, points),
+    leaf: rewardLeaf(ledger, epochId, POINTS, account, points),
   }))
   const roots = {
     epochId,
@@ -93,8 +97,9 @@ export function buildEpoch(input: EpochInput): BuiltEpoch {
       credits: String(leaves.reduce((sum, { credit }) => sum + credit, 0n)),
       unlinked: String(balances.unlinked.reduce((sum, { points }) => sum + points, 0n)),
     },
-    contributions: leaves.map(({ fields: { index, contributor, kind, credit, recordHash }, leaf }) => ({
+    contributions: leaves.map(({ fields: { index, session, contributor, kind, credit, recordHash }, leaf }) => ({
       index: Number(index),
+      session,
       contributor,
       kind,
       credit,
@@ -103,7 +108,7 @@ export function buildEpoch(input: EpochInput): BuiltEpoch {
     })),
     rewards,
   })
-  return { ...roots, ledger, manifestHash: manifestHash(manifest), manifest, leaves, balances }
+  return { ...roots, rejections, ledger, manifestHash: manifestHash(manifest), manifest, leaves, balances }
 }
 
 /** The root of OpenZeppelin's standard tree over these leaf hashes; the zero hash over none. */

@@ -2,6 +2,7 @@
 export type LedgerErrorCode =
   | 'ledger-missing' // no contract code at the address: wrong address, or the chain was reset
   | 'wrong-chain' // the node serves another chain than the one the epochs are built for
+  | 'unsupported-chain' // the chain does not run what the contracts are compiled to
   | 'unreachable' // the node does not answer
   | 'reverted' // the contract refused a transaction
   | 'epoch-mismatch' // the chain holds other content under an epoch's id

@@ -1,7 +1,7 @@
 // From a contribution's record to its leaf in an epoch's tree. Pure; the same
 // encoding is written down in FORMAT.md, for those who verify without this code.
 
-import { type Address, type Hex, concat, encodeAbiParameters, keccak256, parseAbiParameters, stringToHex } from 'viem'
+import { type Address, type Hex, concat, encodeAbiParameters, keccak256, parseAbiParameters, stringToHex, zeroHash } from 'viem'
 import { type Json, canonicalJson } from './canonical.ts'
 import { LedgerError } from './errors.ts'
 
@@ -37,6 +37,8 @@ export type LeafFields = {
   epochId: string
   /** The record's place in its epoch, from 0, in feedback order. */
   index: string
+  /** keccak-256 of the session's id. */
+  session: Hex
   /** Salted commitment to the contributor. */
   contributor: Hex
   /** Index in CONTRIBUTION_KINDS. */
@@ -47,8 +49,9 @@ export type LeafFields = {
   recordHash: Hex
 }
 
-const LEAF = parseAbiParameters('uint256, address, uint256, uint256, bytes32, uint8, uint256, bytes32')
-const REWARD = parseAbiParameters('uint256, address, uint256, address, uint256')
+const LEAF = parseAbiParameters('uint256, address, uint256, uint256, bytes32, bytes32, uint8, uint256, bytes32')
+const REWARD = parseAbiParameters('uint256, address, uint256, bytes32, address, uint256')
+const ALLOCATION = parseAbiParameters('uint256, address, uint256, bytes32, uint256')
 
 /** The leaf of a contribution: OpenZeppelin's standard double hash, `keccak(keccak(abi.encode(fields)))`. */
 export function contributionLeaf(fields: LeafFields): Hex {
@@ -59,6 +62,7 @@ export function contributionLeaf(fields: LeafFields): Hex {
         fields.ledger as Address,
         BigInt(fields.epochId),
         BigInt(fields.index),
+        fields.session,
         fields.contributor,
         fields.kind,
         BigInt(fields.credit),
@@ -68,11 +72,19 @@ export function contributionLeaf(fields: LeafFields): Hex {
   )
 }
 
-/** The leaf of an account's cumulative points in an epoch's rewards tree. */
-export function rewardLeaf(id: LedgerId, epochId: number, account: Address, points: bigint): Hex {
-  return keccak256(
-    keccak256(encodeAbiParameters(REWARD, [BigInt(id.chainId), id.ledger, BigInt(epochId), account, points])),
-  )
+/** The bounty of points: nobody funds it, so nothing is paid from it. */
+export const POINTS: Hex = zeroHash
+
+/** The leaf of what an account has earned so far from a bounty, in an epoch's rewards tree; of its points under POINTS. */
+export function rewardLeaf(id: LedgerId, epochId: number, bounty: Hex, account: Address, amount: bigint): Hex {
+  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), bounty, account, amount] as const
+  return keccak256(keccak256(encodeAbiParameters(REWARD, fields)))
+}
+
+/** The leaf of what all people together have earned so far from a bounty: what its sponsor cannot take back. */
+export function allocationLeaf(id: LedgerId, epochId: number, bounty: Hex, allocated: bigint): Hex {
+  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), bounty, allocated] as const
+  return keccak256(keccak256(encodeAbiParameters(ALLOCATION, fields)))
 }
 
 /** The fields of a record's leaf. Throws `bad-record` on a malformed salt or record. */
@@ -88,11 +100,17 @@ export function leafFields(
     ledger: id.ledger.toLowerCase(),
     epochId: String(epochId),
     index: String(index),
+    session: sessionKey(record.sessionId),
     contributor: contributorCommitment(record.contributorId, record.salt),
     kind: CONTRIBUTION_KINDS.indexOf(record.kind),
     credit: String(credit),
     recordHash: recordHash(record),
   }
+}
+
+/** How a session is named on chain: keccak-256 of its id. */
+export function sessionKey(sessionId: string): Hex {
+  return keccak256(stringToHex(sessionId))
 }
 
 /**

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { canonicalJson } from './canonical.ts'
 import { LedgerError } from './errors.ts'
 
-export const MANIFEST_FORMAT = 'attune-epoch-1'
+export const MANIFEST_FORMAT = 'attune-epoch-2'
 
 const decimal = z.string().regex(/^(0|[1-9][0-9]*)$/)
 const hash = z.templateLiteral(['0x', z.string().regex(/^[0-9a-f]{64}$/)])
@@ -33,6 +33,7 @@ const Header = z.strictObject({
 })
 const Contribution = z.strictObject({
   index: z.int().nonnegative(),
+  session: hash,
   contributor: hash,
   kind: z.int().min(0).max(4),
   credit: decimal,

@@ -39,12 +39,12 @@ export function proofBook(manifest: string, txHash: string): ProofBook {
       if (line === undefined) {
         throw new LedgerError('bad-record', `epoch ${header.epochId} has no contribution ${index}`)
       }
-      const { contributor, kind, credit, recordHash, leaf } = line
+      const { session, contributor, kind, credit, recordHash, leaf } = line
       const { chainId, ledger, epochId } = header
       return {
         epochId: Number(epochId),
         leaf,
-        leafFields: { chainId, ledger, epochId, index: String(index), contributor, kind, credit, recordHash },
+        leafFields: { chainId, ledger, epochId, index: String(index), session, contributor, kind, credit, recordHash },
         proof: tree.getProof(index) as Hex[],
         root: header.contributionsRoot,
         contract: ledger,

@@ -41,7 +41,8 @@ export function createRecorder(deps: RecorderDeps): Recorder {
     if (records.length === 0) return null
     const balances = last?.balances ?? NO_BALANCES
     const links = await store.wallets(balances.unlinked.map(({ contributorId }) => contributorId))
-    const built = buildEpoch({ ledger: chain.ledger, epochId: next, records, balances, links })
+    const rejections = await chain.rejections()
+    const built = buildEpoch({ ledger: chain.ledger, epochId: next, rejections, records, balances, links })
     await store.saveBuilt(built)
     const inclusion = await settle({ ...built, txHash: null })
     return { epochId: built.epochId, count: built.count, ...inclusion }
@@ -156,6 +157,8 @@ export interface LedgerChain {
   check(): Promise<void>
   /** 0 before the first. */
   lastEpochId(): Promise<number>
+  /** How many disputes were upheld. */
+  rejections(): Promise<number>
   epoch(epochId: number): Promise<ChainEpoch | null>
   /** Sends, does not wait. Throws `reverted` where the contract would refuse. */
   submit(epoch: EpochRoots): Promise<Hex>
@@ -166,7 +169,7 @@ export interface LedgerChain {
 }
 
 /** An epoch as the contract holds it; the manifest hash keeps its first 20 bytes. */
-export type ChainEpoch = Omit<EpochRoots, 'manifestHash'> & {
+export type ChainEpoch = Omit<EpochRoots, 'manifestHash' | 'rejections'> & {
   manifestHash: Hex
   /** Seconds since 1970. */
   submittedAt: number

@@ -77,11 +77,11 @@ const HEADER_LINE = 'header (line 1)'
 const HASH = '0x[0-9a-f]{64}'
 const AMOUNT = '0|[1-9][0-9]{0,77}'
 const CONTRIBUTION = new RegExp(
-  `^\\{"contributor":"(${HASH})","credit":"(${AMOUNT})","index":(${AMOUNT}),"kind":([0-4]),"leaf":"(${HASH})","recordHash":"(${HASH})"\\}$`,
+  `^\\{"contributor":"(${HASH})","credit":"(${AMOUNT})","index":(${AMOUNT}),"kind":([0-4]),"leaf":"(${HASH})","recordHash":"(${HASH})","session":"(${HASH})"\\}$`,
 )
 const ACCOUNT = new RegExp(`^\\{"account":"(0x[0-9a-f]{40})","leaf":"(${HASH})","points":"(${AMOUNT})"\\}$`)
 const HEADER = new RegExp(
-  `^\\{"accounts":(${AMOUNT}),"chainId":"(${AMOUNT})","contributionsRoot":"(${HASH})","count":(${AMOUNT}),"credits":"(${AMOUNT})","epochId":"(${AMOUNT})","format":"attune-epoch-1","ledger":"(0x[0-9a-f]{40})","pointsBefore":"(${AMOUNT})","rewardsRoot":"(${HASH})","unlinked":"(${AMOUNT})"\\}$`,
+  `^\\{"accounts":(${AMOUNT}),"chainId":"(${AMOUNT})","contributionsRoot":"(${HASH})","count":(${AMOUNT}),"credits":"(${AMOUNT})","epochId":"(${AMOUNT})","format":"attune-epoch-2","ledger":"(0x[0-9a-f]{40})","pointsBefore":"(${AMOUNT})","rewardsRoot":"(${HASH})","unlinked":"(${AMOUNT})"\\}$`,
 )
 
 /** A line that cannot be read hashes to this, so that the root is wrong as well. */
@@ -94,8 +94,8 @@ function checkContribution(text: string, index: number, at: Chain, wrong: Findin
     wrong.push({ where, problem: 'is not a contribution line' })
     return UNREADABLE
   }
-  const [, contributor = '', credit = '', given = '', kind = '', listed, recordHash = ''] = parts
-  const leaf = doubleHash([...domain(at), word(index), contributor.slice(2), word(kind), word(credit), recordHash.slice(2)])
+  const [, contributor = '', credit = '', given = '', kind = '', listed, recordHash = '', session = ''] = parts
+  const leaf = doubleHash([...domain(at), word(index), session.slice(2), contributor.slice(2), word(kind), word(credit), recordHash.slice(2)])
   if (given !== String(index)) wrong.push({ where, problem: `has index ${given}` })
   else if (leaf !== listed) wrong.push({ where, problem: `its fields hash to ${leaf}, not to its leaf ${listed}` })
   else if (kind === '1' && credit !== '100' && credit !== '50') wrong.push({ where, problem: `a vote earns 100 or 50 credits, not ${credit}` })
@@ -110,7 +110,7 @@ function checkAccount(text: string, index: number, at: Chain, wrong: Finding[]):
     return UNREADABLE
   }
   const [, account = '', listed, points = ''] = parts
-  const leaf = doubleHash([...domain(at), word(account), word(points)])
+  const leaf = doubleHash([...domain(at), word(0), word(account), word(points)])
   if (leaf !== listed) wrong.push({ where, problem: `${account}: its fields hash to ${leaf}, not to its leaf ${listed}` })
   return { key: account, amount: BigInt(points), leaf }
 }
@@ -125,7 +125,7 @@ type Header = { accounts: number; pointsBefore: bigint; credits: bigint; unlinke
 function checkHeader(text: string, at: Chain, wrong: Finding[]): Header | null {
   const parts = HEADER.exec(text)
   if (parts === null) {
-    wrong.push({ where: HEADER_LINE, problem: 'is not a header of format attune-epoch-1' })
+    wrong.push({ where: HEADER_LINE, problem: 'is not a header of format attune-epoch-2' })
     return null
   }
   const [, accounts, chainId, contributionsRoot, count, credits = '', epochId, ledger, pointsBefore = '', rewardsRoot, unlinked = ''] = parts

@@ -54,6 +54,7 @@ const Proof = z.object({
     ledger: z.string().regex(/^0x[0-9a-f]{40}$/i),
     epochId: uint,
     index: uint,
+    session: hash,
     contributor: hash,
     kind: z.int().min(0).max(4),
     credit: uint,

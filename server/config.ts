@@ -38,6 +38,7 @@ export function loadConfig<S extends SecretName = never>(
       networkId: e.BLOCKCHAIN_NETWORK_ID,
       rpcUrl: e.BLOCKCHAIN_RPC_URL,
       contractAddress: e.CONTRACT_ADDRESS,
+      distributorAddress: e.DISTRIBUTOR_ADDRESS,
       syncIntervalMs: e.BLOCKCHAIN_SYNC_INTERVAL,
     },
     secrets: Object.fromEntries(secrets.map((name) => [name, e[name]])) as Record<S, string>,
@@ -78,6 +79,8 @@ export interface Config {
     /** Undefined: this installation has no chain. */
     rpcUrl: string | undefined
     contractAddress: string | undefined
+    /** Undefined: nothing is paid, credits are only counted. */
+    distributorAddress: string | undefined
     syncIntervalMs: number
   }
 }
@@ -112,5 +115,6 @@ const Environment = Secrets.extend({
   BLOCKCHAIN_NETWORK_ID: z.coerce.number().int().positive().optional(),
   BLOCKCHAIN_RPC_URL: z.url().optional(),
   CONTRACT_ADDRESS: z.string().regex(/^0x[0-9a-f]{40}$/i, '0x and 40 hex digits').optional(),
+  DISTRIBUTOR_ADDRESS: z.string().regex(/^0x[0-9a-f]{40}$/i, '0x and 40 hex digits').optional(),
   BLOCKCHAIN_SYNC_INTERVAL: z.coerce.number().int().min(1_000).default(60_000),
 })

@@ -485,6 +485,7 @@ export const LeafFields = z.object({
   ledger: z.string(),
   epochId: z.string(),
   index: z.string(),
+  session: z.string(),
   contributor: z.string(),
   kind: z.int(),
   credit: z.string(),

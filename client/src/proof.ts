@@ -44,6 +44,7 @@ export type ContributionProof = {
     ledger: string
     epochId: string
     index: string
+    session: string
     contributor: string
     kind: number
     credit: string
@@ -67,11 +68,11 @@ export type VerificationStep = {
   detail: string
 }
 
-const LEAF = parseAbiParameters('uint256, address, uint256, uint256, bytes32, uint8, uint256, bytes32')
+const LEAF = parseAbiParameters('uint256, address, uint256, uint256, bytes32, bytes32, uint8, uint256, bytes32')
 
 /** The double-hashed leaf: fields under the proof's own chain, contract and epoch, not under those they claim. */
 export function contributionLeaf({ chainId, contract, epochId, leafFields }: ContributionProof): Hex {
-  const { index, contributor, kind, credit, recordHash } = leafFields
+  const { index, session, contributor, kind, credit, recordHash } = leafFields
   return keccak256(
     keccak256(
       encodeAbiParameters(LEAF, [
@@ -79,6 +80,7 @@ export function contributionLeaf({ chainId, contract, epochId, leafFields }: Con
         contract as Hex,
         BigInt(epochId),
         BigInt(index),
+        session as Hex,
         contributor as Hex,
         kind,
         BigInt(credit),

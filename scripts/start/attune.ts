@@ -47,6 +47,8 @@ export interface Attune {
   redisUrl: string
   rpcUrl: string
   ledger: string
+  /** Null where an external chain's environment names none. */
+  distributor: string | null
   /** Of the account that the first start made, kept in admin.json; throws where that was a start on another folder. */
   readonly adminCredentials: AdminCredentials
   /** Whether this start made that account. */
@@ -96,11 +98,11 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
     }
     const build = { root, cache, env: base, log: join(dir, 'logs', 'build.log') }
     const client = phases.run('client', () => buildClient(build))
-    const contracts = phases.run('contracts', () => compileContracts(build))
+    const compiled = phases.run('contracts', () => compileContracts(build))
     const database = postgresPart(partsOptions)
     const parts = { database, redis: redisPart(partsOptions), chain: chainPart(partsOptions) }
-    const prepared = prepare({ ...parts, contracts, dir, demo, phases })
-    const [databaseUrl, redisUrl, chain, { ledger, seeded }] = await settle([database, parts.redis, parts.chain, prepared, client, contracts])
+    const prepared = prepare({ ...parts, compiled, dir, demo, phases })
+    const [databaseUrl, redisUrl, chain, { contracts, seeded }] = await settle([database, parts.redis, parts.chain, prepared, client, compiled])
     const childEnv: NodeJS.ProcessEnv = {
       ...base,
       PORT: String(port),
@@ -108,7 +110,8 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
       REDIS_URL: redisUrl,
       BLOCKCHAIN_RPC_URL: chain.url,
       BLOCKCHAIN_NETWORK_ID: String(chain.id),
-      CONTRACT_ADDRESS: ledger,
+      CONTRACT_ADDRESS: contracts.ledger,
+      DISTRIBUTOR_ADDRESS: contracts.distributor ?? '',
       MODELS_PATH: modelsPath,
       CHECKPOINTS_PATH: env.CHECKPOINTS_PATH ?? join(dir, 'checkpoints'),
       DOWNLOADS_PATH: env.DOWNLOADS_PATH ?? join(dir, 'downloads'),
@@ -130,7 +133,8 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
       databaseUrl,
       redisUrl,
       rpcUrl: chain.url,
-      ledger,
+      ledger: contracts.ledger,
+      distributor: contracts.distributor,
       get adminCredentials() {
         if (seeded.admin) return seeded.admin
         throw new StartFault(`the administrator of this database was made by another start: ${join(dir, 'admin.json')} isn't here`)

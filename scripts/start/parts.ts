@@ -46,28 +46,28 @@ export interface ChainPart {
   url: string
   id: number
   key: `0x${string}`
-  /** Where the environment names the ledger; on the embedded chain Attune deploys its own. */
-  contract: string | null
+  /** Where the environment names them; on the embedded chain Attune deploys its own. */
+  contracts: { ledger: string; distributor: string | null } | null
 }
 
 export async function chainPart(options: PartsOptions): Promise<ChainPart> {
   const { dir, env, phases } = options
   const external = env.BLOCKCHAIN_RPC_URL
   if (external) {
-    const { BLOCKCHAIN_PRIVATE_KEY: key, CONTRACT_ADDRESS: contract } = env
-    if (!key || !contract) {
+    const { BLOCKCHAIN_PRIVATE_KEY: key, CONTRACT_ADDRESS: ledger, DISTRIBUTOR_ADDRESS: distributor } = env
+    if (!key || !ledger) {
       throw new StartFault(
         `BLOCKCHAIN_RPC_URL is set, and ${key ? 'CONTRACT_ADDRESS' : 'BLOCKCHAIN_PRIVATE_KEY'} is missing: deploy a ledger with "npm run deploy" and set both, or unset BLOCKCHAIN_RPC_URL to use the embedded chain`,
       )
     }
     if (!isHex(key)) throw new StartFault('BLOCKCHAIN_PRIVATE_KEY is wrong: 0x and 64 hex digits')
-    return phases.run('chain', async () => ({ url: external, id: await checkChain(external), key, contract }))
+    return phases.run('chain', async () => ({ url: external, id: await checkChain(external), key, contracts: { ledger, distributor: distributor || null } }))
   }
   const url = await phases.run('chain', async () => {
     const port = await portFor(dir, 'chain')
     return embedded('chain', options, () => openChain({ dir, port }))
   })
-  return { url, id: chainId, key: devKey, contract: null }
+  return { url, id: chainId, key: devKey, contracts: null }
 }
 
 function isHex(key: string): key is `0x${string}` {

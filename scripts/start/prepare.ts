@@ -14,45 +14,49 @@ export interface PrepareOptions {
   database: Promise<string>
   chain: Promise<ChainPart>
   /** The contracts are compiled. */
-  contracts: Promise<unknown>
+  compiled: Promise<unknown>
   demo: boolean
   phases: Phases
 }
 
 /** Migrations first; then the seed and the ledger side by side. */
-export async function prepare({ dir, database, chain, contracts, demo, phases }: PrepareOptions): Promise<{ ledger: string; seeded: Seeded }> {
+export async function prepare({ dir, database, chain, compiled, demo, phases }: PrepareOptions): Promise<{ contracts: Contracts; seeded: Seeded }> {
   const pool = openPool(await database, () => undefined, 2)
   try {
     await phases.run('migrations', () => migrate(pool))
     const work = [
-      Promise.all([chain, contracts]).then(([node]) => phases.run('ledger', () => ledgerOf(pool, node))),
+      Promise.all([chain, compiled]).then(([node]) => phases.run('ledger', () => contractsOf(pool, node))),
       phases.run('accounts', () => seedOnce(pool, dir, demo)),
     ] as const
     await Promise.allSettled(work)
-    const [ledger, seeded] = await Promise.all(work)
-    return { ledger, seeded }
+    const [contracts, seeded] = await Promise.all(work)
+    return { contracts, seeded }
   } finally {
     await pool.end()
   }
 }
 
-/** The environment's ledger, or the one that Attune deployed on its embedded chain. */
-async function ledgerOf(pool: Pool, chain: ChainPart): Promise<string> {
-  if (chain.contract !== null) return chain.contract
-  const build = createHash('sha256').update(artifact('ContributionLedger').bytecode).digest('hex')
-  const { rows } = await pool.query<{ key: string; value: unknown }>("select key, value from facts where key in ('ledger', 'ledger-build')")
-  const facts = new Map(rows.map(({ key, value }) => [key, value]))
-  const known = Known.nullable().parse(facts.get('ledger') ?? null)
+/** The environment's contracts, or those that Attune deployed on its embedded chain. */
+async function contractsOf(pool: Pool, chain: ChainPart): Promise<Contracts> {
+  if (chain.contracts !== null) return chain.contracts
+  const names = ['ContributionLedger', 'RewardDistributor'] as const
+  const build = createHash('sha256').update(names.map((name) => artifact(name).bytecode).join()).digest('hex')
+  const { rows } = await pool.query<{ value: unknown }>("select value from facts where key = 'contracts'")
+  const known = Known.safeParse(rows[0]?.value)
   // The usual case, looked at without viem, which takes a second to load.
-  if (known?.chainId === chain.id && facts.get('ledger-build') === build && (await hasCode(chain.url, known.address))) return known.address
-  const { ensureLedger } = await import('../deploy.ts')
-  const { deployment } = await ensureLedger({ rpcUrl: chain.url, privateKey: chain.key, known })
-  await pool.query(
-    `insert into facts (key, value) values ('ledger', $1), ('ledger-build', $2) on conflict (key) do update set value = excluded.value`,
-    [JSON.stringify(deployment), JSON.stringify(build)],
-  )
-  return deployment.address
+  if (known.success && known.data.chainId === chain.id && known.data.build === build && (await hasCode(chain.url, known.data.distributor))) return known.data
+  const { deploySystem } = await import('../deploy/system.ts')
+  const { contracts } = await deploySystem({ rpcUrl: chain.url, privateKey: chain.key })
+  const found = { ledger: contracts.ledger.address, distributor: contracts.distributor.address }
+  await pool.query("insert into facts (key, value) values ('contracts', $1) on conflict (key) do update set value = excluded.value", [
+    JSON.stringify({ ...found, chainId: chain.id, build }),
+  ])
+  return found
 }
 
-const hex = z.templateLiteral(['0x', z.string()])
-const Known = z.object({ address: hex, chainId: z.int(), txHash: hex, blockNumber: z.int(), codeHash: hex })
+export interface Contracts {
+  ledger: string
+  /** Null: nothing is paid here. */
+  distributor: string | null
+}
+const Known = z.object({ ledger: z.string(), distributor: z.string(), chainId: z.int(), build: z.string() })

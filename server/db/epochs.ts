@@ -35,8 +35,8 @@ export function openEpochStore(pool: Pool): EpochStore {
       try {
         await transaction(pool, async (client) => {
           await client.query(
-            `insert into epochs (chain_id, ledger, id, contributions_root, rewards_root, manifest_hash, manifest, balances, count)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+            `insert into epochs (chain_id, ledger, id, contributions_root, rewards_root, manifest_hash, manifest, balances, count, rejections)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
             [
               ...keyOf(epoch.ledger),
               epoch.epochId,
@@ -46,6 +46,7 @@ export function openEpochStore(pool: Pool): EpochStore {
               epoch.manifest,
               toStored(epoch.balances),
               epoch.count,
+              epoch.rejections,
             ],
           )
           await client.query(
@@ -83,7 +84,7 @@ export function openEpochStore(pool: Pool): EpochStore {
     },
     async pending(ledger, chainEpoch) {
       const { rows } = await pool.query<PendingRow>(
-        `select id, contributions_root, rewards_root, manifest_hash, count, tx_hash from epochs
+        `select id, contributions_root, rewards_root, manifest_hash, count, rejections, tx_hash from epochs
          where chain_id = $1 and ledger = $2 and (confirmed_at is null or id > $3) order by id`,
         [...keyOf(ledger), chainEpoch],
       )
@@ -195,6 +196,7 @@ interface PendingRow {
   rewards_root: Hex
   manifest_hash: Hex
   count: number
+  rejections: number
   tx_hash: Hex | null
 }
 
@@ -204,6 +206,7 @@ const toPending = (row: PendingRow): PendingEpoch => ({
   rewardsRoot: row.rewards_root,
   manifestHash: row.manifest_hash,
   count: row.count,
+  rejections: row.rejections,
   txHash: row.tx_hash,
 })
 

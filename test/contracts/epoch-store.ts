@@ -19,7 +19,7 @@ const INCLUSION = { txHash: `0x${'ab'.repeat(32)}`, blockNumber: 7n, blockHash: 
 /** The rules of an EpochStore, for each implementation; `open` gives an empty one. */
 export function describeEpochStore(name: string, open: () => Promise<StoreUnderTest>): void {
   const epoch = (records: readonly ContributionRecord[], epochId = 1, ledger: typeof LEDGER = LEDGER) =>
-    buildEpoch({ ledger, epochId, records, balances: NO_BALANCES, links: [] })
+    buildEpoch({ ledger, epochId, rejections: 0, records, balances: NO_BALANCES, links: [] })
 
   describe(`the epoch store ${name}`, () => {
     it('gives unrecorded records in the log’s order, up to the limit, the same each time', async () => {

@@ -32,6 +32,7 @@ const records: fc.Arbitrary<ContributionRecord[]> = fc
 const input = (of: readonly ContributionRecord[], over: Partial<EpochInput> = {}): EpochInput => ({
   ledger: LEDGER,
   epochId: 1,
+  rejections: 0,
   records: of,
   balances: NO_BALANCES,
   links: [],
@@ -112,8 +113,8 @@ describe('an epoch', () => {
 
   it('has the root of OpenZeppelin’s own standard tree', () => {
     const built = buildEpoch(input(Array.from({ length: 37 }, (_, n) => testRecord(n))))
-    const values = built.leaves.map(({ fields: f }) => [f.chainId, f.ledger, f.epochId, f.index, f.contributor, f.kind, f.credit, f.recordHash])
-    const tree = StandardMerkleTree.of(values, ['uint256', 'address', 'uint256', 'uint256', 'bytes32', 'uint8', 'uint256', 'bytes32'])
+    const values = built.leaves.map(({ fields: f }) => [f.chainId, f.ledger, f.epochId, f.index, f.session, f.contributor, f.kind, f.credit, f.recordHash])
+    const tree = StandardMerkleTree.of(values, ['uint256', 'address', 'uint256', 'uint256', 'bytes32', 'bytes32', 'uint8', 'uint256', 'bytes32'])
     expect(tree.root).toBe(built.contributionsRoot)
   })
 

@@ -5,14 +5,13 @@ import { type BuiltEpoch, buildEpoch } from '../../contracts/epoch.ts'
 import { recordOpening } from '../../contracts/leaf.ts'
 import { type MerkleProof, proofBook } from '../../contracts/proofs.ts'
 import type { Ledger } from '../../contracts/chain.ts'
-import type { Deployment } from '../../scripts/deploy.ts'
 import { verifyProof } from '../../client/src/proof.ts'
 import { type TestChain, startChain } from '../helpers/chain.ts'
-import { callsOf, deployTestLedger, ledgerOf, testRecord } from '../helpers/ledger.ts'
+import { type TestLedger, callsOf, deployTestLedger, ledgerOf, testRecord } from '../helpers/ledger.ts'
 
 let chain: TestChain
 let otherChain: TestChain
-let deployment: Deployment
+let deployment: TestLedger
 let ledger: Ledger
 const records = Array.from({ length: 11 }, (_, n) => testRecord(n))
 const epochs: BuiltEpoch[] = []
@@ -24,7 +23,7 @@ beforeAll(async () => {
   deployment = await deployTestLedger(chain)
   ledger = ledgerOf(chain, deployment)
   for (const epochId of [1, 2]) {
-    const epoch = buildEpoch({ ledger: ledger.ledger, epochId, records, balances: NO_BALANCES, links: [] })
+    const epoch = buildEpoch({ ledger: ledger.ledger, epochId, rejections: 0, records, balances: NO_BALANCES, links: [] })
     const txHash = await ledger.submit(epoch)
     await chain.client.waitForTransactionReceipt({ hash: txHash })
     epochs.push(epoch)
@@ -73,8 +72,8 @@ describe('a proof', () => {
       await host.client.waitForTransactionReceipt({ hash: await copied.submit(epoch) })
       const { leafFields, proof } = proofOf(1, 3)
       const { contract } = callsOf(host, copy)
-      const { index, contributor, kind, credit, recordHash } = leafFields
-      const args = [1n, BigInt(index), contributor, kind, BigInt(credit), recordHash, proof] as const
+      const { index, session, contributor, kind, credit, recordHash } = leafFields
+      const args = [1n, BigInt(index), session, contributor, kind, BigInt(credit), recordHash, proof] as const
       expect(await host.client.readContract({ ...contract, functionName: 'verifyRecord', args })).toBe(false)
       expect(await copied.verify(leafFields, proof)).toBe(false)
       const forged = { ...proofOf(1, 3), contract: copy.address, chainId: host.chainId }
@@ -87,7 +86,7 @@ describe('a proof', () => {
     const { leafFields: f } = good
     const other = keccak256('0x00')
     const forgeries: MerkleProof[] = [
-      ...[{ index: '6' }, { contributor: other }, { kind: 0 }, { credit: '101' }, { recordHash: other }].map((change) => ({
+      ...[{ index: '6' }, { session: other }, { contributor: other }, { kind: 0 }, { credit: '101' }, { recordHash: other }].map((change) => ({
         ...good,
         leafFields: { ...f, ...change },
       })),
@@ -100,7 +99,7 @@ describe('a proof', () => {
       { ...good, proof: ['0x'] },
     ]
     for (const forged of forgeries) expect((await verifyProof(forged, chain.rpcUrl)).valid).toBe(false)
-    for (const { leafFields, proof } of forgeries.slice(0, 5)) expect(await ledger.verify(leafFields, proof)).toBe(false)
+    for (const { leafFields, proof } of forgeries.slice(0, 6)) expect(await ledger.verify(leafFields, proof)).toBe(false)
   })
 
   it('of an inner node’s two children is refused: leaves are hashed twice', async () => {
@@ -117,8 +116,8 @@ describe('a proof', () => {
 
   it('whose leaf was hashed once is refused', async () => {
     const { leafFields: f, proof } = proofOf(1, 0)
-    const fields = encodeAbiParameters(parseAbiParameters('uint256, address, uint256, uint256, bytes32, uint8, uint256, bytes32'), [
-      BigInt(f.chainId), ledger.ledger.ledger, BigInt(f.epochId), BigInt(f.index), f.contributor, f.kind, BigInt(f.credit), f.recordHash,
+    const fields = encodeAbiParameters(parseAbiParameters('uint256, address, uint256, uint256, bytes32, bytes32, uint8, uint256, bytes32'), [
+      BigInt(f.chainId), ledger.ledger.ledger, BigInt(f.epochId), BigInt(f.index), f.session, f.contributor, f.kind, BigInt(f.credit), f.recordHash,
     ])
     const { contract } = callsOf(chain, deployment)
     const args = [1n, keccak256(fields), proof] as const

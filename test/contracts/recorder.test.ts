@@ -8,10 +8,10 @@ import { NO_BALANCES } from '../../contracts/balances.ts'
 import { openLedger } from '../../contracts/chain.ts'
 import { buildEpoch } from '../../contracts/epoch.ts'
 import { type LedgerChain, type RecorderDeps, createRecorder } from '../../contracts/recorder.ts'
-import { type Deployment, ensureLedger } from '../../scripts/deploy.ts'
+import { deploySystem } from '../../scripts/deploy/system.ts'
 import { ADMIN, RECORDER, STRANGER, type TestChain, startChain } from '../helpers/chain.ts'
 import { type MemoryEpochStore, memoryEpochStore } from '../helpers/epoch-store.ts'
-import { deployTestLedger, ledgerOf, testRecord } from '../helpers/ledger.ts'
+import { type TestLedger, deployTestLedger, ledgerOf, testRecord } from '../helpers/ledger.ts'
 import { describeEpochStore } from './epoch-store.ts'
 
 let chain: TestChain
@@ -28,7 +28,7 @@ function recorderOf(store: RecorderDeps['store'], ledger: LedgerChain, more: Par
 }
 
 /** Every epoch that the ledger ever announced, in order. */
-async function announced(deployment: Deployment) {
+async function announced(deployment: TestLedger) {
   const events = await chain.client.getContractEvents({
     address: deployment.address,
     abi: ledgerAbi,
@@ -40,16 +40,12 @@ async function announced(deployment: Deployment) {
 }
 
 /** The chain holds what the store built, each epoch once and each record once. */
-async function expectWhole(store: MemoryEpochStore, deployment: Deployment, records: number) {
+async function expectWhole(store: MemoryEpochStore, deployment: TestLedger, records: number) {
   const events = await announced(deployment)
-  expect(events).toEqual(
-    store.epochs.map(({ epochId, contributionsRoot, rewardsRoot, manifestHash }) => ({
-      epochId: BigInt(epochId),
-      contributionsRoot,
-      rewardsRoot,
-      manifestHash,
-    })),
-  )
+  expect(events).toEqual(store.epochs.map(({ epochId, manifestHash }) => ({ epochId: BigInt(epochId), manifestHash })))
+  for (const { epochId, contributionsRoot, rewardsRoot } of store.epochs) {
+    expect(await ledgerOf(chain, deployment).epoch(epochId)).toMatchObject({ contributionsRoot, rewardsRoot })
+  }
   expect(store.epochs.every(({ inclusion }) => inclusion !== null)).toBe(true)
   const recorded = store.epochs.flatMap(({ leaves }) => leaves.map(({ recordId }) => recordId))
   expect(recorded).toHaveLength(records)
@@ -212,7 +208,7 @@ describe('a chain', () => {
     const deployment = await deployTestLedger(chain)
     const ledger = ledgerOf(chain, deployment)
     const store = memoryEpochStore()
-    const other = buildEpoch({ ledger: ledger.ledger, epochId: 1, records: [testRecord(9)], balances: NO_BALANCES, links: [] })
+    const other = buildEpoch({ ledger: ledger.ledger, epochId: 1, rejections: 0, records: [testRecord(9)], balances: NO_BALANCES, links: [] })
     await store.add(testRecord(1))
     const raced: LedgerChain = {
       ...ledger,
@@ -256,28 +252,28 @@ describe('a chain', () => {
     const folder = await mkdtemp(join(tmpdir(), 'attune-chain-'))
     const state = join(folder, 'state.json')
     const store = memoryEpochStore()
-    let known: Deployment | null = null
+    const deploy = (on: TestChain) => deploySystem({ rpcUrl: on.rpcUrl, privateKey: ADMIN.privateKey, recorder: RECORDER.address })
     const heads: bigint[] = []
     try {
       for (const end of ['stop', 'kill', 'stop'] as const) {
         const kept = await startChain({ state })
-        const ensured = await ensureLedger({ rpcUrl: kept.rpcUrl, privateKey: ADMIN.privateKey, recorder: RECORDER.address, known })
-        expect(ensured.reused).toBe(known !== null)
-        known = ensured.deployment
+        const { chainId, contracts } = await deploy(kept)
+        expect(contracts.ledger.txHash === null).toBe(heads.length > 0)
         await store.add(testRecord(heads.length))
-        const closed = await recorderOf(store, ledgerOf(kept, known)).closeEpoch()
+        const closed = await recorderOf(store, ledgerOf(kept, { chainId, address: contracts.ledger.address })).closeEpoch()
         expect(closed?.epochId).toBe(heads.length + 1)
         heads.push(await kept.client.getBlockNumber())
         if (end === 'kill') await new Promise((resolve) => setTimeout(resolve, 2_000))
         await kept[end]()
       }
-      expect(heads).toEqual([2n, 3n, 4n])
+      expect(heads).toEqual([3n, 4n, 5n])
       await rm(state)
       const reset = await startChain({ state })
-      const again = await ensureLedger({ rpcUrl: reset.rpcUrl, privateKey: ADMIN.privateKey, recorder: RECORDER.address, known })
-      expect(again).toMatchObject({ reused: false, deployment: { address: known?.address } })
-      expect(await recorderOf(store, ledgerOf(reset, again.deployment)).closeEpoch()).toBeNull()
-      expect(await ledgerOf(reset, again.deployment).lastEpochId()).toBe(3)
+      const { chainId, contracts } = await deploy(reset)
+      expect(contracts.ledger.txHash).not.toBeNull()
+      const ledger = ledgerOf(reset, { chainId, address: contracts.ledger.address })
+      expect(await recorderOf(store, ledger).closeEpoch()).toBeNull()
+      expect(await ledger.lastEpochId()).toBe(3)
       await reset.stop()
     } finally {
       await rm(folder, { recursive: true })

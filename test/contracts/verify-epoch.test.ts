@@ -29,7 +29,7 @@ beforeAll(async () => {
     const records = Array.from({ length: COUNT }, (_, n) =>
       testRecord(epochId * 100 + n, { walletAddress: n % 2 ? `0x${String(n).repeat(40)}` : null, usedInStep: n % 4 ? n : null }),
     )
-    const epoch = buildEpoch({ ledger: ledger.ledger, epochId, records, balances, links: [] })
+    const epoch = buildEpoch({ ledger: ledger.ledger, epochId, rejections: 0, records, balances, links: [] })
     balances = epoch.balances
     await chain.client.waitForTransactionReceipt({ hash: await ledger.submit(epoch) })
     epochs.push(epoch)
@@ -80,6 +80,7 @@ describe('the independent verifier', () => {
     const other = buildEpoch({
       ledger: { chainId: chain.chainId, ledger: contract as `0x${string}` },
       epochId: 2,
+      rejections: 0,
       records: Array.from({ length: COUNT }, (_, n) => testRecord(900 + n)),
       balances: NO_BALANCES,
       links: [],

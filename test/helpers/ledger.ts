@@ -1,33 +1,54 @@
-import { type Hex, createWalletClient, http, keccak256, toHex } from 'viem'
+import { randomBytes } from 'node:crypto'
+import { type Abi, type Address, type Hex, bytesToHex, createWalletClient, http, keccak256, toHex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { ledgerAbi } from '../../contracts/abi.ts'
 import { openLedger } from '../../contracts/chain.ts'
 import type { ContributionRecord } from '../../contracts/leaf.ts'
-import { type Deployment, deployLedger } from '../../scripts/deploy.ts'
+import { type DeployOptions, deploySystem } from '../../scripts/deploy/system.ts'
 import { ADMIN, RECORDER, type TestChain } from './chain.ts'
 
-/** Deploys a ledger on a test chain, its admin and its recorder two accounts. */
-export async function deployTestLedger(chain: TestChain, disputeWindow = 0): Promise<Deployment> {
-  return deployLedger({
+/** Deploys a new ledger on a test chain, its admin and its recorder two accounts. */
+export async function deployTestLedger(chain: TestChain, disputeWindow = 0, more: Partial<DeployOptions> = {}): Promise<TestLedger> {
+  const { contracts, chainId } = await deploySystem({
     rpcUrl: chain.rpcUrl,
     privateKey: ADMIN.privateKey,
-    admin: ADMIN.address,
     recorder: RECORDER.address,
     disputeWindow,
+    salt: bytesToHex(randomBytes(32)),
+    ...more,
   })
+  return { chainId, address: contracts.ledger.address, distributor: contracts.distributor.address }
 }
 
+export type TestLedger = { chainId: number; address: Address; distributor: Address }
+
 /** The recorder's port to it. */
-export function ledgerOf(chain: TestChain, { address, chainId }: Deployment, privateKey: Hex = RECORDER.privateKey) {
+export function ledgerOf(chain: TestChain, { address, chainId }: Omit<TestLedger, 'distributor'>, privateKey: Hex = RECORDER.privateKey) {
   return openLedger({ rpcUrl: chain.rpcUrl, address, chainId, privateKey })
 }
 
 /** Calls the contract as an account: `write` sends and waits, `read` is a view. */
-export function callsOf(chain: TestChain, { address }: Deployment, privateKey: Hex = RECORDER.privateKey) {
+export function callsOf(chain: TestChain, { address }: TestLedger, privateKey: Hex = RECORDER.privateKey) {
   const account = privateKeyToAccount(privateKey)
   const wallet = createWalletClient({ account, chain: chain.client.chain, transport: http(chain.rpcUrl) })
   const contract = { address, abi: ledgerAbi } as const
   return { account, wallet, contract }
+}
+
+/** Calls any contract by name; `send` rejects with the contract's error by name. The contract itself refuses wrong arguments. */
+export function sender(chain: TestChain, contract: { address: Address; abi: Abi | readonly unknown[] }) {
+  type Call = Parameters<typeof chain.client.simulateContract>[0]
+  return {
+    async send(key: Hex, functionName: string, args: readonly unknown[] = [], value?: bigint) {
+      const account = privateKeyToAccount(key)
+      const wallet = createWalletClient({ account, chain: chain.client.chain, transport: http(chain.rpcUrl) })
+      const { request } = await chain.client.simulateContract({ ...contract, account, functionName, args, value } as Call)
+      return chain.client.waitForTransactionReceipt({ hash: await wallet.writeContract(request as never) })
+    },
+    async read<T>(functionName: string, args: readonly unknown[] = []): Promise<T> {
+      return (await chain.client.readContract({ ...contract, functionName, args } as never)) as T
+    },
+  }
 }
 
 /** A record with everything derived from its number, salt included. */

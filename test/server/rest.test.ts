@@ -189,5 +189,5 @@ test('a question waits for the trainer; of one person only a few at a time, and 
 
 const aProof = {
   epochId: 1, leaf: '0x', proof: [], root: '0x', contract: '0x', chainId: 1, txHash: '0x',
-  leafFields: { chainId: '1', ledger: '0x', epochId: '1', index: '0', contributor: '0x', kind: 1, credit: '1', recordHash: '0x' },
+  leafFields: { chainId: '1', ledger: '0x', epochId: '1', index: '0', session: '0x', contributor: '0x', kind: 1, credit: '1', recordHash: '0x' },
 }
