@@ -199,6 +199,22 @@ export const PPOConfig = z.object({
   /** The mean KL to the reference policy is kept under this, nats per response: the adaptive controller steers to half of it. */
   targetKL: z.number().gt(0).default(5),
 })
+/** GRPO's own settings; the rest it shares with PPO (`ppoConfig`). */
+export const GRPOConfig = z.object({
+  /** Answers to each prompt, which are compared with each other. */
+  groupSize: z.int().min(2).max(64).default(4),
+  /** What an answer's difference from its group's mean is divided by: the group's deviation, the batch's, or nothing. */
+  scaleRewards: z.enum(['group', 'batch', 'none']).default('batch'),
+  /** How the loss is averaged over tokens: by answer (grpo), over all tokens (dapo), or by the longest length (dr_grpo). */
+  lossType: z.enum(['grpo', 'dapo', 'dr_grpo']).default('dapo'),
+})
+/** DPO's own settings; the rest it shares with PPO (`ppoConfig`). */
+export const DPOConfig = z.object({
+  /** Answers to each prompt, of which pairs are made: best with worst, and so on. Even. */
+  groupSize: z.int().min(2).max(64).multipleOf(2).default(4),
+  /** How sure a pair is: as sure as its rewards differ (soft), or wholly (hard). */
+  labels: z.enum(['soft', 'hard']).default('soft'),
+})
 export const DatasetConfig = z.object({
   type: z.enum(['conversation', 'instruction', 'preference', 'multimodal']).default('conversation'),
   sources: z.array(z.string()).default([]),
@@ -240,21 +256,51 @@ export const LiveConfig = z.object({
   tags: list.default(['kind', 'useful', 'clear', 'cold', 'vague', 'off topic']),
 })
 export const TrainingConfig = z.object({
+  algorithm: z.enum(['ppo', 'grpo', 'dpo']).default('ppo'),
   /** Rollouts in each step, shown or not. */
   batchSize: z.int().min(1).max(1024).default(128),
   learningRate: z.number().gt(0).max(1).default(1e-4),
+  learningRateSchedule: z.enum(['constant', 'linear', 'cosine']).default('constant'),
+  /** Steps of the run over which the learning rate rises to its full value. */
+  warmupSteps: z.int().min(0).max(1_000_000).default(0),
+  /** Parts into which a minibatch is cut to fit into memory; the result is the same. */
+  gradientAccumulationSteps: z.int().min(1).max(512).default(1),
   /** Steps of the run. */
   epochs: z.int().min(1).max(1_000_000).default(1_000),
   validationSplit: unit.default(0),
   rewardModel: RewardModelConfig.prefault({}),
   ppoConfig: PPOConfig.prefault({}),
+  grpoConfig: GRPOConfig.prefault({}),
+  dpoConfig: DPOConfig.prefault({}),
   datasetConfig: DatasetConfig.prefault({}),
   distributedConfig: z.record(z.string(), z.unknown()).optional(),
   live: LiveConfig.prefault({}),
-}).superRefine(({ batchSize, ppoConfig: { miniBatchSize } }, { addIssue }) => {
-  if (batchSize % Math.min(batchSize, miniBatchSize) === 0) return
-  addIssue({ code: 'custom', path: ['ppoConfig', 'miniBatchSize'], message: `minibatches of ${miniBatchSize} do not divide a batch of ${batchSize}` })
+}).superRefine((config, { addIssue }) => {
+  for (const { path, message } of indivisible(config)) addIssue({ code: 'custom', path, message })
 })
+
+/** Sizes that must divide, and do not. */
+function indivisible(config: {
+  algorithm: 'ppo' | 'grpo' | 'dpo'
+  batchSize: number
+  gradientAccumulationSteps: number
+  ppoConfig: { miniBatchSize: number }
+  grpoConfig: { groupSize: number }
+  dpoConfig: { groupSize: number }
+}): { path: string[]; message: string }[] {
+  const { algorithm, batchSize, gradientAccumulationSteps: parts } = config
+  // A batch smaller than a minibatch is one update.
+  const miniBatch = Math.min(batchSize, config.ppoConfig.miniBatchSize)
+  const group = algorithm === 'ppo' ? 1 : config[`${algorithm}Config`].groupSize
+  const rows = algorithm === 'dpo' ? 2 : 1
+  return [
+    ...(batchSize % miniBatch === 0 ? [] : [{ path: ['ppoConfig', 'miniBatchSize'], message: `minibatches of ${miniBatch} do not divide a batch of ${batchSize}` }]),
+    ...(batchSize % group === 0 ? [] : [{ path: [`${algorithm}Config`, 'groupSize'], message: `groups of ${group} answers do not divide a batch of ${batchSize}` }]),
+    ...(miniBatch % (parts * rows) === 0
+      ? []
+      : [{ path: ['gradientAccumulationSteps'], message: `${parts} parts do not divide a minibatch of ${miniBatch}${rows === 2 ? ' into whole pairs' : ''}` }]),
+  ]
+}
 export type TrainingConfig = z.output<typeof TrainingConfig>
 export type TrainingConfigInput = z.input<typeof TrainingConfig>
 

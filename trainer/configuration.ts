@@ -4,11 +4,20 @@ import type { RewardModelConfig } from './reward/model.ts'
 import type { LearnerConfig } from './rl/config.ts'
 import { LEARNER_DEFAULTS } from './rl/defaults.ts'
 
-/** What a session's configuration says to PPO; what the API does not name keeps its default. */
-export function learnerConfig({ batchSize, learningRate, epochs, ppoConfig, live }: TrainingConfig): LearnerConfig {
+/** What a session's configuration says to the learner; what the API does not name keeps its default. */
+export function learnerConfig(config: TrainingConfig): LearnerConfig {
+  const { batchSize, epochs, ppoConfig, grpoConfig, dpoConfig, live } = config
   return {
     ...LEARNER_DEFAULTS,
-    learningRate,
+    algorithm: config.algorithm,
+    groupSize: groupSize(config),
+    scaleRewards: grpoConfig.scaleRewards,
+    lossType: grpoConfig.lossType,
+    labels: dpoConfig.labels,
+    learningRate: config.learningRate,
+    learningRateSchedule: config.learningRateSchedule,
+    warmupSteps: config.warmupSteps,
+    gradientAccumulationSteps: config.gradientAccumulationSteps,
     totalSteps: epochs,
     temperature: live.temperature,
     maxNewTokens: live.maxNewTokens,
@@ -25,6 +34,18 @@ export function learnerConfig({ batchSize, learningRate, epochs, ppoConfig, live
     targetKL: ppoConfig.targetKL / 2,
     // The brake sees each update one step late: what is left is for that step.
     klCeiling: 0.8 * ppoConfig.targetKL,
+  }
+}
+
+/** Answers to each prompt of a step. */
+export function groupSize({ algorithm, grpoConfig, dpoConfig }: TrainingConfig): number {
+  switch (algorithm) {
+    case 'ppo':
+      return 1
+    case 'grpo':
+      return grpoConfig.groupSize
+    case 'dpo':
+      return dpoConfig.groupSize
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
+import { exactDiv } from './graph/index.ts'
 import { permutation } from './rl/minibatches.ts'
 
 /** What a run asks its policy. */
@@ -37,6 +38,12 @@ export function promptSource(prompts: readonly string[]): PromptSource {
       })
     },
   }
+}
+
+/** The prompts of a step, `batchSize` in all, each as often as it is to be answered: a group's answers stand next to each other. */
+export function drawGroups(prompts: PromptSource, { step, batchSize, groupSize, seed }: { step: number; batchSize: number; groupSize: number; seed: number }): string[] {
+  const count = exactDiv(batchSize, groupSize, 'batchSize by groupSize')
+  return prompts.draw((step - 1) * count, count, seed).flatMap((prompt) => new Array<string>(groupSize).fill(prompt))
 }
 
 /** A sample's id: the same for the same place in a run, so that a step made again writes the same rows (a UUID of version 8, RFC 9562). */

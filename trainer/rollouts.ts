@@ -1,5 +1,6 @@
 import { openRoomStream } from './stream.ts'
-import { sampleId } from './prompts.ts'
+import { groupSize } from './configuration.ts'
+import { drawGroups, sampleId } from './prompts.ts'
 import { seedOf } from './rl/random.ts'
 import type { Rollout } from './rl/rollout.ts'
 import type { Run } from './state.ts'
@@ -19,7 +20,7 @@ export async function generate(run: Run, world: World, step: number): Promise<Ba
   const { batchSize } = config
   const { shownPerStep, seed } = config.live
   world.phase('generating', step)
-  const drawn = prompts.draw((step - 1) * batchSize, batchSize, seed)
+  const drawn = drawGroups(prompts, { step, batchSize, groupSize: groupSize(config), seed })
   const rows = drawn.map((prompt, i) => ({ id: sampleId(run.sessionId, step, i), prompt }))
   const shown = rows.slice(0, Math.min(shownPerStep, batchSize)).map((row) => row.id)
   const rollouts = await answer(run, world, rows, { step, origin: 'rollout', shown, seed: seedOf(seed, step) })

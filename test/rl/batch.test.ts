@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { buildBatch, withPotentials, type BatchConfig, type Scored } from '../../trainer/rl/batch.ts'
+import { scoresOf, statisticsOf, type Scored } from '../../trainer/rl/experience.ts'
 import { estimateAdvantages } from '../../trainer/rl/gae.ts'
 import { nextKlCoef, sequenceKl, shapedRewards } from '../../trainer/rl/kl.ts'
 import { layOut, padRows, shapeOf, unpadRows } from '../../trainer/rl/layout.ts'
 import { minibatches } from '../../trainer/rl/minibatches.ts'
+import { preparePpo, withPotentials, type PpoBatchConfig } from '../../trainer/rl/ppo-batch.ts'
 import { seedOf } from '../../trainer/rl/random.ts'
-import { scheduledRate } from '../../trainer/rl/schedule.ts'
 import { moments, whiten } from '../../trainer/rl/whiten.ts'
 
 const number = fc.double({ min: -5, max: 5, noNaN: true })
@@ -74,17 +74,20 @@ describe('minibatches', () => {
       }),
     )
   })
+  it('keep together what belongs together', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 6 }), fc.nat(), (parts, pairs, seed) => {
+        const cut = minibatches(parts * pairs * 2, parts, seed, 2)
+        expect(cut.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: parts * pairs * 2 }, (_, i) => i))
+        for (const part of cut) part.forEach((index, k) => k % 2 === 1 && expect([index % 2, index - 1]).toEqual([1, part[k - 1]]))
+      }),
+    )
+    expect(() => minibatches(6, 2, 1, 2)).toThrow(/not divisible/)
+  })
   it('refuse sizes that do not divide', () => expect(() => minibatches(10, 3, 1)).toThrow(/not divisible/))
   it('have seeds that differ with every entry of their path', () => {
     const seeds = new Set([0, 1, 2].flatMap((a) => [0, 1, 2].flatMap((b) => [0, 1, 2].map((c) => seedOf(a, b, c)))))
     expect(seeds.size).toBe(27)
-  })
-})
-
-describe('the learning rate', () => {
-  it('falls linearly to its last step, or stays', () => {
-    expect([0, 1, 2, 3, 9].map((s) => scheduledRate(1, 'linear', s, 4))).toEqual([1, 0.75, 0.5, 0.25, 0.25])
-    expect(scheduledRate(1, 'constant', 9, 4)).toBe(1)
   })
 })
 
@@ -108,7 +111,7 @@ describe('the layout', () => {
 })
 
 describe('a batch', () => {
-  const config: BatchConfig = { gamma: 1, lambda: 0.95, whitenRewards: false, whitenAdvantages: true, missingEosPenalty: 1 }
+  const config: PpoBatchConfig = { gamma: 1, lambda: 0.95, whitenRewards: false, whitenAdvantages: true, missingEosPenalty: 1 }
   const scored = (over: Partial<Scored> & { truncated?: boolean; reward: number }): Scored => ({
     rollout: { sampleId: 's', prompt: '', response: '', promptIds: [1], responseIds: [2, 3], logprobs: Float32Array.of(-1, -2), truncated: over.truncated ?? false, policyVersion: 0 },
     reference: { logprobs: Float32Array.of(-1, -1), features: new Float32Array(0), prefixes: new Float32Array(0) },
@@ -117,7 +120,8 @@ describe('a batch', () => {
     ...over,
   })
   it('takes the penalty off responses that were cut', () => {
-    const { statistics } = buildBatch([scored({ reward: 1 }), scored({ reward: 1, truncated: true })], 0.1, config)
+    const both = [scored({ reward: 1 }), scored({ reward: 1, truncated: true })]
+    const statistics = statisticsOf(both, scoresOf(both, 1), 0.1)
     expect(statistics.score).toBe(0.5)
     expect(statistics.ended).toBe(1)
     expect(statistics.kl).toBe(-1)
@@ -136,8 +140,9 @@ describe('a batch', () => {
     expect(() => withPotentials([1, 2], [1])).toThrow(RangeError)
   })
   it('centres the trust region of stale rollouts on the present policy and weighs their advantages, at most twice', () => {
-    const fresh = buildBatch([scored({ reward: 1 }), scored({ reward: -1 })], 0, config).experiences
-    const stale = buildBatch([scored({ reward: 1, stale: true }), scored({ reward: -1, stale: true })], 0, config).experiences
+    const [fresh, stale] = [false, true].map((old) =>
+      preparePpo([scored({ reward: 1, stale: old }), scored({ reward: -1, stale: old })], 0, config).experiences.map((e) => e.columns),
+    )
     expect([...Array.from(fresh[0].oldLogprobs)]).toEqual([-1, -2])
     expect([...Array.from(stale[0].oldLogprobs)]).toEqual([-0.5, -4])
     expect(stale[0].advantages[0]).toBeCloseTo(fresh[0].advantages[0] * Math.exp(0.5), 6)

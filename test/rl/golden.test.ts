@@ -4,7 +4,7 @@ import { Graph } from '../../trainer/graph/index.ts'
 import { estimateAdvantages } from '../../trainer/rl/gae.ts'
 import { nextKlCoef, shapedRewards } from '../../trainer/rl/kl.ts'
 import { ppoLoss, type PpoLossConfig } from '../../trainer/rl/ppo.ts'
-import { ppoLossGraph, type PpoLossTensors } from '../../trainer/rl/ppo-graph.ts'
+import { ppoLossGraph } from '../../trainer/rl/ppo-graph.ts'
 import { whiten } from '../../trainer/rl/whiten.ts'
 // Written by torch 2.14.1 in float64: one batch and every intermediate value.
 import golden from '../fixtures/ppo.json' with { type: 'json' }
@@ -73,8 +73,7 @@ describe('PPO against golden values, to 1e-5', () => {
         },
         { ...config, entropyCoef: 0 },
       )
-      const named: [string, PpoLossTensors[keyof PpoLossTensors]][] = Object.entries(loss)
-      for (const [name, value] of named) graph.output(name, value)
+      for (const [name, value] of Object.entries(loss)) graph.output(name, value)
       const program = await engine.compile(graph)
       const totals = new Map<string, number>()
       for (let part = 0; part < parts; part++) {

@@ -6,7 +6,7 @@ import { initialModel } from '../../trainer/models/init.ts'
 import type { LearnerConfig } from '../../trainer/rl/config.ts'
 import { LEARNER_DEFAULTS } from '../../trainer/rl/defaults.ts'
 import { openLearner, type Learner } from '../../trainer/rl/learner.ts'
-import { METRICS } from '../../trainer/rl/metrics.ts'
+import { METRICS_OF } from '../../trainer/rl/metrics.ts'
 import { seedOf } from '../../trainer/rl/random.ts'
 import type { Rollout } from '../../trainer/rl/rollout.ts'
 import type { LearnerState } from '../../trainer/rl/state.ts'
@@ -36,8 +36,9 @@ afterAll(() => engine.close())
 const open = (over: Partial<LearnerConfig> = {}, seed = 3): Learner =>
   openLearner({ engine, model: initialModel(model, 1), config: { ...config, ...over }, seed })
 
-async function rollouts(learner: Learner, step: number): Promise<Rollout[]> {
-  const sampled = await learner.sample(prompts, { seeds: prompts.map((_, i) => seedOf(11, step, i)) })
+async function rollouts(learner: Learner, step: number, groupSize = 1): Promise<Rollout[]> {
+  const asked = prompts.map((_, i) => prompts[Math.floor(i / groupSize)])
+  const sampled = await learner.sample(asked, { seeds: prompts.map((_, i) => seedOf(11, step, i)) })
   return sampled.map((s, i) => ({ ...s, sampleId: `${step}/${i}`, prompt: '', response: '' }))
 }
 /** The share of a response's tokens that are the wanted one. */
@@ -49,16 +50,23 @@ const expectSame = (a: LearnerState, b: LearnerState): void => {
   expect(a.json).toEqual(b.json)
 }
 
-describe('PPO on a toy problem', () => {
+const algorithms = {
+  ppo: { algorithm: 'ppo', groupSize: 1 },
+  grpo: { algorithm: 'grpo', groupSize: 4 },
+  dpo: { algorithm: 'dpo', groupSize: 4 },
+} as const
+
+describe.each(Object.values(algorithms))('$algorithm on a toy problem', (by) => {
   it('raises the share of a wanted token within seconds', async () => {
-    const learner = open()
+    const learner = open(by)
     const curve: number[] = []
     for (let step = 0; step < 12; step++) {
-      const batch = await rollouts(learner, step)
+      const batch = await rollouts(learner, step, by.groupSize)
       const rewards = batch.map(reward)
       curve.push(mean(rewards))
-      const { metrics } = await learner.update(batch, rewards.map((r) => r * 10))
-      expect(Object.keys(metrics).sort()).toEqual(Object.keys(METRICS).sort())
+      const { metrics, advantages } = await learner.update(batch, rewards.map((r) => r * 10))
+      expect(advantages).toHaveLength(batch.length)
+      expect(Object.keys(metrics).sort()).toEqual(Object.keys(METRICS_OF[by.algorithm]).sort())
       for (const [name, value] of Object.entries(metrics)) expect(Number.isFinite(value), `${name} at step ${step}`).toBe(true)
     }
     await learner.close()
@@ -67,13 +75,28 @@ describe('PPO on a toy problem', () => {
   }, 30_000)
 
   it('does not move towards a token that is not rewarded', async () => {
-    const learner = open()
+    const learner = open(by)
     for (let step = 0; step < 4; step++) {
-      const batch = await rollouts(learner, step)
+      const batch = await rollouts(learner, step, by.groupSize)
       await learner.update(batch, batch.map((_, i) => (i % 2 ? 1 : -1)))
     }
     expect(mean((await rollouts(learner, 99)).map(reward))).toBeLessThan(0.15)
     await learner.close()
+  })
+
+  it('computes with accumulated gradients what it computes at once', async () => {
+    const results: LearnerState[] = []
+    for (const gradientAccumulationSteps of [1, 4]) {
+      const learner = open({ ...by, gradientAccumulationSteps, ppoEpochs: 1, adamEpsilon: 1e-3 })
+      const batch = await rollouts(learner, 0, by.groupSize)
+      await learner.update(batch, batch.map(reward))
+      results.push(await learner.exportState())
+      await learner.close()
+    }
+    for (const [name, data] of results[0].arrays) {
+      const other = results[1].arrays.get(name) ?? new Float32Array(0)
+      data.forEach((x, i) => expect(Math.abs(x - other[i]), name).toBeLessThan(2e-5))
+    }
   })
 })
 
@@ -144,21 +167,6 @@ describe('the learner', () => {
     await other.close()
   })
 
-  it('computes with accumulated gradients what it computes at once', async () => {
-    const results: LearnerState[] = []
-    for (const gradientAccumulationSteps of [1, 4]) {
-      const learner = open({ gradientAccumulationSteps, ppoEpochs: 1, adamEpsilon: 1e-3 })
-      const batch = await rollouts(learner, 0)
-      await learner.update(batch, batch.map(reward))
-      results.push(await learner.exportState())
-      await learner.close()
-    }
-    for (const [name, data] of results[0].arrays) {
-      const other = results[1].arrays.get(name) ?? new Float32Array(0)
-      data.forEach((x, i) => expect(Math.abs(x - other[i]), name).toBeLessThan(2e-5))
-    }
-  })
-
   it('refuses sizes that do not divide, before anything changes', async () => {
     const learner = open()
     const batch = await rollouts(learner, 0)
@@ -166,6 +174,9 @@ describe('the learner', () => {
     await expect(learner.update(batch, [1])).rejects.toThrow(/reward/)
     expect(learner.version).toBe(0)
     await learner.close()
+    expect(() => open({ algorithm: 'grpo', groupSize: 1 })).toThrow(/groupSize/)
+    expect(() => open({ algorithm: 'dpo', groupSize: 3 })).toThrow(/groupSize/)
+    expect(() => open({ ...algorithms.dpo, gradientAccumulationSteps: 16 })).toThrow(/pair/)
   })
 
   it('ends the epochs once the policy has moved past the KL stop', async () => {

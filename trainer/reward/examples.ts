@@ -1,4 +1,5 @@
 /** What the reward model learns from: votes and preferences, as plain data. */
+export { sigmoid } from '../rl/logistic.ts'
 
 export const RATING = 'rating'
 export const COMPASSION = 'compassion'
@@ -43,8 +44,6 @@ export function logit(p: number): number {
   const held = Math.min(1 - EDGE, Math.max(EDGE, p))
   return Math.log(held / (1 - held))
 }
-
-export const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
 
 /**
  * Votes on one head gathered by sample, in the order of `votes`. Several votes on one sample make

@@ -1,23 +1,37 @@
 import type { AdamWOptions } from '../graph/index.ts'
+import type { DpoBatchConfig, PreferenceLabels } from './dpo.ts'
+import type { GrpoBatchConfig, GrpoLossConfig, GrpoLossType, RewardScale } from './grpo.ts'
 import type { KlControl } from './kl.ts'
-import type { BatchConfig } from './batch.ts'
 import type { PpoLossConfig } from './ppo.ts'
+import type { PpoBatchConfig } from './ppo-batch.ts'
+import type { RatePlan, RateSchedule } from './schedule.ts'
 
-/** Everything that PPO is set by. Names are the API's where the API has one; defaults are in defaults.ts. */
+/** Everything that learning is set by. Names are the API's where the API has one; defaults are in defaults.ts. */
 export interface LearnerConfig {
+  algorithm: 'ppo' | 'grpo' | 'dpo'
+  /** Answers to each prompt: 1 for PPO, 2 or more for GRPO, an even number for DPO. */
+  groupSize: number
+  /** GRPO: what a difference from the group's mean is divided by. */
+  scaleRewards: RewardScale
+  /** GRPO: how a loss is averaged over tokens. */
+  lossType: GrpoLossType
+  /** DPO: how sure a pair is. */
+  labels: PreferenceLabels
   /** Divides the logits when sampling and wherever a log-probability is taken. Above 0. */
   temperature: number
   /** Longest response, tokens. */
   maxNewTokens: number
   learningRate: number
-  learningRateSchedule: 'constant' | 'linear'
-  /** Steps over which a linear schedule falls; ignored by a constant one. */
+  learningRateSchedule: RateSchedule
+  /** Updates over which the learning rate rises to its full value; 0 begins with it. */
+  warmupSteps: number
+  /** Updates by which a falling schedule has fallen; ignored by a constant one. */
   totalSteps: number
   /** Passes over each batch. */
   ppoEpochs: number
   /** Rollouts per optimizer step; divides the rollouts of an update. */
   miniBatchSize: number
-  /** Parts of a minibatch; divides `miniBatchSize`. */
+  /** Parts of a minibatch; divides `miniBatchSize`, into even parts for DPO. */
   gradientAccumulationSteps: number
   /** ε */
   clipRatio: number
@@ -52,17 +66,33 @@ export interface LearnerConfig {
   stopKL: number
 }
 
-export function lossConfig(c: LearnerConfig): PpoLossConfig {
+export function ppoLossConfig(c: LearnerConfig): PpoLossConfig {
   return { clipRange: c.clipRatio, valueClipRange: c.valueClipRatio, valueCoef: c.valueCoefficient, entropyCoef: c.entropyCoefficient }
 }
 
-export function batchConfig(c: LearnerConfig): BatchConfig {
+export function ppoBatchConfig(c: LearnerConfig): PpoBatchConfig {
   const { gamma, gaeLambda: lambda, whitenRewards, whitenAdvantages, missingEosPenalty } = c
   return { gamma, lambda, whitenRewards, whitenAdvantages, missingEosPenalty }
 }
 
+export function grpoLossConfig(c: LearnerConfig): GrpoLossConfig {
+  return { clipRange: c.clipRatio, entropyCoef: c.entropyCoefficient, lossType: c.lossType, maxLength: c.maxNewTokens }
+}
+
+export function grpoBatchConfig({ groupSize, scaleRewards, missingEosPenalty }: LearnerConfig): GrpoBatchConfig {
+  return { groupSize, scaleRewards, missingEosPenalty }
+}
+
+export function dpoBatchConfig({ groupSize, labels, missingEosPenalty }: LearnerConfig): DpoBatchConfig {
+  return { groupSize, labels, missingEosPenalty }
+}
+
 export function optimizerConfig(c: LearnerConfig): AdamWOptions {
   return { beta1: c.adamBeta1, beta2: c.adamBeta2, epsilon: c.adamEpsilon, weightDecay: c.weightDecay, maxGradientNorm: c.maxGradNorm }
+}
+
+export function ratePlan({ learningRate: rate, learningRateSchedule: schedule, warmupSteps, totalSteps }: LearnerConfig): RatePlan {
+  return { rate, schedule, warmupSteps, totalSteps }
 }
 
 export function klControl(c: LearnerConfig): KlControl {

@@ -7,11 +7,17 @@ import type { LearnerConfig } from './config.ts'
  * same default there (server/protocol.ts); a test holds the two together.
  */
 export const LEARNER_DEFAULTS: LearnerConfig = {
+  algorithm: 'ppo',
+  groupSize: 1,
+  scaleRewards: 'batch',
+  lossType: 'dapo',
+  labels: 'soft',
   // The demo model reads 93 % whole and on topic at 0.7, 82 % at 1.
   temperature: 0.7,
   maxNewTokens: 64,
   learningRate: 1e-4,
   learningRateSchedule: 'constant',
+  warmupSteps: 0,
   totalSteps: 1000,
   // With 128 rollouts: eight optimizer steps an update, fewer where the KL stop comes first.
   ppoEpochs: 2,

@@ -1,12 +1,12 @@
 import { Graph, gather, reshape } from '../graph/index.ts'
 import type { Engine, Program } from '../engines/engine.ts'
-import type { Architecture } from '../models/architecture.ts'
 import { layOut, shapeOf, unpadRows, type BatchShape } from './layout.ts'
-import { POLICY, REFERENCE, entropyGraph, policyFeeds, policyGraph, valueGraph } from './policy.ts'
+import { entropyGraph, policyFeeds, policyGraph, valueGraph, type HeldPolicy } from './policy.ts'
 import type { ReferenceView, Rollout } from './rollout.ts'
 
 /** What the current policy says of a rollout, one entry per response token. */
 export interface PolicyView {
+  /** None without a value head. */
   values: Float32Array
   /** Nats. */
   entropies: Float32Array
@@ -20,30 +20,26 @@ export interface Inspector {
   close(): Promise<void>
 }
 
-/**
- * One graph serves both the policy and the reference: the same arithmetic under other state names,
- * so that at the start of a run their log-probabilities agree to the bit.
- */
-export function openInspector(engine: Engine, architecture: Architecture, temperature: number, rows: number, pause: () => Promise<void>): Inspector {
-  const programs = new Map<string, Promise<{ policy: Program; reference: Program }>>()
+export function openInspector(engine: Engine, policy: HeldPolicy, temperature: number, rows: number, pause: () => Promise<void>): Inspector {
+  const { architecture } = policy.model
+  const graphs = { policy: policyInspection, reference: referenceInspection }
+  const programs = new Map<string, Promise<Program>>()
 
-  const programsFor = (shape: BatchShape) => {
-    const key = `${shape.length}/${shape.responses}`
-    const known = programs.get(key)
-    if (known) return known
-    const compiled = compile(engine, architecture, shape, temperature)
-    programs.set(key, compiled)
-    return compiled
+  const programFor = (shape: BatchShape, which: keyof typeof graphs): Promise<Program> => {
+    const key = `${which} ${shape.length}/${shape.responses}`
+    const program = programs.get(key) ?? engine.compile(graphs[which](policy, shape, temperature))
+    programs.set(key, program)
+    return program
   }
 
   async function* batches(rollouts: readonly Rollout[], which: 'policy' | 'reference') {
     if (rollouts.length === 0) return
     const shape = shapeOf(rollouts, rows, architecture.context)
-    const program = (await programsFor(shape))[which]
+    const program = await programFor(shape, which)
     for (let start = 0; start < rollouts.length; start += rows) {
       const part = rollouts.slice(start, start + rows)
       const layout = layOut(part, shape)
-      const outputs = await program.run({ ...policyFeeds(layout, shape), targets: layout.targets, last: layout.last })
+      const outputs = await program.run({ ...policyFeeds(layout, shape), ...(which === 'reference' && { targets: layout.targets, last: layout.last }) })
       const lengths = part.map((r) => r.responseIds.length)
       yield { shape, lengths, outputs }
       await pause()
@@ -54,7 +50,8 @@ export function openInspector(engine: Engine, architecture: Architecture, temper
     async policy(rollouts) {
       const views: PolicyView[] = []
       for await (const { shape, lengths, outputs } of batches(rollouts, 'policy')) {
-        const [values, entropies, logprobs] = ['values', 'entropies', 'logprobs'].map((name) => unpadRows(outputs.float32(name), lengths, shape))
+        const [entropies, logprobs] = ['entropies', 'logprobs'].map((name) => unpadRows(outputs.float32(name), lengths, shape))
+        const values = policy.valueHead ? unpadRows(outputs.float32('values'), lengths, shape) : lengths.map(() => new Float32Array(0))
         lengths.forEach((_, i) => views.push({ values: values[i], entropies: entropies[i], logprobs: logprobs[i] }))
       }
       return views
@@ -78,26 +75,30 @@ export function openInspector(engine: Engine, architecture: Architecture, temper
       return views
     },
     async close() {
-      for (const compiled of programs.values()) await (await compiled).policy.dispose()
+      for (const program of programs.values()) await (await program).dispose()
       programs.clear()
     },
   }
 }
 
-async function compile(engine: Engine, architecture: Architecture, shape: BatchShape, temperature: number) {
+function policyInspection({ model, valueHead }: HeldPolicy, shape: BatchShape, temperature: number): Graph {
+  const graph = new Graph()
+  const { sources, logits, logprobs } = policyGraph(graph, model, shape, temperature)
+  graph.output('logprobs', logprobs)
+  graph.output('entropies', entropyGraph(logits, shape))
+  if (valueHead) graph.output('values', valueGraph(graph, model.architecture, sources, shape))
+  return graph
+}
+
+function referenceInspection({ reference }: HeldPolicy, shape: BatchShape, temperature: number): Graph {
   const { rows, responses } = shape
   const graph = new Graph()
-  const { residual, hidden, sources, logits, logprobs } = policyGraph(graph, architecture, shape, temperature)
+  const { residual, hidden, logprobs } = policyGraph(graph, reference, shape, temperature)
   graph.output('logprobs', logprobs)
-  graph.output('values', valueGraph(graph, architecture, sources, shape))
-  graph.output('entropies', entropyGraph(logits, shape))
-
   const states = gather(residual, graph.input('targets', [rows * responses], 'int32')) // [B·T, C] -> [B·R, C]
-  graph.output('states', reshape(states, [rows, responses, architecture.width]))
+  graph.output('states', reshape(states, [rows, responses, reference.architecture.width]))
   graph.output('last', gather(hidden, graph.input('last', [rows], 'int32'))) // [B·T, C] -> [B, C]
-  const policy = await engine.compile(graph)
-  const reference = policy.withStates((name) => (name.startsWith(POLICY) ? REFERENCE + name.slice(POLICY.length) : name))
-  return { policy, reference }
+  return graph
 }
 
 /** Row t becomes the mean of rows 0…t: [T, C] -> [T, C]. */

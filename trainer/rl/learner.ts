@@ -1,21 +1,22 @@
-/** PPO on a policy that an engine holds: the surface of which the live loop is made. */
+/** A policy that an engine holds, and what learns on it: the surface of which the live loop is made. */
 import type { Engine } from '../engines/engine.ts'
 import { exactDiv } from '../graph/index.ts'
-import { loadWeights, saveWeights, type Model } from '../models/directory.ts'
+import { saveWeights, type Model } from '../models/directory.ts'
 import { openSampler } from '../models/sampler.ts'
 import type { Weights } from '../models/weights.ts'
-import { buildBatch } from './batch.ts'
-import { batchConfig, klControl, type LearnerConfig } from './config.ts'
+import { algorithmOf } from './algorithm.ts'
+import { klControl, ratePlan, type LearnerConfig } from './config.ts'
+import { scoresOf, statisticsOf } from './experience.ts'
 import { openInspector } from './inspect.ts'
 import { nextKlCoef, sequenceKl } from './kl.ts'
 import { metricsOf, type Metrics } from './metrics.ts'
 import { openOptimizer } from './optimizer.ts'
-import { POLICY, REFERENCE, policyParameters, valueParameters } from './policy.ts'
+import { heldPolicy, loadPolicy, releasePolicy } from './policy.ts'
 import { seedOf } from './random.ts'
 import { checkRollout, type ReferenceView, type Rollout } from './rollout.ts'
 import { klBrake, scheduledRate } from './schedule.ts'
 import { mean } from './statistics.ts'
-import { exportStates, importStates, momentStates, rollback, trainedStates, type LearnerState } from './state.ts'
+import { exportStates, importStates, rollback, type LearnerState } from './state.ts'
 
 export interface LearnerDeps {
   /** Holds states under `policy/`, `reference/`, `adam.…/policy/`; shared with nobody else under these names. */
@@ -52,7 +53,7 @@ export interface UpdateOptions {
 
 export interface Update {
   metrics: Metrics
-  /** Of each rollout: the mean over its tokens of the advantage that the loss saw. Above 0 where the update made it likelier. */
+  /** Of each rollout: the mean over its tokens of the advantage that the loss saw (DPO's is between -1 and 1). Above 0 where the update made it likelier. */
   advantages: number[]
 }
 
@@ -68,8 +69,8 @@ export interface Learner {
   /** Features and log-probabilities of the frozen reference, for the reward model and for `update`. */
   reference(rollouts: readonly Rollout[]): Promise<ReferenceView[]>
   /**
-   * One PPO update: `ppoEpochs` passes over the rollouts in minibatches. `rewards` are normalised,
-   * one per rollout. The result depends on (state, rollouts, rewards, seed) alone. Sizes that do
+   * One update: `ppoEpochs` passes over the rollouts in minibatches, by the configured algorithm.
+   * `rewards` are normalised, one per rollout. The result depends on (state, rollouts, rewards, seed) alone. Sizes that do
    * not divide throw before anything changes. When `signal` aborts, it rejects with the signal's
    * reason within one minibatch, and the learner is as it was before the call.
    */
@@ -82,18 +83,14 @@ export interface Learner {
   close(): Promise<void>
 }
 
-/** Rollouts of one forward pass. */
-const FORWARD_ROWS = 32
-
 export function openLearner({ engine, model, config, seed, pause = immediate }: LearnerDeps): Learner {
-  const states = engine.states
-  loadWeights(states, model, POLICY)
-  loadWeights(states, model, REFERENCE)
-  for (const prefix of [POLICY, REFERENCE]) for (const [name, shape] of valueParameters(model.architecture, prefix)) states.zero(name, shape)
-  for (const [name, shape] of momentStates(model.architecture)) states.zero(name, shape)
-  const sampler = openSampler(engine, { architecture: model.architecture, prefix: POLICY })
-  const inspector = openInspector(engine, model.architecture, config.temperature, FORWARD_ROWS, pause)
-  const optimizer = openOptimizer(engine, model.architecture, config, pause)
+  const algorithm = algorithmOf(config)
+  const policy = heldPolicy(model.architecture, algorithm.valueHead)
+  loadPolicy(engine.states, model, policy)
+  const sampler = openSampler(engine, policy.model)
+  const rows = exactDiv(config.miniBatchSize, config.gradientAccumulationSteps, 'miniBatchSize by gradientAccumulationSteps')
+  const inspector = openInspector(engine, policy, config.temperature, rows, pause)
+  const optimizer = openOptimizer(engine, policy, algorithm, config, pause)
   let version = 0
   let klCoefficient = config.klCoefficient
 
@@ -133,50 +130,44 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
       if (rewards.length !== rollouts.length || !rewards.every(Number.isFinite)) throw new RangeError('one finite reward per rollout')
       signal?.throwIfAborted()
       const reference = references ?? (await inspector.reference(rollouts))
-      const policy = await inspector.policy(rollouts)
+      const views = await inspector.policy(rollouts)
       const scored = rollouts.map((rollout, i) => ({
-        ...{ rollout, reference: reference[i], policy: policy[i], reward: rewards[i], potentials: potentials?.[i] },
+        ...{ rollout, reference: reference[i], policy: views[i], reward: rewards[i], potentials: potentials?.[i] },
         stale: rollout.policyVersion !== version,
       }))
-      const { experiences, statistics } = buildBatch(scored, klCoefficient, batchConfig(config))
+      const statistics = statisticsOf(scored, scoresOf(scored, config.missingEosPenalty), klCoefficient)
+      const { experiences, advantages, metrics: own } = algorithm.prepare(scored, klCoefficient)
       // Of the present policy, on rollouts that may be an update old.
       const presentKl = mean(scored.map(({ policy: now, reference: base }) => sequenceKl(now.logprobs, base.logprobs)))
       const brake = klBrake(Math.max(statistics.kl, presentKl), config.klCeiling)
-      const learningRate = brake * scheduledRate(config.learningRate, config.learningRateSchedule, version, config.totalSteps)
+      const learningRate = brake * scheduledRate(ratePlan(config), version)
 
-      const undo = rollback(engine, model.architecture, optimizer)
-      const steps = await undo.unlessAborted(() => optimizer.run(experiences, { learningRate, seed: seedOf(seed, version), signal }))
+      const undo = rollback(engine, policy, optimizer)
+      const steps = await undo.unlessAborted(() => optimizer.run(experiences, { learningRate, klCoef: klCoefficient, seed: seedOf(seed, version), signal }))
       const metrics = metricsOf({
-        batch: statistics,
-        steps,
-        klCoef: klCoefficient,
-        learningRate,
-        entropies: policy.map((p) => p.entropies),
-        referenceLogprobs: reference.map((r) => r.logprobs),
-        values: policy.map((p) => p.values),
-        returns: experiences.map((e) => e.returns),
+        ...{ batch: statistics, own, steps, klCoef: klCoefficient, learningRate },
+        entropies: views.map((view) => view.entropies),
+        referenceLogprobs: reference.map((view) => view.logprobs),
       })
       klCoefficient = nextKlCoef(klCoefficient, klControl(config), statistics.kl, rollouts.length)
       version++
-      return { metrics, advantages: experiences.map((e) => mean(e.advantages)) }
+      return { metrics, advantages }
     },
 
-    exportState: () => exportStates(engine, model.architecture, { version, klCoefficient, optimizerSteps: optimizer.steps, seed }),
+    exportState: () => exportStates(engine, policy, { version, klCoefficient, optimizerSteps: optimizer.steps, seed }),
     importState(state) {
       if (state.json.seed !== seed) throw new Error(`a state of seed ${state.json.seed} does not continue with seed ${seed}`)
-      importStates(engine, model.architecture, state)
+      importStates(engine, policy, state)
       optimizer.steps = state.json.optimizerSteps
       version = state.json.version
       klCoefficient = state.json.klCoefficient
     },
-    policyWeights: async () => (await saveWeights(engine, { architecture: model.architecture, prefix: POLICY })).weights,
+    policyWeights: async () => (await saveWeights(engine, policy.model)).weights,
     async close() {
       await sampler.close()
       await inspector.close()
       await optimizer.close()
-      for (const own of [trainedStates(model.architecture), policyParameters(model.architecture, REFERENCE)]) {
-        for (const name of own.keys()) states.delete(name)
-      }
+      releasePolicy(engine.states, policy)
     },
   }
 }

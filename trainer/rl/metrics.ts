@@ -1,80 +1,120 @@
-import type { BatchStatistics } from './batch.ts'
+import type { BatchStatistics } from './experience.ts'
 import { mean, type StepStatistics } from './statistics.ts'
-import { moments } from './whiten.ts'
 
 /**
  * What each metric of an update means, and its unit. Names are TRL's where TRL has the metric.
  * "Rollouts" are those of the update; "steps" the optimizer steps it took.
  */
-export const METRICS = {
+const SHARED = {
   'objective/kl': 'mean over rollouts of Σ_t log π - log π_ref, before the update; nats per response',
   'objective/kl_coef': 'β with which this update was made',
   'objective/entropy': 'mean entropy of the policy at response tokens, before the update; nats per token',
   'objective/scores': 'mean normalised score, EOS penalty taken off; deviations of the reference’s scores',
   'objective/non_score_reward': 'mean of -β Σ_t (log π - log π_ref); same unit as the score',
-  'objective/rlhf_reward': 'scores + non_score_reward: what PPO maximises',
+  'objective/rlhf_reward': 'scores + non_score_reward: what every algorithm here climbs in its own way',
   'policy/approxkl_avg': 'mean over steps of ½ mean (log π - log π_old)²; nats per token',
-  'policy/clipfrac_avg': 'mean over steps of the share of tokens whose policy loss was clipped; 0…1',
-  'policy/entropy_avg': 'mean over steps of the entropy in the loss; nats per token, 0 where there is no bonus',
   'policy/steps': 'optimizer steps taken; fewer than planned where the KL stop ended the update',
-  'loss/policy_avg': 'mean over steps of the clipped policy loss; no unit',
-  'loss/value_avg': 'mean over steps of the clipped value loss; squared deviations',
   'loss/total_avg': 'mean over steps of the whole loss; no unit',
-  'val/clipfrac_avg': 'mean over steps of the share of tokens whose value loss was clipped; 0…1',
-  'val/ratio': 'mean over steps of the mean of π / π_old; 1 at the start of an update',
-  'val/ratio_var': 'variance over steps of that mean',
   'val/num_eos_tokens': 'rollouts that ended with EOS',
-  'val/explained_variance': '1 - var(returns - values) / var(returns) before the update; 1 is perfect, 0 useless',
   gradientNorm: 'mean over steps of the global norm of the gradients, before clipping',
   learningRate: 'of this update',
   perplexity: 'exp of the mean of -log π_ref over response tokens: how surprising the answers are to the reference',
   responseLength: 'mean tokens per response, EOS included',
 } as const
 
+const SURROGATE = {
+  'policy/clipfrac_avg': 'mean over steps of the share of tokens whose policy loss was clipped; 0…1',
+  'policy/entropy_avg': 'mean over steps of the entropy in the loss; nats per token, 0 where there is no bonus',
+  'loss/policy_avg': 'mean over steps of the clipped policy loss; no unit',
+  'val/ratio': 'mean over steps of the mean of π / π_old; 1 at the start of an update',
+  'val/ratio_var': 'variance over steps of that mean',
+} as const
+
+const PPO = {
+  'loss/value_avg': 'mean over steps of the clipped value loss; squared deviations',
+  'val/clipfrac_avg': 'mean over steps of the share of tokens whose value loss was clipped; 0…1',
+  'val/explained_variance': '1 - var(returns - values) / var(returns) before the update; 1 is perfect, 0 useless',
+} as const
+
+const GRPO = {
+  'loss/kl_avg': 'mean over steps of the k3 estimate of the KL to the reference in the loss; nats per token',
+  reward_std: 'mean over groups of the deviation of their scores; deviations of the reference’s scores',
+  frac_reward_zero_std: 'share of groups whose answers all score the same; 0…1',
+} as const
+
+const DPO = {
+  'rewards/chosen': 'mean over steps of the reward that the policy implies for the better answers, β Σ_t (log π - log π_ref)',
+  'rewards/rejected': 'the same for the worse answers',
+  'rewards/margins': 'mean over steps of the difference of the two',
+  'rewards/accuracies': 'mean over steps of the share of pairs with a positive difference; 0…1',
+  'rewards/label': 'mean probability with which the better answer of a pair is held to be better; ½…1',
+} as const
+
+/** The metrics that an update by each algorithm reports. */
+export const METRICS_OF = {
+  ppo: { ...SHARED, ...SURROGATE, ...PPO },
+  grpo: { ...SHARED, ...SURROGATE, ...GRPO },
+  dpo: { ...SHARED, ...DPO },
+} as const
+
+/** All metrics of all algorithms. */
+export const METRICS = { ...SHARED, ...SURROGATE, ...PPO, ...GRPO, ...DPO } as const
+
 export type MetricName = keyof typeof METRICS
-export type Metrics = Record<MetricName, number>
+/** Those that all algorithms report, and those that only some do. */
+export type Metrics = Record<keyof typeof SHARED, number> & Partial<Record<MetricName, number>>
+
+/** The metrics that are the mean of a loss's statistic over the update's steps, where the loss has it. */
+const AVERAGES: Readonly<Record<string, MetricName>> = {
+  policyLoss: 'loss/policy_avg',
+  valueLoss: 'loss/value_avg',
+  klLoss: 'loss/kl_avg',
+  entropy: 'policy/entropy_avg',
+  clipFraction: 'policy/clipfrac_avg',
+  valueClipFraction: 'val/clipfrac_avg',
+  ratio: 'val/ratio',
+  chosenReward: 'rewards/chosen',
+  rejectedReward: 'rewards/rejected',
+  margin: 'rewards/margins',
+  accuracy: 'rewards/accuracies',
+}
 
 export interface UpdateRecord {
   batch: BatchStatistics
+  /** The algorithm's own figures of the batch. */
+  own: Readonly<Record<string, number>>
+  /** At least one. */
   steps: readonly StepStatistics[]
   klCoef: number
   learningRate: number
   /** Per response token, before the update. */
   entropies: readonly ArrayLike<number>[]
   referenceLogprobs: readonly ArrayLike<number>[]
-  values: readonly ArrayLike<number>[]
-  returns: readonly ArrayLike<number>[]
 }
 
 /** The metrics of one update, in which at least one step was taken. */
 export function metricsOf(record: UpdateRecord): Metrics {
-  const { batch, steps } = record
-  const over = (pick: (s: StepStatistics) => number): number => mean(steps.map(pick))
-  const ratio = over((s) => s.ratio)
-  const returns = record.returns.map((row) => Array.from(row))
-  const errors = returns.map((row, b) => row.map((r, t) => r - record.values[b][t]))
+  const { batch, steps, entropies } = record
+  const over = (name: string): number => mean(steps.map((step) => step[name]))
+  const ratio = over('ratio')
+  const averages = Object.entries(AVERAGES).flatMap(([name, metric]) => (name in steps[0] ? [[metric, over(name)] as const] : []))
   return {
     'objective/kl': batch.kl,
     'objective/kl_coef': record.klCoef,
-    'objective/entropy': mean(record.entropies.flatMap((row) => Array.from(row))),
+    'objective/entropy': mean(entropies.flatMap((row) => Array.from(row))),
     'objective/scores': batch.score,
     'objective/non_score_reward': batch.nonScoreReward,
     'objective/rlhf_reward': batch.score + batch.nonScoreReward,
-    'policy/approxkl_avg': over((s) => s.approxKl),
-    'policy/clipfrac_avg': over((s) => s.clipFraction),
-    'policy/entropy_avg': over((s) => s.entropy),
+    'policy/approxkl_avg': over('approxKl'),
     'policy/steps': steps.length,
-    'loss/policy_avg': over((s) => s.policyLoss),
-    'loss/value_avg': over((s) => s.valueLoss),
-    'loss/total_avg': over((s) => s.totalLoss),
-    'val/clipfrac_avg': over((s) => s.valueClipFraction),
-    'val/ratio': ratio,
-    'val/ratio_var': over((s) => (s.ratio - ratio) ** 2),
+    'loss/total_avg': over('totalLoss'),
     'val/num_eos_tokens': batch.ended,
-    'val/explained_variance': 1 - moments(errors).variance / Math.max(Number.MIN_VALUE, moments(returns).variance),
-    gradientNorm: over((s) => s.gradientNorm),
+    gradientNorm: over('gradientNorm'),
     learningRate: record.learningRate,
     perplexity: Math.exp(-mean(record.referenceLogprobs.flatMap((row) => Array.from(row)))),
-    responseLength: mean(record.values.map((row) => row.length)),
+    responseLength: mean(entropies.map((row) => row.length)),
+    ...Object.fromEntries(averages),
+    ...('ratio' in steps[0] && { 'val/ratio_var': mean(steps.map((step) => (step.ratio - ratio) ** 2)) }),
+    ...record.own,
   }
 }

@@ -3,14 +3,16 @@ import { openRandom } from '../models/random.ts'
 
 /**
  * A seeded permutation of `0 … size-1`, cut into `parts` minibatches of equal size: every index
- * once. The order depends on the seed alone.
+ * once. `together` neighbours (2i and 2i + 1, say) move as one. The order depends on the seed alone.
  *
- * @throws Error where `parts` does not divide `size`.
+ * @throws Error where `parts` does not divide `size`, or `together` a part.
  */
-export function minibatches(size: number, parts: number, seed: number): number[][] {
-  const each = exactDiv(size, parts, 'rollouts by minibatches')
-  const order = permutation(size, seed)
-  return Array.from({ length: parts }, (_, i) => order.slice(i * each, (i + 1) * each))
+export function minibatches(size: number, parts: number, seed: number, together = 1): number[][] {
+  const each = exactDiv(exactDiv(size, parts, 'rollouts by minibatches'), together, 'the rollouts of a minibatch by those that stay together')
+  const order = permutation(parts * each, seed)
+  return Array.from({ length: parts }, (_, part) =>
+    order.slice(part * each, (part + 1) * each).flatMap((block) => Array.from({ length: together }, (_, k) => block * together + k)),
+  )
 }
 
 /** Fisher and Yates's shuffle of `0 … size-1`. */

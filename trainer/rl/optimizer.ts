@@ -1,11 +1,12 @@
 /** The epochs of one update. */
 import type { Engine } from '../engines/engine.ts'
 import { exactDiv } from '../graph/index.ts'
-import type { Architecture } from '../models/architecture.ts'
-import type { Experience } from './batch.ts'
-import { lossConfig, optimizerConfig, type LearnerConfig } from './config.ts'
+import type { Algorithm } from './algorithm.ts'
+import { optimizerConfig, type LearnerConfig } from './config.ts'
+import type { Experience } from './experience.ts'
 import { shapeOf, type BatchShape } from './layout.ts'
 import { minibatches } from './minibatches.ts'
+import type { HeldPolicy } from './policy.ts'
 import { seedOf } from './random.ts'
 import type { StepStatistics } from './statistics.ts'
 import { openTrainStep, type TrainStep } from './train-step.ts'
@@ -14,15 +15,23 @@ export interface Optimizer {
   /** Optimizer steps since the run began; Adam's bias correction reads it. */
   steps: number
   /** Epochs over the experiences until all are done or the KL stop ends them. Rejects with the signal's reason between minibatches. */
-  run(experiences: readonly Experience[], options: { learningRate: number; seed: number; signal?: AbortSignal }): Promise<StepStatistics[]>
+  run(experiences: readonly Experience[], options: OptimizeOptions): Promise<StepStatistics[]>
   close(): Promise<void>
+}
+
+export interface OptimizeOptions {
+  learningRate: number
+  klCoef: number
+  seed: number
+  signal?: AbortSignal
 }
 
 /** Compiled shapes kept; the one unused longest goes first. */
 const MAX_SHAPES = 4
 
-export function openOptimizer(engine: Engine, architecture: Architecture, config: LearnerConfig, pause: () => Promise<void>): Optimizer {
+export function openOptimizer(engine: Engine, policy: HeldPolicy, algorithm: Algorithm, config: LearnerConfig, pause: () => Promise<void>): Optimizer {
   const rows = exactDiv(config.miniBatchSize, config.gradientAccumulationSteps, 'miniBatchSize by gradientAccumulationSteps')
+  exactDiv(rows, algorithm.rows, 'the parts of a minibatch by the rollouts of a pair')
   const compiled = new Map<string, TrainStep>()
 
   const stepFor = async (shape: BatchShape): Promise<TrainStep> => {
@@ -30,8 +39,8 @@ export function openOptimizer(engine: Engine, architecture: Architecture, config
     const step =
       compiled.get(key) ??
       (await openTrainStep(engine, shape, {
-        architecture,
-        loss: lossConfig(config),
+        policy,
+        algorithm,
         temperature: config.temperature,
         optimizer: optimizerConfig(config),
         accumulation: config.gradientAccumulationSteps,
@@ -48,14 +57,14 @@ export function openOptimizer(engine: Engine, architecture: Architecture, config
 
   const optimizer: Optimizer = {
     steps: 0,
-    async run(experiences, { learningRate, seed, signal }) {
+    async run(experiences, { learningRate, klCoef, seed, signal }) {
       const parts = exactDiv(experiences.length, config.miniBatchSize, 'rollouts by miniBatchSize')
-      const step = await stepFor(shapeOf(experiences.map((e) => e.rollout), rows, architecture.context))
+      const step = await stepFor(shapeOf(experiences.map((e) => e.rollout), rows, policy.model.architecture.context))
       const done: StepStatistics[] = []
       for (let epoch = 0; epoch < config.ppoEpochs; epoch++) {
-        for (const indices of minibatches(experiences.length, parts, seedOf(seed, epoch))) {
+        for (const indices of minibatches(experiences.length, parts, seedOf(seed, epoch), algorithm.rows)) {
           signal?.throwIfAborted()
-          const statistics = await step.run(indices.map((i) => experiences[i]), optimizer.steps + 1, learningRate)
+          const statistics = await step.run(indices.map((i) => experiences[i]), { step: optimizer.steps + 1, learningRate, klCoef })
           optimizer.steps++
           done.push(statistics)
           if (config.stopKL > 0 && statistics.approxKl > config.stopKL) return done

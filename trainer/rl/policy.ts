@@ -1,6 +1,8 @@
 /** The policy and its value head as graph operations over a laid-out batch. */
-import { div, entropy, gather, matmul, add, mul, reshape, tokenLogProbs, type Graph, type Shape, type Tensor } from '../graph/index.ts'
-import { heldParameters, type Architecture } from '../models/architecture.ts'
+import type { StateStore } from '../engines/engine.ts'
+import { add, div, entropy, gather, matmul, momentNames, mul, reshape, tokenLogProbs, type Graph, type Shape, type Tensor } from '../graph/index.ts'
+import { heldParameters, type Architecture, type HeldModel } from '../models/architecture.ts'
+import { loadWeights, type Model } from '../models/directory.ts'
 import { finalNorm, nextLogits, residualStream, tokenFeeds, tokenInputs } from '../models/forward.ts'
 import type { BatchLayout, BatchShape } from './layout.ts'
 
@@ -8,8 +10,8 @@ import type { BatchLayout, BatchShape } from './layout.ts'
 export const POLICY = 'policy/'
 export const REFERENCE = 'reference/'
 
-const VALUE_WEIGHT = 'value.weight'
-const VALUE_BIAS = 'value.bias'
+const VALUE_WEIGHT = `${POLICY}value.weight`
+const VALUE_BIAS = `${POLICY}value.bias`
 
 /**
  * The value head's output is multiplied by this. Adam moves every parameter by about the learning
@@ -17,16 +19,49 @@ const VALUE_BIAS = 'value.bias'
  */
 const VALUE_SCALE = 30
 
-/** Every trained parameter under `prefix`: the language model's and the value head's. */
-export function policyParameters(architecture: Architecture, prefix = POLICY): Map<string, Shape> {
-  return new Map([...heldParameters({ architecture, prefix }), ...valueParameters(architecture, prefix)])
+/** The policy and what it is compared with, as an engine holds them. */
+export interface HeldPolicy {
+  readonly model: HeldModel
+  /** The policy as it was before the run; never changes. */
+  readonly reference: HeldModel
+  readonly valueHead: boolean
+  /** States that an update changes, Adam's moments aside. */
+  readonly trained: ReadonlyMap<string, Shape>
+}
+
+export function heldPolicy(architecture: Architecture, valueHead: boolean): HeldPolicy {
+  const model = { architecture, prefix: POLICY }
+  return {
+    model,
+    reference: { architecture, prefix: REFERENCE },
+    valueHead,
+    trained: new Map([...heldParameters(model), ...(valueHead ? valueParameters(architecture) : [])]),
+  }
+}
+
+/** Sets every state of a policy at the beginning of a run; moments are 0. */
+export function loadPolicy(states: StateStore, model: Model, { trained, valueHead }: HeldPolicy): void {
+  loadWeights(states, model, POLICY)
+  loadWeights(states, model, REFERENCE)
+  if (valueHead) for (const [name, shape] of valueParameters(model.architecture)) states.zero(name, shape)
+  for (const [name, shape] of momentStates(trained)) states.zero(name, shape)
+}
+
+/** Frees every state of a policy. */
+export function releasePolicy(states: StateStore, { trained, reference }: HeldPolicy): void {
+  for (const own of [trained, momentStates(trained), heldParameters(reference)]) for (const name of own.keys()) states.delete(name)
+}
+
+/** Adam's moments of every trained parameter. */
+export function momentStates(trained: ReadonlyMap<string, Shape>): Map<string, Shape> {
+  return new Map([...trained].flatMap(([name, shape]) => momentNames(name).map((moment): [string, Shape] => [moment, shape])))
 }
 
 /** The value head's parameters, all 0 at the start. */
-export function valueParameters({ width }: Architecture, prefix = POLICY): Map<string, Shape> {
+function valueParameters({ width }: Architecture): Map<string, Shape> {
   return new Map<string, Shape>([
-    [prefix + VALUE_WEIGHT, [width, 1]],
-    [prefix + VALUE_BIAS, [1]],
+    [VALUE_WEIGHT, [width, 1]],
+    [VALUE_BIAS, [1]],
   ])
 }
 
@@ -44,10 +79,10 @@ export interface PolicyTensors {
 }
 
 /** Trunk and language head. Only response positions reach the head. */
-export function policyGraph(graph: Graph, architecture: Architecture, shape: BatchShape, temperature: number, prefix = POLICY): PolicyTensors {
+export function policyGraph(graph: Graph, model: HeldModel, shape: BatchShape, temperature: number): PolicyTensors {
   const { rows, length, responses } = shape
-  const model = { architecture, prefix }
-  const residual = reshape(residualStream(graph, model, tokenInputs(graph, rows, length)), [rows * length, architecture.width]) // [B, T, C] -> [B·T, C]
+  const { width } = model.architecture
+  const residual = reshape(residualStream(graph, model, tokenInputs(graph, rows, length)), [rows * length, width]) // [B, T, C] -> [B·T, C]
   const hidden = finalNorm(graph, model, residual)
   const sources = gather(hidden, graph.input('sources', [rows * responses], 'int32')) // -> [B·R, C]
   const raw = nextLogits(graph, model, sources) // -> [B·R, V]
@@ -57,9 +92,9 @@ export function policyGraph(graph: Graph, architecture: Architecture, shape: Bat
 }
 
 /** V of each state from which a response token was drawn: [B·R, C] -> [B, R]. */
-export function valueGraph(graph: Graph, { width }: Architecture, sources: Tensor, { rows, responses }: BatchShape, prefix = POLICY): Tensor {
-  const weight = graph.state(prefix + VALUE_WEIGHT, [width, 1])
-  const bias = graph.state(prefix + VALUE_BIAS, [1])
+export function valueGraph(graph: Graph, { width }: Architecture, sources: Tensor, { rows, responses }: BatchShape): Tensor {
+  const weight = graph.state(VALUE_WEIGHT, [width, 1])
+  const bias = graph.state(VALUE_BIAS, [1])
   return mul(reshape(add(matmul(sources, weight), bias), [rows, responses]), VALUE_SCALE)
 }
 

@@ -17,7 +17,7 @@
  *     position ids count real tokens only (layout.ts). [H23, H24]
  *  4. No dropout anywhere, so that the ratio of the first minibatch is 1. [H24]
  *  5. A response ends at EOS; what follows is masked (layout.ts). [H24]
- *  6. A response that was cut before EOS loses `missingEosPenalty` from its score (batch.ts).
+ *  6. A response that was cut before EOS loses `missingEosPenalty` from its score (experience.ts).
  *     [H24's "EOS trick"; TRL `missing_eos_penalty`]
  *  7. Scores are normalised to mean 0, deviation 1 on the reference policy's outputs
  *     (trainer/reward/reward.ts). [LHP, H23, H24]
@@ -27,10 +27,10 @@
  * 10. The reference is the policy as it was before the run, frozen (policy.ts). [LHP]
  * 11. The value head is one linear layer on the policy's last hidden state, initialised to 0, so
  *     the first values do not disturb (policy.ts). [H23]
- * 12. Rewards are whitened on request, without shifting their mean (batch.ts). [LHP, TRL `whiten_rewards`]
- * 13. Advantages by GAE, γ 1 and λ 0.95 by default (gae.ts). [S16, LHP]
+ * 12. Rewards are whitened on request, without shifting their mean (ppo-batch.ts). [LHP, TRL `whiten_rewards`]
+ * 13. Advantages by GAE, γ 1 and λ 1 by default (gae.ts). [S16, LHP]
  * 14. Returns are advantages + old values, taken before whitening (gae.ts). [LHP]
- * 15. Advantages are whitened over the whole batch's real tokens, mean shifted to 0 (batch.ts). [LHP, H24]
+ * 15. Advantages are whitened over the whole batch's real tokens, mean shifted to 0 (ppo-batch.ts). [LHP, H24]
  * 16. The policy's loss takes the worse of the clipped and the unclipped ratio. [S17]
  * 17. The value's loss takes the worse of the clipped and the unclipped error, halved. [LHP, S17's code]
  * 18. Losses are means over real tokens of the minibatch, not of sequences' means. [LHP, TRL `masked_mean`]
@@ -45,11 +45,13 @@
  * 25. Epochs end early once a minibatch's approximate KL to the sampling policy passes the target
  *     (learner.ts). [OpenAI Spinning Up; A21]
  * 26. Rollouts drawn before the last update keep the trust region around the present policy; what
- *     their draw was off by is a truncated importance weight (batch.ts). [Hilton et al. 2022]
+ *     their draw was off by is a truncated importance weight (experience.ts). [Hilton et al. 2022]
  * 27. Where the reward model can say of a prefix what it is heading for, rewards are shaped by that
- *     potential: their sum stays, their noise falls (batch.ts). [Ng, Harada, Russell 1999]
+ *     potential: their sum stays, their noise falls (ppo-batch.ts). [Ng, Harada, Russell 1999]
  * 28. Statistics are of the minibatches that trained, under their usual names (metrics.ts). [TRL]
  */
+import { clamp, surrogate } from './surrogate.ts'
+
 export interface PpoLossConfig {
   /** Ratio is held in [1 - clipRange, 1 + clipRange]. */
   clipRange: number
@@ -101,12 +103,9 @@ export function ppoLoss(batch: PpoMinibatch, config: PpoLossConfig): PpoLoss {
     row.forEach((logprob, t) => {
       count++
       const logRatio = logprob - batch.oldLogprobs[b][t]
-      const ratio = Math.exp(logRatio)
-      const advantage = batch.advantages[b][t]
-      const unclipped = -advantage * ratio
-      const clipped = -advantage * clamp(ratio, 1 - config.clipRange, 1 + config.clipRange)
-      sums.policy += Math.max(unclipped, clipped)
-      sums.clipped += clipped > unclipped ? 1 : 0
+      const { loss, ratio, clipped } = surrogate(logRatio, batch.advantages[b][t], config.clipRange)
+      sums.policy += loss
+      sums.clipped += clipped ? 1 : 0
       sums.kl += 0.5 * logRatio ** 2
       sums.ratio += ratio
 
@@ -134,5 +133,3 @@ export function ppoLoss(batch: PpoMinibatch, config: PpoLossConfig): PpoLoss {
     ratio: sums.ratio / count,
   }
 }
-
-const clamp = (x: number, low: number, high: number): number => Math.min(high, Math.max(low, x))

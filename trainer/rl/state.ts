@@ -1,11 +1,10 @@
 /** The learner's state outside the engine: for checkpoints, and to take an aborted update back. */
 import type { Engine } from '../engines/engine.ts'
-import { momentNames, type Shape } from '../graph/index.ts'
-import type { Architecture } from '../models/architecture.ts'
-import { policyParameters } from './policy.ts'
+import type { Shape } from '../graph/index.ts'
+import { momentStates, type HeldPolicy } from './policy.ts'
 
 export interface LearnerState {
-  /** Policy, value head and both Adam moments by state name. The reference is the run's base model and is not among them. */
+  /** What is trained (policy, value head) and both Adam moments, by state name. The reference is the run's base model and is not among them. */
   arrays: Map<string, Float32Array>
   json: LearnerCounters
 }
@@ -18,16 +17,16 @@ export interface LearnerCounters {
   seed: number
 }
 
-export async function exportStates(engine: Engine, architecture: Architecture, json: LearnerCounters): Promise<LearnerState> {
+export async function exportStates(engine: Engine, policy: HeldPolicy, json: LearnerCounters): Promise<LearnerState> {
   const arrays = new Map<string, Float32Array>()
-  for (const name of trainedStates(architecture).keys()) arrays.set(name, await engine.states.get(name))
+  for (const name of changingStates(policy).keys()) arrays.set(name, await engine.states.get(name))
   return { arrays, json }
 }
 
-/** @throws Error for an array that the model does not have, or lacks. */
-export function importStates(engine: Engine, architecture: Architecture, { arrays }: LearnerState): void {
-  const known = trainedStates(architecture)
-  for (const name of arrays.keys()) if (!known.has(name)) throw new Error(`the saved state has ${name}, which this model has not`)
+/** @throws Error for an array that the policy does not have, or lacks. */
+export function importStates(engine: Engine, policy: HeldPolicy, { arrays }: LearnerState): void {
+  const known = changingStates(policy)
+  for (const name of arrays.keys()) if (!known.has(name)) throw new Error(`the saved state has ${name}, which this policy has not`)
   for (const [name, shape] of known) {
     const data = arrays.get(name)
     if (!data) throw new Error(`the saved state lacks ${name}`)
@@ -36,10 +35,10 @@ export function importStates(engine: Engine, architecture: Architecture, { array
 }
 
 /** Remembers the trained states on the device until `unlessAborted` is over; puts them back where it throws. */
-export function rollback(engine: Engine, architecture: Architecture, optimizer: { steps: number }) {
+export function rollback(engine: Engine, policy: HeldPolicy, optimizer: { steps: number }) {
   const { states } = engine
   const stepsBefore = optimizer.steps
-  const names = [...trainedStates(architecture).keys()]
+  const names = [...changingStates(policy).keys()]
   return {
     async unlessAborted<T>(work: () => Promise<T>): Promise<T> {
       for (const name of names) states.copy(name, `before/${name}`)
@@ -57,11 +56,6 @@ export function rollback(engine: Engine, architecture: Architecture, optimizer: 
 }
 
 /** Every state that an update changes, with its shape. */
-export function trainedStates(architecture: Architecture): Map<string, Shape> {
-  return new Map([...policyParameters(architecture), ...momentStates(architecture)])
-}
-
-/** Adam's moments of every trained parameter; zero at the start. */
-export function momentStates(architecture: Architecture): Map<string, Shape> {
-  return new Map([...policyParameters(architecture)].flatMap(([name, shape]) => momentNames(name).map((moment): [string, Shape] => [moment, shape])))
+function changingStates({ trained }: HeldPolicy): Map<string, Shape> {
+  return new Map([...trained, ...momentStates(trained)])
 }

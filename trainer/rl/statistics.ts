@@ -1,9 +1,8 @@
-import type { PpoLoss } from './ppo.ts'
-
-/** What one optimizer step reports. */
-export interface StepStatistics extends PpoLoss {
-  /** Of all gradients together, before clipping. */
+/** What one optimizer step reports: the loss's statistics by name, and the norm of all gradients together before clipping. */
+export interface StepStatistics {
+  approxKl: number
   gradientNorm: number
+  [statistic: string]: number
 }
 
 /** NaN for no entries. */

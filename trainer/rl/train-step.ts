@@ -1,16 +1,14 @@
 import { Graph, add, adamW, adamWInputs, constant, gradients, mul, type AdamWOptions, type Shape, type Tensor } from '../graph/index.ts'
-import type { Engine } from '../engines/engine.ts'
-import type { Architecture } from '../models/architecture.ts'
-import type { Experience } from './batch.ts'
+import { leavesOf, type Engine } from '../engines/engine.ts'
+import type { Algorithm } from './algorithm.ts'
+import type { Experience } from './experience.ts'
 import { layOut, padRows, type BatchShape } from './layout.ts'
-import { entropyGraph, policyFeeds, policyGraph, policyParameters, valueGraph } from './policy.ts'
-import { ppoLossGraph } from './ppo-graph.ts'
-import type { PpoLossConfig } from './ppo.ts'
+import { entropyGraph, policyFeeds, policyGraph, valueGraph, type HeldPolicy } from './policy.ts'
 import type { StepStatistics } from './statistics.ts'
 
 export interface TrainStepOptions {
-  architecture: Architecture
-  loss: PpoLossConfig
+  policy: HeldPolicy
+  algorithm: Algorithm
   temperature: number
   optimizer: AdamWOptions
   /** Equal parts into which a minibatch is cut, each a forward and backward pass of its own; 1 is a single fused graph. */
@@ -19,11 +17,10 @@ export interface TrainStepOptions {
 
 /** One optimizer step on one minibatch. */
 export interface TrainStep {
-  run(minibatch: readonly Experience[], step: number, learningRate: number): Promise<StepStatistics>
+  run(minibatch: readonly Experience[], at: { step: number; learningRate: number; klCoef: number }): Promise<StepStatistics>
   close(): Promise<void>
 }
 
-const LOSS_NAMES = ['policyLoss', 'valueLoss', 'entropy', 'totalLoss', 'approxKl', 'clipFraction', 'valueClipFraction', 'ratio'] as const
 const sumName = (name: string): string => `grad/${name}`
 
 /**
@@ -33,26 +30,29 @@ const sumName = (name: string): string => `grad/${name}`
  * sum is the whole minibatch's gradient), and a second clips, applies and clears them.
  */
 export async function openTrainStep(engine: Engine, shape: BatchShape, options: TrainStepOptions): Promise<TrainStep> {
-  const { architecture, optimizer, accumulation } = options
-  const parameters = [...policyParameters(architecture)]
-  if (accumulation > 1) for (const [name, size] of parameters) engine.states.zero(sumName(name), size)
-  const pass = await engine.compile(accumulation === 1 ? fusedGraph(parameters, shape, options) : accumulateGraph(parameters, shape, options))
-  const apply = accumulation === 1 ? undefined : await engine.compile(applyGraph(parameters, optimizer))
+  const { policy, optimizer, accumulation } = options
+  if (accumulation > 1) for (const [name, size] of policy.trained) engine.states.zero(sumName(name), size)
+  const loss = lossGraph(shape, options)
+  if (accumulation === 1) loss.graph.output('gradientNorm', adamW(loss.graph, loss.descents, optimizer))
+  else for (const { name, gradient } of loss.descents) accumulate(loss.graph, name, gradient)
+  const pass = await engine.compile(loss.graph)
+  const apply = accumulation === 1 ? undefined : await engine.compile(applyGraph(policy.trained, optimizer))
 
   return {
-    async run(minibatch, step, learningRate) {
+    async run(minibatch, { step, learningRate, klCoef }) {
       const tokens = minibatch.reduce((n, e) => n + e.rollout.responseIds.length, 0)
+      const wholes: Readonly<Record<string, number>> = { tokens, responses: minibatch.length, klCoef }
       const rates = adamWInputs(optimizer, step, learningRate)
-      const sums = Object.fromEntries(LOSS_NAMES.map((name) => [name, 0])) as Record<(typeof LOSS_NAMES)[number], number>
+      const sums = byName(loss.statistics, () => 0)
       let gradientNorm = 0
       for (let start = 0; start < minibatch.length; start += shape.rows) {
-        const feeds = { ...experienceFeeds(minibatch.slice(start, start + shape.rows), shape), tokens }
-        const outputs = await pass.run(apply ? feeds : { ...feeds, ...rates })
-        for (const name of LOSS_NAMES) sums[name] += outputs.scalar(name)
+        const part = minibatch.slice(start, start + shape.rows)
+        const outputs = await pass.run({ ...feedsOf(part, shape, loss), ...byName(loss.wholes, (name) => wholes[name]), ...(!apply && rates) })
+        for (const name of loss.statistics) sums[name] += outputs.scalar(name)
         if (!apply) gradientNorm = outputs.scalar('gradientNorm')
       }
       if (apply) gradientNorm = (await apply.run(rates)).scalar('gradientNorm')
-      return { ...sums, gradientNorm }
+      return { ...sums, approxKl: sums.approxKl, gradientNorm }
     },
     async close() {
       await pass.dispose()
@@ -61,27 +61,56 @@ export async function openTrainStep(engine: Engine, shape: BatchShape, options: 
   }
 }
 
-type ParameterList = readonly (readonly [string, Shape])[]
-
-function fusedGraph(parameters: ParameterList, shape: BatchShape, options: TrainStepOptions): Graph {
-  const graph = new Graph()
-  const slopes = lossGradients(graph, parameters, shape, options)
-  graph.output('gradientNorm', adamW(graph, slopes, options.optimizer))
-  return graph
+interface LossGraph {
+  graph: Graph
+  /** Every trained state's gradient. */
+  descents: { name: string; gradient: Tensor }[]
+  /** Names of what the graph puts out. */
+  statistics: string[]
+  /** Names of what the loss reads. */
+  columns: string[]
+  scalars: string[]
+  wholes: string[]
 }
 
-function accumulateGraph(parameters: ParameterList, shape: BatchShape, options: TrainStepOptions): Graph {
+function lossGraph(shape: BatchShape, { policy, algorithm, temperature }: TrainStepOptions): LossGraph {
+  const { rows, responses } = shape
   const graph = new Graph()
-  for (const { name, gradient } of lossGradients(graph, parameters, shape, options)) {
-    const sum = graph.state(sumName(name), gradient.shape)
-    graph.update(sumName(name), add(sum, gradient))
+  const { logprobs, sources, logits } = policyGraph(graph, policy.model, shape, temperature)
+  const asked = { columns: new Set<string>(), scalars: new Set<string>(), wholes: new Set<string>() }
+  const input = (kind: keyof typeof asked, name: string, size: Shape): Tensor => {
+    asked[kind].add(name)
+    return graph.input(name, size)
   }
-  return graph
+  const losses = algorithm.loss({
+    newLogprobs: logprobs,
+    mask: graph.input('responseMask', [rows, responses]),
+    newValues: () => valueGraph(graph, policy.model.architecture, sources, shape),
+    entropies: () => entropyGraph(logits, shape),
+    column: (name) => input('columns', name, [rows, responses]),
+    scalar: (name) => input('scalars', name, [rows]),
+    whole: (name) => input('wholes', name, []),
+  })
+  for (const [name, value] of Object.entries(losses)) graph.output(name, value)
+  const trained = [...policy.trained]
+  const slopes = gradients(losses.totalLoss, trained.map(([name, size]) => graph.state(name, size)))
+  const read = leavesOf(graph, 'input')
+  const readOf = (kind: keyof typeof asked): string[] => [...asked[kind]].filter((name) => read.has(name))
+  return {
+    graph,
+    descents: trained.map(([name], i) => ({ name, gradient: slopes[i] })),
+    statistics: Object.keys(losses),
+    ...{ columns: readOf('columns'), scalars: readOf('scalars'), wholes: readOf('wholes') },
+  }
 }
 
-function applyGraph(parameters: ParameterList, optimizer: AdamWOptions): Graph {
+function accumulate(graph: Graph, name: string, gradient: Tensor): void {
+  graph.update(sumName(name), add(graph.state(sumName(name), gradient.shape), gradient))
+}
+
+function applyGraph(trained: ReadonlyMap<string, Shape>, optimizer: AdamWOptions): Graph {
   const graph = new Graph()
-  const descents = parameters.map(([name, size]) => ({ name, gradient: graph.state(sumName(name), size) }))
+  const descents = [...trained].map(([name, size]) => ({ name, gradient: graph.state(sumName(name), size) }))
   for (const { name, gradient } of descents) {
     graph.state(name, gradient.shape)
     graph.update(sumName(name), mul(gradient, constant(0)))
@@ -90,39 +119,16 @@ function applyGraph(parameters: ParameterList, optimizer: AdamWOptions): Graph {
   return graph
 }
 
-/** Outputs the loss and its statistics, and returns every parameter's gradient. */
-function lossGradients(graph: Graph, parameters: ParameterList, shape: BatchShape, options: TrainStepOptions): { name: string; gradient: Tensor }[] {
-  const { rows, responses } = shape
-  const policy = policyGraph(graph, options.architecture, shape, options.temperature)
-  const table = (name: string): Tensor => graph.input(name, [rows, responses])
-  const losses = ppoLossGraph(
-    {
-      newLogprobs: policy.logprobs,
-      oldLogprobs: table('oldLogprobs'),
-      newValues: valueGraph(graph, options.architecture, policy.sources, shape),
-      oldValues: table('oldValues'),
-      advantages: table('advantages'),
-      returns: table('returns'),
-      // Without a bonus its gradient is nothing, and two arrays of the logits' size are saved.
-      entropies: options.loss.entropyCoef === 0 ? constant(0, [rows, responses]) : entropyGraph(policy.logits, shape),
-      mask: table('responseMask'),
-      tokens: graph.input('tokens', []),
-    },
-    options.loss,
-  )
-  for (const name of LOSS_NAMES) graph.output(name, losses[name])
-  const slopes = gradients(losses.totalLoss, parameters.map(([name, size]) => graph.state(name, size)))
-  return parameters.map(([name], i) => ({ name, gradient: slopes[i] }))
-}
-
-function experienceFeeds(part: readonly Experience[], shape: BatchShape): Record<string, Int32Array | Float32Array> {
+function feedsOf(part: readonly Experience[], shape: BatchShape, { columns, scalars }: LossGraph): Record<string, Int32Array | Float32Array> {
   const layout = layOut(part.map((e) => e.rollout), shape)
   return {
     ...policyFeeds(layout, shape),
     responseMask: layout.responseMask,
-    oldLogprobs: padRows(part.map((e) => e.oldLogprobs), shape),
-    oldValues: padRows(part.map((e) => e.values), shape),
-    advantages: padRows(part.map((e) => e.advantages), shape),
-    returns: padRows(part.map((e) => e.returns), shape),
+    ...byName(columns, (name) => padRows(part.map((e) => e.columns[name]), shape)),
+    ...byName(scalars, (name) => Float32Array.from(part, (e) => e.scalars[name])),
   }
+}
+
+function byName<T>(names: readonly string[], value: (name: string) => T): Record<string, T> {
+  return Object.fromEntries(names.map((name) => [name, value(name)]))
 }

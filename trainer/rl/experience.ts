@@ -1,0 +1,79 @@
+/** What every algorithm starts from and ends with: scored rollouts, and what its loss reads of them. */
+import type { PolicyView } from './inspect.ts'
+import { sequenceKl } from './kl.ts'
+import type { ReferenceView, Rollout } from './rollout.ts'
+import { mean } from './statistics.ts'
+
+/** One rollout with all that was computed for it before the algorithm sees it. */
+export interface Scored {
+  rollout: Rollout
+  reference: ReferenceView
+  policy: PolicyView
+  /** Normalised reward of the whole response. */
+  reward: number
+  /** Drawn by an earlier policy than the one that learns. */
+  stale: boolean
+  /** Φ of ppo.ts's detail 27, per response token. */
+  potentials?: readonly number[]
+}
+
+/** A rollout ready to be learnt from: what the algorithm's loss reads of it, by the names that it asks for. */
+export interface Experience {
+  rollout: Rollout
+  /** One entry per response token. */
+  columns: Readonly<Record<string, ArrayLike<number>>>
+  /** One number for the response. */
+  scalars: Readonly<Record<string, number>>
+}
+
+/** A step's rollouts as an algorithm learns from them. */
+export interface Prepared {
+  /** Those that belong together (`Algorithm.rows` of them) stand next to each other. */
+  experiences: Experience[]
+  /** One per rollout, in the rollouts' order: above 0 where the update makes it likelier, in the algorithm's own unit. */
+  advantages: number[]
+  /** The algorithm's own figures of the batch, by their names in metrics.ts. */
+  metrics: Record<string, number>
+}
+
+/** Means over the batch's sequences, but for `ended`. */
+export interface BatchStatistics {
+  /** k1 estimate, nats per sequence. */
+  kl: number
+  /** Normalised scores, EOS penalty taken off. */
+  score: number
+  /** `-β · KL` summed over tokens. */
+  nonScoreReward: number
+  /** Responses that ended with EOS. */
+  ended: number
+}
+
+/** The rewards, `missingEosPenalty` taken off where a response was cut before EOS. */
+export function scoresOf(scored: readonly Scored[], missingEosPenalty: number): number[] {
+  return scored.map(({ rollout, reward }) => reward - (rollout.truncated ? missingEosPenalty : 0))
+}
+
+export function statisticsOf(scored: readonly Scored[], scores: readonly number[], klCoef: number): BatchStatistics {
+  const kl = mean(scored.map(({ rollout, reference }) => sequenceKl(rollout.logprobs, reference.logprobs)))
+  return {
+    kl,
+    score: mean(scores),
+    nonScoreReward: -klCoef * kl,
+    ended: scored.filter(({ rollout }) => !rollout.truncated).length,
+  }
+}
+
+/** A stale token's weight is held under this. */
+const MAX_IMPORTANCE = 2
+
+/**
+ * The ratio's denominator and the advantages of one rollout. Where batch t + 1 is drawn before the
+ * update on batch t, the policy has moved since: the trust region is around where it is now, and what
+ * the draw was off by is an importance weight (truncated) on the advantage. Source: Hilton, Cobbe,
+ * Schulman 2022, the decoupled objective.
+ */
+export function trustRegion({ rollout, policy, stale }: Scored, advantages: readonly number[]): { oldLogprobs: ArrayLike<number>; advantages: readonly number[] } {
+  if (!stale) return { oldLogprobs: rollout.logprobs, advantages }
+  const weight = (t: number): number => Math.min(MAX_IMPORTANCE, Math.exp(policy.logprobs[t] - rollout.logprobs[t]))
+  return { oldLogprobs: policy.logprobs, advantages: advantages.map((a, t) => a * weight(t)) }
+}
