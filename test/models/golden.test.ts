@@ -12,7 +12,10 @@ import type { SafetensorsFile } from '../../trainer/models/safetensors.ts'
 import { openSampler } from '../../trainer/models/sampler.ts'
 
 // See test/fixtures/README.md: what PyTorch and transformers compute.
-const fixtures = ['gpt2-tiny', 'llama-tiny', 'qwen2-tiny']
+const fixtures = [
+  'gpt2-tiny', 'llama-tiny', 'qwen2-tiny', 'mistral-sliding', 'qwen3-norms', 'qwen2-yarn-sliding', 'smollm3-nope', 'smollm2-sharded-bf16',
+  'llama-linear-biased', 'llama-dynamic', 'llama3-scaled', 'gpt2-untied-f16',
+]
 const engines = [['onnx', () => openOnnx()], ['tfjs', openTfjs]] as const
 const cases = fixtures.flatMap(fixture => engines.map(([name, open]) => ({ fixture, name, open })))
 

@@ -51,6 +51,8 @@ const shared = z.looseObject({
   no_rope_layer_interval: size.default(4),
   rope_parameters: z.record(z.string(), z.unknown()).nullish(),
   rope_theta: z.number().optional(),
+  partial_rotary_factor: z.literal(1).optional(),
+  original_max_position_embeddings: size.optional(),
   rope_scaling: z.record(z.string(), z.unknown()).nullish(),
   eos_token_id: z.union([z.int().nonnegative(), z.array(z.int().nonnegative())]).nullish(),
 })
@@ -58,24 +60,28 @@ type Shared = z.infer<typeof shared>
 
 /** What the families make of the same fields; the defaults are those of transformers' configuration classes. */
 interface Family {
-  keyValueHeads: (c: Shared) => number
+  /** Where the file says nothing of them; a null there means as many as query heads. */
+  keyValueHeads?: number
   headDepth?: number
-  tied: boolean
-  theta: number
-  /** Whether attention may be limited to a window. */
-  slides: boolean
+  tied?: boolean
+  theta?: number
+  eosToken?: number
+  /** Where the file has no say in it. */
   queryKeyValueBias?: boolean
   headNorms?: boolean
-  /** Whether some layers go without positions. */
-  skipsRope?: boolean
+  rotates?: (c: Shared, layer: number) => boolean
+  window?: (c: Shared, layer: number) => number | null
 }
 
 const families = {
-  llama: { keyValueHeads: c => c.num_attention_heads, tied: false, theta: 10_000, slides: false },
-  mistral: { keyValueHeads: () => 8, tied: false, theta: 10_000, slides: true },
-  qwen2: { keyValueHeads: () => 32, tied: false, theta: 10_000, slides: true, queryKeyValueBias: true },
-  qwen3: { keyValueHeads: () => 32, headDepth: 128, tied: false, theta: 10_000, slides: true, headNorms: true },
-  smollm3: { keyValueHeads: () => 4, tied: true, theta: 2_000_000, slides: true, skipsRope: true },
+  llama: { eosToken: 2 },
+  mistral: { keyValueHeads: 8, eosToken: 2, window: c => c.sliding_window === undefined ? 4096 : c.sliding_window },
+  qwen2: { keyValueHeads: 32, queryKeyValueBias: true, window: upperLayersSlide },
+  qwen3: { keyValueHeads: 32, headDepth: 128, headNorms: true, window: upperLayersSlide },
+  smollm3: {
+    keyValueHeads: 4, tied: true, theta: 2_000_000, eosToken: 128_001, rotates: layerRotates,
+    window: (c, layer) => slides(c, layer, () => !layerRotates(c, layer)),
+  },
 } satisfies Record<string, Family>
 
 export type LlamaFamily = keyof typeof families
@@ -87,61 +93,72 @@ export function llamaConfig(type: LlamaFamily, json: unknown): LlamaConfig {
   const c = shared.superRefine((fields, context) => checkSizes(fields, family, context)).parse(json)
   const headDepth = depthOf(c, family)
   const rope = { parameters: ropeParameters(c, family), depth: headDepth, positions: c.max_position_embeddings }
-  const { eos_token_id: eos } = c
   return {
     vocabSize: c.vocab_size, width: c.hidden_size, layers: c.num_hidden_layers, heads: c.num_attention_heads,
     context: ropeContext(rope),
-    keyValueHeads: c.num_key_value_heads ?? family.keyValueHeads(c),
+    keyValueHeads: keyValueHeadsOf(c, family),
     headDepth, inner: c.intermediate_size, epsilon: c.rms_norm_eps,
-    tied: c.tie_word_embeddings ?? family.tied,
+    tied: c.tie_word_embeddings ?? family.tied ?? false,
     bias: { queryKeyValue: family.queryKeyValueBias ?? c.attention_bias, output: !family.queryKeyValueBias && c.attention_bias, mlp: c.mlp_bias },
     headNorms: family.headNorms ?? false,
     rope,
-    layerKinds: Array.from({ length: c.num_hidden_layers }, (_, layer) => ({ rotary: rotates(c, family, layer), window: windowOf(type, c, layer) })),
+    layerKinds: Array.from({ length: c.num_hidden_layers }, (_, layer) => ({ rotary: family.rotates?.(c, layer) ?? true, window: family.window?.(c, layer) ?? null })),
     initialDeviation: c.initializer_range,
-    eosTokens: eos === null || eos === undefined ? [] : typeof eos === 'number' ? [eos] : eos,
+    eosTokens: tokensOf(c.eos_token_id === undefined ? family.eosToken : c.eos_token_id),
   }
+}
+
+function tokensOf(token: number | readonly number[] | null | undefined): readonly number[] {
+  return token === null || token === undefined ? [] : typeof token === 'number' ? [token] : token
 }
 
 function depthOf(c: Shared, family: Family): number {
   return c.head_dim ?? family.headDepth ?? c.hidden_size / c.num_attention_heads
 }
 
+function keyValueHeadsOf({ num_key_value_heads: given, num_attention_heads: heads }: Shared, family: Family): number {
+  return given === undefined ? family.keyValueHeads ?? heads : given ?? heads
+}
+
 function checkSizes(c: Shared, family: Family, context: z.RefinementCtx): void {
   const wrong = (path: keyof Shared & string, message: string): void => context.addIssue({ code: 'custom', path: [path], message })
   const depth = depthOf(c, family)
   if (depth % 2 !== 0) wrong(c.head_dim ? 'head_dim' : 'num_attention_heads', `a head of depth ${depth} cannot be turned in pairs`)
-  if (c.num_attention_heads % (c.num_key_value_heads ?? family.keyValueHeads(c)) !== 0) wrong('num_key_value_heads', 'does not divide num_attention_heads')
+  if (c.num_attention_heads % keyValueHeadsOf(c, family) !== 0) wrong('num_key_value_heads', 'does not divide num_attention_heads')
   for (const list of ['layer_types', 'no_rope_layers'] as const) {
     const given = c[list]?.length ?? c.num_hidden_layers
     if (given !== c.num_hidden_layers) wrong(list, `names ${given} of ${c.num_hidden_layers} layers`)
   }
-  if (c.layer_types?.includes('sliding_attention') && (!family.slides || !c.sliding_window)) wrong('layer_types', 'a sliding layer needs a sliding_window')
+  if (c.layer_types?.includes('sliding_attention') && (!family.window || !c.sliding_window)) wrong('layer_types', 'a sliding layer needs a sliding_window')
+}
+
+/** The window of a layer that its `layer_types` (or, without them, `usual`) says slides, in a model that uses windows. */
+function slides(c: Shared, layer: number, usual: () => boolean): number | null {
+  const kind = c.layer_types?.[layer]
+  const sliding = kind ? kind === 'sliding_attention' : usual()
+  return c.use_sliding_window && sliding ? c.sliding_window ?? null : null
+}
+
+function upperLayersSlide(c: Shared, layer: number): number | null {
+  return slides({ ...c, sliding_window: c.sliding_window === undefined ? 4096 : c.sliding_window }, layer, () => layer >= c.max_window_layers)
+}
+
+/** Whether a layer turns its queries and keys (the field's 1 means that it does): all but every fourth, or as it says. */
+function layerRotates(c: Shared, layer: number): boolean {
+  return c.no_rope_layers ? c.no_rope_layers[layer] === 1 : (layer + 1) % c.no_rope_layer_interval !== 0
 }
 
 /** transformers 5's `rope_parameters`, else 4's `rope_theta` and `rope_scaling`, whose kind may be called `type`. */
 function ropeParameters(c: Shared, family: Family): Rope['parameters'] {
-  const theta = c.rope_theta ?? family.theta
-  if (c.rope_parameters) return parseRope('rope_parameters', { rope_theta: theta, rope_type: 'default', ...c.rope_parameters })
-  return parseRope('rope_scaling', { rope_type: c.rope_scaling?.type ?? 'default', ...c.rope_scaling, rope_theta: theta })
+  const theta = c.rope_theta ?? family.theta ?? 10_000
+  // Said outside, the length of training counts more than said inside.
+  const trained = c.original_max_position_embeddings === undefined ? {} : { original_max_position_embeddings: c.original_max_position_embeddings }
+  if (c.rope_parameters) return parseRope('rope_parameters', { rope_theta: theta, rope_type: 'default', ...c.rope_parameters, ...trained })
+  return parseRope('rope_scaling', { rope_theta: theta, rope_type: c.rope_scaling?.type ?? 'default', ...c.rope_scaling, ...trained })
 }
 
 function parseRope(field: string, value: unknown): Rope['parameters'] {
   const parsed = z.object({ [field]: ropeSchema }).parse({ [field]: value })[field]
   if (!parsed) throw new Error(`${field} is missing`)
   return parsed
-}
-
-function rotates(c: Shared, { skipsRope }: Family, layer: number): boolean {
-  if (!skipsRope) return true
-  return c.no_rope_layers ? c.no_rope_layers[layer] === 1 : (layer + 1) % c.no_rope_layer_interval !== 0
-}
-
-function windowOf(type: LlamaFamily, c: Shared, layer: number): number | null {
-  const { slides }: Family = families[type]
-  const kind = c.layer_types?.[layer]
-  if (!slides || kind === 'full_attention') return null
-  if (type === 'mistral') return c.sliding_window === undefined ? 4096 : c.sliding_window
-  if (!c.use_sliding_window || !c.sliding_window) return null
-  return kind === 'sliding_attention' || layer >= c.max_window_layers ? c.sliding_window : null
 }
