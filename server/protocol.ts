@@ -37,6 +37,8 @@ export const limits = {
   snapshotSteps: 500,
   /** Samples in a snapshot, the latest ones. */
   snapshotSamples: 60,
+  /** Warnings of a run in a snapshot, the latest ones. */
+  snapshotWarnings: 20,
 } as const
 
 // ---------------------------------------------------------------- pieces
@@ -255,6 +257,18 @@ export const LiveConfig = z.object({
   freeCategories: z.boolean().default(false),
   tags: list.default(['kind', 'useful', 'clear', 'cold', 'vague', 'off topic']),
 })
+/** Which checkpoints of a run stay on disk, besides the last one. What is named by several rules is one file. */
+export const CheckpointConfig = z.object({
+  /** Those of the latest steps: this many. The newest being damaged, the run goes on from the one before. */
+  keepLast: z.int().min(1).max(1_000).default(3),
+  /** One every so many steps; 0 for none. */
+  keepEvery: z.int().min(0).max(1_000_000).default(0),
+  /** This many of the steps whose `bestMetric` is highest; 0 for none. */
+  keepBest: z.int().min(0).max(100).default(1),
+  /** A metric by its name in docs/METRICS.md. */
+  bestMetric: z.string().trim().min(1).max(100).default('humanRating'),
+})
+export type CheckpointConfig = z.output<typeof CheckpointConfig>
 export const TrainingConfig = z.object({
   algorithm: z.enum(['ppo', 'grpo', 'dpo']).default('ppo'),
   /** Rollouts in each step, shown or not. */
@@ -275,6 +289,7 @@ export const TrainingConfig = z.object({
   datasetConfig: DatasetConfig.prefault({}),
   distributedConfig: z.record(z.string(), z.unknown()).optional(),
   live: LiveConfig.prefault({}),
+  checkpoints: CheckpointConfig.prefault({}),
 }).superRefine((config, { addIssue }) => {
   for (const { path, message } of indivisible(config)) addIssue({ code: 'custom', path, message })
 })
@@ -333,6 +348,17 @@ export type TrainingSession = z.infer<typeof TrainingSession>
 export const StepMetrics = z.object({ step: z.int(), metrics: TrainingMetrics, timestamp: z.iso.datetime() })
 export type StepMetrics = z.infer<typeof StepMetrics>
 
+/** What a run warns of: its crowd and its researcher see it, and who comes later finds it in the snapshot. */
+export const RunWarning = z.object({
+  sessionId: SessionId,
+  step: z.int(),
+  kind: z.enum(['checkpoint-lost', 'step-remade']),
+  /** A sentence for people. */
+  message: z.string(),
+  timestamp: z.iso.datetime(),
+})
+export type RunWarning = z.infer<typeof RunWarning>
+
 // ---------------------------------------------------------------- room events
 
 /**
@@ -363,10 +389,11 @@ export const roomEvents = {
     checkpointPath: z.string(),
     metrics: TrainingMetrics,
   }),
+  'training-warning': RunWarning,
   /** What the trainer is doing, for the room's status line. `until`: when the phase ends by itself, if known. */
   'training-phase': z.object({
     sessionId: SessionId,
-    phase: z.enum(['generating', 'voting', 'settling', 'learning', 'waiting-for-votes']),
+    phase: z.enum(['generating', 'voting', 'settling', 'learning', 'waiting-for-votes', 'restoring']),
     step: z.int(),
     until: z.iso.datetime().nullable(),
   }),
@@ -415,6 +442,8 @@ export const SessionSnapshot = z.object({
   steps: z.array(StepMetrics),
   /** The reader's latest receipts, newest first. */
   receipts: z.array(Receipt),
+  /** The latest ones, newest first. */
+  warnings: z.array(RunWarning),
   /** Raters here now. */
   raters: z.int(),
 })

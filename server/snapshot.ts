@@ -4,6 +4,7 @@ import { receiptsOfUser } from './db/receipts.ts'
 import { listSamples } from './db/samples.ts'
 import { findSession } from './db/sessions.ts'
 import { stepMetrics } from './db/steps.ts'
+import { warningsOf } from './db/warnings.ts'
 import { limits, type Sample, type SessionSnapshot } from './protocol.ts'
 import { readBack, START } from './room.ts'
 
@@ -18,13 +19,14 @@ export async function takeSnapshot(
   core: Core,
   { sessionId, readerId, seq, raters }: { sessionId: string; readerId: string; seq: string; raters: number },
 ): Promise<SessionSnapshot> {
-  const [session, samples, steps, receipts] = await Promise.all([
+  const [session, samples, steps, receipts, warnings] = await Promise.all([
     findSession(core.pool, sessionId),
     listSamples(core.pool, { sessionId, readerId, limit: limits.snapshotSamples }),
     stepMetrics(core.pool, sessionId, 0, limits.snapshotSteps),
     receiptsOfUser(core.pool, readerId, RECEIPTS, sessionId),
+    warningsOf(core.pool, sessionId, limits.snapshotWarnings),
   ])
-  return { seq, session, samples: await withPartialText(core, sessionId, seq, samples), steps, receipts, raters }
+  return { seq, session, samples: await withPartialText(core, sessionId, seq, samples), steps, receipts, warnings, raters }
 }
 
 /** Postgres has a response once it is whole; what has been streamed of the others stands in the log. */

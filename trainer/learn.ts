@@ -55,7 +55,7 @@ export async function learn(run: Run, batch: Batch, settled: readonly SettledVot
   })
   const update = await learner.update(batch.rollouts, scored.rewards, { references, potentials: scored.potentials, signal: clock.signal })
 
-  const fresh = votes.filter((vote) => !vote.used)
+  const fresh = votes.filter(({ usedIn }) => usedIn === null || usedIn === batch.step)
   const rowOf = new Map(batch.rollouts.map(({ sampleId }, i) => [sampleId, i]))
   return {
     crowd: batch.rollouts.flatMap(({ sampleId }, i) => (crowd(sampleId).length > 0 ? [{ sampleId, value: scored.crowd[i] }] : [])),

@@ -4,7 +4,7 @@ import { drawGroups, sampleId } from './prompts.ts'
 import { seedOf } from './rl/random.ts'
 import type { Rollout } from './rl/rollout.ts'
 import type { Run } from './state.ts'
-import type { World } from './world.ts'
+import type { NewSample, World } from './world.ts'
 
 /** One step's rollouts. */
 export interface Batch {
@@ -16,15 +16,14 @@ export interface Batch {
 
 /** Draws a batch from the current policy; what is shown streams to the room as it is drawn, and is open to votes at the end. */
 export async function generate(run: Run, world: World, step: number): Promise<Batch> {
-  const { config, prompts } = run
+  const { config, prompts, sessionId } = run
   const { batchSize } = config
   const { shownPerStep, seed } = config.live
-  world.phase('generating', step)
   const drawn = drawGroups(prompts, { step, batchSize, groupSize: groupSize(config), seed })
-  const rows = drawn.map((prompt, i) => ({ id: sampleId(run.sessionId, step, i), prompt }))
-  const shown = rows.slice(0, Math.min(shownPerStep, batchSize)).map((row) => row.id)
+  const rows = drawn.map((prompt, i) => ({ idOf: (take: number) => sampleId(sessionId, step, i, take), prompt }))
+  const shown = Math.min(shownPerStep, batchSize)
   const rollouts = await answer(run, world, rows, { step, origin: 'rollout', shown, seed: seedOf(seed, step) })
-  return { step, rollouts, shown }
+  return { step, rollouts, shown: rollouts.slice(0, shown).map((rollout) => rollout.sampleId) }
 }
 
 /** Answers a rater's own question with the current policy. */
@@ -32,50 +31,73 @@ export async function answerAsk(run: Run, world: World, ask: { sampleId: string;
   const { tokenizer, config, state } = run
   if (tokenizer.encodePrompt(ask.prompt).length > run.learner.context - run.config.live.maxNewTokens) return world.failAsk(ask.sampleId)
   const seed = seedOf(config.live.seed, ...Array.from(ask.sampleId, (c) => c.charCodeAt(0)))
-  await answer(run, world, [{ id: ask.sampleId, prompt: ask.prompt }], { step: state.step, origin: 'ask', shown: [ask.sampleId], seed })
+  await answer(run, world, [{ idOf: () => ask.sampleId, prompt: ask.prompt }], { step: state.step, origin: 'ask', shown: 1, seed })
 }
 
 interface Row {
-  id: string
   prompt: string
+  /** Its sample's id; of its second and further takes, where the first is stored with another answer. */
+  idOf(take: number): string
+}
+interface As {
+  step: number
+  origin: 'rollout' | 'ask'
+  /** So many rows, the first ones, are shown. */
+  shown: number
+  seed: number
 }
 
-async function answer(
-  run: Run,
-  world: World,
-  rows: Row[],
-  as: { step: number; origin: 'rollout' | 'ask'; shown: string[]; seed: number },
-): Promise<Rollout[]> {
+async function answer(run: Run, world: World, rows: readonly Row[], as: As): Promise<Rollout[]> {
   const { learner, tokenizer } = run
-  const { version: policyVersion } = learner
-  const live: string[] = []
-  for (const row of rows.slice(0, as.shown.length)) {
-    const { id, prompt } = row
-    if (await world.start({ id, step: as.step, origin: as.origin, prompt, policyVersion })) live.push(id)
-  }
+  /** Of each shown row: the answer that is stored already, null where it is being written now. */
+  const stored: (string | null)[] = []
+  for (const row of rows.slice(0, as.shown)) stored.push(await world.start(newSample(run, row, as, 1)))
   const stream = openRoomStream({
-    count: as.shown.length,
+    count: as.shown,
     increments: tokenizer.increments,
     now: world.now,
     send: (index, offset, text) => {
-      if (live.includes(rows[index].id)) world.tokens(rows[index].id, offset, text)
+      if (stored[index] === null) world.tokens(rows[index].idOf(1), offset, text)
     },
   })
-  const promptIds = rows.map((row) => tokenizer.encodePrompt(row.prompt))
-  const samples = await learner.sample(promptIds, {
+  const samples = await learner.sample(rows.map((row) => tokenizer.encodePrompt(row.prompt)), {
     seeds: rows.map((_, i) => seedOf(as.seed, i)),
     onToken: (index, token) => {
-      if (index < as.shown.length) stream.push(index, token)
+      if (index < as.shown) stream.push(index, token)
     },
     signal: world.signal,
   })
   stream.flush()
-  const rollouts = samples.map((sample, i): Rollout => ({
-    sampleId: rows[i].id,
-    prompt: rows[i].prompt,
-    response: tokenizer.decodeResponse(sample.responseIds),
-    ...sample,
-  }))
-  await Promise.all(rollouts.filter((r) => live.includes(r.sampleId)).map((r) => world.ready(r.sampleId, r.response)))
-  return rollouts
+  return Promise.all(
+    samples.map(async (sample, i): Promise<Rollout> => {
+      const response = tokenizer.decodeResponse(sample.responseIds)
+      const take = i < as.shown ? await present(run, world, { row: rows[i], as, response, stored: stored[i] }) : 1
+      return { sampleId: rows[i].idOf(take), prompt: rows[i].prompt, response, ...sample }
+    }),
+  )
 }
+
+/**
+ * Opens an answer to votes, and returns which take of its row it is. Votes belong to words: where an
+ * earlier life of the step stored other ones (another machine's arithmetic, a vote erased since), this
+ * answer is a sample of its own.
+ */
+async function present(run: Run, world: World, { row, as, response, stored }: { row: Row; as: As; response: string; stored: string | null }): Promise<number> {
+  let take = 1
+  for (let before = stored; before !== response; before = await world.start(newSample(run, row, as, take))) {
+    if (before === null) {
+      await world.ready(row.idOf(take), response)
+      return take
+    }
+    take++
+  }
+  return take
+}
+
+const newSample = (run: Run, { idOf, prompt }: Row, { step, origin }: As, take: number): NewSample => ({
+  id: idOf(take),
+  step,
+  origin,
+  prompt,
+  policyVersion: run.learner.version,
+})

@@ -8,6 +8,9 @@
  *   5. Learn: reward model, rewards, PPO.                                              learn.ts
  *   6. Checkpoint, receipts, metrics: one commit.
  *
+ * A step that is in the log already, its checkpoint having been lost, is made again from the votes that
+ * it had: without 2 to 4, and without a second receipt for any vote.
+ *
  * The loop knows neither sockets nor queues nor SQL: `World` is all that it sees of the outside. It is
  * deterministic given (checkpoint, votes, seed): a step that was cut short is made again from the last
  * commit, with the same samples under the same ids, and gives the weights that it would have given.
@@ -18,7 +21,7 @@
 import { learn } from './learn.ts'
 import { answerAsk, generate, type Batch } from './rollouts.ts'
 import type { Run } from './state.ts'
-import type { World } from './world.ts'
+import type { RecordedStep, World } from './world.ts'
 
 /** How often the loop looks up from waiting, milliseconds. */
 const tickMs = 250
@@ -33,13 +36,19 @@ export async function trainLive(run: Run, world: World, save: () => Promise<stri
   const { config, state } = run
   const steps = config.epochs
   while (state.step < steps) {
-    const batch = state.pending ?? (await generate(run, world, state.step + 1))
-    await votingEnds(run, world, batch)
+    const recorded = await world.recorded(state.step + 1)
+    const batch = state.pending ?? (await draw(run, world, state.step + 1, recorded !== null))
+    if (!recorded) await votingEnds(run, world, batch)
     await world.closeVoting(batch.shown)
-    state.pending = config.live.overlap && batch.step < steps ? await generate(run, world, batch.step + 1) : null
-    await votesSettle(run, world, batch)
-    await step(run, world, batch, save)
+    state.pending = config.live.overlap && batch.step < steps ? await draw(run, world, batch.step + 1, recorded !== null) : null
+    if (!recorded) await votesSettle(run, world, batch)
+    await step(run, world, { batch, recorded, save })
   }
+}
+
+function draw(run: Run, world: World, step: number, restoring: boolean): Promise<Batch> {
+  world.phase(restoring ? 'restoring' : 'generating', step)
+  return generate(run, world, step)
 }
 
 /** Until every shown sample has `minVotes`, or the window is over and the step has `minVotesPerStep`. */
@@ -68,12 +77,18 @@ async function votesSettle(run: Run, world: World, batch: Batch): Promise<void> 
   }
 }
 
-async function step(run: Run, world: World, batch: Batch, save: () => Promise<string>): Promise<void> {
+async function step(
+  run: Run,
+  world: World,
+  { batch, recorded, save }: { batch: Batch; recorded: RecordedStep | null; save: () => Promise<string> },
+): Promise<void> {
   const { state } = run
-  world.phase('learning', batch.step)
-  const outcome = await learn(run, batch, await world.settledVotes(), { signal: world.signal, now: world.now })
+  world.phase(recorded ? 'restoring' : 'learning', batch.step)
+  const votes = recorded?.votes ?? (await world.settledVotes())
+  const outcome = await learn(run, batch, votes, { signal: world.signal, now: world.now })
   state.step = batch.step
   const checkpoint = await save()
+  if (checkpoint === recorded?.checkpoint) return // restored to the bit
   const committedAt = world.now()
   await world.commit({
     step: batch.step,
@@ -82,8 +97,14 @@ async function step(run: Run, world: World, batch: Batch, save: () => Promise<st
     checkpoint,
     receipts: outcome.receipts(committedAt),
     crowd: outcome.crowd,
+    remade: recorded !== null,
   })
+  if (recorded) await world.warn({ step: batch.step, kind: 'step-remade', message: remadeOtherwise(batch.step) })
 }
+
+const remadeOtherwise = (step: number): string =>
+  `Step ${step} was made again and came out otherwise: a vote that it had used was erased since, or another machine computed it. ` +
+  'Its receipts stand as they were given.'
 
 /** A moment of waiting, in which raters' own questions are answered. */
 async function tick(run: Run, world: World, atMost = tickMs): Promise<void> {

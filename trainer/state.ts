@@ -1,3 +1,18 @@
+/**
+ * A run, and what its checkpoint holds of it. With the run's configuration and its base model, both of
+ * which never change, that is all there is: going on from it gives the weights that never stopping gives.
+ *
+ * | what | where |
+ * |---|---|
+ * | policy, value head, Adam's moments | `learner/…` (rl/state.ts) |
+ * | KL controller, optimizer steps, policy version | `learner` |
+ * | reward model, what it reads of every sample | `reward/…` (reward/model.ts) |
+ * | reward normaliser | `reference/features`: refitted on them each step |
+ * | random states | none: every stream is seeded by (seed, step, place), and `learner.seed` is checked |
+ * | prompt sampler's position | `state.step`: batch t begins after the t - 1 before it in the seeded order (prompts.ts) |
+ * | the batch that people vote on | `state.pending` |
+ * | votes already used | in Postgres, in the transaction that commits the checkpoint: receipts up to `state.step` |
+ */
 import { z } from 'zod'
 import type { TrainingConfig } from '../server/protocol.ts'
 import type { Checkpoint } from './checkpoint.ts'

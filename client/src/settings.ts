@@ -6,7 +6,7 @@ export interface Setting {
   path: readonly string[]
   label: string
   explain: string
-  kind: 'number' | 'switch' | 'list'
+  kind: 'number' | 'switch' | 'list' | 'text'
 }
 
 export interface SettingGroup {
@@ -17,6 +17,7 @@ export interface SettingGroup {
 const number = (path: string, label: string, explain: string): Setting => ({ path: path.split('.'), label, explain, kind: 'number' })
 const toggle = (path: string, label: string, explain: string): Setting => ({ path: path.split('.'), label, explain, kind: 'switch' })
 const list = (path: string, label: string, explain: string): Setting => ({ path: path.split('.'), label, explain, kind: 'list' })
+const text = (path: string, label: string, explain: string): Setting => ({ path: path.split('.'), label, explain, kind: 'text' })
 
 export const groups: SettingGroup[] = [
   {
@@ -51,6 +52,15 @@ export const groups: SettingGroup[] = [
       number('ppoConfig.clipRatio', 'Clip ratio ε', 'How far one batch may move the probability of a token.'),
       number('ppoConfig.entropyCoefficient', 'Entropy bonus', 'Rewards variety. 0 leaves variety to the KL penalty.'),
       toggle('live.overlap', 'Learn while people vote', 'Trains on the last batch while this one is being voted on. Steps are faster; votes act one step later.'),
+    ],
+  },
+  {
+    title: 'Checkpoints',
+    settings: [
+      number('checkpoints.keepLast', 'Latest steps kept', 'The checkpoints of this many steps stay on disk. Should the newest be damaged, the run goes on from the one before.'),
+      number('checkpoints.keepEvery', 'Also one every so many steps', 'To go back to by hand. 0 keeps none.'),
+      number('checkpoints.keepBest', 'Also the best steps', 'This many of the steps whose metric below was highest. 0 keeps none.'),
+      text('checkpoints.bestMetric', 'Best by this metric', 'A metric by its name, such as humanRating or rewardScore.'),
     ],
   },
   {
@@ -106,6 +116,7 @@ export function check(modelId: string, title: string, values: Readonly<Record<st
 function parsed(path: readonly string[], kind: Setting['kind'], text: string): unknown {
   if (kind === 'switch') return text === 'true'
   if (kind === 'number') return text.trim() === '' ? Number.NaN : Number(text)
+  if (kind === 'text') return text
   const items = text.split(',').map((item) => item.trim()).filter(Boolean)
   return path.at(-1) === 'categories' ? items.map((name) => ({ name })) : items
 }

@@ -8,6 +8,7 @@ import type {
   Receipt,
   RoomEventName,
   RoomEvents,
+  RunWarning,
   Sample,
   SessionSnapshot,
   StepMetrics,
@@ -41,13 +42,15 @@ export interface SessionState {
   receipts: readonly Receipt[]
   /** The reader's votes that are on the chain, by the vote's id. */
   recorded: Readonly<Record<string, ChainRecord>>
+  /** What the run warned of, newest first. */
+  warnings: readonly RunWarning[]
   raters: number
   phase: Phase | null
   /** How many votes the last step used. */
   processed: { step: number; votes: number } | null
 }
 
-const KEPT = { recent: 512, samples: 160, steps: 2_000, receipts: 100 } as const
+const KEPT = { recent: 512, samples: 160, steps: 2_000, receipts: 100, warnings: 20 } as const
 
 export const emptyState: SessionState = {
   seq: null,
@@ -57,6 +60,7 @@ export const emptyState: SessionState = {
   votes: {},
   steps: [],
   receipts: [],
+  warnings: [],
   recorded: {},
   raters: 0,
   phase: null,
@@ -108,7 +112,8 @@ const changes: Changes = {
     steps: withStep(state.steps, { step, metrics, timestamp }),
     session: state.session && {
       ...state.session,
-      metrics,
+      // A step that is made again is not the latest.
+      metrics: step < state.session.currentStep ? state.session.metrics : metrics,
       currentStep: Math.max(state.session.currentStep, step),
       policyVersion: Math.max(state.session.policyVersion, policyVersion),
     },
@@ -118,6 +123,10 @@ const changes: Changes = {
     session: state.session && { ...state.session, metrics: { ...state.session.metrics, ...metrics } },
   }),
   'checkpoint-saved': (state) => state,
+  'training-warning': (state, { sessionId, step, kind, message, timestamp }) => {
+    const others = state.warnings.filter((warning) => warning.step !== step || warning.kind !== kind)
+    return { ...state, warnings: [{ sessionId, step, kind, message, timestamp }, ...others].slice(0, KEPT.warnings) }
+  },
   'training-phase': (state, { phase, step, until }) => ({ ...state, phase: { phase, step, until } }),
   'sample-started': (state, payload) => started(state, payload),
   'sample-tokens': (state, { sampleId, offset, text }) =>

@@ -1,5 +1,6 @@
 import type { ClientBase, Pool } from 'pg'
-import type { StepMetrics, TrainingMetrics } from '../protocol.ts'
+import type { Db } from './pool.ts'
+import type { CheckpointConfig, StepMetrics, TrainingMetrics } from '../protocol.ts'
 
 export interface ReceiptRow {
   feedbackId: string
@@ -22,6 +23,8 @@ export interface StepCommit {
   receipts: ReceiptRow[]
   /** h of each sample that the update used. */
   crowd: { sampleId: string; value: number }[]
+  /** The step was committed before, and came out otherwise now that it was made again. */
+  remade: boolean
 }
 
 /** A vote of the step was withdrawn or erased before the step was committed: the step must be made again. */
@@ -31,43 +34,24 @@ export class VotesChanged extends Error {}
  * Commits one step: its row, its receipts, its samples' crowd values and the session's pointer to the
  * checkpoint, in one transaction on the connection that holds the run's lock (rules T1, T3).
  *
+ * Of a step that was committed before and had to be made again, the row now names the new weights. Its
+ * receipts stay as they were given: a vote has one, for good (rule V2).
+ *
  * @throws VotesChanged where a vote is no longer standing; nothing is written then.
  */
 export async function commitStep(client: ClientBase, commit: StepCommit): Promise<void> {
-  const { receipts } = commit
   await client.query('begin')
   try {
-    const standing = await client.query(
-      'select id from feedback where id = any($1::uuid[]) and withdrawn_at is null for share',
-      [receipts.map((r) => r.feedbackId)],
-    )
-    if (standing.rowCount !== receipts.length) throw new VotesChanged('a vote of this step was withdrawn meanwhile')
-    await client.query(
-      `insert into steps (session_id, step, policy_version, metrics, checkpoint, votes)
-       values ($1, $2, $3, $4, $5, $6)`,
-      [commit.sessionId, commit.step, commit.policyVersion, commit.metrics, commit.checkpoint, receipts.length],
-    )
-    await client.query(
-      `insert into receipts (session_id, step, feedback_id, weight, reliability, crowd, advantage, latency_ms)
-       select $1, $2, * from unnest($3::uuid[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::int[])`,
-      [
-        commit.sessionId,
-        commit.step,
-        receipts.map((r) => r.feedbackId),
-        receipts.map((r) => r.weight),
-        receipts.map((r) => r.reliability),
-        receipts.map((r) => r.crowd),
-        receipts.map((r) => r.advantage),
-        receipts.map((r) => r.latencyMs),
-      ],
-    )
+    await demandStanding(client, commit.receipts)
+    if (commit.remade) await rewriteStep(client, commit)
+    else await writeStep(client, commit)
     await client.query(
       `update samples set crowd = c.value
        from unnest($1::uuid[], $2::float8[]) c(id, value) where samples.id = c.id`,
       [commit.crowd.map((c) => c.sampleId), commit.crowd.map((c) => c.value)],
     )
     await client.query(
-      `update sessions set current_step = $2, policy_version = $3, metrics = $4, checkpoint = $5 where id = $1`,
+      `update sessions set current_step = $2, policy_version = $3, metrics = $4, checkpoint = $5 where id = $1 and current_step <= $2`,
       [commit.sessionId, commit.step, commit.policyVersion, commit.metrics, commit.checkpoint],
     )
     await client.query('commit')
@@ -75,6 +59,71 @@ export async function commitStep(client: ClientBase, commit: StepCommit): Promis
     await client.query('rollback')
     throw error
   }
+}
+
+async function demandStanding(client: ClientBase, receipts: readonly ReceiptRow[]): Promise<void> {
+  const standing = await client.query(
+    'select id from feedback where id = any($1::uuid[]) and withdrawn_at is null for share',
+    [receipts.map((r) => r.feedbackId)],
+  )
+  if (standing.rowCount !== receipts.length) throw new VotesChanged('a vote of this step was withdrawn meanwhile')
+}
+
+async function writeStep(client: ClientBase, { sessionId, step, policyVersion, metrics, checkpoint, receipts }: StepCommit): Promise<void> {
+  await client.query(
+    `insert into steps (session_id, step, policy_version, metrics, checkpoint, votes)
+     values ($1, $2, $3, $4, $5, $6)`,
+    [sessionId, step, policyVersion, metrics, checkpoint, receipts.length],
+  )
+  await client.query(
+    `insert into receipts (session_id, step, feedback_id, weight, reliability, crowd, advantage, latency_ms)
+     select $1, $2, * from unnest($3::uuid[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::int[])`,
+    [
+      sessionId,
+      step,
+      receipts.map((r) => r.feedbackId),
+      receipts.map((r) => r.weight),
+      receipts.map((r) => r.reliability),
+      receipts.map((r) => r.crowd),
+      receipts.map((r) => r.advantage),
+      receipts.map((r) => r.latencyMs),
+    ],
+  )
+}
+
+async function rewriteStep(client: ClientBase, { sessionId, step, policyVersion, metrics, checkpoint }: StepCommit): Promise<void> {
+  const { rowCount } = await client.query(
+    `update steps set policy_version = $3, metrics = $4, checkpoint = $5, remade_at = clock_timestamp() where session_id = $1 and step = $2`,
+    [sessionId, step, policyVersion, metrics, checkpoint],
+  )
+  if (rowCount !== 1) throw new Error(`step ${step} of ${sessionId} was made again, but never committed`)
+}
+
+/** The committed steps' checkpoints, newest first. */
+export async function committedCheckpoints(db: Db, sessionId: string): Promise<{ step: number; checkpoint: string }[]> {
+  const { rows } = await db.query<{ step: number; checkpoint: string }>(
+    'select step, checkpoint from steps where session_id = $1 order by step desc',
+    [sessionId],
+  )
+  return rows
+}
+
+/** The checkpoint that a step was committed with; null where it was not committed. */
+export async function checkpointOf(db: Db, sessionId: string, step: number): Promise<string | null> {
+  const { rows } = await db.query<{ checkpoint: string }>('select checkpoint from steps where session_id = $1 and step = $2', [sessionId, step])
+  return rows[0]?.checkpoint ?? null
+}
+
+/** The checkpoints of the steps up to `step` that the session's rules keep. */
+export async function checkpointsToKeep(db: Db, sessionId: string, step: number, rules: CheckpointConfig): Promise<string[]> {
+  const { rows } = await db.query<{ checkpoint: string }>(
+    `with past as (select step, checkpoint, metrics from steps where session_id = $1 and step <= $2)
+     (select checkpoint from past order by step desc limit $3)
+     union (select checkpoint from past where $4 > 0 and step % nullif($4, 0) = 0)
+     union (select checkpoint from past where metrics->>$5 is not null order by (metrics->>$5)::float8 desc, step desc limit $6)`,
+    [sessionId, step, rules.keepLast, rules.keepEvery, rules.bestMetric, rules.keepBest],
+  )
+  return rows.map((row) => row.checkpoint)
 }
 
 /** Metrics of the steps after `since`, the latest `limit` of them, oldest first. */

@@ -26,7 +26,7 @@ const session: TrainingSession = {
   error: null,
   blockchain: { recorded: 0, lastEpoch: null },
 }
-const snapshot: SessionSnapshot = { seq: '1-0', session, samples: [], steps: [], receipts: [], raters: 3 }
+const snapshot: SessionSnapshot = { seq: '1-0', session, samples: [], steps: [], receipts: [], warnings: [], raters: 3 }
 const joined = replace(emptyState, snapshot)
 
 type Entry = { [E in RoomEventName]: readonly [E, RoomEvents[E]] }[RoomEventName]
@@ -155,6 +155,22 @@ test('steps that arrive out of order stand in order', () => {
     { sessionId, session: sessionId, epoch: step, step, policyVersion: step, metrics: {}, timestamp },
   ]
   expect(play(joined, [progress(2), progress(1), progress(3)]).steps.map((s) => s.step)).toEqual([1, 2, 3])
+})
+
+test('a step that is made again changes its own place in the curves, not the latest figures', () => {
+  const progress = (step: number, kl: number): Entry => [
+    'training-progress',
+    { sessionId, session: sessionId, epoch: step, step, policyVersion: step, metrics: { 'objective/kl': kl }, timestamp },
+  ]
+  const state = play(joined, [progress(1, 0.1), progress(2, 0.2), progress(1, 0.3)])
+  expect(state.steps.map((s) => s.metrics['objective/kl'])).toEqual([0.3, 0.2])
+  expect(state.session).toMatchObject({ currentStep: 2, metrics: { 'objective/kl': 0.2 } })
+})
+
+test('a warning that comes twice is one warning, and the newest stands first', () => {
+  const warning = (step: number, message: string): Entry => ['training-warning', { sessionId, step, kind: 'checkpoint-lost', message, timestamp }]
+  const state = play(joined, [warning(3, 'lost'), warning(3, 'lost again'), warning(5, 'lost')])
+  expect(state.warnings.map(({ step, message }) => [step, message])).toEqual([[5, 'lost'], [3, 'lost again']])
 })
 
 test('before the trainer says what it does, the samples show it', () => {

@@ -91,7 +91,7 @@ function mortalWorld(log: Log, calls: number): World {
     if (calls-- <= 0) abort.abort(new Interrupted('taken-away'))
     abort.signal.throwIfAborted()
   }
-  const used = (): Set<string> => new Set(log.commits.flatMap((c) => c.receipts.map((r) => r.feedbackId)))
+  const used = (): Map<string, number> => new Map(log.commits.flatMap((c) => c.receipts.map((r) => [r.feedbackId, c.step])))
   return {
     signal: abort.signal,
     now: () => clock,
@@ -99,9 +99,9 @@ function mortalWorld(log: Log, calls: number): World {
     phase: alive,
     async start(sample) {
       alive()
-      if (log.samples.get(sample.id)?.response != null) return false
-      log.samples.set(sample.id, { ...sample, response: null, at: clock })
-      return true
+      const whole = log.samples.get(sample.id)?.response ?? null
+      if (whole === null) log.samples.set(sample.id, { ...sample, response: null, at: clock })
+      return whole
     },
     tokens: alive,
     async ready(id, response) {
@@ -119,8 +119,10 @@ function mortalWorld(log: Log, calls: number): World {
       return [...log.samples.values()]
         .filter((sample) => sample.response !== null)
         .sort((a, b) => a.step - b.step || (a.id < b.id ? -1 : 1))
-        .map((sample) => vote(sample.id, sample.prompt, sample.response ?? '', done.has(`vote-${sample.id}`)))
+        .map((sample) => vote(sample.id, sample.prompt, sample.response ?? '', done.get(`vote-${sample.id}`) ?? null))
     },
+    recorded: async () => (alive(), null),
+    warn: async () => alive(),
     nextAsk: async () => (alive(), null),
     failAsk: async () => alive(),
     async commit(step) {
@@ -130,7 +132,7 @@ function mortalWorld(log: Log, calls: number): World {
   }
 }
 
-function vote(sampleId: string, prompt: string, response: string, used: boolean): SettledVote {
+function vote(sampleId: string, prompt: string, response: string, usedIn: number | null): SettledVote {
   const vowels = [...response].filter((c) => 'aeiou'.includes(c)).length / Math.max(1, response.length)
   return {
     id: `vote-${sampleId}`,
@@ -143,6 +145,6 @@ function vote(sampleId: string, prompt: string, response: string, used: boolean)
     categories: [{ name: 'helpfulness', score: 1 + 9 * vowels, weight: 1 }],
     compassion: vowels,
     at: 1_000_000,
-    used,
+    usedIn,
   }
 }

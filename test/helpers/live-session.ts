@@ -1,0 +1,60 @@
+/** A session in a real database, and somebody who votes in it: what tests of the trainer share. */
+import { createHash, randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Pool } from '../../server/db/pool.ts'
+import { TrainingConfig, type TrainingConfigInput } from '../../server/protocol.ts'
+
+/** Adds an active session of the demo model, and whoever owns it and votes; returns both ids. */
+export async function addSession(pool: Pool, configuration: TrainingConfigInput, sessionId = `run-${randomUUID()}`): Promise<{ sessionId: string; raterId: string }> {
+  await pool.query(`insert into models (id, name, type, architecture, checkpoint_path) values ('demo', 'demo', 'nlp', 'gpt2', 'demo') on conflict do nothing`)
+  const { rows } = await pool.query<{ id: string }>(`insert into users (username, role) values ($1, 'contributor') returning id`, [randomUUID()])
+  const config = TrainingConfig.parse(configuration)
+  await pool.query(
+    `insert into sessions (id, title, model_id, user_id, status, configuration, total_steps) values ($1, $1, 'demo', $2, 'active', $3, $4)`,
+    [sessionId, rows[0].id, config, config.epochs],
+  )
+  return { sessionId, raterId: rows[0].id }
+}
+
+/** Stores a vote that was cast `ageMs` ago; its id follows from its sample and rater. `taste` in [0, 1] is all that it says. */
+export async function storeVote(
+  pool: Pool,
+  { sampleId, raterId, ageMs, taste = 0.7 }: { sampleId: string; raterId: string; ageMs: number; taste?: number },
+): Promise<string> {
+  const hash = createHash('sha256').update(`${sampleId}/${raterId}`).digest('hex')
+  const id = `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`
+  await pool.query(
+    `insert into feedback (id, session_id, sample_id, user_id, input_text, model_response, human_rating, compassion_rating, quality, value, salt, created_at)
+     select $1, s.session_id, s.id, $2, s.prompt, s.response, $3, $4, $4, $4, $5, clock_timestamp() - make_interval(secs => $6::float8 / 1000)
+     from samples s where s.id = $7`,
+    [id, raterId, 1 + 9 * taste, taste, Buffer.alloc(32, 1), ageMs, sampleId],
+  )
+  return id
+}
+
+/** A rater who votes on every answer the moment it is whole, by its letters, long enough ago to count at once. */
+export interface Voter {
+  /** Answers of later steps get no vote. */
+  lastStep: number
+  stop(): Promise<void>
+}
+
+export function startVoter(pool: Pool, { sessionId, raterId }: { sessionId: string; raterId: string }, lastStep: number): Voter {
+  let stopped = false
+  const voter = { lastStep, stop: async () => void ((stopped = true), await voting) }
+  const vote = async (): Promise<void> => {
+    while (!stopped) {
+      const { rows } = await pool.query<{ id: string; response: string }>(
+        `select id, response from samples s where session_id = $1 and status = 'open' and step <= $2
+           and not exists (select from feedback where sample_id = s.id) order by step, id`,
+        [sessionId, voter.lastStep],
+      )
+      for (const { id, response } of rows) await storeVote(pool, { sampleId: id, raterId, ageMs: 60_000, taste: shareOfVowels(response) })
+      await sleep(20)
+    }
+  }
+  const voting = vote()
+  return voter
+}
+
+export const shareOfVowels = (text: string): number => [...text].filter((c) => 'aeiou'.includes(c)).length / Math.max(1, text.length)

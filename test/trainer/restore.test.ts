@@ -1,0 +1,142 @@
+/** A real run in a real database, whose checkpoint files are damaged under it. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { openPool, type Pool } from '../../server/db/pool.ts'
+import { warningsOf } from '../../server/db/warnings.ts'
+import { openRedis, readAfter } from '../../server/room.ts'
+import { openCheckpoints } from '../../trainer/checkpoint.ts'
+import { trainSession } from '../../trainer/session.ts'
+import { addSession, startVoter, type Voter } from '../helpers/live-session.ts'
+import { openServices, type TestServices } from '../helpers/services.ts'
+
+const fail = (error: Error): never => {
+  throw error
+}
+const steps = 3
+/** Steps after which the run is put down and its files are damaged. */
+const before = 2
+/** Answers shown, and so votes, in each step. */
+const shown = 4
+const configuration = {
+  batchSize: 8,
+  epochs: steps,
+  learningRate: 1e-2,
+  ppoConfig: { miniBatchSize: 4, ppoEpochs: 1 },
+  live: { shownPerStep: shown, votingWindowSeconds: 1, minVotes: 1, minVotesPerStep: shown, maxNewTokens: 12, seed: 5 },
+}
+let services: TestServices
+let pool: Pool
+let redis: Awaited<ReturnType<typeof openRedis>>
+let dir: string
+let sessionId: string
+let voter: Voter
+
+beforeAll(async () => {
+  services = await openServices()
+  pool = openPool(services.databaseUrl, fail, 4)
+  redis = await openRedis(services.redisUrl, fail)
+  dir = await mkdtemp(join(tmpdir(), 'attune-restore-'))
+})
+afterAll(async () => {
+  redis.disconnect()
+  await pool.end()
+  await services.close()
+  await rm(dir, { recursive: true })
+})
+beforeEach(async () => {
+  const session = await addSession(pool, configuration)
+  sessionId = session.sessionId
+  voter = startVoter(pool, session, before)
+  await trainUntil('paused', before)
+  return () => voter.stop()
+})
+
+const train = () => trainSession({ sessionId, config: { modelsPath: 'models', checkpointsPath: dir, compute: { engine: 'onnx', device: 'cpu' } }, pool, redis, log: pino({ level: 'silent' }) })
+const pathOf = (checkpoint: string) => join(dir, sessionId, `${checkpoint}.safetensors`)
+
+/** Trains until the run ends, or until `step` is committed and it is paused. */
+async function trainUntil(end: 'paused' | 'completed', step: number): Promise<void> {
+  const ended = train()
+  if (end === 'paused') {
+    for (let done = 0; done < step; ) {
+      done = (await pool.query<{ n: number }>('select current_step as n from sessions where id = $1', [sessionId])).rows[0].n
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    await pool.query(`update sessions set status = 'paused' where id = $1`, [sessionId])
+  }
+  expect(await ended).toBe(end)
+}
+
+async function goOn(): Promise<void> {
+  await pool.query(`update sessions set status = 'active' where id = $1`, [sessionId])
+  voter.lastStep = steps
+  await trainUntil('completed', steps)
+}
+
+/** What the log says of the first steps, receipts and answers included. */
+async function history() {
+  const all = async (query: string) => (await pool.query(query, [sessionId, before])).rows
+  return {
+    steps: await all('select * from steps where session_id = $1 and step <= $2 order by step'),
+    receipts: await all('select * from receipts where session_id = $1 and step <= $2 order by feedback_id'),
+    samples: await all('select id, step, prompt, response, policy_version from samples where session_id = $1 and step <= $2 + 1 order by id'),
+  }
+}
+
+async function damage(path: string): Promise<void> {
+  const bytes = await readFile(path)
+  bytes[bytes.length >> 1] ^= 1
+  await writeFile(path, bytes)
+}
+
+describe('T1: a checkpoint that cannot be read costs time, and nothing else', () => {
+  it('the step of a damaged file is made again from the one before and the same votes, to the bit, and everybody is told', async () => {
+    const was = await history()
+    const newest = String(was.steps[before - 1].checkpoint)
+    await damage(pathOf(newest))
+    const from = (await readAfter(redis, sessionId, '0-0')).at(-1)?.seq ?? '0-0'
+    await goOn()
+
+    expect(await history()).toEqual(was)
+    // The file has the step's own hash again, which `load` checks.
+    expect((await openCheckpoints(join(dir, sessionId)).load(newest)).tensors.size).toBeGreaterThan(0)
+    const { rows } = await pool.query('select count(*)::int as receipts, count(distinct feedback_id)::int as votes from receipts where session_id = $1', [sessionId])
+    expect(rows).toEqual([{ receipts: steps * shown, votes: steps * shown }])
+
+    const warnings = await warningsOf(pool, sessionId, 10)
+    expect(warnings).toMatchObject([{ kind: 'checkpoint-lost', step: 2 }])
+    expect(warnings[0].message).toMatch(
+      /^The checkpoint of step 2 cannot be read: its file is damaged: .* The run goes on from step 1 and makes step 2 again, from the same votes\.$/,
+    )
+    const events = await readAfter(redis, sessionId, from)
+    expect(events.filter(({ event }) => event === 'training-warning')).toHaveLength(1)
+    const phases = events.flatMap(({ event, payload }) => (event === 'training-phase' ? [`${payload.phase} ${payload.step}`] : []))
+    expect(phases).toContain('restoring 2')
+    expect(phases).not.toContain('voting 2')
+    // The step stands as it was: nobody hears of it twice.
+    expect(events.flatMap(({ event, payload }) => (event === 'training-progress' ? [payload.step] : []))).toEqual([3])
+  })
+
+  it('with every file gone, and a vote erased since, the run begins anew without that vote, and gives no second receipt', async () => {
+    const was = await history()
+    await rm(join(dir, sessionId), { recursive: true })
+    const erased = was.receipts.find((row) => row.step === 1)?.feedback_id
+    await pool.query('update feedback set withdrawn_at = now() where id = $1', [erased])
+    await goOn()
+
+    const is = await history()
+    expect(is.receipts).toEqual(was.receipts)
+    expect(is.steps.map((row) => row.checkpoint)).not.toContainEqual(was.steps[0].checkpoint)
+    expect(is.steps.every((row) => row.remade_at !== null)).toBe(true)
+    expect((await warningsOf(pool, sessionId, 10)).map(({ kind, step }) => `${kind} ${step}`).sort()).toEqual([
+      'checkpoint-lost 2', 'step-remade 1', 'step-remade 2',
+    ])
+    // What came out otherwise is a new answer, and no old answer has changed under its votes.
+    const texts = new Map(is.samples.map((row) => [row.id, row.response]))
+    for (const { id, response } of was.samples) expect(texts.get(id)).toBe(response)
+    expect(is.samples.length).toBeGreaterThan(was.samples.length)
+  })
+})

@@ -1,0 +1,180 @@
+import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
+import { crowdOfVotes } from '../server/db/crowd.ts'
+import type { Pool } from '../server/db/pool.ts'
+import type { RunLock } from '../server/db/run-lock.ts'
+import { checkpointOf, commitStep } from '../server/db/steps.ts'
+import { keepWarning } from '../server/db/warnings.ts'
+import { limits, type CrowdValue, type SessionStatus } from '../server/protocol.ts'
+import { append } from '../server/room.ts'
+import { Interrupted, type SettledVote, type World } from './world.ts'
+
+/** Votes younger than this may still be withdrawn, or their withdrawal may be on its way; milliseconds. */
+const settleMs = limits.withdrawMs + 500
+/** How often the session's status is read, milliseconds: what a pause takes at most, a minibatch aside. */
+const statusPollMs = 250
+
+export interface WorldDeps {
+  sessionId: string
+  /** Holds the run's lock; steps are committed through it and nothing else. */
+  lock: RunLock
+  pool: Pool
+  redis: Redis
+  log: Logger
+}
+
+/** The world of one session. `close()` stops its polling; the connections stay the caller's. */
+export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): World & { close(): void } {
+  const abort = new AbortController()
+  const poll = setInterval(async () => {
+    try {
+      if (lock.lost()) abort.abort(new Interrupted('taken-away'))
+      const { rows } = await pool.query<{ status: SessionStatus }>('select status from sessions where id = $1', [sessionId])
+      const status = rows[0]?.status ?? 'failed'
+      if (status !== 'active') abort.abort(new Interrupted(status))
+    } catch (error) {
+      log.warn({ err: error }, 'could not read the session status')
+    }
+  }, statusPollMs)
+
+  // The room only watches: an event that can't be sent is missed there and nowhere else.
+  const tell = (event: Parameters<typeof append>[2]): void => {
+    append(redis, sessionId, event).catch((error: unknown) => log.debug({ err: error, event: event.event }, 'room event lost'))
+  }
+
+  /** The session's standing votes that meet a condition on vote f or its receipt r, oldest first. */
+  const votes = async (condition: string, value: number): Promise<SettledVote[]> => {
+    const { rows } = await pool.query<SettledVote>(
+      `select f.id, f.sample_id as "sampleId", s.origin, f.user_id as "raterId", f.input_text as prompt,
+              f.model_response as response, f.human_rating as rating, f.categories, f.compassion_rating as compassion,
+              (extract(epoch from f.created_at) * 1000)::float8 as at, r.step as "usedIn"
+       from feedback f left join receipts r on r.feedback_id = f.id left join samples s on s.id = f.sample_id
+       where f.session_id = $1 and f.withdrawn_at is null and ${condition} order by f.seq`,
+      [sessionId, value],
+    )
+    return rows
+  }
+
+  return {
+    signal: abort.signal,
+    now: Date.now,
+    sleep: (ms) => sleep(ms, abort.signal),
+    phase(phase, step, until) {
+      tell({
+        event: 'training-phase',
+        payload: { sessionId, phase, step, until: until === undefined ? null : new Date(until).toISOString() },
+      })
+    },
+    async start(sample) {
+      const { rowCount } = await pool.query(
+        `insert into samples (id, session_id, step, origin, prompt, policy_version, status)
+         values ($1, $2, $3, $4, $5, $6, 'streaming')
+         on conflict (id) do update set status = 'streaming', step = excluded.step, policy_version = excluded.policy_version
+         where samples.status in ('queued', 'streaming')`,
+        [sample.id, sessionId, sample.step, sample.origin, sample.prompt, sample.policyVersion],
+      )
+      if (rowCount === 0) {
+        const { rows } = await pool.query<{ response: string }>('select response from samples where id = $1', [sample.id])
+        return rows[0].response
+      }
+      const { id: sampleId, ...rest } = sample
+      tell({ event: 'sample-started', payload: { sessionId, sampleId, ...rest } })
+      return null
+    },
+    tokens(sampleId, offset, text) {
+      tell({ event: 'sample-tokens', payload: { sessionId, sampleId, offset, text } })
+    },
+    async ready(sampleId, response) {
+      await pool.query(
+        `update samples set status = 'open', response = $2, opened_at = clock_timestamp() where id = $1 and status = 'streaming'`,
+        [sampleId, response],
+      )
+      tell({ event: 'sample-ready', payload: { sessionId, sampleId, response } })
+    },
+    async openedAt(sampleIds) {
+      const { rows } = await pool.query<{ at: Date }>(
+        'select coalesce(max(opened_at), clock_timestamp()) as at from samples where id = any($1::uuid[])',
+        [sampleIds],
+      )
+      return rows[0].at.getTime()
+    },
+    async tally(sampleIds) {
+      const { rows } = await pool.query<{ sample_id: string; votes: number }>(
+        `select sample_id, count(*)::int as votes from feedback
+         where sample_id = any($1::uuid[]) and withdrawn_at is null group by sample_id`,
+        [sampleIds],
+      )
+      return new Map(rows.map((row) => [row.sample_id, row.votes]))
+    },
+    async closeVoting(sampleIds) {
+      const { rows } = await pool.query<{ id: string; votes: number; value: number | null; compassion: number | null }>(
+        `with closed as (
+           update samples set status = 'closed', closed_at = clock_timestamp()
+           where id = any($2::uuid[]) and session_id = $1 and status = 'open' returning id
+         ),
+         votes as (select f.* from feedback f join closed on closed.id = f.sample_id where f.withdrawn_at is null),
+         ${crowdOfVotes}
+         select closed.id, coalesce(crowd.votes, 0) as votes, crowd.value, crowd.compassion
+         from closed left join crowd on crowd.sample_id = closed.id`,
+        [sessionId, sampleIds],
+      )
+      for (const { id, ...crowd } of rows) {
+        tell({ event: 'voting-closed', payload: { sessionId, sampleId: id, crowd: crowd satisfies CrowdValue } })
+      }
+    },
+    async settlesIn(sampleIds) {
+      const { rows } = await pool.query<{ ms: number | null }>(
+        `select $2 - extract(epoch from clock_timestamp() - max(f.created_at)) * 1000 as ms
+         from feedback f join samples s on s.id = f.sample_id
+         where s.id = any($1::uuid[]) and f.withdrawn_at is null and f.created_at <= s.closed_at`,
+        [sampleIds, settleMs],
+      )
+      return Math.max(0, Number(rows[0]?.ms ?? 0))
+    },
+    settledVotes: () => votes(`f.created_at <= clock_timestamp() - make_interval(secs => $2::float8 / 1000)`, settleMs),
+    async recorded(step) {
+      const checkpoint = await checkpointOf(pool, sessionId, step)
+      return checkpoint === null ? null : { checkpoint, votes: await votes('r.step <= $2', step) }
+    },
+    async nextAsk() {
+      const { rows } = await pool.query<{ sampleId: string; prompt: string }>(
+        `select id as "sampleId", prompt from samples
+         where session_id = $1 and origin = 'ask' and status in ('queued', 'streaming') order by created_at limit 1`,
+        [sessionId],
+      )
+      return rows[0] ?? null
+    },
+    async failAsk(sampleId) {
+      await pool.query(`update samples set status = 'failed' where id = $1`, [sampleId])
+    },
+    async commit(commit) {
+      await commitStep(lock.client, { sessionId, ...commit })
+      const { step, metrics, policyVersion, checkpoint, receipts, remade } = commit
+      const about = { sessionId, session: sessionId, epoch: step, metrics }
+      tell({ event: 'training-progress', payload: { ...about, step, policyVersion, timestamp: new Date().toISOString() } })
+      if (!remade) tell({ event: 'receipts', payload: { step } })
+      tell({ event: 'feedback-processed', payload: { sessionId, step, votes: receipts.length } })
+      tell({ event: 'checkpoint-saved', payload: { ...about, checkpointPath: checkpoint } })
+    },
+    async warn(warning) {
+      log.warn(warning, 'the run warns')
+      tell({ event: 'training-warning', payload: await keepWarning(pool, { sessionId, ...warning }) })
+    },
+    close: () => clearInterval(poll),
+  }
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer)
+      reject(signal.reason)
+    }
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', stop)
+      resolve()
+    }, ms)
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { once: true })
+  })
+}

@@ -1,0 +1,115 @@
+/**
+ * One session, trained until it ends or is put down: takes its lock, goes on from the newest checkpoint
+ * that can be read, and says how it ended.
+ */
+import { join } from 'node:path'
+import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
+import type { Config } from '../server/config.ts'
+import { isConnectionTrouble, type Pool } from '../server/db/pool.ts'
+import { takeRunLock } from '../server/db/run-lock.ts'
+import { applyTransition } from '../server/db/sessions.ts'
+import { VotesChanged, checkpointsToKeep, committedCheckpoints } from '../server/db/steps.ts'
+import { AttuneError } from '../server/errors.ts'
+import { TrainingConfig } from '../server/protocol.ts'
+import { append } from '../server/room.ts'
+import { newestReadable, openCheckpoints, type Standing } from './checkpoint.ts'
+import { openEngine } from './engines/open.ts'
+import { trainLive } from './run.ts'
+import { openWorld } from './session-world.ts'
+import { exportRun, openRun } from './state.ts'
+import { Interrupted, type World } from './world.ts'
+
+export type End = 'completed' | 'held-elsewhere' | Interrupted['status']
+
+export interface SessionDeps {
+  sessionId: string
+  config: Pick<Config, 'modelsPath' | 'checkpointsPath' | 'compute'>
+  pool: Pool
+  redis: Redis
+  log: Logger
+}
+
+export async function trainSession(deps: SessionDeps): Promise<End> {
+  const { pool, sessionId, log } = deps
+  const lock = await takeRunLock(pool, sessionId)
+  if (!lock) return 'held-elsewhere'
+  const world = openWorld({ ...deps, lock })
+  try {
+    for (;;) {
+      try {
+        await trainOn(deps, world)
+        await finish(deps, 'complete')
+        return 'completed'
+      } catch (error) {
+        if (!(error instanceof VotesChanged)) throw error
+        log.info('a vote of the step was erased; making the step again from the last commit')
+      }
+    }
+  } catch (error) {
+    if (error instanceof Interrupted) return error.status
+    if (isConnectionTrouble(error)) throw error // the run stays active: it is queued anew when Postgres is back
+    log.error({ err: error }, 'the run failed')
+    await finish(deps, 'fail', error instanceof Error ? error.message : String(error))
+    throw error
+  } finally {
+    world.close()
+    lock.release()
+  }
+}
+
+/** Trains from the newest checkpoint that can be read. */
+async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: World): Promise<void> {
+  const { configuration, modelPath } = await readSession(pool, sessionId)
+  const store = openCheckpoints(join(config.checkpointsPath, sessionId))
+  const standing = await newestReadable(store, await committedCheckpoints(pool, sessionId))
+  if (standing.lost.length > 0) await world.warn({ step: standing.lost[0].step, kind: 'checkpoint-lost', message: goingBack(standing) })
+  const { engine, why } = await openEngine(config.compute)
+  log.info({ engine: engine.name, why }, 'engine chosen')
+  const run = await openRun({ sessionId, config: configuration, modelDir: join(config.modelsPath, modelPath), saved: standing.checkpoint, engine })
+  log.info({ step: run.state.step, policyVersion: run.learner.version }, 'training')
+  try {
+    await trainLive(run, world, async () => {
+      const hash = await store.save(await exportRun(run))
+      await store.prune([hash, ...(await checkpointsToKeep(pool, sessionId, run.state.step, configuration.checkpoints))])
+      return hash
+    })
+  } finally {
+    await run.close()
+  }
+}
+
+function goingBack({ step, lost }: Standing): string {
+  const [newest] = lost
+  const from = step === 0 ? 'from the beginning' : `from step ${step}`
+  const again = newest.step === step + 1 ? `makes step ${newest.step}` : `makes steps ${step + 1} to ${newest.step}`
+  return `The checkpoint of step ${newest.step} cannot be read: ${newest.reason}. The run goes on ${from} and ${again} again, from the same votes.`
+}
+
+async function readSession(pool: Pool, sessionId: string): Promise<{ configuration: TrainingConfig; modelPath: string }> {
+  const { rows } = await pool.query<{ configuration: unknown; modelPath: string | null; modelId: string }>(
+    `select s.configuration, m.checkpoint_path as "modelPath", m.id as "modelId"
+     from sessions s join models m on m.id = s.model_id where s.id = $1`,
+    [sessionId],
+  )
+  const row = rows[0]
+  if (!row) throw new Error(`session ${sessionId} does not exist`)
+  if (row.modelPath === null) throw new Error(`model ${row.modelId} has no weights: import it first`)
+  return { configuration: TrainingConfig.parse(row.configuration), modelPath: row.modelPath }
+}
+
+/** Ends the run for good, unless somebody ended it meanwhile. */
+async function finish({ pool, redis, sessionId, log }: SessionDeps, transition: 'complete' | 'fail', reason?: string): Promise<void> {
+  try {
+    await applyTransition(pool, sessionId, transition, reason)
+  } catch (error) {
+    if (error instanceof AttuneError && error.code === 'conflict') return
+    throw error
+  }
+  const about = { sessionId, session: sessionId }
+  const told =
+    transition === 'complete'
+      ? append(redis, sessionId, { event: 'training-completed', payload: about })
+      : append(redis, sessionId, { event: 'training-failed', payload: { ...about, error: reason ?? 'unknown' } })
+  await told.catch((error: unknown) => log.debug({ err: error }, 'room event lost'))
+}
