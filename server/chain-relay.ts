@@ -6,14 +6,14 @@ const TIMEOUT_MS = 5_000
 
 /**
  * Passes a page's questions on to the chain's node, so that a browser can check a proof itself:
- * JSON-RPC, and of it only which chain this is and reads of the ledger. Answers as the node does.
+ * JSON-RPC, and of it only which chain this is and reads of Attune's contracts. Answers as the node does.
  * Whoever trusts nobody asks a node of their own (scripts/verify-epoch.ts).
  *
  * @throws AttuneError invalid, unavailable
  */
-export async function relayQuestion(rpcUrl: string, ledger: string, question: LedgerQuestion): Promise<unknown> {
-  if (question.method === 'eth_call' && question.params[0].to.toLowerCase() !== ledger.toLowerCase()) {
-    throw new AttuneError('invalid', `only the ledger at ${ledger} is read here`, { path: 'params' })
+export async function relayQuestion(rpcUrl: string, contracts: readonly string[], question: LedgerQuestion): Promise<unknown> {
+  if (question.method === 'eth_call' && !contracts.some((address) => address.toLowerCase() === question.params[0].to.toLowerCase())) {
+    throw new AttuneError('invalid', `only the contracts at ${contracts.join(' and ')} are read here`, { path: 'params' })
   }
   return ask(rpcUrl, question)
 }

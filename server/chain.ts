@@ -2,22 +2,36 @@ import type { Address } from 'viem'
 import { z } from 'zod'
 import { openLedger } from '../contracts/chain.ts'
 import { LedgerError } from '../contracts/errors.ts'
+import { NETWORKS } from '../contracts/networks.ts'
 import { contributionLeaf } from '../contracts/leaf.ts'
+import { openBountyChain } from './bounty-chain.ts'
 import { relayQuestion } from './chain-relay.ts'
 import type { Config } from './config.ts'
 import type { ChainReader } from './core.ts'
 import { AttuneError } from './errors.ts'
 
 /** Reads the configured ledger; null where none is configured. */
-export function openChainReader({ networkId, rpcUrl, contractAddress }: Config['blockchain']): ChainReader | null {
+export function openChainReader({ networkId, rpcUrl, contractAddress, distributorAddress }: Config['blockchain']): ChainReader | null {
   if (networkId === undefined || rpcUrl === undefined || contractAddress === undefined) return null
   const ledger = openLedger({ rpcUrl, address: contractAddress as Address, chainId: networkId, timeoutMs: 5_000 })
+  const network = NETWORKS.find(({ chainId }) => chainId === networkId)
+  const coin = network?.currency ?? { symbol: 'ETH', decimals: 18 }
+  const distributor = distributorAddress === undefined ? null : (distributorAddress.toLowerCase() as Address)
   return {
     chainId: networkId,
     ledger: contractAddress.toLowerCase(),
+    facts: {
+      chainId: networkId,
+      name: network?.title ?? `Chain ${networkId}`,
+      coin,
+      explorer: network?.explorer || null,
+      ledger: contractAddress.toLowerCase(),
+      distributor,
+    },
+    bounties: distributor === null ? null : openBountyChain({ rpcUrl, chainId: networkId, distributor, coin }),
     check: () => ledger.check(),
     epochStatus: (epochId) => answered(ledger.status(epochId)),
-    relay: (question) => relayQuestion(rpcUrl, contractAddress, question),
+    relay: (question) => relayQuestion(rpcUrl, distributor === null ? [contractAddress] : [contractAddress, distributor], question),
     async verify(given) {
       const parsed = Proof.safeParse(given)
       if (!parsed.success) return { valid: false, reason: `${parsed.error.issues[0]?.path.join('.') ?? 'proof'} is malformed` }

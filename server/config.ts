@@ -39,6 +39,8 @@ export function loadConfig<S extends SecretName = never>(
       rpcUrl: e.BLOCKCHAIN_RPC_URL,
       contractAddress: e.CONTRACT_ADDRESS,
       distributorAddress: e.DISTRIBUTOR_ADDRESS,
+      fromBlock: BigInt(e.BLOCKCHAIN_FROM_BLOCK),
+      pollMs: e.BLOCKCHAIN_POLL_INTERVAL,
       syncIntervalMs: e.BLOCKCHAIN_SYNC_INTERVAL,
     },
     secrets: Object.fromEntries(secrets.map((name) => [name, e[name]])) as Record<S, string>,
@@ -81,6 +83,10 @@ export interface Config {
     contractAddress: string | undefined
     /** Undefined: nothing is paid, credits are only counted. */
     distributorAddress: string | undefined
+    /** The block that the contracts were deployed in, or an earlier one: no event is looked for below it. */
+    fromBlock: bigint
+    /** Between two looks at the chain for what others have done there. */
+    pollMs: number
     syncIntervalMs: number
   }
 }
@@ -116,5 +122,7 @@ const Environment = Secrets.extend({
   BLOCKCHAIN_RPC_URL: z.url().optional(),
   CONTRACT_ADDRESS: z.string().regex(/^0x[0-9a-f]{40}$/i, '0x and 40 hex digits').optional(),
   DISTRIBUTOR_ADDRESS: z.string().regex(/^0x[0-9a-f]{40}$/i, '0x and 40 hex digits').optional(),
+  BLOCKCHAIN_FROM_BLOCK: z.coerce.number().int().min(0).default(0),
+  BLOCKCHAIN_POLL_INTERVAL: z.coerce.number().int().min(100).default(3_000),
   BLOCKCHAIN_SYNC_INTERVAL: z.coerce.number().int().min(1_000).default(60_000),
 })

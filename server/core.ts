@@ -2,10 +2,12 @@ import type { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import type { EpochStatus } from '../contracts/chain.ts'
+import type { BountyChain } from './bounty-chain.ts'
 import type { Accounts } from './auth/accounts.ts'
 import type { LedgerQuestion } from './chain-relay.ts'
 import type { Pool } from './db/pool.ts'
 import type { MerkleProof, RoomEvent } from './protocol.ts'
+import type { ChainFacts } from './protocol-rewards.ts'
 import type { Jobs } from './queues.ts'
 import { append, type InternalEvent } from './room.ts'
 
@@ -26,6 +28,9 @@ export interface ChainReader {
   chainId: number
   /** 0x and 40 lower-case hex digits. */
   ledger: string
+  facts: ChainFacts
+  /** null: nothing is paid here. */
+  bounties: BountyChain | null
   /** Checks a proof against the ledger's own storage, never against the caller's word. */
   verify: (proof: MerkleProof) => Promise<{ valid: boolean; reason?: string }>
   /** Where the ledger has an epoch. @throws AttuneError unavailable */

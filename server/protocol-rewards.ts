@@ -4,7 +4,7 @@
  * token's smallest unit.
  */
 import { z } from 'zod'
-import { CategoryScore, Receipt, SessionId, Uuid } from './protocol.ts'
+import { Address, Bounty, CategoryScore, Receipt, SessionId, Uuid } from './protocol.ts'
 
 export const rewardLimits = {
   /** Longest statement of an appeal, and longest reason of a decision, characters. */
@@ -59,3 +59,28 @@ export const AppealCase = Appeal.extend({
   mayDecide: z.boolean(),
 })
 export type AppealCase = z.infer<typeof AppealCase>
+
+// ---------------------------------------------------------------- the chain
+
+/** Where this installation records and pays: what a wallet has to know. */
+export const ChainFacts = z.object({
+  chainId: z.int(),
+  name: z.string(),
+  /** The chain's own coin. */
+  coin: z.object({ symbol: z.string(), decimals: z.int() }),
+  /** Of transactions and addresses; null without one. */
+  explorer: z.string().nullable(),
+  ledger: Address,
+  /** null: nothing is paid here. */
+  distributor: Address.nullable(),
+})
+export type ChainFacts = z.infer<typeof ChainFacts>
+
+// ---------------------------------------------------------------- bounties
+
+export const SessionBounties = z.object({
+  bounties: z.array(Bounty),
+  /** At the present pace. */
+  votesPerHour: z.number(),
+})
+export type SessionBounties = z.infer<typeof SessionBounties>

@@ -319,6 +319,32 @@ function indivisible(config: {
 export type TrainingConfig = z.output<typeof TrainingConfig>
 export type TrainingConfigInput = z.input<typeof TrainingConfig>
 
+/** An amount of a token, in its smallest unit. */
+export const Amount = z.string().regex(/^(0|[1-9][0-9]{0,28})$/, 'an amount is a whole number, in the smallest unit of its token')
+export const Address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'an address is 0x and 40 hex digits')
+export const Hash = z.string().regex(/^0x[0-9a-f]{64}$/)
+
+/** One sponsor's pot for one session, in one token: what the session's votes earn. */
+export const Bounty = z.object({
+  id: Hash,
+  sessionId: SessionId,
+  sponsor: Address,
+  /** The zero address: the chain's own coin. */
+  token: Address,
+  symbol: z.string(),
+  decimals: z.int(),
+  /** Paid in, less what was returned. */
+  funded: Amount,
+  /** What nobody has earned yet. */
+  left: Amount,
+  /** What one credit earns; a vote that a step uses is 100. */
+  perCredit: Amount,
+  /** empty: not enough for one more vote, until it is filled up; unpriced: credits earn nothing, by its sponsor's choice. */
+  state: z.enum(['paying', 'empty', 'unpriced', 'closed']),
+  closedAt: z.iso.datetime().nullable(),
+})
+export type Bounty = z.infer<typeof Bounty>
+
 export const SessionStatus = z.enum(['pending', 'active', 'paused', 'completed', 'failed'])
 export type SessionStatus = z.infer<typeof SessionStatus>
 
@@ -425,6 +451,8 @@ export const roomEvents = {
   }),
   /** The step used this many votes. */
   'feedback-processed': z.object({ sessionId: SessionId, step: z.int(), votes: z.int() }),
+  /** What the session's votes earn has changed: a pot was funded, priced or closed, or is empty. All of them. */
+  'bounties-changed': z.object({ sessionId: SessionId, bounties: z.array(Bounty) }),
 } as const
 export type RoomEvents = { [E in keyof typeof roomEvents]: z.infer<(typeof roomEvents)[E]> }
 export type RoomEventName = keyof RoomEvents
@@ -446,6 +474,7 @@ export const SessionSnapshot = z.object({
   warnings: z.array(RunWarning),
   /** Raters here now. */
   raters: z.int(),
+  bounties: z.array(Bounty),
 })
 export type SessionSnapshot = z.infer<typeof SessionSnapshot>
 

@@ -5,6 +5,7 @@ import { createApp } from './app.ts'
 import { createAccounts } from './auth/accounts.ts'
 import { createSeal } from './auth/seal.ts'
 import { openChainReader } from './chain.ts'
+import { watchBounties } from './bounty-watch.ts'
 import type { Config, SecretName } from './config.ts'
 import type { Core } from './core.ts'
 import { migrate } from './db/migrate.ts'
@@ -62,6 +63,7 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
     throw new StartError(taken ? `port ${config.port} is taken: stop what uses it, or set PORT` : textOf(error))
   }
   const reconciler = keepRunning(core)
+  const watch = core.chain?.bounties ? watchBounties(core, core.chain.bounties, config.blockchain) : null
   const address = http.address()
   return {
     port: typeof address === 'object' && address !== null ? address.port : config.port,
@@ -69,6 +71,7 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
     async close() {
       http.closeIdleConnections()
       await reconciler.stop()
+      await watch?.stop()
       await closeParts()
     },
   }

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { bountiesOf } from './bounties.ts'
 import type { Core } from './core.ts'
 import { receiptsOfUser } from './db/receipts.ts'
 import { listSamples } from './db/samples.ts'
@@ -19,14 +20,15 @@ export async function takeSnapshot(
   core: Core,
   { sessionId, readerId, seq, raters }: { sessionId: string; readerId: string; seq: string; raters: number },
 ): Promise<SessionSnapshot> {
-  const [session, samples, steps, receipts, warnings] = await Promise.all([
+  const [session, samples, steps, receipts, warnings, bounties] = await Promise.all([
     findSession(core.pool, sessionId),
     listSamples(core.pool, { sessionId, readerId, limit: limits.snapshotSamples }),
     stepMetrics(core.pool, sessionId, 0, limits.snapshotSteps),
     receiptsOfUser(core.pool, readerId, RECEIPTS, sessionId),
     warningsOf(core.pool, sessionId, limits.snapshotWarnings),
+    bountiesOf(core, sessionId),
   ])
-  return { seq, session, samples: await withPartialText(core, sessionId, seq, samples), steps, receipts, warnings, raters }
+  return { seq, session, samples: await withPartialText(core, sessionId, seq, samples), steps, receipts, warnings, raters, bounties }
 }
 
 /** Postgres has a response once it is whole; what has been streamed of the others stands in the log. */

@@ -4,6 +4,7 @@
  * live stream and a catch-up may overlap) is one event (rule P3).
  */
 import type {
+  Bounty,
   CrowdValue,
   Receipt,
   RoomEventName,
@@ -45,6 +46,8 @@ export interface SessionState {
   /** What the run warned of, newest first. */
   warnings: readonly RunWarning[]
   raters: number
+  /** What the session's votes earn. */
+  bounties: readonly Bounty[]
   phase: Phase | null
   /** How many votes the last step used. */
   processed: { step: number; votes: number } | null
@@ -63,6 +66,7 @@ export const emptyState: SessionState = {
   warnings: [],
   recorded: {},
   raters: 0,
+  bounties: [],
   phase: null,
   processed: null,
 }
@@ -145,6 +149,7 @@ const changes: Changes = {
     withSample(counted(state, sampleId, crowd.votes), sampleId, (sample) => ({ ...sample, status: 'closed', crowd })),
   'feedback-received': (state, { sampleId, votes, crowd }) => tallied(state, sampleId, votes, crowd),
   'feedback-withdrawn': (state, { sampleId, votes, crowd }) => tallied(state, sampleId, votes, crowd),
+  'bounties-changed': (state, { bounties }) => ({ ...state, bounties }),
   'feedback-processed': (state, { step, votes }) => ({ ...state, processed: { step, votes } }),
 }
 

@@ -5,6 +5,7 @@ import { listContributions, listRewards } from '../contributions.ts'
 import { manifestOf } from '../db/contributions.ts'
 import { AttuneError } from '../errors.ts'
 import { demandOwner } from '../permissions.ts'
+import { ChainFacts } from '../protocol-rewards.ts'
 import { limits, ProofOfContribute, Uuid, VerifyContribution } from '../protocol.ts'
 
 const params = z.object({ userId: Uuid })
@@ -30,6 +31,15 @@ export const blockchainRoutes = [
     async handle({ core, caller, params: { userId } }) {
       demandOwner(caller, userId, 'review')
       return listRewards(core, userId)
+    },
+  }),
+  route('get', '/api/blockchain/contracts', {
+    access: 'public',
+    summary: 'The chain and the contracts that this installation records and pays by',
+    answer: ChainFacts,
+    handle({ core }) {
+      if (core.chain === null) throw noChain()
+      return core.chain.facts
     },
   }),
   route('post', '/api/blockchain/verify-contribution', {
@@ -58,7 +68,7 @@ export const blockchainRoutes = [
   }),
   route('post', '/api/blockchain/rpc', {
     access: 'public',
-    summary: "Ask the chain's node about the ledger, by JSON-RPC: eth_chainId and eth_call of the ledger",
+    summary: "Ask the chain's node, by JSON-RPC: eth_chainId, and eth_call of the ledger and the distributor",
     body: LedgerQuestion,
     answer: z.unknown(),
     bare: 'application/json',

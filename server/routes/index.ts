@@ -3,6 +3,7 @@ import { authRoutes } from './auth.ts'
 import { blockchainRoutes } from './blockchain.ts'
 import { feedbackRoutes } from './feedback.ts'
 import { modelRoutes } from './models.ts'
+import { bountyRoutes } from './bounties.ts'
 import type { Route } from './route.ts'
 import { systemRoutes } from './system.ts'
 import { trainingRoutes } from './training.ts'
@@ -15,5 +16,6 @@ export const routes: readonly Route[] = [
   ...modelRoutes,
   ...blockchainRoutes,
   ...appealRoutes,
+  ...bountyRoutes,
   ...systemRoutes,
 ]

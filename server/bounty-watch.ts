@@ -1,0 +1,104 @@
+import { sessionKey } from '../contracts/leaf.ts'
+import { LedgerError } from '../contracts/errors.ts'
+import { bountiesOf } from './bounties.ts'
+import type { BountyChain, FundedBounty } from './bounty-chain.ts'
+import { publish, type Core } from './core.ts'
+import { bountiesAt, cursorOf, dropBounty, saveBounty, sessionIds, setCursor, type BountyRow } from './db/bounties.ts'
+
+/** Blocks whose events are asked for at a time: public nodes refuse more. */
+const BLOCKS = 2_000n
+/** Blocks that are read again each time: a reorganisation may have changed them. */
+const AGAIN = 64n
+
+/**
+ * Keeps the bounties in Postgres as the chain has them, and tells the rooms of what has changed.
+ * Every server does: writing the same twice changes nothing. While the chain is away it only
+ * tries again.
+ *
+ * @param pollMs milliseconds between two looks
+ */
+export function watchBounties(core: Core, chain: BountyChain, { fromBlock, pollMs }: { fromBlock: bigint; pollMs: number }): { stop: () => Promise<void> } {
+  const watch = createBountyWatch(core, chain, fromBlock)
+  let stopped = false
+  let away = false
+  let timer: NodeJS.Timeout | undefined
+  const look = async (): Promise<void> => {
+    try {
+      await watch.look()
+      away = false
+    } catch (error) {
+      // Said once: an outage of the chain is no news every few seconds.
+      if (!(away && error instanceof LedgerError)) core.log.warn({ err: error }, 'the bounties could not be looked at; trying again')
+      away = true
+    }
+    if (!stopped) timer = setTimeout(() => (looking = look()), pollMs)
+  }
+  let looking = look()
+  return {
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await looking
+    },
+  }
+}
+
+/** One look at a time. `look` throws LedgerError `unreachable` where the chain is away. */
+export function createBountyWatch(core: Core, chain: BountyChain, fromBlock: bigint): { look: () => Promise<void> } {
+  /** Session ids by their name on chain. */
+  const sessions = new Map<string, string>()
+  /** What each room was told last. */
+  const told = new Map<string, string>()
+
+  async function sessionOf(key: string): Promise<string | undefined> {
+    if (!sessions.has(key)) for (const id of await sessionIds(core.pool)) sessions.set(sessionKey(id), id)
+    return sessions.get(key)
+  }
+
+  async function discover(): Promise<void> {
+    const head = await chain.head()
+    const cursor = (await cursorOf(core.pool, chain.chainId, chain.distributor)) ?? fromBlock
+    // A chain that was reset may be behind the cursor.
+    const seen = cursor < head ? cursor : head
+    let from = seen > fromBlock + AGAIN ? seen - AGAIN : fromBlock
+    for (; from <= head; from += BLOCKS) {
+      const to = from + BLOCKS - 1n < head ? from + BLOCKS - 1n : head
+      for (const funded of await chain.fundedIn(from, to)) await take(funded)
+      await setCursor(core.pool, chain.chainId, chain.distributor, to)
+    }
+  }
+
+  async function take({ session, ...funded }: FundedBounty): Promise<void> {
+    const sessionId = await sessionOf(session)
+    const state = await chain.bounty(funded.id)
+    // The distributor may serve other installations' sessions as well.
+    if (sessionId === undefined || state === null) return
+    await saveBounty(core.pool, chain, { ...funded, ...(await chain.token(funded.token)), ...state, sessionId })
+  }
+
+  async function refresh(row: BountyRow): Promise<void> {
+    const state = await chain.bounty(row.id)
+    if (state === null) await dropBounty(core.pool, chain, row.id)
+    else if (!isSame(row, state)) await saveBounty(core.pool, chain, { ...row, ...state })
+  }
+
+  async function tell(sessionId: string): Promise<void> {
+    const bounties = await bountiesOf(core, sessionId)
+    const news = JSON.stringify(bounties)
+    if (told.get(sessionId) === news) return
+    told.set(sessionId, news)
+    publish(core, sessionId, { event: 'bounties-changed', payload: { sessionId, bounties } })
+  }
+
+  return {
+    async look() {
+      await discover()
+      const known = await bountiesAt(core.pool, chain)
+      await Promise.all(known.map(refresh))
+      for (const sessionId of new Set([...known.map((row) => row.sessionId), ...told.keys()])) await tell(sessionId)
+    },
+  }
+}
+
+const isSame = (a: BountyRow, b: Pick<BountyRow, 'funded' | 'pot' | 'perCredit' | 'closedAt'>): boolean =>
+  a.funded === b.funded && a.pot === b.pot && a.perCredit === b.perCredit && a.closedAt?.getTime() === b.closedAt?.getTime()

@@ -1,0 +1,24 @@
+import { z } from 'zod'
+import { route } from './route.ts'
+import { bountiesOf } from '../bounties.ts'
+import { votesSince } from '../db/bounties.ts'
+import { sessionBasics } from '../db/sessions.ts'
+import { SessionId } from '../protocol.ts'
+import { SessionBounties } from '../protocol-rewards.ts'
+
+/** The pace is that of the last ten minutes. */
+const PACE_SECONDS = 600
+
+export const bountyRoutes = [
+  route('get', '/api/bounties/:sessionId', {
+    access: 'read',
+    summary: 'What the votes of a session earn, and how many there are at the present pace',
+    params: z.object({ sessionId: SessionId }),
+    answer: SessionBounties,
+    async handle({ core, params: { sessionId } }) {
+      await sessionBasics(core.pool, sessionId)
+      const [bounties, votes] = await Promise.all([bountiesOf(core, sessionId), votesSince(core.pool, sessionId, PACE_SECONDS)])
+      return { bounties, votesPerHour: (votes * 3_600) / PACE_SECONDS }
+    },
+  }),
+]

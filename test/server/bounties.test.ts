@@ -1,0 +1,135 @@
+import { pino } from 'pino'
+import { parseEther, zeroAddress, type Address } from 'viem'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { distributorAbi, tokenAbi } from '../../contracts/abi.ts'
+import { sessionKey } from '../../contracts/leaf.ts'
+import { toBounty } from '../../server/bounties.ts'
+import { openBountyChain, printable } from '../../server/bounty-chain.ts'
+import { createBountyWatch } from '../../server/bounty-watch.ts'
+import { deploySystem } from '../../scripts/deploy/system.ts'
+import type { SignedIn } from '../../server/protocol.ts'
+import type { SessionBounties } from '../../server/protocol-rewards.ts'
+import { ADMIN, STRANGER, startChain, type TestChain } from '../helpers/chain.ts'
+import { sender } from '../helpers/ledger.ts'
+import { addSample, ask, call, connect, guest, openWorld, vote, type TestServer, type World } from './attune.ts'
+
+const DEMO = sessionKey('demo')
+const PER_CREDIT = parseEther('0.00001')
+
+let world: World
+let chain: TestChain
+let deployed: Record<'ledger' | 'distributor' | 'token', Address>
+let server: TestServer
+let ann: SignedIn
+beforeAll(async () => {
+  ;[world, chain] = await Promise.all([openWorld(), startChain()])
+  const { contracts } = await deploySystem({ rpcUrl: chain.rpcUrl, privateKey: ADMIN.privateKey, tokenCap: parseEther('1000') })
+  if (contracts.token === undefined) throw new Error('no token')
+  deployed = { ledger: contracts.ledger.address, distributor: contracts.distributor.address, token: contracts.token.address }
+  server = await world.server({
+    BLOCKCHAIN_RPC_URL: chain.rpcUrl,
+    BLOCKCHAIN_NETWORK_ID: String(chain.chainId),
+    CONTRACT_ADDRESS: deployed.ledger,
+    DISTRIBUTOR_ADDRESS: deployed.distributor,
+    BLOCKCHAIN_POLL_INTERVAL: '100',
+  })
+  ann = await guest(server, 'Ann')
+})
+afterAll(async () => {
+  await world.close()
+  await chain.stop()
+})
+
+const pot = () => sender(chain, { address: deployed.distributor, abi: distributorAbi })
+const fund = (amount: bigint, perCredit = PER_CREDIT, key = STRANGER.privateKey) =>
+  pot().send(key, 'fund', [DEMO, zeroAddress, amount, perCredit], amount)
+const shown = () => ask<SessionBounties>(server, 'GET', '/api/bounties/demo', { token: ann.token })
+/** Waits until what the server shows fits. */
+async function until(fits: (now: SessionBounties) => boolean): Promise<SessionBounties> {
+  for (let patience = 200; patience > 0; patience--) {
+    const now = await shown()
+    if (fits(now)) return now
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error(`not so: ${JSON.stringify(await shown())}`)
+}
+
+test('what a sponsor funds, prices and closes on the chain is told to the room, to who comes later, and over REST', async () => {
+  const client = await connect(server, ann.token)
+  await client.send('join-session', 'demo')
+  expect((await client.wait('session-snapshot')).bounties).toEqual([])
+
+  await fund(parseEther('0.5'))
+  const { bounties } = await client.wait('bounties-changed')
+  expect(bounties).toEqual([
+    {
+      id: await pot().read('bountyOf', [DEMO, STRANGER.address, zeroAddress]),
+      sessionId: 'demo', sponsor: STRANGER.address.toLowerCase(), token: zeroAddress, symbol: 'ETH', decimals: 18,
+      funded: String(parseEther('0.5')), left: String(parseEther('0.5')), perCredit: String(PER_CREDIT), state: 'paying', closedAt: null,
+    },
+  ])
+  const later = await connect(server, ann.token)
+  await later.send('join-session', 'demo')
+  expect((await later.wait('session-snapshot')).bounties).toEqual(bounties)
+
+  await pot().send(STRANGER.privateKey, 'setPrice', [bounties[0].id, 0n])
+  await client.wait('bounties-changed', (now) => now.bounties[0]?.state === 'unpriced')
+  await pot().send(STRANGER.privateKey, 'close', [bounties[0].id])
+  await client.wait('bounties-changed', (now) => now.bounties[0]?.state === 'closed')
+  await fund(parseEther('0.5'))
+  await client.wait('bounties-changed', (now) => now.bounties[0]?.state === 'paying' && now.bounties[0].funded === String(parseEther('1')))
+  client.close()
+  later.close()
+})
+
+test('each sponsor and token has a pot of its own', async () => {
+  const token = sender(chain, { address: deployed.token, abi: tokenAbi })
+  await token.send(ADMIN.privateKey, 'mint', [ADMIN.address, parseEther('10')])
+  await token.send(ADMIN.privateKey, 'approve', [deployed.distributor, parseEther('10')])
+  await pot().send(ADMIN.privateKey, 'fund', [DEMO, deployed.token, parseEther('10'), 1n])
+  const { bounties } = await until((now) => now.bounties.length === 2)
+  expect(bounties.find((one) => one.token === deployed.token)).toMatchObject({ symbol: 'ATTUNE', left: String(parseEther('10')), sponsor: ADMIN.address.toLowerCase() })
+})
+
+test('votes are paced, and a pot that the waiting votes have spent is empty though nothing is paid out yet', async () => {
+  expect((await shown()).votesPerHour).toBe(0)
+  for (let n = 0; n < 3; n++) await ask(server, 'POST', '/api/feedback', { token: ann.token, body: vote(await addSample(world.pool)) })
+  expect((await shown()).votesPerHour).toBe(18)
+  // 1 ether pays for 1,000 votes at the first price, for three and a half at this one.
+  const native = (await shown()).bounties.find((one) => one.token === zeroAddress)
+  await pot().send(STRANGER.privateKey, 'setPrice', [native?.id, parseEther('1') / 350n])
+  expect((await until((now) => now.bounties.some((one) => one.state === 'empty'))).bounties).toHaveLength(2)
+  await fund(parseEther('1'), parseEther('1') / 350n)
+  await until((now) => now.bounties.every((one) => one.state === 'paying'))
+})
+
+test('a funding that a reorganisation takes back is forgotten', async () => {
+  const snapshot = await chain.control.snapshot()
+  await fund(parseEther('1'), 1n, '0x47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a')
+  await until((now) => now.bounties.length === 3)
+  await chain.control.revert({ id: snapshot })
+  await until((now) => now.bounties.length === 2)
+})
+
+test('while the chain is away the bounties stay as they were last seen, and a session that is unknown is a 404', async () => {
+  const before = (await shown()).bounties
+  const away = openBountyChain({ rpcUrl: 'http://127.0.0.1:9', chainId: chain.chainId, distributor: deployed.distributor, coin: { symbol: 'ETH', decimals: 18 } })
+  const watch = createBountyWatch({ ...server.core, log: pino({ level: 'silent' }) }, away, 0n)
+  await expect(watch.look()).rejects.toMatchObject({ code: 'unreachable' })
+  expect((await shown()).bounties).toEqual(before)
+  expect((await call(server, 'GET', '/api/bounties/nowhere', { token: ann.token })).status).toBe(404)
+})
+
+test('a pot pays for whole votes', () => {
+  const row = { id: '0x', sessionId: 'demo', sponsor: '0x', token: '0x', symbol: 'ETH', decimals: 18, funded: 1_000n, pot: 299n, perCredit: 1n, closedAt: null } as const
+  expect(toBounty(row, 0n).state).toBe('paying')
+  expect(toBounty(row, 199n).state).toBe('paying')
+  expect(toBounty(row, 200n).state).toBe('empty')
+})
+
+test('a token’s symbol is shown as short, visible text', () => {
+  expect(printable('USDC')).toBe('USDC')
+  expect(printable('ETH\u202e \n<b>')).toBe('ETH<b>')
+  expect(printable('\u0000')).toBe('token')
+  expect(printable('X'.repeat(40))).toHaveLength(16)
+})
