@@ -1,6 +1,4 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { z } from 'zod'
+import { readChatTemplate, type ChatTemplate } from './models/chat.ts'
 import { readTokenizer, type TextStream } from './models/tokenizer.ts'
 
 /** A model's tokenizer and the form in which it is asked. */
@@ -15,16 +13,19 @@ export interface PromptTokenizer {
   increments(): TextStream
 }
 
-/** Reads `tokenizer.json` and the `prompt_template` of `tokenizer_config.json`; `{prompt}` stands for what was asked. */
+/** Reads a directory's tokenizer. A model with a chat template is asked by it; one without goes on from the prompt itself. */
 export async function openPromptTokenizer(directory: string): Promise<PromptTokenizer> {
   const tokenizer = await readTokenizer(directory)
-  const path = join(directory, 'tokenizer_config.json')
-  const { prompt_template: template } = z.looseObject({ prompt_template: z.string().default('{prompt}') }).parse(JSON.parse(await readFile(path, 'utf8')))
-  if (!template.includes('{prompt}')) throw new Error(`${path}: prompt_template has no {prompt}`)
+  const chat = await readChatTemplate(directory)
   const end = tokenizer.eosToken === null ? [] : [tokenizer.eosToken]
   return {
-    encodePrompt: (prompt) => tokenizer.encode(template.replace('{prompt}', () => prompt.trim())),
-    encodeResponse: (response) => [...tokenizer.encode(` ${response}`), ...end],
+    encodePrompt: (prompt) => chat ? tokenizer.encode(chat([user(prompt)], { generationPrompt: true })) : tokenizer.encode(prompt.trim(), { special: true }),
+    encodeResponse(response) {
+      const written = (chat && answerText(chat, response)) ?? ` ${response}`
+      const ids = tokenizer.encode(written)
+      const ended = tokenizer.eosToken === null ? -1 : ids.indexOf(tokenizer.eosToken)
+      return ended < 0 ? [...ids, ...end] : ids.slice(0, ended + 1)
+    },
     decodeResponse: (ids) => tokenizer.decode(ids).trim(),
     increments() {
       const text = tokenizer.stream()
@@ -37,4 +38,13 @@ export async function openPromptTokenizer(directory: string): Promise<PromptToke
       return { push: (token) => trimmed(text.push(token)), end: () => trimmed(text.end()) }
     },
   }
+}
+
+const user = (prompt: string) => ({ role: 'user', content: prompt.trim() }) as const
+
+/** What a template writes after its generation prompt for an answer, or the bare answer where it writes one differently from how it asks for it. */
+function answerText(chat: ChatTemplate, response: string): string {
+  const asked = chat([user('?')], { generationPrompt: true })
+  const answered = chat([user('?'), { role: 'assistant', content: response }], { generationPrompt: false })
+  return answered.startsWith(asked) ? answered.slice(asked.length) : response
 }

@@ -3,7 +3,7 @@
  * written in the form of Hugging Face's tokenizer.json. Ids: the end-of-text token 0, the 256 bytes
  * 1–256, then the merges in the order they were learnt.
  */
-import { CHAT_TEMPLATE, EOS, PROMPT_TEMPLATE } from './format.ts'
+import { CHAT_TEMPLATE, EOS } from './format.ts'
 
 /** GPT-2's pattern of words; the pre-tokenizer `ByteLevel` with `use_regex` applies the same. */
 const WORDS = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu
@@ -104,7 +104,7 @@ export function tokenizerJson({ vocab, merges }: Bpe): object {
   }
 }
 
-/** tokenizer_config.json; `prompt_template` is the plain form of `chat_template`. */
+/** tokenizer_config.json. */
 export function tokenizerConfig(context: number): object {
   return {
     tokenizer_class: 'GPT2Tokenizer',
@@ -116,7 +116,6 @@ export function tokenizerConfig(context: number): object {
     unk_token: EOS,
     pad_token: EOS,
     model_max_length: context,
-    prompt_template: PROMPT_TEMPLATE,
     chat_template: CHAT_TEMPLATE,
   }
 }

@@ -4,19 +4,17 @@
  *     Person: {prompt}\nReply: {answer}<|endoftext|>
  *
  * The model is given everything up to and including "Reply:"; the answer begins with a space.
- * The same template is stored as `prompt_template` (and, for Hugging Face, as `chat_template`) in
- * models/demo/tokenizer_config.json, from which the trainer reads it.
+ * The same is stored as `chat_template` in models/demo/tokenizer_config.json, from which the trainer reads it.
  */
-export const PROMPT_TEMPLATE = 'Person: {prompt}\nReply:'
 export const EOS = '<|endoftext|>'
 
-/** The same as PROMPT_TEMPLATE in the Jinja form that Hugging Face tokenizers expect. */
+/** In the Jinja form that Hugging Face tokenizers have. */
 export const CHAT_TEMPLATE =
   "{% for m in messages %}{% if m.role == 'user' %}Person: {{ m.content }}\nReply:{% else %} {{ m.content }}<|endoftext|>{% endif %}{% endfor %}"
 
 /** What the model reads before it answers. */
-export function promptText(prompt: string, template: string = PROMPT_TEMPLATE): string {
-  return template.replace('{prompt}', () => prompt.trim())
+export function promptText(prompt: string): string {
+  return `Person: ${prompt.trim()}\nReply:`
 }
 
 /** A whole exchange as the model is pretrained on it. */

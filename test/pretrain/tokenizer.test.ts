@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { Tokenizer } from '@huggingface/tokenizers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { tokenizerConfig, tokenizerJson, trainBpe } from '../../scripts/pretrain/bpe.ts'
 import { corpus } from '../../scripts/pretrain/corpus.ts'
-import { EOS, PROMPT_TEMPLATE, exchangeText, promptText } from '../../scripts/pretrain/format.ts'
+import { EOS, exchangeText, promptText } from '../../scripts/pretrain/format.ts'
+import { openPromptTokenizer } from '../../trainer/prompt-tokenizer.ts'
 import { DEMO } from '../../scripts/pretrain/model-files.ts'
 
 const demo = new URL('../../models/demo/', import.meta.url)
@@ -41,8 +43,13 @@ describe('the demo tokenizer', () => {
     }
   })
 
-  it('carries the prompt template that the corpus was written with', () => {
-    expect(json('tokenizer_config.json')['prompt_template']).toBe(PROMPT_TEMPLATE)
+  it('carries the template that the corpus was written with', async () => {
+    const asked = await openPromptTokenizer(fileURLToPath(demo))
+    for (const { prompt, answer } of corpus(7, 20)) {
+      expect(asked.encodePrompt(prompt)).toEqual(tokenizer.encode(promptText(prompt)).ids)
+      expect([...asked.encodePrompt(prompt), ...asked.encodeResponse(answer)]).toEqual(tokenizer.encode(exchangeText(prompt, answer)).ids)
+      expect(asked.decodeResponse(asked.encodeResponse(answer))).toBe(answer)
+    }
     expect(json('config.json')).toMatchObject({ vocab_size: DEMO.vocabSize, n_embd: DEMO.width, eos_token_id: 0 })
   })
 })

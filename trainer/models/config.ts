@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Architecture } from './architecture.ts'
 import { gpt2 } from './gpt2.ts'
 import { gpt2Config, gpt2Schema } from './gpt2-config.ts'
+import { parseJson } from './json-file.ts'
 import { llama } from './llama.ts'
 import { llamaConfig, llamaFamilies } from './llama-config.ts'
 
@@ -16,7 +17,7 @@ const families: Readonly<Record<string, (json: Json) => Architecture>> = {
 
 /** Parses `config.json`'s text; throws, naming `path` and the fields, where the model is none that is supported. */
 export function parseConfig(text: string, path: string): Architecture {
-  const json = parseObject(text, path)
+  const json = parseJson(text, path, z.record(z.string(), z.unknown()))
   const { model_type: type } = json
   const family = typeof type === 'string' && Object.hasOwn(families, type) ? families[type] : undefined
   if (!family) throw new Error(`${path}: model_type ${JSON.stringify(type)} is not supported; it must be one of ${Object.keys(families).join(', ')}`)
@@ -34,16 +35,4 @@ export function formatConfig({ config }: Architecture, dtype: 'float32' | 'float
   // transformers 4 reads the older name.
   const { torch_dtype: _, ...rest } = config
   return JSON.stringify({ ...rest, dtype }, null, 2)
-}
-
-function parseObject(text: string, path: string): Json {
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (cause) {
-    throw new Error(`${path} is not JSON`, { cause })
-  }
-  const object = z.record(z.string(), z.unknown()).safeParse(json)
-  if (!object.success) throw new Error(`${path} holds no JSON object`)
-  return object.data
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Engine, StateStore } from '../engines/engine.ts'
 import type { Architecture, HeldModel } from './architecture.ts'
 import { formatConfig, parseConfig } from './config.ts'
+import { readGeneration } from './generation.ts'
 import { writeSafetensors } from './safetensors-file.ts'
 import { writeAtomically } from './safetensors.ts'
 import { openWeights, type Weights, type WeightFiles, type WeightTensor } from './weights.ts'
@@ -14,7 +15,8 @@ export interface Model { architecture: Architecture; weights: Weights }
 export async function readModel(directory: string): Promise<Model & { weights: WeightFiles }> {
   const configPath = join(directory, 'config.json')
   const architecture = parseConfig(await readFile(configPath, 'utf8'), configPath)
-  return { architecture, weights: await openWeights(directory, architecture) }
+  const { eosTokens } = await readGeneration(directory)
+  return { architecture: { ...architecture, eosTokens: eosTokens ?? architecture.eosTokens }, weights: await openWeights(directory, architecture) }
 }
 
 /** Writes a directory that transformers' `from_pretrained` reads; each file is replaced as a whole. */

@@ -1,8 +1,8 @@
 /** A model's tokenizer, read from a Hugging Face directory's `tokenizer.json` and `tokenizer_config.json`. */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import { z } from 'zod'
+import { readJson } from './json-file.ts'
 
 export interface Tokenizer {
   /** Ids the model's embedding must have room for: one more than the greatest. */
@@ -10,8 +10,8 @@ export interface Tokenizer {
   readonly eosToken: number | null
   /** The pad token, else the end token (padding is masked, so which id it has changes nothing). */
   readonly padToken: number | null
-  /** Ids of a text; special tokens written out in it become single ids, and none are added. */
-  encode(text: string): number[]
+  /** Ids of a text; special tokens written out in it become single ids. With `special`, those that the model wants around a text are added. */
+  encode(text: string, options?: { special?: boolean }): number[]
   /** The text of ids, special tokens left out; bytes that are no UTF-8 become U+FFFD. */
   decode(ids: ArrayLike<number>): string
   /** Decodes one sequence token by token. */
@@ -26,10 +26,7 @@ export interface TextStream {
 }
 
 export async function readTokenizer(directory: string): Promise<Tokenizer> {
-  const read = async (name: string): Promise<object> => {
-    const path = join(directory, name)
-    return parseObject(await readFile(path, 'utf8'), path)
-  }
+  const read = (name: string): Promise<object> => readJson(join(directory, name), z.record(z.string(), z.unknown()))
   return openTokenizer(await read('tokenizer.json'), await read('tokenizer_config.json'))
 }
 
@@ -51,7 +48,7 @@ export function openTokenizer(tokenizerJson: object, configJson: object): Tokeni
     vocabSize: Math.max(...inner.get_vocab(true).values()) + 1,
     eosToken,
     padToken: idOf(config.pad_token) ?? eosToken,
-    encode: text => inner.encode(text, { add_special_tokens: false }).ids,
+    encode: (text, { special = false } = {}) => inner.encode(text, { add_special_tokens: special }).ids,
     decode,
     stream: () => openTextStream(decode),
   }
@@ -84,9 +81,3 @@ export function openTextStream(decode: (ids: readonly number[]) => string): Text
 const specialToken = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish()
 type SpecialToken = z.infer<typeof specialToken>
 const configSchema = z.looseObject({ eos_token: specialToken, pad_token: specialToken })
-
-function parseObject(json: string, path: string): object {
-  const value: unknown = JSON.parse(json)
-  if (typeof value !== 'object' || value === null) throw new Error(`${path} holds no JSON object`)
-  return value
-}

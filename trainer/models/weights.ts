@@ -1,9 +1,10 @@
 /** The weights of a Hugging Face directory: one safetensors file, or several that an index names. */
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { sameShape, type Shape } from '../graph/index.ts'
 import type { Architecture } from './architecture.ts'
+import { readJson } from './json-file.ts'
 import { openSafetensors } from './safetensors-file.ts'
 import type { SafetensorsFile } from './safetensors.ts'
 
@@ -90,7 +91,7 @@ const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string().
 
 async function openShards(directory: string): Promise<Found> {
   const path = join(directory, index)
-  const map = parseIndex(await readFile(path, 'utf8'), path)
+  const { weight_map: map } = await readJson(path, indexSchema)
   const files = new Map<string, SafetensorsFile>()
   for (const [tensor, name] of Object.entries(map)) {
     const file = files.get(name) ?? await openSafetensors(join(directory, name))
@@ -98,16 +99,4 @@ async function openShards(directory: string): Promise<Found> {
     if (!file.has(tensor)) throw new Error(`${file.path}: no tensor ${tensor}, which ${index} says it holds`)
   }
   return { path, files: [...files.values()], fileOf: name => files.get(map[name] ?? '') }
-}
-
-function parseIndex(text: string, path: string): Record<string, string> {
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (cause) {
-    throw new Error(`${path} is not JSON`, { cause })
-  }
-  const parsed = indexSchema.safeParse(json)
-  if (!parsed.success) throw new Error(`${path} is no index of weights: ${z.prettifyError(parsed.error)}`)
-  return parsed.data.weight_map
 }
