@@ -22,6 +22,15 @@ export const webgpuLowerings: Forms = {
     const product = e.emit('MatMul', [a ?? '', b ?? ''])
     return alpha === 1 ? product : e.emit('Mul', [product, e.float(alpha)])
   },
+  // Slice takes float32 alone.
+  slice: (e, node, [x = '']) => {
+    const { starts, ends } = node.attributes
+    if (node.dtype === 'float32') return e.emit('Slice', [x, e.longs(starts), e.longs(ends)])
+    return starts.reduce((from, start, axis) => {
+      const [whole, kept] = [node.inputs[0]?.shape[axis], (ends[axis] ?? 0) - start]
+      return kept === whole ? from : e.emit('Gather', [from, range(e, kept, start)], { axis: { i: axis } })
+    }, x)
+  },
   scatterAddRows: sumRows,
   // ScatterND goes through its rows one after another here.
   writeRows: (e, node, [cache = '', rows = '', positions = '']) => {
@@ -45,8 +54,8 @@ function sumRows(e: Emitter, node: Tensor<'scatterAddRows'>, [ids = '', values =
   return e.emit('Gemm', [e.cast(chosen, 'float32'), values], { transA: { i: 1 } }) // [N, rows]ᵀ [N, C] -> [rows, C]
 }
 
-function range(e: Emitter, size: number): string {
-  return e.constant('int32', [size], bytesOf(Int32Array.from({ length: size }, (_, i) => i)))
+function range(e: Emitter, size: number, start = 0): string {
+  return e.constant('int32', [size], bytesOf(Int32Array.from({ length: size }, (_, i) => start + i)))
 }
 
 /** Its last two axes exchanged. */
