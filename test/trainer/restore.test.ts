@@ -11,6 +11,7 @@ import { openCheckpoints } from '../../trainer/checkpoint.ts'
 import { trainSession } from '../../trainer/session.ts'
 import { addSession, startVoter, type Voter } from '../helpers/live-session.ts'
 import { openServices, type TestServices } from '../helpers/services.ts'
+import { writeTinyModel } from '../helpers/tiny-model.ts'
 
 const fail = (error: Error): never => {
   throw error
@@ -39,6 +40,7 @@ beforeAll(async () => {
   pool = openPool(services.databaseUrl, fail, 4)
   redis = await openRedis(services.redisUrl, fail)
   dir = await mkdtemp(join(tmpdir(), 'attune-restore-'))
+  await writeTinyModel(join(dir, 'demo'))
 })
 afterAll(async () => {
   redis.disconnect()
@@ -54,8 +56,12 @@ beforeEach(async () => {
   return () => voter.stop()
 })
 
-const train = () => trainSession({ sessionId, config: { modelsPath: 'models', checkpointsPath: dir, compute: { engine: 'onnx', device: 'cpu' } }, pool, redis, log: pino({ level: 'silent' }) })
-const pathOf = (checkpoint: string) => join(dir, sessionId, `${checkpoint}.safetensors`)
+const train = () => {
+  const config = { modelsPath: dir, checkpointsPath: join(dir, 'runs'), compute: { engine: 'onnx', device: 'cpu' } as const }
+  return trainSession({ sessionId, config, pool, redis, log: pino({ level: 'silent' }) })
+}
+const place = () => join(dir, 'runs', sessionId)
+const pathOf = (checkpoint: string) => join(place(), `${checkpoint}.safetensors`)
 
 /** Trains until the run ends, or until `step` is committed and it is paused. */
 async function trainUntil(end: 'paused' | 'completed', step: number): Promise<void> {
@@ -102,7 +108,7 @@ describe('T1: a checkpoint that cannot be read costs time, and nothing else', ()
 
     expect(await history()).toEqual(was)
     // The file has the step's own hash again, which `load` checks.
-    expect((await openCheckpoints(join(dir, sessionId)).load(newest)).tensors.size).toBeGreaterThan(0)
+    expect((await openCheckpoints(place()).load(newest)).tensors.size).toBeGreaterThan(0)
     const { rows } = await pool.query('select count(*)::int as receipts, count(distinct feedback_id)::int as votes from receipts where session_id = $1', [sessionId])
     expect(rows).toEqual([{ receipts: steps * shown, votes: steps * shown }])
 
@@ -122,7 +128,7 @@ describe('T1: a checkpoint that cannot be read costs time, and nothing else', ()
 
   it('with every file gone, and a vote erased since, the run begins anew without that vote, and gives no second receipt', async () => {
     const was = await history()
-    await rm(join(dir, sessionId), { recursive: true })
+    await rm(place(), { recursive: true })
     const erased = was.receipts.find((row) => row.step === 1)?.feedback_id
     await pool.query('update feedback set withdrawn_at = now() where id = $1', [erased])
     await goOn()

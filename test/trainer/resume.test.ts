@@ -2,149 +2,146 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { TrainingConfig } from '../../server/protocol.ts'
-import type { StepCommit } from '../../server/db/steps.ts'
 import { openCheckpoints } from '../../trainer/checkpoint.ts'
-import { openRandom, type Random } from '../../trainer/models/random.ts'
+import type { Engine, Program } from '../../trainer/engines/engine.ts'
+import { openOnnx } from '../../trainer/engines/onnx.ts'
+import { openRandom } from '../../trainer/models/random.ts'
 import { trainLive } from '../../trainer/run.ts'
-import { exportRun, openRun } from '../../trainer/state.ts'
-import { Interrupted, type NewSample, type SettledVote, type World } from '../../trainer/world.ts'
+import { exportRun, openRun, type Run } from '../../trainer/state.ts'
+import { Interrupted } from '../../trainer/world.ts'
+import { killed, logWorld, openLog, type Fault, type RunLog } from '../helpers/log-world.ts'
+import { tinyRun, writeTinyModel } from '../helpers/tiny-model.ts'
 
-const steps = 3
-const config = TrainingConfig.parse({
-  batchSize: 8,
-  epochs: steps,
-  learningRate: 1e-3,
-  ppoConfig: { miniBatchSize: 4, ppoEpochs: 2 },
-  live: { shownPerStep: 4, votingWindowSeconds: 1, minVotes: 1, maxNewTokens: 12, seed: 5 },
+const seed = Date.now() % 1_000_000
+
+let dir: string
+let modelDir: string
+/** Of the uninterrupted runs, with overlap and without: what they left, and how often they ran the engine. */
+const whole = new Map<boolean, RunLog>()
+const engineRuns = new Map<boolean, number>()
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'attune-resume-'))
+  modelDir = join(dir, 'model')
+  await writeTinyModel(modelDir)
+  for (const overlap of [true, false]) {
+    let runs = 0
+    function* once(): Generator<Life> {
+      yield { fault: () => undefined, onEngineRun: () => runs++ }
+    }
+    whole.set(overlap, (await train({ overlap, lives: once })).log)
+    engineRuns.set(overlap, runs)
+  }
 })
-/** Deaths, each after at most so many calls to the outside (a step makes about fifteen), before a life that lasts. */
-const lives = 4
-const callsAtMost = 16
-const killSeed = Date.now() % 1_000_000
+afterAll(() => rm(dir, { recursive: true }))
 
-describe('T1 a run’s state survives its process dying at any point', () => {
-  let dir: string
-  beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'attune-resume-'))
-  })
-  afterAll(() => rm(dir, { recursive: true }))
-
-  it(`killed at random points and resumed, the weights are those of the uninterrupted run, to the bit (seed ${killSeed})`, async () => {
-    const whole = await trainUntilDone(join(dir, 'whole'), () => Infinity)
-    const random = openRandom(killSeed)
-    const broken = await trainUntilDone(join(dir, 'broken'), fewLives(random))
-    expect(broken.kills).toBe(lives)
-    expect(broken.commits.map((c) => c.receipts.map((r) => r.feedbackId))).toEqual(whole.commits.map((c) => c.receipts.map((r) => r.feedbackId)))
-    // The checkpoint's name is the hash of all that it holds: weights, moments, reward model, batch.
-    expect(broken.commits.map((c) => c.checkpoint)).toEqual(whole.commits.map((c) => c.checkpoint))
-    expect(new Set(whole.commits.map((c) => c.checkpoint)).size).toBe(steps)
-    // V2: a vote is named by one receipt, however often its step was made again.
-    const named = broken.commits.flatMap((c) => c.receipts.map((r) => r.feedbackId))
-    expect(named).toHaveLength(steps * config.live.shownPerStep)
-    expect(new Set(named).size).toBe(named.length)
-  })
-})
-
-function fewLives(random: Random): () => number {
-  let life = 0
-  return () => (life++ < lives ? Math.floor(random.uniform() * callsAtMost) : Infinity)
+/** What may kill one life: a call to the outside, saving included, or a run of the engine. */
+interface Life {
+  fault: Fault
+  onEngineRun?: () => void
+}
+function* forever(): Generator<Life> {
+  yield { fault: () => undefined }
 }
 
-/** Trains to the end, killed after `nextKill()` calls to the outside each time; every attempt starts from the last commit alone. */
-async function trainUntilDone(dir: string, nextKill: () => number) {
-  const store = openCheckpoints(dir)
-  const log: Log = { samples: new Map(), commits: [] }
+/** Trains to the end through all the lives; each starts from the last commit alone. */
+async function train({ overlap, lives }: { overlap: boolean; lives: (log: RunLog) => Generator<Life> }): Promise<{ log: RunLog; kills: number }> {
+  const store = openCheckpoints(await mkdtemp(join(dir, 'run-')))
+  const log = openLog()
   let kills = 0
-  for (;;) {
+  for (const { fault, onEngineRun } of lives(log)) {
     const last = log.commits.at(-1)
-    const run = await openRun({
-      sessionId: 'resume',
-      config,
-      modelDir: 'models/demo',
-      saved: last ? await store.load(last.checkpoint) : null,
-    })
+    const engine = countingRuns(await openOnnx({ threads: 1 }), onEngineRun)
+    let run: Run | undefined
     try {
-      await trainLive(run, mortalWorld(log, nextKill()), async () => store.save(await exportRun(run)))
-      return { ...log, kills }
+      const saved = last ? await store.load(last.checkpoint) : null
+      const opened = await openRun({ sessionId: 'resume', config: tinyRun(overlap), modelDir, saved, engine })
+      run = opened
+      await trainLive(opened, logWorld(log, { fault }), async () => {
+        fault('save', 'before')
+        const hash = await store.save(await exportRun(opened))
+        fault('save', 'after')
+        return hash
+      })
+      return { log, kills }
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error
       kills++
     } finally {
-      await run.close()
+      await (run ?? engine).close()
     }
   }
+  throw new Error(`the run was not over after ${kills} lives`)
 }
 
-type Commit = Omit<StepCommit, 'sessionId'>
-interface Log {
-  samples: Map<string, NewSample & { response: string | null; at: number }>
-  commits: Commit[]
+function countingRuns(engine: Engine, onRun: () => void = () => undefined): Engine {
+  const counting = (program: Program): Program => ({
+    ...program,
+    run(feeds) {
+      onRun()
+      return program.run(feeds)
+    },
+    withStates: (rename) => counting(program.withStates(rename)),
+  })
+  return { ...engine, states: engine.states, compile: async (graph) => counting(await engine.compile(graph)) }
 }
 
-/** The outside, in memory: everybody votes on a sample the moment it is whole, by its letters. Dies after so many calls. */
-function mortalWorld(log: Log, calls: number): World {
-  const abort = new AbortController()
-  let clock = 1_000_000
-  const alive = (): void => {
-    clock += 400
-    if (calls-- <= 0) abort.abort(new Interrupted('taken-away'))
-    abort.signal.throwIfAborted()
-  }
-  const used = (): Map<string, number> => new Map(log.commits.flatMap((c) => c.receipts.map((r) => [r.feedbackId, c.step])))
-  return {
-    signal: abort.signal,
-    now: () => clock,
-    sleep: async () => alive(),
-    phase: alive,
-    async start(sample) {
-      alive()
-      const whole = log.samples.get(sample.id)?.response ?? null
-      if (whole === null) log.samples.set(sample.id, { ...sample, response: null, at: clock })
-      return whole
-    },
-    tokens: alive,
-    async ready(id, response) {
-      alive()
-      const sample = log.samples.get(id)
-      if (sample) sample.response = response
-    },
-    openedAt: async () => clock - 2_000,
-    tally: async (ids) => (alive(), new Map(ids.map((id) => [id, 1]))),
-    closeVoting: async () => alive(),
-    settlesIn: async () => 0,
-    async settledVotes() {
-      alive()
-      const done = used()
-      return [...log.samples.values()]
-        .filter((sample) => sample.response !== null)
-        .sort((a, b) => a.step - b.step || (a.id < b.id ? -1 : 1))
-        .map((sample) => vote(sample.id, sample.prompt, sample.response ?? '', done.get(`vote-${sample.id}`) ?? null))
-    },
-    recorded: async () => (alive(), null),
-    warn: async () => alive(),
-    nextAsk: async () => (alive(), null),
-    failAsk: async () => alive(),
-    async commit(step) {
-      alive()
-      log.commits.push(step)
-    },
-  }
+function expectSame(broken: RunLog, overlap: boolean): void {
+  const expected = whole.get(overlap)
+  // The checkpoint's name is the hash of all that it holds: weights, moments, reward model, batch.
+  expect(broken.commits.map((c) => c.checkpoint)).toEqual(expected?.commits.map((c) => c.checkpoint))
+  expect(broken.commits.map((c) => c.receipts.map((r) => r.feedbackId))).toEqual(expected?.commits.map((c) => c.receipts.map((r) => r.feedbackId)))
+  expect(broken.samples).toEqual(expected?.samples)
+  // V2: a vote is named by one receipt, however often its step was made again.
+  const named = broken.commits.flatMap((c) => c.receipts.map((r) => r.feedbackId))
+  expect(new Set(named).size).toBe(named.length)
 }
 
-function vote(sampleId: string, prompt: string, response: string, usedIn: number | null): SettledVote {
-  const vowels = [...response].filter((c) => 'aeiou'.includes(c)).length / Math.max(1, response.length)
-  return {
-    id: `vote-${sampleId}`,
-    sampleId,
-    origin: 'rollout',
-    raterId: 'rater',
-    prompt,
-    response,
-    rating: 1 + 9 * vowels,
-    categories: [{ name: 'helpfulness', score: 1 + 9 * vowels, weight: 1 }],
-    compassion: vowels,
-    at: 1_000_000,
-    usedIn,
-  }
-}
+describe('T1: a run’s state survives its process dying at any point: the weights are those of the uninterrupted run, to the bit', () => {
+  it('the uninterrupted run learns: every checkpoint is another, and overlap makes other ones', () => {
+    const hashes = [...whole.values()].flatMap((log) => log.commits.map((c) => c.checkpoint))
+    expect(new Set(hashes).size).toBe(6)
+    for (const log of whole.values()) expect([...log.samples.values()].filter((s) => s.origin === 'ask')).toHaveLength(1)
+  })
+
+  it('died at every call of every step to the outside, before and after it took effect', async () => {
+    const died = new Set<string>()
+    /** Each life dies at the first point at which none has died before. */
+    function* lives({ commits }: RunLog): Generator<Life> {
+      for (;;) {
+        yield {
+          fault(call, moment) {
+            const point = `step ${commits.length + 1}: ${moment} ${call}`
+            if (call === 'tokens' || call.startsWith('phase') || died.has(point)) return
+            died.add(point)
+            throw killed()
+          },
+        }
+      }
+    }
+    const { log } = await train({ overlap: true, lives })
+    expectSame(log, true)
+    for (const call of ['before start', 'after ready', 'before tally', 'before nextAsk', 'before settledVotes', 'before save', 'after save', 'before commit']) {
+      expect(died, `no life died ${call}`).toContain(`step 2: ${call}`)
+    }
+  })
+
+  it.each([true, false])(`died in the middle of sampling, scoring or an update (overlap %s, seed ${seed})`, async (overlap) => {
+    const random = openRandom(seed)
+    const runs = engineRuns.get(overlap) ?? 0
+    function* lives(): Generator<Life> {
+      for (let n = 0; n < 5; n++) {
+        // Anywhere in a life that begins anew; less far, that is, in those that go on.
+        let left = Math.floor(random.uniform() * runs * 0.9)
+        const onEngineRun = (): void => {
+          if (left-- === 0) throw killed()
+        }
+        yield { fault: () => undefined, onEngineRun }
+      }
+      yield* forever()
+    }
+    const { log, kills } = await train({ overlap, lives })
+    expect(kills).toBeGreaterThan(0)
+    expectSame(log, overlap)
+  })
+})

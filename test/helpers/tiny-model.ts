@@ -1,0 +1,21 @@
+import { TrainingConfig } from '../../server/protocol.ts'
+import { copyCompanions, writeModel } from '../../trainer/models/directory.ts'
+import { gpt2 } from '../../trainer/models/gpt2.ts'
+import { initialModel } from '../../trainer/models/init.ts'
+
+/** Writes a model that is small enough to be trained dozens of times in a test: the demo's tokenizer and prompts, random weights. */
+export async function writeTinyModel(directory: string): Promise<void> {
+  const sizes = { vocabSize: 1280, context: 128, width: 16, layers: 2, heads: 2, inner: 32, epsilon: 1e-5 }
+  await writeModel(directory, initialModel(gpt2({ ...sizes, bosToken: 0, eosToken: 0, padToken: 0 }), 1))
+  await copyCompanions('models/demo', directory)
+}
+
+/** A run of it: three steps of four answers, of which three are shown. */
+export const tinyRun = (overlap: boolean): TrainingConfig =>
+  TrainingConfig.parse({
+    batchSize: 4,
+    epochs: 3,
+    learningRate: 1e-2,
+    ppoConfig: { miniBatchSize: 2, ppoEpochs: 2 },
+    live: { shownPerStep: 3, votingWindowSeconds: 1, minVotes: 1, maxNewTokens: 6, seed: 5, overlap },
+  })
