@@ -2,7 +2,7 @@
 import { openOnnx } from '../../trainer/engines/onnx.ts'
 import { readModel } from '../../trainer/models/directory.ts'
 import { openPromptTokenizer } from '../../trainer/prompt-tokenizer.ts'
-import { readPrompts } from '../../trainer/prompts.ts'
+import { drawGroups, readPrompts } from '../../trainer/prompts.ts'
 import { categoryHead, COMPASSION, openRewardModel, RATING, type RewardModelConfig } from '../../trainer/reward/model.ts'
 import { rewardsOf } from '../../trainer/reward/reward.ts'
 import type { LearnerConfig } from '../../trainer/rl/config.ts'
@@ -94,7 +94,10 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
   yield { step: 0, heldOut: await evaluate() }
 
   const votes: OfflineVote[] = []
-  const draw = (step: number) => timed(() => answer(prompts.draw((step - 1) * options.rollouts, options.rollouts, seed), step))
+  const draw = (step: number) => {
+    const drawn = drawGroups(prompts, { step, batchSize: options.rollouts, groupSize: config.groupSize, seed })
+    return timed(() => answer(drawn, step))
+  }
   let next = draw(1)
   for (let step = 1; step <= options.steps; step++) {
     const { value: batch, seconds: sample } = await next
