@@ -217,6 +217,16 @@ export const DPOConfig = z.object({
   /** How sure a pair is: as sure as its rewards differ (soft), or wholly (hard). */
   labels: z.enum(['soft', 'hard']).default('soft'),
 })
+/** Low-rank adapters, trained in place of the whole model. */
+export const LoRAConfig = z.object({
+  rank: z.int().min(1).max(1_024).default(16),
+  /** The adapters' output is multiplied by alpha / rank … */
+  alpha: z.number().gt(0).max(4_096).default(32),
+  /** … or, rank-stabilised, by alpha / √rank. */
+  rankStabilised: z.boolean().default(false),
+  /** Ends of the names of the projections that get one, such as `q_proj`; `all-linear` for all of them. */
+  targets: z.array(name).min(1).max(64).default(['all-linear']),
+})
 export const DatasetConfig = z.object({
   type: z.enum(['conversation', 'instruction', 'preference', 'multimodal']).default('conversation'),
   sources: z.array(z.string()).default([]),
@@ -286,6 +296,8 @@ export const TrainingConfig = z.object({
   ppoConfig: PPOConfig.prefault({}),
   grpoConfig: GRPOConfig.prefault({}),
   dpoConfig: DPOConfig.prefault({}),
+  /** Absent or null trains every parameter. */
+  loraConfig: LoRAConfig.nullable().default(null),
   datasetConfig: DatasetConfig.prefault({}),
   distributedConfig: z.record(z.string(), z.unknown()).optional(),
   live: LiveConfig.prefault({}),

@@ -14,6 +14,7 @@ export function learnerConfig(config: TrainingConfig): LearnerConfig {
     scaleRewards: grpoConfig.scaleRewards,
     lossType: grpoConfig.lossType,
     labels: dpoConfig.labels,
+    lora: config.loraConfig,
     learningRate: config.learningRate,
     learningRateSchedule: config.learningRateSchedule,
     warmupSteps: config.warmupSteps,

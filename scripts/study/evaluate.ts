@@ -10,13 +10,13 @@ import { heldOutPrompts, trainPrompts } from '../pretrain/prompts.ts'
 import { rate } from '../pretrain/oracle.ts'
 import type { Checkpoint } from '../../trainer/checkpoint.ts'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
-import { heldParameters } from '../../trainer/models/architecture.ts'
-import { loadWeights, readModel } from '../../trainer/models/directory.ts'
+import { readModel } from '../../trainer/models/directory.ts'
+import type { LoraConfig } from '../../trainer/models/lora.ts'
 import { openPromptTokenizer } from '../../trainer/prompt-tokenizer.ts'
 import { readPrompts } from '../../trainer/prompts.ts'
 import { LEARNER_DEFAULTS } from '../../trainer/rl/defaults.ts'
 import { openLearner } from '../../trainer/rl/learner.ts'
-import { POLICY } from '../../trainer/rl/policy.ts'
+import { heldPolicy, loadPolicy } from '../../trainer/rl/policy.ts'
 import { seedOf } from '../../trainer/rl/random.ts'
 import { mean, standardError } from '../crowd/distribution.ts'
 
@@ -39,7 +39,7 @@ export interface Evaluation {
 
 export interface Evaluator {
   /** The base's own weights, or those of a run's checkpoint. */
-  evaluate: (policy: 'base' | Checkpoint) => Promise<Evaluation>
+  evaluate: (weights: 'base' | Checkpoint) => Promise<Evaluation>
   close: () => Promise<void>
 }
 
@@ -48,6 +48,8 @@ export interface EvaluatorOptions {
   modelDir: string
   temperature: number
   maxNewTokens: number
+  /** The run's adapters, where it trained some. */
+  lora?: LoraConfig | null
   seed: number
   prompts?: number
   answersPerPrompt?: number
@@ -61,13 +63,15 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
   const model = await readModel(modelDir)
   const tokenizer = await openPromptTokenizer(modelDir)
   const engine = await openOnnx()
-  const learner = openLearner({ engine, model, config: { ...LEARNER_DEFAULTS, temperature, maxNewTokens }, seed })
+  const config = { ...LEARNER_DEFAULTS, temperature, maxNewTokens, lora: options.lora ?? null }
+  const learner = openLearner({ engine, model, config, seed })
+  const policy = heldPolicy(model.architecture, { valueHead: false, lora: config.lora })
   const prompts = await newToTheRun(modelDir, seed, count)
   const strange = heldOutPrompts(seed, STRANGE)
   const promptIds = prompts.map(tokenizer.encodePrompt)
 
   const load = ({ tensors }: Checkpoint) => {
-    for (const [name, shape] of heldParameters({ architecture: model.architecture, prefix: POLICY })) {
+    for (const [name, shape] of policy.trained) {
       const tensor = tensors.get(SAVED + name)
       if (!(tensor?.data instanceof Float32Array)) throw new Error(`the checkpoint lacks ${SAVED}${name}`)
       engine.states.set(name, shape, tensor.data)
@@ -81,9 +85,9 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
   }
 
   return {
-    async evaluate(policy) {
-      if (policy === 'base') loadWeights(engine.states, model, POLICY)
-      else load(policy)
+    async evaluate(weights) {
+      if (weights === 'base') loadPolicy(engine.states, model, policy, seed)
+      else load(weights)
       const ratings: ReturnType<typeof rate>[][] = prompts.map(() => [])
       const kls: number[] = []
       for (let round = 0; round < answersPerPrompt; round++) {

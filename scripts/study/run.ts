@@ -62,7 +62,7 @@ export async function studyRun(options: StudyOptions): Promise<StudyRun> {
   const { configuration, modelDir, report, checkpoint, steps } = measured
   const { temperature, maxNewTokens } = configuration.live
   const { answersPerPrompt = 4 } = options
-  const evaluator = await openEvaluator({ modelDir, temperature, maxNewTokens, seed, answersPerPrompt })
+  const evaluator = await openEvaluator({ modelDir, temperature, maxNewTokens, lora: configuration.loraConfig, seed, answersPerPrompt })
   try {
     say(total - 2 * EVALUATING, 'evaluating the base')
     const before = await evaluator.evaluate('base')

@@ -100,6 +100,73 @@ describe.each(Object.values(algorithms))('$algorithm on a toy problem', (by) => 
   })
 })
 
+describe('a learner with adapters', () => {
+  const lora = { rank: 4, alpha: 8, targets: ['all-linear'], rankStabilised: false }
+  const byLora = { ...config, lora, learningRate: 1e-2 }
+  // A new model's weights are so small that no adapter makes one token likely.
+  const { weights } = initialModel(model, 1)
+  for (const name of model.parameters.keys()) {
+    const { shape, data } = weights.get(name) ?? { shape: [], data: [] }
+    if (shape.length === 2) data.forEach((x, i) => (data[i] = 4 * x))
+  }
+  /** The share of a response's tokens that are from the first half of the vocabulary. */
+  const lowShare = ({ responseIds }: Rollout): number => responseIds.filter((id) => id < 16).length / responseIds.length
+  const openBy = (over: Partial<LearnerConfig> = {}) => openLearner({ engine, model: { architecture: model, weights }, config: { ...byLora, ...over }, seed: 3 })
+
+  it('learns by them alone: the base is held once, and a checkpoint holds no part of it', async () => {
+    const learner = openBy()
+    const base = engine.states.names('reference/')
+    expect(engine.states.names('policy/').every((name) => /lora_[AB]|value/.test(name))).toBe(true)
+    const before = await Promise.all(base.map((name) => engine.states.get(name)))
+    const curve: number[] = []
+    for (let step = 0; step < 12; step++) {
+      const batch = await rollouts(learner, step)
+      curve.push(mean(batch.map(lowShare)))
+      await learner.update(batch, batch.map((r) => 10 * lowShare(r)))
+    }
+    expect(curve[0]).toBeLessThan(0.6)
+    expect(curve[11]).toBeGreaterThan(0.75)
+    for (const [i, name] of base.entries()) expect(await engine.states.get(name), name).toEqual(before[i])
+    const { arrays } = await learner.exportState()
+    expect([...arrays.keys()].every((name) => /lora_[AB]|value/.test(name))).toBe(true)
+    const held = [...arrays.values()].reduce((sum, { length }) => sum + length, 0)
+    expect(held).toBeLessThan(0.7 * [...model.parameters.values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0))
+    await learner.close()
+  }, 30_000)
+
+  it('starts at the reference and gives merged weights away, which answer as it does', async () => {
+    const learner = openBy()
+    const batch = await rollouts(learner, 0)
+    const { metrics } = await learner.update(batch, batch.map((r) => 10 * lowShare(r)))
+    expect(Math.abs(metrics['objective/kl'])).toBeLessThan(1e-3)
+    const moved = await rollouts(learner, 1)
+    const trained = await learner.policyWeights()
+    await learner.close()
+    const merged = openLearner({ engine, model: { architecture: model, weights: trained }, config, seed: 3 })
+    const same = await rollouts(merged, 1)
+    moved.forEach((rollout, i) => expect(same[i].responseIds).toEqual(rollout.responseIds))
+    await merged.close()
+  })
+
+  it('goes on from an exported state as if it had never stopped', async () => {
+    const through = openBy()
+    const batches: Rollout[][] = []
+    let saved: LearnerState | undefined
+    for (let step = 0; step < 3; step++) {
+      batches[step] = await rollouts(through, step)
+      await through.update(batches[step], batches[step].map(lowShare))
+      if (step === 0) saved = await through.exportState()
+    }
+    const whole = await through.exportState()
+    await through.close()
+    const resumed = openBy()
+    if (saved) resumed.importState(saved)
+    for (const step of [1, 2]) await resumed.update(await rollouts(resumed, step), batches[step].map(lowShare))
+    expectSame(await resumed.exportState(), whole)
+    await resumed.close()
+  })
+})
+
 describe('the learner', () => {
   it('starts at the reference: KL 0, values 0, ratio 1', async () => {
     const learner = open({ ppoEpochs: 1, miniBatchSize: 32 })

@@ -3,7 +3,7 @@
  * built from this alone (forward.ts, decoding.ts), so a further family is one more file beside
  * gpt2.ts and llama.ts.
  */
-import { linear, type Graph, type Shape, type Tensor } from '../graph/index.ts'
+import { add, linear, matmul, type Graph, type Shape, type Tensor } from '../graph/index.ts'
 
 /** A decoder-only transformer of given sizes. B sequences of T tokens, C wide; H query heads, K key and value heads of depth D; V tokens. */
 export interface Architecture {
@@ -44,7 +44,19 @@ export type Attention = (layer: number, q: Tensor, k: Tensor, v: Tensor) => Tens
 export interface HeldModel {
   readonly architecture: Architecture
   readonly prefix?: string
+  /** Adapters on top of these parameters (lora.ts). */
+  readonly adapters?: Adapters
 }
+
+/** Low-rank terms that are added to projections: `scale · x Aᵀ Bᵀ`. */
+export interface Adapters {
+  readonly scale: number
+  /** By the projection's name. */
+  readonly pairs: ReadonlyMap<string, AdapterPair>
+}
+
+/** The states of one adapter: A [rank, in] and B [out, rank]. */
+export interface AdapterPair { readonly a: { name: string; shape: Shape }; readonly b: { name: string; shape: Shape } }
 
 /** The parameters of one model as tensors of one graph. */
 export interface Parameters {
@@ -57,7 +69,7 @@ export interface Parameters {
   project(x: Tensor, name: string): Tensor
 }
 
-export function parametersOf(graph: Graph, { architecture, prefix = '' }: HeldModel): Parameters {
+export function parametersOf(graph: Graph, { architecture, prefix = '', adapters }: HeldModel): Parameters {
   const { parameters, projections } = architecture
   const tensor = (name: string): Tensor => {
     const shape = parameters.get(name)
@@ -68,9 +80,19 @@ export function parametersOf(graph: Graph, { architecture, prefix = '' }: HeldMo
     tensor,
     project(x, name) {
       const bias = parameters.has(`${name}.bias`) ? tensor(`${name}.bias`) : null
-      return linear(x, tensor(`${name}.weight`), bias, { transposed: projections === 'out-in' })
+      const projected = linear(x, tensor(`${name}.weight`), bias, { transposed: projections === 'out-in' })
+      const pair = adapters?.pairs.get(name)
+      if (!adapters || !pair) return projected
+      const low = matmul(x, graph.state(pair.a.name, pair.a.shape), { transposeB: true }) // [..., in] -> [..., rank]
+      return add(projected, matmul(low, graph.state(pair.b.name, pair.b.shape), { transposeB: true, alpha: adapters.scale }))
     },
   }
+}
+
+/** Names and shapes of the states that training changes: the adapters' where there are any, else the model's own, in a fixed order. */
+export function trainedParameters(model: HeldModel): Map<string, Shape> {
+  if (!model.adapters) return heldParameters(model)
+  return new Map([...model.adapters.pairs.values()].flatMap(({ a, b }) => [a, b].map(({ name, shape }): [string, Shape] => [name, shape])))
 }
 
 /** Names and shapes of the states that hold a model's parameters, in their fixed order. */

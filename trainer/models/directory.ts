@@ -5,6 +5,7 @@ import type { Engine, StateStore } from '../engines/engine.ts'
 import type { Architecture, HeldModel } from './architecture.ts'
 import { formatConfig, parseConfig } from './config.ts'
 import { readGeneration } from './generation.ts'
+import { mergedWeight } from './lora.ts'
 import { writeSafetensors } from './safetensors-file.ts'
 import { writeAtomically } from './safetensors.ts'
 import { openWeights, type Weights, type WeightFiles, type WeightTensor } from './weights.ts'
@@ -24,9 +25,9 @@ export async function writeModel(directory: string, { architecture, weights }: M
   await writeWeights(directory, architecture, name => weightOf(weights, name).data, dtype)
 }
 
-/** The same of the weights that an engine holds, one at a time. */
-export async function writeHeldModel(directory: string, engine: Engine, { architecture, prefix = '' }: HeldModel): Promise<void> {
-  await writeWeights(directory, architecture, name => engine.states.get(prefix + name), 'F32')
+/** The same of the weights that an engine holds, one at a time, adapters merged into them. */
+export async function writeHeldModel(directory: string, engine: Engine, model: HeldModel): Promise<void> {
+  await writeWeights(directory, model.architecture, name => mergedWeight(engine.states, model, name), 'F32')
 }
 
 /** Copies what a directory holds beside weights and configuration: tokenizer, generation settings, prompts, licence. */
@@ -42,10 +43,11 @@ export function loadWeights(states: StateStore, { architecture, weights }: Model
   for (const [name, shape] of architecture.parameters) states.set(prefix + name, shape, weightOf(weights, name).data)
 }
 
-/** A copy of the weights that an engine holds. */
-export async function saveWeights(engine: Engine, { architecture, prefix = '' }: HeldModel): Promise<Model> {
+/** A copy of the weights that an engine holds, adapters merged into them. */
+export async function saveWeights(engine: Engine, model: HeldModel): Promise<Model> {
+  const { architecture } = model
   const weights = new Map<string, WeightTensor>()
-  for (const [name, shape] of architecture.parameters) weights.set(name, { shape, data: await engine.states.get(prefix + name) })
+  for (const [name, shape] of architecture.parameters) weights.set(name, { shape, data: await mergedWeight(engine.states, model, name) })
   return { architecture, weights }
 }
 

@@ -1,7 +1,7 @@
 /** Language-model training: next-token cross entropy, clipping and AdamW as one compiled graph. */
 import { adamW, adamWInputs, div, Graph, gradients, maximum, momentNames, mul, neg, cast, reduceSum, slice, type AdamWOptions, type Tensor } from '../graph/index.ts'
 import type { Engine } from '../engines/engine.ts'
-import { heldParameters, type HeldModel } from './architecture.ts'
+import { trainedParameters, type HeldModel } from './architecture.ts'
 import { hiddenStates, nextLogProbs, tokenFeeds, tokenInputs, type Tokens } from './forward.ts'
 
 /** Rows of `length` tokens: ids and mask [B · T]; a masked token is neither seen nor learnt. */
@@ -35,7 +35,7 @@ export async function openFit(engine: Engine, { model, batch, length, optimizer,
   const graph = new Graph()
   const tokens = tokenInputs(graph, batch, length)
   const loss = languageModelLoss(graph, model, tokens)
-  const names = [...heldParameters(model)]
+  const names = [...trainedParameters(model)]
   const parameters = names.map(([name, shape]) => graph.state(name, shape))
   const slopes = gradients(loss, parameters)
   const descents = names.flatMap(([name], i) => slopes.slice(i, i + 1).map(gradient => ({ name, gradient })))

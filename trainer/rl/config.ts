@@ -1,4 +1,5 @@
 import type { AdamWOptions } from '../graph/index.ts'
+import type { LoraConfig } from '../models/lora.ts'
 import type { DpoBatchConfig, PreferenceLabels } from './dpo.ts'
 import type { GrpoBatchConfig, GrpoLossConfig, GrpoLossType, RewardScale } from './grpo.ts'
 import type { KlControl } from './kl.ts'
@@ -17,6 +18,8 @@ export interface LearnerConfig {
   lossType: GrpoLossType
   /** DPO: how sure a pair is. */
   labels: PreferenceLabels
+  /** Adapters to train in place of the whole model; null trains the model. */
+  lora: LoraConfig | null
   /** Divides the logits when sampling and wherever a log-probability is taken. Above 0. */
   temperature: number
   /** Longest response, tokens. */

@@ -12,6 +12,7 @@ export const LEARNER_DEFAULTS: LearnerConfig = {
   scaleRewards: 'batch',
   lossType: 'dapo',
   labels: 'soft',
+  lora: null,
   // The demo model reads 93 % whole and on topic at 0.7, 82 % at 1.
   temperature: 0.7,
   maxNewTokens: 64,

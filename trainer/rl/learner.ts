@@ -78,15 +78,16 @@ export interface Learner {
   /** All that a later `importState` on a learner of the same model, configuration and seed goes on from. */
   exportState(): Promise<LearnerState>
   importState(state: LearnerState): void
-  /** The trained language model by Hugging Face names, without the value head. */
+  /** The trained language model by Hugging Face names, adapters merged into it, without the value head. */
   policyWeights(): Promise<Weights>
   close(): Promise<void>
 }
 
 export function openLearner({ engine, model, config, seed, pause = immediate }: LearnerDeps): Learner {
   const algorithm = algorithmOf(config)
-  const policy = heldPolicy(model.architecture, algorithm.valueHead)
-  loadPolicy(engine.states, model, policy)
+  const { architecture } = model
+  const policy = heldPolicy(architecture, { valueHead: algorithm.valueHead, lora: config.lora })
+  loadPolicy(engine.states, model, policy, seed)
   const sampler = openSampler(engine, policy.model)
   const rows = exactDiv(config.miniBatchSize, config.gradientAccumulationSteps, 'miniBatchSize by gradientAccumulationSteps')
   const inspector = openInspector(engine, policy, config.temperature, rows, pause)
@@ -95,7 +96,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
   let klCoefficient = config.klCoefficient
 
   return {
-    context: model.architecture.context,
+    context: architecture.context,
     get version() {
       return version
     },
@@ -109,7 +110,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
         seeds: options.seeds,
         maxNewTokens: options.maxNewTokens ?? config.maxNewTokens,
         temperature: options.temperature ?? config.temperature,
-        stopTokens: model.architecture.eosTokens,
+        stopTokens: architecture.eosTokens,
         onToken: options.onToken,
         signal: options.signal,
       })

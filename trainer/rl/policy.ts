@@ -1,9 +1,10 @@
 /** The policy and its value head as graph operations over a laid-out batch. */
 import type { StateStore } from '../engines/engine.ts'
 import { add, div, entropy, gather, matmul, momentNames, mul, reshape, tokenLogProbs, type Graph, type Shape, type Tensor } from '../graph/index.ts'
-import { heldParameters, type Architecture, type HeldModel } from '../models/architecture.ts'
+import { heldParameters, trainedParameters, type Architecture, type HeldModel } from '../models/architecture.ts'
 import { loadWeights, type Model } from '../models/directory.ts'
 import { finalNorm, nextLogits, residualStream, tokenFeeds, tokenInputs } from '../models/forward.ts'
+import { adaptersOf, initialiseAdapters, type LoraConfig } from '../models/lora.ts'
 import type { BatchLayout, BatchShape } from './layout.ts'
 
 /** Prefixes of the engine's states. */
@@ -21,6 +22,7 @@ const VALUE_SCALE = 30
 
 /** The policy and what it is compared with, as an engine holds them. */
 export interface HeldPolicy {
+  /** The whole model, or adapters on the reference's parameters. */
   readonly model: HeldModel
   /** The policy as it was before the run; never changes. */
   readonly reference: HeldModel
@@ -29,21 +31,19 @@ export interface HeldPolicy {
   readonly trained: ReadonlyMap<string, Shape>
 }
 
-export function heldPolicy(architecture: Architecture, valueHead: boolean): HeldPolicy {
-  const model = { architecture, prefix: POLICY }
-  return {
-    model,
-    reference: { architecture, prefix: REFERENCE },
-    valueHead,
-    trained: new Map([...heldParameters(model), ...(valueHead ? valueParameters(architecture) : [])]),
-  }
+/** What a policy of this kind is held as. With `lora` the base's parameters are held once, for policy and reference both. */
+export function heldPolicy(architecture: Architecture, { valueHead, lora }: { valueHead: boolean; lora: LoraConfig | null }): HeldPolicy {
+  const reference = { architecture, prefix: REFERENCE }
+  const model = lora ? { ...reference, adapters: adaptersOf(architecture, lora, POLICY) } : { architecture, prefix: POLICY }
+  return { model, reference, valueHead, trained: new Map([...trainedParameters(model), ...(valueHead ? valueParameters(architecture) : [])]) }
 }
 
-/** Sets every state of a policy at the beginning of a run; moments are 0. */
-export function loadPolicy(states: StateStore, model: Model, { trained, valueHead }: HeldPolicy): void {
-  loadWeights(states, model, POLICY)
-  loadWeights(states, model, REFERENCE)
-  if (valueHead) for (const [name, shape] of valueParameters(model.architecture)) states.zero(name, shape)
+/** Sets every state of a policy at the beginning of a run; moments are 0. `seed` is the adapters'. */
+export function loadPolicy(states: StateStore, base: Model, { model, trained, valueHead }: HeldPolicy, seed: number): void {
+  loadWeights(states, base, REFERENCE)
+  if (model.adapters) initialiseAdapters(states, model.adapters, seed)
+  else loadWeights(states, base, POLICY)
+  if (valueHead) for (const [name, shape] of valueParameters(base.architecture)) states.zero(name, shape)
   for (const [name, shape] of momentStates(trained)) states.zero(name, shape)
 }
 
