@@ -141,7 +141,7 @@ describe('sampling', () => {
   test.each([
     ['no prompts', { prompts: [], seeds: [] }, 'no prompts'],
     ['an empty prompt', { prompts: [[]], seeds: [1] }, 'prompt 0 has 0 tokens'],
-    ['a prompt that fills the context', { prompts: [new Int32Array(64)], seeds: [1] }, 'prompt 0 has 64 tokens; the model takes 1 to 63'],
+    ['a prompt that fills the context', { prompts: [new Int32Array(64)], seeds: [1] }, 'prompt 0 has 64 tokens, which leaves'],
     ['a token beyond the vocabulary', { prompts: [[199]], seeds: [1] }, 'prompt 0 holds 199, which is no token of 199'],
     ['a seed too few', { seeds: [1] }, '4 prompts and 1 seeds'],
     ['a negative temperature', { temperature: -1 }, 'temperature is -1'],

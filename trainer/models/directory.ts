@@ -1,6 +1,6 @@
 /** A model as a Hugging Face directory: `config.json`, safetensors, and the files beside them. */
 import { cp, mkdir, readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Engine, StateStore } from '../engines/engine.ts'
 import type { Architecture, HeldModel } from './architecture.ts'
 import { formatConfig, parseConfig } from './config.ts'
@@ -32,6 +32,7 @@ export async function writeHeldModel(directory: string, engine: Engine, model: H
 
 /** Copies what a directory holds beside weights and configuration: tokenizer, generation settings, prompts, licence. */
 export async function copyCompanions(from: string, to: string): Promise<void> {
+  if (resolve(from) === resolve(to)) return
   await mkdir(to, { recursive: true })
   for (const { name } of (await readdir(from, { withFileTypes: true })).filter(entry => entry.isFile())) {
     if (!/^config\.json$|\.safetensors(\.index\.json)?$|\.(bin|pt|pth|ckpt|pkl|tmp)$/.test(name)) await cp(join(from, name), join(to, name))

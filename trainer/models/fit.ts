@@ -6,6 +6,18 @@ import { hiddenStates, nextLogProbs, tokenFeeds, tokenInputs, type Tokens } from
 
 /** Rows of `length` tokens: ids and mask [B · T]; a masked token is neither seen nor learnt. */
 export interface Rows { ids: Int32Array; mask: Int32Array }
+/** Rows of differing lengths as one batch, padded on the right. */
+export function padRows(rows: readonly (readonly number[])[]): Rows & { batch: number; length: number } {
+  const length = Math.max(...rows.map(row => row.length))
+  const ids = new Int32Array(rows.length * length)
+  const mask = new Int32Array(rows.length * length)
+  rows.forEach((row, i) => {
+    ids.set(row, i * length)
+    mask.fill(1, i * length, i * length + row.length)
+  })
+  return { ids, mask, batch: rows.length, length }
+}
+
 /** Mean cross entropy (nats a token) before the update, and the gradients' norm before clipping. */
 export interface FitStep { loss: number; gradientNorm: number }
 

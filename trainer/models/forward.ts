@@ -1,6 +1,6 @@
 /** A whole forward pass over rows of tokens, for training and for looking at what a model says. */
 import { div, exactDiv, slice, tokenLogProbs, type Graph, type Tensor } from '../graph/index.ts'
-import { parametersOf, type HeldModel } from './architecture.ts'
+import { parametersOf, type Architecture, type HeldModel } from './architecture.ts'
 import { attend, biasByWindow, maskedBias } from './attention.ts'
 
 /** What a forward pass reads: ids, positions and mask are int32 [B, T]; mask 1 marks a real token. */
@@ -23,6 +23,13 @@ export function tokenFeeds(ids: Int32Array, mask: Int32Array, length: number): {
     positions[i] = Math.max(0, count - 1)
   }
   return { ids, positions, mask }
+}
+
+/** Throws, naming `what`, where a sequence is empty, too long, or holds something that is no token of the model. */
+export function checkIds({ context, vocabSize }: Architecture, ids: ArrayLike<number>, what: string): void {
+  if (ids.length < 1 || ids.length > context) throw new Error(`${what} has ${ids.length} tokens; the model takes 1 to ${context}`)
+  const bad = Array.from(ids).find(id => !Number.isInteger(id) || id < 0 || id >= vocabSize)
+  if (bad !== undefined) throw new Error(`${what} holds ${bad}, which is no token of ${vocabSize}`)
 }
 
 /** The residual stream after the last block, before the final norm: [B, T, C]. */

@@ -15,6 +15,7 @@ import type { Engine, Program } from '../engines/engine.ts'
 import { drawToken, greedyToken } from './choose.ts'
 import type { Architecture, HeldModel } from './architecture.ts'
 import { cacheStates, decodeGraph, prefillGraph, type DecodingShape } from './decoding.ts'
+import { checkIds } from './forward.ts'
 import { uniformAt } from './random.ts'
 
 export interface SamplingRequest {
@@ -146,15 +147,15 @@ function openRow({ prompts, seeds, temperature, topK = 0, topP = 1, stopTokens, 
   }
 }
 
-function shapeOf({ prompts, seeds, maxNewTokens, temperature }: SamplingRequest, { context, vocabSize }: Architecture): DecodingShape {
+function shapeOf({ prompts, seeds, maxNewTokens, temperature }: SamplingRequest, architecture: Architecture): DecodingShape {
+  const { context } = architecture
   if (prompts.length === 0) throw new Error('sample: no prompts')
   if (seeds.length !== prompts.length) throw new Error(`sample: ${prompts.length} prompts and ${seeds.length} seeds`)
   if (!Number.isInteger(maxNewTokens) || maxNewTokens < 1) throw new Error(`sample: maxNewTokens is ${maxNewTokens}`)
   if (!(temperature >= 0 && temperature < Infinity)) throw new Error(`sample: temperature is ${temperature}`)
   prompts.forEach((prompt, i) => {
-    if (prompt.length < 1 || prompt.length >= context) throw new Error(`sample: prompt ${i} has ${prompt.length} tokens; the model takes 1 to ${context - 1}`)
-    const bad = Array.from(prompt).find(token => !Number.isInteger(token) || token < 0 || token >= vocabSize)
-    if (bad !== undefined) throw new Error(`sample: prompt ${i} holds ${bad}, which is no token of ${vocabSize}`)
+    checkIds(architecture, prompt, `sample: prompt ${i}`)
+    if (prompt.length === context) throw new Error(`sample: prompt ${i} has ${context} tokens, which leaves the model's context of ${context} no room for more`)
   })
   const longest = Math.max(...prompts.map(prompt => prompt.length))
   const round = (size: number): number => Math.min(context, Math.ceil(size / granularity) * granularity)
