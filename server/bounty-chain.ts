@@ -1,4 +1,4 @@
-import { type Address, type Hex, parseAbi, zeroAddress } from 'viem'
+import { type Address, BaseError, type Hex, HttpRequestError, parseAbi, TimeoutError, zeroAddress } from 'viem'
 import { distributorAbi } from '../contracts/abi.ts'
 import { named, openClient } from '../contracts/chain.ts'
 
@@ -22,7 +22,8 @@ export interface BountyChain {
   /** Null where it is unknown: a reorganisation may have taken its funding back. */
   bounty: (id: Hex) => Promise<BountyState | null>
   claimed: (id: Hex, account: Address) => Promise<bigint>
-  token: (token: Address) => Promise<TokenFacts>
+  /** Null where there is no token at the address. */
+  token: (token: Address) => Promise<TokenFacts | null>
 }
 
 export interface FundedBounty {
@@ -72,16 +73,26 @@ export function openBountyChain({ rpcUrl, chainId, distributor, coin, timeoutMs 
         : named(async () => {
             const facts = { address: token, abi: tokenFacts } as const
             const [symbol, decimals] = await Promise.all([
-              client.readContract({ ...facts, functionName: 'symbol' }),
-              client.readContract({ ...facts, functionName: 'decimals' }),
+              orNull(client.readContract({ ...facts, functionName: 'symbol' })),
+              orNull(client.readContract({ ...facts, functionName: 'decimals' })),
             ])
-            return { symbol: printable(symbol), decimals }
+            return decimals === null ? null : { symbol: printable(symbol ?? ''), decimals }
           }),
   }
 }
 
 const tokenFacts = parseAbi(['function symbol() view returns (string)', 'function decimals() view returns (uint8)'])
 const lower = (address: Address) => address.toLowerCase() as Address
+
+/** What a contract answers; null where it has no such function, or there is no contract. */
+async function orNull<T>(read: Promise<T>): Promise<T | null> {
+  try {
+    return await read
+  } catch (error) {
+    if (error instanceof BaseError && error.walk((cause) => cause instanceof HttpRequestError || cause instanceof TimeoutError) === null) return null
+    throw error
+  }
+}
 
 /** Anybody can make a token: its symbol is shown as short, visible text. */
 export const printable = (symbol: string): string => symbol.replace(/[^\x21-\x7e]/g, '').slice(0, 16) || 'token'

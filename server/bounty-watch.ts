@@ -10,6 +10,9 @@ const BLOCKS = 2_000n
 /** Blocks that are read again each time: a reorganisation may have changed them. */
 const AGAIN = 64n
 
+/** A token that does not say how it counts is shown in its smallest unit. */
+const NAMELESS = { symbol: 'token', decimals: 0 }
+
 /**
  * Keeps the bounties in Postgres as the chain has them, and tells the rooms of what has changed.
  * Every server does: writing the same twice changes nothing. While the chain is away it only
@@ -73,7 +76,7 @@ export function createBountyWatch(core: Core, chain: BountyChain, fromBlock: big
     const state = await chain.bounty(funded.id)
     // The distributor may serve other installations' sessions as well.
     if (sessionId === undefined || state === null) return
-    await saveBounty(core.pool, chain, { ...funded, ...(await chain.token(funded.token)), ...state, sessionId })
+    await saveBounty(core.pool, chain, { ...funded, ...((await chain.token(funded.token)) ?? NAMELESS), ...state, sessionId })
   }
 
   async function refresh(row: BountyRow): Promise<void> {

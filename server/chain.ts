@@ -2,13 +2,12 @@ import type { Address } from 'viem'
 import { z } from 'zod'
 import { openLedger } from '../contracts/chain.ts'
 import { LedgerError } from '../contracts/errors.ts'
-import { NETWORKS } from '../contracts/networks.ts'
+import { NETWORKS, type Network } from '../contracts/networks.ts'
 import { contributionLeaf } from '../contracts/leaf.ts'
 import { openBountyChain } from './bounty-chain.ts'
 import { relayQuestion } from './chain-relay.ts'
 import type { Config } from './config.ts'
 import type { ChainReader } from './core.ts'
-import { AttuneError } from './errors.ts'
 
 /** Reads the configured ledger; null where none is configured. */
 export function openChainReader({ networkId, rpcUrl, contractAddress, distributorAddress }: Config['blockchain']): ChainReader | null {
@@ -24,13 +23,14 @@ export function openChainReader({ networkId, rpcUrl, contractAddress, distributo
       chainId: networkId,
       name: network?.title ?? `Chain ${networkId}`,
       coin,
+      rpcUrl: publicNode(network),
       explorer: network?.explorer || null,
       ledger: contractAddress.toLowerCase(),
       distributor,
     },
     bounties: distributor === null ? null : openBountyChain({ rpcUrl, chainId: networkId, distributor, coin }),
     check: () => ledger.check(),
-    epochStatus: (epochId) => answered(ledger.status(epochId)),
+    epochStatus: (epochId) => ledger.status(epochId),
     relay: (question) => relayQuestion(rpcUrl, distributor === null ? [contractAddress] : [contractAddress, distributor], question),
     async verify(given) {
       const parsed = Proof.safeParse(given)
@@ -38,7 +38,7 @@ export function openChainReader({ networkId, rpcUrl, contractAddress, distributo
       const { leaf, leafFields, proof } = parsed.data
       if (contributionLeaf(leafFields) !== leaf) return { valid: false, reason: 'the leaf is not the hash of its fields' }
       try {
-        const valid = await answered(ledger.verify(leafFields, proof))
+        const valid = await ledger.verify(leafFields, proof)
         return valid ? { valid } : { valid, reason: 'the ledger has no such contribution' }
       } catch (error) {
         if (!(error instanceof LedgerError) || error.code !== 'reverted') throw error
@@ -48,15 +48,8 @@ export function openChainReader({ networkId, rpcUrl, contractAddress, distributo
   }
 }
 
-/** A chain that is away is `unavailable` to a caller; what the ledger refuses stays a LedgerError. */
-async function answered<T>(question: Promise<T>): Promise<T> {
-  try {
-    return await question
-  } catch (error) {
-    if (!(error instanceof LedgerError) || error.code === 'reverted') throw error
-    throw new AttuneError('unavailable', 'the chain does not answer; try again', { retryAfter: 10, cause: error })
-  }
-}
+/** A node that everybody may ask: the configured one may hold a key in its URL. */
+const publicNode = (network: Network | undefined): string | null => (network === undefined || network.name === 'private' ? null : network.rpcUrl)
 
 const hash = z.templateLiteral(['0x', z.string().regex(/^[0-9a-f]{64}$/)])
 const uint = z.string().regex(/^(0|[1-9][0-9]{0,77})$/).refine((digits) => BigInt(digits) < 2n ** 256n)

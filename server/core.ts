@@ -33,7 +33,7 @@ export interface ChainReader {
   bounties: BountyChain | null
   /** Checks a proof against the ledger's own storage, never against the caller's word. */
   verify: (proof: MerkleProof) => Promise<{ valid: boolean; reason?: string }>
-  /** Where the ledger has an epoch. @throws AttuneError unavailable */
+  /** Where the ledger has an epoch. @throws LedgerError unreachable */
   epochStatus: (epochId: number) => Promise<EpochStatus>
   /** For the health check and the status page; rejects where the chain does not answer. */
   check: () => Promise<void>

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { z } from 'zod'
+import { LedgerError } from '../contracts/errors.ts'
 import { limits, type ErrorCode } from './protocol.ts'
 
 /** The one error that reaches a caller: a code of the protocol, and a sentence that says what to do. */
@@ -41,6 +42,9 @@ export function toAttuneError(error: unknown): AttuneError {
   }
   if (error instanceof pg.DatabaseError && TEXT_REFUSED.has(error.code ?? '')) {
     return new AttuneError('invalid', 'a text holds a character that cannot be stored', { cause: error })
+  }
+  if (error instanceof LedgerError && error.code === 'unreachable') {
+    return new AttuneError('unavailable', 'the chain does not answer; try again', { retryAfter: 10, cause: error })
   }
   if (isAway(error)) return new AttuneError('unavailable', 'the database is away; try again', { retryAfter: 2, cause: error })
   if (isRedisAway(error)) return new AttuneError('unavailable', 'a part of the system is away; try again', { retryAfter: 2, cause: error })

@@ -68,6 +68,8 @@ export const ChainFacts = z.object({
   name: z.string(),
   /** The chain's own coin. */
   coin: z.object({ symbol: z.string(), decimals: z.int() }),
+  /** Where a wallet may ask; null where it has to know for itself. */
+  rpcUrl: z.string().nullable(),
   /** Of transactions and addresses; null without one. */
   explorer: z.string().nullable(),
   ledger: Address,

@@ -15,7 +15,7 @@ export const forbidden: (IForbiddenRuleType & { name: string })[] = [
     name: 'client-imports-only-protocol-from-server',
     severity: 'error',
     from: { path: '^client/' },
-    to: { path: '^(server|trainer|contracts|scripts|test)/', pathNot: '^(server/protocol(-rewards)?|contracts/leaf)\\.ts$' },
+    to: { path: '^(server|trainer|contracts|scripts|test)/', pathNot: '^(server/protocol(-rewards)?|contracts/(leaf|abi))\\.ts$' },
   },
   {
     name: 'trainer-imports-no-web-server',

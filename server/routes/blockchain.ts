@@ -6,7 +6,7 @@ import { manifestOf } from '../db/contributions.ts'
 import { AttuneError } from '../errors.ts'
 import { demandOwner } from '../permissions.ts'
 import { ChainFacts } from '../protocol-rewards.ts'
-import { limits, ProofOfContribute, Uuid, VerifyContribution } from '../protocol.ts'
+import { Address, limits, ProofOfContribute, Uuid, VerifyContribution } from '../protocol.ts'
 
 const params = z.object({ userId: Uuid })
 const noChain = () => new AttuneError('unavailable', 'this installation has no chain: set BLOCKCHAIN_RPC_URL, BLOCKCHAIN_NETWORK_ID and CONTRACT_ADDRESS')
@@ -40,6 +40,19 @@ export const blockchainRoutes = [
     handle({ core }) {
       if (core.chain === null) throw noChain()
       return core.chain.facts
+    },
+  }),
+  route('get', '/api/blockchain/tokens/:address', {
+    access: 'read',
+    summary: 'What a token calls itself, and its decimals',
+    params: z.object({ address: Address }),
+    answer: z.object({ symbol: z.string(), decimals: z.int() }),
+    cost: 3,
+    async handle({ core, params: { address } }) {
+      if (core.chain?.bounties == null) throw noChain()
+      const token = await core.chain.bounties.token(address as `0x${string}`)
+      if (token === null) throw new AttuneError('invalid', `there is no token at ${address} on this chain`, { path: 'address' })
+      return token
     },
   }),
   route('post', '/api/blockchain/verify-contribution', {

@@ -120,6 +120,15 @@ test('while the chain is away the bounties stay as they were last seen, and a se
   expect((await call(server, 'GET', '/api/bounties/nowhere', { token: ann.token })).status).toBe(404)
 })
 
+test('a token says what it is called; what is none is refused, and so is everything where the chain is away', async () => {
+  const look = (address: string) => call(server, 'GET', `/api/blockchain/tokens/${address}`, { token: ann.token })
+  expect((await look(deployed.token)).body).toMatchObject({ data: { symbol: 'ATTUNE', decimals: 18 } })
+  expect((await look(zeroAddress)).body).toMatchObject({ data: { symbol: 'ETH', decimals: 18 } })
+  for (const none of [ADMIN.address, deployed.ledger]) expect(await look(none)).toMatchObject({ status: 400, body: { path: 'address' } })
+  const lonely = await world.server({ BLOCKCHAIN_RPC_URL: 'http://127.0.0.1:9', BLOCKCHAIN_NETWORK_ID: '1', CONTRACT_ADDRESS: deployed.ledger, DISTRIBUTOR_ADDRESS: deployed.distributor })
+  expect((await call(lonely, 'GET', `/api/blockchain/tokens/${deployed.token}`, { token: ann.token })).status).toBe(503)
+})
+
 test('a pot pays for whole votes', () => {
   const row = { id: '0x', sessionId: 'demo', sponsor: '0x', token: '0x', symbol: 'ETH', decimals: 18, funded: 1_000n, pot: 299n, perCredit: 1n, closedAt: null } as const
   expect(toBounty(row, 0n).state).toBe('paying')

@@ -1,0 +1,56 @@
+/** What a wallet is asked to send: calls of Attune's contracts. Pure. */
+import { AbiErrorSignatureNotFoundError, decodeErrorResult, encodeFunctionData, zeroAddress, type Address, type Hex } from 'viem'
+import { distributorAbi, ledgerAbi, tokenAbi } from '../../contracts/abi.ts'
+import { sessionKey } from '../../contracts/leaf.ts'
+
+/** Amounts in wei. */
+export interface Call {
+  to: Address
+  data: Hex
+  value: bigint
+}
+
+export const isCoin = (token: string): boolean => token === zeroAddress
+
+export const fund = (distributor: Address, { sessionId, token, amount, perCredit }: { sessionId: string; token: Address; amount: bigint; perCredit: bigint }): Call => ({
+  to: distributor,
+  data: encodeFunctionData({ abi: distributorAbi, functionName: 'fund', args: [sessionKey(sessionId), token, amount, perCredit] }),
+  value: isCoin(token) ? amount : 0n,
+})
+
+/** Lets the distributor take this much of the sender's tokens. */
+export const approve = (token: Address, distributor: Address, amount: bigint): Call =>
+  of(token, encodeFunctionData({ abi: tokenAbi, functionName: 'approve', args: [distributor, amount] }))
+
+export const setPrice = (distributor: Address, bounty: Hex, perCredit: bigint): Call =>
+  of(distributor, encodeFunctionData({ abi: distributorAbi, functionName: 'setPrice', args: [bounty, perCredit] }))
+
+export const close = (distributor: Address, bounty: Hex): Call =>
+  of(distributor, encodeFunctionData({ abi: distributorAbi, functionName: 'close', args: [bounty] }))
+
+const of = (to: Address, data: Hex): Call => ({ to, data, value: 0n })
+
+/** Why a contract refused, for a person; null where the data is no error of Attune's contracts. */
+export function refusalOf(data: Hex): string | null {
+  try {
+    const { errorName } = decodeErrorResult({ abi: [...distributorAbi, ...ledgerAbi], data })
+    return refusals[errorName] ?? `The contract refused: ${errorName}.`
+  } catch (error) {
+    if (error instanceof AbiErrorSignatureNotFoundError) return null
+    throw error
+  }
+}
+
+const refusals: Record<string, string> = {
+  NothingToPay: 'There is nothing to pay: it was paid already.',
+  PotTooSmall: 'The pot no longer holds that much.',
+  EpochNotFinal: 'The epoch is not final yet: its dispute window is open, or a dispute holds it up.',
+  InvalidProof: 'The contract does not accept the proof: the epoch may have been taken back. Reload the page.',
+  NotSponsor: 'Only the account that funded this bounty may do that. Choose it in your wallet.',
+  TooEarly: 'It is too early: what is not spent returns two days after closing.',
+  WrongBond: 'The bond has changed. Reload the page and try again.',
+  DisputeOpen: 'Another dispute is open. One is decided at a time.',
+  EpochNotPending: 'This epoch is final: it can no longer be disputed.',
+  EnforcedPause: 'Payments are paused by the treasurer. Nothing is lost; try again later.',
+  SignatureExpired: 'The signature has expired. Sign again.',
+}
