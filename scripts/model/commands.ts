@@ -11,7 +11,8 @@ export const usage = `npm run model -- COMMAND [--engine onnx|tfjs] [--device cp
 logits DIR --ids 5,6,7               next-token logits: {"logits": [[…], … one row a position]}
 generate DIR --ids 5,6,7             a continuation: {"ids": [… the given ones, then the new ones]}
 generate DIR --prompt TEXT           the same of a text: {"ids": […], "text": …}
-    [--max-new-tokens 64] [--greedy] [--temperature 1] [--top-k 0] [--top-p 1] [--seed 1] [--ignore-eos]
+    [--max-new-tokens 64] [--greedy] [--temperature 1] [--top-k 0] [--top-p 1]
+    [--repetition-penalty 1] [--seed 1] [--ignore-eos]
     What is not given is as the model's generation_config.json says.
 fit DIR --ids-file rows.json --out DIR2
                                      trains next-token cross entropy on rows of ids, all of them each step,

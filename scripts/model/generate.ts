@@ -6,7 +6,7 @@ import { engineOptions, idsOf, Misuse, numberOf, parse, withEngine, type Surroun
 
 const text = { type: 'string' } as const
 const options = {
-  ...engineOptions, ids: text, prompt: text, 'max-new-tokens': text, temperature: text, 'top-k': text, 'top-p': text, seed: text,
+  ...engineOptions, ids: text, prompt: text, 'max-new-tokens': text, temperature: text, 'top-k': text, 'top-p': text, 'repetition-penalty': text, seed: text,
   greedy: { type: 'boolean', default: false }, 'ignore-eos': { type: 'boolean', default: false },
 } as const
 
@@ -35,8 +35,8 @@ export async function generate(args: readonly string[], around: Surroundings): P
   })
 }
 
-function choiceOf(values: { greedy: boolean } & { [K in 'max-new-tokens' | 'temperature' | 'top-k' | 'top-p']?: string }, given: Generation) {
-  const number = (name: 'temperature' | 'top-k' | 'top-p', otherwise: number, range: Parameters<typeof numberOf>[2]): number =>
+function choiceOf(values: { greedy: boolean } & { [K in 'max-new-tokens' | 'temperature' | 'top-k' | 'top-p' | 'repetition-penalty']?: string }, given: Generation) {
+  const number = (name: Exclude<keyof typeof values, 'greedy' | 'max-new-tokens'>, otherwise: number, range: Parameters<typeof numberOf>[2]): number =>
     values[name] === undefined ? otherwise : numberOf(`--${name}`, values[name], range)
   const length = values['max-new-tokens']
   const greedy = values.greedy || (!given.sample && values.temperature === undefined)
@@ -45,6 +45,7 @@ function choiceOf(values: { greedy: boolean } & { [K in 'max-new-tokens' | 'temp
     temperature: greedy ? 0 : number('temperature', given.temperature, { least: 0 }),
     topK: number('top-k', given.topK, { least: 0, whole: true }),
     topP: number('top-p', given.topP, { least: 0, most: 1 }),
+    repetitionPenalty: number('repetition-penalty', given.repetitionPenalty, { least: 1e-3 }),
   }
 }
 

@@ -65,6 +65,41 @@ describe('sampling', () => {
     })
   })
 
+  test('sequences that have ended leave the batch, and the others go on unchanged in a smaller one', async () => {
+    const many = Array.from({ length: 40 }, (_, i) => prompts[i % 4] ?? [])
+    const wide = { ...request, prompts: many, seeds: many.map((_, i) => i), temperature: 1.5 }
+    const free = await sampler.sample(wide)
+    const stopTokens = Array.from({ length: 40 }, (_, i) => 5 * i)
+    const sizes = new Set<string | undefined>()
+    const ended = await sampler.sample({ ...wide, stopTokens, onToken: () => sizes.add(engine.states.names('cache/')[0]?.match(/\d+x/)?.[0]) })
+    expect([...sizes].slice(0, 2)).toEqual(['40x', '20x'])
+    ended.forEach((sample, i) => {
+      const whole = Array.from(free[i]?.tokens ?? [])
+      const end = whole.findIndex(token => stopTokens.includes(token))
+      expect(Array.from(sample.tokens)).toEqual(end < 0 ? whole : whole.slice(0, end + 1))
+      sample.logProbs.forEach((value, t) => expect(Math.abs(value - (free[i]?.logProbs[t] ?? NaN))).toBeLessThan(1e-5))
+    })
+  })
+
+  test('a repetition penalty bears on the choice alone: log-probabilities stay the model\'s own', async () => {
+    const samples = await sampler.sample({ ...request, repetitionPenalty: 1.5 })
+    const full = await fullLogProbs(samples, request.temperature)
+    samples.forEach((sample, i) => sample.logProbs.forEach((value, t) => expect(Math.abs(value - (full[i]?.[t] ?? NaN))).toBeLessThan(1e-4)))
+    expect(samples).not.toEqual(await sampler.sample(request))
+    const banned = await sampler.sample({ ...request, repetitionPenalty: 1e6, temperature: 0 })
+    banned.forEach(({ tokens }, i) => expect(new Set([...tokens, ...prompts[i] ?? []]).size).toBe(tokens.length + new Set(prompts[i]).size))
+  })
+
+  test('two batches of the same weights cannot be decoded at once', async () => {
+    const other = openSampler(engine, model)
+    const both = await Promise.allSettled([sampler.sample(request), other.sample(request)])
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+    expect(both.find(result => result.status === 'rejected')).toMatchObject({ reason: { message: expect.stringContaining('another batch of these weights is being decoded') } })
+    const twice = await Promise.allSettled([sampler.sample(request), sampler.sample(request)])
+    expect(twice[1]).toMatchObject({ reason: { message: 'sample: a batch is being sampled already' } })
+    await other.close()
+  })
+
   test('every token is announced once, in order, as it is drawn', async () => {
     const heard: number[][] = prompts.map(() => [])
     const samples = await sampler.sample({
@@ -119,12 +154,13 @@ describe('sampling', () => {
     expect(Math.abs(statistic - freedom)).toBeLessThan(6 * Math.sqrt(2 * freedom))
   })
 
-  test('what a diverged model left in the cache does not reach the next batch', async () => {
+  test('no cache outlives its batch, so what a diverged model left in one reaches no other', async () => {
     const before = await sampler.sample(request)
-    for (const name of engine.states.names('cache/')) {
-      const shape = engine.states.shape(name)
-      engine.states.set(name, shape, new Float32Array(shape.reduce((a, b) => a * b)).fill(NaN))
-    }
+    expect(engine.states.names('cache/')).toEqual([])
+    const controller = new AbortController()
+    const aborted = sampler.sample({ ...request, signal: controller.signal, onToken: () => controller.abort(new Error('paused')) })
+    await expect(aborted).rejects.toThrow('paused')
+    expect(engine.states.names('cache/')).toEqual([])
     expect(await sampler.sample(request)).toEqual(before)
   })
 
@@ -144,6 +180,7 @@ describe('sampling', () => {
     ['a prompt that fills the context', { prompts: [new Int32Array(64)], seeds: [1] }, 'prompt 0 has 64 tokens, which leaves'],
     ['a token beyond the vocabulary', { prompts: [[199]], seeds: [1] }, 'prompt 0 holds 199, which is no token of 199'],
     ['a seed too few', { seeds: [1] }, '4 prompts and 1 seeds'],
+    ['a repetition penalty of nothing', { repetitionPenalty: 0 }, 'repetitionPenalty is 0'],
     ['a negative temperature', { temperature: -1 }, 'temperature is -1'],
   ])('%s is refused by name', async (_, change, message) => {
     await expect(sampler.sample({ ...request, ...change })).rejects.toThrow(message)

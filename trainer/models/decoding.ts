@@ -1,28 +1,43 @@
 /**
- * The two graphs of sampling with a KV cache. `prefill` reads whole prompts
- * (right-padded) and fills the cache; `decode` reads one token a sequence.
- * Each sequence's keys and values stand at its own positions from 0 on, so
- * prompts of differing lengths share a batch; what lies past a sequence's
- * position is never attended to, and is overwritten when the position comes.
+ * The graphs of sampling with a KV cache. `prefill` reads whole prompts (right-padded) and fills the
+ * cache; `decode` reads one token a sequence; `shrink` carries some of a batch's sequences into a
+ * smaller batch. Each sequence's keys and values stand at its own positions from 0 on, so prompts of
+ * differing lengths share a batch; what lies past a sequence's position is never attended to, and is
+ * overwritten when the position comes.
  */
-import { constant, gather, Graph, minimum, mul, range, reshape, softmax, sub, writeRows, type Shape, type Tensor } from '../graph/index.ts'
-import { parametersOf, type Architecture, type HeldModel } from './architecture.ts'
+import {
+  addAlong, constant, div, gather, Graph, greater, less, minimum, mul, range, reshape, sizeOf, softmax, sub, where, writeRows, type Shape, type Tensor,
+} from '../graph/index.ts'
+import { parametersOf, type HeldModel } from './architecture.ts'
 import { attend, biasByWindow, cachedBias, causalBias } from './attention.ts'
 import { finalNorm, nextLogits } from './forward.ts'
 
-/** `batch` sequences, prompts of at most `prompt` tokens, `window` tokens in all. */
-export interface DecodingShape { batch: number; prompt: number; window: number }
+/** `batch` sequences of `window` tokens in all; `penalised` ones remember which tokens they hold. */
+export interface DecodingShape { batch: number; window: number; penalised: boolean }
 
-/** Cache states of all layers, and the shape of each: [B, K, window, D]. */
-export function cacheStates({ layers, keyValueHeads, headDepth }: Architecture, { batch, window }: DecodingShape): { names: string[]; shape: Shape } {
-  const names = Array.from({ length: layers }, (_, layer) => [cacheName('k', layer, batch, window), cacheName('v', layer, batch, window)]).flat()
-  return { names, shape: [batch, keyValueHeads, window, headDepth] }
+/** The states of a batch of sequences, by name: keys and values [B, K, window, D] of every layer, and the tokens seen [B, V]. */
+export function cacheStates(model: HeldModel, shape: DecodingShape): Map<string, Shape> {
+  const { layers, keyValueHeads, headDepth, vocabSize } = model.architecture
+  const states = new Map<string, Shape>()
+  for (let layer = 0; layer < layers; layer++) {
+    for (const kind of ['k', 'v'] as const) states.set(cacheName(model, shape, layer, kind), [shape.batch, keyValueHeads, shape.window, headDepth])
+  }
+  return shape.penalised ? states.set(seenName(model, shape), [shape.batch, vocabSize]) : states
 }
 
-/** Inputs: ids [B, prompt], last [B] (index of each prompt's last token, over the flat batch), inverseTemperature. Output: probabilities [B, V]. */
-export function prefillGraph(model: HeldModel, shape: DecodingShape): Graph {
+/** Counts of the tokens that each sequence holds, prompt included; a penalised shape's alone. */
+export const seenName = (model: HeldModel, shape: DecodingShape): string => `${cachePrefix(model, shape)}seen`
+
+const cacheName = (model: HeldModel, shape: DecodingShape, layer: number, kind: 'k' | 'v'): string => `${cachePrefix(model, shape)}${layer}.${kind}`
+const cachePrefix = ({ prefix = '' }: HeldModel, { batch, window }: DecodingShape): string => `cache/${prefix}${batch}x${window}/`
+
+/**
+ * Inputs: ids [B, prompt], last [B] (index of each prompt's last token, over the flat batch),
+ * inverseTemperature, and where penalised penalty. Outputs: probabilities [B, V], and where penalised choice [B, V].
+ */
+export function prefillGraph(model: HeldModel, shape: DecodingShape, prompt: number): Graph {
   const { architecture } = model
-  const { batch, prompt } = shape
+  const { batch } = shape
   const graph = new Graph()
   const ids = graph.input('ids', [batch, prompt], 'int32')
   const last = graph.input('last', [batch], 'int32')
@@ -32,14 +47,15 @@ export function prefillGraph(model: HeldModel, shape: DecodingShape): Graph {
   const start = constant(0, [batch], 'int32')
   const biasOf = biasByWindow(window => causalBias(prompt, window))
   const x = architecture.residual(parametersOf(graph, model), ids, positions, (layer, q, k, v) => {
-    remember(graph, architecture, shape, layer, k, v, start)
+    remember(graph, model, shape, layer, k, v, start)
     return attend(q, k, v, biasOf(architecture.slidingWindow(layer)))
   }) // [B, T, C]
-  outputProbabilities(graph, model, gather(reshape(x, [batch * prompt, architecture.width]), last)) // [B, T, C] -> [B, C]
+  const seen = shape.penalised ? graph.state(seenName(model, shape), [batch, architecture.vocabSize]) : null
+  outputProbabilities(graph, model, gather(reshape(x, [batch * prompt, architecture.width]), last), seen) // [B, T, C] -> [B, C]
   return graph
 }
 
-/** Inputs: ids [B], positions [B], inverseTemperature. Output: probabilities [B, V]. */
+/** Inputs: ids [B], positions [B], inverseTemperature, and where penalised penalty. Outputs as `prefillGraph`'s. */
 export function decodeGraph(model: HeldModel, shape: DecodingShape): Graph {
   const { architecture } = model
   const { batch, window: length } = shape
@@ -49,31 +65,58 @@ export function decodeGraph(model: HeldModel, shape: DecodingShape): Graph {
   const biasOf = biasByWindow(window => cachedBias(positions, length, window))
   const column = (x: Tensor): Tensor => reshape(x, [batch, 1])
   const x = architecture.residual(parametersOf(graph, model), column(ids), column(positions), (layer, q, k, v) => {
-    const cache = remember(graph, architecture, shape, layer, k, v, positions)
+    const cache = remember(graph, model, shape, layer, k, v, positions)
     return attend(q, cache.k, cache.v, biasOf(architecture.slidingWindow(layer)))
   }) // [B, 1, C]
-  outputProbabilities(graph, model, reshape(x, [batch, architecture.width]))
+  outputProbabilities(graph, model, reshape(x, [batch, architecture.width]), shape.penalised ? see(graph, model, shape, ids) : null)
+  return graph
+}
+
+/** Input: rows [smaller]; afterwards sequence i of the smaller batch is what sequence `rows[i]` of the batch was. */
+export function shrinkGraph(model: HeldModel, shape: DecodingShape, smaller: number): Graph {
+  const graph = new Graph()
+  const rows = graph.input('rows', [smaller], 'int32')
+  const targets = [...cacheStates(model, { ...shape, batch: smaller })]
+  ;[...cacheStates(model, shape)].forEach(([name, size], i) => {
+    const [to = '', toSize = []] = targets[i] ?? []
+    const flat = reshape(graph.state(name, size), [shape.batch, sizeOf(size) / shape.batch])
+    graph.state(to, toSize)
+    graph.update(to, reshape(gather(flat, rows), toSize))
+  })
   return graph
 }
 
 /** Writes new keys and values [B, K, n, D] into the layer's cache and returns it whole. */
-function remember(graph: Graph, architecture: Architecture, shape: DecodingShape, layer: number, k: Tensor, v: Tensor, positions: Tensor): { k: Tensor; v: Tensor } {
-  const { shape: cacheShape } = cacheStates(architecture, shape)
+function remember(graph: Graph, model: HeldModel, shape: DecodingShape, layer: number, k: Tensor, v: Tensor, positions: Tensor): { k: Tensor; v: Tensor } {
+  const { keyValueHeads, headDepth } = model.architecture
   const write = (kind: 'k' | 'v', rows: Tensor): Tensor => {
-    const name = cacheName(kind, layer, shape.batch, shape.window)
-    const cache = writeRows(graph.state(name, cacheShape), rows, positions)
+    const name = cacheName(model, shape, layer, kind)
+    const cache = writeRows(graph.state(name, [shape.batch, keyValueHeads, shape.window, headDepth]), rows, positions)
     graph.update(name, cache)
     return cache
   }
   return { k: write('k', k), v: write('v', v) }
 }
 
-/** Residual stream [B, C] -> probabilities [B, V] at the sampling temperature. */
-function outputProbabilities(graph: Graph, model: HeldModel, x: Tensor): void {
-  const logits = nextLogits(graph, model, finalNorm(graph, model, x))
-  graph.output('probabilities', softmax(mul(logits, graph.input('inverseTemperature', []))))
+/** Counts ids [B] among the tokens seen, and returns the counts [B, V]. */
+function see(graph: Graph, model: HeldModel, shape: DecodingShape, ids: Tensor): Tensor {
+  const name = seenName(model, shape)
+  const seen = addAlong(graph.state(name, [shape.batch, model.architecture.vocabSize]), constant(1, [shape.batch]), ids)
+  graph.update(name, seen)
+  return seen
 }
 
-function cacheName(kind: 'k' | 'v', layer: number, batch: number, window: number): string {
-  return `cache/${batch}x${window}/${layer}.${kind}`
+/**
+ * Residual stream [B, C] -> probabilities [B, V] at the sampling temperature, and, where tokens seen
+ * are penalised, those to choose by. A penalty divides a seen token's positive logit and multiplies
+ * its negative one, before the temperature (Keskar et al. 2019, as transformers has it).
+ */
+function outputProbabilities(graph: Graph, model: HeldModel, x: Tensor, seen: Tensor | null): void {
+  const logits = nextLogits(graph, model, finalNorm(graph, model, x))
+  const inverseTemperature = graph.input('inverseTemperature', [])
+  graph.output('probabilities', softmax(mul(logits, inverseTemperature)))
+  if (!seen) return
+  const penalty = graph.input('penalty', [])
+  const penalised = where(less(logits, 0), mul(logits, penalty), div(logits, penalty))
+  graph.output('choice', softmax(mul(where(greater(seen, 0), penalised, logits), inverseTemperature)))
 }
