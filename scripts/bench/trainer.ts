@@ -86,8 +86,8 @@ async function training(engine: Engine, { config, rows, length }: Shape, repeats
   const model = initialModel(gpt2(config), 1)
   loadWeights(engine.states, model)
   for (const name of engine.states.names('adam.')) engine.states.delete(name)
-  const fit = await openFit(engine, { model, batch: rows, length, optimizer: pretraining })
-  const batch = { ids: Int32Array.from({ length: rows * length }, (_, i) => 7_919 * i % config.vocabSize), mask: new Int32Array(rows * length).fill(1) }
+  const fit = openFit(engine, { model, optimizer: pretraining })
+  const batch = { batch: rows, length, ids: Int32Array.from({ length: rows * length }, (_, i) => 7_919 * i % config.vocabSize), mask: new Int32Array(rows * length).fill(1) }
   const speed = await medianSpeed(rows * length, repeats, () => fit.step(batch, 1e-3))
   await fit.close()
   return speed

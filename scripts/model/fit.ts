@@ -28,8 +28,8 @@ export async function fit(args: readonly string[], around: Surroundings): Promis
   rows.forEach((row, i) => checkIds(model.architecture, row, `${file}: row ${i}`))
   return withEngine(around, values, async engine => {
     loadWeights(engine.states, model)
-    const { batch, length, ...padded } = padRows(rows)
-    const training = await openFit(engine, { model, batch, length, optimizer })
+    const padded = padRows(rows)
+    const training = openFit(engine, { model, optimizer })
     const losses: number[] = []
     for (let step = 1; step <= steps; step++) {
       const { loss } = await training.step(padded, rate)

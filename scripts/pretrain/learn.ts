@@ -1,9 +1,8 @@
 /** Trains the demo model on a stream of exchanges: warm-up, cosine schedule, held-out perplexity. */
 import type { Engine } from '../../trainer/engines/engine.ts'
 import type { HeldModel } from '../../trainer/models/architecture.ts'
-import { pretraining } from '../../trainer/models/fit.ts'
-import { answerPerplexity, openAnswerFit, type AnswerFit } from './answer-fit.ts'
-import { BUCKETS, batches, type AnswerRows, type Bucket } from './rows.ts'
+import { meanLoss, openFit, pretraining, type Rows } from '../../trainer/models/fit.ts'
+import { BUCKETS, batches } from './rows.ts'
 
 const PEAK_RATE = 1.2e-3
 const FINAL_SHARE = 0.02
@@ -30,29 +29,26 @@ export type LearnOptions = Measured & {
 
 /** Trains the weights that the engine holds until `progress` reaches 1. */
 export async function learn({ engine, model, encode, seed, progress, onStep }: LearnOptions): Promise<void> {
-  const fits = new Map<Bucket, AnswerFit>()
-  for (const bucket of BUCKETS) fits.set(bucket, await openAnswerFit(engine, model, bucket, optimizer))
-  let step = 0
+  const fit = openFit(engine, { model, optimizer })
   let tokens = 0
-  for (const { bucket, rows } of batches(encode, seed, 'train')) {
-    const done = progress(step)
+  for (const { rows } of batches(encode, seed, 'train')) {
+    const done = progress(fit.steps)
     if (done >= 1) break
-    const loss = await fits.get(bucket)?.step(rows, step + 1, learningRate(step, done))
-    if (loss === undefined) throw new Error(`learn: no step for rows of ${bucket.length}`)
+    const { loss } = await fit.step(rows, learningRate(fit.steps, done))
     tokens += rows.mask.reduce((sum, one) => sum + one, 0)
-    await onStep({ step: ++step, loss, tokens })
+    await onStep({ step: fit.steps, loss, tokens })
   }
-  for (const fit of fits.values()) await fit.close()
+  await fit.close()
 }
 
 /** exp(mean cross entropy) per answer token over `count` batches of held-out exchanges of the middle length. */
 export async function heldOutPerplexity({ engine, model, encode, seed }: Measured, count = 8): Promise<number> {
   const [, middle] = BUCKETS
   if (middle === undefined) throw new Error('heldOutPerplexity: no bucket')
-  const found: AnswerRows[] = []
+  const found: Rows[] = []
   for (const { bucket, rows } of batches(encode, seed, 'held-out')) {
     if (bucket === middle) found.push(rows)
     if (found.length === count) break
   }
-  return answerPerplexity(engine, model, middle, found)
+  return Math.exp(await meanLoss(engine, model, found))
 }

@@ -3,7 +3,7 @@
  * go together, so that little of a batch is padding.
  */
 import type { Tokenizer } from '@huggingface/tokenizers'
-import type { Rows } from '../../trainer/models/fit.ts'
+import { padRows, type Rows } from '../../trainer/models/fit.ts'
 import { drawExchange } from './corpus.ts'
 import { exchangeText, promptText } from './format.ts'
 import type { Use } from './prompts.ts'
@@ -38,26 +38,8 @@ export function rememberingEncoder(tokenizer: Tokenizer): (text: string) => numb
 /** One exchange as ids, and how many of them the prompt takes. */
 type Encoded = { ids: readonly number[]; promptLength: number }
 
-/** Ids and mask [B · T], and which targets [B · (T-1)] are learnt: 1 for the answer's tokens and the end mark. */
-export type AnswerRows = Rows & { weights: Float32Array }
-
-/** Exchanges as one batch, padded at the end to `length`. */
-export function toRows(exchanges: readonly Encoded[], length: number): AnswerRows {
-  const ids = new Int32Array(exchanges.length * length)
-  const mask = new Int32Array(exchanges.length * length)
-  const weights = new Float32Array(exchanges.length * (length - 1))
-  for (const [row, { ids: own, promptLength }] of exchanges.entries()) {
-    if (own.length > length) throw new Error(`toRows: ${own.length} tokens do not fit into ${length}`)
-    ids.set(own, row * length)
-    mask.fill(1, row * length, row * length + own.length)
-    // Target t is token t + 1.
-    weights.fill(1, row * (length - 1) + promptLength - 1, row * (length - 1) + own.length - 1)
-  }
-  return { ids, mask, weights }
-}
-
 /** Batches without end, all from one seed: each time a bucket is full, it is handed out. */
-export function* batches(encode: (text: string) => number[], seed: number, use: Use): Generator<{ bucket: Bucket; rows: AnswerRows }> {
+export function* batches(encode: (text: string) => number[], seed: number, use: Use): Generator<{ bucket: Bucket; rows: Rows }> {
   const random = seededRandom(seed)
   const waiting = BUCKETS.map((bucket) => ({ bucket, exchanges: [] as Encoded[] }))
   for (;;) {
@@ -67,6 +49,7 @@ export function* batches(encode: (text: string) => number[], seed: number, use: 
     if (place === undefined) continue
     place.exchanges.push({ ids, promptLength: encode(promptText(prompt)).length })
     if (place.exchanges.length < place.bucket.batch) continue
-    yield { bucket: place.bucket, rows: toRows(place.exchanges.splice(0), place.bucket.length) }
+    const full = place.exchanges.splice(0)
+    yield { bucket: place.bucket, rows: padRows(full.map((exchange) => exchange.ids), full.map((exchange) => exchange.promptLength), place.bucket.length) }
   }
 }

@@ -33,8 +33,8 @@ describe.each(engines)('the %s engine', (name, open) => {
   test(`holds device tensors, heap and resident memory flat over ${steps} training steps`, async () => {
     const engine = await open()
     loadWeights(engine.states, initialModel(model, 1))
-    const fit = await openFit(engine, { model: { architecture: model }, batch: rows, length, optimizer: pretraining })
-    const batch = { ids: Int32Array.from({ length: rows * length }, (_, i) => (7 * i) % vocabSize), mask: new Int32Array(rows * length).fill(1) }
+    const fit = openFit(engine, { model: { architecture: model }, optimizer: pretraining })
+    const batch = { batch: rows, length, ids: Int32Array.from({ length: rows * length }, (_, i) => (7 * i) % vocabSize), mask: new Int32Array(rows * length).fill(1) }
     await expectFlat(engine, rss, async () => {
       await fit.step(batch, 1e-3)
     })

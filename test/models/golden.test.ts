@@ -67,8 +67,8 @@ describe.each(cases)('$fixture on $name', ({ fixture, open }) => {
     const { shape: [batch = 0, length = 0], data: ids } = expected.int32('train_ids')
     loadWeights(engine.states, model)
     const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradientNorm: 0 }
-    const fit = await openFit(engine, { model, batch, length, optimizer })
-    for (let step = 0; step < 3; step++) await fit.step({ ids, mask: new Int32Array(ids.length).fill(1) }, 1e-3)
+    const fit = openFit(engine, { model, optimizer })
+    for (let step = 0; step < 3; step++) await fit.step({ batch, length, ids, mask: new Int32Array(ids.length).fill(1) }, 1e-3)
     for (const name of model.architecture.parameters.keys()) {
       expect(relativeError(await engine.states.get(name), expected.float32(`adamw3.${name}`).data), name).toBeLessThan(1e-3)
     }

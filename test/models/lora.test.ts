@@ -92,8 +92,8 @@ describe.each(['gpt2-tiny', 'qwen2-tiny'])('adapters on %s', (name) => {
   test('alone are trained: three steps give PEFT’s adapters and leave the base as it was', async () => {
     const { shape: [batch = 0, length = 0], data: ids } = base.int32('train_ids')
     const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradientNorm: 0 }
-    const fit = await openFit(engine, { model: held, batch, length, optimizer })
-    for (let step = 0; step < 3; step++) await fit.step({ ids, mask: new Int32Array(ids.length).fill(1) }, 1e-3)
+    const fit = openFit(engine, { model: held, optimizer })
+    for (let step = 0; step < 3; step++) await fit.step({ batch, length, ids, mask: new Int32Array(ids.length).fill(1) }, 1e-3)
     await fit.close()
     for (const state of trainedParameters(held).keys()) {
       expect(closeTo(await engine.states.get(state), expected.float32(`adamw3.${state.replace('own/', '')}`).data), state).toBeLessThan(1e-3)

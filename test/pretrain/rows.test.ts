@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { corpus } from '../../scripts/pretrain/corpus.ts'
 import { exchangeText, promptText } from '../../scripts/pretrain/format.ts'
 import { learningRate } from '../../scripts/pretrain/learn.ts'
-import { BUCKETS, batches, rememberingEncoder, toRows } from '../../scripts/pretrain/rows.ts'
+import { BUCKETS, batches, rememberingEncoder } from '../../scripts/pretrain/rows.ts'
 
 const demo = new URL('../../models/demo/', import.meta.url)
 const json = (name: string): object => JSON.parse(readFileSync(new URL(name, demo), 'utf8')) as object
@@ -19,22 +19,13 @@ describe('rows of exchanges', () => {
     }
   })
 
-  it('mark the answer and its end as what is learnt, the prompt and the padding not', () => {
-    // Two prompt tokens, two answer tokens and the end; then one, one and the end.
-    const { ids, mask, weights } = toRows([{ ids: [5, 6, 7, 8, 0], promptLength: 2 }, { ids: [5, 7, 0], promptLength: 1 }], 6)
-    expect([...ids]).toEqual([5, 6, 7, 8, 0, 0, 5, 7, 0, 0, 0, 0])
-    expect([...mask]).toEqual([1, 1, 1, 1, 1, 0, 1, 1, 1, 0, 0, 0])
-    expect([...weights]).toEqual([0, 1, 1, 1, 0, 1, 1, 0, 0, 0])
-    expect(() => toRows([{ ids: [1, 2, 3], promptLength: 1 }], 2)).toThrow('do not fit')
-  })
-
   it('come in the sizes of their bucket, the same for the same seed', () => {
     const first = (seed: number): Int32Array | undefined => batches(encode, seed, 'train').next().value?.rows.ids
     const held = batches(encode, 3, 'held-out')
     for (let i = 0; i < 20; i++) {
       const { bucket, rows } = held.next().value
       expect(rows.ids).toHaveLength(bucket.batch * bucket.length)
-      expect(rows.weights).toHaveLength(bucket.batch * (bucket.length - 1))
+      expect(rows.learnt).toHaveLength(bucket.batch * bucket.length)
     }
     expect(first(1)).toEqual(first(1))
     expect(first(1)).not.toEqual(first(2))

@@ -1,5 +1,6 @@
 import { Graph, gather, reshape } from '../graph/index.ts'
 import type { Engine, Program } from '../engines/engine.ts'
+import { openRecent } from '../models/recent.ts'
 import { layOut, shapeOf, unpadRows, type BatchShape } from './layout.ts'
 import { entropyGraph, policyFeeds, policyGraph, valueGraph, type HeldPolicy } from './policy.ts'
 import type { ReferenceView, Rollout } from './rollout.ts'
@@ -13,6 +14,9 @@ export interface PolicyView {
   logprobs: Float32Array
 }
 
+/** Of the policy and of the reference together. */
+const SHAPES_KEPT = 8
+
 /** Forward passes over rollouts, in batches of `rows`; awaits between batches. */
 export interface Inspector {
   policy(rollouts: readonly Rollout[]): Promise<PolicyView[]>
@@ -23,19 +27,12 @@ export interface Inspector {
 export function openInspector(engine: Engine, policy: HeldPolicy, temperature: number, rows: number, pause: () => Promise<void>): Inspector {
   const { architecture } = policy.model
   const graphs = { policy: policyInspection, reference: referenceInspection }
-  const programs = new Map<string, Promise<Program>>()
-
-  const programFor = (shape: BatchShape, which: keyof typeof graphs): Promise<Program> => {
-    const key = `${which} ${shape.length}/${shape.responses}`
-    const program = programs.get(key) ?? engine.compile(graphs[which](policy, shape, temperature))
-    programs.set(key, program)
-    return program
-  }
+  const compiled = openRecent<Program>(SHAPES_KEPT, (program) => program.dispose())
 
   async function* batches(rollouts: readonly Rollout[], which: 'policy' | 'reference') {
     if (rollouts.length === 0) return
     const shape = shapeOf(rollouts, rows, architecture.context)
-    const program = await programFor(shape, which)
+    const program = await compiled.get(`${which} ${shape.length}/${shape.responses}`, () => engine.compile(graphs[which](policy, shape, temperature)))
     for (let start = 0; start < rollouts.length; start += rows) {
       const part = rollouts.slice(start, start + rows)
       const layout = layOut(part, shape)
@@ -74,10 +71,7 @@ export function openInspector(engine: Engine, policy: HeldPolicy, temperature: n
       }
       return views
     },
-    async close() {
-      for (const program of programs.values()) await (await program).dispose()
-      programs.clear()
-    },
+    close: () => compiled.close(),
   }
 }
 

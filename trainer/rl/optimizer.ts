@@ -1,10 +1,12 @@
 /** The epochs of one update. */
 import type { Engine } from '../engines/engine.ts'
 import { exactDiv } from '../graph/index.ts'
+import { gradientSum } from '../models/descent.ts'
+import { openRecent } from '../models/recent.ts'
 import type { Algorithm } from './algorithm.ts'
 import { optimizerConfig, type LearnerConfig } from './config.ts'
 import type { Experience } from './experience.ts'
-import { shapeOf, type BatchShape } from './layout.ts'
+import { shapeOf } from './layout.ts'
 import { minibatches } from './minibatches.ts'
 import type { HeldPolicy } from './policy.ts'
 import { seedOf } from './random.ts'
@@ -26,40 +28,20 @@ export interface OptimizeOptions {
   signal?: AbortSignal
 }
 
-/** Compiled shapes kept; the one unused longest goes first. */
-const MAX_SHAPES = 4
+const SHAPES_KEPT = 4
 
 export function openOptimizer(engine: Engine, policy: HeldPolicy, algorithm: Algorithm, config: LearnerConfig, pause: () => Promise<void>): Optimizer {
   const rows = exactDiv(config.miniBatchSize, config.gradientAccumulationSteps, 'miniBatchSize by gradientAccumulationSteps')
   exactDiv(rows, algorithm.rows, 'the parts of a minibatch by the rollouts of a pair')
-  const compiled = new Map<string, TrainStep>()
-
-  const stepFor = async (shape: BatchShape): Promise<TrainStep> => {
-    const key = `${shape.length}/${shape.responses}`
-    const step =
-      compiled.get(key) ??
-      (await openTrainStep(engine, shape, {
-        policy,
-        algorithm,
-        temperature: config.temperature,
-        optimizer: optimizerConfig(config),
-        accumulation: config.gradientAccumulationSteps,
-      }))
-    compiled.delete(key)
-    compiled.set(key, step) // the last is the one used last
-    const [oldest] = compiled
-    if (oldest && compiled.size > MAX_SHAPES) {
-      compiled.delete(oldest[0])
-      await oldest[1].close()
-    }
-    return step
-  }
+  const compiled = openRecent<TrainStep>(SHAPES_KEPT, (step) => step.close())
+  const options = { policy, algorithm, temperature: config.temperature, optimizer: optimizerConfig(config), accumulation: config.gradientAccumulationSteps }
 
   const optimizer: Optimizer = {
     steps: 0,
     async run(experiences, { learningRate, klCoef, seed, signal }) {
       const parts = exactDiv(experiences.length, config.miniBatchSize, 'rollouts by miniBatchSize')
-      const step = await stepFor(shapeOf(experiences.map((e) => e.rollout), rows, policy.model.architecture.context))
+      const shape = shapeOf(experiences.map((e) => e.rollout), rows, policy.model.architecture.context)
+      const step = await compiled.get(`${shape.length}/${shape.responses}`, () => openTrainStep(engine, shape, options))
       const done: StepStatistics[] = []
       for (let epoch = 0; epoch < config.ppoEpochs; epoch++) {
         for (const indices of minibatches(experiences.length, parts, seedOf(seed, epoch), algorithm.rows)) {
@@ -74,8 +56,8 @@ export function openOptimizer(engine: Engine, policy: HeldPolicy, algorithm: Alg
       return done
     },
     async close() {
-      for (const step of compiled.values()) await step.close()
-      compiled.clear()
+      await compiled.close()
+      for (const name of policy.trained.keys()) if (engine.states.has(gradientSum(name))) engine.states.delete(gradientSum(name))
     },
   }
   return optimizer

@@ -1,5 +1,6 @@
-import { Graph, add, adamW, adamWInputs, constant, gradients, mul, type AdamWOptions, type Shape, type Tensor } from '../graph/index.ts'
 import { leavesOf, type Engine } from '../engines/engine.ts'
+import { exactDiv, Graph, type AdamWOptions, type Shape, type Tensor } from '../graph/index.ts'
+import { openDescent } from '../models/descent.ts'
 import type { Algorithm } from './algorithm.ts'
 import type { Experience } from './experience.ts'
 import { layOut, padRows, type BatchShape } from './layout.ts'
@@ -11,7 +12,7 @@ export interface TrainStepOptions {
   algorithm: Algorithm
   temperature: number
   optimizer: AdamWOptions
-  /** Equal parts into which a minibatch is cut, each a forward and backward pass of its own; 1 is a single fused graph. */
+  /** Equal parts into which a minibatch is cut; each is one pass of `shape`. */
   accumulation: number
 }
 
@@ -21,52 +22,30 @@ export interface TrainStep {
   close(): Promise<void>
 }
 
-const sumName = (name: string): string => `grad/${name}`
-
-/**
- * Compiles the step for minibatches of `shape.rows · accumulation` rollouts. Without accumulation,
- * forward, loss, backward, clipping and AdamW are one graph. With it, a first graph adds each
- * part's gradients to states `grad/…` (the losses' denominators are the whole minibatch's, so the
- * sum is the whole minibatch's gradient), and a second clips, applies and clears them.
- */
+/** Compiles the step for minibatches of `shape.rows · accumulation` rollouts: the policy's forward pass, the algorithm's loss, and the descent on it. */
 export async function openTrainStep(engine: Engine, shape: BatchShape, options: TrainStepOptions): Promise<TrainStep> {
   const { policy, optimizer, accumulation } = options
-  if (accumulation > 1) for (const [name, size] of policy.trained) engine.states.zero(sumName(name), size)
-  const loss = lossGraph(shape, options)
-  if (accumulation === 1) loss.graph.output('gradientNorm', adamW(loss.graph, loss.descents, optimizer))
-  else for (const { name, gradient } of loss.descents) accumulate(loss.graph, name, gradient)
-  const pass = await engine.compile(loss.graph)
-  const apply = accumulation === 1 ? undefined : await engine.compile(applyGraph(policy.trained, optimizer))
-
+  const reads = lossGraph(shape, options)
+  const descent = await openDescent(engine, { graph: reads.graph, loss: reads.loss, trained: policy.trained, optimizer, parts: accumulation })
   return {
     async run(minibatch, { step, learningRate, klCoef }) {
+      exactDiv(minibatch.length, accumulation, 'the rollouts of a minibatch by its parts')
       const tokens = minibatch.reduce((n, e) => n + e.rollout.responseIds.length, 0)
       const wholes: Readonly<Record<string, number>> = { tokens, responses: minibatch.length, klCoef }
-      const rates = adamWInputs(optimizer, step, learningRate)
-      const sums = byName(loss.statistics, () => 0)
-      let gradientNorm = 0
-      for (let start = 0; start < minibatch.length; start += shape.rows) {
-        const part = minibatch.slice(start, start + shape.rows)
-        const outputs = await pass.run({ ...feedsOf(part, shape, loss), ...byName(loss.wholes, (name) => wholes[name]), ...(!apply && rates) })
-        for (const name of loss.statistics) sums[name] += outputs.scalar(name)
-        if (!apply) gradientNorm = outputs.scalar('gradientNorm')
-      }
-      if (apply) gradientNorm = (await apply.run(rates)).scalar('gradientNorm')
-      return { ...sums, approxKl: sums.approxKl, gradientNorm }
+      const parts = Array.from({ length: accumulation }, (_, i) => ({
+        ...feedsOf(minibatch.slice(i * shape.rows, (i + 1) * shape.rows), shape, reads),
+        ...byName(reads.wholes, (name) => wholes[name]),
+      }))
+      const statistics = await descent.run(parts, { step, learningRate })
+      return { ...statistics, approxKl: statistics.approxKl, gradientNorm: statistics.gradientNorm }
     },
-    async close() {
-      await pass.dispose()
-      await apply?.dispose()
-    },
+    close: () => descent.close(),
   }
 }
 
 interface LossGraph {
   graph: Graph
-  /** Every trained state's gradient. */
-  descents: { name: string; gradient: Tensor }[]
-  /** Names of what the graph puts out. */
-  statistics: string[]
+  loss: Tensor
   /** Names of what the loss reads. */
   columns: string[]
   scalars: string[]
@@ -92,31 +71,9 @@ function lossGraph(shape: BatchShape, { policy, algorithm, temperature }: TrainS
     whole: (name) => input('wholes', name, []),
   })
   for (const [name, value] of Object.entries(losses)) graph.output(name, value)
-  const trained = [...policy.trained]
-  const slopes = gradients(losses.totalLoss, trained.map(([name, size]) => graph.state(name, size)))
   const read = leavesOf(graph, 'input')
   const readOf = (kind: keyof typeof asked): string[] => [...asked[kind]].filter((name) => read.has(name))
-  return {
-    graph,
-    descents: trained.map(([name], i) => ({ name, gradient: slopes[i] })),
-    statistics: Object.keys(losses),
-    ...{ columns: readOf('columns'), scalars: readOf('scalars'), wholes: readOf('wholes') },
-  }
-}
-
-function accumulate(graph: Graph, name: string, gradient: Tensor): void {
-  graph.update(sumName(name), add(graph.state(sumName(name), gradient.shape), gradient))
-}
-
-function applyGraph(trained: ReadonlyMap<string, Shape>, optimizer: AdamWOptions): Graph {
-  const graph = new Graph()
-  const descents = [...trained].map(([name, size]) => ({ name, gradient: graph.state(sumName(name), size) }))
-  for (const { name, gradient } of descents) {
-    graph.state(name, gradient.shape)
-    graph.update(sumName(name), mul(gradient, constant(0)))
-  }
-  graph.output('gradientNorm', adamW(graph, descents, optimizer))
-  return graph
+  return { graph, loss: losses.totalLoss, columns: readOf('columns'), scalars: readOf('scalars'), wholes: readOf('wholes') }
 }
 
 function feedsOf(part: readonly Experience[], shape: BatchShape, { columns, scalars }: LossGraph): Record<string, Int32Array | Float32Array> {

@@ -1,0 +1,29 @@
+/** Open things by key, of which only the latest used stay open. */
+export interface Recent<T> {
+  /** The one of this key, opened where it is not. Where there would be too many, the one unused longest is closed. */
+  get(key: string, open: () => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+export function openRecent<T>(most: number, close: (one: T) => Promise<void>): Recent<T> {
+  const held = new Map<string, Promise<T>>()
+  return {
+    async get(key, open) {
+      const found = held.get(key) ?? open()
+      held.delete(key)
+      held.set(key, found) // the last is the one used last
+      found.catch(() => held.delete(key)) // what could not be opened may be tried again
+      const [oldest] = held
+      if (oldest && held.size > most) {
+        held.delete(oldest[0])
+        await close(await oldest[1])
+      }
+      return found
+    },
+    async close() {
+      const all = [...held.values()]
+      held.clear()
+      for (const one of all) await close(await one)
+    },
+  }
+}
