@@ -179,6 +179,8 @@ export const RewardModelConfig = z
     compassionWeight: unit.default(0.7),
     /** κ: how many votes the reward model's prediction counts for. */
     shrinkage: z.number().min(0).default(1),
+    /** Added to the reward for each deviation by which an answer is longer than the reference's mean, in the unit of a vote's value; below 0 it favours short ones. */
+    lengthBonus: z.number().min(-1).max(1).default(0),
     ethicalConstraints: z
       .object({
         maxHarmScore: unit.default(1),
@@ -267,6 +269,25 @@ export const LiveConfig = z.object({
   freeCategories: z.boolean().default(false),
   tags: list.default(['kind', 'useful', 'clear', 'cold', 'vague', 'off topic']),
 })
+/** The watch for reward hacking: reward against people, length, repetition. What counts as evidence is in docs/METRICS.md. */
+export const RewardHackingConfig = z
+  .object({
+    /** The run pauses by itself at `pauseAt`; a person resumes it. */
+    pause: z.boolean().default(false),
+    /** Evidence at which crowd and researcher are warned, deviations summed over steps … */
+    warnAt: z.number().gt(0).max(100).default(5),
+    /** … and at which the run pauses. */
+    pauseAt: z.number().gt(0).max(100).default(8),
+    /** The reward's mean may pass that of people's votes by this much, in the unit of a vote's value. */
+    allowedGap: unit.default(0.1),
+    /** The mean length may differ from the reference's by this much, deviations of the reference's lengths. */
+    allowedLengthDrift: z.number().min(0).max(100).default(1),
+    /** The share of repeated trigrams may pass the reference's by this much. */
+    allowedRepetition: unit.default(0.1),
+    /** Votes that the reward model has learnt from before its scores are held against people's. */
+    minVotes: z.int().min(0).max(100_000).default(40),
+  })
+  .refine(({ warnAt, pauseAt }) => pauseAt >= warnAt, { path: ['pauseAt'], message: 'a run is not paused before anybody is warned: pauseAt is at least warnAt' })
 /** Which checkpoints of a run stay on disk, besides the last one. What is named by several rules is one file. */
 export const CheckpointConfig = z.object({
   /** Those of the latest steps: this many. The newest being damaged, the run goes on from the one before. */
@@ -302,6 +323,7 @@ export const TrainingConfig = z.object({
   distributedConfig: z.record(z.string(), z.unknown()).optional(),
   live: LiveConfig.prefault({}),
   checkpoints: CheckpointConfig.prefault({}),
+  rewardHacking: RewardHackingConfig.prefault({}),
 }).superRefine((config, { addIssue }) => {
   for (const { path, message } of indivisible(config)) addIssue({ code: 'custom', path, message })
 })
@@ -360,7 +382,7 @@ export type Bounty = z.infer<typeof Bounty>
 export const SessionStatus = z.enum(['pending', 'active', 'paused', 'completed', 'failed'])
 export type SessionStatus = z.infer<typeof SessionStatus>
 
-/** Metric name → value; trainer/rl/metrics.ts has each one's meaning and unit (rule T4). */
+/** Metric name → value; docs/METRICS.md has each one's meaning and unit (rule T4). */
 export const TrainingMetrics = z.record(z.string(), z.number())
 export type TrainingMetrics = z.infer<typeof TrainingMetrics>
 
@@ -378,6 +400,8 @@ export const TrainingSession = z.object({
   metrics: TrainingMetrics,
   configuration: TrainingConfig,
   error: z.string().nullable(),
+  /** Why the run paused by itself; null where it is not paused, or a person paused it. */
+  pauseReason: z.string().nullable(),
   /** Contributions of this session that are on the chain. */
   blockchain: z.object({ recorded: z.int(), lastEpoch: z.int().nullable() }),
 })
@@ -390,7 +414,7 @@ export type StepMetrics = z.infer<typeof StepMetrics>
 export const RunWarning = z.object({
   sessionId: SessionId,
   step: z.int(),
-  kind: z.enum(['checkpoint-lost', 'step-remade']),
+  kind: z.enum(['checkpoint-lost', 'step-remade', 'reward-level', 'reward-order', 'length', 'repetition']),
   /** A sentence for people. */
   message: z.string(),
   timestamp: z.iso.datetime(),
@@ -405,7 +429,8 @@ export type RunWarning = z.infer<typeof RunWarning>
  */
 export const roomEvents = {
   'training-started': z.object({ sessionId: SessionId, session: SessionId }),
-  'training-paused': z.object({ sessionId: SessionId, session: SessionId }),
+  /** `reason`: where the run paused by itself. */
+  'training-paused': z.object({ sessionId: SessionId, session: SessionId, reason: z.string().optional() }),
   'training-resumed': z.object({ sessionId: SessionId, session: SessionId }),
   'training-completed': z.object({ sessionId: SessionId, session: SessionId }),
   'training-failed': z.object({ sessionId: SessionId, session: SessionId, error: z.string() }),

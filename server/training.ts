@@ -8,6 +8,7 @@ import { AttuneError } from './errors.ts'
 import { demandOwner, type Caller } from './permissions.ts'
 import type { SessionStatus, TrainingConfig } from './protocol.ts'
 import { transitions } from './session-state.ts'
+import { isMetric } from '../trainer/metrics.ts'
 
 /** Starts a run of a model; the caller owns it. @throws AttuneError not-found, invalid */
 export async function startTraining(
@@ -18,6 +19,10 @@ export async function startTraining(
   const { type } = configuration.rewardModel
   if (type !== 'human') {
     throw new AttuneError('invalid', `a reward of type ${type} needs an AI scorer, and this server has none: use human`, { path: 'configuration.rewardModel.type' })
+  }
+  const { keepBest, bestMetric } = configuration.checkpoints
+  if (keepBest > 0 && !isMetric(bestMetric)) {
+    throw new AttuneError('invalid', `no run reports a metric ${bestMetric}: docs/METRICS.md has the names`, { path: 'configuration.checkpoints.bestMetric' })
   }
   const model = await findModel(core.pool, modelId)
   if (model === null) throw new AttuneError('not-found', `there is no model ${modelId}`, { path: 'modelId' })

@@ -3,86 +3,109 @@
  *
  * Every settled vote of the session trains the reward model, each step anew (it is solved exactly,
  * so nothing is learnt twice); votes on the step's own samples also make their crowd value h. A
- * vote is "used" by the first step that learns from it: that step's receipt names it.
+ * vote is "used" by the first step that learns from it: that step's receipt names it. Before the
+ * reward model learns from them, the votes on the step's own samples are held against what it says.
  */
 import type { ReceiptRow } from '../server/db/steps.ts'
 import { voteShare } from '../server/feedback/crowd.ts'
-import { reliabilities } from '../server/feedback/reliability.ts'
-import { categoryWeight, unitScore, voteValue } from '../server/feedback/value.ts'
-import type { TrainingMetrics } from '../server/protocol.ts'
-import { liveMetrics } from './live-metrics.ts'
-import { COMPASSION, RATING, categoryHead, type RewardVote } from './reward/model.ts'
-import { rewardsOf, type CrowdVote } from './reward/reward.ts'
-import type { Rollout } from './rl/rollout.ts'
+import type { RunWarning, TrainingMetrics } from '../server/protocol.ts'
+import { crowdOf, sampleKey, type Crowd } from './crowd.ts'
+import { liveMetrics, trendSteps } from './live-metrics.ts'
+import type { HeldOut } from './reward/gap.ts'
+import { rewardsOf, type Rewards } from './reward/reward.ts'
+import type { ReferenceView, Rollout } from './rl/rollout.ts'
+import { mean } from './rl/statistics.ts'
 import type { Batch } from './rollouts.ts'
 import type { Run } from './state.ts'
+import { watchStep, type Watched } from './watch.ts'
 import type { SettledVote } from './world.ts'
 
 export interface Outcome {
   /** h of each sample of the step that was voted on. */
   crowd: { sampleId: string; value: number }[]
   receipts(committedAt: number): ReceiptRow[]
-  metrics(committedAt: number): TrainingMetrics
+  /** `since`: when the run's last step was committed, or the run was opened. */
+  metrics(committedAt: number, since: number): TrainingMetrics
+  warnings: Pick<RunWarning, 'kind' | 'message'>[]
+  /** Why the run pauses; null: it goes on. */
+  pause: string | null
 }
 
 export async function learn(run: Run, batch: Batch, settled: readonly SettledVote[], clock: { signal: AbortSignal; now: () => number }): Promise<Outcome> {
-  const { learner, rewardModel, config } = run
+  const { learner, rewardModel, config, state } = run
   const began = clock.now()
   // Votes on the batch that people are voting on now wait for its own step.
-  const ahead = new Set(run.state.pending?.shown)
-  const votes = settled.filter((vote) => vote.sampleId === null || !ahead.has(vote.sampleId))
+  const ahead = new Set(state.pending?.shown)
+  const crowd = crowdOf(config, settled.filter((vote) => vote.sampleId === null || !ahead.has(vote.sampleId)))
+  const fresh = crowd.votes.filter(({ usedIn }) => usedIn === null || usedIn === batch.step)
   const references = await learner.reference(batch.rollouts)
-  await rememberFeatures(run, batch, references.map((view) => view.features), votes)
+  await rememberFeatures(run, batch, references, crowd.votes)
 
-  const values = new Map(votes.map((vote) => [vote, valueOf(run, vote)]))
-  const valueIn = (vote: SettledVote): number => values.get(vote) ?? 0
-  const rho = reliabilities(votes.map((vote) => ({ raterId: vote.raterId, sampleId: featureKey(vote), value: valueIn(vote) })))
-  const reliability = (vote: SettledVote): number => rho.get(vote.raterId) ?? 0
-  rewardModel.fit(votes.map((vote): RewardVote => ({ id: vote.id, sampleId: featureKey(vote), reliability: reliability(vote), scores: scoresOf(vote) })))
-
-  const votesOn = new Map<string, SettledVote[]>(batch.rollouts.map(({ sampleId }) => [sampleId, []]))
-  for (const vote of votes) votesOn.get(featureKey(vote))?.push(vote)
-  const crowd = (sampleId: string): CrowdVote[] =>
-    (votesOn.get(sampleId) ?? []).map((vote) => ({ value: valueIn(vote), reliability: reliability(vote) }))
-  const scored = rewardsOf({
-    rollouts: batch.rollouts.map(({ sampleId, response }, i) => {
-      const { features, prefixes } = references[i]
-      return { response, features, prefixes, votes: crowd(sampleId) }
-    }),
-    reference: run.reference,
-    model: rewardModel,
-    config: config.rewardModel,
-  })
+  const watched = watchVotes(run, batch, { references, crowd, fresh })
+  rewardModel.fit(crowd.lessons())
+  const scored = score(run, batch, references, (sampleId) => crowd.weighed(sampleId))
   const update = await learner.update(batch.rollouts, scored.rewards, { references, potentials: scored.potentials, signal: clock.signal })
+  state.evidence = watched.evidence
+  state.rewards = [...state.rewards, mean(scored.raw)].slice(-trendSteps)
 
-  const fresh = votes.filter(({ usedIn }) => usedIn === null || usedIn === batch.step)
   const rowOf = new Map(batch.rollouts.map(({ sampleId }, i) => [sampleId, i]))
   return {
-    crowd: batch.rollouts.flatMap(({ sampleId }, i) => (crowd(sampleId).length > 0 ? [{ sampleId, value: scored.crowd[i] }] : [])),
+    crowd: batch.rollouts.flatMap(({ sampleId }, i) => (crowd.on(sampleId).length > 0 ? [{ sampleId, value: scored.crowd[i] }] : [])),
     receipts: (committedAt) =>
       fresh.map((vote) => {
-        const key = featureKey(vote)
+        const key = sampleKey(vote)
         const row = rowOf.get(key)
-        const about = { feedbackId: vote.id, reliability: reliability(vote), latencyMs: Math.max(0, Math.round(committedAt - vote.at)) }
+        const about = { feedbackId: vote.id, reliability: crowd.reliability(vote), latencyMs: Math.max(0, Math.round(committedAt - vote.at)) }
         if (row === undefined) return { ...about, weight: 0, crowd: null, advantage: null }
-        const weight = voteShare(crowd(key), votesOn.get(key)?.indexOf(vote) ?? -1, config.rewardModel.shrinkage)
+        const weight = voteShare(crowd.weighed(key), crowd.on(key).indexOf(vote), config.rewardModel.shrinkage)
         return { ...about, weight, crowd: scored.crowd[row], advantage: update.advantages[row] }
       }),
-    metrics: (committedAt) => ({
+    metrics: (committedAt, since) => ({
       ...update.metrics,
-      ...liveMetrics({ fresh, reliability, scored, batch, lossAvg: update.metrics['loss/total_avg'], began, committedAt }),
+      ...watched.metrics,
+      ...liveMetrics({ fresh, reliability: crowd.reliability, scored, rewards: state.rewards, batch, loss: update.metrics['loss/total_avg'], began, since, committedAt }),
     }),
+    warnings: watched.warnings,
+    pause: watched.pause,
   }
 }
 
-/** Where the reward model keeps a vote's sample; a text that the session never produced is kept under the vote. */
-const featureKey = (vote: SettledVote): string => vote.sampleId ?? `text/${vote.id}`
+/** Rewards of the batch by the reward model as it is now. */
+function score({ rewardModel, reference, config }: Run, { rollouts }: Batch, references: readonly ReferenceView[], votes: (sampleId: string) => ReturnType<Crowd['weighed']>): Rewards {
+  return rewardsOf({
+    rollouts: rollouts.map(({ sampleId, response, responseIds }, i) => {
+      const { features, prefixes } = references[i]
+      return { response, tokens: responseIds.length, features, prefixes, votes: votes(sampleId) }
+    }),
+    reference,
+    model: rewardModel,
+    config: config.rewardModel,
+  })
+}
+
+/** What the step shows of reward hacking, by a reward model that has not learnt from its votes yet. */
+function watchVotes(run: Run, batch: Batch, { references, crowd, fresh }: { references: readonly ReferenceView[]; crowd: Crowd; fresh: readonly SettledVote[] }): Watched {
+  const unseen = score(run, batch, references, () => []).raw
+  const heldOut = batch.rollouts.flatMap(({ sampleId }, i): HeldOut[] => {
+    const votes = crowd.weighed(sampleId)
+    const weight = votes.reduce((sum, vote) => sum + vote.reliability, 0)
+    return weight > 0 ? [{ reward: unseen[i], people: votes.reduce((sum, vote) => sum + vote.reliability * vote.value, 0) / weight }] : []
+  })
+  const step = {
+    answers: batch.rollouts.map((rollout) => rollout.responseIds),
+    reference: run.reference,
+    heldOut,
+    raters: new Set(fresh.map((vote) => vote.raterId)).size,
+    learntFrom: crowd.votes.length - fresh.length,
+  }
+  return watchStep(run.state.evidence, step, run.config.rewardHacking)
+}
 
 /** Every sample that was or may yet be voted on gets its features, once. */
-async function rememberFeatures(run: Run, batch: Batch, features: readonly Float32Array[], votes: readonly SettledVote[]): Promise<void> {
+async function rememberFeatures(run: Run, batch: Batch, references: readonly ReferenceView[], votes: readonly SettledVote[]): Promise<void> {
   const table = run.rewardModel.features
-  batch.shown.forEach((sampleId, i) => table.add(sampleId, features[i]))
-  const unknown = new Map(votes.filter((vote) => table.row(featureKey(vote)) === undefined).map((vote) => [featureKey(vote), vote]))
+  batch.shown.forEach((sampleId, i) => table.add(sampleId, references[i].features))
+  const unknown = new Map(votes.filter((vote) => table.row(sampleKey(vote)) === undefined).map((vote) => [sampleKey(vote), vote]))
   const rollouts = [...unknown].map(([sampleId, vote]) => rolloutOf(run, sampleId, vote))
   const views = await run.learner.reference(rollouts)
   rollouts.forEach(({ sampleId }, i) => table.add(sampleId, views[i].features))
@@ -94,17 +117,4 @@ function rolloutOf({ tokenizer, learner }: Run, sampleId: string, { prompt, resp
   const responseIds = tokenizer.encodeResponse(response).slice(0, learner.context - promptIds.length)
   const logprobs = new Float32Array(responseIds.length)
   return { sampleId, prompt, response, promptIds, responseIds, logprobs, truncated: false, policyVersion: 0 }
-}
-
-/** v, with the session's λ and category weights of today. */
-function valueOf({ config: { live, rewardModel } }: Run, vote: SettledVote): number {
-  const session = { categories: Object.fromEntries(live.categories.map((c) => [c.name, c.weight])), freeCategories: live.freeCategories }
-  const categories = vote.categories.map((c) => ({ ...c, weight: categoryWeight(c.name, c.weight, session) }))
-  return voteValue({ rating: vote.rating, categories, compassion: vote.compassion }, rewardModel.compassionWeight)
-}
-
-/** A vote by the reward model's heads, each in [0, 1]; a category that the session has no head for is left out there. */
-function scoresOf(vote: SettledVote): Record<string, number> {
-  const categories = vote.categories.map((c) => [categoryHead(c.name), unitScore(c.score, c.name)] as const)
-  return { [RATING]: unitScore(vote.rating), ...Object.fromEntries(categories), [COMPASSION]: vote.compassion }
 }

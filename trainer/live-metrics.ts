@@ -3,36 +3,44 @@ import { mean } from './rl/statistics.ts'
 import type { Batch } from './rollouts.ts'
 import type { SettledVote } from './world.ts'
 
-/** What a step's metrics say of the crowd and of the loop, beside PPO's own (rl/metrics.ts): meaning and unit of each. */
+/** What a step's metrics say of the crowd and of the loop, beside the learner's own (rl/metrics.ts): meaning, and after the last semicolon the unit. */
 export const LIVE_METRICS = {
-  rewardScore: 'mean over rollouts of the reward before normalisation: crowd value h less penalties; about 0…1',
+  rewardScore: 'mean over rollouts of the reward before normalisation, crowd value h (or v̂ where nobody voted) less penalties, plus the length bonus; value, about 0…1',
   compassionScore: 'mean over rollouts of the compassion that the reward model predicts, ensemble mean; 0…1',
-  ethicalScore: 'one less the mean penalty of the constraints; 1 where none binds',
-  loss: 'PPO’s loss/total_avg under the seed system’s name; no unit',
-  humanRating: 'mean rating of the votes that this step was the first to use; 1…10, absent without votes',
-  humanCompassion: 'mean compassion of the same votes; 0…1, absent without votes',
-  votes: 'votes that this step was the first to use',
-  raters: 'people who cast them',
-  reliability: 'their mean reliability ρ; 0…1, absent without votes',
+  ethicalScore: '1 less the mean penalty of the constraints, 1 where none binds; no unit, at most 1',
+  loss: 'loss/total_avg under the seed system’s name; no unit',
+  convergenceRate: 'slope of the least-squares line through rewardScore over the last 10 steps, near 0 once the run has settled; value per step',
+  humanRating: 'mean rating of the votes that this step was the first to use, absent without votes; 1…10',
+  humanCompassion: 'mean compassion of the same votes, absent without votes; 0…1',
+  votes: 'votes that this step was the first to use; votes',
+  raters: 'who cast them; people',
+  reliability: 'mean over these votes of their rater’s reliability ρ, absent without votes; 0…1',
   'reward_model/uncertainty': 'mean over rollouts of the ensemble’s deviation of the value; 0…1',
-  vote_to_gradient_p50_ms: 'median over those votes of the time from stored to committed in the weights; milliseconds',
-  vote_to_gradient_p95_ms: 'its 95th percentile; milliseconds',
-  step_seconds: 'time that learning took: reward model, scoring, PPO, checkpoint; seconds',
-  throughput: 'response tokens of the batch per second of learning',
+  vote_to_gradient_p50_ms: 'median over these votes of the time from stored to committed in the weights, absent without votes; milliseconds',
+  vote_to_gradient_p95_ms: 'its 95th percentile, absent without votes; milliseconds',
+  step_seconds: 'time that learning took: reward model, scoring, update, checkpoint; seconds',
+  throughput: 'response tokens of the batch over step_seconds; tokens per second',
+  eps: 'rollouts of the batch over the time since the step before was committed (or the run opened), voting included; rollouts per second',
   memoryUsage: 'resident memory of the run’s process; MiB',
 } as const
+
+/** Steps over which the trend of the reward is taken. */
+export const trendSteps = 10
 
 export function liveMetrics(step: {
   fresh: readonly SettledVote[]
   reliability: (vote: SettledVote) => number
   scored: Rewards
+  /** `rewardScore` of the latest steps, this one's last. */
+  rewards: readonly number[]
   batch: Batch
-  lossAvg: number
-  /** Milliseconds since the epoch. */
+  loss: number
+  /** When learning began, when the step before was committed (or the run opened) and when this one was, milliseconds since the epoch. */
   began: number
+  since: number
   committedAt: number
 }): Record<string, number> {
-  const { fresh, scored, batch, began, committedAt } = step
+  const { fresh, scored, batch, began, since, committedAt } = step
   const seconds = (committedAt - began) / 1000
   const tokens = batch.rollouts.reduce((n, r) => n + r.responseIds.length, 0)
   const latencies = fresh.map((vote) => committedAt - vote.at).sort((a, b) => a - b)
@@ -40,12 +48,14 @@ export function liveMetrics(step: {
     rewardScore: mean(scored.raw),
     compassionScore: mean(scored.compassion),
     ethicalScore: 1 - mean(scored.penalties),
-    loss: step.lossAvg,
+    loss: step.loss,
+    convergenceRate: slope(step.rewards),
     votes: fresh.length,
     raters: new Set(fresh.map((vote) => vote.raterId)).size,
     'reward_model/uncertainty': mean(scored.deviation),
     step_seconds: seconds,
     ...(seconds > 0 && { throughput: tokens / seconds }),
+    ...(committedAt > since && { eps: (1000 * batch.rollouts.length) / (committedAt - since) }),
     memoryUsage: process.memoryUsage.rss() / 2 ** 20,
     ...(fresh.length > 0 && {
       humanRating: mean(fresh.map((vote) => vote.rating)),
@@ -55,6 +65,13 @@ export function liveMetrics(step: {
       vote_to_gradient_p95_ms: percentile(latencies, 0.95),
     }),
   }
+}
+
+/** Of the least-squares line through equally spaced values, per space; 0 of a single one. */
+export function slope(values: readonly number[]): number {
+  const centre = (values.length - 1) / 2
+  const spread = values.reduce((sum, _, i) => sum + (i - centre) ** 2, 0)
+  return spread === 0 ? 0 : values.reduce((sum, value, i) => sum + (i - centre) * value, 0) / spread
 }
 
 /** Nearest-rank percentile of sorted values. */

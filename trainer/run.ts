@@ -35,6 +35,7 @@ const tickMs = 250
 export async function trainLive(run: Run, world: World, save: () => Promise<string>): Promise<void> {
   const { config, state } = run
   const steps = config.epochs
+  let since = world.now()
   while (state.step < steps) {
     const recorded = await world.recorded(state.step + 1)
     const batch = state.pending ?? (await draw(run, world, state.step + 1, recorded !== null))
@@ -42,7 +43,8 @@ export async function trainLive(run: Run, world: World, save: () => Promise<stri
     await world.closeVoting(batch.shown)
     state.pending = config.live.overlap && batch.step < steps ? await draw(run, world, batch.step + 1, recorded !== null) : null
     if (!recorded) await votesSettle(run, world, batch)
-    await step(run, world, { batch, recorded, save })
+    since = await step(run, world, { batch, recorded, since, save })
+    world.signal.throwIfAborted()
   }
 }
 
@@ -77,29 +79,31 @@ async function votesSettle(run: Run, world: World, batch: Batch): Promise<void> 
   }
 }
 
+/** Returns when the step was committed, milliseconds since the epoch. @param since when the one before was, or the run was opened */
 async function step(
   run: Run,
   world: World,
-  { batch, recorded, save }: { batch: Batch; recorded: RecordedStep | null; save: () => Promise<string> },
-): Promise<void> {
-  const { state } = run
+  { batch, recorded, since, save }: { batch: Batch; recorded: RecordedStep | null; since: number; save: () => Promise<string> },
+): Promise<number> {
   world.phase(recorded ? 'restoring' : 'learning', batch.step)
   const votes = recorded?.votes ?? (await world.settledVotes())
   const outcome = await learn(run, batch, votes, { signal: world.signal, now: world.now })
-  state.step = batch.step
+  run.state.step = batch.step
   const checkpoint = await save()
-  if (checkpoint === recorded?.checkpoint) return // restored to the bit
   const committedAt = world.now()
+  if (checkpoint === recorded?.checkpoint) return committedAt // restored to the bit: the log has all of it
   await world.commit({
     step: batch.step,
     policyVersion: run.learner.version,
-    metrics: outcome.metrics(committedAt),
+    metrics: outcome.metrics(committedAt, since),
     checkpoint,
     receipts: outcome.receipts(committedAt),
     crowd: outcome.crowd,
-    remade: recorded !== null,
+    ...(recorded
+      ? { remade: true, warnings: [{ kind: 'step-remade', message: remadeOtherwise(batch.step) }], pause: null }
+      : { remade: false, warnings: outcome.warnings, pause: outcome.pause }),
   })
-  if (recorded) await world.warn({ step: batch.step, kind: 'step-remade', message: remadeOtherwise(batch.step) })
+  return committedAt
 }
 
 const remadeOtherwise = (step: number): string =>

@@ -5,7 +5,7 @@ import type { Pool } from '../server/db/pool.ts'
 import type { RunLock } from '../server/db/run-lock.ts'
 import { checkpointOf, commitStep } from '../server/db/steps.ts'
 import { keepWarning } from '../server/db/warnings.ts'
-import { limits, type CrowdValue, type SessionStatus } from '../server/protocol.ts'
+import { limits, type CrowdValue, type RunWarning, type SessionStatus } from '../server/protocol.ts'
 import { append } from '../server/room.ts'
 import { Interrupted, type SettledVote, type World } from './world.ts'
 
@@ -23,8 +23,15 @@ export interface WorldDeps {
   log: Logger
 }
 
-/** The world of one session. `close()` stops its polling; the connections stay the caller's. */
-export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): World & { close(): void } {
+export interface SessionWorld extends World {
+  /** Tells crowd and researcher, for good. */
+  warn(warning: Omit<RunWarning, 'sessionId' | 'timestamp'>): Promise<void>
+  /** Stops its polling; the connections stay the caller's. */
+  close(): void
+}
+
+/** The world of one session. */
+export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): SessionWorld {
   const abort = new AbortController()
   const poll = setInterval(async () => {
     try {
@@ -148,13 +155,17 @@ export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): Wor
       await pool.query(`update samples set status = 'failed' where id = $1`, [sampleId])
     },
     async commit(commit) {
-      await commitStep(lock.client, { sessionId, ...commit })
+      const { warnings, paused } = await commitStep(lock.client, { sessionId, ...commit })
       const { step, metrics, policyVersion, checkpoint, receipts, remade } = commit
       const about = { sessionId, session: sessionId, epoch: step, metrics }
       tell({ event: 'training-progress', payload: { ...about, step, policyVersion, timestamp: new Date().toISOString() } })
       if (!remade) tell({ event: 'receipts', payload: { step } })
       tell({ event: 'feedback-processed', payload: { sessionId, step, votes: receipts.length } })
       tell({ event: 'checkpoint-saved', payload: { ...about, checkpointPath: checkpoint } })
+      for (const warning of warnings) tell({ event: 'training-warning', payload: warning })
+      if (!paused) return
+      tell({ event: 'training-paused', payload: { sessionId, session: sessionId, ...(commit.pause !== null && { reason: commit.pause }) } })
+      abort.abort(new Interrupted('paused'))
     },
     async warn(warning) {
       log.warn(warning, 'the run warns')

@@ -16,9 +16,9 @@ import { append } from '../server/room.ts'
 import { newestReadable, openCheckpoints, type Standing } from './checkpoint.ts'
 import { openEngine } from './engines/open.ts'
 import { trainLive } from './run.ts'
-import { openWorld } from './session-world.ts'
+import { openWorld, type SessionWorld } from './session-world.ts'
 import { exportRun, openRun } from './state.ts'
-import { Interrupted, type World } from './world.ts'
+import { Interrupted } from './world.ts'
 
 export type End = 'completed' | 'held-elsewhere' | Interrupted['status']
 
@@ -59,7 +59,7 @@ export async function trainSession(deps: SessionDeps): Promise<End> {
 }
 
 /** Trains from the newest checkpoint that can be read. */
-async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: World): Promise<void> {
+async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: SessionWorld): Promise<void> {
   const { configuration, modelPath } = await readSession(pool, sessionId)
   const store = openCheckpoints(join(config.checkpointsPath, sessionId))
   const standing = await newestReadable(store, await committedCheckpoints(pool, sessionId))

@@ -7,7 +7,8 @@
  * | policy, value head, Adam's moments | `learner/…` (rl/state.ts) |
  * | KL controller, optimizer steps, policy version | `learner` |
  * | reward model, what it reads of every sample | `reward/…` (reward/model.ts) |
- * | reward normaliser | `reference/features`: refitted on them each step |
+ * | reward normaliser | the reference's outputs, `reference/features` and `reference`: refitted on them each step |
+ * | the watch's evidence | `state.evidence` |
  * | random states | none: every stream is seeded by (seed, step, place), and `learner.seed` is checked |
  * | prompt sampler's position | `state.step`: batch t begins after the t - 1 before it in the seeded order (prompts.ts) |
  * | the batch that people vote on | `state.pending` |
@@ -22,10 +23,17 @@ import { learnerConfig, rewardModelConfig } from './configuration.ts'
 import { readModel } from './models/directory.ts'
 import { openPromptTokenizer, type PromptTokenizer } from './prompt-tokenizer.ts'
 import { readPrompts, type PromptSource } from './prompts.ts'
+import { shapeOf, type Shape } from './reward/drift.ts'
+import { noEvidence, type Evidence } from './reward/evidence.ts'
 import { openRewardModel, type RewardModel } from './reward/model.ts'
 import { openLearner, type Learner } from './rl/learner.ts'
 import { seedOf } from './rl/random.ts'
 import type { Batch } from './rollouts.ts'
+
+/** An output of the reference policy, and what the reward model reads of it. */
+export interface ReferenceOutput extends Shape {
+  features: Float32Array
+}
 
 /** A run: its models, open, and where it stands. */
 export interface Run {
@@ -35,19 +43,23 @@ export interface Run {
   prompts: PromptSource
   learner: Learner
   rewardModel: RewardModel
-  /** Reward-model features of outputs of the reference policy: what rewards are normalised on. */
-  reference: Float32Array[]
+  /** Outputs of the reference policy: what rewards are normalised on, and drift is measured from. */
+  reference: ReferenceOutput[]
   state: {
     /** The last committed step; 0 before the first. */
     step: number
     /** The batch after it, if it was generated while the last one was voted on. */
     pending: Batch | null
+    /** What the watch has seen of reward hacking (watch.ts). */
+    evidence: Evidence
+    /** `rewardScore` of the latest steps, oldest first. */
+    rewards: number[]
   }
   close(): Promise<void>
 }
 
-/** Reference outputs that rewards are normalised on. */
-const referenceOutputs = 64
+/** Outputs of the reference policy that are kept. */
+const referenceCount = 64
 /** Sets their random numbers apart from the steps', which count from 1. */
 const referenceStream = 0
 
@@ -76,17 +88,19 @@ export async function openRun(from: {
     const { json, arrays } = unpack(saved)
     learner.importState({ arrays: arrays('learner/'), json: json.learner })
     const rewardModel = openRewardModel(rewardConfig, width, seed, { arrays: arrays('reward/'), json: json.reward })
-    const reference = rowsOf(arrays('reference/').get('features'), width)
+    const features = rowsOf(arrays('reference/').get('features'), width)
+    const reference = json.reference.map((shape, i) => ({ ...shape, features: features[i] }))
     return { sessionId, config, tokenizer, prompts, learner, rewardModel, reference, state: json.state, close }
   }
   const rewardModel = openRewardModel(rewardConfig, width, seed)
-  const reference = await referenceFeatures({ learner, tokenizer, prompts, seed })
-  rewardModel.features.fitScale(reference)
-  return { sessionId, config, tokenizer, prompts, learner, rewardModel, reference, state: { step: 0, pending: null }, close }
+  const reference = await referenceOutputs({ learner, tokenizer, prompts, seed })
+  rewardModel.features.fitScale(reference.map(({ features }) => features))
+  const state = { step: 0, pending: null, evidence: noEvidence(), rewards: [] }
+  return { sessionId, config, tokenizer, prompts, learner, rewardModel, reference, state, close }
 }
 
 /** All that `openRun` goes on from. */
-export async function exportRun({ learner, rewardModel, reference, state }: Run): Promise<Checkpoint> {
+export async function exportRun({ learner, rewardModel, reference, state: { step, evidence, rewards, pending } }: Run): Promise<Checkpoint> {
   const policy = await learner.exportState()
   const reward = rewardModel.exportState()
   const tensors: Checkpoint['tensors'] = new Map()
@@ -95,26 +109,38 @@ export async function exportRun({ learner, rewardModel, reference, state }: Run)
   }
   put('learner/', policy.arrays)
   put('reward/', reward.arrays)
-  put('reference/', [['features', flat(reference)]])
-  return { tensors, state: { learner: policy.json, reward: reward.json, state: { ...state, pending: state.pending && packBatch(state.pending) } } }
+  put('reference/', [['features', flat(reference.map(({ features }) => features))]])
+  const saved: z.input<typeof SavedRun> = {
+    learner: policy.json,
+    reward: reward.json,
+    reference: reference.map(({ tokens, repetition }) => ({ tokens, repetition })),
+    // In the order of the schema, so that a run that was read back writes the same bytes.
+    state: { step, evidence, rewards, pending: pending && packBatch(pending) },
+  }
+  return { tensors, state: saved }
 }
 
 /** The policy at its beginning is the reference. */
-async function referenceFeatures(run: Pick<Run, 'learner' | 'tokenizer' | 'prompts'> & { seed: number }): Promise<Float32Array[]> {
+async function referenceOutputs(run: Pick<Run, 'learner' | 'tokenizer' | 'prompts'> & { seed: number }): Promise<ReferenceOutput[]> {
   const { learner, tokenizer, prompts, seed } = run
-  const drawn = prompts.draw(0, referenceOutputs, seedOf(seed, referenceStream))
+  const drawn = prompts.draw(0, referenceCount, seedOf(seed, referenceStream))
   const seeds = drawn.map((_, i) => seedOf(seed, referenceStream, i))
   const samples = await learner.sample(drawn.map(tokenizer.encodePrompt), { seeds })
   const rollouts = samples.map((sample, i) => ({ ...sample, sampleId: `reference/${i}`, prompt: drawn[i], response: '' }))
-  return (await learner.reference(rollouts)).map((view) => view.features)
+  const views = await learner.reference(rollouts)
+  return rollouts.map(({ responseIds }, i) => ({ ...shapeOf(responseIds), features: views[i].features }))
 }
 
 const numbers = z.array(z.number())
-const SavedState = z.object({
+const signEvidence = z.object({ sum: z.number(), warned: z.boolean() })
+const SavedRun = z.object({
   learner: z.object({ version: z.int(), klCoefficient: z.number(), optimizerSteps: z.int(), seed: z.int() }),
   reward: z.object({ seed: z.int(), width: z.int(), heads: z.array(z.string()), sampleIds: z.array(z.string()) }),
+  reference: z.array(z.object({ tokens: z.int(), repetition: z.number() })),
   state: z.object({
     step: z.int(),
+    evidence: z.object({ level: signEvidence, order: signEvidence, length: signEvidence, repetition: signEvidence }),
+    rewards: numbers,
     pending: z
       .object({
         step: z.int(),
@@ -138,7 +164,7 @@ const SavedState = z.object({
 
 function unpack({ tensors, state }: Checkpoint) {
   return {
-    json: SavedState.parse(state),
+    json: SavedRun.parse(state),
     arrays(prefix: string): Map<string, Float32Array> {
       const found = new Map<string, Float32Array>()
       for (const [name, { data }] of tensors) {

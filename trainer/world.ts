@@ -1,5 +1,5 @@
 import type { StepCommit } from '../server/db/steps.ts'
-import type { RoomEvent, RunWarning, SessionStatus } from '../server/protocol.ts'
+import type { RoomEvent, SessionStatus } from '../server/protocol.ts'
 
 /**
  * What the live loop sees of the outside: the session's samples and votes in Postgres, and the room that
@@ -33,9 +33,8 @@ export interface World {
   /** The oldest question that has no answer yet. */
   nextAsk(): Promise<{ sampleId: string; prompt: string } | null>
   failAsk(sampleId: string): Promise<void>
+  /** Where the step pauses the run, `signal` is aborted with it. */
   commit(step: Omit<StepCommit, 'sessionId'>): Promise<void>
-  /** Tells crowd and researcher, for good. */
-  warn(warning: Pick<RunWarning, 'step' | 'kind' | 'message'>): Promise<void>
 }
 
 /** A committed step whose checkpoint was lost: what making it again starts from, and where it should arrive. */

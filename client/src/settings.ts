@@ -38,6 +38,7 @@ export const groups: SettingGroup[] = [
       number('rewardModel.shrinkage', 'Shrinkage κ', 'How many votes the reward model’s own prediction counts for. 0 believes the votes alone.'),
       number('live.klCoefficient', 'KL coefficient', 'How strongly the model is held to how it spoke before training. Too low and it finds empty phrases that score well.'),
       toggle('live.adaptiveKl', 'Adapt the KL coefficient', 'Raises or lowers the coefficient so that the distance stays near its target.'),
+      number('rewardModel.lengthBonus', 'Length bonus', 'Added to the reward for each deviation by which an answer is longer than usual; below 0 it favours short answers. A reward that length alone can raise is easily cheated.'),
       number('ppoConfig.targetKL', 'Target KL, nats per answer', 'How far from the first model it may move.'),
     ],
   },
@@ -52,6 +53,18 @@ export const groups: SettingGroup[] = [
       number('ppoConfig.clipRatio', 'Clip ratio ε', 'How far one batch may move the probability of a token.'),
       number('ppoConfig.entropyCoefficient', 'Entropy bonus', 'Rewards variety. 0 leaves variety to the KL penalty.'),
       toggle('live.overlap', 'Learn while people vote', 'Trains on the last batch while this one is being voted on. Steps are faster; votes act one step later.'),
+    ],
+  },
+  {
+    title: 'The watch for reward hacking',
+    settings: [
+      toggle('rewardHacking.pause', 'Pause by itself', 'The run pauses once what it shows is beyond chance: a reward that parts from people’s votes, answers that grow or repeat themselves.'),
+      number('rewardHacking.warnAt', 'Warn at', 'Evidence, in deviations, at which everybody is warned. Lower warns sooner, and more often for nothing.'),
+      number('rewardHacking.pauseAt', 'Pause at', 'Evidence at which the run pauses; not below the line above.'),
+      number('rewardHacking.allowedGap', 'Allowed gap', 'By how much the reward may promise more than people give, on the scale 0 to 1.'),
+      number('rewardHacking.allowedLengthDrift', 'Allowed change of length', 'In deviations of the lengths before training.'),
+      number('rewardHacking.allowedRepetition', 'Allowed repetition', 'By how much the share of repeated three-token runs may rise, 0 to 1.'),
+      number('rewardHacking.minVotes', 'Votes before it watches', 'The reward is held against people once the reward model has learnt from this many votes.'),
     ],
   },
   {

@@ -98,13 +98,13 @@ export function replace(state: SessionState, snapshot: SessionSnapshot): Session
 
 type Changes = { [E in RoomEventName]: (state: SessionState, payload: RoomEvents[E]) => SessionState }
 
-const status = (next: TrainingSession['status']) => (state: SessionState) =>
-  state.session ? { ...state, session: { ...state.session, status: next } } : state
+const status = (next: TrainingSession['status'], pauseReason: string | null = null) => (state: SessionState) =>
+  state.session ? { ...state, session: { ...state.session, status: next, pauseReason } } : state
 
 const changes: Changes = {
   'training-started': status('active'),
   'training-resumed': status('active'),
-  'training-paused': (state) => ({ ...status('paused')(state), phase: null }),
+  'training-paused': (state, { reason = null }) => ({ ...status('paused', reason)(state), phase: null }),
   'training-completed': (state) => ({ ...status('completed')(state), phase: null }),
   'training-failed': (state, { error }) => ({
     ...state,

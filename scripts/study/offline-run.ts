@@ -89,8 +89,9 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
     return mix(weightedQuality(scores[RATING], parts), scores[COMPASSION], options.rewardModel.compassionWeight)
   }
 
-  const reference = (await learner.reference(await answer(prompts.draw(0, 64, seedOf(seed, 2_000_000)), 2_000_000))).map((v) => v.features)
-  rewardModel.features.fitScale(reference)
+  const outputs = await answer(prompts.draw(0, 64, seedOf(seed, 2_000_000)), 2_000_000)
+  const reference = (await learner.reference(outputs)).map(({ features }, i) => ({ features, tokens: outputs[i].responseIds.length }))
+  rewardModel.features.fitScale(reference.map(({ features }) => features))
   yield { step: 0, heldOut: await evaluate() }
 
   const votes: OfflineVote[] = []
@@ -113,15 +114,16 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
       return found
     })
     const scored = rewardsOf({
-      rollouts: batch.map(({ sampleId, response }, i) => ({
+      rollouts: batch.map(({ sampleId, response, responseIds }, i) => ({
         response,
+        tokens: responseIds.length,
         features: references[i].features,
         prefixes: references[i].prefixes,
         votes: votes.filter((v) => v.sampleId === sampleId).map((v) => ({ value: valueOf(v.scores), reliability: rho.get(v.raterId) ?? 0 })),
       })),
       reference,
       model: rewardModel,
-      config: { type: 'human', humanFeedbackWeight: 1, aiRewardWeight: 0, shrinkage: 1, ethicalConstraints: {} },
+      config: { type: 'human', humanFeedbackWeight: 1, aiRewardWeight: 0, shrinkage: 1, lengthBonus: 0, ethicalConstraints: {} },
     })
     const { value: update, seconds } = await timed(() => learner.update(batch, scored.rewards, { references, potentials: scored.potentials }))
     const unseen = batch.slice(options.shown)

@@ -24,14 +24,14 @@ export async function insertSession(db: Db, session: NewSession): Promise<boolea
 
 /**
  * Moves a session along its life, in one statement: of two callers that race, one wins.
- * `error` says why it failed.
+ * `error` says why it failed. Whatever a person decides, a pause's own reason is over.
  *
  * @throws AttuneError not-found, conflict
  */
 export async function applyTransition(db: Db, id: string, name: Transition, error?: string): Promise<void> {
   const { from, to } = transitions[name]
   const { rowCount } = await db.query(
-    `update sessions set status = $2, error = $4, end_time = case when $2 in ('completed', 'failed') then now() end
+    `update sessions set status = $2, error = $4, pause_reason = null, end_time = case when $2 in ('completed', 'failed') then now() end
      where id = $1 and status = any($3)`,
     [id, to, from, error ?? null],
   )
@@ -87,7 +87,7 @@ export async function countSessions(db: Db): Promise<Partial<Record<SessionStatu
 
 const select = `
   select s.id, s.title, s.model_id, s.user_id, s.status, s.configuration, s.total_steps, s.current_step, s.policy_version,
-         s.metrics, s.error, s.start_time, s.end_time, chain.recorded, chain.last_epoch
+         s.metrics, s.error, s.pause_reason, s.start_time, s.end_time, chain.recorded, chain.last_epoch
   from sessions s left join lateral (
     select count(*)::int as recorded, max(e.id) as last_epoch
     from feedback f join epoch_records r on r.feedback_id = f.id
@@ -107,6 +107,7 @@ interface Row {
   policy_version: number
   metrics: TrainingMetrics
   error: string | null
+  pause_reason: string | null
   start_time: Date
   end_time: Date | null
   recorded: number
@@ -127,5 +128,6 @@ const toSession = (row: Row): TrainingSession => ({
   metrics: row.metrics,
   configuration: row.configuration,
   error: row.error,
+  pauseReason: row.pause_reason,
   blockchain: { recorded: row.recorded, lastEpoch: row.last_epoch },
 })

@@ -1,6 +1,7 @@
 import type { ClientBase, Pool } from 'pg'
 import type { Db } from './pool.ts'
-import type { CheckpointConfig, StepMetrics, TrainingMetrics } from '../protocol.ts'
+import { keepWarning } from './warnings.ts'
+import type { CheckpointConfig, RunWarning, StepMetrics, TrainingMetrics } from '../protocol.ts'
 
 export interface ReceiptRow {
   feedbackId: string
@@ -23,6 +24,10 @@ export interface StepCommit {
   receipts: ReceiptRow[]
   /** h of each sample that the update used. */
   crowd: { sampleId: string; value: number }[]
+  /** What the step warns of. */
+  warnings: Pick<RunWarning, 'kind' | 'message'>[]
+  /** Why the run pauses with this step; null: it goes on. */
+  pause: string | null
   /** The step was committed before, and came out otherwise now that it was made again. */
   remade: boolean
 }
@@ -32,14 +37,17 @@ export class VotesChanged extends Error {}
 
 /**
  * Commits one step: its row, its receipts, its samples' crowd values and the session's pointer to the
- * checkpoint, in one transaction on the connection that holds the run's lock (rules T1, T3).
+ * checkpoint, what it warns of and the pause it calls for, in one transaction on the connection that holds
+ * the run's lock (rules T1, T3).
  *
  * Of a step that was committed before and had to be made again, the row now names the new weights. Its
  * receipts stay as they were given: a vote has one, for good (rule V2).
  *
+ * Returns the warnings as kept, and whether the run is paused now: somebody may have ended it meanwhile.
+ *
  * @throws VotesChanged where a vote is no longer standing; nothing is written then.
  */
-export async function commitStep(client: ClientBase, commit: StepCommit): Promise<void> {
+export async function commitStep(client: ClientBase, commit: StepCommit): Promise<{ warnings: RunWarning[]; paused: boolean }> {
   await client.query('begin')
   try {
     await demandStanding(client, commit.receipts)
@@ -54,11 +62,20 @@ export async function commitStep(client: ClientBase, commit: StepCommit): Promis
       `update sessions set current_step = $2, policy_version = $3, metrics = $4, checkpoint = $5 where id = $1 and current_step <= $2`,
       [commit.sessionId, commit.step, commit.policyVersion, commit.metrics, commit.checkpoint],
     )
+    const warnings: RunWarning[] = []
+    for (const { kind, message } of commit.warnings) warnings.push(await keepWarning(client, { sessionId: commit.sessionId, step: commit.step, kind, message }))
+    const paused = commit.pause !== null && (await pauseItself(client, commit.sessionId, commit.pause))
     await client.query('commit')
+    return { warnings, paused }
   } catch (error) {
     await client.query('rollback')
     throw error
   }
+}
+
+async function pauseItself(client: ClientBase, sessionId: string, reason: string): Promise<boolean> {
+  const { rowCount } = await client.query(`update sessions set status = 'paused', pause_reason = $2 where id = $1 and status = 'active'`, [sessionId, reason])
+  return rowCount === 1
 }
 
 async function demandStanding(client: ClientBase, receipts: readonly ReceiptRow[]): Promise<void> {

@@ -24,6 +24,7 @@ const session: TrainingSession = {
   metrics: {},
   configuration: TrainingConfig.parse({}),
   error: null,
+  pauseReason: null,
   blockchain: { recorded: 0, lastEpoch: null },
 }
 const snapshot: SessionSnapshot = { seq: '1-0', session, samples: [], steps: [], receipts: [], warnings: [], raters: 3, bounties: [] }
@@ -183,5 +184,9 @@ test('a pause, a resumption and an end are the session’s status', () => {
   const state = { sessionId, session: sessionId }
   expect(play(joined, [['training-paused', state]]).session?.status).toBe('paused')
   expect(play(joined, [['training-paused', state], ['training-resumed', state]]).session?.status).toBe('active')
+  const reason = 'The reward promises more than people give.'
+  const itself = play(joined, [['training-paused', { ...state, reason }]])
+  expect(itself.session).toMatchObject({ status: 'paused', pauseReason: reason })
+  expect(play(itself, [['training-resumed', state]], 3).session?.pauseReason).toBeNull()
   expect(play(joined, [['training-failed', { ...state, error: 'out of memory' }]]).session).toMatchObject({ status: 'failed', error: 'out of memory' })
 })

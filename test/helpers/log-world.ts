@@ -61,7 +61,7 @@ export function logWorld(log: RunLog, { fault, persist = () => undefined }: { fa
   }
   return {
     signal: abort.signal,
-    now: () => clock,
+    now: () => (clock += 1),
     sleep: async (ms) => around('sleep', () => void (clock += ms)),
     phase: (phase) => around(`phase ${phase}`, () => undefined),
     async start(sample) {
@@ -90,7 +90,6 @@ export function logWorld(log: RunLog, { fault, persist = () => undefined }: { fa
       }),
     failAsk: () => Promise.reject(new Error('the question does not fit')),
     commit: async (step) => change('commit', { committed: step }),
-    warn: () => Promise.reject(new Error('nothing to warn of')),
   }
 }
 

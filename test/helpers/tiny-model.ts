@@ -10,12 +10,13 @@ export async function writeTinyModel(directory: string): Promise<void> {
   await copyCompanions('models/demo', directory)
 }
 
-/** A run of it: three steps of four answers, of which three are shown. */
+/** A run of it: three steps of four answers, all shown and watched. */
 export const tinyRun = (overlap: boolean): TrainingConfig =>
   TrainingConfig.parse({
     batchSize: 4,
     epochs: 3,
     learningRate: 1e-2,
     ppoConfig: { miniBatchSize: 2, ppoEpochs: 2 },
-    live: { shownPerStep: 3, votingWindowSeconds: 1, minVotes: 1, maxNewTokens: 6, seed: 5, overlap },
+    live: { shownPerStep: 4, votingWindowSeconds: 1, minVotes: 1, maxNewTokens: 6, seed: 5, overlap },
+    rewardHacking: { minVotes: 1, allowedGap: 0, allowedLengthDrift: 0 },
   })

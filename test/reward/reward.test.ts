@@ -4,10 +4,11 @@ import { REWARD_DEFAULTS } from '../../trainer/reward/defaults.ts'
 import { COMPASSION, RATING, openRewardModel, type RewardVote } from '../../trainer/reward/model.ts'
 import { rewardsOf, type RewardSettings } from '../../trainer/reward/reward.ts'
 
-const config: RewardSettings = { type: 'human', humanFeedbackWeight: 1, aiRewardWeight: 1, shrinkage: 1, ethicalConstraints: {} }
+const config: RewardSettings = { type: 'human', humanFeedbackWeight: 1, aiRewardWeight: 1, shrinkage: 1, lengthBonus: 0, ethicalConstraints: {} }
 const random = openRandom(1)
 const samples = Array.from({ length: 40 }, (_, i) => ({
   sampleId: `s${i}`,
+  tokens: 20 + (i % 5),
   response: i === 3 ? 'Go gambling.' : 'Rest a little.',
   features: Float32Array.from({ length: 8 }, () => random.normal()),
 }))
@@ -19,7 +20,7 @@ const votes = samples.slice(0, 20).map(({ sampleId, features }): RewardVote => {
   return { id: `v-${sampleId}`, sampleId, reliability: 1, scores: { [RATING]: v, [COMPASSION]: v } }
 })
 model.fit(votes)
-const reference = samples.map((s) => s.features)
+const reference = samples.map(({ features, tokens }) => ({ features, tokens }))
 const rollouts = samples.map((s, i) => ({ ...s, votes: i < 20 ? [{ value: votes[i].scores[RATING], reliability: 1 }] : [] }))
 const unvoted = samples.map((s) => ({ ...s, votes: [] }))
 
@@ -47,6 +48,18 @@ describe('the reward of a step', () => {
     const bound = rewardsOf({ rollouts, reference, model, config: { ...config, ethicalConstraints } })
     bound.rewards.forEach((r, i) => expect(r).toBeLessThanOrEqual(free.rewards[i]))
     expect(bound.penalties[3]).toBeGreaterThanOrEqual(1)
+  })
+
+  it('rises with length by the bonus for each deviation of the reference’s lengths, and falls where that is negative', () => {
+    const at = (lengthBonus: number, tokens: number) =>
+      rewardsOf({ rollouts: [{ ...unvoted[0], tokens }], reference, model, config: { ...config, lengthBonus } }).raw[0]
+    // Lengths 20 to 24, eight of each: mean 22, sample deviation √(80 / 39).
+    const deviation = Math.sqrt(80 / 39)
+    expect(at(0.1, 22)).toBeCloseTo(at(0, 22), 12)
+    expect(at(0.1, 32) - at(0.1, 22)).toBeCloseTo((0.1 * 10) / deviation, 12)
+    expect(at(-0.1, 32) - at(-0.1, 22)).toBeCloseTo((-0.1 * 10) / deviation, 12)
+    const { rewards } = rewardsOf({ rollouts: unvoted, reference, model, config: { ...config, lengthBonus: 0.3 } })
+    expect(rewards.reduce((sum, r) => sum + r / rewards.length, 0)).toBeCloseTo(0, 9)
   })
 
   it('mixes an AI score in where the session is hybrid', () => {

@@ -157,6 +157,8 @@ test('a run: started with every default, paused, resumed, stopped; a state that 
   const refused = (configuration: object) => call(server, 'POST', '/api/training/start', { token: boss.token, body: { modelId: 'demo', configuration } })
   expect(await refused({ rewardModel: { type: 'hybrid' } })).toMatchObject({ status: 400, body: { error: 'invalid', path: 'configuration.rewardModel.type' } })
   expect(await refused({ batchSize: 100 })).toMatchObject({ status: 400, body: { error: 'invalid', path: 'configuration.ppoConfig.miniBatchSize' } })
+  expect(await refused({ checkpoints: { bestMetric: 'niceness' } })).toMatchObject({ status: 400, body: { error: 'invalid', path: 'configuration.checkpoints.bestMetric' } })
+  expect(await refused({ rewardHacking: { warnAt: 9 } })).toMatchObject({ status: 400, body: { error: 'invalid', path: 'configuration.rewardHacking.pauseAt' } })
 })
 
 test('models: registered with what is required, refused without or with a path out of the folder', async () => {

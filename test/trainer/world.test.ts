@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openPool, type Pool } from '../../server/db/pool.ts'
+import { applyTransition } from '../../server/db/sessions.ts'
+import { warningsOf } from '../../server/db/warnings.ts'
 import { takeRunLock, unheldRuns, type RunLock } from '../../server/db/run-lock.ts'
 import { VotesChanged, checkpointsToKeep, type StepCommit } from '../../server/db/steps.ts'
 import { limits, type CheckpointConfig, type TrainingMetrics } from '../../server/protocol.ts'
@@ -59,6 +61,8 @@ const commitOf = (step: number, votes: string[]): Omit<StepCommit, 'sessionId'> 
   checkpoint: `hash-${step}`,
   receipts: votes.map((feedbackId) => ({ feedbackId, weight: 0.4, reliability: 0.6, crowd: 0.7, advantage: 0.1, latencyMs: 12_000 })),
   crowd: [],
+  warnings: [],
+  pause: null,
   remade: false,
 })
 const steps = async () => (await pool.query('select step, checkpoint, votes from steps where session_id = $1 order by step', [sessionId])).rows
@@ -115,6 +119,27 @@ describe('the trainer’s world', () => {
     expect(await keep(7, { keepBest: 2, bestMetric: 'nobody measures this' })).toEqual([7])
     // A run that went back knows nothing of later steps.
     expect(await keep(3, { keepLast: 2, keepBest: 1 })).toEqual([2, 3])
+  })
+
+  it('T2 a step that calls for a pause pauses the run with its own commit, says why, and starts again only when somebody says so', async () => {
+    const warning = { kind: 'reward-level' as const, message: 'The reward promises too much.' }
+    await world.commit({ ...commitOf(1, []), warnings: [warning], pause: 'The reward promises too much.' })
+    expect(world.signal.reason).toMatchObject({ status: 'paused' })
+    const stands = async () => (await pool.query('select status, pause_reason from sessions where id = $1', [sessionId])).rows[0]
+    expect(await stands()).toEqual({ status: 'paused', pause_reason: 'The reward promises too much.' })
+    const events = await readAfter(redis, sessionId, '0-0')
+    expect(events.find(({ event }) => event === 'training-warning')).toMatchObject({ payload: { step: 1, ...warning } })
+    expect(events.find(({ event }) => event === 'training-paused')).toMatchObject({ payload: { reason: 'The reward promises too much.' } })
+    expect(await warningsOf(pool, sessionId, 5)).toMatchObject([{ step: 1, ...warning }])
+    await applyTransition(pool, sessionId, 'resume')
+    expect(await stands()).toEqual({ status: 'active', pause_reason: null })
+  })
+
+  it('a run that somebody ended while its step was made stays ended', async () => {
+    await applyTransition(pool, sessionId, 'stop')
+    await world.commit({ ...commitOf(1, []), pause: 'too late' })
+    const { rows } = await pool.query('select status, pause_reason from sessions where id = $1', [sessionId])
+    expect(rows).toEqual([{ status: 'completed', pause_reason: null }])
   })
 
   it('T2 a paused session interrupts the run, whatever it waits for', async () => {

@@ -12,6 +12,7 @@ import {
 } from '../../server/feedback/reward.ts'
 import { MIN_DEVIATION } from './defaults.ts'
 import { COMPASSION, categoryHead } from './examples.ts'
+import { referenceLength } from './drift.ts'
 import type { Prediction, RewardModel } from './model.ts'
 
 /** A vote's value v with the session's present λ and weights, and its rater's ρ. */
@@ -24,11 +25,15 @@ export interface RewardSettings {
   aiRewardWeight: number
   /** κ */
   shrinkage: number
+  /** Per deviation of the reference's lengths, in the unit of a vote's value. */
+  lengthBonus: number
   ethicalConstraints: Constraints
 }
 
 export interface RewardedRollout {
   response: string
+  /** Of the response. */
+  tokens: number
   /** Of the frozen trunk (`ReferenceView.features`). */
   features: ArrayLike<number>
   /** `ReferenceView.prefixes`, where potentials are wanted. */
@@ -43,7 +48,7 @@ export interface RewardedRollout {
 export interface Rewards {
   /** In deviations of the reference's rewards: what PPO maximises, less the KL. */
   rewards: number[]
-  /** After composition and constraints, before normalisation; at most 1. */
+  /** After composition, constraints and length bonus, before normalisation; at most 1 without the bonus. */
   raw: number[]
   /** h: the crowd's value, or v̂ where nobody of any reliability voted. In [0, 1]. */
   crowd: number[]
@@ -63,11 +68,11 @@ export interface Rewards {
  * without get the model's. Normalisation is by what the present model says of the reference's
  * outputs, so that the scale follows what it has learnt.
  *
- * @param step.reference features of outputs of the reference policy, at least one
+ * @param step.reference outputs of the reference policy, at least one
  */
 export function rewardsOf(step: {
   rollouts: readonly RewardedRollout[]
-  reference: readonly ArrayLike<number>[]
+  reference: readonly { tokens: number; features: ArrayLike<number> }[]
   model: RewardModel
   config: RewardSettings
 }): Rewards {
@@ -76,8 +81,10 @@ export function rewardsOf(step: {
   const predictions = rollouts.map(({ features }) => model.predict(features))
   const crowd = rollouts.map(({ votes }, i) => crowdValue(votes, predictions[i].value, config.shrinkage))
   const penalties = rollouts.map(({ response }, i) => constraintPenalty(judged(response, predictions[i]), config.ethicalConstraints))
-  const raw = rollouts.map(({ ai }, i) => composeReward(crowd[i], ai, weights, penalties[i]))
-  const normalisation = fitNormalisation(reference.map((features) => model.predict(features).value), MIN_DEVIATION)
+  const length = referenceLength(reference)
+  const bonus = (tokens: number): number => (config.lengthBonus * (tokens - length.mean)) / length.deviation
+  const raw = rollouts.map(({ ai, tokens }, i) => composeReward(crowd[i], ai, weights, penalties[i]) + bonus(tokens))
+  const normalisation = fitNormalisation(reference.map(({ features, tokens }) => model.predict(features).value + bonus(tokens)), MIN_DEVIATION)
   return {
     rewards: raw.map((reward) => normalise(reward, normalisation)),
     raw,

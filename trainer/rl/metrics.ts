@@ -2,38 +2,39 @@ import type { BatchStatistics } from './experience.ts'
 import { mean, type StepStatistics } from './statistics.ts'
 
 /**
- * What each metric of an update means, and its unit. Names are TRL's where TRL has the metric.
+ * What each metric of an update means, and after the last semicolon its unit. Names are TRL's where TRL
+ * has the metric; docs/METRICS.md says the same.
  * "Rollouts" are those of the update; "steps" the optimizer steps it took.
  */
 const SHARED = {
   'objective/kl': 'mean over rollouts of Σ_t log π - log π_ref, before the update; nats per response',
-  'objective/kl_coef': 'β with which this update was made',
+  'objective/kl_coef': 'β with which this update was made; score per nat',
   'objective/entropy': 'mean entropy of the policy at response tokens, before the update; nats per token',
   'objective/scores': 'mean normalised score, EOS penalty taken off; deviations of the reference’s scores',
   'objective/non_score_reward': 'mean of -β Σ_t (log π - log π_ref); same unit as the score',
-  'objective/rlhf_reward': 'scores + non_score_reward: what every algorithm here climbs in its own way',
+  'objective/rlhf_reward': 'scores + non_score_reward, what every algorithm here climbs in its own way; same unit as the score',
   'policy/approxkl_avg': 'mean over steps of ½ mean (log π - log π_old)²; nats per token',
-  'policy/steps': 'optimizer steps taken; fewer than planned where the KL stop ended the update',
+  'policy/steps': 'optimizer steps taken, fewer than planned where the KL stop ended the update; steps',
   'loss/total_avg': 'mean over steps of the whole loss; no unit',
-  'val/num_eos_tokens': 'rollouts that ended with EOS',
-  gradientNorm: 'mean over steps of the global norm of the gradients, before clipping',
-  learningRate: 'of this update',
-  perplexity: 'exp of the mean of -log π_ref over response tokens: how surprising the answers are to the reference',
-  responseLength: 'mean tokens per response, EOS included',
+  'val/num_eos_tokens': 'rollouts that ended with EOS; rollouts',
+  gradientNorm: 'mean over steps of the global norm of the gradients, before clipping; no unit',
+  learningRate: 'of this update, schedule and KL brake applied; no unit',
+  perplexity: 'exp of the mean of -log π_ref over response tokens, how surprising the answers are to the reference; no unit, 1 or more',
+  responseLength: 'mean length of a response, EOS included; tokens',
 } as const
 
 const SURROGATE = {
   'policy/clipfrac_avg': 'mean over steps of the share of tokens whose policy loss was clipped; 0…1',
   'policy/entropy_avg': 'mean over steps of the entropy in the loss; nats per token, 0 where there is no bonus',
   'loss/policy_avg': 'mean over steps of the clipped policy loss; no unit',
-  'val/ratio': 'mean over steps of the mean of π / π_old; 1 at the start of an update',
-  'val/ratio_var': 'variance over steps of that mean',
+  'val/ratio': 'mean over steps of the mean of π / π_old, 1 at the start of an update; no unit',
+  'val/ratio_var': 'variance over steps of the mean of π / π_old; no unit',
 } as const
 
 const PPO = {
   'loss/value_avg': 'mean over steps of the clipped value loss; squared deviations',
   'val/clipfrac_avg': 'mean over steps of the share of tokens whose value loss was clipped; 0…1',
-  'val/explained_variance': '1 - var(returns - values) / var(returns) before the update; 1 is perfect, 0 useless',
+  'val/explained_variance': '1 - var(returns - values) / var(returns) before the update, 1 perfect and 0 useless; no unit, at most 1',
 } as const
 
 const GRPO = {
@@ -43,9 +44,9 @@ const GRPO = {
 } as const
 
 const DPO = {
-  'rewards/chosen': 'mean over steps of the reward that the policy implies for the better answers, β Σ_t (log π - log π_ref)',
-  'rewards/rejected': 'the same for the worse answers',
-  'rewards/margins': 'mean over steps of the difference of the two',
+  'rewards/chosen': 'mean over steps of the reward that the policy implies for the better answers, β Σ_t (log π - log π_ref); same unit as the score',
+  'rewards/rejected': 'the same for the worse answers; same unit as the score',
+  'rewards/margins': 'mean over steps of rewards/chosen - rewards/rejected; same unit as the score',
   'rewards/accuracies': 'mean over steps of the share of pairs with a positive difference; 0…1',
   'rewards/label': 'mean probability with which the better answer of a pair is held to be better; ½…1',
 } as const

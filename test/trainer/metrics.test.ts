@@ -1,0 +1,78 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { openCheckpoints } from '../../trainer/checkpoint.ts'
+import { openOnnx } from '../../trainer/engines/onnx.ts'
+import { LIVE_METRICS, slope } from '../../trainer/live-metrics.ts'
+import { METRICS_BY_FILE } from '../../trainer/metrics.ts'
+import { METRICS_OF } from '../../trainer/rl/metrics.ts'
+import { trainLive } from '../../trainer/run.ts'
+import { exportRun, openRun } from '../../trainer/state.ts'
+import { WATCH_METRICS } from '../../trainer/watch.ts'
+import { logWorld, openLog } from '../helpers/log-world.ts'
+import { tinyRun, writeTinyModel } from '../helpers/tiny-model.ts'
+
+interface Row {
+  name: string
+  meaning: string
+  unit: string
+  file: string
+}
+
+/** The rows of the tables of docs/METRICS.md, each with the file that its heading names. */
+async function documented(): Promise<Row[]> {
+  let file = ''
+  return (await readFile('docs/METRICS.md', 'utf8')).split('\n').flatMap((line) => {
+    file = /^## .*`(trainer\/\S+)`/.exec(line)?.[1] ?? file
+    const [, name, meaning, unit] = /^\| `(\S+)` \| (.*) \| (.*) \|$/.exec(line) ?? []
+    return name === undefined ? [] : [{ name, meaning, unit, file }]
+  })
+}
+
+it('T4 a metric has one meaning and one unit, and docs/METRICS.md says them', async () => {
+  const known = Object.entries(METRICS_BY_FILE).flatMap(([file, metrics]) =>
+    Object.entries(metrics).map(([name, text]): Row => {
+      const [, meaning, unit] = /^(.*); (.*?)$/.exec(text) ?? []
+      if (meaning === undefined) throw new Error(`${name} has no unit: "${text}"`)
+      return { name, meaning, unit, file }
+    }),
+  )
+  expect(await documented()).toEqual(known)
+  expect(new Set(known.map(({ name }) => name)).size).toBe(known.length)
+})
+
+it('every metric of the seed system’s API is among them', async () => {
+  const names = new Set((await documented()).map(({ name }) => name))
+  const seed =
+    'loss rewardScore compassionScore ethicalScore perplexity humanRating convergenceRate gradientNorm learningRate memoryUsage throughput ' +
+    'objective/kl objective/entropy objective/scores objective/rlhf_reward policy/approxkl_avg policy/clipfrac_avg loss/policy_avg loss/value_avg val/ratio val/num_eos_tokens eps'
+  expect(seed.split(' ').filter((name) => !names.has(name))).toEqual([])
+})
+
+it('T4 a step reports the documented metrics and no others, each a finite number', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'attune-metrics-'))
+  await writeTinyModel(join(dir, 'model'))
+  const log = openLog()
+  const run = await openRun({ sessionId: 'metrics', config: tinyRun(true), modelDir: join(dir, 'model'), saved: null, engine: await openOnnx({ threads: 1 }) })
+  await trainLive(run, logWorld(log, { fault: () => undefined }), async () => openCheckpoints(dir).save(await exportRun(run)))
+  await run.close()
+  await rm(dir, { recursive: true })
+
+  const all = Object.keys({ ...METRICS_OF.ppo, ...LIVE_METRICS, ...WATCH_METRICS })
+  const gap = all.filter((name) => name.startsWith('gap/'))
+  const [first, ...later] = log.commits.map(({ metrics }) => metrics)
+  // Before the reward model has learnt from a vote, it is held against none.
+  expect(Object.keys(first).sort()).toEqual(all.filter((name) => !gap.includes(name)).sort())
+  for (const metrics of later) {
+    expect(Object.keys(metrics).sort()).toEqual([...all].sort())
+    for (const [name, value] of Object.entries(metrics)) expect(Number.isFinite(value), name).toBe(true)
+  }
+})
+
+it('the trend of the reward is the slope of its least-squares line', () => {
+  expect(slope([3])).toBe(0)
+  expect(slope([1, 1.5, 2, 2.5])).toBeCloseTo(0.5, 12)
+  // Worked example: centre 1, Σ (i - 1) y = -0.2 + 0.9 = 0.7, Σ (i - 1)² = 2.
+  expect(slope([0.2, 0.4, 0.9])).toBeCloseTo(0.35, 12)
+})
