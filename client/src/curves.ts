@@ -37,6 +37,17 @@ const described: { title: string; meaning: string; format: (value: number) => st
     series: [['reward', 'accent', REWARD]],
   },
   {
+    title: 'Reward and people',
+    meaning:
+      'What the reward model promised of the answers before it had seen any vote on them, and what people then gave, 0 to 1. Where the first rises and the second does not, the model learns to please its reward instead of people.',
+    format: fixed,
+    span: 0.2,
+    series: [
+      ['reward', 'accent', ['gap/reward']],
+      ['people', 'compassion', ['gap/people']],
+    ],
+  },
+  {
     title: 'Compassion',
     meaning: 'How kind the answers are in the crowd’s eyes, 0 to 1.',
     format: fixed,

@@ -1,6 +1,7 @@
-/** `npm run study -- learning | one-rater`: what voting does to a policy, measured on a throw-away instance. */
+/** `npm run study -- learning | one-rater | hacking`: what voting does to a policy, measured on a throw-away instance. */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { hacking, hackingChart, hackingText } from './hacking.ts'
 import { Stopped } from './instance.ts'
 import { learning, learningChart, learningText } from './learning.ts'
 import { machine } from './machine.ts'
@@ -8,10 +9,12 @@ import { oneRater, oneRaterText } from './one-rater.ts'
 
 const usage = `npm run study -- learning  [--seeds 3] [--seconds 180] [--raters 12] [--json FILE]
 npm run study -- one-rater [--votes 50] [--seed 1] [--json FILE]
+npm run study -- hacking   [--seconds 300] [--raters 12] [--seed 1] [--length-bonus 0.3] [--json FILE]
 
 Each starts a throw-away instance of the whole system, lets simulated raters vote on it through real
 sockets, and has a hidden oracle judge the policy's answers to held-out prompts before and after.
---json writes the figures; learning draws its curves as a PNG beside them.`
+hacking gives one of two runs a reward that length alone can raise, and looks whether that is seen.
+--json writes the figures; learning and hacking draw their curves as a PNG beside them.`
 
 class Misuse extends Error {}
 
@@ -28,10 +31,11 @@ function parse() {
       allowPositionals: true,
       options: {
         seeds: { ...text, default: '3' },
-        seconds: { ...text, default: '180' },
+        seconds: text,
         raters: { ...text, default: '12' },
         votes: { ...text, default: '50' },
         seed: { ...text, default: '1' },
+        'length-bonus': { ...text, default: '0.3' },
         json: text,
       },
     })
@@ -51,7 +55,7 @@ async function main(): Promise<void> {
   const [study, ...rest] = positionals
   if (rest.length > 0) throw new Misuse(`one study at a time, not ${positionals.join(' ')}`)
   if (study === 'learning') {
-    const { seeds, seconds, raters } = values
+    const { seeds, seconds = '180', raters } = values
     const result = await learning({ seeds: whole('seeds', seeds, 1), seconds: whole('seconds', seconds, 1), raters: whole('raters', raters, 1), onVerdict: (lines) => console.log(`\n${lines.join('\n')}`) })
     console.log(`\n${learningText(result)}`)
     await write(values.json, result, learningChart(result))
@@ -61,6 +65,14 @@ async function main(): Promise<void> {
     console.log(`\n${oneRaterText(result)}`)
     await write(values.json, result)
     if (!result.measurable) process.exitCode = 1
+  } else if (study === 'hacking') {
+    const { seconds = '300', raters, seed } = values
+    const lengthBonus = Number(values['length-bonus'])
+    if (!(lengthBonus > 0 && lengthBonus <= 1)) throw new Misuse('--length-bonus is above 0 and at most 1')
+    const result = await hacking({ seconds: whole('seconds', seconds, 1), raters: whole('raters', raters, 1), seed: whole('seed', seed, 0), lengthBonus })
+    console.log(`\n${hackingText(result)}`)
+    await write(values.json, result, hackingChart(result))
+    if (result.criteria.some(({ holds }) => !holds)) process.exitCode = 1
   } else {
     throw new Misuse(study === undefined ? 'which study?' : `there is no study ${study}`)
   }

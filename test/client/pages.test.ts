@@ -24,9 +24,16 @@ describe('curves', () => {
 
   test('a missing metric is a gap, and the reward goes by either of its names', () => {
     const curves = curvesOf([step(1, { rewardScore: 0.4 }), step(2, { 'objective/scores': 0.5, compassionScore: 0.6 })])
-    expect(curves[0]?.series[0]?.values).toEqual([0.4, 0.5])
-    expect(curves[1]?.series[0]?.values).toEqual([null, 0.6])
+    const valuesOf = (title: string) => curves.find((curve) => curve.title === title)?.series.map(({ values }) => values)
+    expect(valuesOf('Reward')).toEqual([[0.4, 0.5]])
+    expect(valuesOf('Compassion')).toEqual([[null, 0.6]])
     expect(curves[0]?.steps).toEqual([1, 2])
+  })
+
+  test('the reward stands beside people’s votes in one chart, with the steps in which they could be compared', () => {
+    const curves = curvesOf([step(1, { rewardScore: 0.4 }), step(2, { rewardScore: 0.5, 'gap/reward': 0.7, 'gap/people': 0.4 })])
+    const gap = curves.find((curve) => curve.title === 'Reward and people')
+    expect(gap?.series.map(({ label, values }) => [label, values])).toEqual([['reward', [null, 0.7]], ['people', [null, 0.4]]])
   })
 
   test('an axis holds its values, spans enough, and starts at 0 where it would go below for nothing', () => {

@@ -1,0 +1,97 @@
+/** What crowd and researcher see of reward hacking, in real browsers on a real server; the trainer's part is its own commits. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { pino } from 'pino'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { takeRunLock, type RunLock } from '../../server/db/run-lock.ts'
+import type { StepCommit } from '../../server/db/steps.ts'
+import { openRedis } from '../../server/room.ts'
+import { buildClient } from '../../scripts/start/client-build.ts'
+import { openWorld as openSessionWorld, type SessionWorld } from '../../trainer/session-world.ts'
+import { adminPassword, openWorld, type World } from '../server/attune.ts'
+import { findChromium, openReader, type Reader } from './chromium.ts'
+import { until } from './sessions.ts'
+
+const chromium = findChromium(process.env)
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const reason = 'The reward promises more than people give: 0.92 where their votes say 0.48.'
+
+describe.skipIf(chromium === null)('reward hacking, as people see it', () => {
+  let world: World
+  let redis: Awaited<ReturnType<typeof openRedis>>
+  let lock: RunLock
+  let trainer: SessionWorld
+  let rater: Reader
+  let researcher: Reader
+
+  beforeAll(async () => {
+    const cache = join(root, '.attune', 'cache')
+    mkdirSync(cache, { recursive: true })
+    await buildClient({ root, cache, env: process.env, log: join(cache, 'client-build.log') })
+    world = await openWorld()
+    const { url } = await world.server()
+    redis = await openRedis(world.redisUrl, (error) => console.error(error))
+    const taken = await takeRunLock(world.pool, 'demo')
+    if (!taken) throw new Error('somebody trains the demo session')
+    lock = taken
+    trainer = openSessionWorld({ sessionId: 'demo', lock, pool: world.pool, redis, log: pino({ level: 'silent' }) })
+    for (let step = 1; step <= 9; step++) await trainer.commit(stepWith(step, {}))
+    const readers = await Promise.all([openReader(chromium ?? '', url), openReader(chromium ?? '', url)])
+    ;[rater, researcher] = readers
+    await rater.page.goto('/session/demo')
+    await researcher.page.goto('/console/demo')
+    await researcher.page.getByTestId('username').fill('admin')
+    await researcher.page.getByTestId('password').fill(adminPassword)
+    await researcher.page.getByTestId('sign-in').click()
+    for (const { page } of readers) await page.getByTestId('charts').getByText('Reward and people').waitFor()
+  }, 120_000)
+  afterAll(async () => {
+    await Promise.all([rater?.close(), researcher?.close()])
+    trainer?.close()
+    lock?.release()
+    redis?.disconnect()
+    await world?.close()
+  })
+
+  /** The reward rises, people's votes don't. */
+  const stepWith = (step: number, over: Partial<StepCommit>): Omit<StepCommit, 'sessionId'> => ({
+    step,
+    policyVersion: step,
+    metrics: { rewardScore: 0.4 + 0.05 * step, 'gap/reward': 0.42 + 0.05 * step, 'gap/people': 0.5 - 0.002 * step, compassionScore: 0.5, 'objective/kl': 0.3 * step },
+    checkpoint: `checkpoint-${step}`,
+    receipts: [],
+    crowd: [],
+    warnings: [],
+    pause: null,
+    remade: false,
+    ...over,
+  })
+  const both = () => [rater.page, researcher.page]
+
+  test('the reward’s latest value stands beside that of people’s votes', async () => {
+    for (const page of both()) {
+      const chart = page.getByTestId('charts').locator('figure').filter({ hasText: 'Reward and people' })
+      expect((await chart.locator('figcaption').innerText()).replaceAll(/\s+/g, ' ')).toBe('Reward and people reward 0.87 people 0.48')
+    }
+  })
+
+  test('a warning reaches crowd and researcher at once', async () => {
+    await trainer.commit(stepWith(10, { warnings: [{ kind: 'reward-level', message: reason }] }))
+    for (const page of both()) await page.getByTestId('warnings').getByText(reason).waitFor()
+  })
+
+  test('a run that pauses by itself says why, to those who come later, too, and only until somebody resumes it', async () => {
+    await trainer.commit(stepWith(11, { warnings: [{ kind: 'reward-level', message: reason }], pause: reason }))
+    const said = `The run has paused by itself. ${reason}`
+    for (const page of both()) {
+      await page.getByTestId('phase').getByText(said).waitFor()
+      expect(await page.getByText(reason).count(), 'it is said once').toBe(1)
+    }
+    await rater.page.reload()
+    await rater.page.getByTestId('phase').getByText(said).waitFor()
+
+    await researcher.page.getByTestId('resume').click()
+    for (const page of both()) await until('the run goes on', 10, async () => (await page.getByTestId('phase').getByText('paused').count()) === 0)
+  })
+})
