@@ -30,6 +30,8 @@ export function loadConfig<S extends SecretName = never>(
     trustProxy: e.TRUST_PROXY,
     logLevel: e.LOG_LEVEL,
     modelsPath: resolve(e.MODELS_PATH),
+    maxModelBytes: e.MAX_MODEL_BYTES,
+    hub: { url: e.HF_ENDPOINT.replace(/\/$/, ''), token: e.HF_TOKEN },
     checkpointsPath: resolve(e.CHECKPOINTS_PATH),
     downloadsPath: resolve(e.DOWNLOADS_PATH),
     cachePath: resolve(e.CACHE_PATH),
@@ -71,6 +73,10 @@ export interface Config {
   logLevel: z.output<typeof LogLevel>
   /** Absolute paths. */
   modelsPath: string
+  /** Larger models are neither imported nor uploaded. */
+  maxModelBytes: number
+  /** Where models are imported from, and what opens private ones. */
+  hub: { url: string; token: string | undefined }
   checkpointsPath: string
   downloadsPath: string
   cachePath: string
@@ -113,6 +119,9 @@ const Environment = Secrets.extend({
   TRUST_PROXY: z.coerce.number().int().min(0).max(8).default(0),
   LOG_LEVEL: LogLevel.default('info'),
   MODELS_PATH: z.string().default('./models'),
+  MAX_MODEL_BYTES: z.coerce.number().int().positive().default(64 * 2 ** 30),
+  HF_ENDPOINT: z.url().default('https://huggingface.co'),
+  HF_TOKEN: z.string().optional(),
   CHECKPOINTS_PATH: z.string().default('./.attune/checkpoints'),
   DOWNLOADS_PATH: z.string().default('./.attune/downloads'),
   CACHE_PATH: z.string().default('./.attune/cache'),

@@ -10,6 +10,9 @@ export interface Surroundings {
   modelsPath: string
   /** As the environment says; options count more. */
   compute: EngineChoice
+  hub: { url: string; token: string | undefined }
+  /** Larger models are not imported. */
+  maxModelBytes: number
   /** Tells people how it goes. */
   say: (line: string) => void
 }

@@ -2,6 +2,7 @@
 import { Misuse, type Command, type Surroundings } from './arguments.ts'
 import { fit } from './fit.ts'
 import { generate } from './generate.ts'
+import { importModel } from './import.ts'
 import { inspect } from './inspect.ts'
 import { list } from './list.ts'
 import { logits } from './logits.ts'
@@ -18,10 +19,13 @@ fit DIR --ids-file rows.json --out DIR2
                                      trains next-token cross entropy on rows of ids, all of them each step,
                                      with AdamW: decay on every parameter, no clipping
     [--steps 3] [--lr 1e-3] [--betas 0.9,0.95] [--eps 1e-8] [--weight-decay 0.1]
+import SOURCE                        takes a directory, or a repository of the Hugging Face hub (owner/name),
+                                     in under MODELS_PATH once it is whole; what was downloaded is gone on from
+    [--name NAME] [--revision main] [--token $HF_TOKEN]
 inspect DIR                          what a model is
 list                                 the models under MODELS_PATH`
 
-const commands: Readonly<Record<string, Command>> = { logits, generate, fit, inspect, list }
+const commands: Readonly<Record<string, Command>> = { logits, generate, fit, import: importModel, inspect, list }
 
 /** Runs the command that the first argument names; its result is what is printed. Throws `Misuse` where the arguments don't say what to do. */
 export async function runCommand([name, ...args]: readonly string[], around: Surroundings): Promise<object> {

@@ -8,8 +8,8 @@ async function main(args: string[]): Promise<void> {
     console.error(usage)
     return
   }
-  const { modelsPath, compute } = loadConfig({ DATABASE_URL: 'postgres://unused', REDIS_URL: 'redis://unused', ...process.env })
-  const result = await runCommand(args, { modelsPath, compute, say: line => console.error(line) })
+  const { modelsPath, maxModelBytes, compute, hub } = loadConfig({ DATABASE_URL: 'postgres://unused', REDIS_URL: 'redis://unused', ...process.env })
+  const result = await runCommand(args, { modelsPath, maxModelBytes, compute, hub, say: line => console.error(line) })
   process.stdout.write(`${JSON.stringify(result)}\n`)
 }
 

@@ -90,6 +90,7 @@ describe('the model command', () => {
     ['--engine is one of onnx, tfjs', ['logits', fixture, '--ids', '5', '--engine', 'torch']],
     ['--top-p is a number from 0 to 1', ['generate', fixture, '--ids', '5', '--top-p', '2']],
     ['--betas is two numbers', ['fit', fixture, '--ids-file', 'rows.json', '--out', 'x', '--betas', '0.9']],
+    ['nowhere is neither a directory nor a repository such as owner/name', ['import', 'nowhere']],
     ['fit needs --ids-file and --out', ['fit', fixture, '--ids-file', 'none.json']],
   ])('what the command line lacks is said: %s', async (message, args) => {
     await expect(runCommand(args, around)).rejects.toThrow(message)
@@ -106,4 +107,4 @@ describe('the model command', () => {
   })
 })
 
-const around = { modelsPath: fixture, compute: { engine: 'onnx', device: 'cpu' }, say: () => {} } as const
+const around = { modelsPath: fixture, compute: { engine: 'onnx', device: 'cpu' }, hub: { url: 'http://localhost', token: undefined }, maxModelBytes: 1, say: () => {} } as const

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Template } from '@huggingface/jinja'
 import { z } from 'zod'
+import { ifThere } from './disk.ts'
 import { readJson } from './json-file.ts'
 
 export interface Message { role: 'system' | 'user' | 'assistant'; content: string }
@@ -21,7 +22,7 @@ export async function readChatTemplate(directory: string): Promise<ChatTemplate 
   const configPath = join(directory, 'tokenizer_config.json')
   const { chat_template: inside, bos_token, eos_token, pad_token, unk_token } = await readJson(configPath, schema)
   const outside = join(directory, 'chat_template.jinja')
-  const own = await readIfThere(outside)
+  const own = await ifThere(readFile(outside, 'utf8'))
   const text = own ?? (Array.isArray(inside) ? inside.find(({ name }) => name === 'default')?.template : inside)
   if (text === undefined || text === null) return null
   const path = own === null ? configPath : outside
@@ -35,14 +36,5 @@ function named<T>(path: string, work: () => T): T {
     return work()
   } catch (cause) {
     throw new Error(`${path}: its chat template fails: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
-  }
-}
-
-async function readIfThere(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
-    throw error
   }
 }

@@ -1,6 +1,7 @@
 /** JSON files of a model directory. */
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { ifThere } from './disk.ts'
 
 /** A file's content, checked; throws, naming the file and what is wrong in it. */
 export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T> {
@@ -9,12 +10,7 @@ export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T
 
 /** The same, or null where there is no such file. */
 export async function readJsonIfThere<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
-  try {
-    return await readJson(path, schema)
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
-    throw error
-  }
+  return ifThere(readJson(path, schema))
 }
 
 /** As `readJson`, from the file's text. */
