@@ -1,64 +1,53 @@
-import type { Address } from 'viem'
-import type { ContributionRecord } from './leaf.ts'
+import type { Address, Hex } from 'viem'
 
 /**
- * Cumulative points after an epoch. An account's never fall, since a
- * distributor pays the difference to what it has paid already; the points of
- * people without a wallet wait under their own id and move, once, to the
- * account that they link.
+ * Whose an amount is: an account (20 bytes), or, for somebody who has linked
+ * none yet, their payee number (32 random bytes that say nothing of them).
  */
-export type Balances = {
-  /** Lower-case accounts in ascending order, points > 0. */
-  readonly accounts: readonly { account: Address; points: bigint }[]
-  /** By contributor, in ascending order, points > 0. */
-  readonly unlinked: readonly { contributorId: string; points: bigint }[]
-}
+export type Holder = Hex
 
-export const NO_BALANCES: Balances = { accounts: [], unlinked: [] }
+/** What a holder has earned so far from a pot: a bounty in its token, or POINTS. */
+export type Balance = { pot: Hex; holder: Holder; amount: bigint }
 
-/** An account that a person has linked, for the points that have been waiting for one. */
-export type WalletLink = { contributorId: string; walletAddress: Address }
+/** A balance after an epoch, with what it was before. Only that of a payee who has moved is zero. */
+export type BalanceChange = Balance & { before: bigint }
+
+/** A payee's balances become an account's: the one that they have linked. */
+export type Move = { payee: Hex; account: Address }
 
 /**
- * Balances with an epoch's credits added. Neither the order of the credits nor
- * that of the links matters, and no point appears or is lost:
- * after = before + credits.
+ * Balances with an epoch's earnings added and its moves made, in ascending
+ * order of pot and holder. The order of what is given does not matter, an
+ * account's balance never falls (a distributor pays the difference to what it
+ * has paid already), and nothing appears or is lost:
+ * after = before + earned.
  */
-export function accrue(
-  before: Balances,
-  credits: readonly { record: ContributionRecord; credit: bigint }[],
-  links: readonly WalletLink[],
-): Balances {
-  const accounts = new Map<string, bigint>(before.accounts.map(({ account, points }) => [account, points]))
-  const unlinked = new Map(before.unlinked.map(({ contributorId, points }) => [contributorId, points]))
-  for (const { record, credit } of credits) {
-    if (record.walletAddress === null) add(unlinked, record.contributorId, credit)
-    else add(accounts, record.walletAddress.toLowerCase(), credit)
+export function carry(before: readonly Balance[], earned: readonly Balance[], moves: readonly Move[]): readonly BalanceChange[] {
+  const lines = new Map<string, BalanceChange>()
+  const line = (pot: Hex, holder: Holder): BalanceChange => {
+    const key = pot + holder
+    const known = lines.get(key) ?? { pot, holder, before: 0n, amount: 0n }
+    lines.set(key, known)
+    return known
   }
-  const linked = credits
-    .flatMap(({ record: { contributorId, walletAddress } }) => (walletAddress === null ? [] : [{ contributorId, walletAddress }]))
-    .sort((a, b) => (a.walletAddress < b.walletAddress ? -1 : 1))
-  for (const { contributorId, walletAddress } of [...links, ...linked]) {
-    const waiting = unlinked.get(contributorId)
-    if (waiting === undefined) continue
-    unlinked.delete(contributorId)
-    add(accounts, walletAddress.toLowerCase(), waiting)
+  for (const { pot, holder, amount } of before) if (amount > 0n) Object.assign(line(pot, holder), { before: amount, amount })
+  for (const { pot, holder, amount } of earned) if (amount > 0n) line(pot, holder).amount += amount
+  const accounts = new Map(moves.map(({ payee, account }) => [payee, account]))
+  for (const from of [...lines.values()]) {
+    const account = accounts.get(from.holder)
+    if (account === undefined) continue
+    line(from.pot, account).amount += from.amount
+    from.amount = 0n
   }
-  return {
-    accounts: sorted(accounts).map(([account, points]) => ({ account: account as Address, points })),
-    unlinked: sorted(unlinked).map(([contributorId, points]) => ({ contributorId, points })),
-  }
+  return [...lines].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, change]) => change)
 }
 
-/** Account points and waiting points together. */
-export function totalPoints(balances: Balances): bigint {
-  return [...balances.accounts, ...balances.unlinked].reduce((sum, { points }) => sum + points, 0n)
+/** Whether a holder is an account, and so can claim. */
+export function isAccount(holder: Holder): holder is Address {
+  return holder.length === 42
 }
 
-function add(points: Map<string, bigint>, key: string, more: bigint): void {
-  points.set(key, (points.get(key) ?? 0n) + more)
-}
-
-function sorted(points: Map<string, bigint>): [string, bigint][] {
-  return [...points].filter(([, amount]) => amount > 0n).sort(([a], [b]) => (a < b ? -1 : 1))
+/** Everything in a pot, waiting amounts included. */
+export function totalOf(balances: readonly Balance[], pot: Hex): bigint {
+  return balances.reduce((sum, balance) => (balance.pot === pot ? sum + balance.amount : sum), 0n)
 }

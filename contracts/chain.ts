@@ -5,30 +5,34 @@ import {
   type Hex,
   HttpRequestError,
   TimeoutError,
-  TransactionNotFoundError,
   TransactionReceiptNotFoundError,
   createPublicClient,
-  createWalletClient,
   defineChain,
   http,
   parseEventLogs,
+  zeroAddress,
 } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
 import { ledgerAbi } from './abi.ts'
 import { LedgerError } from './errors.ts'
 import type { LeafFields } from './leaf.ts'
-import type { ChainEpoch, LedgerChain } from './recorder.ts'
+import { readMarket } from './market.ts'
+import type { ChainEpoch, LedgerChain, PendingEpoch } from './recorder-ports.ts'
+import { openSender } from './transactions.ts'
 
 export type LedgerOptions = {
   rpcUrl: string
   /** The ledger contract. */
   address: Address
+  /** What pays by it; nothing does where absent. */
+  distributor?: Address
   /** The chain that the node must serve; the epochs are built for it. */
   chainId: number
   /** Of a holder of RECORDER_ROLE; without it the ledger is read only. */
   privateKey?: Hex
-  /** No epoch is looked for below this block: the one that the ledger was deployed in. */
-  fromBlock?: bigint
+  /** Blocks that must hold something, its own included, before it counts as settled. 1 where absent. */
+  confirmations?: number
+  /** The most that a unit of gas may cost, wei. */
+  maxFeePerGas?: bigint
   /** Of one RPC request. */
   timeoutMs?: number
 }
@@ -43,34 +47,45 @@ export type Ledger = LedgerChain & {
   contributorRewards(contributorId: string): Promise<bigint>
 }
 export type EpochStatus = (typeof STATUSES)[number]
+/** What a commit costs, whatever its epoch's size (a test pins it). */
+const COMMIT_GAS = 100_000n
 const STATUSES = ['none', 'pending', 'final', 'disputed'] as const
 
 /** Opens a ledger. Connects to nothing yet: `check()` is the first request. */
 export function openLedger(options: LedgerOptions): Ledger {
-  const { rpcUrl, chainId, fromBlock = 0n, timeoutMs = 10_000 } = options
+  const { rpcUrl, chainId, confirmations = 1, timeoutMs = 10_000 } = options
   const address = options.address.toLowerCase() as Address
+  const distributor = (options.distributor?.toLowerCase() ?? null) as Address | null
   const client = openClient(rpcUrl, chainId, timeoutMs)
   const contract = { address, abi: ledgerAbi } as const
+  const sender = options.privateKey === undefined ? null : openSender(client, options.privateKey, options.maxFeePerGas)
 
-  async function eventOf(epochId: number, txHash: Hex | null) {
+  function signer() {
+    if (sender === null) throw new Error('this ledger was opened without a key: it is read only')
+    return sender
+  }
+
+  /** The newest block that counts as settled. */
+  async function settledBlock(): Promise<bigint> {
+    const block = (await client.getBlockNumber({ cacheTime: 0 })) - BigInt(confirmations - 1)
+    return block > 0n ? block : 0n
+  }
+
+  async function eventOf({ epochId, block }: PendingEpoch, txHash: Hex | null) {
     if (txHash !== null) {
       const receipt = await orNull(client.getTransactionReceipt({ hash: txHash }), TransactionReceiptNotFoundError)
       const logs = receipt === null ? [] : parseEventLogs({ abi: ledgerAbi, eventName: 'EpochSubmitted', logs: receipt.logs })
       const own = logs.find((log) => log.address.toLowerCase() === address && log.args.epochId === BigInt(epochId))
       if (own !== undefined) return own
     }
-    const events = await client.getContractEvents({
-      ...contract,
-      eventName: 'EpochSubmitted',
-      args: { epochId: BigInt(epochId) },
-      fromBlock,
-      strict: true,
-    })
+    const args = { epochId: BigInt(epochId) }
+    const events = await client.getContractEvents({ ...contract, eventName: 'EpochSubmitted', args, fromBlock: block, strict: true })
     return events.at(-1) ?? null
   }
 
   return {
     ledger: { chainId, ledger: address },
+    distributor,
 
     check: () =>
       named(async () => {
@@ -78,18 +93,23 @@ export function openLedger(options: LedgerOptions): Ledger {
         if (served !== chainId) {
           throw new LedgerError('wrong-chain', `${rpcUrl} serves chain ${served}, not ${chainId}`)
         }
-        const code = await client.getCode({ address })
-        if (code === undefined) {
+        const [ledgerCode, distributorCode] = await Promise.all([client.getCode({ address }), distributor && client.getCode({ address: distributor })])
+        const missing = ledgerCode === undefined ? address : distributorCode === undefined ? distributor : null
+        if (missing !== null) {
           throw new LedgerError(
             'ledger-missing',
-            `no contract at ${address} on chain ${chainId}: deploy it, or set CONTRACT_ADDRESS to where it is (a private chain that was reset has forgotten it)`,
+            `no contract at ${missing} on chain ${chainId}: deploy it, or set CONTRACT_ADDRESS and DISTRIBUTOR_ADDRESS to where they are (a private chain that was reset has forgotten them)`,
           )
         }
       }),
 
-    lastEpochId: () => named(async () => Number(await client.readContract({ ...contract, functionName: 'lastEpochId' }))),
-
-    rejections: () => named(async () => (await client.readContract({ ...contract, functionName: 'ledgerState' })).rejections),
+    state: () =>
+      named(async () => {
+        const { lastEpochId, rejections } = await client.readContract({ ...contract, functionName: 'ledgerState' })
+        if (rejections === 0 || confirmations === 1) return { lastEpochId, rejections, settledRejections: rejections }
+        const settled = await client.readContract({ ...contract, functionName: 'ledgerState', blockNumber: await settledBlock() })
+        return { lastEpochId, rejections, settledRejections: settled.rejections }
+      }),
 
     epoch: (epochId) =>
       named(async (): Promise<ChainEpoch | null> => {
@@ -97,33 +117,22 @@ export function openLedger(options: LedgerOptions): Ledger {
         return epoch.count === 0 ? null : { epochId, ...epoch }
       }),
 
-    submit: ({ epochId, contributionsRoot, rewardsRoot, manifestHash, count, rejections }) =>
-      named(async () => {
-        if (options.privateKey === undefined) throw new Error('this ledger was opened without a key: it is read only')
-        const account = privateKeyToAccount(options.privateKey)
-        const { request } = await client.simulateContract({
-          ...contract,
-          account,
-          functionName: 'submitEpoch',
-          args: [BigInt(epochId), contributionsRoot, rewardsRoot, manifestHash, count, rejections],
-        })
-        const wallet = createWalletClient({ account, chain: client.chain, transport: http(rpcUrl, { timeout: timeoutMs }) })
-        return wallet.writeContract(request)
-      }),
+    market: (keys) => named(async () => readMarket({ client, ledger: address, distributor: distributor ?? zeroAddress, keys: distributor === null ? [] : keys, block: await settledBlock() })),
 
-    isWaiting: (hash) =>
-      named(async () => {
-        const transaction = await orNull(client.getTransaction({ hash }), TransactionNotFoundError)
-        return transaction !== null && transaction.blockNumber === null
+    sign: ({ epochId, contributionsRoot, rewardsRoot, manifestHash, count, rejections }, bumps) =>
+      named(() => {
+        const args = [BigInt(epochId), contributionsRoot, rewardsRoot, manifestHash, count, rejections] as const
+        return signer().sign({ ...contract, functionName: 'submitEpoch', args, leastGas: COMMIT_GAS }, bumps)
       }),
+    send: (raw) => named(() => signer().send(raw)),
+    isWaiting: (txHash) => named(() => signer().isWaiting(txHash)),
 
-    inclusion: (epochId, txHash) =>
+    inclusion: (epoch, txHash) =>
       named(async () => {
-        const event = await eventOf(epochId, txHash)
+        const event = await eventOf(epoch, txHash)
         if (event === null) return null
         const { transactionHash, blockNumber, blockHash } = event
-        const head = await client.getBlockNumber({ cacheTime: 0 })
-        return { txHash: transactionHash, blockNumber, blockHash, confirmations: Number(head - blockNumber) + 1 }
+        return { txHash: transactionHash, blockNumber, blockHash, confirmed: blockNumber <= (await settledBlock()) }
       }),
 
     verify: (fields, proof) =>
@@ -160,6 +169,7 @@ export function openClient(rpcUrl: string, chainId: number, timeoutMs = 10_000) 
   })
   return createPublicClient({ chain, transport: http(rpcUrl, { timeout: timeoutMs, retryCount: 1 }), pollingInterval: 200 })
 }
+export type ChainClient = ReturnType<typeof openClient>
 
 /** Runs a request, turning viem's errors into ours. */
 export async function named<T>(request: () => Promise<T>): Promise<T> {

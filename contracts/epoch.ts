@@ -1,9 +1,10 @@
-// From the log to an epoch: two trees and a manifest. Pure: the same records
-// and balances give the same bytes, on any machine, whoever runs it.
+// From the log to an epoch: two trees and a manifest. Pure: the same records,
+// bounties and previous manifest give the same bytes, on any machine, whoever
+// runs it.
 
 import { SimpleMerkleTree } from '@openzeppelin/merkle-tree'
-import { type Address, type Hex, zeroHash } from 'viem'
-import { type Balances, type WalletLink, accrue, totalPoints } from './balances.ts'
+import { type Address, type Hex, zeroAddress, zeroHash } from 'viem'
+import { type Balance, type Holder, type Move, carry, isAccount } from './balances.ts'
 import { creditOf } from './credit.ts'
 import { LedgerError } from './errors.ts'
 import {
@@ -11,21 +12,25 @@ import {
   type LeafFields,
   type LedgerId,
   POINTS,
+  allocationLeaf,
   contributionLeaf,
+  earningLeaf,
   leafFields,
+  moveLeaf,
   rewardLeaf,
+  waitingLeaf,
 } from './leaf.ts'
-import { MANIFEST_FORMAT, manifestHash, writeManifest } from './manifest.ts'
+import { MANIFEST_FORMAT, type Manifest, manifestHash, writeManifest } from './manifest.ts'
+import { type Market, payoutOf, split } from './payout.ts'
 
-/** What the chain holds of an epoch. */
+/** What the chain holds of an epoch, and how many upheld disputes it was built after. */
 export type EpochRoots = {
   epochId: number
   contributionsRoot: Hex
-  /** The zero hash while no account has points. */
+  /** The zero hash while nobody has earned anything. */
   rewardsRoot: Hex
   manifestHash: Hex
   count: number
-  /** How many upheld disputes it was built after. */
   rejections: number
 }
 
@@ -36,84 +41,170 @@ export type BuiltEpoch = EpochRoots & {
   ledger: LedgerId
   /** JSON Lines; the manifest hash is the keccak of exactly these bytes. */
   manifest: string
+  /** The block at which its bounties were read: the epoch is recorded above it. */
+  block: bigint
   /** One a record, in index order. */
   leaves: readonly EpochLeaf[]
-  /** Every contributor's cumulative points after this epoch; private, unlike the manifest. */
-  balances: Balances
 }
 
 export type EpochInput = {
   ledger: LedgerId
+  /** What pays by the epoch; null where nothing does. */
+  distributor: Address | null
   epochId: number
   rejections: number
-  /** In feedback order: it gives each record its index. At least one. */
+  /** In the log's order: it gives each record its index. At least one. */
   records: readonly ContributionRecord[]
-  /** Balances after the epoch before, empty at the first. */
-  balances: Balances
-  /** Wallets linked by now, of people whose points have been waiting for one. */
-  links: readonly WalletLink[]
+  /** The manifest of the epoch before, null at the first. */
+  previous: Pick<Manifest, 'bounties' | 'balances'> | null
+  /** Accounts linked by now, of payees who have been waiting for one. */
+  links: readonly Move[]
+  /** All bounties that any epoch has named, and new ones. */
+  market: Market
 }
 
 /**
- * Builds an epoch: a leaf a record, a tree over them, the rewards tree over
- * every account's cumulative points, and the manifest that shows all of it.
+ * Builds an epoch: a leaf a record, what each holder has earned of it in each
+ * session, what each bounty pays for that, everybody's balances, and the
+ * manifest that shows all of it.
  *
  * Only `records` has an order that matters. Throws `record-twice` (rule C1)
- * where a record occurs again, `bad-record` where one has no canonical form
- * or the epoch is empty.
+ * where a record occurs again, `bad-record` where one has no canonical form,
+ * the epoch is empty or a bounty has gone.
  */
 export function buildEpoch(input: EpochInput): BuiltEpoch {
-  const { ledger, epochId, rejections, records } = input
+  const { ledger, epochId, rejections, records, market } = input
   if (records.length === 0) throw new LedgerError('bad-record', 'an epoch has at least one record')
   refuseRepeats(records)
-  const credits = records.map((record) => ({ record, credit: creditOf(record) }))
-  const leaves = credits.map(({ record, credit }, index): EpochLeaf => {
+  const leaves = records.map((record, index): EpochLeaf => {
+    const credit = creditOf(record)
     const fields = leafFields(ledger, epochId, index, record, credit)
     return { recordId: record.recordId, credit, fields, leaf: contributionLeaf(fields) }
   })
-  const balances = accrue(input.balances, credits, input.links)
-  const rewards = balances.accounts.map(({ account, points }) => ({
-    account,
-    points: String(points),
-    leaf: rewardLeaf(ledger, epochId, POINTS, account, points),
-  }))
-  const roots = {
-    epochId,
-    contributionsRoot: merkleRoot(leaves.map(({ leaf }) => leaf)),
-    rewardsRoot: merkleRoot(rewards.map(({ leaf }) => leaf)),
-    count: records.length,
+  const earned = earnedBySession(records, leaves)
+  const moves = movesOf(input)
+  const { bounties, shares } = payBounties(input, earned)
+  const points = [...earned.values()].flatMap((holders) => [...holders].map(([holder, amount]) => ({ pot: POINTS, holder, amount })))
+  const balances = carry(previousBalances(input), [...points, ...shares], moves)
+
+  const sections = {
+    contributions: leaves.map(({ fields: { index, session, contributor, kind, credit, recordHash }, leaf }) => ({
+      index: Number(index), session, contributor, kind, credit, recordHash, leaf,
+    })),
+    earnings: [...earned].flatMap(([session, holders]) =>
+      [...holders].map(([holder, credits]) => ({ session, holder, credits: String(credits), leaf: earningLeaf(ledger, epochId, session, holder, credits) })),
+    ),
+    moves: moves.map(({ payee, account }) => ({ payee, account, leaf: moveLeaf(ledger, epochId, payee, account) })),
+    bounties: bounties.map(({ before, payout, ...offer }) => ({
+      bounty: offer.bounty,
+      session: offer.session,
+      sponsor: offer.sponsor,
+      token: offer.token,
+      perCredit: String(offer.perCredit),
+      funded: String(offer.funded),
+      closedAt: offer.closedAt,
+      before: String(before),
+      payout: String(payout),
+      leaf: allocationLeaf(ledger, epochId, offer.bounty, before + payout),
+    })),
+    balances: balances.map(({ pot, holder, before, amount }) => ({
+      pot,
+      holder,
+      before: String(before),
+      amount: String(amount),
+      leaf: isAccount(holder) ? rewardLeaf(ledger, epochId, pot, holder, amount) : waitingLeaf(ledger, epochId, pot, holder, before, amount),
+    })),
   }
+  const { contributionsRoot, rewardsRoot } = rootsOf(sections)
   const manifest = writeManifest({
     header: {
       format: MANIFEST_FORMAT,
       chainId: String(ledger.chainId),
       ledger: ledger.ledger.toLowerCase() as Address,
+      distributor: (input.distributor ?? zeroAddress).toLowerCase() as Address,
       epochId: String(epochId),
-      contributionsRoot: roots.contributionsRoot,
-      rewardsRoot: roots.rewardsRoot,
+      rejections,
+      block: String(market.block),
+      time: market.time,
+      rejectedAt: market.rejectedAt,
+      contributionsRoot,
+      rewardsRoot,
       count: leaves.length,
-      accounts: rewards.length,
-      pointsBefore: String(totalPoints(input.balances)),
-      credits: String(leaves.reduce((sum, { credit }) => sum + credit, 0n)),
-      unlinked: String(balances.unlinked.reduce((sum, { points }) => sum + points, 0n)),
+      earnings: sections.earnings.length,
+      moves: sections.moves.length,
+      bounties: sections.bounties.length,
+      balances: sections.balances.length,
     },
-    contributions: leaves.map(({ fields: { index, session, contributor, kind, credit, recordHash }, leaf }) => ({
-      index: Number(index),
-      session,
-      contributor,
-      kind,
-      credit,
-      recordHash,
-      leaf,
-    })),
-    rewards,
+    ...sections,
   })
-  return { ...roots, rejections, ledger, manifestHash: manifestHash(manifest), manifest, leaves, balances }
+  const hash = manifestHash(manifest)
+  return { epochId, contributionsRoot, rewardsRoot, manifestHash: hash, count: leaves.length, rejections, ledger, manifest, block: market.block, leaves }
+}
+
+/** The trees' leaves: what can be claimed and taken back is the rewards tree, all else the other. */
+export function treesOf({ contributions, earnings, moves, bounties, balances }: Omit<Manifest, 'header'>): { contributions: Hex[]; rewards: Hex[] } {
+  const leafOf = ({ leaf }: { leaf: Hex }): Hex => leaf
+  return {
+    contributions: [...contributions, ...earnings, ...moves, ...balances.filter(({ holder }) => !isAccount(holder))].map(leafOf),
+    rewards: [...bounties, ...balances.filter(({ holder }) => isAccount(holder))].map(leafOf),
+  }
+}
+
+function rootsOf(sections: Omit<Manifest, 'header'>): { contributionsRoot: Hex; rewardsRoot: Hex } {
+  const { contributions, rewards } = treesOf(sections)
+  return { contributionsRoot: merkleRoot(contributions), rewardsRoot: merkleRoot(rewards) }
 }
 
 /** The root of OpenZeppelin's standard tree over these leaf hashes; the zero hash over none. */
 function merkleRoot(leaves: readonly Hex[]): Hex {
   return leaves.length === 0 ? zeroHash : (SimpleMerkleTree.of([...leaves]).root as Hex)
+}
+
+/** Credits by session and holder, both in ascending order; without those who earned none. */
+function earnedBySession(records: readonly ContributionRecord[], leaves: readonly EpochLeaf[]): Map<Hex, Map<Holder, bigint>> {
+  const sessions = new Map<Hex, Map<Holder, bigint>>()
+  for (const [i, { credit, fields }] of leaves.entries()) {
+    const record = records[i]
+    if (record === undefined || credit === 0n) continue
+    const holder = (record.walletAddress?.toLowerCase() ?? record.payee) as Holder
+    const holders = sessions.get(fields.session) ?? new Map<Holder, bigint>()
+    sessions.set(fields.session, holders.set(holder, (holders.get(holder) ?? 0n) + credit))
+  }
+  return ascending([...sessions].map(([session, holders]) => [session, ascending([...holders])]))
+}
+
+/** What each bounty pays in this epoch, and to whom. */
+function payBounties({ previous, market }: EpochInput, earned: ReadonlyMap<Hex, ReadonlyMap<Holder, bigint>>) {
+  const allocated = new Map((previous?.bounties ?? []).map(({ bounty, before, payout }) => [bounty, BigInt(before) + BigInt(payout)]))
+  const named = new Set(market.offers.map(({ bounty }) => bounty))
+  const gone = [...allocated.keys()].find((bounty) => !named.has(bounty))
+  if (gone !== undefined) throw new LedgerError('bad-record', `bounty ${gone} of an earlier epoch is not among the bounties`)
+  const shares: Balance[] = []
+  const bounties = market.offers.toSorted((a, b) => (a.bounty < b.bounty ? -1 : 1)).map((offer) => {
+    const holders = earned.get(offer.session) ?? new Map<Holder, bigint>()
+    const credits = [...holders.values()].reduce((sum, amount) => sum + amount, 0n)
+    const before = allocated.get(offer.bounty) ?? 0n
+    const payout = payoutOf(offer, credits, before, market)
+    for (const [holder, amount] of split(payout, holders)) shares.push({ pot: offer.bounty, holder, amount })
+    return { ...offer, before, payout }
+  })
+  return { bounties, shares }
+}
+
+/** Moves of payees who have, or now earn, anything; to the account that a record or, before that, a link names. */
+function movesOf({ records, links, previous }: EpochInput): Move[] {
+  const waiting = new Set<string>((previous?.balances ?? []).flatMap(({ holder, amount }) => (isAccount(holder) || amount === '0' ? [] : [holder])))
+  for (const { payee, walletAddress } of records) if (walletAddress === null) waiting.add(payee)
+  const named = records.flatMap(({ payee, walletAddress }) => (walletAddress === null ? [] : [{ payee, account: walletAddress }]))
+  const accounts = new Map<Hex, Address>()
+  for (const { payee, account } of [...named.toSorted((a, b) => (a.account < b.account ? 1 : -1)), ...links]) {
+    if (waiting.has(payee)) accounts.set(payee, account.toLowerCase() as Address)
+  }
+  return [...ascending([...accounts])].map(([payee, account]) => ({ payee, account }))
+}
+
+function previousBalances({ previous }: EpochInput): Balance[] {
+  return (previous?.balances ?? []).map(({ pot, holder, amount }) => ({ pot, holder, amount: BigInt(amount) }))
 }
 
 function refuseRepeats(records: readonly ContributionRecord[]): void {
@@ -122,4 +213,8 @@ function refuseRepeats(records: readonly ContributionRecord[]): void {
     if (seen.has(recordId)) throw new LedgerError('record-twice', `record ${recordId} occurs twice in one epoch`)
     seen.add(recordId)
   }
+}
+
+function ascending<Key extends string, Value>(entries: [Key, Value][]): Map<Key, Value> {
+  return new Map(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
 }

@@ -5,6 +5,7 @@ export type LedgerErrorCode =
   | 'unsupported-chain' // the chain does not run what the contracts are compiled to
   | 'unreachable' // the node does not answer
   | 'reverted' // the contract refused a transaction
+  | 'fee-too-high' // the network asks for more than the cap; epochs wait
   | 'epoch-mismatch' // the chain holds other content under an epoch's id
   | 'ledger-ahead' // the chain holds epochs that the store does not know
   | 'confirmation-timeout' // sent, but not confirmed in time; the next call looks again

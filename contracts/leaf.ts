@@ -1,7 +1,7 @@
 // From a contribution's record to its leaf in an epoch's tree. Pure; the same
 // encoding is written down in FORMAT.md, for those who verify without this code.
 
-import { type Address, type Hex, concat, encodeAbiParameters, keccak256, parseAbiParameters, stringToHex, zeroHash } from 'viem'
+import { type Address, type Hex, concat, encodeAbiParameters, keccak256, pad, parseAbiParameters, stringToHex, zeroHash } from 'viem'
 import { type Json, canonicalJson } from './canonical.ts'
 import { LedgerError } from './errors.ts'
 
@@ -14,11 +14,13 @@ export type LedgerId = { chainId: number; ledger: Address }
 
 /** One contribution as the log has it. Nothing of it but hashes leaves the house. */
 export type ContributionRecord = {
-  /** The feedback's UUID. */
+  /** The feedback's or the contribution's UUID. */
   recordId: string
   /** The contributor's user UUID. */
   contributorId: string
-  /** The account that the points go to; null while none is linked. */
+  /** The contributor's number in the books while they have linked no account: 32 random bytes, the same in every record of theirs. */
+  payee: Hex
+  /** The account that the earnings go to; null while none is linked. */
   walletAddress: Address | null
   sessionId: string
   kind: ContributionKind
@@ -52,6 +54,10 @@ export type LeafFields = {
 const LEAF = parseAbiParameters('uint256, address, uint256, uint256, bytes32, bytes32, uint8, uint256, bytes32')
 const REWARD = parseAbiParameters('uint256, address, uint256, bytes32, address, uint256')
 const ALLOCATION = parseAbiParameters('uint256, address, uint256, bytes32, uint256')
+const BOUNTY = parseAbiParameters('uint256, address, bytes32, address, address')
+const EARNING = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, uint256')
+const WAITING = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, uint256, uint256')
+const MOVE = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, address')
 
 /** The leaf of a contribution: OpenZeppelin's standard double hash, `keccak(keccak(abi.encode(fields)))`. */
 export function contributionLeaf(fields: LeafFields): Hex {
@@ -87,6 +93,28 @@ export function allocationLeaf(id: LedgerId, epochId: number, bounty: Hex, alloc
   return keccak256(keccak256(encodeAbiParameters(ALLOCATION, fields)))
 }
 
+const EARNING_TAG = keccak256(stringToHex('attune:earning'))
+const WAITING_TAG = keccak256(stringToHex('attune:waiting'))
+const MOVE_TAG = keccak256(stringToHex('attune:move'))
+
+/** The leaf of a holder's credits in one session and epoch, in the contributions tree. */
+export function earningLeaf(id: LedgerId, epochId: number, session: Hex, holder: Hex, credits: bigint): Hex {
+  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), EARNING_TAG, session, pad(holder), credits] as const
+  return keccak256(keccak256(encodeAbiParameters(EARNING, fields)))
+}
+
+/** The leaf of what waits for a payee, in the contributions tree: nobody can claim it. */
+export function waitingLeaf(id: LedgerId, epochId: number, pot: Hex, payee: Hex, before: bigint, amount: bigint): Hex {
+  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), WAITING_TAG, pot, payee, before, amount] as const
+  return keccak256(keccak256(encodeAbiParameters(WAITING, fields)))
+}
+
+/** The leaf of a payee's move to an account, in the contributions tree. */
+export function moveLeaf(id: LedgerId, epochId: number, payee: Hex, account: Address): Hex {
+  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), MOVE_TAG, payee, account] as const
+  return keccak256(keccak256(encodeAbiParameters(MOVE, fields)))
+}
+
 /** The fields of a record's leaf. Throws `bad-record` on a malformed salt or record. */
 export function leafFields(
   id: LedgerId,
@@ -106,6 +134,11 @@ export function leafFields(
     credit: String(credit),
     recordHash: recordHash(record),
   }
+}
+
+/** A bounty's id, as `bountyOf` of its distributor gives it. */
+export function bountyId(chainId: number, distributor: Address, session: Hex, sponsor: Address, token: Address): Hex {
+  return keccak256(encodeAbiParameters(BOUNTY, [BigInt(chainId), distributor, session, sponsor, token]))
 }
 
 /** How a session is named on chain: keccak-256 of its id. */

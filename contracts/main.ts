@@ -1,21 +1,26 @@
 /** The recorder process: closes an epoch every BLOCKCHAIN_SYNC_INTERVAL when there is something in it. */
 import { Queue, Worker } from 'bullmq'
 import { pino } from 'pino'
-import type { Address, Hex } from 'viem'
+import { type Address, type Hex, parseGwei } from 'viem'
 import { ConfigError, loadConfig } from '../server/config.ts'
 import { openEpochStore } from '../server/db/epochs.ts'
 import { openPool } from '../server/db/pool.ts'
 import { queuePrefix, workerConnection } from '../server/queues.ts'
 import { append, EVERYWHERE, openRedis } from '../server/room.ts'
 import { openLedger } from './chain.ts'
+import { LedgerError, type LedgerErrorCode } from './errors.ts'
+import { confirmationsOf } from './networks.ts'
 import { createRecorder } from './recorder.ts'
+
+/** What goes by without anybody doing anything. */
+const PASSING = new Set<LedgerErrorCode>(['confirmation-timeout', 'fee-too-high', 'unreachable'])
 
 /** A recorder that died with an epoch's job in hand gives it back after this long, milliseconds. */
 const lockMs = 5_000
 
 async function main(): Promise<void> {
   const config = loadConfig(process.env, ['BLOCKCHAIN_PRIVATE_KEY'])
-  const { networkId, rpcUrl, contractAddress, syncIntervalMs } = config.blockchain
+  const { networkId, rpcUrl, contractAddress, distributorAddress, syncIntervalMs, maxFeeGwei } = config.blockchain
   if (!networkId || !rpcUrl || !contractAddress) {
     throw new ConfigError('the recorder needs BLOCKCHAIN_NETWORK_ID, BLOCKCHAIN_RPC_URL and CONTRACT_ADDRESS')
   }
@@ -29,6 +34,9 @@ async function main(): Promise<void> {
       rpcUrl,
       address: contractAddress as Address,
       chainId: networkId,
+      confirmations: config.blockchain.confirmations ?? confirmationsOf(networkId),
+      ...(distributorAddress !== undefined && { distributor: distributorAddress as Address }),
+      ...(maxFeeGwei !== undefined && { maxFeePerGas: parseGwei(maxFeeGwei) }),
       privateKey: config.secrets.BLOCKCHAIN_PRIVATE_KEY as Hex,
     }),
     clock: { now: Date.now, sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) },
@@ -47,7 +55,10 @@ async function main(): Promise<void> {
     { prefix: queuePrefix, connection, concurrency: 1, lockDuration: lockMs, stalledInterval: lockMs, maxStalledCount: 100 },
   )
   worker.on('error', onError)
-  worker.on('failed', (_, error) => log.error({ err: error }, 'the epoch stays open; the next turn goes on with it'))
+  worker.on('failed', (_, error) => {
+    const passing = error instanceof LedgerError && PASSING.has(error.code)
+    log[passing ? 'warn' : 'error']({ err: error }, 'the epoch stays open; the next turn goes on with it')
+  })
 
   // One job at a time in the whole installation: recorders may be many, the leader is one.
   const schedule = async (): Promise<void> => {

@@ -1,6 +1,6 @@
-// An epoch's manifest: everything that its roots are recomputed from, and
-// nothing that names a person. JSON Lines, so that a damaged byte spoils one
-// line, and that line is a leaf. The format is written down in FORMAT.md.
+// An epoch's manifest: everything that its roots and payouts are recomputed
+// from, and nothing that names a person. JSON Lines, so that a damaged byte
+// spoils one line. The format is written down in FORMAT.md.
 
 import { type Hex, keccak256, stringToHex } from 'viem'
 import { z } from 'zod'
@@ -12,24 +12,30 @@ export const MANIFEST_FORMAT = 'attune-epoch-2'
 const decimal = z.string().regex(/^(0|[1-9][0-9]*)$/)
 const hash = z.templateLiteral(['0x', z.string().regex(/^[0-9a-f]{64}$/)])
 const account = z.templateLiteral(['0x', z.string().regex(/^[0-9a-f]{40}$/)])
+const holder = z.union([account, hash])
+const seconds = z.int().nonnegative()
+const lines = z.int().nonnegative()
 
 const Header = z.strictObject({
   format: z.literal(MANIFEST_FORMAT),
   chainId: decimal,
   ledger: account,
+  /** Zero where nothing is paid. */
+  distributor: account,
   epochId: decimal,
+  rejections: z.int().nonnegative(),
+  /** The block at which the bounties were read, and its time; when the ledger last took epochs back. */
+  block: decimal,
+  time: seconds,
+  rejectedAt: seconds,
   contributionsRoot: hash,
   rewardsRoot: hash,
-  /** Contribution lines that follow. */
+  /** How many lines of each kind follow, in this order. */
   count: z.int().positive(),
-  /** Account lines after those. */
-  accounts: z.int().nonnegative(),
-  /** All points, waiting ones included, before this epoch. */
-  pointsBefore: decimal,
-  /** Credits of this epoch. */
-  credits: decimal,
-  /** Points after this epoch of people who have linked no wallet yet. */
-  unlinked: decimal,
+  earnings: lines,
+  moves: lines,
+  bounties: lines,
+  balances: lines,
 })
 const Contribution = z.strictObject({
   index: z.int().nonnegative(),
@@ -40,18 +46,40 @@ const Contribution = z.strictObject({
   recordHash: hash,
   leaf: hash,
 })
-const Reward = z.strictObject({ account, points: decimal, leaf: hash })
+const Earning = z.strictObject({ session: hash, holder, credits: decimal, leaf: hash })
+const Moved = z.strictObject({ payee: hash, account, leaf: hash })
+const Bounty = z.strictObject({
+  bounty: hash,
+  session: hash,
+  sponsor: account,
+  token: account,
+  perCredit: decimal,
+  funded: decimal,
+  closedAt: seconds,
+  /** Taken by earlier epochs, and by this one. */
+  before: decimal,
+  payout: decimal,
+  leaf: hash,
+})
+const BalanceLine = z.strictObject({ pot: hash, holder, before: decimal, amount: decimal, leaf: hash })
 
 export type Manifest = {
   header: z.infer<typeof Header>
+  /** In order of their index. */
   contributions: readonly z.infer<typeof Contribution>[]
-  /** Cumulative points by account, in ascending order of accounts. */
-  rewards: readonly z.infer<typeof Reward>[]
+  /** Credits of this epoch, in ascending order of session and holder. */
+  earnings: readonly z.infer<typeof Earning>[]
+  /** In ascending order of payees. */
+  moves: readonly z.infer<typeof Moved>[]
+  /** In ascending order. */
+  bounties: readonly z.infer<typeof Bounty>[]
+  /** What everybody has earned so far, in ascending order of pot and holder. */
+  balances: readonly z.infer<typeof BalanceLine>[]
 }
 
-/** The manifest's bytes: header, contributions, accounts; each line canonical JSON and a newline. */
-export function writeManifest({ header, contributions, rewards }: Manifest): string {
-  return [header, ...contributions, ...rewards].map((line) => `${canonicalJson(line)}\n`).join('')
+/** The manifest's bytes: each line canonical JSON and a newline. */
+export function writeManifest({ header, contributions, earnings, moves, bounties, balances }: Manifest): string {
+  return [header, ...contributions, ...earnings, ...moves, ...bounties, ...balances].map((line) => `${canonicalJson(line)}\n`).join('')
 }
 
 /** Its content hash, keccak-256 of the UTF-8 bytes: what the chain holds. */
@@ -61,16 +89,24 @@ export function manifestHash(manifest: string): Hex {
 
 /** Parses what `writeManifest` wrote. Throws `bad-manifest` with the line that is wrong. */
 export function readManifest(manifest: string): Manifest {
-  const [first = '', ...lines] = manifest.split('\n')
-  lines.pop() // the empty piece after the last newline
-  const header = parseLine(Header, first, 0)
-  if (lines.length !== header.count + header.accounts) {
-    throw new LedgerError('bad-manifest', `${lines.length} lines follow the header, not ${header.count + header.accounts}`)
+  const rest = manifest.split('\n')
+  rest.pop() // the empty piece after the last newline
+  const total = rest.length
+  const take = <T>(schema: z.ZodType<T>, count: number): T[] => {
+    const first = total - rest.length
+    return rest.splice(0, count).map((line, i) => parseLine(schema, line, first + i + 1))
   }
+  const header = parseLine(Header, rest.shift() ?? '', 1)
+  const { count, earnings, moves, bounties, balances } = header
+  const expected = count + earnings + moves + bounties + balances
+  if (rest.length !== expected) throw new LedgerError('bad-manifest', `${rest.length} lines follow the header, not ${expected}`)
   return {
     header,
-    contributions: lines.slice(0, header.count).map((line, i) => parseLine(Contribution, line, i + 1)),
-    rewards: lines.slice(header.count).map((line, i) => parseLine(Reward, line, header.count + i + 1)),
+    contributions: take(Contribution, count),
+    earnings: take(Earning, earnings),
+    moves: take(Moved, moves),
+    bounties: take(Bounty, bounties),
+    balances: take(BalanceLine, balances),
   }
 }
 
@@ -78,6 +114,6 @@ function parseLine<T>(schema: z.ZodType<T>, line: string, number: number): T {
   try {
     return schema.parse(JSON.parse(line))
   } catch (cause) {
-    throw new LedgerError('bad-manifest', `line ${number + 1} of the manifest is malformed`, { cause })
+    throw new LedgerError('bad-manifest', `line ${number} of the manifest is malformed`, { cause })
   }
 }

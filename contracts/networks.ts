@@ -17,6 +17,8 @@ export type Network = {
   rpcUrl: string
   testnet: boolean
   fees: 'eip1559' | 'gas-price'
+  /** Blocks after which no reorganisation is expected any more, the transaction's own included. */
+  confirmations: number
   note: string
   source: string
 }
@@ -26,8 +28,8 @@ const OP_STACK = 'An OP Stack rollup: beside its gas, a transaction pays for its
 export const NETWORKS: readonly Network[] = [
   viem('ethereum', 'Ethereum', 1, 'ETH', 'https://etherscan.io', 'https://ethereum.reth.rs/rpc', 'The dearest: take long epochs.', { key: 'mainnet' }),
   viem('sepolia', 'Sepolia', 11_155_111, 'ETH', 'https://sepolia.etherscan.io', 'https://11155111.rpc.thirdweb.com', 'Fees as on Ethereum, in coins without a price.', { testnet: true }),
-  viem('polygon', 'Polygon', 137, 'POL', 'https://polygonscan.com', 'https://polygon.drpc.org', 'Nodes refuse tips below 25 gwei; reorganisations of several blocks happen: wait for 64.'),
-  viem('polygon-amoy', 'Polygon Amoy', 80_002, 'POL', 'https://amoy.polygonscan.com', 'https://polygon-amoy.drpc.org', 'As Polygon.', { key: 'polygonAmoy', testnet: true }),
+  viem('polygon', 'Polygon', 137, 'POL', 'https://polygonscan.com', 'https://polygon.drpc.org', 'Nodes refuse tips below 25 gwei; reorganisations of several blocks happen: wait for 64.', { confirmations: 64 }),
+  viem('polygon-amoy', 'Polygon Amoy', 80_002, 'POL', 'https://amoy.polygonscan.com', 'https://polygon-amoy.drpc.org', 'As Polygon.', { key: 'polygonAmoy', testnet: true, confirmations: 64 }),
   viem('base', 'Base', 8_453, 'ETH', 'https://basescan.org', 'https://mainnet.base.org', OP_STACK),
   viem('base-sepolia', 'Base Sepolia', 84_532, 'ETH', 'https://sepolia.basescan.org', 'https://sepolia.base.org', OP_STACK, { key: 'baseSepolia', testnet: true }),
   viem('arbitrum', 'Arbitrum One', 42_161, 'ETH', 'https://arbiscan.io', 'https://arb1.arbitrum.io/rpc', 'The gas of a transaction includes the cost of its bytes on Ethereum, so estimates vary from block to block; tips are ignored.'),
@@ -46,6 +48,7 @@ export const NETWORKS: readonly Network[] = [
     rpcUrl: 'https://network.ambrosus.io',
     testnet: false,
     fees: 'gas-price',
+    confirmations: 12,
     note: 'One gas price. Its rules may be older than Cancun: the deployment looks before it pays.',
     source: 'ethereum-lists/chains: eip155-16718',
   },
@@ -60,6 +63,7 @@ export const NETWORKS: readonly Network[] = [
     rpcUrl: 'http://127.0.0.1:8545',
     testnet: true,
     fees: 'eip1559',
+    confirmations: 1,
     note: 'anvil on this machine.',
     source: 'anvil’s defaults',
   },
@@ -72,10 +76,15 @@ export function networkOf(name: string): Network {
   return found
 }
 
-type Rest = { key?: string; testnet?: boolean; fees?: Network['fees'] }
+/** What an epoch waits for on a chain; on one that is not named here, 12 blocks. */
+export function confirmationsOf(chainId: number): number {
+  return NETWORKS.find((network) => network.chainId === chainId)?.confirmations ?? 12
+}
+
+type Rest = { key?: string; testnet?: boolean; fees?: Network['fees']; confirmations?: number }
 
 /** An entry that viem knows under `key`, or else under its own name. */
 function viem(name: string, title: string, chainId: number, symbol: string, explorer: string, rpcUrl: string, note: string, rest: Rest = {}): Network {
-  const { key = name, testnet = false, fees = 'eip1559' } = rest
-  return { name, title, chainId, currency: { symbol, decimals: 18 }, explorer, rpcUrl, testnet, fees, note, source: `viem/chains: ${key}` }
+  const { key = name, testnet = false, fees = 'eip1559', confirmations = 12 } = rest
+  return { name, title, chainId, currency: { symbol, decimals: 18 }, explorer, rpcUrl, testnet, fees, confirmations, note, source: `viem/chains: ${key}` }
 }

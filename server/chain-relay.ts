@@ -7,7 +7,7 @@ const TIMEOUT_MS = 5_000
 /**
  * Passes a page's questions on to the chain's node, so that a browser can check a proof itself:
  * JSON-RPC, and of it only which chain this is and reads of Attune's contracts. Answers as the node does.
- * Whoever trusts nobody asks a node of their own (scripts/verify-epoch.ts).
+ * Whoever trusts nobody asks a node of their own (scripts/verify-epoch).
  *
  * @throws AttuneError invalid, unavailable
  */

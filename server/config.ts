@@ -42,6 +42,8 @@ export function loadConfig<S extends SecretName = never>(
       contractAddress: e.CONTRACT_ADDRESS,
       distributorAddress: e.DISTRIBUTOR_ADDRESS,
       fromBlock: BigInt(e.BLOCKCHAIN_FROM_BLOCK),
+      confirmations: e.BLOCKCHAIN_CONFIRMATIONS,
+      maxFeeGwei: e.BLOCKCHAIN_MAX_FEE_GWEI,
       pollMs: e.BLOCKCHAIN_POLL_INTERVAL,
       syncIntervalMs: e.BLOCKCHAIN_SYNC_INTERVAL,
     },
@@ -91,6 +93,10 @@ export interface Config {
     distributorAddress: string | undefined
     /** The block that the contracts were deployed in, or an earlier one: no event is looked for below it. */
     fromBlock: bigint
+    /** Blocks that must hold an epoch, its own included; the network's own number where absent. */
+    confirmations: number | undefined
+    /** The most that the recorder pays for a unit of gas, gwei, decimal. */
+    maxFeeGwei: string | undefined
     /** Between two looks at the chain for what others have done there. */
     pollMs: number
     syncIntervalMs: number
@@ -132,6 +138,8 @@ const Environment = Secrets.extend({
   CONTRACT_ADDRESS: z.string().regex(/^0x[0-9a-f]{40}$/i, '0x and 40 hex digits').optional(),
   DISTRIBUTOR_ADDRESS: z.string().regex(/^0x[0-9a-f]{40}$/i, '0x and 40 hex digits').optional(),
   BLOCKCHAIN_FROM_BLOCK: z.coerce.number().int().min(0).default(0),
+  BLOCKCHAIN_CONFIRMATIONS: z.coerce.number().int().min(1).max(1_000).optional(),
+  BLOCKCHAIN_MAX_FEE_GWEI: z.string().regex(/^\d{1,9}(\.\d{1,9})?$/, 'gwei, like 25 or 0.5').optional(),
   BLOCKCHAIN_POLL_INTERVAL: z.coerce.number().int().min(100).default(3_000),
   BLOCKCHAIN_SYNC_INTERVAL: z.coerce.number().int().min(1_000).default(60_000),
 })

@@ -1,9 +1,8 @@
 import type { Address } from 'viem'
 import { describe, expect, it } from 'vitest'
-import { NO_BALANCES } from '../../contracts/balances.ts'
-import { buildEpoch } from '../../contracts/epoch.ts'
 import type { ContributionRecord } from '../../contracts/leaf.ts'
-import type { EpochStore } from '../../contracts/recorder.ts'
+import type { EpochStore } from '../../contracts/recorder-ports.ts'
+import { NO_MARKET, testEpoch } from '../helpers/ledger.ts'
 
 /** What a test needs beside the store itself: a log to fill. */
 export type StoreUnderTest = {
@@ -18,8 +17,8 @@ const INCLUSION = { txHash: `0x${'ab'.repeat(32)}`, blockNumber: 7n, blockHash: 
 
 /** The rules of an EpochStore, for each implementation; `open` gives an empty one. */
 export function describeEpochStore(name: string, open: () => Promise<StoreUnderTest>): void {
-  const epoch = (records: readonly ContributionRecord[], epochId = 1, ledger: typeof LEDGER = LEDGER) =>
-    buildEpoch({ ledger, epochId, rejections: 0, records, balances: NO_BALANCES, links: [] })
+  const epoch = (records: readonly ContributionRecord[], epochId = 1, ledger: typeof LEDGER = LEDGER, rejections = 0) =>
+    testEpoch(ledger, records, { epochId, rejections, market: { ...NO_MARKET, block: 5n } })
 
   describe(`the epoch store ${name}`, () => {
     it('gives unrecorded records in the log’s order, up to the limit, the same each time', async () => {
@@ -50,15 +49,15 @@ export function describeEpochStore(name: string, open: () => Promise<StoreUnderT
       expect(await store.unrecorded(10)).toEqual([b])
     })
 
-    it('gives back the newest epoch’s balances, and the roots of what is pending', async () => {
+    it('gives back the newest epoch’s manifest, and the roots of what is pending', async () => {
       const { store, fill } = await open()
       expect(await store.lastEpoch(LEDGER)).toBeNull()
       const built = epoch(await fill(2))
       await store.saveBuilt(built)
-      expect(await store.lastEpoch(LEDGER)).toMatchObject({ epochId: 1, balances: built.balances })
-      const { epochId, contributionsRoot, rewardsRoot, manifestHash, count } = built
-      const roots = { epochId, contributionsRoot, rewardsRoot, manifestHash, count }
-      expect(await store.pending(LEDGER, 0)).toMatchObject([{ ...roots, txHash: null }])
+      expect(await store.lastEpoch(LEDGER)).toMatchObject({ epochId: 1, manifest: built.manifest })
+      const { epochId, contributionsRoot, rewardsRoot, manifestHash, count, rejections } = built
+      const roots = { epochId, contributionsRoot, rewardsRoot, manifestHash, count, rejections }
+      expect(await store.pending(LEDGER, 0)).toMatchObject([{ ...roots, block: 5n, txHash: null }])
       await store.markSent(LEDGER, 1, INCLUSION.txHash)
       expect(await store.pending(LEDGER, 0)).toMatchObject([{ ...roots, txHash: INCLUSION.txHash }])
     })
@@ -92,8 +91,38 @@ export function describeEpochStore(name: string, open: () => Promise<StoreUnderT
       if (!a || !b) throw new Error('fill gave too little')
       const walletAddress = '0x1111111111111111111111111111111111111111'
       await link(a.contributorId, walletAddress)
-      expect(await store.wallets([a.contributorId, b.contributorId])).toEqual([{ contributorId: a.contributorId, walletAddress }])
-      expect(await store.wallets([])).toEqual([])
+      expect(await store.links([a.payee, b.payee])).toEqual([{ payee: a.payee, account: walletAddress }])
+      expect(await store.links([])).toEqual([])
+    })
+
+    it('frees the records and ids of epochs that a dispute took back, and of no others', async () => {
+      const { store, fill } = await open()
+      const [a, b, c] = await fill(3)
+      if (!a || !b || !c) throw new Error('fill gave too little')
+      await store.saveBuilt(epoch([a]))
+      await store.saveBuilt(epoch([b], 2))
+      await store.saveBuilt(epoch([c], 3))
+      await store.markConfirmed(LEDGER, 2, INCLUSION)
+      expect(await store.reject(LEDGER, 3, 1)).toBe(0)
+      expect(await store.reject(LEDGER, 1, 0)).toBe(0)
+      expect(await store.reject({ ...LEDGER, chainId: 7 }, 1, 1)).toBe(0)
+      expect(await store.reject(LEDGER, 1, 1)).toBe(2)
+      expect(await store.unrecorded(10)).toEqual([b, c])
+      expect(await store.lastEpoch(LEDGER)).toMatchObject({ epochId: 1 })
+      // Epochs that were built after the dispute are not its business.
+      await store.saveBuilt(epoch([b, c], 2, LEDGER, 1))
+      expect(await store.reject(LEDGER, 1, 1)).toBe(0)
+      expect(await store.reject(LEDGER, 1, 2)).toBe(1)
+    })
+
+    it('counts what waits to be recorded', async () => {
+      const { store, fill } = await open()
+      expect(await store.backlog()).toEqual({ records: 0, oldestSeconds: 0 })
+      const [a] = await fill(2)
+      if (!a) throw new Error('fill gave too little')
+      expect((await store.backlog()).records).toBe(2)
+      await store.saveBuilt(epoch([a]))
+      expect((await store.backlog()).records).toBe(1)
     })
   })
 }

@@ -1,19 +1,21 @@
-import { StandardMerkleTree } from '@openzeppelin/merkle-tree'
+import { SimpleMerkleTree, StandardMerkleTree } from '@openzeppelin/merkle-tree'
 import fc from 'fast-check'
-import { type Address, zeroHash } from 'viem'
+import { type Address, type Hex, zeroAddress, zeroHash } from 'viem'
 import { describe, expect, it } from 'vitest'
-import { NO_BALANCES, accrue, totalPoints } from '../../contracts/balances.ts'
+import { type Balance, carry, totalOf } from '../../contracts/balances.ts'
 import { canonicalJson } from '../../contracts/canonical.ts'
 import { creditOf } from '../../contracts/credit.ts'
-import { type EpochInput, buildEpoch } from '../../contracts/epoch.ts'
-import { type ContributionRecord, contributorCommitment } from '../../contracts/leaf.ts'
+import { type EpochInput, buildEpoch, treesOf } from '../../contracts/epoch.ts'
+import { type ContributionRecord, POINTS, allocationLeaf, bountyId, contributorCommitment, rewardLeaf, sessionKey } from '../../contracts/leaf.ts'
 import { readManifest, writeManifest } from '../../contracts/manifest.ts'
-import { proofBook } from '../../contracts/proofs.ts'
+import { type Market, NOTICE, type Offer, payoutOf, split } from '../../contracts/payout.ts'
+import { proofBook, rewardBook } from '../../contracts/proofs.ts'
 import { foldProof } from '../../client/src/proof.ts'
-import { testRecord } from '../helpers/ledger.ts'
+import { NO_MARKET, payeeOf, testRecord } from '../helpers/ledger.ts'
 
 const LEDGER = { chainId: 31_337, ledger: '0x5fbdb2315678afecb367f032d93f642f64180aa3' } as const
 
+const DISTRIBUTOR = '0x00000000000000000000000000000000000000d1'
 const account = fc.integer({ min: 1, max: 4 }).map((n): Address => `0x${String(n).repeat(40)}`)
 /** Records with distinct ids; some people have a wallet, some have none. */
 const records: fc.Arbitrary<ContributionRecord[]> = fc
@@ -24,7 +26,7 @@ const records: fc.Arbitrary<ContributionRecord[]> = fc
         fc
           .record({ walletAddress: fc.option(account), used: fc.boolean(), who: fc.integer({ min: 0, max: 5 }) })
           .map(({ walletAddress, used, who }) =>
-            testRecord(n, { walletAddress, usedInStep: used ? 7 : null, contributorId: `person ${who}` }),
+            testRecord(n, { walletAddress, usedInStep: used ? 7 : null, contributorId: `person ${who}`, sessionId: n % 3 ? 'demo' : 'other' }),
           ),
       ),
     ),
@@ -34,10 +36,36 @@ const input = (of: readonly ContributionRecord[], over: Partial<EpochInput> = {}
   epochId: 1,
   rejections: 0,
   records: of,
-  balances: NO_BALANCES,
+  distributor: DISTRIBUTOR,
+  previous: null,
   links: [],
+  market: NO_MARKET,
   ...over,
 })
+
+/** Bounties for the two sessions, some poor, some closed. */
+const market: fc.Arbitrary<Market> = fc
+  .array(
+    fc.record({
+      sessionId: fc.constantFrom('demo', 'other', 'unknown'),
+      sponsor: account,
+      perCredit: fc.bigInt({ min: 0n, max: 10n ** 20n }),
+      funded: fc.bigInt({ min: 0n, max: 10n ** 22n }),
+      closedAt: fc.constantFrom(0, 0, 1_000),
+    }),
+    { maxLength: 5 },
+  )
+  .map((offers) => ({ block: 1n, time: 1_000 + NOTICE + 1, rejectedAt: 0, offers: uniqueOffers(offers) }))
+
+function uniqueOffers(offers: readonly (Omit<Offer, 'bounty' | 'session' | 'token'> & { sessionId: string })[]): Offer[] {
+  const all = offers.map(({ sessionId, ...offer }) => {
+    const session = sessionKey(sessionId)
+    return { ...offer, session, token: zeroAddress, bounty: bountyId(LEDGER.chainId, DISTRIBUTOR, session, offer.sponsor, zeroAddress) }
+  })
+  return [...new Map(all.map((offer) => [offer.bounty, offer])).values()]
+}
+const linksOf = (wallets: readonly Address[]) => wallets.map((walletAddress, who) => ({ payee: payeeOf(`person ${who}`), account: walletAddress }))
+const balancesOf = (manifest: string): Balance[] => readManifest(manifest).balances.map(({ pot, holder, amount }) => ({ pot, holder, amount: BigInt(amount) }))
 
 describe('an epoch', () => {
   it('C1 holds no record twice', () => {
@@ -55,44 +83,59 @@ describe('an epoch', () => {
         const built = buildEpoch(input(list))
         expect(buildEpoch(input(structuredClone(list)))).toEqual(built)
         const [first = testRecord(0), ...rest] = list
-        const changed = buildEpoch(input([{ ...first, sessionId: 'other' }, ...rest]))
+        const changed = buildEpoch(input([{ ...first, sessionId: 'elsewhere' }, ...rest]))
         expect(changed.contributionsRoot).not.toBe(built.contributionsRoot)
         expect(changed.manifestHash).not.toBe(built.manifestHash)
       }),
     )
   })
 
-  it('credits people alike in whatever order their records and links come', () => {
+  it('pays people alike in whatever order their records, links and bounties come', () => {
     fc.assert(
       fc.property(
         records.chain((list) => fc.tuple(fc.constant(list), fc.shuffledSubarray(list, { minLength: list.length }))),
         fc.array(account, { maxLength: 6 }),
-        ([list, shuffled], wallets) => {
-          const links = wallets.map((walletAddress, who) => ({ contributorId: `person ${who}`, walletAddress }))
-          const a = buildEpoch(input(list, { links }))
-          const b = buildEpoch(input(shuffled, { links: links.toReversed() }))
+        market,
+        ([list, shuffled], wallets, offered) => {
+          const links = linksOf(wallets)
+          const a = buildEpoch(input(list, { links, market: offered }))
+          const b = buildEpoch(input(shuffled, { links: links.toReversed(), market: { ...offered, offers: offered.offers.toReversed() } }))
           expect(b.rewardsRoot).toBe(a.rewardsRoot)
-          expect(b.balances).toEqual(a.balances)
+          expect(balancesOf(b.manifest)).toEqual(balancesOf(a.manifest))
         },
       ),
     )
   })
 
-  it('neither makes nor loses a point, and no account’s points fall', () => {
+  it('C2 over many epochs pays no more from a bounty than was funded; no balance of an account falls, none appears or is lost', () => {
     fc.assert(
-      fc.property(fc.array(records, { maxLength: 4 }), (epochs) => {
-        let balances = NO_BALANCES
-        for (const [i, list] of epochs.entries()) {
-          const links = list.flatMap(({ contributorId, walletAddress }) => (walletAddress ? [{ contributorId, walletAddress }] : []))
-          const built = buildEpoch(input(list, { epochId: i + 1, balances, links }))
-          const credits = built.leaves.reduce((sum, { credit }) => sum + credit, 0n)
-          expect(totalPoints(built.balances)).toBe(totalPoints(balances) + credits)
-          const now = new Map(built.balances.accounts.map(({ account, points }) => [account, points]))
-          for (const { account, points } of balances.accounts) expect(now.get(account)).toBeGreaterThanOrEqual(points)
-          balances = built.balances
+      fc.property(fc.array(fc.tuple(records, fc.array(account, { maxLength: 6 })), { maxLength: 5 }), market, (epochs, offered) => {
+        let previous = null
+        let before: Balance[] = []
+        for (const [i, [list, wallets]] of epochs.entries()) {
+          const built = buildEpoch(input(list, { epochId: i + 1, previous, links: linksOf(wallets), market: offered }))
+          previous = readManifest(built.manifest)
+          const after = balancesOf(built.manifest)
+          expect(totalOf(after, POINTS)).toBe(totalOf(before, POINTS) + built.leaves.reduce((sum, { credit }) => sum + credit, 0n))
+          for (const { bounty, funded, before: allocated, payout } of previous.bounties) {
+            expect(totalOf(after, bounty)).toBe(BigInt(allocated) + BigInt(payout))
+            expect(totalOf(after, bounty)).toBeLessThanOrEqual(BigInt(funded))
+            expect(totalOf(before, bounty)).toBe(BigInt(allocated))
+          }
+          const now = new Map(after.map(({ pot, holder, amount }) => [pot + holder, amount]))
+          for (const { pot, holder, amount } of before) if (holder.length === 42) expect(now.get(pot + holder)).toBeGreaterThanOrEqual(amount)
+          before = after
         }
       }),
+      { numRuns: 50 },
     )
+  })
+
+  it('refuses to forget a bounty that an earlier one has paid from', () => {
+    const offers = uniqueOffers([{ sessionId: 'demo', sponsor: zeroAddress, perCredit: 1n, funded: 10n, closedAt: 0 }])
+    const first = buildEpoch(input([testRecord(1)], { market: { ...NO_MARKET, offers } }))
+    const previous = readManifest(first.manifest)
+    expect(() => buildEpoch(input([testRecord(2)], { epochId: 2, previous }))).toThrow(expect.objectContaining({ code: 'bad-record' }))
   })
 
   it('C3 gives each record a proof to its root', () => {
@@ -114,12 +157,37 @@ describe('an epoch', () => {
   it('has the root of OpenZeppelin’s own standard tree', () => {
     const built = buildEpoch(input(Array.from({ length: 37 }, (_, n) => testRecord(n))))
     const values = built.leaves.map(({ fields: f }) => [f.chainId, f.ledger, f.epochId, f.index, f.session, f.contributor, f.kind, f.credit, f.recordHash])
-    const tree = StandardMerkleTree.of(values, ['uint256', 'address', 'uint256', 'uint256', 'bytes32', 'bytes32', 'uint8', 'uint256', 'bytes32'])
-    expect(tree.root).toBe(built.contributionsRoot)
+    const contributions = StandardMerkleTree.of(values, ['uint256', 'address', 'uint256', 'uint256', 'bytes32', 'bytes32', 'uint8', 'uint256', 'bytes32'])
+    const leaves = [...contributions.entries()].map(([, value]) => contributions.leafHash(value))
+    expect(built.leaves.map(({ leaf }) => leaf)).toEqual(leaves)
+    const { contributions: all } = treesOf(readManifest(built.manifest))
+    expect(SimpleMerkleTree.of(all).root).toBe(built.contributionsRoot)
   })
 
-  it('without a wallet in it has the zero rewards root', () => {
+  it('without a wallet or a bounty in it has the zero rewards root', () => {
     expect(buildEpoch(input([testRecord(1)])).rewardsRoot).toBe(zeroHash)
+  })
+
+  it('gives an account the proof of each of its claims, and a sponsor that of what is owed', () => {
+    fc.assert(
+      fc.property(records, market, (list, offered) => {
+        const built = buildEpoch(input(list, { market: offered }))
+        const book = rewardBook(built.manifest)
+        for (const { holder } of readManifest(built.manifest).balances) {
+          const claims = holder.length === 42 ? book.claimsOf(holder as Address) : []
+          if (holder.length === 42) expect(claims.map(({ bounty, amount }) => ({ bounty, amount }))).toEqual(book.earnedBy(holder))
+          for (const { bounty, account: who, amount, proof } of claims) {
+            expect(foldProof(rewardLeaf(LEDGER, 1, bounty, who, amount), proof)).toBe(built.rewardsRoot)
+          }
+        }
+        for (const { bounty } of offered.offers) {
+          const owed = book.allocationOf(bounty)
+          if (owed === null) throw new Error('a bounty is missing')
+          expect(foldProof(allocationLeaf(LEDGER, 1, bounty, owed.allocated), owed.proof)).toBe(built.rewardsRoot)
+        }
+      }),
+      { numRuns: 30 },
+    )
   })
 })
 
@@ -174,14 +242,62 @@ describe('credits', () => {
       expect(() => of('compute', payload)).toThrow(expect.objectContaining({ code: 'bad-record' }))
     }
   })
+})
 
-  it('of a person without a wallet wait, and move once to the account that they link', () => {
-    const first = accrue(NO_BALANCES, [{ record: testRecord(1, { contributorId: 'ann' }), credit: 100n }], [])
-    expect(first).toEqual({ accounts: [], unlinked: [{ contributorId: 'ann', points: 100n }] })
-    const links = [{ contributorId: 'ann', walletAddress: '0x1111111111111111111111111111111111111111' as const }]
-    const second = accrue(first, [{ record: testRecord(2, { contributorId: 'bob' }), credit: 50n }], links)
-    expect(second.accounts).toEqual([{ account: '0x1111111111111111111111111111111111111111', points: 100n }])
-    expect(accrue(second, [], links).accounts).toEqual(second.accounts)
+describe('a balance', () => {
+  const earned = (holder: Hex, amount: bigint): Balance => ({ pot: POINTS, holder, amount })
+  const [ann, bob] = [payeeOf('ann'), payeeOf('bob')]
+  const wallet = '0x1111111111111111111111111111111111111111'
+
+  it('of a person without a wallet waits, and moves once to the account that they link', () => {
+    const first = carry([], [earned(ann, 100n)], [])
+    expect(first).toEqual([{ ...earned(ann, 100n), before: 0n }])
+    const second = carry(first, [earned(bob, 50n), earned(wallet, 7n)], [{ payee: ann, account: wallet }])
+    expect(second).toEqual(
+      [{ ...earned(ann, 0n), before: 100n }, { ...earned(wallet, 107n), before: 0n }, { ...earned(bob, 50n), before: 0n }].sort((a, b) => (a.holder < b.holder ? -1 : 1)),
+    )
+    const third = carry(second, [], [{ payee: ann, account: wallet }])
+    expect(third.find(({ holder }) => holder === wallet)?.amount).toBe(107n)
+    expect(third.some(({ holder }) => holder === ann)).toBe(false)
+  })
+})
+
+describe('a payout', () => {
+  const offer: Offer = { bounty: zeroHash, session: zeroHash, sponsor: zeroAddress, token: zeroAddress, perCredit: 3n, funded: 1_000n, closedAt: 0 }
+  const at = (time: number, rejectedAt = 0) => ({ block: 0n, time, rejectedAt })
+
+  it('is the price of the credits, and no more than is left', () => {
+    expect(payoutOf(offer, 100n, 0n, at(0))).toBe(300n)
+    expect(payoutOf(offer, 100n, 900n, at(0))).toBe(100n)
+    expect(payoutOf(offer, 100n, 1_000n, at(0))).toBe(0n)
+    expect(payoutOf({ ...offer, funded: 0n }, 100n, 500n, at(0))).toBe(0n)
+  })
+
+  it('goes on for a day after its bounty was closed, and again after epochs were taken back', () => {
+    const closed = { ...offer, closedAt: 1_000 }
+    expect(payoutOf(closed, 1n, 0n, at(1_000 + NOTICE))).toBe(3n)
+    expect(payoutOf(closed, 1n, 0n, at(1_001 + NOTICE))).toBe(0n)
+    expect(payoutOf(closed, 1n, 0n, at(1_001 + NOTICE, 2_000))).toBe(3n)
+    expect(payoutOf(closed, 1n, 0n, at(2_001 + NOTICE, 2_000))).toBe(0n)
+  })
+
+  it('is split whole by the largest remainder, each share within one unit of its exact size', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: 0n, max: 10n ** 24n }), fc.uniqueArray(fc.tuple(fc.string(), fc.bigInt({ min: 1n, max: 10n ** 6n })), { minLength: 1, selector: ([key]) => key }), (total, weights) => {
+        const shares = split(total, new Map(weights))
+        const whole = weights.reduce((sum, [, weight]) => sum + weight, 0n)
+        expect([...shares.values()].reduce((sum, share) => sum + share, 0n)).toBe(total)
+        for (const [key, weight] of weights) {
+          const off = (shares.get(key) ?? -1n) * whole - total * weight
+          expect(off > -whole && off < whole).toBe(true)
+        }
+      }),
+    )
+  })
+
+  it('splits 10 by weights 1, 1, 1 as 4, 3, 3, the lower key first; and nothing where nobody earned', () => {
+    expect([...split(10n, new Map([['b', 1n], ['a', 1n], ['c', 1n]]))].sort()).toEqual([['a', 4n], ['b', 3n], ['c', 3n]])
+    expect(split(10n, new Map())).toEqual(new Map())
   })
 })
 

@@ -3,11 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { distributorAbi, ledgerAbi, tokenAbi } from '../../contracts/abi.ts'
 import { artifact } from '../../contracts/compile.ts'
 import { creditOf } from '../../contracts/credit.ts'
-import { NO_BALANCES } from '../../contracts/balances.ts'
-import { buildEpoch } from '../../contracts/epoch.ts'
+import { readManifest } from '../../contracts/manifest.ts'
 import { CONTRIBUTION_KINDS } from '../../contracts/leaf.ts'
 import { ADMIN, RECORDER, STRANGER, type TestChain, startChain } from '../helpers/chain.ts'
-import { type TestLedger, callsOf, deployTestLedger, testRecord } from '../helpers/ledger.ts'
+import { type TestLedger, callsOf, deployTestLedger, testEpoch, testRecord } from '../helpers/ledger.ts'
 
 let chain: TestChain
 beforeAll(async () => {
@@ -179,11 +178,11 @@ describe('gas', () => {
     const deployment = await deployTestLedger(chain, 3_600)
     const ledger = { chainId: deployment.chainId, ledger: deployment.address }
     const execution: number[] = []
-    let balances = NO_BALANCES
+    let previous = null
     for (const [i, size] of [1, 100, 1_000, 10_000].entries()) {
       const records = Array.from({ length: size }, (_, n) => testRecord(n, { walletAddress: n % 3 === 0 ? STRANGER.address : null }))
-      const epoch = buildEpoch({ ledger, epochId: i + 1, rejections: 0, records, balances, links: [] })
-      balances = epoch.balances
+      const epoch = testEpoch(ledger, records, { epochId: i + 1, previous })
+      previous = readManifest(epoch.manifest)
       const args = [BigInt(epoch.epochId), epoch.contributionsRoot, epoch.rewardsRoot, epoch.manifestHash, epoch.count, 0] as const
       const { gasUsed } = await send(deployment, 'submitEpoch', args)
       expect(gasUsed).toBeLessThanOrEqual(100_000n)

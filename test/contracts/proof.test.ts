@@ -1,13 +1,12 @@
 import { type Hex, concat, encodeAbiParameters, keccak256, parseAbiParameters, zeroHash } from 'viem'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { NO_BALANCES } from '../../contracts/balances.ts'
-import { type BuiltEpoch, buildEpoch } from '../../contracts/epoch.ts'
+import type { BuiltEpoch } from '../../contracts/epoch.ts'
 import { recordOpening } from '../../contracts/leaf.ts'
 import { type MerkleProof, proofBook } from '../../contracts/proofs.ts'
 import type { Ledger } from '../../contracts/chain.ts'
 import { verifyProof } from '../../client/src/proof.ts'
 import { type TestChain, startChain } from '../helpers/chain.ts'
-import { type TestLedger, callsOf, deployTestLedger, ledgerOf, testRecord } from '../helpers/ledger.ts'
+import { type TestLedger, callsOf, deployTestLedger, ledgerOf, submit, testEpoch, testRecord } from '../helpers/ledger.ts'
 
 let chain: TestChain
 let otherChain: TestChain
@@ -23,11 +22,9 @@ beforeAll(async () => {
   deployment = await deployTestLedger(chain)
   ledger = ledgerOf(chain, deployment)
   for (const epochId of [1, 2]) {
-    const epoch = buildEpoch({ ledger: ledger.ledger, epochId, rejections: 0, records, balances: NO_BALANCES, links: [] })
-    const txHash = await ledger.submit(epoch)
-    await chain.client.waitForTransactionReceipt({ hash: txHash })
+    const epoch = testEpoch(ledger.ledger, records, { epochId })
     epochs.push(epoch)
-    txs.push(txHash)
+    txs.push(await submit(chain, ledger, epoch))
   }
 })
 afterAll(async () => {
@@ -69,7 +66,7 @@ describe('a proof', () => {
       const copied = ledgerOf(host, copy)
       const [epoch] = epochs
       if (epoch === undefined) throw new Error('no epoch')
-      await host.client.waitForTransactionReceipt({ hash: await copied.submit(epoch) })
+      await submit(host, copied, epoch)
       const { leafFields, proof } = proofOf(1, 3)
       const { contract } = callsOf(host, copy)
       const { index, session, contributor, kind, credit, recordHash } = leafFields

@@ -1,37 +1,49 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
-import { keccak256 } from 'viem'
+import { type Address, keccak256, zeroAddress } from 'viem'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { NO_BALANCES } from '../../contracts/balances.ts'
-import { type BuiltEpoch, buildEpoch } from '../../contracts/epoch.ts'
-import { verifyEpoch } from '../../scripts/verify-epoch.ts'
-import { type TestChain, startChain } from '../helpers/chain.ts'
-import { deployTestLedger, ledgerOf, testRecord } from '../helpers/ledger.ts'
+import { distributorAbi } from '../../contracts/abi.ts'
+import type { BuiltEpoch } from '../../contracts/epoch.ts'
+import { bountyId, sessionKey } from '../../contracts/leaf.ts'
+import { type Manifest, readManifest } from '../../contracts/manifest.ts'
+import { verifyEpoch } from '../../scripts/verify-epoch/verify.ts'
+import { ADMIN, STRANGER, type TestChain, startChain } from '../helpers/chain.ts'
+import { deployTestLedger, ledgerOf, payeeOf, sender, submit, testEpoch, testRecord } from '../helpers/ledger.ts'
 
 let chain: TestChain
-let contract: string
+let contract: Address
 let folder: string
 const epochs: BuiltEpoch[] = []
 const COUNT = 9
+const scripts = new URL('../../scripts/verify-epoch/', import.meta.url)
 
+// Two epochs, two sessions, one bounty that pays all and one that runs dry in the second; one payee links an account.
 beforeAll(async () => {
   chain = await startChain()
   folder = await mkdtemp(join(tmpdir(), 'attune-verify-'))
   const deployment = await deployTestLedger(chain)
+  const { chainId, distributor } = deployment
   contract = deployment.address
-  const ledger = ledgerOf(chain, deployment)
-  let balances = NO_BALANCES
+  const ledger = ledgerOf(chain, deployment, { distributor })
+  const keys = []
+  for (const [{ address, privateKey }, amount, perCredit] of [[STRANGER, 10_000n, 3n], [ADMIN, 1_001n, 1n]] as const) {
+    const key = { session: sessionKey('demo'), sponsor: address.toLowerCase() as Address, token: zeroAddress }
+    await sender(chain, { address: distributor, abi: distributorAbi }).send(privateKey, 'fund', [key.session, zeroAddress, amount, perCredit], amount)
+    keys.push({ ...key, bounty: bountyId(chainId, distributor, key.session, key.sponsor, zeroAddress) })
+  }
+  let previous: Manifest | null = null
   for (const epochId of [1, 2]) {
     const records = Array.from({ length: COUNT }, (_, n) =>
-      testRecord(epochId * 100 + n, { walletAddress: n % 2 ? `0x${String(n).repeat(40)}` : null, usedInStep: n % 4 ? n : null }),
+      testRecord(epochId * 100 + n, { walletAddress: n % 2 ? `0x${String(n).repeat(40)}` : null, usedInStep: n % 4 ? n : null, contributorId: `person ${n}`, sessionId: n < 7 ? 'demo' : 'other' }),
     )
-    const epoch = buildEpoch({ ledger: ledger.ledger, epochId, rejections: 0, records, balances, links: [] })
-    balances = epoch.balances
-    await chain.client.waitForTransactionReceipt({ hash: await ledger.submit(epoch) })
+    const links = epochId === 2 ? [{ payee: payeeOf('person 4'), account: `0x${'1'.repeat(40)}` as Address }] : []
+    const epoch = testEpoch(ledger.ledger, records, { distributor, epochId, previous, links, market: await ledger.market(keys) })
+    previous = readManifest(epoch.manifest)
+    await submit(chain, ledger, epoch)
     epochs.push(epoch)
   }
 })
@@ -40,26 +52,33 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-const manifestOf = (epochId: number): Uint8Array<ArrayBuffer> => new TextEncoder().encode(epochs[epochId - 1]?.manifest)
+const textOf = (epochId: number): string => epochs[epochId - 1]?.manifest ?? ''
+const encode = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text)
+const manifestOf = (epochId: number) => encode(textOf(epochId))
 const check = (manifest: Uint8Array, more: { epochId?: number; previous?: Uint8Array } = {}) =>
   verifyEpoch({ epochId: 2, manifest, rpcUrl: chain.rpcUrl, contract, ...more })
 
 describe('the independent verifier', () => {
-  it('accepts what was recorded', async () => {
-    expect(await check(manifestOf(2), { previous: manifestOf(1) })).toMatchObject({ ok: true, contributions: COUNT, wrong: [] })
+  it('accepts what was recorded, of every kind of line', async () => {
+    expect(await check(manifestOf(2), { previous: manifestOf(1) })).toMatchObject({ ok: true, contributions: COUNT, bounties: 2, wrong: [], notes: [] })
     expect(await check(manifestOf(1), { epochId: 1 })).toMatchObject({ ok: true })
+    const { moves, bounties, balances } = readManifest(textOf(2))
+    expect(moves).toHaveLength(1)
+    expect(bounties.map(({ funded, before, payout }) => BigInt(funded) === BigInt(before) + BigInt(payout)).sort()).toEqual([false, true])
+    expect(balances.length).toBeGreaterThan(COUNT)
   })
 
   it('shares no code with the builder', async () => {
-    const { readFile } = await import('node:fs/promises')
-    const source = await readFile(new URL('../../scripts/verify-epoch.ts', import.meta.url), 'utf8')
-    const imports = [...source.matchAll(/^import .*from '([^']+)'/gm)].map(([, from]) => from)
-    expect(imports.filter((from) => !from?.startsWith('node:'))).toEqual(['viem/utils'])
+    for (const file of await readdir(scripts)) {
+      const source = await readFile(new URL(file, scripts), 'utf8')
+      const imports = [...source.matchAll(/^(?:import|export) .*from '([^']+)'/gm)].map(([, from]) => from)
+      expect(imports.filter((from) => !/^(node:|\.\/|viem\/utils$)/.test(from ?? '')), file).toEqual([])
+    }
   })
 
   it('names the line of any single-byte change, first', async () => {
     const good = manifestOf(2)
-    const lines = new TextDecoder().decode(good).split('\n').slice(0, -1)
+    const lines = textOf(2).split('\n').slice(0, -1)
     const starts = lines.map((_, i) => lines.slice(0, i).join('\n').length + (i > 0 ? 1 : 0))
     await fc.assert(
       fc.asyncProperty(fc.nat(good.length - 1), fc.integer({ min: 1, max: 255 }), async (at, shift) => {
@@ -71,44 +90,45 @@ describe('the independent verifier', () => {
         // The last newline ends no leaf's line: only the content hash tells that it is gone.
         if (at < good.length - 1) expect(report.wrong[0]?.where).toContain(`(line ${line + 1})`)
       }),
-      { numRuns: 400 },
+      { numRuns: 300 },
     )
   })
 
-  it('finds a leaf that was replaced together with its hash', async () => {
-    const text = epochs[1]?.manifest ?? ''
-    const other = buildEpoch({
-      ledger: { chainId: chain.chainId, ledger: contract as `0x${string}` },
-      epochId: 2,
-      rejections: 0,
-      records: Array.from({ length: COUNT }, (_, n) => testRecord(900 + n)),
-      balances: NO_BALANCES,
-      links: [],
-    }).manifest
-    const swapped = text.split('\n').map((line, i) => (i === 3 ? other.split('\n')[3] : line)).join('\n')
-    const report = await check(new TextEncoder().encode(swapped))
-    expect(report.wrong.map(({ where }) => where)).toContain('contributions root')
+  it('finds what was changed together with its hash', async () => {
+    const lines = textOf(2).split('\n')
+    const other = testEpoch({ chainId: chain.chainId, ledger: contract }, Array.from({ length: COUNT }, (_, n) => testRecord(900 + n)), { epochId: 2 })
+    const swapped = lines.with(3, other.manifest.split('\n')[3] ?? '')
+    expect((await check(encode(swapped.join('\n')))).wrong.map(({ where }) => where)).toContain('contributions root')
+  })
+
+  it('finds a payout that is not what the bounty’s price and the credits make, though every hash fits', async () => {
+    const { header, bounties } = readManifest(textOf(2))
+    const forged = textOf(2).split('\n').map((line) => (line.includes('"perCredit":"3"') ? line.replace('"perCredit":"3"', '"perCredit":"2"') : line)).join('\n')
+    const { wrong } = await check(encode(forged))
+    const at = 1 + header.count + header.earnings + header.moves + bounties.findIndex(({ perCredit }) => perCredit === '3') + 1
+    expect(wrong[0]).toMatchObject({ line: at, problem: expect.stringMatching(/credits are to be paid/) })
+    expect(wrong.map(({ problem }) => problem).join()).toMatch(/says perCredit 2, but at block \d+ it was 3/)
   })
 
   it('refuses the manifest of another epoch, a line too few and a line too many', async () => {
-    const lines = (epochs[1]?.manifest ?? '').split('\n')
-    const encode = (of: string[]) => new TextEncoder().encode(of.join('\n'))
+    const lines = textOf(2).split('\n')
     expect((await check(manifestOf(1))).ok).toBe(false)
-    expect((await check(encode(lines.toSpliced(4, 1)))).ok).toBe(false)
-    expect((await check(encode(lines.toSpliced(4, 0, lines[4] ?? '')))).ok).toBe(false)
-    expect((await check(encode(lines.toSpliced(-1, 0, lines.at(-2) ?? '')))).ok).toBe(false)
+    for (let at = 1; at < lines.length - 1; at++) {
+      expect((await check(encode(lines.toSpliced(at, 1).join('\n')))).ok, `without line ${at + 1}`).toBe(false)
+      expect((await check(encode(lines.toSpliced(at, 0, lines[at] ?? '').join('\n')))).ok, `line ${at + 1} twice`).toBe(false)
+    }
   })
 
-  it('says so where an account’s points fell since the epoch before', async () => {
+  it('says so where an epoch does not go on from the one before', async () => {
     const { wrong } = await check(manifestOf(1), { epochId: 1, previous: manifestOf(2) })
-    expect(wrong.map(({ problem }) => problem).join()).toMatch(/points in the epoch before/)
+    expect(wrong.map(({ problem }) => problem).join()).toMatch(/the epoch before ends with/)
   })
 
   it('ends with code 0 or 1 and one line that says what was wrong', async () => {
     const run = async (bytes: Uint8Array) => {
       const file = join(folder, `${keccak256(bytes)}.jsonl`)
       await writeFile(file, bytes)
-      const script = new URL('../../scripts/verify-epoch.ts', import.meta.url).pathname
+      const script = new URL('main.ts', scripts).pathname
       const args = ['--import', 'tsx', script, '--epoch', '2', '--manifest', file, '--rpc', chain.rpcUrl, '--contract', contract]
       return promisify(execFile)(process.execPath, args).then(
         ({ stdout }) => ({ code: 0, stdout }),
@@ -116,7 +136,7 @@ describe('the independent verifier', () => {
       )
     }
     expect(await run(manifestOf(2))).toMatchObject({ code: 0, stdout: expect.stringMatching(/^✓ epoch 2: 9 contributions/) })
-    const bad = new TextEncoder().encode((epochs[1]?.manifest ?? '').replace('"index":5,', '"index":7,'))
+    const bad = encode(textOf(2).replace('"index":5,', '"index":7,'))
     expect(await run(bad)).toMatchObject({ code: 1, stdout: expect.stringMatching(/^✗ epoch 2: contribution 5 \(line 7\): has index 7/) })
   })
 })

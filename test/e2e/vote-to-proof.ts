@@ -81,7 +81,7 @@ export function voteToProof(opened: () => Instance, chromium: string): void {
       const { rows: epochs } = await pool.query<{ epoch: number }>('select epoch_id as epoch from epoch_records where feedback_id = $1', [voteId])
       expect(epochs).toHaveLength(1)
       const { stdout } = await run(process.execPath, [
-        '--import', 'tsx', join(repository, 'scripts/verify-epoch.ts'),
+        '--import', 'tsx', join(repository, 'scripts/verify-epoch/main.ts'),
         '--epoch', String(epochs[0].epoch), '--rpc', attune.rpcUrl, '--contract', attune.ledger, '--api', attune.url,
       ], { cwd: repository })
       expect(stdout).toMatch(/^✓ epoch \d+: \d+ contributions/)

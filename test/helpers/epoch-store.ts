@@ -1,8 +1,9 @@
-import type { Address } from 'viem'
-import { LedgerError } from '../../contracts/errors.ts'
+import type { Address, Hex } from 'viem'
 import type { BuiltEpoch } from '../../contracts/epoch.ts'
+import { LedgerError } from '../../contracts/errors.ts'
 import type { ContributionRecord, LedgerId } from '../../contracts/leaf.ts'
-import type { EpochStore, Inclusion, PendingEpoch } from '../../contracts/recorder.ts'
+import type { BountyKey, EpochStore, Inclusion, PendingEpoch } from '../../contracts/recorder-ports.ts'
+import { payeeOf } from './ledger.ts'
 
 /**
  * An EpochStore over arrays, which outlive the recorders that use it as a
@@ -11,8 +12,9 @@ import type { EpochStore, Inclusion, PendingEpoch } from '../../contracts/record
  */
 export function memoryEpochStore(): MemoryEpochStore {
   const log: ContributionRecord[] = []
-  const links = new Map<string, Address>()
-  const epochs: (BuiltEpoch & { txHash: PendingEpoch['txHash']; inclusion: Inclusion | null })[] = []
+  const links = new Map<Hex, Address>()
+  const bounties: BountyKey[] = []
+  const epochs: StoredEpoch[] = []
   const taken = new Set<string>()
 
   const of = (ledger: LedgerId) =>
@@ -28,17 +30,26 @@ export function memoryEpochStore(): MemoryEpochStore {
     async add(...records) {
       log.push(...records)
     },
+    async offer(...keys) {
+      bounties.push(...keys)
+    },
     async link(contributorId, walletAddress) {
-      links.set(contributorId, walletAddress)
+      links.set(payeeOf(contributorId), walletAddress)
     },
     async unrecorded(limit) {
       return log.filter(({ recordId }) => !taken.has(recordId)).slice(0, limit)
     },
-    async wallets(contributorIds) {
-      return contributorIds.flatMap((contributorId) => {
-        const walletAddress = links.get(contributorId)
-        return walletAddress === undefined ? [] : [{ contributorId, walletAddress }]
+    async backlog() {
+      return { records: log.length - taken.size, oldestSeconds: 0 }
+    },
+    async links(payees) {
+      return payees.flatMap((payee) => {
+        const account = links.get(payee)
+        return account === undefined ? [] : [{ payee, account }]
       })
+    },
+    async bounties(_, distributor) {
+      return distributor === null ? [] : bounties
     },
     async lastEpoch(ledger) {
       return of(ledger).at(-1) ?? null
@@ -60,11 +71,22 @@ export function memoryEpochStore(): MemoryEpochStore {
     async pending(ledger, chainEpoch) {
       return of(ledger).filter(({ inclusion, epochId }) => inclusion === null || epochId > chainEpoch)
     },
+    async reject(ledger, chainEpoch, rejections) {
+      const rejected = of(ledger).filter((epoch) => epoch.epochId > chainEpoch && epoch.rejections < rejections)
+      for (const epoch of rejected) {
+        epochs.splice(epochs.indexOf(epoch), 1)
+        for (const { recordId } of epoch.leaves) taken.delete(recordId)
+      }
+      return rejected.length
+    },
   }
 }
 
 export type MemoryEpochStore = EpochStore & {
-  readonly epochs: readonly (BuiltEpoch & { txHash: PendingEpoch['txHash']; inclusion: Inclusion | null })[]
+  readonly epochs: readonly StoredEpoch[]
   add(...records: ContributionRecord[]): Promise<void>
+  offer(...keys: BountyKey[]): Promise<void>
+  /** Takes a contributor's id: of the records that were made with it. */
   link(contributorId: string, walletAddress: Address): Promise<void>
 }
+type StoredEpoch = BuiltEpoch & { txHash: PendingEpoch['txHash']; inclusion: Inclusion | null }

@@ -2,8 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { type Abi, type Address, type Hex, bytesToHex, createWalletClient, http, keccak256, toHex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { ledgerAbi } from '../../contracts/abi.ts'
-import { openLedger } from '../../contracts/chain.ts'
-import type { ContributionRecord } from '../../contracts/leaf.ts'
+import { type LedgerOptions, openLedger } from '../../contracts/chain.ts'
+import { type BuiltEpoch, type EpochInput, type EpochRoots, buildEpoch } from '../../contracts/epoch.ts'
+import type { ContributionRecord, LedgerId } from '../../contracts/leaf.ts'
+import type { Market } from '../../contracts/payout.ts'
+import type { LedgerChain } from '../../contracts/recorder-ports.ts'
 import { type DeployOptions, deploySystem } from '../../scripts/deploy/system.ts'
 import { ADMIN, RECORDER, type TestChain } from './chain.ts'
 
@@ -23,8 +26,8 @@ export async function deployTestLedger(chain: TestChain, disputeWindow = 0, more
 export type TestLedger = { chainId: number; address: Address; distributor: Address }
 
 /** The recorder's port to it. */
-export function ledgerOf(chain: TestChain, { address, chainId }: Omit<TestLedger, 'distributor'>, privateKey: Hex = RECORDER.privateKey) {
-  return openLedger({ rpcUrl: chain.rpcUrl, address, chainId, privateKey })
+export function ledgerOf(chain: TestChain, { address, chainId }: Omit<TestLedger, 'distributor'>, over: Partial<LedgerOptions> = {}) {
+  return openLedger({ rpcUrl: chain.rpcUrl, address, chainId, privateKey: RECORDER.privateKey, ...over })
 }
 
 /** Calls the contract as an account: `write` sends and waits, `read` is a view. */
@@ -57,6 +60,7 @@ export function testRecord(n: number, over: Partial<ContributionRecord> = {}): C
     recordId: uuid(n),
     contributorId: uuid(1_000_000 + (n % 7)),
     walletAddress: null,
+    payee: payeeOf(over.contributorId ?? uuid(1_000_000 + (n % 7))),
     sessionId: 'demo',
     kind: 'feedback',
     payload: { sample: keccak256(toHex(n)), rating: (n % 10) + 1, value: 0.8436 },
@@ -64,6 +68,27 @@ export function testRecord(n: number, over: Partial<ContributionRecord> = {}): C
     salt: keccak256(toHex(`salt ${n}`)),
     ...over,
   }
+}
+
+/** A person's payee number. */
+export function payeeOf(contributorId: string): Hex {
+  return keccak256(toHex(`payee ${contributorId}`))
+}
+
+/** A market without bounties. */
+export const NO_MARKET: Market = { block: 0n, time: 0, rejectedAt: 0, offers: [] }
+
+/** The first epoch over some records, where nothing is paid. */
+export function testEpoch(ledger: LedgerId, records: readonly ContributionRecord[], over: Partial<EpochInput> = {}): BuiltEpoch {
+  return buildEpoch({ ledger, distributor: null, epochId: 1, rejections: 0, records, previous: null, links: [], market: NO_MARKET, ...over })
+}
+
+/** Sends an epoch and waits until a block holds it. */
+export async function submit(chain: TestChain, ledger: LedgerChain, epoch: EpochRoots): Promise<Hex> {
+  const { raw, txHash } = await ledger.sign(epoch, 0)
+  await ledger.send(raw)
+  await chain.client.waitForTransactionReceipt({ hash: txHash })
+  return txHash
 }
 
 function uuid(n: number): string {

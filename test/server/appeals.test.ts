@@ -25,7 +25,7 @@ beforeAll(async () => {
     store: openEpochStore(world.pool),
     chain: ledgerOf(chain, ledger),
     clock: { now: Date.now, sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) },
-    log: { info: () => undefined },
+    log: { info: () => undefined, error: () => undefined },
     pollMs: 5,
   })
   boss = await admin(server)

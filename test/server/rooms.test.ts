@@ -188,8 +188,8 @@ test('a receipt, and the news that a vote is on the chain, reach its author alon
 
   const ledger = `0x${'1'.repeat(40)}`
   await world.pool.query(
-    `insert into epochs (chain_id, ledger, id, contributions_root, rewards_root, manifest_hash, manifest, balances, count, tx_hash, confirmed_at)
-     values (1, $1, 1, '', '', '', '', '{}', 1, '0xabc', now())`, [ledger])
+    `insert into epochs (chain_id, ledger, id, contributions_root, rewards_root, manifest_hash, manifest, count, tx_hash, confirmed_at)
+     values (1, $1, 1, '', '', '', '', 1, '0xabc', now())`, [ledger])
   await world.pool.query('insert into epoch_records (feedback_id, chain_id, ledger, epoch_id, leaf_index, credit) values ($1, 1, $2, 1, 0, 5)', [given.id, ledger])
   await append(redis, EVERYWHERE, { event: 'recorded', payload: { epochId: 1 } })
   expect(await annWest.wait('recorded')).toEqual({ feedbackId: given.id, epochId: 1, txHash: '0xabc' })

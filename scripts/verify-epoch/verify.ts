@@ -1,0 +1,271 @@
+import { type ChainEpoch, readBounty, readEpoch, readLedgerOf, readRejections, readTime } from './chain.ts'
+import { type Hex, doubleHash, keccak256, tag, treeRoot, word } from './hashes.ts'
+import { type Fields, type Kind, type Line, type Lines, readLines } from './lines.ts'
+import { type Earned, expectedBalances, payoutOf } from './payouts.ts'
+
+/**
+ * Recomputes every leaf, both roots, every payout and balance and the content
+ * hash of an epoch's manifest, and compares them, and the bounties that the
+ * payouts come from, with the chain.
+ *
+ * @param previous the manifest of the epoch before; with it, that this one goes on from there
+ * @throws Error where the node does not answer, or has no such ledger or epoch
+ */
+export async function verifyEpoch(question: Question): Promise<Report> {
+  const { epochId, manifest, previous, rpcUrl, contract } = question
+  const epoch = await readEpoch(rpcUrl, contract, epochId)
+  const lines = readLines(manifest)
+  const check = openCheck(lines)
+  await checkHeader(check, epoch, rpcUrl)
+  checkContributions(check, epoch)
+  const earned = checkEarnings(check, epoch)
+  checkMoves(check, epoch)
+  const notes = await checkBounties(check, epoch, earned, rpcUrl)
+  checkBalances(check, epoch, earned)
+  if (previous !== undefined) checkPrevious(check, readLines(previous))
+  checkSums(check, epoch, manifest)
+  const { contribution, balance, bounty } = lines.of
+  return {
+    ok: check.damaged.length + check.wrong.length === 0,
+    epochId,
+    contributions: contribution.length,
+    bounties: bounty.length,
+    balances: balance.length,
+    credits: sum(contribution, 'credit'),
+    finalAt: epoch.finalAt,
+    wrong: [...check.damaged.sort(byLine), ...check.wrong.sort(byLine)],
+    notes,
+  }
+}
+
+export type Question = { epochId: number; manifest: Uint8Array; rpcUrl: string; contract: string; previous?: Uint8Array }
+/**
+ * `wrong` has first the lines that do not fit their own hash, then those that do
+ * not fit the others, then what all add up to; `notes` are what could not be
+ * looked at.
+ */
+export type Report = {
+  ok: boolean
+  epochId: number
+  contributions: number
+  bounties: number
+  balances: number
+  credits: bigint
+  /** Seconds since 1970. */
+  finalAt: number
+  wrong: readonly Finding[]
+  notes: readonly string[]
+}
+/** `line` counts from 1; Infinity for what the lines add up to. */
+export type Finding = { line: number; where: string; problem: string }
+
+/** What is checked, and what was found. */
+type Check = Lines & {
+  /** Of lines that are not what they were, whatever else is. */
+  damaged: Finding[]
+  wrong: Finding[]
+  /** Whether a line's fields hash to its leaf. */
+  hash(kind: Kind, line: Line, words: readonly string[]): void
+  say(kind: Kind | 'header', line: Line, ok: boolean, problem: string): void
+  sum(where: string, ok: boolean, problem: string): void
+  /** Calls with each readable line of a kind; says which are unreadable. */
+  each(kind: Kind, look: (fields: Fields, line: Line) => void): void
+}
+
+function openCheck(lines: Lines): Check {
+  const damaged: Finding[] = []
+  const wrong: Finding[] = []
+  const finding = (kind: Kind | 'header', line: Line, problem: string): Finding => ({
+    line: line.number,
+    where: kind === 'header' ? 'header (line 1)' : `${kind} ${line.place} (line ${line.number})`,
+    problem,
+  })
+  return {
+    ...lines,
+    damaged,
+    wrong,
+    hash(kind, line, words) {
+      const leaf = doubleHash(words)
+      if (leaf !== line.fields?.['leaf']) damaged.push(finding(kind, line, `its fields hash to ${leaf}, not to its leaf ${line.fields?.['leaf']}`))
+    },
+    say(kind, line, ok, problem) {
+      if (!ok) wrong.push(finding(kind, line, problem))
+    },
+    sum: (where, ok, problem) => {
+      if (!ok) wrong.push({ line: Infinity, where, problem })
+    },
+    each(kind, look) {
+      for (const line of lines.of[kind]) {
+        if (line.fields === null) damaged.push(finding(kind, line, `is not a ${kind} line`))
+        else look(line.fields, line)
+      }
+    },
+  }
+}
+
+async function checkHeader({ header, of, damaged, say, sum: total }: Check, epoch: ChainEpoch, rpcUrl: string): Promise<void> {
+  const { fields } = header
+  if (fields === null) {
+    damaged.push({ line: 1, where: 'header (line 1)', problem: 'is not a header of format attune-epoch-2' })
+    return
+  }
+  const { chainId, ledger, epochId, contributionsRoot, rewardsRoot, count } = epoch
+  for (const [name, fact] of Object.entries({ chainId, ledger, epochId, contributionsRoot, rewardsRoot, count })) {
+    say('header', header, fields[name] === String(fact), `says ${name} ${fields[name]}, but it is ${fact}`)
+  }
+  // Said after everything else: a line that cannot be read may be missing here.
+  const counts = { earnings: of.earning, moves: of.move, bounties: of.bounty, balances: of.balance }
+  for (const [name, { length }] of Object.entries(counts)) total('header (line 1)', fields[name] === String(length), `says ${fields[name]} ${name}, there are ${length}`)
+  const time = await readTime(rpcUrl, BigInt(fields['block'] ?? 0))
+  say('header', header, fields['time'] === String(time), `says block ${fields['block']} was at ${fields['time']}, but it was at ${time ?? 'no time: the chain has no such block'}`)
+  const distributor = fields['distributor'] ?? ''
+  const paysBy = /^0x0+$/.test(distributor) ? ledger : await readLedgerOf(rpcUrl, distributor)
+  say('header', header, paysBy === ledger, `names the distributor ${distributor}, which does not pay by this ledger`)
+}
+
+function checkContributions({ of, each, say, hash }: Check, epoch: ChainEpoch): void {
+  each('contribution', (f, line) => {
+    hash('contribution', line, [...domain(epoch), word(line.place), bytes(f['session']), bytes(f['contributor']), word(f['kind'] ?? 0), word(f['credit'] ?? 0), bytes(f['recordHash'])])
+    say('contribution', line, f['index'] === String(line.place), `has index ${f['index']}`)
+    say('contribution', line, f['kind'] !== '1' || BigInt(f['credit'] ?? 0) <= 100n, `a vote earns 100 credits at most, not ${f['credit']}`)
+  })
+  ascends('earning', of.earning, ({ session, holder }) => `${session}${holder}`, say)
+}
+
+/** Credits by session and holder. */
+function checkEarnings({ of, each, say, hash, sum: total }: Check, epoch: ChainEpoch): Earned {
+  const earned: Earned = new Map()
+  each('earning', (f, line) => {
+    const { session = '', holder = '', credits = '0' } = f
+    hash('earning', line, [...domain(epoch), tag('attune:earning'), bytes(session), word(holder), word(credits)])
+    say('earning', line, credits !== '0', 'earns nothing')
+    earned.set(session, (earned.get(session) ?? new Map<string, bigint>()).set(holder, BigInt(credits)))
+  })
+  const credited = new Map<string, bigint>()
+  for (const { fields } of of.contribution) {
+    if (fields !== null) credited.set(fields['session'] ?? '', (credited.get(fields['session'] ?? '') ?? 0n) + BigInt(fields['credit'] ?? 0))
+  }
+  for (const session of new Set([...credited.keys(), ...earned.keys()])) {
+    const earnings = [...(earned.get(session) ?? new Map<string, bigint>()).values()].reduce((a, b) => a + b, 0n)
+    const credits = credited.get(session) ?? 0n
+    total(`session ${session}`, earnings === credits, `its contributions have ${credits} credits, its earnings ${earnings}`)
+  }
+  return earned
+}
+
+function checkMoves({ of, each, say, hash }: Check, epoch: ChainEpoch): void {
+  each('move', (f, line) => {
+    hash('move', line, [...domain(epoch), tag('attune:move'), bytes(f['payee']), word(f['account'] ?? 0)])
+  })
+  ascends('move', of.move, ({ payee }) => payee ?? '', say)
+}
+
+/** Gives what could not be looked at. */
+async function checkBounties({ header, of, each, say, hash }: Check, epoch: ChainEpoch, earned: Earned, rpcUrl: string): Promise<string[]> {
+  if (header.fields === null) return []
+  const { distributor = '', block = '0', time = '0', rejectedAt = '0', rejections } = header.fields
+  each('bounty', (f, line) => {
+    const { session = '', sponsor = '', token = '', payout = '0', before = '0' } = f
+    const id = keccak256(`0x${word(epoch.chainId)}${word(distributor)}${bytes(session)}${word(sponsor)}${word(token)}`)
+    say('bounty', line, f['bounty'] === id, `its session, sponsor and token make the id ${id}, not ${f['bounty']}`)
+    const credits = [...(earned.get(session) ?? new Map<string, bigint>()).values()].reduce((a, b) => a + b, 0n)
+    const due = payoutOf(f, credits, { time: Number(time), rejectedAt: Number(rejectedAt) })
+    say('bounty', line, payout === String(due), `pays ${payout}, but ${credits} credits are to be paid ${due}`)
+    hash('bounty', line, [...domain(epoch), bytes(f['bounty']), word(BigInt(before) + BigInt(payout))])
+  })
+  ascends('bounty', of.bounty, ({ bounty }) => bounty ?? '', say)
+  try {
+    const state = await readRejections(rpcUrl, epoch.ledger, BigInt(block))
+    const same = rejections === String(state.rejections) && rejectedAt === String(state.rejectedAt)
+    say('header', header, same, `says ${rejections} rejections, the last at ${rejectedAt}; the ledger says ${state.rejections}, at ${state.rejectedAt}`)
+    for (const line of of.bounty) {
+      if (line.fields === null) continue
+      const terms = await readBounty(rpcUrl, distributor, line.fields['bounty'] ?? '', BigInt(block))
+      for (const [name, value] of Object.entries(terms)) {
+        say('bounty', line, line.fields[name] === value, `says ${name} ${line.fields[name]}, but at block ${block} it was ${value}`)
+      }
+    }
+    return []
+  } catch (error) {
+    return [`the bounties at block ${block} could not be compared with the chain: ${error instanceof Error ? error.message : String(error)} (ask a node that keeps old state)`]
+  }
+}
+
+function checkBalances({ of, each, say, hash, sum: total }: Check, epoch: ChainEpoch, earned: Earned): void {
+  const expected = expectedBalances(of, earned)
+  each('balance', (f, line) => {
+    const { pot = '', holder = '', before = '0', amount = '0' } = f
+    const due = expected.get(pot + holder) ?? 0n
+    expected.delete(pot + holder)
+    say('balance', line, BigInt(amount) === due, `${holder} had ${before} and now ${amount}, but ${due} is right`)
+    const fields = isAccount(line) ? [bytes(pot), word(holder), word(amount)] : [tag('attune:waiting'), bytes(pot), bytes(holder), word(before), word(amount)]
+    hash('balance', line, [...domain(epoch), ...fields])
+  })
+  ascends('balance', of.balance, ({ pot, holder }) => `${pot}${holder}`, say)
+  for (const [key, amount] of expected) total(`balance of ${key.slice(66)}`, amount === 0n, `${amount} of pot ${key.slice(0, 66)} is missing`)
+  for (const { fields } of of.bounty) {
+    if (fields === null) continue
+    const before = of.balance.reduce((all, line) => (line.fields?.['pot'] === fields['bounty'] ? all + BigInt(line.fields?.['before'] ?? 0) : all), 0n)
+    total(`bounty ${fields['bounty']}`, before === BigInt(fields['before'] ?? 0), `was at ${fields['before']} before, its balances at ${before}`)
+  }
+}
+
+/** The epoch before ended where this one begins. */
+function checkPrevious({ each, say, sum: total }: Check, previous: Lines): void {
+  if (previous.header.fields === null) total('previous manifest', false, 'has no header')
+  const left = new Map(previous.of.balance.flatMap(({ fields }) => (fields === null || fields['amount'] === '0' ? [] : [[`${fields['pot']}${fields['holder']}`, fields['amount'] ?? '0']])))
+  each('balance', ({ pot, holder, before }, line) => {
+    const was = left.get(`${pot}${holder}`) ?? '0'
+    left.delete(`${pot}${holder}`)
+    say('balance', line, before === was, `says ${before} before, the epoch before ends with ${was}`)
+  })
+  for (const [key, amount] of left) total(`balance of ${key.slice(66)}`, false, `${amount} of the epoch before has gone`)
+  const allocated = new Map(previous.of.bounty.flatMap(({ fields }) => (fields === null ? [] : [[fields['bounty'] ?? '', BigInt(fields['before'] ?? 0) + BigInt(fields['payout'] ?? 0)]])))
+  each('bounty', ({ bounty = '', before }, line) => {
+    const was = allocated.get(bounty) ?? 0n
+    allocated.delete(bounty)
+    say('bounty', line, before === String(was), `says ${before} before, the epoch before ends with ${was}`)
+  })
+  for (const bounty of allocated.keys()) total(`bounty ${bounty}`, false, 'was in the epoch before and has gone')
+}
+
+/** The leaf of a line that cannot be read: it leads to no right root. */
+const UNREADABLE = `0x${'0'.repeat(64)}`
+
+function checkSums({ of, sum: total }: Check, epoch: ChainEpoch, manifest: Uint8Array): void {
+  const leaves = (lines: readonly Line[]): Hex[] => lines.map(({ fields }) => (fields?.['leaf'] ?? UNREADABLE) as Hex)
+  total('contributions', of.contribution.length === epoch.count, `there are ${of.contribution.length}, the ledger counts ${epoch.count}`)
+  const contributions = [...of.contribution, ...of.earning, ...of.move, ...of.balance.filter((line) => !isAccount(line))]
+  total('contributions root', treeRoot(leaves(contributions)) === epoch.contributionsRoot, 'the leaves lead to another root than the ledger holds')
+  const rewards = [...of.bounty, ...of.balance.filter(isAccount)]
+  total('rewards root', treeRoot(leaves(rewards)) === epoch.rewardsRoot, 'the leaves lead to another root than the ledger holds')
+  total('manifest', keccak256(manifest).startsWith(epoch.manifestHash), 'its hash is not the one that the ledger holds')
+}
+
+function byLine(a: Finding, b: Finding): number {
+  return a.line === b.line ? 0 : a.line - b.line
+}
+
+function ascends(kind: Kind, lines: readonly Line[], keyOf: (fields: Fields) => string, say: Check['say']): void {
+  for (const [i, line] of lines.entries()) {
+    const before = lines[i - 1]?.fields
+    if (line.fields !== null && before) say(kind, line, keyOf(line.fields) > keyOf(before), 'is not above the one before it')
+  }
+}
+
+/** Whether a balance is an account's, which can claim it. */
+function isAccount({ fields }: Line): boolean {
+  return fields?.['holder']?.length === 42
+}
+
+function domain({ chainId, ledger, epochId }: ChainEpoch): string[] {
+  return [word(chainId), word(ledger), word(epochId)]
+}
+
+function bytes(hash: string | undefined): string {
+  return (hash ?? '').slice(2)
+}
+
+function sum(lines: readonly Line[], field: string): bigint {
+  return lines.reduce((total, { fields }) => total + BigInt(fields?.[field] ?? 0), 0n)
+}
