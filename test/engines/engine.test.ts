@@ -178,6 +178,25 @@ describe.each(engines)('the %s engine', (_, open) => {
   })
 })
 
+test('a long run leaves the event loop to others', async () => {
+  const engine = await openOnnx({ threads: 1 })
+  const size = 1_024
+  const graph = new Graph()
+  const x = graph.state('x', [size, size])
+  graph.output('sum', reduceSum(matmul(matmul(matmul(matmul(x, x), x), x), x)))
+  engine.states.zero('x', [size, size])
+  const program = await engine.compile(graph)
+  await program.run({}) // from now on it is known to be long
+  let [turns, running] = [0, true]
+  const run = program.run({}).finally(() => {
+    running = false
+  })
+  for (; running; turns++) await new Promise(resolve => setImmediate(resolve))
+  await run
+  expect(turns).toBeGreaterThan(10)
+  await engine.close()
+})
+
 test('a state of another shape than the graph reads is refused by name', async () => {
   const engine = await openOnnx()
   const graph = new Graph()

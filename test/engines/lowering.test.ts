@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest'
-import '../../trainer/engines/no-telemetry.ts'
-import * as ort from 'onnxruntime-node'
 import { Graph, scatterAddRows } from '../../trainer/graph/index.ts'
 import { encodeModel } from '../../trainer/engines/onnx-format.ts'
 import { lower } from '../../trainer/engines/onnx-lowering.ts'
+import { hostValue, openSession } from '../../trainer/engines/ort.ts'
 
 test('both forms of the embedding gradient add up repeated rows alike', async () => {
   const graph = new Graph()
@@ -11,12 +10,13 @@ test('both forms of the embedding gradient add up repeated rows alike', async ()
   for (const device of ['cpu', 'webgpu'] as const) {
     const { onnx, inputs, outputs } = lower(graph, device)
     expect(onnx.nodes.some(node => node.opType === 'ScatterElements')).toBe(device === 'cpu')
-    const session = await ort.InferenceSession.create(encodeModel(onnx))
-    const results = await session.run({
-      [inputs.get('ids') ?? '']: new ort.Tensor('int32', Int32Array.of(2, 0, 2, 2, 3), [5]),
-      [inputs.get('values') ?? '']: new ort.Tensor('float32', Float32Array.of(1, 10, 2, 20, 3, 30, 4, 40, 5, 50), [5, 2]),
-    })
-    expect([...results[outputs.get('table') ?? '']?.data ?? []]).toEqual([2, 20, 0, 0, 8, 80, 5, 50])
-    await session.release()
+    const session = openSession(encodeModel(onnx), { provider: 'cpu', threads: 1, config: {} })
+    const table = new Float32Array(8)
+    await session.run({
+      [inputs.get('ids') ?? '']: hostValue(Int32Array.of(2, 0, 2, 2, 3), [5]),
+      [inputs.get('values') ?? '']: hostValue(Float32Array.of(1, 10, 2, 20, 3, 30, 4, 40, 5, 50), [5, 2]),
+    }, { [outputs.get('table') ?? '']: hostValue(table, [4, 2]) }, 'this')
+    expect([...table]).toEqual([2, 20, 0, 0, 8, 80, 5, 50])
+    session.release()
   }
 })

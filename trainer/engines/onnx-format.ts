@@ -8,8 +8,8 @@ import type { DType, Shape, TensorData } from '../graph/index.ts'
 export interface OnnxNode { opType: string; domain: string; inputs: string[]; outputs: string[]; attributes: Attributes }
 export type Attributes = Readonly<Record<string, Attribute>>
 export type Attribute = { i: number } | { f: number } | { ints: readonly number[] } | { s: string }
-/** A size by name is any size. */
-export interface OnnxValue { name: string; dtype: ElementType; shape: readonly (number | string)[] }
+/** A size by name is any size, and no shape is any shape. */
+export interface OnnxValue { name: string; dtype: ElementType; shape: readonly (number | string)[] | null }
 export interface OnnxConstant { name: string; type: ElementType; shape: Shape; data: Uint8Array }
 export interface OnnxGraph { nodes: OnnxNode[]; constants: OnnxConstant[]; inputs: OnnxValue[]; outputs: OnnxValue[] }
 export type ElementType = DType | 'int64'
@@ -49,7 +49,8 @@ function encodeAttribute(name: string, value: Attribute): object {
 }
 
 function encodeValue({ name, dtype, shape }: OnnxValue): object {
-  return { name, type: { tensorType: { elemType: elementTypes[dtype], shape: { dim: shape.map(size => typeof size === 'number' ? { dimValue: size } : { dimParam: size }) } } } }
+  const sizes = shape && { shape: { dim: shape.map(size => typeof size === 'number' ? { dimValue: size } : { dimParam: size }) } }
+  return { name, type: { tensorType: { elemType: elementTypes[dtype], ...sizes } } }
 }
 
 const field = (type: string, id: number) => ({ type, id })

@@ -1,8 +1,7 @@
 /** Named state in host memory, each with a spare buffer of its size once something updates it. */
-import './no-telemetry.ts'
-import * as ort from 'onnxruntime-node'
 import { sameShape, sizeOf, type Shape } from '../graph/index.ts'
 import type { StateStore } from './engine.ts'
+import { hostValue, type Value } from './ort.ts'
 
 /** State as a run of ONNX Runtime sees it. */
 export interface OnnxStates extends StateStore {
@@ -12,7 +11,7 @@ export interface OnnxStates extends StateStore {
    */
   settle(name: string, shape: Shape, use: 'read' | 'write' | 'replace'): Promise<void>
   /** The tensor that the run reads. */
-  current(name: string): ort.Tensor
+  current(name: string): Value
   /** Where the run writes the state's new value. */
   next(name: string): NextValue
   /** Frees what moves the states; the states themselves are deleted before. */
@@ -20,12 +19,13 @@ export interface OnnxStates extends StateStore {
 }
 
 export interface NextValue {
-  tensor: ort.Tensor
+  value: Value
   /** Makes what was written the current value; throws where the state was replaced since. */
   commit(): void
 }
 
-interface Held { shape: Shape; current: Float32Array; spare: Float32Array | null }
+interface Held { readonly shape: Shape; current: Buffer; spare: Buffer | null }
+interface Buffer { readonly data: Float32Array; readonly value: Value }
 
 export function openHostStates(): OnnxStates {
   const held = new Map<string, Held>()
@@ -34,43 +34,50 @@ export function openHostStates(): OnnxStates {
     if (!found) throw new Error(`no state ${name} has been set`)
     return found
   }
+  const drop = (name: string): void => {
+    const found = held.get(name)
+    held.delete(name)
+    found?.current.value.release()
+    found?.spare?.value.release()
+  }
   const hold = (name: string, shape: Shape, data: Float32Array): void => {
     if (data.length !== sizeOf(shape)) throw new Error(`state ${name} [${shape}] was given ${data.length} values`)
-    held.set(name, { shape: [...shape], current: data, spare: null })
+    drop(name)
+    held.set(name, { shape: [...shape], current: bufferOf(data, shape), spare: null })
   }
   return {
     set: (name, shape, data) => hold(name, shape, data.slice()),
     zero(name, shape) {
       const old = held.get(name)
-      if (old && sameShape(old.shape, shape)) held.set(name, { shape: old.shape, current: old.current.fill(0), spare: old.spare })
+      if (old && sameShape(old.shape, shape)) old.current.data.fill(0)
       else hold(name, shape, new Float32Array(sizeOf(shape)))
     },
-    get: async name => find(name).current.slice(),
+    get: async name => find(name).current.data.slice(),
     shape: name => find(name).shape,
     has: name => held.has(name),
     names: (prefix = '') => [...held.keys()].filter(name => name.startsWith(prefix)).sort(),
-    copy: (from, to) => hold(to, find(from).shape, find(from).current.slice()),
+    copy: (from, to) => hold(to, find(from).shape, find(from).current.data.slice()),
     delete(name) {
       find(name)
-      held.delete(name)
+      drop(name)
     },
     get bytes() {
-      return [...held.values()].reduce((total, { current, spare }) => total + current.byteLength + (spare?.byteLength ?? 0), 0)
+      return [...held.values()].reduce((total, { current, spare }) => total + current.data.byteLength + (spare?.data.byteLength ?? 0), 0)
     },
     async settle(name, shape, use) {
       if (use === 'replace' && !held.has(name)) hold(name, shape, new Float32Array(sizeOf(shape)))
-      checkShape(name, find(name).shape, shape)
+      const found = find(name)
+      checkShape(name, found.shape, shape)
+      if (use === 'replace') found.spare ??= bufferOf(new Float32Array(sizeOf(shape)), shape)
     },
-    current(name) {
-      const { current, shape } = find(name)
-      return new ort.Tensor('float32', current, shape)
-    },
+    current: name => find(name).current.value,
     next(name) {
       const found = find(name)
-      const written = found.spare ?? new Float32Array(found.current.length)
+      const { spare: written } = found
+      if (!written) throw new Error(`state ${name} has no buffer to go to`)
       found.spare = null // until the commit: two runs never write to one buffer
       return {
-        tensor: new ort.Tensor('float32', written, found.shape),
+        value: written.value,
         commit() {
           if (held.get(name) !== found) throw new Error(`state ${name} was replaced during a run that updates it`)
           found.spare = found.current
@@ -81,6 +88,8 @@ export function openHostStates(): OnnxStates {
     close: async () => {},
   }
 }
+
+const bufferOf = (data: Float32Array, shape: Shape): Buffer => ({ data, value: hostValue(data, shape) })
 
 export function checkShape(name: string, held: Shape, wanted: Shape): void {
   if (!sameShape(held, wanted)) throw new Error(`state ${name} is [${held}], and the graph has it as [${wanted}]`)

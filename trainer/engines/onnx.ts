@@ -3,18 +3,18 @@
  * Weights and moments are inputs whose updated values land in buffers of their
  * own (two per updated state, exchanged after each run), so nothing is copied.
  */
-import './no-telemetry.ts'
-import { readdirSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { dirname, join } from 'node:path'
-import * as ort from 'onnxruntime-node'
+import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { sizeOf, type Graph, type Tensor } from '../graph/index.ts'
-import { checkFeeds, leavesOf, outputsOf, type Device, type Engine, type Feeds, type HostTensor, type Outputs, type Program } from './engine.ts'
+import { openDeviceStates } from './device-states.ts'
+import { arrayType, checkFeeds, leavesOf, outputsOf, type Device, type Engine, type Feeds, type HostTensor, type Outputs, type Program } from './engine.ts'
 import { encodeModel } from './onnx-format.ts'
 import { lower, type Lowered } from './onnx-lowering.ts'
 import { openHostStates, type NextValue, type OnnxStates } from './onnx-states.ts'
-import { openWebgpuStates } from './webgpu-states.ts'
+import { hostValue, openSession, type Session, type SessionOptions, type Value } from './ort.ts'
+import { libraryFolder } from './ort-api.ts'
 
 export interface OnnxOptions {
   device?: Device
@@ -25,10 +25,9 @@ export interface OnnxOptions {
 /** Throws where this machine has no such device, and says what it lacks. */
 export async function openOnnx(options: OnnxOptions = {}): Promise<Engine> {
   const device = options.device ?? 'cpu'
-  if (device === 'cuda') expectCuda()
   const settings = sessionOptions(device, options.threads ?? availableParallelism())
-  const states = device === 'webgpu' ? await openWebgpuStates(settings) : openHostStates()
-  const sessions = new Set<ort.InferenceSession>()
+  const states = openStates(device, settings)
+  const sessions = new Set<Session>()
   const inTurn = openQueue()
   return {
     name: `onnxruntime ${device}`,
@@ -36,15 +35,15 @@ export async function openOnnx(options: OnnxOptions = {}): Promise<Engine> {
     states,
     async compile(graph) {
       const lowered = lower(graph, device)
-      const session = await ort.InferenceSession.create(encodeModel(lowered.onnx), settings)
+      const session = openSession(encodeModel(lowered.onnx), settings)
       sessions.add(session)
       const release = async () => {
-        if (sessions.delete(session)) await session.release()
+        if (sessions.delete(session)) session.release()
       }
-      return openProgram({ graph, lowered, session, states, release, inTurn, rename: name => name })
+      return openProgram({ graph, lowered, session, states, device, release, inTurn, rename: name => name })
     },
     async close() {
-      await Promise.all([...sessions].map(session => session.release()))
+      for (const session of sessions) session.release()
       sessions.clear()
       for (const name of states.names()) states.delete(name)
       await states.close()
@@ -52,51 +51,57 @@ export async function openOnnx(options: OnnxOptions = {}): Promise<Engine> {
   }
 }
 
-function sessionOptions(device: Device, threads: number): ort.InferenceSession.SessionOptions {
-  return {
-    executionProviders: [device],
-    graphOptimizationLevel: 'all',
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    executionMode: 'sequential',
-    enableCpuMemArena: true,
-    // A planned block would stand beside what the first run took from the arena: half as much memory again.
-    enableMemPattern: false,
-    extra: { session: { ...sharedCores, ...device === 'webgpu' ? wholeOnDevice : {} } },
-  }
+function sessionOptions(device: Device, threads: number): SessionOptions {
+  return { provider: device, threads, config: { ...sharedCores, ...device === 'webgpu' ? wholeOnDevice : {} } }
 }
 
 /**
  * A worker thread that spins for its next piece of work takes a core from the servers beside the
  * trainer, and from the thread it waits for: with both cores busy, sampling took 2.5 times as long.
  */
-const sharedCores = { 'intra_op.spin_duration_us': '50', force_spinning_stop: '1' }
+const sharedCores = { 'session.intra_op.spin_duration_us': '50', 'session.force_spinning_stop': '1' }
 /** An operation that the device lacks is an error, not a silent detour over the host. */
-const wholeOnDevice = { disable_cpu_ep_fallback: '1' }
+const wholeOnDevice = { 'session.disable_cpu_ep_fallback': '1' }
+
+function openStates(device: Device, settings: SessionOptions): OnnxStates {
+  if (device === 'cpu') return openHostStates()
+  if (device === 'cuda' && !existsSync(join(libraryFolder(), cudaLibrary))) {
+    throw new Error(`onnx: there is no ${cudaLibrary} beside onnxruntime-node's library. "node node_modules/onnxruntime-node/script/install.js" downloads it; it needs CUDA 12 and cuDNN 9`)
+  }
+  try {
+    return openDeviceStates(settings)
+  } catch (cause) {
+    throw new Error(`onnx: this machine gives no ${device} device. ${requirements[device]}`, { cause })
+  }
+}
 
 /** The provider is a library of its own, which npm's package does not bring. */
-function expectCuda(): void {
-  const bin = join(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')), '..', 'bin')
-  const library = 'libonnxruntime_providers_cuda.so'
-  if (readdirSync(bin, { recursive: true }).some(file => String(file).endsWith(library))) return
-  throw new Error(`onnx: there is no ${library} beside onnxruntime-node's library. "node node_modules/onnxruntime-node/script/install.js" downloads it; it needs CUDA 12 and cuDNN 9`)
+const cudaLibrary = 'libonnxruntime_providers_cuda.so'
+const requirements = {
+  webgpu: 'On Linux it takes a Vulkan driver of the GPU and its loader (Debian, Ubuntu: "apt-get install libvulkan1")',
+  cuda: 'It takes an NVIDIA driver, CUDA 12 and cuDNN 9 where the loader finds them (LD_LIBRARY_PATH)',
 }
 
 interface Parts {
   graph: Graph
   lowered: Lowered
-  session: ort.InferenceSession
+  session: Session
   states: OnnxStates
+  device: Device
   rename: (name: string) => string
   release: () => Promise<void>
   inTurn: Queue
 }
 
+/** A run that takes this long, milliseconds, leaves the event loop to others; for a shorter one the change of thread costs more. */
+const longRunMs = 20
+
 function openProgram(parts: Parts): Program {
-  const { graph, lowered, session, states, rename, inTurn } = parts
+  const { graph, lowered, session, states, device, rename, inTurn } = parts
   const inputs = leavesOf(graph, 'input')
   const stateTensors = leavesOf(graph, 'state')
   const inPlace = writtenInPlace(graph)
+  let lastMs = 0
   return {
     run: feeds => inTurn(() => run(feeds)),
     withStates: next => openProgram({ ...parts, rename: name => next(rename(name)) }),
@@ -104,30 +109,43 @@ function openProgram(parts: Parts): Program {
   }
 
   async function run(feeds: Feeds): Promise<Outputs> {
-    const bound: Record<string, ort.Tensor> = {}
-    const fetches: Record<string, ort.Tensor | null> = {}
-    for (const [name, data] of checkFeeds(inputs, feeds)) bound[valueOf(lowered.inputs, name)] = hostTensor(tensorOf(inputs, name), data)
+    await setImmediate() // runs one after another still let the event loop turn
+    const fed = checkFeeds(inputs, feeds)
     for (const [name, { shape }] of stateTensors) await states.settle(rename(name), shape, inPlace.has(name) ? 'write' : 'read')
     for (const [name, { shape }] of graph.updates) if (!inPlace.has(name)) await states.settle(rename(name), shape, 'replace')
+    const ours: Value[] = []
+    const ownValue = ({ shape }: Tensor, data: HostTensor['data']): Value => {
+      const value = hostValue(data, shape)
+      ours.push(value)
+      return value
+    }
+    const bound: Record<string, Value> = {}
+    const written: Record<string, Value> = {}
+    for (const [name, data] of fed) bound[valueOf(lowered.inputs, name)] = ownValue(tensorOf(inputs, name), data)
     for (const name of stateTensors.keys()) bound[valueOf(lowered.states, name)] = states.current(rename(name))
-    for (const value of lowered.outputs.values()) fetches[value] = null
     const next: NextValue[] = []
     for (const [name, value] of lowered.updates) {
-      if (inPlace.has(name)) fetches[value] = states.current(rename(name))
+      if (inPlace.has(name)) written[value] = states.current(rename(name))
       else {
         const update = states.next(rename(name))
-        fetches[value] = update.tensor
+        written[value] = update.value
         next.push(update)
       }
     }
-    const results = await session.run(bound, fetches)
-    for (const update of next) update.commit()
     const outputs = new Map<string, HostTensor>()
     for (const [name, tensor] of graph.outputs) {
-      const result = results[valueOf(lowered.outputs, name)]
-      if (!result) throw new Error(`run: no output ${name} came back`)
-      outputs.set(name, { dtype: tensor.dtype, shape: tensor.shape, data: hostData(result) })
+      const data = new (arrayType(tensor.dtype))(sizeOf(tensor.shape))
+      outputs.set(name, { dtype: tensor.dtype, shape: tensor.shape, data })
+      written[valueOf(lowered.outputs, name)] = ownValue(tensor, data)
     }
+    const began = performance.now()
+    try {
+      await session.run(bound, written, device === 'cpu' && lastMs > longRunMs ? 'another' : 'this')
+    } finally {
+      for (const value of ours) value.release()
+    }
+    lastMs = performance.now() - began
+    for (const update of next) update.commit()
     return outputsOf(outputs)
   }
 }
@@ -156,18 +174,6 @@ function writtenInPlace(graph: Graph): Set<string> {
     const alone = node.op === 'writeRows' && target?.op === 'state' && 'name' in target.attributes && target.attributes.name === name && readers.get(target) === 1
     return alone ? [name] : []
   }))
-}
-
-function hostTensor({ dtype, shape }: Tensor, data: HostTensor['data']): ort.Tensor {
-  if (data instanceof Float32Array) return new ort.Tensor('float32', data, shape)
-  if (data instanceof Int32Array) return new ort.Tensor('int32', data, shape)
-  if (dtype === 'bool') return new ort.Tensor('bool', data, shape)
-  throw new Error(`${dtype} [${sizeOf(shape)}] cannot be fed from a ${data.constructor.name}`)
-}
-
-function hostData({ data }: ort.Tensor): HostTensor['data'] {
-  if (data instanceof Float32Array || data instanceof Int32Array || data instanceof Uint8Array) return data
-  throw new Error(`run: an output came back as ${data.constructor.name}`)
 }
 
 function valueOf(values: ReadonlyMap<string, string>, name: string): string {
