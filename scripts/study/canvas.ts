@@ -9,6 +9,8 @@ export interface Canvas {
   rectangle: (x: number, y: number, width: number, height: number, color: Color) => void
   /** A stroke through all points; `dash` in pixels makes it a broken one. */
   line: (points: readonly Point[], color: Color, options?: { width?: number; dash?: number }) => void
+  /** What lies between two lines through the same horizontal places, filled so that one sees through it. */
+  area: (upper: readonly Point[], lower: readonly Point[], color: Color, alpha: number) => void
   /** Text whose top left corner is at (x, y); each dot is `scale` pixels wide. */
   text: (x: number, y: number, text: string, color: Color, scale?: number) => void
   png: () => Buffer
@@ -57,6 +59,13 @@ export function openCanvas(width: number, height: number, background: Color): Ca
         done += Math.hypot(points[i][0] - points[i - 1][0], points[i][1] - points[i - 1][1])
       }
     },
+    area(upper, lower, color, alpha) {
+      const [from, to] = [Math.round(upper[0]?.[0] ?? 0), Math.round(upper.at(-1)?.[0] ?? -1)]
+      for (let x = from; x <= to; x++) {
+        const [a, b] = [heightAt(upper, x), heightAt(lower, x)]
+        for (let y = Math.round(Math.min(a, b)); y <= Math.max(a, b); y++) blend(x, y, color, alpha)
+      }
+    },
     text(left, top, text, color, scale = 2) {
       for (const [i, character] of [...text].entries()) {
         for (let x = 0; x < GLYPH_WIDTH; x++) {
@@ -68,4 +77,11 @@ export function openCanvas(width: number, height: number, background: Color): Ca
     },
     png: () => PNG.sync.write(png),
   }
+}
+
+/** Where a line through ascending points is at `x`. */
+function heightAt(points: readonly Point[], x: number): number {
+  const next = Math.max(1, points.findIndex(([px]) => px >= x))
+  const [[x0, y0], [x1, y1]] = [points[next - 1], points[next] ?? points[next - 1]]
+  return x1 === x0 ? y0 : y0 + ((x - x0) / (x1 - x0)) * (y1 - y0)
 }

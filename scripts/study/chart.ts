@@ -4,6 +4,8 @@ import { openCanvas, textHeight, textWidth, type Canvas, type Color, type Point 
 export interface Series {
   name: string
   points: readonly Point[]
+  /** Of each point: how far it may be off, drawn as a band. */
+  spread?: readonly number[]
   /** Drawn broken and grey: what the others are compared with. */
   control?: boolean
 }
@@ -61,6 +63,11 @@ export function drawChart(chart: Chart): Buffer {
     canvas.text(FRAME.left + 10, py(at) - textHeight() - 4, label, GREY)
   }
   const styled = chart.series.map((series, i) => ({ ...series, color: series.control ? GREY : COLORS[i % COLORS.length] }))
+  for (const { points, spread, color } of styled) {
+    if (!spread) continue
+    const edge = (sign: number) => points.map(([x, y], i): Point => [px(x), py(y + sign * spread[i])])
+    canvas.area(edge(1), edge(-1), color, 0.18)
+  }
   for (const { points, color, control } of styled) {
     const path = points.map(([x, y]): Point => [px(x), py(y)])
     canvas.line(path, color, control ? { width: 3, dash: 8 } : { width: 3 })

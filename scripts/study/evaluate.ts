@@ -126,7 +126,7 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
 const STRANGE = 96
 
 /** Prompts as the run's are, and none of them. */
-async function newToTheRun(modelDir: string, seed: number, count: number): Promise<string[]> {
+export async function newToTheRun(modelDir: string, seed: number, count: number): Promise<string[]> {
   const source = await readPrompts(modelDir)
   const drawn = new Set(source.draw(0, source.size, 0))
   return trainPrompts(seedOf(seed, STRANGE), count + source.size).filter((prompt) => !drawn.has(prompt)).slice(0, count)

@@ -1,20 +1,23 @@
-/** `npm run study -- learning | one-rater | hacking`: what voting does to a policy, measured on a throw-away instance. */
+/** `npm run study -- learning | one-rater | hacking | algorithms`: what voting does to a policy. */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { ALGORITHMS, algorithms, algorithmsChart, algorithmsText, improves, runLine } from './algorithms.ts'
 import { hacking, hackingChart, hackingText } from './hacking.ts'
 import { Stopped } from './instance.ts'
 import { learning, learningChart, learningText } from './learning.ts'
 import { machine } from './machine.ts'
 import { oneRater, oneRaterText } from './one-rater.ts'
 
-const usage = `npm run study -- learning  [--seeds 3] [--seconds 180] [--raters 12] [--json FILE]
-npm run study -- one-rater [--votes 50] [--seed 1] [--json FILE]
-npm run study -- hacking   [--seconds 300] [--raters 12] [--seed 1] [--length-bonus 0.3] [--json FILE]
+const usage = `npm run study -- learning   [--seeds 3] [--seconds 180] [--raters 12] [--json FILE]
+npm run study -- one-rater  [--votes 50] [--seed 1] [--json FILE]
+npm run study -- hacking    [--seconds 300] [--raters 12] [--seed 1] [--length-bonus 0.3] [--json FILE]
+npm run study -- algorithms [--seeds 5] [--steps 12] [--model models/demo] [--json FILE]
 
-Each starts a throw-away instance of the whole system, lets simulated raters vote on it through real
-sockets, and has a hidden oracle judge the policy's answers to held-out prompts before and after.
+The first three start a throw-away instance of the whole system, let simulated raters vote on it through
+real sockets, and have a hidden oracle judge the policy's answers to held-out prompts before and after.
 hacking gives one of two runs a reward that length alone can raise, and looks whether that is seen.
---json writes the figures; learning and hacking draw their curves as a PNG beside them.`
+algorithms lets PPO, GRPO and DPO learn from the same kind of votes, without an instance.
+--json writes the figures; all but one-rater draw their curves as a PNG beside them.`
 
 class Misuse extends Error {}
 
@@ -30,12 +33,14 @@ function parse() {
     return parseArgs({
       allowPositionals: true,
       options: {
-        seeds: { ...text, default: '3' },
+        seeds: text,
         seconds: text,
         raters: { ...text, default: '12' },
         votes: { ...text, default: '50' },
         seed: { ...text, default: '1' },
         'length-bonus': { ...text, default: '0.3' },
+        steps: { ...text, default: '12' },
+        model: { ...text, default: 'models/demo' },
         json: text,
       },
     })
@@ -50,32 +55,43 @@ async function write(file: string | undefined, figures: object, chart?: Buffer):
   if (chart) await writeFile(file.replace(/(\.json)?$/, '.png'), chart)
 }
 
-async function main(): Promise<void> {
-  const { values, positionals } = parse()
-  const [study, ...rest] = positionals
-  if (rest.length > 0) throw new Misuse(`one study at a time, not ${positionals.join(' ')}`)
-  if (study === 'learning') {
-    const { seeds, seconds = '180', raters } = values
+/** Each prints what it found, and resolves to whether it found what it should. */
+const studies: Readonly<Record<string, (values: ReturnType<typeof parse>['values']) => Promise<boolean>>> = {
+  async learning({ seeds = '3', seconds = '180', raters, json }) {
     const result = await learning({ seeds: whole('seeds', seeds, 1), seconds: whole('seconds', seconds, 1), raters: whole('raters', raters, 1), onVerdict: (lines) => console.log(`\n${lines.join('\n')}`) })
     console.log(`\n${learningText(result)}`)
-    await write(values.json, result, learningChart(result))
-    if (result.criteria.some(({ holds }) => !holds)) process.exitCode = 1
-  } else if (study === 'one-rater') {
-    const result = await oneRater({ votes: whole('votes', values.votes, 1), seed: whole('seed', values.seed, 0) })
+    await write(json, result, learningChart(result))
+    return result.criteria.every(({ holds }) => holds)
+  },
+  async 'one-rater'({ votes, seed, json }) {
+    const result = await oneRater({ votes: whole('votes', votes, 1), seed: whole('seed', seed, 0) })
     console.log(`\n${oneRaterText(result)}`)
-    await write(values.json, result)
-    if (!result.measurable) process.exitCode = 1
-  } else if (study === 'hacking') {
-    const { seconds = '300', raters, seed } = values
-    const lengthBonus = Number(values['length-bonus'])
+    await write(json, result)
+    return result.measurable
+  },
+  async hacking({ seconds = '300', raters, seed, json, 'length-bonus': bonus }) {
+    const lengthBonus = Number(bonus)
     if (!(lengthBonus > 0 && lengthBonus <= 1)) throw new Misuse('--length-bonus is above 0 and at most 1')
     const result = await hacking({ seconds: whole('seconds', seconds, 1), raters: whole('raters', raters, 1), seed: whole('seed', seed, 0), lengthBonus })
     console.log(`\n${hackingText(result)}`)
-    await write(values.json, result, hackingChart(result))
-    if (result.criteria.some(({ holds }) => !holds)) process.exitCode = 1
-  } else {
-    throw new Misuse(study === undefined ? 'which study?' : `there is no study ${study}`)
-  }
+    await write(json, result, hackingChart(result))
+    return result.criteria.every(({ holds }) => holds)
+  },
+  async algorithms({ model, seeds = '5', steps, json }) {
+    const result = await algorithms({ modelDir: model, seeds: whole('seeds', seeds, 1), steps: whole('steps', steps, 1), onRun: (run) => console.log(`\n${runLine(run)}`) })
+    console.log(`\n${algorithmsText(result)}`)
+    await write(json, result, algorithmsChart(result))
+    return ALGORITHMS.every((algorithm) => improves(result, algorithm))
+  },
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parse()
+  const [name, ...rest] = positionals
+  if (rest.length > 0) throw new Misuse(`one study at a time, not ${positionals.join(' ')}`)
+  if (name === undefined) throw new Misuse('which study?')
+  if (!Object.hasOwn(studies, name)) throw new Misuse(`there is no study ${name}`)
+  if (!(await studies[name](values))) process.exitCode = 1
 }
 
 main().catch((error: unknown) => {

@@ -15,7 +15,6 @@ import { reliabilities } from '../../server/feedback/reliability.ts'
 import { mix, weightedQuality } from '../../server/feedback/value.ts'
 import { mean } from '../crowd/distribution.ts'
 import { rate } from '../pretrain/oracle.ts'
-import { heldOutPrompts } from '../pretrain/prompts.ts'
 import { castVotes, type OfflineCrowd, type OfflineVote } from './offline-crowd.ts'
 
 export interface OfflineOptions {
@@ -31,6 +30,8 @@ export interface OfflineOptions {
   threads?: number
   /** Steps between evaluations on held-out prompts; the first and the last step are always evaluated. */
   evaluateEvery: number
+  /** What is asked there, twice each. */
+  heldOut: readonly string[]
   crowd: OfflineCrowd
   learner: LearnerConfig
   rewardModel: RewardModelConfig
@@ -67,7 +68,6 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
   const engine = await openOnnx({ threads: options.threads })
   const learner = openLearner({ engine, model, config, seed })
   const rewardModel = openRewardModel(options.rewardModel, 2 * model.architecture.width, seed)
-  const held = heldOutPrompts(1, 64)
 
   const answer = async (asked: readonly string[], stream: number): Promise<Rollout[]> => {
     const sampled = await learner.sample(asked.map(tokenizer.encodePrompt), { seeds: asked.map((_, i) => seedOf(seed, stream, i)) })
@@ -83,7 +83,7 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
       kl: mean(rollouts.map((r, i) => sequenceKl(r.logprobs, views[i].logprobs))),
     }
   }
-  const evaluate = async (): Promise<Truth> => truthOf(await answer([...held, ...held], 1_000_000))
+  const evaluate = async (): Promise<Truth> => truthOf(await answer([...options.heldOut, ...options.heldOut], 1_000_000))
   const valueOf = (scores: Readonly<Record<string, number>>): number => {
     const parts = Object.entries(options.rewardModel.categories).map(([name, weight]) => ({ value: scores[categoryHead(name)], weight }))
     return mix(weightedQuality(scores[RATING], parts), scores[COMPASSION], options.rewardModel.compassionWeight)

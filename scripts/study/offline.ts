@@ -6,6 +6,7 @@
 import { parseArgs } from 'node:util'
 import { REWARD_DEFAULTS } from '../../trainer/reward/defaults.ts'
 import { LEARNER_DEFAULTS, LIVE_DEFAULTS } from '../../trainer/rl/defaults.ts'
+import { heldOutPrompts } from '../pretrain/prompts.ts'
 import { offlineRun, type OfflineOptions, type Truth } from './offline-run.ts'
 import { table } from './table.ts'
 
@@ -47,6 +48,7 @@ function optionsFor(seed: number): OfflineOptions {
     overlap: values.overlap,
     threads: values.threads === undefined ? undefined : Number(values.threads),
     evaluateEvery: Number(values.every),
+    heldOut: heldOutPrompts(1, 64),
     crowd: {
       raters: Number(values.raters),
       temper: temper ?? 'honest',
