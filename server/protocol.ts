@@ -326,6 +326,7 @@ export const TrainingConfig = z.object({
   rewardHacking: RewardHackingConfig.prefault({}),
 }).superRefine((config, { addIssue }) => {
   for (const { path, message } of indivisible(config)) addIssue({ code: 'custom', path, message })
+  if (config.algorithm === 'dpo' && config.live.klCoefficient === 0) addIssue({ code: 'custom', path: ['live', 'klCoefficient'], message: 'DPO needs a KL coefficient above 0: its rewards are multiples of it' })
 })
 
 /** Sizes that must divide, and do not. */

@@ -60,14 +60,15 @@ describe('DPO’s loss', () => {
   it('is the worked example’s: implied rewards 0.2 and -0.1 at β 0.1 and p 0.8', () => {
     const loss = dpoLoss({ newLogprobs: [[-1, -1], [-3]], oldLogprobs: [[-1, -1], [-2]], referenceLogprobs: [[-2, -2], [-2]], labels: [0.8] }, 0.1)
     expect(loss.margin).toBeCloseTo(0.3, 12)
-    expect(loss.totalLoss).toBeCloseTo(-0.8 * Math.log(sigmoid(0.3)) - 0.2 * Math.log(sigmoid(-0.3)), 12)
+    expect(loss.policyLoss).toBeCloseTo(-0.8 * Math.log(sigmoid(0.3)) - 0.2 * Math.log(sigmoid(-0.3)), 12)
+    expect(loss.totalLoss).toBeCloseTo(loss.policyLoss / 0.1, 12)
     expect(loss).toMatchObject({ accuracy: 1, approxKl: 0.5 / 3 })
   })
 
   it('is log 2 where the policy is the reference, whatever the label', () => {
     fc.assert(
       fc.property(minibatch(2), fc.double({ min: 0.5, max: 1, noNaN: true }), ({ newLogprobs, oldLogprobs }, label) => {
-        expect(dpoLoss({ newLogprobs, oldLogprobs, referenceLogprobs: newLogprobs, labels: [label] }, 0.3).totalLoss).toBeCloseTo(Math.LN2, 10)
+        expect(dpoLoss({ newLogprobs, oldLogprobs, referenceLogprobs: newLogprobs, labels: [label] }, 0.3).policyLoss).toBeCloseTo(Math.LN2, 10)
       }),
     )
   })
@@ -80,6 +81,13 @@ describe('DPO’s loss', () => {
         expect(at(margin, difference)).toBeGreaterThanOrEqual(at(difference, difference) - 1e-12)
       }),
     )
+  })
+
+  it('has a gradient whose size does not fall with β', () => {
+    const rows = { newLogprobs: [[-1], [-2]], oldLogprobs: [[-1], [-2]], referenceLogprobs: [[-1], [-2]], labels: [0.9] }
+    const slope = (beta: number) => slopesOf(rows.newLogprobs, (newLogprobs) => dpoLoss({ ...rows, newLogprobs }, beta).totalLoss)[0][0]
+    expect(slope(0.3)).toBeCloseTo(-0.4, 6)
+    expect(slope(0.003)).toBeCloseTo(-0.4, 6)
   })
 
   let engine: Engine

@@ -38,5 +38,6 @@ it('groups and parts that do not divide are refused, naming the setting', () => 
   expect(refused({ grpoConfig: { groupSize: 3 } })).toBeUndefined()
   expect(refused({ gradientAccumulationSteps: 3 })).toEqual(['gradientAccumulationSteps'])
   expect(refused({ gradientAccumulationSteps: 32 })).toBeUndefined()
+  expect(refused({ algorithm: 'dpo', live: { klCoefficient: 0 } })).toEqual(['live.klCoefficient'])
   expect(refused({ algorithm: 'dpo', gradientAccumulationSteps: 32 })).toEqual(['gradientAccumulationSteps'])
 })

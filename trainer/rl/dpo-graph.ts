@@ -29,9 +29,10 @@ export function dpoLossGraph(batch: DpoTensors): Record<keyof DpoLoss, Tensor> {
   const label = side(batch.labels, 0)
   const margin = sub(side(implied, 0), side(implied, 1)) // [B/2, 1]
   // -p log σ(m) - (1 - p) log σ(-m) = log(1 + e^-m) + (1 - p) m
-  const loss = add(softplus(neg(margin)), mul(sub(1, label), margin))
+  const policyLoss = mean(add(softplus(neg(margin)), mul(sub(1, label), margin)))
   return {
-    totalLoss: mean(loss),
+    policyLoss,
+    totalLoss: div(policyLoss, klCoef),
     chosenReward: mean(side(implied, 0)),
     rejectedReward: mean(side(implied, 1)),
     margin: mean(margin),

@@ -34,7 +34,10 @@
  *  6. The reference is the policy before the run, frozen; its log-probabilities are computed once a
  *     step, not once an epoch. [R23, TRL `precompute_ref_log_probs`]
  *  7. A minibatch holds whole pairs, and its loss is the mean over them (minibatches.ts). [TRL]
- *  8. There is no ratio to clip; epochs end where the approximate KL to the policy that they began
+ *  8. What is descended is the loss divided by β. Its least point is the same, and the size of its
+ *     gradient is not β's: the controller moves β by orders of magnitude, which Adam, whose epsilon and
+ *     moments are of one scale, must not feel.
+ *  9. There is no ratio to clip; epochs end where the approximate KL to the policy that they began
  *     with passes the same limit as PPO's. Answers of a policy one update old stay what they are: two
  *     answers to compare.
  */
@@ -103,7 +106,9 @@ export interface DpoMinibatch {
 }
 
 export interface DpoLoss {
-  /** Mean over pairs, nats. */
+  /** Cross entropy, mean over pairs, nats: log 2 where the policy is the reference. */
+  policyLoss: number
+  /** `policyLoss / β` */
   totalLoss: number
   /** Implied rewards, means over pairs: β Σ_t (log π - log π_ref). */
   chosenReward: number
@@ -119,6 +124,7 @@ export interface DpoLoss {
 /**
  *     L = -p log σ(m) - (1 - p) log σ(-m),   m = β (Σ_t log π/π_ref of the chosen - of the rejected)
  *
+ * @param klCoef β, above 0
  * @throws RangeError for a minibatch without pairs, or with half a pair.
  */
 export function dpoLoss(batch: DpoMinibatch, klCoef: number): DpoLoss {
@@ -128,8 +134,10 @@ export function dpoLoss(batch: DpoMinibatch, klCoef: number): DpoLoss {
   const chosen = implied.filter((_, b) => b % 2 === 0)
   const rejected = implied.filter((_, b) => b % 2 === 1)
   const margins = chosen.map((reward, i) => reward - rejected[i])
+  const policyLoss = mean(margins.map((m, i) => labels[i] * softplus(-m) + (1 - labels[i]) * softplus(m)))
   return {
-    totalLoss: mean(margins.map((m, i) => labels[i] * softplus(-m) + (1 - labels[i]) * softplus(m))),
+    policyLoss,
+    totalLoss: policyLoss / klCoef,
     chosenReward: mean(chosen),
     rejectedReward: mean(rejected),
     margin: mean(margins),

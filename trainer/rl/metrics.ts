@@ -15,6 +15,7 @@ const SHARED = {
   'objective/rlhf_reward': 'scores + non_score_reward, what every algorithm here climbs in its own way; same unit as the score',
   'policy/approxkl_avg': 'mean over steps of ½ mean (log π - log π_old)²; nats per token',
   'policy/steps': 'optimizer steps taken, fewer than planned where the KL stop ended the update; steps',
+  'loss/policy_avg': 'mean over steps of the policy’s part of the loss, the clipped surrogate of PPO and GRPO or the pairs’ cross entropy of DPO; nats for DPO, else no unit',
   'loss/total_avg': 'mean over steps of the whole loss; no unit',
   'val/num_eos_tokens': 'rollouts that ended with EOS; rollouts',
   gradientNorm: 'mean over steps of the global norm of the gradients, before clipping; no unit',
@@ -26,7 +27,6 @@ const SHARED = {
 const SURROGATE = {
   'policy/clipfrac_avg': 'mean over steps of the share of tokens whose policy loss was clipped; 0…1',
   'policy/entropy_avg': 'mean over steps of the entropy in the loss; nats per token, 0 where there is no bonus',
-  'loss/policy_avg': 'mean over steps of the clipped policy loss; no unit',
   'val/ratio': 'mean over steps of the mean of π / π_old, 1 at the start of an update; no unit',
   'val/ratio_var': 'variance over steps of the mean of π / π_old; no unit',
 } as const
@@ -67,7 +67,6 @@ export type Metrics = Record<keyof typeof SHARED, number> & Partial<Record<Metri
 
 /** The metrics that are the mean of a loss's statistic over the update's steps, where the loss has it. */
 const AVERAGES: Readonly<Record<string, MetricName>> = {
-  policyLoss: 'loss/policy_avg',
   valueLoss: 'loss/value_avg',
   klLoss: 'loss/kl_avg',
   entropy: 'policy/entropy_avg',
@@ -108,6 +107,7 @@ export function metricsOf(record: UpdateRecord): Metrics {
     'objective/rlhf_reward': batch.score + batch.nonScoreReward,
     'policy/approxkl_avg': over('approxKl'),
     'policy/steps': steps.length,
+    'loss/policy_avg': over('policyLoss'),
     'loss/total_avg': over('totalLoss'),
     'val/num_eos_tokens': batch.ended,
     gradientNorm: over('gradientNorm'),
