@@ -221,7 +221,8 @@ export const DPOConfig = z.object({
 })
 /** Low-rank adapters, trained in place of the whole model. */
 export const LoRAConfig = z.object({
-  rank: z.int().min(1).max(1_024).default(16),
+  /** 0 trains every parameter. */
+  rank: z.int().min(0).max(1_024).default(0),
   /** The adapters' output is multiplied by alpha / rank … */
   alpha: z.number().gt(0).max(4_096).default(32),
   /** … or, rank-stabilised, by alpha / √rank. */
@@ -317,8 +318,7 @@ export const TrainingConfig = z.object({
   ppoConfig: PPOConfig.prefault({}),
   grpoConfig: GRPOConfig.prefault({}),
   dpoConfig: DPOConfig.prefault({}),
-  /** Absent or null trains every parameter. */
-  loraConfig: LoRAConfig.nullable().default(null),
+  loraConfig: LoRAConfig.prefault({}),
   datasetConfig: DatasetConfig.prefault({}),
   distributedConfig: z.record(z.string(), z.unknown()).optional(),
   live: LiveConfig.prefault({}),

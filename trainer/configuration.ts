@@ -14,7 +14,7 @@ export function learnerConfig(config: TrainingConfig): LearnerConfig {
     scaleRewards: grpoConfig.scaleRewards,
     lossType: grpoConfig.lossType,
     labels: dpoConfig.labels,
-    lora: config.loraConfig,
+    lora: config.loraConfig.rank > 0 ? config.loraConfig : null,
     learningRate: config.learningRate,
     learningRateSchedule: config.learningRateSchedule,
     warmupSteps: config.warmupSteps,

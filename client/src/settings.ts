@@ -6,7 +6,9 @@ export interface Setting {
   path: readonly string[]
   label: string
   explain: string
-  kind: 'number' | 'switch' | 'list' | 'text'
+  kind: 'number' | 'switch' | 'list' | 'text' | 'choice'
+  /** Of a choice: the values, each with its label. */
+  options?: readonly (readonly [value: string, label: string])[]
 }
 
 export interface SettingGroup {
@@ -18,6 +20,7 @@ const number = (path: string, label: string, explain: string): Setting => ({ pat
 const toggle = (path: string, label: string, explain: string): Setting => ({ path: path.split('.'), label, explain, kind: 'switch' })
 const list = (path: string, label: string, explain: string): Setting => ({ path: path.split('.'), label, explain, kind: 'list' })
 const text = (path: string, label: string, explain: string): Setting => ({ path: path.split('.'), label, explain, kind: 'text' })
+const choice = (path: string, label: string, explain: string, options: Setting['options']): Setting => ({ path: path.split('.'), label, explain, kind: 'choice', options })
 
 export const groups: SettingGroup[] = [
   {
@@ -45,10 +48,22 @@ export const groups: SettingGroup[] = [
   {
     title: 'Learning',
     settings: [
+      choice('algorithm', 'Algorithm', 'PPO learns from each answer’s reward, by a value head; GRPO from how the answers to one prompt compare; DPO from pairs of them.', [
+        ['ppo', 'PPO'],
+        ['grpo', 'GRPO'],
+        ['dpo', 'DPO'],
+      ]),
+      number('loraConfig.rank', 'Adapter rank', 'Trains low-rank adapters (LoRA) of this rank, which take a fraction of the memory and a learning rate about ten times as high. 0 trains the whole model.'),
       number('epochs', 'Steps', 'The run ends after this many.'),
       number('batchSize', 'Answers per step', 'How many answers the model learns from in each step, shown or not. Those not shown are scored by the reward model.'),
       number('learningRate', 'Learning rate', 'How large a step is taken for the same reward. Too high forgets the language, too low shows nothing.'),
-      number('ppoConfig.ppoEpochs', 'PPO epochs', 'How often each batch is gone through.'),
+      choice('learningRateSchedule', 'Learning rate over the run', 'Whether the learning rate stays, or falls to nothing by the last step.', [
+        ['constant', 'stays'],
+        ['linear', 'falls evenly'],
+        ['cosine', 'falls by half a cosine'],
+      ]),
+      number('warmupSteps', 'Warm-up, steps', 'The learning rate rises to its full value over so many steps.'),
+      number('ppoConfig.ppoEpochs', 'Epochs of an update', 'How often each batch is gone through.'),
       number('ppoConfig.miniBatchSize', 'Minibatch', 'Answers in each update; the answers per step must divide by it.'),
       number('ppoConfig.clipRatio', 'Clip ratio ε', 'How far one batch may move the probability of a token.'),
       number('ppoConfig.entropyCoefficient', 'Entropy bonus', 'Rewards variety. 0 leaves variety to the KL penalty.'),
@@ -128,6 +143,7 @@ export function check(modelId: string, title: string, values: Readonly<Record<st
 
 function parsed(path: readonly string[], kind: Setting['kind'], text: string): unknown {
   if (kind === 'switch') return text === 'true'
+  if (kind === 'choice') return text
   if (kind === 'number') return text.trim() === '' ? Number.NaN : Number(text)
   if (kind === 'text') return text
   const items = text.split(',').map((item) => item.trim()).filter(Boolean)

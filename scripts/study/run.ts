@@ -1,5 +1,6 @@
 /** One simulated crowd on one fresh instance, and how much better its policy is afterwards. */
 import type { StepMetrics, TrainingConfig, TrainingConfigInput } from '../../server/protocol.ts'
+import { learnerConfig } from '../../trainer/configuration.ts'
 import { mean } from '../crowd/distribution.ts'
 import { runCrowd, type CrowdOptions, type Progress } from '../crowd/crowd.ts'
 import type { CrowdReport } from '../crowd/report.ts'
@@ -62,7 +63,7 @@ export async function studyRun(options: StudyOptions): Promise<StudyRun> {
   const { configuration, modelDir, report, checkpoint, steps } = measured
   const { temperature, maxNewTokens } = configuration.live
   const { answersPerPrompt = 4 } = options
-  const evaluator = await openEvaluator({ modelDir, temperature, maxNewTokens, lora: configuration.loraConfig, seed, answersPerPrompt })
+  const evaluator = await openEvaluator({ modelDir, temperature, maxNewTokens, lora: learnerConfig(configuration).lora, seed, answersPerPrompt })
   try {
     say(total - 2 * EVALUATING, 'evaluating the base')
     const before = await evaluator.evaluate('base')

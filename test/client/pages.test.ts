@@ -87,6 +87,14 @@ describe('the settings of a run', () => {
     expect(checked).toMatchObject({ ok: true, configuration: TrainingConfig.parse({}) })
   })
 
+  test('what a choice offers is what the schema takes', () => {
+    for (const { path, kind, options = [] } of groups.flatMap((group) => group.settings)) {
+      if (kind !== 'choice') continue
+      expect(options.length, path.join('.')).toBeGreaterThan(1)
+      for (const [value] of options) expect(check('demo', '', { ...defaults(), [path.join('.')]: value }), value).toMatchObject({ ok: true, configuration: { [path[0]]: value } })
+    }
+  })
+
   test('every setting is one of the configuration’s and explains itself', () => {
     const configuration = TrainingConfig.parse({})
     for (const setting of groups.flatMap((group) => group.settings)) {

@@ -41,3 +41,9 @@ it('groups and parts that do not divide are refused, naming the setting', () => 
   expect(refused({ algorithm: 'dpo', live: { klCoefficient: 0 } })).toEqual(['live.klCoefficient'])
   expect(refused({ algorithm: 'dpo', gradientAccumulationSteps: 32 })).toEqual(['gradientAccumulationSteps'])
 })
+
+it('adapters are trained where they have a rank', () => {
+  const lora = (config: object) => learnerConfig(TrainingConfig.parse({ loraConfig: config })).lora
+  expect(lora({})).toBeNull()
+  expect(lora({ rank: 8 })).toEqual({ rank: 8, alpha: 32, rankStabilised: false, targets: ['all-linear'] })
+})
