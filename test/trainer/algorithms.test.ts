@@ -1,0 +1,71 @@
+/** The live loop by each algorithm, and with adapters. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { TrainingConfig, type TrainingConfigInput } from '../../server/protocol.ts'
+import { groupSize } from '../../trainer/configuration.ts'
+import { openCheckpoints } from '../../trainer/checkpoint.ts'
+import { openOnnx } from '../../trainer/engines/onnx.ts'
+import { METRICS_OF } from '../../trainer/rl/metrics.ts'
+import { trainLive } from '../../trainer/run.ts'
+import { exportRun, openRun } from '../../trainer/state.ts'
+import { Interrupted } from '../../trainer/world.ts'
+import { killed, logWorld, openLog, type RunLog } from '../helpers/log-world.ts'
+import { tinyRun, writeTinyModel } from '../helpers/tiny-model.ts'
+
+let dir: string
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'attune-algorithms-'))
+  await writeTinyModel(join(dir, 'model'))
+})
+afterAll(() => rm(dir, { recursive: true }))
+
+/** One life of a run, from the last commit on; killed when it comes to learn for the `dies`-th time. */
+async function live(config: TrainingConfig, log: RunLog, dies = Infinity): Promise<void> {
+  const store = openCheckpoints(join(dir, 'run'))
+  const last = log.commits.at(-1)
+  const saved = last ? await store.load(last.checkpoint) : null
+  const run = await openRun({ sessionId: 'algorithms', config, modelDir: join(dir, 'model'), saved, engine: await openOnnx({ threads: 1 }) })
+  let learning = 0
+  const fault = (call: string): void => {
+    if (call === 'phase learning' && ++learning === dies) throw killed()
+  }
+  try {
+    await trainLive(run, logWorld(log, { fault }), async () => store.save(await exportRun(run)))
+  } finally {
+    await run.close()
+  }
+}
+
+const overrides: Record<string, TrainingConfigInput> = {
+  GRPO: { algorithm: 'grpo', grpoConfig: { groupSize: 2 } },
+  DPO: { algorithm: 'dpo', dpoConfig: { groupSize: 2 } },
+  'PPO with adapters': { loraConfig: { rank: 2 } },
+  'DPO with adapters, in parts': { algorithm: 'dpo', dpoConfig: { groupSize: 4 }, loraConfig: { rank: 2 }, ppoConfig: { miniBatchSize: 4 }, gradientAccumulationSteps: 2 },
+}
+
+describe.each(Object.entries(overrides))('a run by %s', (_, override) => {
+  const tiny = tinyRun(true)
+  const config = TrainingConfig.parse({ ...tiny, ...override, ppoConfig: { ...tiny.ppoConfig, ...override.ppoConfig } })
+
+  it('asks each prompt as often as it compares answers, reports its metrics, and resumes to the bit', async () => {
+    const whole = openLog()
+    await live(config, whole)
+    expect(whole.commits.map(({ step }) => step)).toEqual([1, 2, 3])
+    for (const { metrics } of whole.commits) for (const name of Object.keys(METRICS_OF[config.algorithm])) expect(Number.isFinite(metrics[name]), name).toBe(true)
+
+    const asked = [...whole.samples.values()].filter(({ origin }) => origin === 'rollout').map(({ prompt }) => prompt)
+    const size = groupSize(config)
+    expect(asked).toHaveLength(12)
+    asked.forEach((prompt, i) => expect(prompt).toBe(asked[i - (i % size)]))
+    const votes = whole.commits.flatMap(({ receipts }) => receipts).filter(({ advantage }) => advantage !== null)
+    expect(votes.length).toBeGreaterThan(0)
+
+    const resumed = openLog()
+    await expect(live(config, resumed, 2)).rejects.toThrow(Interrupted)
+    expect(resumed.commits).toHaveLength(1)
+    await live(config, resumed)
+    expect(resumed.commits.map(({ checkpoint }) => checkpoint)).toEqual(whole.commits.map(({ checkpoint }) => checkpoint))
+  })
+})
