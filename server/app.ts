@@ -59,7 +59,9 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
       }
       spend(request, route.cost - 1)
       const { params, query, body = {} } = request as { params: unknown; query: unknown; body: unknown }
-      const data = await route.run(core, caller, { params, query, body })
+      // What is left of an upload that was refused is not waited for.
+      if (route.upload) response.set('connection', 'close')
+      const data = await route.run(core, caller, { params, query, body, stream: { headers: request.headers, stream: request } })
       response.status(route.status)
       if (route.bare !== null) response.type(route.bare).send(data)
       else response.json({ success: true, data, ...stamp(request) })

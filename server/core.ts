@@ -5,6 +5,7 @@ import type { EpochStatus } from '../contracts/chain.ts'
 import type { BountyChain } from './bounty-chain.ts'
 import type { Accounts } from './auth/accounts.ts'
 import type { LedgerQuestion } from './chain-relay.ts'
+import type { Imports } from './imports.ts'
 import type { Pool } from './db/pool.ts'
 import type { MerkleProof, RoomEvent } from './protocol.ts'
 import type { ChainFacts } from './protocol-rewards.ts'
@@ -19,7 +20,18 @@ export interface Core {
   /** null: this installation has no chain. */
   chain: ChainReader | null
   accounts: Accounts
+  models: ModelStore
+  imports: Imports
   log: Logger
+}
+
+/** Where models lie, and where they come from. */
+export interface ModelStore {
+  /** MODELS_PATH, absolute. */
+  path: string
+  /** Of one model that comes in. */
+  maxBytes: number
+  hub: { url: string; token: string | undefined }
 }
 
 /** What the server asks the chain; never on the path of a vote. */

@@ -34,7 +34,7 @@ const Failure = z.object({
 function operation(route: Route) {
   const failures = new Set<ErrorCode>(['too-frequent', 'internal', 'unavailable'])
   if (route.params ?? route.query ?? route.body) failures.add('invalid')
-  if (route.body) failures.add('too-large')
+  if (route.body ?? route.upload) failures.add('too-large')
   if (route.access !== 'public') failures.add('unauthenticated').add('forbidden')
   if (route.params) failures.add('not-found')
   if (route.method !== 'get') failures.add('conflict')
@@ -44,6 +44,7 @@ function operation(route: Route) {
     ...(route.access !== 'public' && { security: [{ bearer: [] }], 'x-permission': route.access }),
     parameters: [...parameters(route.params, 'path'), ...parameters(route.query, 'query')],
     ...(route.body && { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(route.body, 'input') } } } }),
+    ...(route.upload && { requestBody: { required: true, content: { 'multipart/form-data': { schema: { type: 'object', additionalProperties: { type: 'string', format: 'binary' } } } } } }),
     responses: {
       [route.status]: {
         description: 'Done',

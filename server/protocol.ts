@@ -609,6 +609,35 @@ export interface SignedIn {
 
 export const StartTraining = z.object({ modelId: z.string().min(1).max(200), configuration: TrainingConfig.prefault({}) })
 
+export const StartImport = z.object({
+  repo: z.string().regex(/^[\w.-]+\/[\w.-]+$/, 'a repository of the hub: owner/name').max(200),
+  /** A branch, a tag or a commit. */
+  revision: z.string().regex(/^[\w./-]+$/, 'a branch, a tag or a commit').max(200).default('main'),
+  /** Opens a private or gated repository; it is not stored. */
+  token: z.string().regex(/^hf_\w+$/, 'a token of the hub: hf_…').max(200).optional(),
+  /** The model's id; the repository's name by default. */
+  name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, '1–64 characters of a–z, 0–9, ., _ and -, a letter or digit first').optional(),
+})
+export type StartImport = z.infer<typeof StartImport>
+
+/** A model on its way in from the hub; when it is done, there is a model whose id is its name. */
+export const ModelImport = z.object({
+  id: Uuid,
+  name: z.string(),
+  repo: z.string(),
+  revision: z.string(),
+  status: z.enum(['running', 'done', 'failed', 'stopped']),
+  /** The one that is arriving. */
+  file: z.string().nullable(),
+  bytes: z.int(),
+  /** 0 until it is known. */
+  totalBytes: z.int(),
+  /** Why it failed. */
+  error: z.string().nullable(),
+  createdAt: z.iso.datetime(),
+})
+export type ModelImport = z.infer<typeof ModelImport>
+
 export const ModelConfig = z.object({
   name: z.string().trim().min(1).max(200),
   type: z.enum(['nlp', 'vision', 'audio', 'multimodal', 'full-oni']),

@@ -1,5 +1,6 @@
 import { enqueueRun, type Core } from './core.ts'
 import { unheldRuns } from './db/run-lock.ts'
+import { adopter } from './models.ts'
 
 /** Milliseconds between two looks. */
 const EVERY_MS = 2_000
@@ -7,16 +8,20 @@ const EVERY_MS = 2_000
 /**
  * Keeps every active session in somebody's hands: one whose lock is free and that no job waits
  * for gets a job. A queue that was lost, stalled or doubled so neither stops a run nor runs it
- * twice (rule T1). While Postgres or Redis is away it only tries again.
+ * twice (rule T1). Imports whose server is gone are gone on with, and models that appeared under
+ * MODELS_PATH become known. While Postgres or Redis is away it only tries again.
  */
 export function keepRunning(core: Core): { stop: () => Promise<void> } {
+  const adoptModels = adopter(core)
   let stopped = false
   let timer: NodeJS.Timeout | undefined
   const look = async (): Promise<void> => {
     try {
       await requeue(core)
+      await core.imports.takeOver()
+      await adoptModels()
     } catch (error) {
-      core.log.warn({ err: error }, 'the runs could not be looked after; trying again')
+      core.log.warn({ err: error }, 'runs, imports and models could not be looked after; trying again')
     }
     if (!stopped) timer = setTimeout(() => (looking = look()), EVERY_MS)
   }

@@ -11,11 +11,15 @@ import type { Core } from './core.ts'
 import { migrate } from './db/migrate.ts'
 import { openPool } from './db/pool.ts'
 import { openQueue } from './queues.ts'
+import { openImports } from './imports.ts'
 import { keepRunning } from './reconcile.ts'
 import { openRedis } from './room.ts'
 import { openSockets } from './sockets/io.ts'
 
 export type ServerConfig = Config & { secrets: Record<Extract<SecretName, 'JWT_SECRET' | 'DATA_KEY'>, string> }
+
+/** A request's body may take so long to arrive, milliseconds: a model is large. Its headers get Node's minute. */
+const UPLOAD_MS = 6 * 3_600_000
 
 export interface AttuneServer {
   /** The one it listens on: of its own choice where the configuration says 0. */
@@ -43,8 +47,10 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
     jwtSecret: config.secrets.JWT_SECRET,
     siweDomains: [`localhost:${config.port}`, `127.0.0.1:${config.port}`, ...config.allowedOrigins.filter((o) => URL.canParse(o)).map((o) => new URL(o).host)],
   })
-  const core: Core = { pool, redis, trainQueue, chain: openChainReader(config.blockchain), accounts, log }
-  const http = createServer(createApp(core, { config, clientDir: fileURLToPath(new URL('../client/dist', import.meta.url)) }))
+  const models = { path: config.modelsPath, maxBytes: config.maxModelBytes, hub: config.hub }
+  const imports = openImports({ pool, log, models })
+  const core: Core = { pool, redis, trainQueue, chain: openChainReader(config.blockchain), accounts, models, imports, log }
+  const http = createServer({ requestTimeout: UPLOAD_MS }, createApp(core, { config, clientDir: fileURLToPath(new URL('../client/dist', import.meta.url)) }))
   const sockets = openSockets(http, core, config)
   const closeParts = async (): Promise<void> => {
     await sockets.close()
@@ -72,6 +78,7 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
       http.closeIdleConnections()
       await reconciler.stop()
       await watch?.stop()
+      await imports.close()
       await closeParts()
     },
   }

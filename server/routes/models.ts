@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { route } from './route.ts'
+import { findImport, listImports } from '../db/imports.ts'
 import { findModel, insertModel, listModels } from '../db/models.ts'
 import { AttuneError } from '../errors.ts'
-import { ModelConfig } from '../protocol.ts'
+import { limits, ModelConfig, ModelImport, StartImport, Uuid } from '../protocol.ts'
+import { uploadModel } from '../uploads.ts'
 
 const params = z.object({ modelId: z.string().min(1).max(200) })
+const importParams = z.object({ importId: Uuid })
 const Model = ModelConfig.extend({ id: z.string(), createdAt: z.iso.datetime() })
 /** A path below MODELS_PATH: no way out of it. */
 const checkpointPath = z.string().max(500).regex(/^(?!.*\.\.)[\w.@-]+(\/[\w.@-]+)*$/, 'a relative path below MODELS_PATH').optional()
@@ -44,4 +47,41 @@ export const modelRoutes = [
   single('/api/models/:modelId'),
   listing('/api/weights/models'),
   single('/api/weights/models/:modelId'),
+  route('post', '/api/weights/models/:modelId/upload', {
+    access: 'models',
+    summary: 'Give a registered model its files: config.json, safetensors, tokenizer.json and the like, all in one body',
+    params,
+    upload: true,
+    answer: Model,
+    handle: ({ core, params: { modelId }, stream }) => uploadModel(core, modelId, stream),
+  }),
+  route('post', '/api/imports', {
+    access: 'models',
+    summary: 'Import a model from the Hugging Face hub',
+    body: StartImport,
+    answer: ModelImport,
+    status: 202,
+    handle: ({ core, caller, body }) => core.imports.start(caller, body),
+  }),
+  route('get', '/api/imports', {
+    access: 'models', summary: 'The latest imports, newest first', answer: z.array(ModelImport), handle: ({ core }) => listImports(core.pool, limits.pageItems),
+  }),
+  route('get', '/api/imports/:importId', {
+    access: 'models',
+    summary: 'How far an import is',
+    params: importParams,
+    answer: ModelImport,
+    async handle({ core, params: { importId } }) {
+      const found = await findImport(core.pool, importId)
+      if (found === null) throw new AttuneError('not-found', `there is no import ${importId}`)
+      return found
+    },
+  }),
+  route('delete', '/api/imports/:importId', {
+    access: 'models',
+    summary: 'Stop an import; what has arrived is kept for the next one',
+    params: importParams,
+    answer: ModelImport,
+    handle: ({ core, params: { importId } }) => core.imports.stop(importId),
+  }),
 ]

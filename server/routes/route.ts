@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Core } from '../core.ts'
 import type { Caller, Permission } from '../permissions.ts'
+import type { Body } from '../uploads.ts'
 
 /** What a route needs: a permission, or `public`: open to everybody. There is no route without (rule S3). */
 export type Access = Permission | 'public'
@@ -20,10 +21,12 @@ export interface Route {
   status: number
   /** The answer's media type where it goes without the envelope, because those who read it know none; else null. */
   bare: string | null
+  /** Whether the body is files, which the route reads itself as they arrive. */
+  upload: boolean
   /** Tokens of the caller's bucket that a request costs; more than 1 where it makes us work. */
   cost: number
   /** Parses and handles. @throws ZodError, AttuneError */
-  run: (core: Core, caller: Caller | null, raw: { params: unknown; query: unknown; body: unknown }) => Promise<unknown>
+  run: (core: Core, caller: Caller | null, raw: { params: unknown; query: unknown; body: unknown; stream: Body }) => Promise<unknown>
 }
 
 interface Spec<A extends Access, P, Q, B, D extends z.ZodType> {
@@ -35,6 +38,7 @@ interface Spec<A extends Access, P, Q, B, D extends z.ZodType> {
   answer: D
   status?: number
   bare?: string
+  upload?: boolean
   cost?: number
   /** `caller` is whoever sent a valid token; a route that needs a permission always has one. */
   handle: (request: {
@@ -43,6 +47,7 @@ interface Spec<A extends Access, P, Q, B, D extends z.ZodType> {
     params: P
     query: Q
     body: B
+    stream: Body
   }) => Promise<z.output<D>> | z.output<D>
 }
 
@@ -52,9 +57,9 @@ export function route<A extends Access, P = undefined, Q = undefined, B = undefi
   path: string,
   spec: Spec<A, P, Q, B, D>,
 ): Route {
-  const { access, summary, params, query, body, answer, status = 200, bare = null, cost = 1, handle } = spec
+  const { access, summary, params, query, body, answer, status = 200, bare = null, upload = false, cost = 1, handle } = spec
   return {
-    method, path, access, summary, params, query, body, answer, status, bare, cost,
+    method, path, access, summary, params, query, body, answer, status, bare, upload, cost,
     async run(core, caller, raw) {
       return handle({
         core,
@@ -63,6 +68,7 @@ export function route<A extends Access, P = undefined, Q = undefined, B = undefi
         params: params?.parse(raw.params) as P,
         query: query?.parse(raw.query) as Q,
         body: body?.parse(raw.body) as B,
+        stream: raw.stream,
       })
     },
   }

@@ -87,6 +87,8 @@ export async function admit(place: string, modelsPath: string, name: string): Pr
     return { directory, model }
   } catch (error) {
     await rm(place, { recursive: true, force: true })
+    // Where it gathered is nothing to who sent it.
+    if (error instanceof Error) throw new Error(error.message.replaceAll(`${place}/`, ''), { cause: error })
     throw error
   }
 }

@@ -1,0 +1,46 @@
+/** Models on disk, as the database knows them. */
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describeModel, type ModelDescription } from '../trainer/models/describe.ts'
+import { ifThere } from '../trainer/models/disk.ts'
+import type { Core } from './core.ts'
+import { adoptModel, listModelPaths } from './db/models.ts'
+import type { ModelConfig } from './protocol.ts'
+
+type Deps = Pick<Core, 'pool' | 'log' | 'models'>
+
+/** Enters a model that lies under MODELS_PATH into the database: as a new one, or as the weights of one that was registered under its name. */
+export async function adopt({ pool }: Pick<Core, 'pool'>, { name, model }: { name: string; model: ModelDescription }, huggingfaceRepo: string | null = null): Promise<ModelConfig> {
+  const adopted = await adoptModel(pool, { name, huggingfaceRepo, ...aboutOf(model) })
+  if (adopted === null) throw new Error(`the model ${name} has its weights elsewhere`)
+  return adopted
+}
+
+/** Enters every model that lies under MODELS_PATH and that the database does not know: `npm run model -- import` put it there. */
+export function adopter(deps: Deps): () => Promise<void> {
+  // What is wrong with a directory is said once.
+  const said = new Map<string, string>()
+  return async () => {
+    const { path } = deps.models
+    const entries = (await ifThere(readdir(path, { withFileTypes: true }))) ?? []
+    const known = new Set(await listModelPaths(deps.pool))
+    for (const { name } of entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && !known.has(entry.name))) {
+      try {
+        await adopt(deps, { name, model: await describeModel(join(path, name)) })
+        deps.log.info({ model: name }, 'a model was found under MODELS_PATH')
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error)
+        if (said.get(name) !== reason) deps.log.warn({ directory: name, reason }, 'a directory under MODELS_PATH is no model')
+        said.set(name, reason)
+      }
+    }
+  }
+}
+
+const aboutOf = ({ family, parameters, context, vocabulary, width, layers }: ModelDescription) => ({
+  architecture: family,
+  parameters,
+  inputShape: [context],
+  outputShape: [context, vocabulary],
+  hyperparameters: { context, vocabulary, width, layers },
+})

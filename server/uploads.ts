@@ -1,0 +1,70 @@
+/** A model's files as one multipart body: written as they arrive, and a model only once they are one. */
+import { createWriteStream } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import type { IncomingHttpHeaders } from 'node:http'
+import { join } from 'node:path'
+import { Transform, type Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import Busboy from '@fastify/busboy'
+import { isModelFile } from '../trainer/models/model-files.ts'
+import { admit, openIncoming } from '../trainer/models/intake.ts'
+import type { Core } from './core.ts'
+import { findModel } from './db/models.ts'
+import { AttuneError } from './errors.ts'
+import { adopt } from './models.ts'
+import type { ModelConfig } from './protocol.ts'
+
+/** Most files of one upload. */
+const MAX_FILES = 256
+
+export interface Body { headers: IncomingHttpHeaders; stream: Readable }
+
+/** Gives a registered model without weights its files. @throws AttuneError not-found, conflict, invalid, too-large */
+export async function uploadModel(core: Core, modelId: string, body: Body): Promise<ModelConfig> {
+  const { path, maxBytes } = core.models
+  const model = await findModel(core.pool, modelId)
+  if (model === null) throw new AttuneError('not-found', `there is no model ${modelId}`)
+  if (model.checkpointPath !== undefined) throw new AttuneError('conflict', `the model ${modelId} has weights already: register another one for these`)
+  const place = await openIncoming(path)
+  try {
+    await receive(body, place, maxBytes)
+  } catch (error) {
+    await rm(place, { recursive: true })
+    throw error
+  }
+  const admitted = await admit(place, path, modelId).catch((error: unknown) => {
+    throw new AttuneError('invalid', error instanceof Error ? error.message : String(error), { cause: error })
+  })
+  return adopt(core, { name: modelId, ...admitted })
+}
+
+/** Writes every file of the body into `place`. */
+async function receive({ headers, stream }: Body, place: string, maxBytes: number): Promise<void> {
+  const type = headers['content-type']
+  if (type === undefined || !type.startsWith('multipart/form-data')) throw new AttuneError('invalid', 'send the files as multipart/form-data')
+  const files: Promise<void>[] = []
+  let left = maxBytes
+  const limited = (): Transform => new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      left -= chunk.byteLength
+      done(left < 0 ? new AttuneError('too-large', `a model has at most ${maxBytes} bytes here (MAX_MODEL_BYTES)`) : null, chunk)
+    },
+  })
+  const parser = new Busboy({ headers: { ...headers, 'content-type': type }, limits: { files: MAX_FILES, fields: 0 } })
+  parser.on('file', (_field, file, name) => {
+    const written = isModelFile(name)
+      ? pipeline(file, limited(), createWriteStream(join(place, name), { flags: 'wx' }))
+      : Promise.reject(new AttuneError('invalid', `${JSON.stringify(name)} is no file of a model: send config.json, the safetensors, tokenizer.json and the like`, { path: name }))
+    // The first file that fails ends the whole body.
+    files.push(written.catch((error: unknown) => { parser.destroy(error instanceof Error ? error : new Error(String(error))) }))
+  })
+  try {
+    await pipeline(stream, parser)
+    await Promise.all(files)
+  } catch (error) {
+    await Promise.all(files)
+    if (error instanceof AttuneError) throw error
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw new AttuneError('invalid', 'a file was sent twice', { cause: error })
+    throw new AttuneError('invalid', `the body cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  }
+}
