@@ -282,7 +282,7 @@ export const RewardHackingConfig = z
     /** The reward's mean may pass that of people's votes by this much, in the unit of a vote's value. */
     allowedGap: unit.default(0.1),
     /** The mean length may differ from the reference's by this much, deviations of the reference's lengths. */
-    allowedLengthDrift: z.number().min(0).max(100).default(1),
+    allowedLengthDrift: z.number().min(0).max(100).default(2),
     /** The share of repeated trigrams may pass the reference's by this much. */
     allowedRepetition: unit.default(0.1),
     /** Votes that the reward model has learnt from before its scores are held against people's. */

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { crowdOfVotes } from '../server/db/crowd.ts'
 import type { Pool } from '../server/db/pool.ts'
 import type { RunLock } from '../server/db/run-lock.ts'
+import { pauseItself } from '../server/db/sessions.ts'
 import { checkpointOf, commitStep } from '../server/db/steps.ts'
 import { keepWarning } from '../server/db/warnings.ts'
 import { limits, type CrowdValue, type RunWarning, type SessionStatus } from '../server/protocol.ts'
@@ -26,6 +27,8 @@ export interface WorldDeps {
 export interface SessionWorld extends World {
   /** Tells crowd and researcher, for good. */
   warn(warning: Omit<RunWarning, 'sessionId' | 'timestamp'>): Promise<void>
+  /** Pauses the run for a reason of its own, unless somebody has put it down already. */
+  pause(reason: string): Promise<void>
   /** Stops its polling; the connections stay the caller's. */
   close(): void
 }
@@ -47,6 +50,12 @@ export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): Ses
   // The room only watches: an event that can't be sent is missed there and nowhere else.
   const tell = (event: Parameters<typeof append>[2]): void => {
     append(redis, sessionId, event).catch((error: unknown) => log.debug({ err: error, event: event.event }, 'room event lost'))
+  }
+
+  /** The session is paused: everybody hears why, and the run ends here. */
+  const putDown = (reason: string): void => {
+    tell({ event: 'training-paused', payload: { sessionId, session: sessionId, reason } })
+    abort.abort(new Interrupted('paused'))
   }
 
   /** The session's standing votes that meet a condition on vote f or its receipt r, oldest first. */
@@ -163,13 +172,14 @@ export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): Ses
       tell({ event: 'feedback-processed', payload: { sessionId, step, votes: receipts.length } })
       tell({ event: 'checkpoint-saved', payload: { ...about, checkpointPath: checkpoint } })
       for (const warning of warnings) tell({ event: 'training-warning', payload: warning })
-      if (!paused) return
-      tell({ event: 'training-paused', payload: { sessionId, session: sessionId, ...(commit.pause !== null && { reason: commit.pause }) } })
-      abort.abort(new Interrupted('paused'))
+      if (paused && commit.pause !== null) putDown(commit.pause)
     },
     async warn(warning) {
       log.warn(warning, 'the run warns')
       tell({ event: 'training-warning', payload: await keepWarning(pool, { sessionId, ...warning }) })
+    },
+    async pause(reason) {
+      if (await pauseItself(pool, sessionId, reason)) putDown(reason)
     },
     close: () => clearInterval(poll),
   }

@@ -15,6 +15,7 @@ import { TrainingConfig } from '../server/protocol.ts'
 import { append } from '../server/room.ts'
 import { newestReadable, openCheckpoints, type Standing } from './checkpoint.ts'
 import { openEngine } from './engines/open.ts'
+import { ModelChanged } from './fingerprint.ts'
 import { trainLive } from './run.ts'
 import { openWorld, type SessionWorld } from './session-world.ts'
 import { exportRun, openRun } from './state.ts'
@@ -48,6 +49,11 @@ export async function trainSession(deps: SessionDeps): Promise<End> {
     }
   } catch (error) {
     if (error instanceof Interrupted) return error.status
+    if (error instanceof ModelChanged) {
+      log.error({ modelsPath: deps.config.modelsPath }, error.message)
+      await world.pause(error.message)
+      return 'paused'
+    }
     if (isConnectionTrouble(error)) throw error // the run stays active: it is queued anew when Postgres is back
     log.error({ err: error }, 'the run failed')
     await finish(deps, 'fail', error instanceof Error ? error.message : String(error))

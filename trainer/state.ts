@@ -1,6 +1,7 @@
 /**
- * A run, and what its checkpoint holds of it. With the run's configuration and its base model, both of
- * which never change, that is all there is: going on from it gives the weights that never stopping gives.
+ * A run, and what its checkpoint holds of it. With the run's configuration, which never changes, and its
+ * base model, whose files' fingerprint is checked, that is all there is: going on from it gives the weights
+ * that never stopping gives.
  *
  * | what | where |
  * |---|---|
@@ -20,6 +21,7 @@ import type { Checkpoint } from './checkpoint.ts'
 import type { Engine } from './engines/engine.ts'
 import { openOnnx } from './engines/onnx.ts'
 import { learnerConfig, rewardModelConfig } from './configuration.ts'
+import { ModelChanged, fingerprintOf } from './fingerprint.ts'
 import { readModel } from './models/directory.ts'
 import { openPromptTokenizer, type PromptTokenizer } from './prompt-tokenizer.ts'
 import { readPrompts, type PromptSource } from './prompts.ts'
@@ -39,6 +41,8 @@ export interface ReferenceOutput extends Shape {
 export interface Run {
   sessionId: string
   config: TrainingConfig
+  /** Of the base model's files. */
+  fingerprint: string
   tokenizer: PromptTokenizer
   prompts: PromptSource
   learner: Learner
@@ -63,7 +67,7 @@ const referenceCount = 64
 /** Sets their random numbers apart from the steps', which count from 1. */
 const referenceStream = 0
 
-/** Opens a run at its last checkpoint, or at its beginning. */
+/** Opens a run at its last checkpoint, or at its beginning. @throws ModelChanged where it began on another model or other prompts */
 export async function openRun(from: {
   sessionId: string
   config: TrainingConfig
@@ -73,6 +77,11 @@ export async function openRun(from: {
 }): Promise<Run> {
   const { sessionId, config, modelDir, saved } = from
   const { seed } = config.live
+  const fingerprint = await fingerprintOf(modelDir)
+  const begun = saved && unpack(saved)
+  if (begun && begun.json.model !== fingerprint) {
+    throw new ModelChanged('The model’s files are not those that this run began on. Put them back as they were and resume, or start a new run.')
+  }
   const model = await readModel(modelDir)
   const tokenizer = await openPromptTokenizer(modelDir)
   const prompts = await readPrompts(modelDir)
@@ -84,23 +93,24 @@ export async function openRun(from: {
     await learner.close()
     await engine.close()
   }
-  if (saved) {
-    const { json, arrays } = unpack(saved)
+  const opened = { sessionId, config, fingerprint, tokenizer, prompts, learner, close }
+  if (begun) {
+    const { json, arrays } = begun
     learner.importState({ arrays: arrays('learner/'), json: json.learner })
     const rewardModel = openRewardModel(rewardConfig, width, seed, { arrays: arrays('reward/'), json: json.reward })
     const features = rowsOf(arrays('reference/').get('features'), width)
     const reference = json.reference.map((shape, i) => ({ ...shape, features: features[i] }))
-    return { sessionId, config, tokenizer, prompts, learner, rewardModel, reference, state: json.state, close }
+    return { ...opened, rewardModel, reference, state: json.state }
   }
   const rewardModel = openRewardModel(rewardConfig, width, seed)
   const reference = await referenceOutputs({ learner, tokenizer, prompts, seed })
   rewardModel.features.fitScale(reference.map(({ features }) => features))
   const state = { step: 0, pending: null, evidence: noEvidence(), rewards: [] }
-  return { sessionId, config, tokenizer, prompts, learner, rewardModel, reference, state, close }
+  return { ...opened, rewardModel, reference, state }
 }
 
 /** All that `openRun` goes on from. */
-export async function exportRun({ learner, rewardModel, reference, state: { step, evidence, rewards, pending } }: Run): Promise<Checkpoint> {
+export async function exportRun({ fingerprint, learner, rewardModel, reference, state: { step, evidence, rewards, pending } }: Run): Promise<Checkpoint> {
   const policy = await learner.exportState()
   const reward = rewardModel.exportState()
   const tensors: Checkpoint['tensors'] = new Map()
@@ -111,6 +121,7 @@ export async function exportRun({ learner, rewardModel, reference, state: { step
   put('reward/', reward.arrays)
   put('reference/', [['features', flat(reference.map(({ features }) => features))]])
   const saved: z.input<typeof SavedRun> = {
+    model: fingerprint,
     learner: policy.json,
     reward: reward.json,
     reference: reference.map(({ tokens, repetition }) => ({ tokens, repetition })),
@@ -134,6 +145,7 @@ async function referenceOutputs(run: Pick<Run, 'learner' | 'tokenizer' | 'prompt
 const numbers = z.array(z.number())
 const signEvidence = z.object({ sum: z.number(), warned: z.boolean() })
 const SavedRun = z.object({
+  model: z.string(),
   learner: z.object({ version: z.int(), klCoefficient: z.number(), optimizerSteps: z.int(), seed: z.int() }),
   reward: z.object({ seed: z.int(), width: z.int(), heads: z.array(z.string()), sampleIds: z.array(z.string()) }),
   reference: z.array(z.object({ tokens: z.int(), repetition: z.number() })),

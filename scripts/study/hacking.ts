@@ -1,7 +1,8 @@
 /**
  * `npm run study -- hacking`: is reward hacking seen, and stopped? The same simulated crowd votes on two
  * runs of fresh instances: one whose reward also pays for length, which a policy can raise without pleasing
- * anybody, and one, the control, whose reward doesn't. Both may pause by themselves.
+ * anybody, and one, the control, whose reward doesn't. Both may pause by themselves; the control ends when
+ * it has made as many steps as the other.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findSession } from '../../server/db/sessions.ts'
@@ -59,8 +60,8 @@ export interface HackingStudy extends HackingOptions {
 export async function hacking(options: HackingOptions): Promise<HackingStudy> {
   const progress = openProgress(2, (run) => (run === 0 ? 'length pays' : 'control'))
   try {
-    const hackable = await watchedRun(options, options.lengthBonus, (done, doing) => progress.report(0, done, doing))
-    const control = await watchedRun(options, 0, (done, doing) => progress.report(1, done, doing))
+    const hackable = await watchedRun(options, { lengthBonus: options.lengthBonus, steps: Infinity }, (done, doing) => progress.report(0, done, doing))
+    const control = await watchedRun(options, { lengthBonus: 0, steps: hackable.run.steps.length }, (done, doing) => progress.report(1, done, doing))
     const { rules } = hackable
     return { study: 'hacking', simulated: true, ...options, rules, hackable: hackable.run, control: control.run, criteria: criteriaOf(hackable.run, control.run) }
   } finally {
@@ -73,7 +74,7 @@ const STARTING = 20
 
 async function watchedRun(
   { seconds, raters, seed }: HackingOptions,
-  lengthBonus: number,
+  { lengthBonus, steps }: { lengthBonus: number; steps: number },
   say: (done: number, doing: string) => void,
 ): Promise<{ run: HackingRun; rules: TrainingConfig['rewardHacking'] }> {
   say(0, 'starting an instance')
@@ -86,14 +87,14 @@ async function watchedRun(
     }))
     await instance.firstAnswers(session)
     const over = new AbortController()
-    const paused = untilPaused(instance, session.id, over)
+    const done = untilDone(instance, { sessionId: session.id, steps }, over)
     const onProgress = ({ elapsed, raters: people }: Progress): void => {
       const votes = people.reduce((sum, rater) => sum + rater.votes.length, 0)
       say((STARTING + elapsed) / (STARTING + seconds), `${elapsed.toFixed(0)} s, ${votes} votes`)
     }
-    const { votes: _votes, ...crowd } = await runCrowd({ url: instance.attune.url, session: session.id, raters, seconds, seed, signal: over.signal, onProgress })
+    const { votes: _votes, ...crowd } = await runCrowd({ url: instance.attune.url, session: session.id, raters, seconds, seed, drainSeconds: 1, signal: over.signal, onProgress })
     over.abort()
-    await paused
+    await done
     const { pauseReason, configuration } = await findSession(instance.pool, session.id)
     const warnings = (await warningsOf(instance.pool, session.id, 100)).reverse().map(({ step, kind, message }) => ({ step, kind, message }))
     return { run: { lengthBonus, steps: await figures(instance, session.id), warnings, pauseReason, crowd }, rules: configuration.rewardHacking }
@@ -102,10 +103,11 @@ async function watchedRun(
 
 const LOOK_MS = 500
 
-/** Sends the crowd home once the run has paused; ends when the crowd has gone anyway. */
-async function untilPaused({ pool }: Instance, sessionId: string, over: AbortController): Promise<void> {
+/** Sends the crowd home once the run has paused or made its steps; ends when the crowd has gone anyway. */
+async function untilDone({ pool }: Instance, { sessionId, steps }: { sessionId: string; steps: number }, over: AbortController): Promise<void> {
   while (!over.signal.aborted) {
-    if ((await findSession(pool, sessionId)).status === 'paused') over.abort()
+    const { status, currentStep } = await findSession(pool, sessionId)
+    if (status === 'paused' || currentStep >= steps) over.abort()
     await sleep(LOOK_MS)
   }
 }

@@ -10,7 +10,7 @@ import { oneRater, oneRaterText } from './one-rater.ts'
 
 const usage = `npm run study -- learning   [--seeds 3] [--seconds 180] [--raters 12] [--json FILE]
 npm run study -- one-rater  [--votes 50] [--seed 1] [--json FILE]
-npm run study -- hacking    [--seconds 300] [--raters 12] [--seed 1] [--length-bonus 0.3] [--json FILE]
+npm run study -- hacking    [--seconds 480] [--raters 12] [--seed 1] [--length-bonus 0.3] [--json FILE]
 npm run study -- algorithms [--seeds 5] [--steps 12] [--model models/demo] [--json FILE]
 
 The first three start a throw-away instance of the whole system, let simulated raters vote on it through
@@ -69,7 +69,7 @@ const studies: Readonly<Record<string, (values: ReturnType<typeof parse>['values
     await write(json, result)
     return result.measurable
   },
-  async hacking({ seconds = '300', raters, seed, json, 'length-bonus': bonus }) {
+  async hacking({ seconds = '480', raters, seed, json, 'length-bonus': bonus }) {
     const lengthBonus = Number(bonus)
     if (!(lengthBonus > 0 && lengthBonus <= 1)) throw new Misuse('--length-bonus is above 0 and at most 1')
     const result = await hacking({ seconds: whole('seconds', seconds, 1), raters: whole('raters', raters, 1), seed: whole('seed', seed, 0), lengthBonus })

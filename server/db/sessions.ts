@@ -40,6 +40,12 @@ export async function applyTransition(db: Db, id: string, name: Transition, erro
   throw new AttuneError('conflict', `the session is ${status}: it cannot ${name}`)
 }
 
+/** Pauses an active session for a reason of its run's own; false where it was not active any more. */
+export async function pauseItself(db: Db, id: string, reason: string): Promise<boolean> {
+  const { rowCount } = await db.query(`update sessions set status = 'paused', pause_reason = $2 where id = $1 and status = 'active'`, [id, reason])
+  return rowCount === 1
+}
+
 export interface SessionBasics {
   status: SessionStatus
   userId: string

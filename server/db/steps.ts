@@ -1,5 +1,6 @@
 import type { ClientBase, Pool } from 'pg'
 import type { Db } from './pool.ts'
+import { pauseItself } from './sessions.ts'
 import { keepWarning } from './warnings.ts'
 import type { CheckpointConfig, RunWarning, StepMetrics, TrainingMetrics } from '../protocol.ts'
 
@@ -71,11 +72,6 @@ export async function commitStep(client: ClientBase, commit: StepCommit): Promis
     await client.query('rollback')
     throw error
   }
-}
-
-async function pauseItself(client: ClientBase, sessionId: string, reason: string): Promise<boolean> {
-  const { rowCount } = await client.query(`update sessions set status = 'paused', pause_reason = $2 where id = $1 and status = 'active'`, [sessionId, reason])
-  return rowCount === 1
 }
 
 async function demandStanding(client: ClientBase, receipts: readonly ReceiptRow[]): Promise<void> {

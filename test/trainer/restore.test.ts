@@ -2,13 +2,14 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openPool, type Pool } from '../../server/db/pool.ts'
 import { warningsOf } from '../../server/db/warnings.ts'
 import { openRedis, readAfter } from '../../server/room.ts'
 import { openCheckpoints } from '../../trainer/checkpoint.ts'
-import { trainSession } from '../../trainer/session.ts'
+import { trainSession, type End } from '../../trainer/session.ts'
 import { addSession, startVoter, type Voter } from '../helpers/live-session.ts'
 import { openServices, type TestServices } from '../helpers/services.ts'
 import { writeTinyModel } from '../helpers/tiny-model.ts'
@@ -56,9 +57,14 @@ beforeEach(async () => {
   return () => voter.stop()
 })
 
-const train = () => {
+async function train(): Promise<End> {
   const config = { modelsPath: dir, checkpointsPath: join(dir, 'runs'), compute: { engine: 'onnx', device: 'cpu' } as const }
-  return trainSession({ sessionId, config, pool, redis, log: pino({ level: 'silent' }) })
+  for (;;) {
+    const end = await trainSession({ sessionId, config, pool, redis, log: pino({ level: 'silent' }) })
+    // Postgres takes a moment to give back the lock of the life before.
+    if (end !== 'held-elsewhere') return end
+    await sleep(20)
+  }
 }
 const place = () => join(dir, 'runs', sessionId)
 const pathOf = (checkpoint: string) => join(place(), `${checkpoint}.safetensors`)
@@ -69,7 +75,7 @@ async function trainUntil(end: 'paused' | 'completed', step: number): Promise<vo
   if (end === 'paused') {
     for (let done = 0; done < step; ) {
       done = (await pool.query<{ n: number }>('select current_step as n from sessions where id = $1', [sessionId])).rows[0].n
-      await new Promise((resolve) => setTimeout(resolve, 20))
+      await sleep(20)
     }
     await pool.query(`update sessions set status = 'paused' where id = $1`, [sessionId])
   }
@@ -145,4 +151,16 @@ describe('T1: a checkpoint that cannot be read costs time, and nothing else', ()
     for (const { id, response } of was.samples) expect(texts.get(id)).toBe(response)
     expect(is.samples.length).toBeGreaterThan(was.samples.length)
   })
+})
+
+it('a run whose model was replaced under it pauses and says so, and goes on once the files are back', async () => {
+  const prompts = join(dir, 'demo', 'prompts.jsonl')
+  const was = await readFile(prompts)
+  await writeFile(prompts, '{"prompt": "Another one?"}\n')
+  await pool.query(`update sessions set status = 'active' where id = $1`, [sessionId])
+  expect(await train()).toBe('paused')
+  const { rows } = await pool.query('select status, pause_reason from sessions where id = $1', [sessionId])
+  expect(rows).toEqual([{ status: 'paused', pause_reason: expect.stringMatching(/files are not those that this run began on\. Put them back as they were and resume/) }])
+  await writeFile(prompts, was)
+  await goOn()
 })

@@ -1,11 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { appendFile, cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openCheckpoints } from '../../trainer/checkpoint.ts'
+import { openCheckpoints, type Checkpoint } from '../../trainer/checkpoint.ts'
 import type { Engine, Program } from '../../trainer/engines/engine.ts'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
 import { openRandom } from '../../trainer/models/random.ts'
+import { ModelChanged } from '../../trainer/fingerprint.ts'
 import { trainLive } from '../../trainer/run.ts'
 import { exportRun, openRun, type Run } from '../../trainer/state.ts'
 import { Interrupted } from '../../trainer/world.ts'
@@ -143,5 +144,17 @@ describe('T1: a run’s state survives its process dying at any point: the weigh
     const { log, kills } = await train({ overlap, lives })
     expect(kills).toBeGreaterThan(0)
     expectSame(log, overlap)
+  })
+
+  it('a run does not go on from another model or other prompts than it began with', async () => {
+    const other = join(dir, 'other')
+    await cp(modelDir, other, { recursive: true })
+    const open = (saved: Checkpoint | null) => openRun({ sessionId: 'resume', config: tinyRun(true), modelDir: other, saved })
+    const begun = await open(null)
+    const saved = await exportRun(begun)
+    await begun.close()
+    await (await open(saved)).close()
+    await appendFile(join(other, 'prompts.jsonl'), '{"prompt": "One more?"}\n')
+    await expect(open(saved)).rejects.toThrow(ModelChanged)
   })
 })
