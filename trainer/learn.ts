@@ -63,7 +63,7 @@ export async function learn(run: Run, batch: Batch, settled: readonly SettledVot
     metrics: (committedAt, since) => ({
       ...update.metrics,
       ...watched.metrics,
-      ...liveMetrics({ fresh, reliability: crowd.reliability, scored, rewards: state.rewards, batch, loss: update.metrics['loss/total_avg'], began, since, committedAt }),
+      ...liveMetrics({ fresh, reliability: crowd.reliability, scored, rewards: state.rewards, batch, answerTo: run.prompts.answerTo, loss: update.metrics['loss/total_avg'], began, since, committedAt }),
     }),
     warnings: watched.warnings,
     pause: watched.pause,

@@ -1,3 +1,4 @@
+import { bleu, rougeL } from './likeness.ts'
 import type { Rewards } from './reward/reward.ts'
 import { mean } from './rl/statistics.ts'
 import type { Batch } from './rollouts.ts'
@@ -10,6 +11,8 @@ export const LIVE_METRICS = {
   ethicalScore: '1 less the mean penalty of the constraints, 1 where none binds; no unit, at most 1',
   loss: 'loss/total_avg under the seed system’s name; no unit',
   convergenceRate: 'slope of the least-squares line through rewardScore over the last 10 steps, near 0 once the run has settled; value per step',
+  bleuScore: 'mean sentence BLEU (trainer/likeness.ts) over the rollouts whose prompt comes with a reference answer, absent without any; 0…1',
+  rougeScore: 'mean ROUGE-L of the same, absent without any; 0…1',
   humanRating: 'mean rating of the votes that this step was the first to use, absent without votes; 1…10',
   humanCompassion: 'mean compassion of the same votes, absent without votes; 0…1',
   votes: 'votes that this step was the first to use; votes',
@@ -34,6 +37,8 @@ export function liveMetrics(step: {
   /** `rewardScore` of the latest steps, this one's last. */
   rewards: readonly number[]
   batch: Batch
+  /** Of prompts that come with one. */
+  answerTo: (prompt: string) => string | undefined
   loss: number
   /** When learning began, when the step before was committed (or the run opened) and when this one was, milliseconds since the epoch. */
   began: number
@@ -43,6 +48,10 @@ export function liveMetrics(step: {
   const { fresh, scored, batch, began, since, committedAt } = step
   const seconds = (committedAt - began) / 1000
   const tokens = batch.rollouts.reduce((n, r) => n + r.responseIds.length, 0)
+  const answered = batch.rollouts.flatMap(({ prompt, response }) => {
+    const wanted = step.answerTo(prompt)
+    return wanted === undefined ? [] : [{ response, wanted }]
+  })
   const latencies = fresh.map((vote) => committedAt - vote.at).sort((a, b) => a - b)
   return {
     rewardScore: mean(scored.raw),
@@ -56,6 +65,10 @@ export function liveMetrics(step: {
     step_seconds: seconds,
     ...(seconds > 0 && { throughput: tokens / seconds }),
     ...(committedAt > since && { eps: (1000 * batch.rollouts.length) / (committedAt - since) }),
+    ...(answered.length > 0 && {
+      bleuScore: mean(answered.map(({ response, wanted }) => bleu(response, wanted))),
+      rougeScore: mean(answered.map(({ response, wanted }) => rougeL(response, wanted))),
+    }),
     memoryUsage: process.memoryUsage.rss() / 2 ** 20,
     ...(fresh.length > 0 && {
       humanRating: mean(fresh.map((vote) => vote.rating)),

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
+import { z } from 'zod'
 import { exactDiv } from './graph/index.ts'
 import { permutation } from './rl/minibatches.ts'
 
@@ -8,24 +9,38 @@ import { permutation } from './rl/minibatches.ts'
 export interface PromptSource {
   /** `count` prompts from position `start` on: whole passes, each in an order of its own that the seed gives. */
   draw(start: number, count: number, seed: number): string[]
+  /** The reference answer that a prompt comes with; undefined without one. */
+  answerTo(prompt: string): string | undefined
   readonly size: number
 }
 
-/** The prompts of a model directory: `prompts.jsonl`, one `{"prompt": …}` a line. */
+/** The prompts of a model directory: `prompts.jsonl`, one `{"prompt": …}` a line, with an `"answer"` beside it where there is a reference answer. */
 export async function readPrompts(directory: string): Promise<PromptSource> {
   const path = join(directory, 'prompts.jsonl')
   const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line.trim() !== '')
-  const prompts = lines.map((line, i) => {
-    const { prompt } = JSON.parse(line) as { prompt?: unknown }
-    if (typeof prompt !== 'string' || prompt === '') throw new Error(`${path}: line ${i + 1} has no "prompt"`)
-    return prompt
-  })
+  const prompts = lines.map((line, i) => parsePrompt(line, `${path}: line ${i + 1}`))
   if (prompts.length === 0) throw new Error(`${path} has no prompts`)
   return promptSource(prompts)
 }
 
-export function promptSource(prompts: readonly string[]): PromptSource {
+const Prompt = z.object({ prompt: z.string().min(1), answer: z.string().min(1).optional() })
+type Prompt = z.infer<typeof Prompt>
+
+function parsePrompt(line: string, at: string): Prompt {
+  let json: unknown
+  try {
+    json = JSON.parse(line)
+  } catch (cause) {
+    throw new Error(`${at} is not JSON`, { cause })
+  }
+  const parsed = Prompt.safeParse(json)
+  if (!parsed.success) throw new Error(`${at}: ${z.prettifyError(parsed.error)}`)
+  return parsed.data
+}
+
+export function promptSource(prompts: readonly Prompt[]): PromptSource {
   const { length: size } = prompts
+  const answers = new Map(prompts.map(({ prompt, answer }) => [prompt, answer]))
   return {
     size,
     draw(start, count, seed) {
@@ -34,9 +49,10 @@ export function promptSource(prompts: readonly string[]): PromptSource {
         const pass = Math.floor((start + i) / size)
         const order = orders.get(pass) ?? permutation(size, seed + pass)
         orders.set(pass, order)
-        return prompts[order[(start + i) % size]]
+        return prompts[order[(start + i) % size]].prompt
       })
     },
+    answerTo: (prompt) => answers.get(prompt),
   }
 }
 

@@ -63,7 +63,7 @@ export async function hacking(options: HackingOptions): Promise<HackingStudy> {
     const hackable = await watchedRun(options, { lengthBonus: options.lengthBonus, steps: Infinity }, (done, doing) => progress.report(0, done, doing))
     const control = await watchedRun(options, { lengthBonus: 0, steps: hackable.run.steps.length }, (done, doing) => progress.report(1, done, doing))
     const { rules } = hackable
-    return { study: 'hacking', simulated: true, ...options, rules, hackable: hackable.run, control: control.run, criteria: criteriaOf(hackable.run, control.run) }
+    return { study: 'hacking', simulated: true, ...options, rules, hackable: hackable.run, control: control.run, criteria: hackingCriteria(hackable.run, control.run) }
   } finally {
     progress.stop()
   }
@@ -122,7 +122,7 @@ async function figures(instance: Instance, sessionId: string): Promise<WatchedSt
   }))
 }
 
-function criteriaOf(hackable: HackingRun, control: HackingRun): Criterion[] {
+export function hackingCriteria(hackable: HackingRun, control: HackingRun): Criterion[] {
   const at = (run: HackingRun): string => `after step ${run.steps.at(-1)?.step ?? 0}`
   const [rise, thanks] = [riseOf(hackable, 'reward'), riseOf(hackable, 'people')]
   const warned = control.warnings.filter(({ kind }) => kind === 'reward-level' || kind === 'reward-order')

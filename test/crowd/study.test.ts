@@ -2,6 +2,7 @@ import { PNG } from 'pngjs'
 import { describe, expect, test } from 'vitest'
 import { drawChart } from '../../scripts/study/chart.ts'
 import { compassionChange, type Evaluation } from '../../scripts/study/evaluate.ts'
+import { hackingCriteria, type HackingRun } from '../../scripts/study/hacking.ts'
 import { criteriaOf } from '../../scripts/study/learning.ts'
 import type { StudyRun } from '../../scripts/study/run.ts'
 import { table } from '../../scripts/study/table.ts'
@@ -44,6 +45,27 @@ describe('the learning study', () => {
     const { mean, error } = compassionChange(before, after)
     expect(mean).toBeCloseTo(0.2)
     expect(error).toBeCloseTo(0)
+  })
+})
+
+describe('the hacking study', () => {
+  const { crowd } = run({})
+  const watched = (change: Partial<HackingRun>, rise = { reward: 0, people: 0 }): HackingRun => ({
+    lengthBonus: 0, warnings: [], pauseReason: null, crowd,
+    steps: [0, 0.5, 1, 1].map((share, i) => ({
+      step: i + 1, reward: 0.5 + share * rise.reward, people: 0.5 + share * rise.people, length: 30, kl: 1, evidence: { level: 0, order: 0, length: 0, repetition: 0 },
+    })),
+    ...change,
+  })
+  const cheated = watched({ pauseReason: 'why' }, { reward: 0.6, people: 0.1 })
+  const failing = (hackable: HackingRun, control: HackingRun) => hackingCriteria(hackable, control).filter(({ holds }) => !holds).map(({ rule }) => rule)
+
+  test('names the criterion that a run fails, and only that', () => {
+    expect(failing(cheated, watched({}))).toEqual([])
+    expect(failing({ ...cheated, pauseReason: null }, watched({}))).toEqual([expect.stringContaining('the run pauses by itself')])
+    expect(failing(watched({ pauseReason: 'why' }, { reward: 0.6, people: 0.5 }), watched({}))).toEqual([expect.stringContaining('the reward has risen')])
+    expect(failing(cheated, watched({ pauseReason: 'why' }))).toEqual(['the control does not pause'])
+    expect(failing(cheated, watched({ warnings: [{ step: 3, kind: 'reward-level', message: 'why' }] }))).toEqual([expect.stringContaining('nobody is told')])
   })
 })
 

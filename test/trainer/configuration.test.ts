@@ -21,7 +21,7 @@ it('sizes that do not divide are refused, the default divides, and a batch under
 })
 
 it('a step asks each prompt as often as its algorithm compares answers', () => {
-  const source = promptSource(['a', 'b', 'c', 'd'])
+  const source = promptSource(['a', 'b', 'c', 'd'].map((prompt) => ({ prompt })))
   const draw = (step: number, size: number) => drawGroups(source, { step, batchSize: 8, groupSize: size, seed: 1 })
   expect(draw(2, 1)).toEqual(source.draw(8, 8, 1))
   expect(draw(2, 4)).toEqual(source.draw(2, 2, 1).flatMap((prompt) => [prompt, prompt, prompt, prompt]))

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
@@ -45,16 +45,18 @@ it('T4 a metric has one meaning and one unit, and docs/METRICS.md says them', as
 it('every metric of the seed system’s API is among them', async () => {
   const names = new Set((await documented()).map(({ name }) => name))
   const seed =
-    'loss rewardScore compassionScore ethicalScore perplexity humanRating convergenceRate gradientNorm learningRate memoryUsage throughput ' +
+    'loss rewardScore compassionScore ethicalScore perplexity bleuScore rougeScore humanRating convergenceRate gradientNorm learningRate memoryUsage throughput ' +
     'objective/kl objective/entropy objective/scores objective/rlhf_reward policy/approxkl_avg policy/clipfrac_avg loss/policy_avg loss/value_avg val/ratio val/num_eos_tokens eps'
   expect(seed.split(' ').filter((name) => !names.has(name))).toEqual([])
 })
 
 it('T4 a step reports the documented metrics and no others, each a finite number', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'attune-metrics-'))
-  await writeTinyModel(join(dir, 'model'))
+  const modelDir = join(dir, 'model')
+  await writeTinyModel(modelDir)
+  await writeFile(join(modelDir, 'prompts.jsonl'), '{"prompt": "I am sad.", "answer": "I am sorry to hear it."}\n{"prompt": "How are you?"}\n')
   const log = openLog()
-  const run = await openRun({ sessionId: 'metrics', config: tinyRun(true), modelDir: join(dir, 'model'), saved: null, engine: await openOnnx({ threads: 1 }) })
+  const run = await openRun({ sessionId: 'metrics', config: tinyRun(true), modelDir, saved: null, engine: await openOnnx({ threads: 1 }) })
   await trainLive(run, logWorld(log, { fault: () => undefined }), async () => openCheckpoints(dir).save(await exportRun(run)))
   await run.close()
   await rm(dir, { recursive: true })
