@@ -98,9 +98,10 @@ test('P3: after a lost connection a client catches up from its last seq, by the 
   const client = await join(east, ann)
   await say(1)
   const { seq } = await client.wait('metrics-update')
+  const connected = new Promise<void>((resolve) => client.socket.once('connect', () => resolve()))
   client.socket.io.engine.close() // the network, not the client
   for (let step = 2; step <= 40; step++) await say(step)
-  await new Promise<void>((resolve) => client.socket.once('connect', () => resolve()))
+  await connected
   const before = client.received.length
   expect(await client.send('join-session', { sessionId, since: seq })).toMatchObject({ ok: true, data: { caughtUp: true } })
   await say(41)
