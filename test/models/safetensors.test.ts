@@ -37,6 +37,16 @@ describe('safetensors', () => {
     expect(Array.from(toHalf(Float32Array.of(Infinity, -1e9, NaN, 65519, 65520)))).toEqual([0x7c00, 0xfc00, 0x7e00, 0x7bff, 0x7c00])
   })
 
+  test('a value becomes the half that is nearest', () => {
+    const halves = fromHalf(Uint16Array.from({ length: 0x7c00 }, (_, i) => i)) // 0 to 65504, in order
+    fc.assert(fc.property(fc.float({ min: 0, max: 65504, noNaN: true }), value => {
+      const [mirrored = NaN, found = NaN] = [-value, value].map(signed => Math.abs(fromHalf(toHalf(Float32Array.of(signed)))[0] ?? NaN))
+      const near = halves.reduce((best, half) => Math.abs(half - value) < Math.abs(best - value) ? half : best, 0)
+      expect(Math.abs(found - value)).toBe(Math.abs(near - value))
+      expect(mirrored).toBe(found)
+    }), { numRuns: 200 })
+  })
+
   test('a value halfway between two halves goes to the even one', () => {
     expect(Array.from(fromHalf(toHalf(Float32Array.of(1 + 2 ** -11, 1 + 3 * 2 ** -11, 2 ** -25))))).toEqual([1, 1 + 2 ** -9, 0])
   })

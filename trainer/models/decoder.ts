@@ -3,6 +3,7 @@ import type { Engine, Outputs, Program } from '../engines/engine.ts'
 import type { Graph } from '../graph/index.ts'
 import type { HeldModel } from './architecture.ts'
 import { cacheStates, decodeGraph, prefillGraph, seenName, shrinkGraph, type DecodingShape } from './decoding.ts'
+import { openRecent } from './recent.ts'
 
 export interface DecoderOptions {
   window: number
@@ -43,19 +44,8 @@ const granularity = 16
 const maxPrograms = 24
 
 export function openDecoder(engine: Engine, model: HeldModel): Decoder {
-  const programs = new Map<string, Program>()
-
-  async function compiled(key: string, graph: () => Graph): Promise<Program> {
-    const program = programs.get(key) ?? await engine.compile(graph())
-    programs.delete(key)
-    programs.set(key, program) // the last is the one used last
-    const [oldest] = programs
-    if (oldest && programs.size > maxPrograms) {
-      programs.delete(oldest[0])
-      await oldest[1].dispose()
-    }
-    return program
-  }
+  const programs = openRecent<Program>(maxPrograms, program => program.dispose())
+  const compiled = (key: string, graph: () => Graph): Promise<Program> => programs.get(key, () => engine.compile(graph()))
 
   async function openBatch(prompts: readonly ArrayLike<number>[], { window, inverseTemperature, repetitionPenalty }: DecoderOptions): Promise<DecodingBatch> {
     const penalised = repetitionPenalty !== 1
@@ -109,13 +99,7 @@ export function openDecoder(engine: Engine, model: HeldModel): Decoder {
     engine.states.set(seenName(model, shape), [shape.batch, model.architecture.vocabSize], seen)
   }
 
-  return {
-    open: openBatch,
-    async close() {
-      for (const program of programs.values()) await program.dispose()
-      programs.clear()
-    },
-  }
+  return { open: openBatch, close: () => programs.close() }
 }
 
 function nextOf(outputs: Outputs, penalised: boolean): Next {

@@ -23,24 +23,23 @@ const everyHalf = Float32Array.from({ length: 2 ** 16 }, (_, half) => {
   return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15))
 })
 
-/** To the nearest, ties to even; beyond 65504 to infinity. */
+/** To the nearest, ties to even; from 65520 on to infinity. */
 export function toHalf(values: Float32Array): Uint16Array {
-  return Uint16Array.from(values, value => {
-    const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0
-    const size = Math.abs(value)
-    if (Number.isNaN(value)) return 0x7e00
-    if (size >= 65520) return sign | 0x7c00
-    // Subnormals and normals share one rule: a count of the spacing at this size.
-    const exponent = Math.max(-14, Math.floor(Math.log2(size)))
-    const lower = size < 2 ** exponent && exponent > -14 ? exponent - 1 : exponent
-    const steps = roundToEven(size / 2 ** (lower - 10))
-    // A normal's 1024 is the implied leading bit, which also carries into the exponent.
-    return sign | (lower === -14 ? steps : (lower + 14 << 10) + steps)
-  })
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length)
+  const halves = new Uint16Array(values.length)
+  for (let i = 0; i < halves.length; i++) halves[i] = halfOf(bits[i] ?? 0, values[i] ?? 0)
+  return halves
 }
 
-function roundToEven(x: number): number {
-  const floor = Math.floor(x)
-  const rest = x - floor
-  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor
+/** Adding it leaves a number no room for a fraction, which is so rounded to even. */
+const wholes = 2 ** 52
+
+function halfOf(bits: number, value: number): number {
+  const sign = bits >>> 16 & 0x8000
+  const size = bits & 0x7fffffff
+  if (size > 0x7f800000) return 0x7e00 // NaN
+  if (size >= 0x477ff000) return sign | 0x7c00 // 65520 and more
+  if (size < 0x38800000) return sign | Math.abs(value) * 2 ** 24 + wholes - wholes // below 2⁻¹⁴: a count of 2⁻²⁴
+  // The exponent's bias is 112 less, and of the fraction's 23 bits 10 stay; a carry runs into the exponent.
+  return sign | size - 0x38000000 + 0xfff + (size >>> 13 & 1) >>> 13
 }
