@@ -34,7 +34,7 @@ export function openSender(client: ChainClient, privateKey: Hex, maxFeePerGas?: 
   return {
     address: account.address,
     async sign({ address, abi, functionName, args, leastGas }, bumps) {
-      const estimate = await client.estimateContractGas({ address, abi, functionName, args, account, blockTag: 'latest' })
+      const estimate = await client.estimateContractGas({ address, abi, functionName, args, account, blockTag: 'latest', ...UNPREPARED })
       // Some nodes count from after what waits in their pool: where that is this very call, it has nothing left to do.
       const gas = estimate > leastGas ? estimate : leastGas
       const nonce = await client.getTransactionCount({ address: account.address, blockTag: 'latest' })
@@ -70,6 +70,9 @@ export function openSender(client: ChainClient, privateKey: Hex, maxFeePerGas?: 
     },
   }
 }
+
+/** viem would have the node fill the call in first, and nodes do that from after what waits in their pool; its types do not know the option. */
+const UNPREPARED: object = { prepare: false }
 
 export type Sender = {
   readonly address: Address

@@ -1,5 +1,5 @@
-import { type Address, BaseError, type Hex, HttpRequestError, parseAbi, TimeoutError, zeroAddress } from 'viem'
-import { distributorAbi } from '../contracts/abi.ts'
+import { type Address, BaseError, hashTypedData, type Hex, HttpRequestError, parseAbi, recoverAddress, TimeoutError, zeroAddress } from 'viem'
+import { CLAIM_TO_TYPES, DISTRIBUTOR_DOMAIN, distributorAbi } from '../contracts/abi.ts'
 import { named, openClient } from '../contracts/chain.ts'
 
 export interface BountyChainOptions {
@@ -22,6 +22,8 @@ export interface BountyChain {
   /** Null where it is unknown: a reorganisation may have taken its funding back. */
   bounty: (id: Hex) => Promise<BountyState | null>
   claimed: (id: Hex, account: Address) => Promise<bigint>
+  /** Whether the claim's account has signed for it (EIP-712; a contract account by ERC-1271). */
+  hasSigned: (terms: ClaimTerms, signature: Hex) => Promise<boolean>
   /** Null where there is no token at the address. */
   token: (token: Address) => Promise<TokenFacts | null>
 }
@@ -41,6 +43,16 @@ export interface BountyState {
   pot: bigint
   perCredit: bigint
   closedAt: Date | null
+}
+/** What a relayed claim's signature is over. */
+export interface ClaimTerms {
+  bounty: Hex
+  /** In lower case. */
+  account: Address
+  amount: bigint
+  recipient: Address
+  /** Seconds since 1970. */
+  deadline: bigint
 }
 export interface TokenFacts {
   symbol: string
@@ -67,6 +79,15 @@ export function openBountyChain({ rpcUrl, chainId, distributor, coin, timeoutMs 
         return { funded, pot: left, perCredit, closedAt: closedAt === 0 ? null : new Date(closedAt * 1_000) }
       }),
     claimed: (id, account) => named(() => client.readContract({ ...contract, functionName: 'claimed', args: [id, account] })),
+    hasSigned: (message, signature) =>
+      named(async () => {
+        const domain = { ...DISTRIBUTOR_DOMAIN, chainId, verifyingContract: contract.address }
+        const hash = hashTypedData({ domain, types: CLAIM_TO_TYPES, primaryType: 'ClaimTo', message })
+        // What is no signature of a key may be a contract account's.
+        const signer = await recoverAddress({ hash, signature }).catch(() => null)
+        if (signer?.toLowerCase() === message.account) return true
+        return (await orNull(client.readContract({ address: message.account, abi: erc1271, functionName: 'isValidSignature', args: [hash, signature] }))) === ERC1271_VALID
+      }),
     token: (token) =>
       token === zeroAddress
         ? Promise.resolve(coin)
@@ -82,6 +103,8 @@ export function openBountyChain({ rpcUrl, chainId, distributor, coin, timeoutMs 
 }
 
 const tokenFacts = parseAbi(['function symbol() view returns (string)', 'function decimals() view returns (uint8)'])
+const erc1271 = parseAbi(['function isValidSignature(bytes32 hash, bytes signature) view returns (bytes4)'])
+const ERC1271_VALID = '0x1626ba7e'
 const lower = (address: Address) => address.toLowerCase() as Address
 
 /** What a contract answers; null where it has no such function, or there is no contract. */

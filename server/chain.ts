@@ -1,37 +1,43 @@
-import type { Address } from 'viem'
+import { type Address, parseGwei } from 'viem'
 import { z } from 'zod'
 import { openLedger } from '../contracts/chain.ts'
 import { LedgerError } from '../contracts/errors.ts'
 import { NETWORKS, type Network } from '../contracts/networks.ts'
 import { contributionLeaf } from '../contracts/leaf.ts'
 import { openBountyChain } from './bounty-chain.ts'
+import { openClaimSender } from './claim-sender.ts'
 import { relayQuestion } from './chain-relay.ts'
 import type { Config } from './config.ts'
 import type { ChainReader } from './core.ts'
+import { openEpochChain } from './epoch-chain.ts'
 
-/** Reads the configured ledger; null where none is configured. */
-export function openChainReader({ networkId, rpcUrl, contractAddress, distributorAddress }: Config['blockchain']): ChainReader | null {
-  if (networkId === undefined || rpcUrl === undefined || contractAddress === undefined) return null
-  const ledger = openLedger({ rpcUrl, address: contractAddress as Address, chainId: networkId, timeoutMs: 5_000 })
-  const network = NETWORKS.find(({ chainId }) => chainId === networkId)
-  const coin = network?.currency ?? { symbol: 'ETH', decimals: 18 }
+/** Reads the configured contracts; null where none is configured. */
+export function openChainReader({ networkId: chainId, rpcUrl, contractAddress, distributorAddress, relayer }: Config['blockchain']): ChainReader | null {
+  if (chainId === undefined || rpcUrl === undefined || contractAddress === undefined) return null
+  const address = contractAddress.toLowerCase() as Address
   const distributor = distributorAddress === undefined ? null : (distributorAddress.toLowerCase() as Address)
+  const ledger = openLedger({ rpcUrl, address, chainId, timeoutMs: 5_000, ...(distributor !== null && { distributor }) })
+  const network = NETWORKS.find((one) => one.chainId === chainId)
+  const coin = network?.currency ?? { symbol: 'ETH', decimals: 18 }
+  const at = { rpcUrl, chainId }
   return {
-    chainId: networkId,
-    ledger: contractAddress.toLowerCase(),
+    chainId,
+    ledger: address,
     facts: {
-      chainId: networkId,
-      name: network?.title ?? `Chain ${networkId}`,
+      chainId,
+      name: network?.title ?? `Chain ${chainId}`,
       coin,
       rpcUrl: publicNode(network),
       explorer: network?.explorer || null,
-      ledger: contractAddress.toLowerCase(),
+      ledger: address,
       distributor,
     },
-    bounties: distributor === null ? null : openBountyChain({ rpcUrl, chainId: networkId, distributor, coin }),
+    epochs: openEpochChain({ ...at, ledger: address }),
+    bounties: distributor === null ? null : openBountyChain({ ...at, distributor, coin }),
+    relayer: distributor === null || relayer === null ? null : openClaimSender({ ...at, distributor, privateKey: relayer.privateKey, maxFeePerGas: parseGwei(relayer.maxFeeGwei) }),
     check: () => ledger.check(),
     epochStatus: (epochId) => ledger.status(epochId),
-    relay: (question) => relayQuestion(rpcUrl, distributor === null ? [contractAddress] : [contractAddress, distributor], question),
+    relay: (question) => relayQuestion(rpcUrl, distributor === null ? [address] : [address, distributor], question),
     async verify(given) {
       const parsed = Proof.safeParse(given)
       if (!parsed.success) return { valid: false, reason: `${parsed.error.issues[0]?.path.join('.') ?? 'proof'} is malformed` }

@@ -44,6 +44,7 @@ export function loadConfig<S extends SecretName = never>(
       fromBlock: BigInt(e.BLOCKCHAIN_FROM_BLOCK),
       confirmations: e.BLOCKCHAIN_CONFIRMATIONS,
       maxFeeGwei: e.BLOCKCHAIN_MAX_FEE_GWEI,
+      relayer: e.RELAYER_PRIVATE_KEY === undefined ? null : { privateKey: e.RELAYER_PRIVATE_KEY as `0x${string}`, maxFeeGwei: e.RELAYER_MAX_FEE_GWEI },
       pollMs: e.BLOCKCHAIN_POLL_INTERVAL,
       syncIntervalMs: e.BLOCKCHAIN_SYNC_INTERVAL,
     },
@@ -97,6 +98,8 @@ export interface Config {
     confirmations: number | undefined
     /** The most that the recorder pays for a unit of gas, gwei, decimal. */
     maxFeeGwei: string | undefined
+    /** Who sends the claims of others, and the most that it pays for a unit of gas, gwei, decimal; null: nobody. */
+    relayer: { privateKey: `0x${string}`; maxFeeGwei: string } | null
     /** Between two looks at the chain for what others have done there. */
     pollMs: number
     syncIntervalMs: number
@@ -106,15 +109,19 @@ export interface Config {
 const LogLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
 const origins = z.string().transform((list) => list.split(',').map((origin) => origin.trim()).filter((origin) => origin !== ''))
 
+const key = z.string().regex(/^0x[0-9a-f]{64}$/i, '0x and 64 hex digits')
+
 const Secrets = z.object({
   /** Signs the access tokens. */
   JWT_SECRET: z.string().min(32, 'at least 32 characters').optional(),
   /** Encrypts personal data at rest: 32 bytes, in hex. */
   DATA_KEY: z.string().regex(/^[0-9a-f]{64}$/i, '64 hex digits').optional(),
   /** Pays for the recorder's transactions. */
-  BLOCKCHAIN_PRIVATE_KEY: z.string().regex(/^0x[0-9a-f]{64}$/i, '0x and 64 hex digits').optional(),
+  BLOCKCHAIN_PRIVATE_KEY: key.optional(),
 })
 export type SecretName = keyof z.output<typeof Secrets>
+
+const gwei = z.string().regex(/^\d{1,9}(\.\d{1,9})?$/, 'gwei, like 25 or 0.5')
 
 const Environment = Secrets.extend({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('production'),
@@ -139,7 +146,9 @@ const Environment = Secrets.extend({
   DISTRIBUTOR_ADDRESS: z.string().regex(/^0x[0-9a-f]{40}$/i, '0x and 40 hex digits').optional(),
   BLOCKCHAIN_FROM_BLOCK: z.coerce.number().int().min(0).default(0),
   BLOCKCHAIN_CONFIRMATIONS: z.coerce.number().int().min(1).max(1_000).optional(),
-  BLOCKCHAIN_MAX_FEE_GWEI: z.string().regex(/^\d{1,9}(\.\d{1,9})?$/, 'gwei, like 25 or 0.5').optional(),
+  BLOCKCHAIN_MAX_FEE_GWEI: gwei.optional(),
+  RELAYER_PRIVATE_KEY: key.optional(),
+  RELAYER_MAX_FEE_GWEI: gwei.default('50'),
   BLOCKCHAIN_POLL_INTERVAL: z.coerce.number().int().min(100).default(3_000),
   BLOCKCHAIN_SYNC_INTERVAL: z.coerce.number().int().min(1_000).default(60_000),
 })

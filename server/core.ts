@@ -4,8 +4,10 @@ import type { Logger } from 'pino'
 import type { EpochStatus } from '../contracts/chain.ts'
 import type { BountyChain } from './bounty-chain.ts'
 import type { Accounts } from './auth/accounts.ts'
+import type { ClaimSender } from './claim-sender.ts'
 import type { LedgerQuestion } from './chain-relay.ts'
 import type { Imports } from './imports.ts'
+import type { EpochChain } from './epoch-chain.ts'
 import type { Pool } from './db/pool.ts'
 import type { MerkleProof, RoomEvent } from './protocol.ts'
 import type { ChainFacts } from './protocol-rewards.ts'
@@ -38,11 +40,14 @@ export interface ModelStore {
 export interface ChainReader {
   /** Where the epochs go. */
   chainId: number
-  /** 0x and 40 lower-case hex digits. */
-  ledger: string
+  /** In lower case. */
+  ledger: `0x${string}`
   facts: ChainFacts
   /** null: nothing is paid here. */
   bounties: BountyChain | null
+  epochs: EpochChain
+  /** Sends claims for their accounts; null: nobody does. */
+  relayer: ClaimSender | null
   /** Checks a proof against the ledger's own storage, never against the caller's word. */
   verify: (proof: MerkleProof) => Promise<{ valid: boolean; reason?: string }>
   /** Where the ledger has an epoch. @throws LedgerError unreachable */

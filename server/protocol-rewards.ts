@@ -4,13 +4,19 @@
  * token's smallest unit.
  */
 import { z } from 'zod'
-import { Address, Bounty, CategoryScore, Receipt, SessionId, Uuid } from './protocol.ts'
+import { Address, Amount, Bounty, CategoryScore, Hash, Receipt, SessionId, Uuid } from './protocol.ts'
 
 export const rewardLimits = {
   /** Longest statement of an appeal, and longest reason of a decision, characters. */
   statementChars: 1_000,
   /** Appeals of one person that may wait for a decision at a time. */
   openAppeals: 20,
+  /** Claims of one person that are relayed in a day. */
+  relayedPerDay: 5,
+  /** Claims that are relayed in an hour, of everybody. */
+  relayedPerHour: 60,
+  /** How far ahead a relayed claim's deadline is, seconds: at least, and at most. */
+  relayAheadSeconds: { least: 60, most: 86_400 },
 } as const
 
 // ---------------------------------------------------------------- appeals
@@ -86,3 +92,69 @@ export const SessionBounties = z.object({
   votesPerHour: z.number(),
 })
 export type SessionBounties = z.infer<typeof SessionBounties>
+
+// ---------------------------------------------------------------- claims
+
+/** A claim that the server's relayer sends, so that its account needs no coin for the fee. */
+export const RelayedClaim = z.object({
+  state: z.enum(['waiting', 'sent', 'done', 'failed']),
+  amount: Amount,
+  recipient: Address,
+  txHash: Hash.nullable(),
+  /** Why it waits or failed; null without a reason. */
+  problem: z.string().nullable(),
+  timestamp: z.iso.datetime(),
+})
+export type RelayedClaim = z.infer<typeof RelayedClaim>
+
+/** The arguments of the distributor's `claim`. */
+export const Claim = z.object({ epochId: z.int(), bounty: Hash, account: Address, amount: Amount, proof: z.array(Hash) })
+export type Claim = z.infer<typeof Claim>
+
+/** What somebody has earned from one bounty. */
+export const Earning = z.object({
+  bounty: Hash,
+  sessionId: SessionId,
+  token: Address,
+  symbol: z.string(),
+  decimals: z.int(),
+  /** By all epochs so far. */
+  earned: Amount,
+  /** Of that, by final epochs; null while the chain is away. */
+  final: Amount.nullable(),
+  /** Of that, paid already; null while the chain is away. */
+  claimed: Amount.nullable(),
+  /** The arguments of the distributor's `claim`; null where nothing can be claimed now. */
+  claim: z.object({ epochId: z.int(), bounty: Hash, account: Address, amount: Amount, proof: z.array(Hash) }).nullable(),
+  /** The last claim that was given to the relayer. */
+  relayed: RelayedClaim.nullable(),
+})
+export type Earning = z.infer<typeof Earning>
+
+export const Earnings = z.object({
+  /** The linked wallet, to which everything is paid; null: it waits for one. */
+  account: Address.nullable(),
+  /** Credit points by all epochs so far. */
+  points: Amount,
+  /** When what is pending is final, as far as no dispute holds it up; null where nothing is. */
+  finalAt: z.iso.datetime().nullable(),
+  /** Whether claims can be relayed here. */
+  relayer: z.boolean(),
+  earnings: z.array(Earning),
+})
+export type Earnings = z.infer<typeof Earnings>
+
+export const RelayClaim = z.object({
+  bounty: Hash,
+  /** The claim's own amount. */
+  amount: Amount,
+  recipient: Address,
+  /** Seconds since 1970; from one minute to one day from now. */
+  deadline: z.int().positive(),
+  /** Of the distributor's `ClaimTo` (EIP-712), by the linked wallet. */
+  signature: z.string().regex(/^0x[0-9a-f]+$/i).max(4_000),
+})
+
+/** The arguments of the distributor's `refund`. */
+export const Refund = z.object({ epochId: z.int(), bounty: Hash, allocated: Amount, proof: z.array(Hash) })
+export type Refund = z.infer<typeof Refund>

@@ -13,6 +13,7 @@ import { openPool } from './db/pool.ts'
 import { openQueue } from './queues.ts'
 import { openImports } from './imports.ts'
 import { keepRunning } from './reconcile.ts'
+import { keepRelaying } from './relayer.ts'
 import { openRedis } from './room.ts'
 import { openSockets } from './sockets/io.ts'
 
@@ -70,6 +71,10 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
   }
   const reconciler = keepRunning(core)
   const watch = core.chain?.bounties ? watchBounties(core, core.chain.bounties, config.blockchain) : null
+  const relayer =
+    core.chain?.bounties && core.chain.relayer
+      ? keepRelaying({ core, bounties: core.chain.bounties, sender: core.chain.relayer }, config.blockchain.pollMs)
+      : null
   const address = http.address()
   return {
     port: typeof address === 'object' && address !== null ? address.port : config.port,
@@ -79,6 +84,7 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
       await reconciler.stop()
       await watch?.stop()
       await imports.close()
+      await relayer?.stop()
       await closeParts()
     },
   }

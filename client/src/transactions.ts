@@ -2,6 +2,7 @@
 import { AbiErrorSignatureNotFoundError, decodeErrorResult, encodeFunctionData, zeroAddress, type Address, type Hex } from 'viem'
 import { distributorAbi, ledgerAbi, tokenAbi } from '../../contracts/abi.ts'
 import { sessionKey } from '../../contracts/leaf.ts'
+import type { Refund } from '../../server/protocol-rewards.ts'
 
 /** Amounts in wei. */
 export interface Call {
@@ -27,6 +28,9 @@ export const setPrice = (distributor: Address, bounty: Hex, perCredit: bigint): 
 
 export const close = (distributor: Address, bounty: Hex): Call =>
   of(distributor, encodeFunctionData({ abi: distributorAbi, functionName: 'close', args: [bounty] }))
+
+export const refund = (distributor: Address, { bounty, epochId, allocated, proof }: Refund): Call =>
+  of(distributor, encodeFunctionData({ abi: distributorAbi, functionName: 'refund', args: [bounty as Hex, BigInt(epochId), BigInt(allocated), proof as Hex[]] }))
 
 const of = (to: Address, data: Hex): Call => ({ to, data, value: 0n })
 

@@ -2,6 +2,7 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
 import { anvilArgs, anvilPath } from '../../contracts/anvil.ts'
 import { orStop, startChild } from './child.ts'
 import { errorCode, StartFault } from './fault.ts'
@@ -9,6 +10,9 @@ import type { Service, ServiceOptions } from './services.ts'
 
 /** anvil's first published development account: rich on a private chain, worthless and known to all elsewhere. */
 export const devKey = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
+/** Others of these accounts: the relayer's and the treasurer's. */
+export const relayerDevKey = '0x8b3a350cf5c34c9194ca85829a2df0ec3153be0318b5e2d3348e872092edffba'
+export const treasurerDevKey = '0x92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6d6b8d88b2b4ec1564e'
 export const chainId = 31_337
 
 const startMs = 20_000
@@ -16,8 +20,11 @@ const startMs = 20_000
 const saveEvery = 2
 /** How often a changed state is set aside, milliseconds. */
 const keepMs = 2_000
+/** How often the chain's clock is looked at, milliseconds. */
+const clockMs = 1_000
 
-export async function openChain({ dir, port }: ServiceOptions): Promise<Service> {
+/** @param quietSeconds an empty block follows the last one with a transaction after this long: for whoever waits for a time on chain */
+export async function openChain({ dir, port, quietSeconds = 0 }: ServiceOptions & { quietSeconds?: number }): Promise<Service> {
   const folder = join(dir, 'chain')
   const state = join(folder, 'state.json')
   const kept = join(folder, 'state.kept.json')
@@ -37,7 +44,8 @@ export async function openChain({ dir, port }: ServiceOptions): Promise<Service>
   const url = `http://127.0.0.1:${port}`
   await orStop(child, () => answering(url, child.running, () => child.logTail()))
   const stopKeeping = keepWhole(state, kept)
-  void child.exited.then(stopKeeping)
+  const stopClock = quietSeconds > 0 ? keepClock(url, quietSeconds) : () => undefined
+  void child.exited.then(stopKeeping).then(stopClock)
   return { url, child, close: child.stop }
 }
 
@@ -66,6 +74,27 @@ function keepWhole(state: string, kept: string): () => void {
   let timer = setTimeout(keep, keepMs).unref()
   return () => clearTimeout(timer)
 }
+
+/**
+ * Time passes on chain only with its blocks, and nobody makes one while nothing is sent: what
+ * becomes final then needs one more. It holds no transaction, so an idle chain still does not grow.
+ */
+function keepClock(url: string, quietSeconds: number): () => void {
+  const look = async () => {
+    const block = Block.safeParse(await request(url, 'eth_getBlockByNumber', ['latest', false]))
+    const due = block.success && block.data.transactions.length > 0 && Number(block.data.timestamp) + quietSeconds < Date.now() / 1_000
+    if (due) await request(url, 'evm_mine', [])
+  }
+  const turn = () => {
+    // A chain that does not answer is looked at again; what is wrong with it, others say.
+    void look()
+      .catch(() => undefined)
+      .then(() => (timer = setTimeout(turn, clockMs).unref()))
+  }
+  let timer = setTimeout(turn, clockMs).unref()
+  return () => clearTimeout(timer)
+}
+const Block = z.object({ timestamp: z.string(), transactions: z.array(z.unknown()) })
 
 function isWhole(state: Buffer): boolean {
   try {
@@ -101,6 +130,13 @@ export async function hasCode(url: string, address: string): Promise<boolean> {
 
 /** A request whose answer is a hexadecimal number; null where nothing listens. */
 async function ask(url: string, method: string, params: unknown[]): Promise<string | null> {
+  const result = await request(url, method, params)
+  if (result === null || typeof result === 'string') return result
+  throw new StartFault(`${url} doesn't answer like an EVM node: set BLOCKCHAIN_RPC_URL to one`)
+}
+
+/** What a node answers; null where nothing listens, undefined where it refuses. */
+async function request(url: string, method: string, params: unknown[]): Promise<unknown> {
   try {
     const answer = await fetch(url, {
       method: 'POST',
@@ -109,9 +145,7 @@ async function ask(url: string, method: string, params: unknown[]): Promise<stri
       signal: AbortSignal.timeout(10_000),
     })
     const body: unknown = await answer.json()
-    const result = body !== null && typeof body === 'object' && 'result' in body ? body.result : undefined
-    if (typeof result !== 'string') throw new StartFault(`${url} doesn't answer like an EVM node: set BLOCKCHAIN_RPC_URL to one`)
-    return result
+    return body !== null && typeof body === 'object' && 'result' in body ? body.result : undefined
   } catch (error) {
     const cause = error instanceof TypeError ? error.cause : undefined
     if (errorCode(cause) === 'ECONNREFUSED' || errorCode(cause) === 'UND_ERR_SOCKET' || errorCode(cause) === 'ECONNRESET') return null

@@ -1,7 +1,7 @@
 /** The three services, each embedded and supervised unless the environment names another. */
 import { join } from 'node:path'
 import { checkChain, checkPostgres, checkRedis } from './external.ts'
-import { chainId, devKey } from './chain.ts'
+import { chainId, devKey, relayerDevKey } from './chain.ts'
 import { StartFault } from './fault.ts'
 import type { Phases } from './phases.ts'
 import type { Secrets } from './secrets.ts'
@@ -42,16 +42,25 @@ export async function redisPart(options: PartsOptions): Promise<string> {
   })
 }
 
+/** Seconds. */
+const usualWindow = 60
+
 export interface ChainPart {
   url: string
   id: number
+  /** The recorder's; of the embedded chain it deploys as well. */
   key: `0x${string}`
+  /** Null: no claims are relayed. */
+  relayerKey: string | null
   /** Where the environment names them; on the embedded chain Attune deploys its own. */
   contracts: { ledger: string; distributor: string | null } | null
+  /** Seconds in which epochs can be disputed, and their votes be appealed, where Attune deploys its own. */
+  disputeWindow: number
 }
 
 export async function chainPart(options: PartsOptions): Promise<ChainPart> {
   const { dir, env, phases } = options
+  const disputeWindow = windowOf(env.BLOCKCHAIN_DISPUTE_WINDOW)
   const external = env.BLOCKCHAIN_RPC_URL
   if (external) {
     const { BLOCKCHAIN_PRIVATE_KEY: key, CONTRACT_ADDRESS: ledger, DISTRIBUTOR_ADDRESS: distributor } = env
@@ -61,13 +70,21 @@ export async function chainPart(options: PartsOptions): Promise<ChainPart> {
       )
     }
     if (!isHex(key)) throw new StartFault('BLOCKCHAIN_PRIVATE_KEY is wrong: 0x and 64 hex digits')
-    return phases.run('chain', async () => ({ url: external, id: await checkChain(external), key, contracts: { ledger, distributor: distributor || null } }))
+    const relayerKey = env.RELAYER_PRIVATE_KEY || null
+    return phases.run('chain', async () => ({ url: external, id: await checkChain(external), key, relayerKey, disputeWindow, contracts: { ledger, distributor: distributor || null } }))
   }
   const url = await phases.run('chain', async () => {
     const port = await portFor(dir, 'chain')
-    return embedded('chain', options, () => openChain({ dir, port }))
+    return embedded('chain', options, () => openChain({ dir, port, quietSeconds: disputeWindow + 1 }))
   })
-  return { url, id: chainId, key: devKey, contracts: null }
+  return { url, id: chainId, key: devKey, relayerKey: relayerDevKey, contracts: null, disputeWindow }
+}
+
+/** @throws StartFault where it is no window */
+function windowOf(wish: string | undefined): number {
+  const seconds = wish ? Number(wish) : usualWindow
+  if (Number.isInteger(seconds) && seconds >= 0 && seconds <= 2_592_000) return seconds
+  throw new StartFault(`BLOCKCHAIN_DISPUTE_WINDOW is wrong: whole seconds, 30 days at most, not ${wish}`)
 }
 
 function isHex(key: string): key is `0x${string}` {

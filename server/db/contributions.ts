@@ -78,6 +78,24 @@ export async function manifestOf(db: Db, chainId: number, ledger: string, epochI
   return rows[0]?.manifest ?? null
 }
 
+/** What names a recorded epoch's manifest; null where there is no such epoch. */
+export async function manifestHashOf(db: Db, chainId: number, ledger: string, epochId: number): Promise<string | null> {
+  const { rows } = await db.query<{ hash: string }>(
+    'select manifest_hash as hash from epochs where chain_id = $1 and ledger = $2 and id = $3 and confirmed_at is not null',
+    [chainId, ledger, epochId],
+  )
+  return rows[0]?.hash ?? null
+}
+
+/** The newest recorded epoch of a ledger; null before the first. */
+export async function lastRecorded(db: Db, chainId: number, ledger: string): Promise<number | null> {
+  const { rows } = await db.query<{ id: number | null }>(
+    'select max(id) as id from epochs where chain_id = $1 and ledger = $2 and confirmed_at is not null',
+    [chainId, ledger],
+  )
+  return rows[0].id
+}
+
 /** Credit points of somebody's contributions: in confirmed epochs, and in built ones that are not confirmed yet. */
 export async function rewardsOf(db: Db, userId: string): Promise<{ confirmed: number; pending: number; contributions: number }> {
   const { rows } = await db.query<{ confirmed: number; pending: number; contributions: number }>(

@@ -41,6 +41,12 @@ async function findBy(db: Db, column: 'id' | 'username' | 'wallet', value: strin
   return rows[0] ?? null
 }
 
+/** Whose a payout is while they have linked no wallet: the number that stands for them in manifests. */
+export async function payeeOf(db: Db, userId: string): Promise<`0x${string}`> {
+  const { rows } = await db.query<{ payee: Buffer }>('select payee from users where id = $1', [userId])
+  return `0x${rows[0].payee.toString('hex')}`
+}
+
 export async function updateRole(db: Db, userId: string, role: Role): Promise<void> {
   await db.query('update users set role = $2 where id = $1', [userId, role])
 }

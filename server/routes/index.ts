@@ -4,6 +4,7 @@ import { blockchainRoutes } from './blockchain.ts'
 import { feedbackRoutes } from './feedback.ts'
 import { modelRoutes } from './models.ts'
 import { bountyRoutes } from './bounties.ts'
+import { claimRoutes } from './claims.ts'
 import type { Route } from './route.ts'
 import { systemRoutes } from './system.ts'
 import { trainingRoutes } from './training.ts'
@@ -17,5 +18,6 @@ export const routes: readonly Route[] = [
   ...blockchainRoutes,
   ...appealRoutes,
   ...bountyRoutes,
+  ...claimRoutes,
   ...systemRoutes,
 ]

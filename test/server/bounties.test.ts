@@ -129,11 +129,12 @@ test('a token says what it is called; what is none is refused, and so is everyth
   expect((await call(lonely, 'GET', `/api/blockchain/tokens/${deployed.token}`, { token: ann.token })).status).toBe(503)
 })
 
-test('a pot pays for whole votes', () => {
+test('what was earned from a pot is no longer left in it, and a pot pays for whole votes', () => {
   const row = { id: '0x', sessionId: 'demo', sponsor: '0x', token: '0x', symbol: 'ETH', decimals: 18, funded: 1_000n, pot: 299n, perCredit: 1n, closedAt: null } as const
-  expect(toBounty(row, 0n).state).toBe('paying')
-  expect(toBounty(row, 199n).state).toBe('paying')
-  expect(toBounty(row, 200n).state).toBe('empty')
+  const [paid, owed] = [row.funded - row.pot, row.funded - 250n]
+  expect([0n, paid, owed].map((earned) => toBounty(row, earned, 0n).left)).toEqual(['299', '299', '250'])
+  expect([0n, 150n, 151n].map((waiting) => toBounty(row, owed, waiting).state)).toEqual(['paying', 'paying', 'empty'])
+  expect(toBounty(row, row.funded, 0n)).toMatchObject({ left: '0', state: 'empty' })
 })
 
 test('a token’s symbol is shown as short, visible text', () => {

@@ -25,7 +25,7 @@ const { services } = Compose.parse(parse(read('docker-compose.yml'), { merge: tr
 /** Names that server/config.ts reads. */
 const configNames = new Set([...read('server/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): \w/gm)].map((match) => match[1]))
 /** Of compose and `npm start` themselves, and two of the seed system's that are accepted and not read. */
-const otherNames = new Set(['ATTUNE_DATA', 'POSTGRES_PASSWORD', 'REDIS_PASSWORD', 'ELEVENLABS_API_KEY', 'OPENAI_API_KEY'])
+const otherNames = new Set(['ATTUNE_DATA', 'BLOCKCHAIN_DISPUTE_WINDOW', 'POSTGRES_PASSWORD', 'REDIS_PASSWORD', 'ELEVENLABS_API_KEY', 'OPENAI_API_KEY'])
 const exampleNames = [...read('.env.example').matchAll(/^#?([A-Z][A-Z_]+)=/gm)].flatMap((match) => match[1] ?? [])
 
 const processes: Record<string, { entry: string; secrets: Parameters<typeof loadConfig>[1] }> = {

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import pg from 'pg'
-import { createTestClient, http, publicActions } from 'viem'
+import { type Address, createTestClient, http, publicActions } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { identify, isRunning, type ProcessIdentity } from '../../scripts/start/identity.ts'
 import { lockFolder } from '../../scripts/start/lock.ts'
@@ -74,10 +74,12 @@ test('Redis, killed, is started again on its port and clients find it there', as
 })
 
 describe('the chain', () => {
+  const clientOf = (url: string) => createTestClient({ mode: 'anvil', transport: http(url), cacheTime: 0 }).extend(publicActions)
+  const head = (url: string) => clientOf(url).getBlockNumber()
+
   test('has its blocks after a restart, after a kill -9, and after a kill in mid-write', async () => {
     const port = await freePort()
-    const head = async (url: string) => createTestClient({ mode: 'anvil', transport: http(url) }).extend(publicActions).getBlockNumber()
-    const mine = (url: string, blocks: number) => createTestClient({ mode: 'anvil', transport: http(url) }).mine({ blocks })
+    const mine = (url: string, blocks: number) => clientOf(url).mine({ blocks })
 
     const first = await openChain({ dir, port })
     await mine(first.url, 3)
@@ -93,6 +95,16 @@ describe('the chain', () => {
     const third = await openChain({ dir, port })
     expect(await head(third.url)).toBe(5n)
     await third.close()
+  })
+
+  test('that nobody uses makes one empty block some time after the last transaction, so that what waits for a time is over, and no more', async () => {
+    const chain = await openChain({ dir: join(dir, 'quiet'), port: await freePort(), quietSeconds: 1 })
+    const [from, to] = await clientOf(chain.url).request({ method: 'eth_accounts' } as never) as Address[]
+    await clientOf(chain.url).request({ method: 'eth_sendTransaction', params: [{ from, to, value: '0x1' }] } as never)
+    while ((await head(chain.url)) < 2n) await sleep(100)
+    await sleep(2_500)
+    expect(await head(chain.url)).toBe(2n)
+    await chain.close()
   })
 })
 

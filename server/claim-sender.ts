@@ -1,0 +1,57 @@
+import { type Address, type Hex, TransactionReceiptNotFoundError } from 'viem'
+import { distributorAbi } from '../contracts/abi.ts'
+import { named, openClient } from '../contracts/chain.ts'
+import { LedgerError } from '../contracts/errors.ts'
+import { openSender } from '../contracts/transactions.ts'
+import type { RelayJob } from './db/relayed-claims.ts'
+
+/** The most gas that a relayed claim may take: a recipient's own code runs in it. */
+const MOST_GAS = 300_000n
+
+/** The relayer's account: sends signed claims, and nothing else. */
+export interface ClaimSender {
+  address: Address
+  /** @throws LedgerError reverted, fee-too-high, unreachable */
+  sign: (job: RelayJob, bumps: number) => Promise<{ raw: Hex; txHash: Hex }>
+  /** @throws LedgerError unreachable */
+  send: (raw: Hex) => Promise<'sent' | 'underpriced'>
+  /** Null while no block holds it. @throws LedgerError unreachable */
+  outcome: (txHash: Hex) => Promise<'success' | 'reverted' | null>
+}
+
+export interface ClaimSenderOptions {
+  rpcUrl: string
+  chainId: number
+  distributor: Address
+  privateKey: Hex
+  /** Wei. */
+  maxFeePerGas: bigint
+  timeoutMs?: number
+}
+
+export function openClaimSender({ rpcUrl, chainId, distributor, privateKey, maxFeePerGas, timeoutMs = 5_000 }: ClaimSenderOptions): ClaimSender {
+  const client = openClient(rpcUrl, chainId, timeoutMs)
+  const sender = openSender(client, privateKey, maxFeePerGas)
+  return {
+    address: sender.address.toLowerCase() as Address,
+    sign: (job, bumps) =>
+      named(async () => {
+        const { epochId, bounty, account, amount, proof, recipient, deadline, signature } = job
+        const claim = { epochId: BigInt(epochId), bounty, account, amount, proof }
+        const call = { address: distributor, abi: distributorAbi, functionName: 'claimTo', args: [claim, recipient, BigInt(deadline), signature] } as const
+        const gas = await client.estimateContractGas({ ...call, account: sender.address, blockTag: 'latest', prepare: false })
+        if (gas > MOST_GAS) throw new LedgerError('reverted', `it would take ${gas} gas, and ${MOST_GAS} are paid for here: send it from your own wallet`)
+        return sender.sign({ ...call, leastGas: gas }, bumps)
+      }),
+    send: (raw) => named(() => sender.send(raw)),
+    outcome: (txHash) =>
+      named(async () => {
+        try {
+          return (await client.getTransactionReceipt({ hash: txHash })).status
+        } catch (error) {
+          if (error instanceof TransactionReceiptNotFoundError) return null
+          throw error
+        }
+      }),
+  }
+}

@@ -1,0 +1,89 @@
+import { LedgerError } from '../contracts/errors.ts'
+import type { BountyChain } from './bounty-chain.ts'
+import type { ClaimSender } from './claim-sender.ts'
+import type { Core } from './core.ts'
+import { markRelayed, nextRelayed, type RelayJob } from './db/relayed-claims.ts'
+
+/** A transaction that no block has taken after this long is sent again with a higher fee, milliseconds. */
+const PATIENCE_MS = 30_000
+
+export interface RelayerDeps {
+  core: Pick<Core, 'pool' | 'log'>
+  bounties: BountyChain
+  sender: ClaimSender
+  now?: () => number
+  patienceMs?: number
+}
+
+/**
+ * Brings the oldest claim that waits one step on: signs and stores, sends, looks whether a block
+ * has it. One claim is under way at a time and each takes the account's next free nonce, so
+ * nothing is sent twice and nothing stands behind a gap, wherever this was interrupted. Says
+ * whether there was anything to do. Of several servers one does it.
+ *
+ * @throws LedgerError unreachable
+ */
+export async function relayNext({ core, bounties, sender, now = Date.now, patienceMs = PATIENCE_MS }: RelayerDeps): Promise<boolean> {
+  const client = await core.pool.connect()
+  try {
+    const { rows } = await client.query<{ free: boolean }>(`select pg_try_advisory_lock(hashtext('attune:relayer')) as free`)
+    if (rows[0]?.free !== true) return false
+    try {
+      const job = await nextRelayed(client, bounties)
+      if (job === null) return false
+      await bringOn(job)
+      return true
+    } finally {
+      await client.query(`select pg_advisory_unlock(hashtext('attune:relayer'))`)
+    }
+  } finally {
+    client.release()
+  }
+
+  async function bringOn(job: RelayJob): Promise<void> {
+    const settle = (state: 'done' | 'failed', problem?: string) => markRelayed(client, job.id, { state, ...(problem !== undefined && { problem }) })
+    if ((await bounties.claimed(job.bounty, job.account)) >= job.amount) return settle('done')
+    if (job.txHash !== null) {
+      if ((await sender.outcome(job.txHash)) === 'reverted') return settle('failed', 'The contract refused it.')
+      if (job.ageMs < patienceMs) return
+    }
+    if (now() / 1_000 > job.deadline) return settle('failed', 'Its deadline has passed. Sign it again.')
+    const bumps = job.state === 'sent' ? job.bumps + 1 : job.bumps
+    try {
+      const { raw, txHash } = await sender.sign(job, bumps)
+      // Stored before it is sent: whatever happens between, this one is looked for.
+      await markRelayed(client, job.id, { state: 'sent', txHash, bumps })
+      await sender.send(raw)
+      core.log.info({ claim: job.id, txHash }, 'a claim was relayed')
+    } catch (error) {
+      if (!(error instanceof LedgerError) || error.code === 'unreachable') throw error
+      if (error.code === 'reverted') return settle('failed', error.message)
+      await markRelayed(client, job.id, { state: job.state, problem: 'The network asks too much for gas now; the claim waits.' })
+    }
+  }
+}
+
+/** Relays claims until it is stopped. While the chain is away it only tries again. */
+export function keepRelaying(deps: RelayerDeps, pollMs: number): { stop: () => Promise<void> } {
+  let stopped = false
+  let away = false
+  let timer: NodeJS.Timeout | undefined
+  const turn = async (): Promise<void> => {
+    try {
+      await relayNext(deps)
+      away = false
+    } catch (error) {
+      if (!(away && error instanceof LedgerError)) deps.core.log.warn({ err: error }, 'claims could not be relayed; trying again')
+      away = true
+    }
+    if (!stopped) timer = setTimeout(() => (turning = turn()), pollMs)
+  }
+  let turning = turn()
+  return {
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await turning
+    },
+  }
+}
