@@ -20,10 +20,10 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
     bytes32 public constant RECORDER_ROLE = keccak256("RECORDER_ROLE");
     /// @notice May decide an open dispute.
     bytes32 public constant ARBITER_ROLE = keccak256("ARBITER_ROLE");
-    /// @notice May collect forfeited bonds.
+    /// @notice May pause what is paid by this ledger, and collect forfeited bonds.
     bytes32 public constant TREASURER_ROLE = keccak256("TREASURER_ROLE");
     /// @notice The longest dispute window, in seconds.
-    uint32 public constant MAX_DISPUTE_WINDOW = 30 days;
+    uint24 public constant MAX_DISPUTE_WINDOW = 30 days;
     /// @notice Credits of one vote that a training step used.
     uint256 public constant VOTE_CREDIT = 100;
 
@@ -61,15 +61,17 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
     /// @param resumesAt When what that dispute held up may become final.
     /// @param rejections How many disputes were upheld.
     /// @param rejectedAt When the last of these was decided.
+    /// @param paused Whether payments by this ledger are paused.
     struct State {
         uint32 lastEpochId;
         uint32 disputedEpochId;
-        uint32 disputeWindow;
+        uint24 disputeWindow;
         uint32 floor;
         uint32 frozenAt;
         uint32 resumesAt;
         uint32 rejections;
         uint32 rejectedAt;
+        bool paused;
     }
 
     struct Dispute {
@@ -99,6 +101,8 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
     event DisputeResolved(uint256 indexed epochId, bool upheld, uint256 lastEpochId);
     event BondReturned(address indexed disputer, uint256 amount);
     event ForfeitedBondsCollected(address indexed to, uint256 amount);
+    event Paused(address by);
+    event Unpaused(address by);
     event DisputeTermsSet(uint256 window, uint256 bond);
     event ContributionRecorded(
         bytes32 indexed session,
@@ -128,6 +132,7 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
     error NoSuchDispute(uint256 epochId);
     error WrongBond(uint256 expected, uint256 given);
     error NothingToPay();
+    error PaymentsPaused();
     error DisputeWindowTooLong(uint256 window);
     error FeedbackAlreadyRecorded(string feedbackId);
     error UnknownContributionType(uint8 contributionType);
@@ -142,7 +147,7 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
         address arbiter,
         address treasurer,
         uint48 adminDelay,
-        uint32 window,
+        uint24 window,
         uint96 bond
     ) AccessControlDefaultAdminRules(adminDelay, admin) {
         _grantRole(RECORDER_ROLE, recorder);
@@ -204,7 +209,7 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
     }
 
     /// @notice Seconds that a new epoch stays pending.
-    function disputeWindow() external view returns (uint32) {
+    function disputeWindow() external view returns (uint24) {
         return _state.disputeWindow;
     }
 
@@ -245,9 +250,11 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
         }
     }
 
-    /// @notice The root of everything earned up to and with a final epoch. Reverts for any other.
+    /// @notice The root of everything earned up to and with a final epoch. Reverts for any other,
+    /// and for all while payments are paused: whoever pays by this ledger asks here.
     function finalRewardsRoot(uint256 epochId) external view returns (bytes32) {
         State memory state = _state;
+        if (state.paused) revert PaymentsPaused();
         if (epochId == 0 || epochId > state.lastEpochId || !_isFinal(epochId, state)) revert EpochNotFinal(epochId);
         return _epochs[epochId].rewardsRoot;
     }
@@ -312,8 +319,15 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
     }
 
     /// @notice Sets window and bond of later epochs and disputes; recorded epochs keep their window.
-    function setDisputeTerms(uint32 window, uint96 bond) external onlyRole(DEFAULT_ADMIN_ROLE) {
+    function setDisputeTerms(uint24 window, uint96 bond) external onlyRole(DEFAULT_ADMIN_ROLE) {
         _setDisputeTerms(window, bond);
+    }
+
+    /// @notice Stops, or resumes, all payments by this ledger.
+    function setPaused(bool paused) external onlyRole(TREASURER_ROLE) {
+        _state.paused = paused;
+        if (paused) emit Paused(msg.sender);
+        else emit Unpaused(msg.sender);
     }
 
     // ---------------------------------------------------------------- proofs
@@ -447,7 +461,7 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
         return state.disputedEpochId == 0 && block.timestamp >= state.resumesAt;
     }
 
-    function _setDisputeTerms(uint32 window, uint96 bond) private {
+    function _setDisputeTerms(uint24 window, uint96 bond) private {
         if (window > MAX_DISPUTE_WINDOW) revert DisputeWindowTooLong(window);
         // A shorter window must not let an epoch overtake those before it.
         uint32 floor = uint32(block.timestamp) + _state.disputeWindow;

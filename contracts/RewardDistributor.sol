@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {AccessControlDefaultAdminRules} from "@openzeppelin/contracts/access/extensions/AccessControlDefaultAdminRules.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
@@ -9,7 +8,6 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
-import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ContributionLedger} from "./ContributionLedger.sol";
 
@@ -22,12 +20,13 @@ import {ContributionLedger} from "./ContributionLedger.sol";
 ///
 /// Amounts are cumulative: a claim pays the difference to what was claimed before, so a proof
 /// from an older final epoch, or the same one again, pays nothing twice.
-contract RewardDistributor is AccessControlDefaultAdminRules, EIP712, Pausable, ReentrancyGuardTransient {
+///
+/// Nobody holds a role here, and nobody can move money but by these rules; the ledger's
+/// treasurer can pause them.
+contract RewardDistributor is EIP712, ReentrancyGuardTransient {
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
 
-    /// @notice May pause and resume everything that moves money.
-    bytes32 public constant TREASURER_ROLE = keccak256("TREASURER_ROLE");
     /// @notice The token of a bounty in the chain's own coin.
     address public constant NATIVE = address(0);
     /// @notice A closed bounty goes on earning for this long, in seconds.
@@ -82,7 +81,9 @@ contract RewardDistributor is AccessControlDefaultAdminRules, EIP712, Pausable, 
     event PriceSet(bytes32 indexed bounty, uint256 perCredit);
     event BountyClosed(bytes32 indexed bounty);
     event BountyRefunded(bytes32 indexed bounty, uint256 amount);
-    event Claimed(bytes32 indexed bounty, address indexed account, address recipient, uint256 amount);
+    event Claimed(bytes32 indexed bounty, address indexed account, uint256 amount);
+    /// @notice Of the {Claimed} just before: paid not to the account but to whom it named.
+    event Redirected(bytes32 indexed bounty, address indexed account, address recipient);
 
     error NothingFunded();
     error WrongValue(uint256 expected, uint256 given);
@@ -97,15 +98,8 @@ contract RewardDistributor is AccessControlDefaultAdminRules, EIP712, Pausable, 
     error SignatureExpired(uint256 deadline);
     error InvalidSignature();
 
-    /// @param admin Holder of the admin role, handed over in two steps, `adminDelay` seconds apart.
-    constructor(
-        ContributionLedger ledger,
-        address admin,
-        address treasurer,
-        uint48 adminDelay
-    ) AccessControlDefaultAdminRules(adminDelay, admin) EIP712("Attune RewardDistributor", "1") {
+    constructor(ContributionLedger ledger) EIP712("Attune RewardDistributor", "1") {
         LEDGER = ledger;
-        _grantRole(TREASURER_ROLE, treasurer);
     }
 
     // -------------------------------------------------------------- sponsors
@@ -121,7 +115,8 @@ contract RewardDistributor is AccessControlDefaultAdminRules, EIP712, Pausable, 
         address token,
         uint256 amount,
         uint96 perCredit
-    ) external payable nonReentrant whenNotPaused returns (bytes32 id) {
+    ) external payable nonReentrant returns (bytes32 id) {
+        _whenNotPaused();
         if (msg.value != (token == NATIVE ? amount : 0)) revert WrongValue(token == NATIVE ? amount : 0, msg.value);
         uint96 arrived = _take(token, amount).toUint96();
         if (arrived == 0) revert NothingFunded();
@@ -164,7 +159,7 @@ contract RewardDistributor is AccessControlDefaultAdminRules, EIP712, Pausable, 
         uint256 epochId,
         uint256 allocated,
         bytes32[] calldata proof
-    ) external nonReentrant whenNotPaused returns (uint256 amount) {
+    ) external returns (uint256 amount) {
         Bounty storage bounty = bounties[id];
         uint256 opensAt = _closedAt(id, bounty) + REFUND_AFTER;
         // Epochs that a dispute took back are recorded anew, and may earn as long again.
@@ -182,7 +177,8 @@ contract RewardDistributor is AccessControlDefaultAdminRules, EIP712, Pausable, 
     }
 
     /// @notice Returns to its sponsor all that is left of a bounty that was closed a year ago.
-    function expire(bytes32 id) external nonReentrant whenNotPaused returns (uint256 amount) {
+    function expire(bytes32 id) external returns (uint256 amount) {
+        _whenNotPaused();
         Bounty storage bounty = bounties[id];
         uint256 opensAt = _closedAt(id, bounty) + EXPIRES_AFTER;
         if (block.timestamp < opensAt) revert TooEarly(opensAt);
@@ -232,17 +228,7 @@ contract RewardDistributor is AccessControlDefaultAdminRules, EIP712, Pausable, 
         return _claim(c.epochId, c.bounty, c.account, c.amount, c.proof, recipient);
     }
 
-    // ------------------------------------------------------- treasurer, views
-
-    /// @notice Stops everything that moves money.
-    function pause() external onlyRole(TREASURER_ROLE) {
-        _pause();
-    }
-
-    /// @notice Lets money move again.
-    function unpause() external onlyRole(TREASURER_ROLE) {
-        _unpause();
-    }
+    // ----------------------------------------------------------------- views
 
     /// @notice The id of a sponsor's bounty for a session in a token: of this chain and contract alone.
     function bountyOf(bytes32 session, address sponsor, address token) public view returns (bytes32) {
@@ -258,22 +244,30 @@ contract RewardDistributor is AccessControlDefaultAdminRules, EIP712, Pausable, 
         uint256 amount,
         bytes32[] calldata proof,
         address recipient
-    ) private nonReentrant whenNotPaused returns (uint256 due) {
+    ) private returns (uint256 due) {
         bytes32 leaf = _hashTwice(abi.encode(block.chainid, address(LEDGER), epochId, id, account, amount));
         if (!MerkleProof.verifyCalldata(proof, LEDGER.finalRewardsRoot(epochId), leaf)) revert InvalidProof();
-        uint256 before = claimed[id][account];
+        mapping(address => uint256) storage paid = claimed[id];
+        uint256 before = paid[account];
         if (amount <= before) revert NothingToPay();
         due = amount - before;
         Bounty storage bounty = bounties[id];
-        uint256 left = bounty.left;
+        (address token, uint256 left) = (bounty.token, bounty.left);
         if (due > left) revert PotTooSmall(left, due);
-        claimed[id][account] = amount;
+        // Before the transfer: who is paid may call back.
+        paid[account] = amount;
         bounty.left = uint96(left - due);
-        emit Claimed(id, account, recipient, due);
-        _pay(bounty.token, recipient, due);
+        emit Claimed(id, account, due);
+        if (recipient != account) emit Redirected(id, account, recipient);
+        _pay(token, recipient, due);
     }
 
-    /// @dev Takes an amount from the sender and says how much of it arrived.
+    function _whenNotPaused() private view {
+        if (LEDGER.ledgerState().paused) revert ContributionLedger.PaymentsPaused();
+    }
+
+    /// @dev Takes an amount from the sender and says how much of it arrived. A token that calls
+    /// back must not be able to fund in between: what then arrives would be counted twice.
     function _take(address token, uint256 amount) private returns (uint256) {
         if (token == NATIVE) return amount;
         uint256 before = IERC20(token).balanceOf(address(this));
@@ -286,6 +280,7 @@ contract RewardDistributor is AccessControlDefaultAdminRules, EIP712, Pausable, 
         bounty.left -= uint96(amount);
         bounty.funded -= uint96(amount);
         emit BountyRefunded(id, amount);
+        // After the books: who is paid may call back.
         _pay(bounty.token, bounty.sponsor, amount);
     }
 

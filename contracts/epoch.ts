@@ -18,7 +18,7 @@ import {
   leafFields,
   moveLeaf,
   rewardLeaf,
-  waitingLeaf,
+  balanceLeaf,
 } from './leaf.ts'
 import { MANIFEST_FORMAT, type Manifest, manifestHash, writeManifest } from './manifest.ts'
 import { type Market, payoutOf, split } from './payout.ts'
@@ -112,7 +112,7 @@ export function buildEpoch(input: EpochInput): BuiltEpoch {
       holder,
       before: String(before),
       amount: String(amount),
-      leaf: isAccount(holder) ? rewardLeaf(ledger, epochId, pot, holder, amount) : waitingLeaf(ledger, epochId, pot, holder, before, amount),
+      leaf: pot !== POINTS && isAccount(holder) ? rewardLeaf(ledger, epochId, pot, holder, amount) : balanceLeaf(ledger, epochId, pot, holder, before, amount),
     })),
   }
   const { contributionsRoot, rewardsRoot } = rootsOf(sections)
@@ -145,9 +145,14 @@ export function buildEpoch(input: EpochInput): BuiltEpoch {
 export function treesOf({ contributions, earnings, moves, bounties, balances }: Omit<Manifest, 'header'>): { contributions: Hex[]; rewards: Hex[] } {
   const leafOf = ({ leaf }: { leaf: Hex }): Hex => leaf
   return {
-    contributions: [...contributions, ...earnings, ...moves, ...balances.filter(({ holder }) => !isAccount(holder))].map(leafOf),
-    rewards: [...bounties, ...balances.filter(({ holder }) => isAccount(holder))].map(leafOf),
+    contributions: [...contributions, ...earnings, ...moves, ...balances.filter((balance) => !isClaimable(balance))].map(leafOf),
+    rewards: [...bounties, ...balances.filter(isClaimable)].map(leafOf),
   }
+}
+
+/** Whether an account can claim it: not points, and not what waits for a payee. Keeps the tree of those who can small. */
+function isClaimable({ pot, holder }: { pot: Hex; holder: Holder }): boolean {
+  return pot !== POINTS && isAccount(holder)
 }
 
 function rootsOf(sections: Omit<Manifest, 'header'>): { contributionsRoot: Hex; rewardsRoot: Hex } {

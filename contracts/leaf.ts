@@ -56,7 +56,7 @@ const REWARD = parseAbiParameters('uint256, address, uint256, bytes32, address, 
 const ALLOCATION = parseAbiParameters('uint256, address, uint256, bytes32, uint256')
 const BOUNTY = parseAbiParameters('uint256, address, bytes32, address, address')
 const EARNING = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, uint256')
-const WAITING = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, uint256, uint256')
+const BALANCE = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, uint256, uint256')
 const MOVE = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, address')
 
 /** The leaf of a contribution: OpenZeppelin's standard double hash, `keccak(keccak(abi.encode(fields)))`. */
@@ -81,7 +81,7 @@ export function contributionLeaf(fields: LeafFields): Hex {
 /** The bounty of points: nobody funds it, so nothing is paid from it. */
 export const POINTS: Hex = zeroHash
 
-/** The leaf of what an account has earned so far from a bounty, in an epoch's rewards tree; of its points under POINTS. */
+/** The leaf of what an account has earned so far from a bounty, in an epoch's rewards tree. */
 export function rewardLeaf(id: LedgerId, epochId: number, bounty: Hex, account: Address, amount: bigint): Hex {
   const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), bounty, account, amount] as const
   return keccak256(keccak256(encodeAbiParameters(REWARD, fields)))
@@ -94,7 +94,7 @@ export function allocationLeaf(id: LedgerId, epochId: number, bounty: Hex, alloc
 }
 
 const EARNING_TAG = keccak256(stringToHex('attune:earning'))
-const WAITING_TAG = keccak256(stringToHex('attune:waiting'))
+const BALANCE_TAG = keccak256(stringToHex('attune:balance'))
 const MOVE_TAG = keccak256(stringToHex('attune:move'))
 
 /** The leaf of a holder's credits in one session and epoch, in the contributions tree. */
@@ -103,10 +103,10 @@ export function earningLeaf(id: LedgerId, epochId: number, session: Hex, holder:
   return keccak256(keccak256(encodeAbiParameters(EARNING, fields)))
 }
 
-/** The leaf of what waits for a payee, in the contributions tree: nobody can claim it. */
-export function waitingLeaf(id: LedgerId, epochId: number, pot: Hex, payee: Hex, before: bigint, amount: bigint): Hex {
-  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), WAITING_TAG, pot, payee, before, amount] as const
-  return keccak256(keccak256(encodeAbiParameters(WAITING, fields)))
+/** The leaf of what nobody can claim, in the contributions tree: points, and what waits for a payee. */
+export function balanceLeaf(id: LedgerId, epochId: number, pot: Hex, holder: Hex, before: bigint, amount: bigint): Hex {
+  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), BALANCE_TAG, pot, pad(holder), before, amount] as const
+  return keccak256(keccak256(encodeAbiParameters(BALANCE, fields)))
 }
 
 /** The leaf of a payee's move to an account, in the contributions tree. */

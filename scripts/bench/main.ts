@@ -1,19 +1,21 @@
-/** `npm run bench [-- trainer | lora | latency]`: how fast the trainer computes, and how fast votes travel. */
+/** `npm run bench [-- trainer | lora | latency | gas]`: how fast the trainer computes, how fast votes travel, and what the chain is paid. */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { Stopped } from '../study/instance.ts'
 import { machine } from '../study/machine.ts'
+import { benchGas, gasText } from './gas.ts'
 import { benchLatency, latencyText } from './latency.ts'
 import { benchLora, loraText } from './lora.ts'
 import { benchTrainer, trainerText } from './trainer.ts'
 
-const usage = `npm run bench [-- [trainer] [lora] [latency] [--seconds 60] [--repeats 5] [--json FILE]]
+const usage = `npm run bench [-- [trainer] [lora] [latency] [gas] [--seconds 60] [--repeats 5] [--json FILE]]
 
 trainer  tokens a second of sampling and of training, beside another engine on the same graphs
 lora     tokens a second and memory of a PPO step with adapters on a model of GPT-2's 124M shape
-latency  vote to acknowledgement and vote to gradient, on a throw-away instance under a simulated crowd`
+latency  vote to acknowledgement and vote to gradient, on a throw-away instance under a simulated crowd
+gas      what an epoch, a claim and a single vote cost on chain`
 
-const benches = ['trainer', 'lora', 'latency'] as const
+const benches = ['trainer', 'lora', 'latency', 'gas'] as const
 type Bench = (typeof benches)[number]
 const isBench = (name: string): name is Bench => benches.some((bench) => bench === name)
 
@@ -59,6 +61,7 @@ async function main(): Promise<void> {
     ...(await run('trainer', () => benchTrainer(repeats, say), trainerText)),
     ...(await run('lora', () => benchLora(say), loraText)),
     ...(await run('latency', () => benchLatency(seconds, say), latencyText)),
+    ...(await run('gas', () => benchGas(say), gasText)),
   }
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(figures, null, 2)}\n`)
 }

@@ -22,7 +22,7 @@ export async function deploySystem(options: DeployOptions): Promise<Deployment> 
     const timelock = lock && (await put('TimelockController', [BigInt(lock.delay), [lock.owner], [lock.owner], zeroAddress]))
     const admin = timelock?.address ?? options.admin ?? own
     const ledger = await put('ContributionLedger', [admin, recorder, arbiter, treasurer, adminDelay, disputeWindow, disputeBond])
-    const distributor = await put('RewardDistributor', [ledger.address, admin, treasurer, adminDelay])
+    const distributor = await put('RewardDistributor', [ledger.address])
     const token = tokenCap === undefined ? undefined : await put('AttuneToken', [tokenCap, admin, treasurer, adminDelay])
     return {
       chainId: deployer.chainId,

@@ -198,7 +198,7 @@ function checkBalances({ of, each, say, hash, sum: total }: Check, epoch: ChainE
     const due = expected.get(pot + holder) ?? 0n
     expected.delete(pot + holder)
     say('balance', line, BigInt(amount) === due, `${holder} had ${before} and now ${amount}, but ${due} is right`)
-    const fields = isAccount(line) ? [bytes(pot), word(holder), word(amount)] : [tag('attune:waiting'), bytes(pot), bytes(holder), word(before), word(amount)]
+    const fields = isClaimable(line) ? [bytes(pot), word(holder), word(amount)] : [tag('attune:balance'), bytes(pot), word(holder), word(before), word(amount)]
     hash('balance', line, [...domain(epoch), ...fields])
   })
   ascends('balance', of.balance, ({ pot, holder }) => `${pot}${holder}`, say)
@@ -235,9 +235,9 @@ const UNREADABLE = `0x${'0'.repeat(64)}`
 function checkSums({ of, sum: total }: Check, epoch: ChainEpoch, manifest: Uint8Array): void {
   const leaves = (lines: readonly Line[]): Hex[] => lines.map(({ fields }) => (fields?.['leaf'] ?? UNREADABLE) as Hex)
   total('contributions', of.contribution.length === epoch.count, `there are ${of.contribution.length}, the ledger counts ${epoch.count}`)
-  const contributions = [...of.contribution, ...of.earning, ...of.move, ...of.balance.filter((line) => !isAccount(line))]
+  const contributions = [...of.contribution, ...of.earning, ...of.move, ...of.balance.filter((line) => !isClaimable(line))]
   total('contributions root', treeRoot(leaves(contributions)) === epoch.contributionsRoot, 'the leaves lead to another root than the ledger holds')
-  const rewards = [...of.bounty, ...of.balance.filter(isAccount)]
+  const rewards = [...of.bounty, ...of.balance.filter(isClaimable)]
   total('rewards root', treeRoot(leaves(rewards)) === epoch.rewardsRoot, 'the leaves lead to another root than the ledger holds')
   total('manifest', keccak256(manifest).startsWith(epoch.manifestHash), 'its hash is not the one that the ledger holds')
 }
@@ -253,9 +253,9 @@ function ascends(kind: Kind, lines: readonly Line[], keyOf: (fields: Fields) => 
   }
 }
 
-/** Whether a balance is an account's, which can claim it. */
-function isAccount({ fields }: Line): boolean {
-  return fields?.['holder']?.length === 42
+/** Whether a balance can be claimed: an account's, and not of points. */
+function isClaimable({ fields }: Line): boolean {
+  return fields?.['holder']?.length === 42 && !/^0x0+$/.test(fields['pot'] ?? '')
 }
 
 function domain({ chainId, ledger, epochId }: ChainEpoch): string[] {

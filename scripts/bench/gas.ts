@@ -1,0 +1,224 @@
+/**
+ * What the chain is paid: for an epoch, whatever its size; for a claim; and, beside them, for
+ * recording each vote singly, as the seed system does. On a private chain, with real transactions.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Address, type Hex, keccak256, parseEther, toHex, zeroAddress } from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+import { distributorAbi, ledgerAbi, tokenAbi } from '../../contracts/abi.ts'
+import { openLedger } from '../../contracts/chain.ts'
+import { type BuiltEpoch, buildEpoch } from '../../contracts/epoch.ts'
+import { type ContributionRecord, bountyId, sessionKey } from '../../contracts/leaf.ts'
+import { type Manifest, readManifest } from '../../contracts/manifest.ts'
+import { type Claim, rewardBook } from '../../contracts/proofs.ts'
+import type { BountyKey } from '../../contracts/recorder-ports.ts'
+import { openDeployer } from '../deploy/deployer.ts'
+import { deploySystem } from '../deploy/system.ts'
+import { chainId, devKey, openChain } from '../start/chain.ts'
+import { freePort } from '../start/ports.ts'
+import { table } from '../study/table.ts'
+
+export type GasBench = { epochs: readonly EpochGas[]; single: number; seconds: number }
+/** Gas. `claim…` are of somebody who claims from this epoch for the first time, and of the same again later. */
+export type EpochGas = {
+  contributions: number
+  accounts: number
+  commit: number
+  claimNative: number
+  claimNativeAgain: number
+  claimNativeRelayedToNew: number
+  claimToken: number
+  claimTokenAgain: number
+  manifestBytes: number
+  buildMs: number
+}
+
+export const GAS_SIZES = [100, 1_000, 10_000, 100_000] as const
+const SESSION = 'bench'
+/** Contributions of one rater in an epoch, about; and raters at most. */
+const VOTES_EACH = 10
+const MOST_RATERS = 2_000
+const PRICE = 1_000n
+
+export async function benchGas(say: (doing: string) => void): Promise<GasBench> {
+  const dir = mkdtempSync(join(tmpdir(), 'attune-gas-'))
+  const began = performance.now()
+  const chain = await openChain({ dir, port: await freePort() })
+  try {
+    return { ...(await measureGas(chain.url, GAS_SIZES, say)), seconds: (performance.now() - began) / 1_000 }
+  } finally {
+    await chain.close()
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+/** Measures on a private chain whose first development account is rich. */
+export async function measureGas(rpcUrl: string, sizes: readonly number[], say: (doing: string) => void): Promise<Omit<GasBench, 'seconds'>> {
+  const world = await openWorld(rpcUrl)
+  const epochs: EpochGas[] = []
+  let previous: Manifest | null = null
+  for (const [i, size] of sizes.entries()) {
+    say(`an epoch of ${size} contributions`)
+    const began = performance.now()
+    const built = await world.build(i + 1, size, previous)
+    const buildMs = performance.now() - began
+    previous = readManifest(built.manifest)
+    epochs.push({ contributions: size, ...(await world.spend(built)), manifestBytes: built.manifest.length, buildMs })
+  }
+  say('single votes')
+  return { epochs, single: await world.single() }
+}
+
+async function openWorld(rpcUrl: string) {
+  const { contracts } = await deploySystem({ rpcUrl, privateKey: devKey, tokenCap: parseEther('1000000000'), salt: keccak256(toHex('bench')) })
+  const { client, wallet, account } = await openDeployer(rpcUrl, devKey)
+  const [distributor, token] = [contracts.distributor.address, contracts.token?.address ?? zeroAddress]
+  const ledger = openLedger({ rpcUrl, address: contracts.ledger.address, distributor, chainId, privateKey: devKey })
+  const send = async (call: object, from = wallet): Promise<number> => {
+    const hash = await from.writeContract(call as Parameters<typeof wallet.writeContract>[0])
+    const { status, gasUsed } = await client.waitForTransactionReceipt({ hash, pollingInterval: 20 })
+    if (status !== 'success') throw new Error(`transaction ${hash} failed`)
+    return Number(gasUsed)
+  }
+  const pot = parseEther('1000')
+  await send({ address: token, abi: tokenAbi, functionName: 'mint', args: [account.address, pot] })
+  await send({ address: token, abi: tokenAbi, functionName: 'approve', args: [distributor, pot] })
+  const keys: BountyKey[] = []
+  for (const coin of [zeroAddress, token]) {
+    const session = sessionKey(SESSION)
+    const value = coin === zeroAddress ? pot : 0n
+    await send({ address: distributor, abi: distributorAbi, functionName: 'fund', args: [session, coin, pot, PRICE], value })
+    const sponsor = account.address.toLowerCase() as Address
+    keys.push({ session, sponsor, token: coin, bounty: bountyId(chainId, distributor, session, sponsor, coin) })
+  }
+  const claim = async ({ epochId, bounty, account: who, amount, proof }: Claim, from = wallet): Promise<number> =>
+    send({ address: distributor, abi: distributorAbi, functionName: 'claim', args: [BigInt(epochId), bounty, who, amount, proof] }, from)
+
+  return {
+    async build(epochId: number, size: number, previous: Manifest | null): Promise<BuiltEpoch> {
+      const records = Array.from({ length: size }, (_, n) => voteOf(epochId, n, raterCount(size)))
+      return buildEpoch({ ledger: ledger.ledger, distributor, epochId, rejections: 0, records, previous, links: [], market: await ledger.market(keys) })
+    },
+
+    async spend(epoch: BuiltEpoch) {
+      const { raw, txHash } = await ledger.sign(epoch, 0)
+      await ledger.send(raw)
+      const { gasUsed } = await client.waitForTransactionReceipt({ hash: txHash, pollingInterval: 20 })
+      const book = rewardBook(epoch.manifest)
+      // Raters that have claimed in no earlier epoch of this run; the first of them claims alone, as people do.
+      const [self, relayed] = [0, 1].map((n) => raterOf(n + 2 * epoch.epochId))
+      if (self === undefined || relayed === undefined) throw new Error('no raters')
+      const own = await openDeployer(rpcUrl, self.key)
+      await client.waitForTransactionReceipt({ hash: await wallet.sendTransaction({ to: self.account, value: parseEther('1') }), pollingInterval: 20 })
+      const claims = book.claimsOf(self.account)
+      const [native, coin] = keys.map(({ bounty }) => claims.find((candidate) => candidate.bounty === bounty))
+      const [other] = book.claimsOf(relayed.account).filter(({ bounty }) => bounty === keys[0]?.bounty)
+      if (native === undefined || coin === undefined || other === undefined) throw new Error('nothing was earned')
+      return {
+        accounts: raterCount(epoch.count),
+        commit: Number(gasUsed),
+        claimNative: await claim(native, own.wallet),
+        claimToken: await claim(coin, own.wallet),
+        claimNativeRelayedToNew: await claim(other),
+        ...(await this.again(epoch, self)),
+      }
+    },
+
+    /** What the same person's next claims cost, on a copy of the chain's state that is thrown away. */
+    async again(epoch: BuiltEpoch, rater: Rater): Promise<{ claimNativeAgain: number; claimTokenAgain: number }> {
+      const snapshot = await client.request({ method: 'evm_snapshot' as never })
+      const next = await this.build(epoch.epochId + 1, GAS_SIZES[0], readManifest(epoch.manifest))
+      const { raw, txHash } = await ledger.sign(next, 0)
+      await ledger.send(raw)
+      await client.waitForTransactionReceipt({ hash: txHash, pollingInterval: 20 })
+      const claims = rewardBook(next.manifest).claimsOf(rater.account)
+      const own = await openDeployer(rpcUrl, rater.key)
+      const [native = 0, coin = 0] = await keys.reduce<Promise<number[]>>(async (done, { bounty }) => {
+        const gas = await done
+        const found = claims.find((candidate) => candidate.bounty === bounty)
+        return found === undefined ? gas : [...gas, await claim(found, own.wallet)]
+      }, Promise.resolve([]))
+      await client.request({ method: 'evm_revert' as never, params: [snapshot] as never })
+      return { claimNativeAgain: native, claimTokenAgain: coin }
+    },
+
+    /** Gas of one vote in the seed's way, the mean of ten by people whom the ledger knows already. */
+    async single(): Promise<number> {
+      const record = (n: number) =>
+        send({ address: contracts.ledger.address, abi: ledgerAbi, functionName: 'recordFeedback', args: [SESSION, uuid(n), uuid(1_000_000 + (n % 2)), BigInt((n % 10) + 1), 9_000n] })
+      await record(0)
+      await record(1)
+      let total = 0
+      for (let n = 2; n < 12; n++) total += await record(n)
+      return Math.round(total / 10)
+    },
+  }
+}
+
+type Rater = { key: Hex; account: Address }
+
+function raterOf(n: number): Rater {
+  const key = keccak256(toHex(`rater ${n}`))
+  return { key, account: privateKeyToAccount(key).address.toLowerCase() as Address }
+}
+
+function raterCount(size: number): number {
+  return Math.min(MOST_RATERS, Math.ceil(size / VOTES_EACH))
+}
+
+const raters = new Map<number, Rater>()
+
+function voteOf(epochId: number, n: number, count: number): ContributionRecord {
+  const who = n % count
+  const rater = raters.get(who) ?? raterOf(who)
+  raters.set(who, rater)
+  return {
+    recordId: uuid(epochId * 1_000_000 + n),
+    contributorId: uuid(who),
+    walletAddress: rater.account,
+    payee: keccak256(toHex(`payee ${who}`)),
+    sessionId: SESSION,
+    kind: 'feedback',
+    payload: { humanRating: (n % 10) + 1, value: 0.8436 },
+    usedInStep: n,
+    salt: keccak256(toHex(`salt ${epochId} ${n}`)),
+  }
+}
+
+function uuid(n: number): string {
+  return `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`
+}
+
+export function gasText({ epochs, single, seconds }: GasBench): string {
+  const whole = (value: number) => Math.round(value).toLocaleString('en-US').replaceAll(',', ' ')
+  return [
+    table(
+      ['contributions', 'accounts', 'commit, gas', 'gas each', 'each singly', 'times', 'manifest, kB', 'build, ms'],
+      epochs.map((epoch) => [
+        whole(epoch.contributions),
+        whole(epoch.accounts),
+        whole(epoch.commit),
+        (epoch.commit / epoch.contributions).toFixed(1),
+        whole(single),
+        whole((single * epoch.contributions) / epoch.commit),
+        whole(epoch.manifestBytes / 1_000),
+        whole(epoch.buildMs),
+      ]),
+    ),
+    '',
+    table(
+      ['a claim, gas', ...epochs.map(({ accounts }) => `of ${whole(accounts)} accounts`)],
+      [
+        ['own coin, the first from a bounty', ...epochs.map(({ claimNative }) => whole(claimNative))],
+        ['own coin, later', ...epochs.map(({ claimNativeAgain }) => whole(claimNativeAgain))],
+        ['own coin, by a relayer to an account the chain has never seen', ...epochs.map((epoch) => whole(epoch.claimNativeRelayedToNew))],
+        ['ERC-20, the first, to who holds none', ...epochs.map(({ claimToken }) => whole(claimToken))],
+        ['ERC-20, later', ...epochs.map(({ claimTokenAgain }) => whole(claimTokenAgain))],
+      ],
+    ),
+    '',
+    `measured in ${seconds.toFixed(0)} s on a private chain`,
+  ].join('\n')
+}
