@@ -134,10 +134,14 @@ describe('sampling', () => {
 
   test('the event loop runs between tokens', async () => {
     let turns = 0
-    const timer = setInterval(() => turns++, 0)
-    await sampler.sample(request)
-    clearInterval(timer)
-    expect(turns).toBeGreaterThan(5)
+    let running = true
+    const turn = (): void => { turns++; if (running) setImmediate(turn) }
+    turn()
+    const turnsAtToken: number[] = []
+    await sampler.sample({ ...request, onToken(index) { if (index === 0) turnsAtToken.push(turns) } })
+    running = false
+    expect(turnsAtToken).toHaveLength(request.maxNewTokens)
+    expect(new Set(turnsAtToken).size).toBe(request.maxNewTokens)
   })
 
   test('sampled first tokens are distributed as the softmax says', async () => {
