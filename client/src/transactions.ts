@@ -1,5 +1,5 @@
 /** What a wallet is asked to send: calls of Attune's contracts. Pure. */
-import { AbiErrorSignatureNotFoundError, decodeErrorResult, encodeFunctionData, zeroAddress, type Address, type Hex } from 'viem'
+import { AbiErrorSignatureNotFoundError, decodeErrorResult, encodeFunctionData, parseAbi, zeroAddress, type Address, type ContractErrorName, type Hex } from 'viem'
 import { distributorAbi, ledgerAbi, tokenAbi } from '../../contracts/abi.ts'
 import { sessionKey } from '../../contracts/leaf.ts'
 import type { Refund } from '../../server/protocol-rewards.ts'
@@ -34,27 +34,42 @@ export const refund = (distributor: Address, { bounty, epochId, allocated, proof
 
 const of = (to: Address, data: Hex): Call => ({ to, data, value: 0n })
 
-/** Why a contract refused, for a person; null where the data is no error of Attune's contracts. */
+/** Why a contract refused, for a person; null where the data is no error of Attune's contracts or of a token. */
 export function refusalOf(data: Hex): string | null {
   try {
-    const { errorName } = decodeErrorResult({ abi: [...distributorAbi, ...ledgerAbi], data })
-    return refusals[errorName] ?? `The contract refused: ${errorName}.`
+    const { errorName } = decodeErrorResult({ abi: errorsAbi, data })
+    return (refusals as Partial<Record<string, string>>)[errorName] ?? `The contract refused: ${errorName}.`
   } catch (error) {
     if (error instanceof AbiErrorSignatureNotFoundError) return null
     throw error
   }
 }
 
-const refusals: Record<string, string> = {
+/** What a call may fail with: the contracts' own errors, the ledger's where the distributor asks it, and those of ERC-20 tokens (ERC-6093). */
+const errorsAbi = [
+  ...distributorAbi,
+  ...ledgerAbi,
+  ...parseAbi([
+    'error ERC20InsufficientBalance(address sender, uint256 balance, uint256 needed)',
+    'error ERC20InsufficientAllowance(address spender, uint256 allowance, uint256 needed)',
+  ]),
+] as const
+
+/** The compiler holds the names to the contracts'. */
+export const refusals: Partial<Record<ContractErrorName<typeof errorsAbi>, string>> = {
   NothingToPay: 'There is nothing to pay: it was paid already.',
   PotTooSmall: 'The pot no longer holds that much.',
   EpochNotFinal: 'The epoch is not final yet: its dispute window is open, or a dispute holds it up.',
+  EpochSuperseded: 'A later epoch may have earned from this bounty as well. Try again once that is final.',
   InvalidProof: 'The contract does not accept the proof: the epoch may have been taken back. Reload the page.',
   NotSponsor: 'Only the account that funded this bounty may do that. Choose it in your wallet.',
   TooEarly: 'It is too early: what is not spent returns two days after closing.',
   WrongBond: 'The bond has changed. Reload the page and try again.',
   DisputeOpen: 'Another dispute is open. One is decided at a time.',
   EpochNotPending: 'This epoch is final: it can no longer be disputed.',
-  EnforcedPause: 'Payments are paused by the treasurer. Nothing is lost; try again later.',
+  PaymentsPaused: 'Payments are paused by the treasurer. Nothing is lost; try again later.',
   SignatureExpired: 'The signature has expired. Sign again.',
+  InvalidSignature: 'The signature is not of the account that is paid. Choose that account in your wallet and sign again.',
+  ERC20InsufficientBalance: 'Your wallet holds less of this token than that.',
+  ERC20InsufficientAllowance: 'The token lets the distributor take less than that. Fund again, and confirm the allowance that your wallet asks for.',
 }
