@@ -13,6 +13,8 @@ import { z } from 'zod'
 export const limits = {
   /** Largest socket message or JSON body, bytes. */
   messageBytes: 64 * 1024,
+  /** Largest file of a model's prompts, bytes. */
+  promptFileBytes: 16 * 1024 * 1024,
   /** Longest prompt a rater may ask, characters. */
   promptChars: 400,
   /** Longest comment, characters. */
@@ -650,6 +652,16 @@ export const ModelConfig = z.object({
   huggingfaceRepo: z.string().max(200).optional(),
 })
 export type ModelConfig = z.infer<typeof ModelConfig> & { id: string; createdAt: string }
+
+/** What a model is asked when it is trained. */
+export const ModelPrompts = z.object({
+  modelId: z.string(),
+  /** How many there are. */
+  prompts: z.int(),
+  /** The first few. */
+  examples: z.array(z.string()),
+})
+export type ModelPrompts = z.infer<typeof ModelPrompts>
 
 export const LeafFields = z.object({
   chainId: z.string(),

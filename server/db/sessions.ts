@@ -83,6 +83,12 @@ export async function listSessions(db: Db, limit: number): Promise<TrainingSessi
   return rows.map(toSession)
 }
 
+/** Ids of a model's runs that may still go on. */
+export async function unfinishedSessions(db: Db, modelId: string): Promise<string[]> {
+  const { rows } = await db.query<{ id: string }>(`select id from sessions where model_id = $1 and status in ('pending', 'active', 'paused') order by id`, [modelId])
+  return rows.map(({ id }) => id)
+}
+
 /** How many sessions there are of each status; a status without any is absent. */
 export async function countSessions(db: Db): Promise<Partial<Record<SessionStatus, number>>> {
   const { rows } = await db.query<{ status: SessionStatus; count: number }>(

@@ -4,7 +4,8 @@ import { route } from './route.ts'
 import { findImport, listImports } from '../db/imports.ts'
 import { findModel, insertModel, listModels } from '../db/models.ts'
 import { AttuneError } from '../errors.ts'
-import { limits, ModelConfig, ModelImport, StartImport, Uuid } from '../protocol.ts'
+import { limits, ModelConfig, ModelImport, ModelPrompts, StartImport, Uuid } from '../protocol.ts'
+import { promptsOf, setPrompts } from '../prompts.ts'
 import { uploadModel } from '../uploads.ts'
 
 const params = z.object({ modelId: z.string().min(1).max(200) })
@@ -51,9 +52,20 @@ export const modelRoutes = [
     access: 'models',
     summary: 'Give a registered model its files: config.json, safetensors, tokenizer.json and the like, all in one body',
     params,
-    upload: true,
+    upload: 'multipart/form-data',
     answer: Model,
     handle: ({ core, params: { modelId }, stream }) => uploadModel(core, modelId, stream),
+  }),
+  route('get', '/api/models/:modelId/prompts', {
+    access: 'read', summary: 'What a model is asked when it is trained', params, answer: ModelPrompts, handle: ({ core, params: { modelId } }) => promptsOf(core, modelId),
+  }),
+  route('post', '/api/models/:modelId/prompts', {
+    access: 'models',
+    summary: 'Say what a model is asked when it is trained: one {"prompt": …} a line, with an "answer" beside it where there is a reference answer',
+    params,
+    upload: 'application/x-ndjson',
+    answer: ModelPrompts,
+    handle: ({ core, params: { modelId }, stream }) => setPrompts(core, modelId, stream),
   }),
   route('post', '/api/imports', {
     access: 'models',

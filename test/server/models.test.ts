@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { ModelConfig, ModelImport } from '../../server/protocol.ts'
+import { limits, type ModelConfig, type ModelImport } from '../../server/protocol.ts'
+import { writeTinyModel } from '../helpers/tiny-model.ts'
 import { openHub, type Hub } from '../helpers/hub.ts'
 import { admin, ask, call, guest, openWorld, type TestServer, type World } from './attune.ts'
 
@@ -94,7 +95,7 @@ test('a body that breaks off is no model', async () => {
   expect(await readdir(join(modelsPath, '.incoming'))).toEqual([])
 })
 
-test('a model is imported from the hub while its progress can be followed, and can then be trained', async () => {
+test('a model is imported from the hub while its progress can be followed', async () => {
   const { status, body } = await begin({ name: 'from-hub' })
   expect([status, body]).toMatchObject([202, { data: { name: 'from-hub', repo, revision: 'main', status: 'running' } }])
   const id = body.success ? body.data.id : ''
@@ -105,6 +106,41 @@ test('a model is imported from the hub while its progress can be followed, and c
   expect((await begin({ name: 'from-hub' })).body).toMatchObject({ error: 'conflict', path: 'name' })
   const [latest] = await ask<ModelImport[]>(server, 'GET', '/api/imports', { token })
   expect(latest).toEqual(done)
+})
+
+test('a model is trained once it has weights and is told what it will be asked; a run could only fail before', async () => {
+  const { id } = await register('Asked')
+  const begin = () => call(server, 'POST', '/api/training/start', { token, body: { modelId: id } })
+  const give = async (lines: string, as = token, type = 'application/x-ndjson') => {
+    const response = await fetch(`${server.url}/api/models/${id}/prompts`, { method: 'POST', body: lines, headers: { authorization: `Bearer ${as}`, 'content-type': type } })
+    return { status: response.status, body: await response.json() as object }
+  }
+  const refused = (status: number, message: string) => ({ status, body: { message: expect.stringContaining(message) } })
+  const two = '{"prompt": "I am sad."}\n\n{"prompt": "How are you?", "answer": "Well."}\n'
+
+  expect(await begin()).toMatchObject(refused(409, `/api/weights/models/${id}/upload`))
+  expect(await give(two)).toMatchObject(refused(409, 'has no weights'))
+  await writeTinyModel(join(modelsPath, 'whole'), 'llama')
+  const parts = await Promise.all((await readdir(join(modelsPath, 'whole'))).filter((name) => name !== 'prompts.jsonl').map(async (name) => [name, new Uint8Array(await readFile(join(modelsPath, 'whole', name)))] as [string, Uint8Array<ArrayBuffer>]))
+  expect((await upload(id, parts)).status).toBe(200)
+  expect(await begin()).toMatchObject(refused(409, `/api/models/${id}/prompts`))
+
+  expect(await give('{"prompt": "I am sad."}\nHow are you?')).toMatchObject(refused(400, 'the prompts: line 2 is not JSON'))
+  expect(await give('{"prompt": " "}')).toMatchObject(refused(400, 'line 1'))
+  expect(await give(' \n')).toMatchObject(refused(400, 'no prompts'))
+  expect(await give(JSON.stringify({ prompt: 'so '.repeat(200) }))).toMatchObject(refused(400, 'no room for an answer in the model\'s context of 128'))
+  expect(await give('x'.repeat(limits.promptFileBytes + 1))).toMatchObject(refused(413, `at most ${limits.promptFileBytes} bytes`))
+  expect(await give(two, token, 'text/plain')).toMatchObject(refused(400, 'application/x-ndjson'))
+  expect((await give(two, (await guest(server)).token)).status).toBe(403)
+  expect(await give(two)).toMatchObject({ status: 200, body: { data: { modelId: id, prompts: 2, examples: ['I am sad.', 'How are you?'] } } })
+
+  const { status, body } = await begin()
+  expect(status).toBe(201)
+  const { sessionId } = body.success ? body.data as { sessionId: string } : { sessionId: '' }
+  expect(await give(two)).toMatchObject(refused(409, sessionId))
+  await ask(server, 'POST', `/api/training/${sessionId}/stop`, { token })
+  expect(await give('{"prompt": "Again?"}')).toMatchObject({ status: 200, body: { data: { prompts: 1 } } })
+  expect(await ask(server, 'GET', `/api/models/${id}/prompts`, { token })).toEqual({ modelId: id, prompts: 1, examples: ['Again?'] })
 })
 
 test('an import that fails says why, without a path of the server, and the same name is free again', async () => {
