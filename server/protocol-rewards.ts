@@ -125,7 +125,7 @@ export const Earning = z.object({
   /** Of that, paid already; null while the chain is away. */
   claimed: Amount.nullable(),
   /** The arguments of the distributor's `claim`; null where nothing can be claimed now. */
-  claim: z.object({ epochId: z.int(), bounty: Hash, account: Address, amount: Amount, proof: z.array(Hash) }).nullable(),
+  claim: Claim.nullable(),
   /** The last claim that was given to the relayer. */
   relayed: RelayedClaim.nullable(),
 })
