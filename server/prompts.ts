@@ -7,10 +7,11 @@ import { givePrompts } from '../trainer/give-prompts.ts'
 import { ifThere } from '../trainer/models/disk.ts'
 import { PROMPTS_FILE, readPromptFile } from '../trainer/models/prompt-file.ts'
 import type { Core } from './core.ts'
-import { findModel, lockModel } from './db/models.ts'
+import { lockModel } from './db/models.ts'
 import { transaction } from './db/pool.ts'
 import { unfinishedSessions } from './db/sessions.ts'
 import { AttuneError } from './errors.ts'
+import { directoryOf, weightsOf } from './models.ts'
 import { limits, type ModelPrompts } from './protocol.ts'
 import { allowance, type Body } from './uploads.ts'
 
@@ -47,17 +48,6 @@ export async function setPrompts(core: Core, modelId: string, body: Body): Promi
 export async function demandTrainable(core: Pick<Core, 'models'>, model: { id: string; checkpointPath?: string }): Promise<void> {
   if (await ifThere(stat(join(weightsOf(core, model), PROMPTS_FILE)))) return
   throw new AttuneError('conflict', `the model ${model.id} has no prompts: send them to POST /api/models/${model.id}/prompts, one {"prompt": "…"} a line`, { path: 'modelId' })
-}
-
-async function directoryOf(core: Core, modelId: string): Promise<string> {
-  const model = await findModel(core.pool, modelId)
-  if (model === null) throw new AttuneError('not-found', `there is no model ${modelId}`)
-  return weightsOf(core, model)
-}
-
-function weightsOf({ models }: Pick<Core, 'models'>, { id, checkpointPath }: { id: string; checkpointPath?: string }): string {
-  if (checkpointPath === undefined) throw new AttuneError('conflict', `the model ${id} has no weights: upload its files to /api/weights/models/${id}/upload`, { path: 'modelId' })
-  return join(models.path, checkpointPath)
 }
 
 function receive({ headers, stream }: Body): Promise<string> {

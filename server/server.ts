@@ -48,7 +48,7 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
     jwtSecret: config.secrets.JWT_SECRET,
     siweDomains: [`localhost:${config.port}`, `127.0.0.1:${config.port}`, ...config.allowedOrigins.filter((o) => URL.canParse(o)).map((o) => new URL(o).host)],
   })
-  const models = { path: config.modelsPath, maxBytes: config.maxModelBytes, hub: config.hub }
+  const models = { path: config.modelsPath, checkpointsPath: config.checkpointsPath, maxBytes: config.maxModelBytes, hub: config.hub }
   const imports = openImports({ pool, log, models })
   const core: Core = { pool, redis, trainQueue, chain: openChainReader(config.blockchain), accounts, models, imports, log }
   const http = createServer({ requestTimeout: UPLOAD_MS }, createApp(core, { config, clientDir: fileURLToPath(new URL('../client/dist', import.meta.url)) }))

@@ -66,6 +66,17 @@ export async function sessionBasics(db: Db, id: string): Promise<SessionBasics> 
   return session
 }
 
+/** What a run has learnt, up to its last committed step; no hash before the first. @throws AttuneError not-found */
+export async function newestCheckpoint(db: Db, id: string): Promise<{ userId: string; modelId: string; hash: string | null; configuration: unknown }> {
+  const { rows } = await db.query<{ userId: string; modelId: string; hash: string | null; configuration: unknown }>(
+    'select user_id as "userId", model_id as "modelId", checkpoint as hash, configuration from sessions where id = $1',
+    [id],
+  )
+  const [session] = rows
+  if (session === undefined) throw new AttuneError('not-found', `there is no session ${id}`)
+  return session
+}
+
 /** @throws AttuneError not-found */
 export async function findSession(db: Db, id: string): Promise<TrainingSession> {
   const { rows } = await db.query<Row>(`${select} where s.id = $1`, [id])

@@ -23,6 +23,8 @@ export interface Route {
   status: number
   /** The answer's media type where it goes without the envelope, because those who read it know none; else null. */
   bare: string | null
+  /** Whether the answer is a file's path, and the file is what is sent. */
+  file: boolean
   /** The media type of a body that the route reads itself as it arrives; else null. */
   upload: UploadType | null
   /** Tokens of the caller's bucket that a request costs; more than 1 where it makes us work. */
@@ -40,6 +42,7 @@ interface Spec<A extends Access, P, Q, B, D extends z.ZodType> {
   answer: D
   status?: number
   bare?: string
+  file?: boolean
   upload?: UploadType
   cost?: number
   /** `caller` is whoever sent a valid token; a route that needs a permission always has one. */
@@ -59,9 +62,9 @@ export function route<A extends Access, P = undefined, Q = undefined, B = undefi
   path: string,
   spec: Spec<A, P, Q, B, D>,
 ): Route {
-  const { access, summary, params, query, body, answer, status = 200, bare = null, upload = null, cost = 1, handle } = spec
+  const { access, summary, params, query, body, answer, status = 200, bare = null, file = false, upload = null, cost = 1, handle } = spec
   return {
-    method, path, access, summary, params, query, body, answer, status, bare, upload, cost,
+    method, path, access, summary, params, query, body, answer, status, bare, file, upload, cost,
     async run(core, caller, raw) {
       return handle({
         core,
