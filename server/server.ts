@@ -5,15 +5,17 @@ import { createApp } from './app.ts'
 import { createAccounts } from './auth/accounts.ts'
 import { createSeal } from './auth/seal.ts'
 import { openChainReader } from './chain.ts'
-import { watchBounties } from './bounty-watch.ts'
+import { createBountyWatch } from './bounty-watch.ts'
 import type { Config, SecretName } from './config.ts'
 import type { Core } from './core.ts'
 import { migrate } from './db/migrate.ts'
 import { openPool } from './db/pool.ts'
+import { watchDisputes } from './epochs.ts'
+import { keepLooking } from './poll.ts'
 import { openQueue } from './queues.ts'
 import { openImports } from './imports.ts'
 import { keepRunning } from './reconcile.ts'
-import { keepRelaying } from './relayer.ts'
+import { relayNext } from './relayer.ts'
 import { openRedis } from './room.ts'
 import { openSockets } from './sockets/io.ts'
 
@@ -70,11 +72,7 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
     throw new StartError(taken ? `port ${config.port} is taken: stop what uses it, or set PORT` : textOf(error))
   }
   const reconciler = keepRunning(core)
-  const watch = core.chain?.bounties ? watchBounties(core, core.chain.bounties, config.blockchain) : null
-  const relayer =
-    core.chain?.bounties && core.chain.relayer
-      ? keepRelaying({ core, bounties: core.chain.bounties, sender: core.chain.relayer }, config.blockchain.pollMs)
-      : null
+  const watches = watchChain(core, config.blockchain)
   const address = http.address()
   return {
     port: typeof address === 'object' && address !== null ? address.port : config.port,
@@ -82,12 +80,24 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
     async close() {
       http.closeIdleConnections()
       await reconciler.stop()
-      await watch?.stop()
       await imports.close()
-      await relayer?.stop()
+      await Promise.all(watches.map((watch) => watch.stop()))
       await closeParts()
     },
   }
+}
+
+/** Follows what others do on the chain, and sends what people have signed; never on the path of a vote. */
+function watchChain(core: Core, { fromBlock, pollMs }: Config['blockchain']): { stop: () => Promise<void> }[] {
+  const { chain, log } = core
+  if (chain === null) return []
+  const { bounties, epochs, relayer: sender } = chain
+  const looks: { look: () => Promise<unknown>; trouble: string }[] = [
+    { look: () => watchDisputes(core, epochs, fromBlock), trouble: 'disputes could not be looked at; trying again' },
+  ]
+  if (bounties !== null) looks.push({ look: createBountyWatch(core, bounties, fromBlock).look, trouble: 'the bounties could not be looked at; trying again' })
+  if (bounties !== null && sender !== null) looks.push({ look: () => relayNext({ core, bounties, sender }), trouble: 'claims could not be relayed; trying again' })
+  return looks.map(({ look, trouble }) => keepLooking(look, { pollMs, log, trouble }))
 }
 
 const placeOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : 'DATABASE_URL')
