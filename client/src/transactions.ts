@@ -61,6 +61,17 @@ export const claimToTypedData = (distributor: Address, chainId: number, { bounty
     message: { bounty, account, amount, recipient, deadline: String(deadline) },
   })
 
+/** Says, with a bond, that an epoch is wrong. @param bond wei */
+export const dispute = (ledger: Address, epochId: number, reason: string, bond: bigint): Call => ({
+  to: ledger,
+  data: encodeFunctionData({ abi: ledgerAbi, functionName: 'dispute', args: [BigInt(epochId), reason] }),
+  value: bond,
+})
+
+/** Pays somebody the bonds of their upheld disputes. */
+export const withdrawBonds = (ledger: Address, disputer: Address): Call =>
+  of(ledger, encodeFunctionData({ abi: ledgerAbi, functionName: 'withdrawBonds', args: [disputer] }))
+
 const of = (to: Address, data: Hex): Call => ({ to, data, value: 0n })
 
 /** Why a contract refused, for a person; null where the data is no error of Attune's contracts or of a token. */
