@@ -44,11 +44,12 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
         uint32 finalAt;
     }
 
-    /// @dev An epoch in three slots, each written once.
-    /// @param rest manifestHash, count, submittedAt and finalAt from left to right, as {Epoch} has them.
+    /// @dev An epoch in three slots, each written once; all that a claim asks about is in the second.
+    /// @param rewards The first 28 bytes of the rewards root, then finalAt.
+    /// @param rest manifestHash, count and submittedAt from left to right, then the root's last 4 bytes.
     struct StoredEpoch {
         bytes32 contributionsRoot;
-        bytes32 rewardsRoot;
+        uint256 rewards;
         uint256 rest;
     }
 
@@ -177,10 +178,10 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
         uint256 window = _state.disputeWindow;
         uint256 floor = _state.floor;
         uint256 known = _state.rejections;
-        uint256 content = (uint256(bytes32(manifestHash)) & ~uint256(type(uint96).max)) | (uint256(count) << 64);
+        uint256 content = (uint256(manifestHash) & ~uint256(type(uint96).max)) | (uint256(count) << 64);
         if (epochId != 0 && epochId <= last) {
             bool same = epoch.contributionsRoot == contributionsRoot &&
-                epoch.rewardsRoot == rewardsRoot &&
+                _rewardsRoot(epoch) == rewardsRoot &&
                 epoch.rest >> 64 == content >> 64;
             if (!same) revert EpochAlreadyRecorded(epochId);
             return;
@@ -193,8 +194,8 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
         if (finalAt < floor) finalAt = floor;
         _state.lastEpochId = uint32(epochId);
         epoch.contributionsRoot = contributionsRoot;
-        epoch.rewardsRoot = rewardsRoot;
-        epoch.rest = content | (block.timestamp << 32) | finalAt;
+        epoch.rewards = (uint256(rewardsRoot) & ~uint256(type(uint32).max)) | finalAt;
+        epoch.rest = content | (block.timestamp << 32) | uint32(uint256(rewardsRoot));
         emit EpochSubmitted(epochId, manifestHash);
     }
 
@@ -222,11 +223,11 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
         return
             Epoch(
                 stored.contributionsRoot,
-                stored.rewardsRoot,
+                _rewardsRoot(stored),
                 bytes20(bytes32(rest)),
                 uint32(rest >> 64),
                 uint32(rest >> 32),
-                uint32(rest)
+                uint32(stored.rewards)
             );
     }
 
@@ -235,7 +236,7 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
         State memory state = _state;
         if (epochId == 0 || epochId > state.lastEpochId) return EpochStatus.None;
         if (epochId == state.disputedEpochId) return EpochStatus.Disputed;
-        return _isFinal(epochId, state) ? EpochStatus.Final : EpochStatus.Pending;
+        return _isFinal(_epochs[epochId].rewards, state) ? EpochStatus.Final : EpochStatus.Pending;
     }
 
     /// @notice The newest final epoch; 0 before the first.
@@ -245,18 +246,23 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
         // No epoch is final before an earlier one.
         while (low < high) {
             uint256 middle = (low + high + 1) / 2;
-            if (_isFinal(middle, state)) low = middle;
+            if (_isFinal(_epochs[middle].rewards, state)) low = middle;
             else high = middle - 1;
         }
     }
 
     /// @notice The root of everything earned up to and with a final epoch. Reverts for any other,
-    /// and for all while payments are paused: whoever pays by this ledger asks here.
+    /// and for all while payments are paused.
     function finalRewardsRoot(uint256 epochId) external view returns (bytes32) {
-        State memory state = _state;
-        if (state.paused) revert PaymentsPaused();
-        if (epochId == 0 || epochId > state.lastEpochId || !_isFinal(epochId, state)) revert EpochNotFinal(epochId);
-        return _epochs[epochId].rewardsRoot;
+        _payingRewards(epochId);
+        return _rewardsRoot(_epochs[epochId]);
+    }
+
+    /// @notice Whether `root` is {finalRewardsRoot}, for those who pay by it; reverts as that does.
+    /// @dev Compares the first 28 bytes, and so reads one slot less. To find a proof that leads to
+    /// those is 2^224 hashes of work.
+    function isFinalRewardsRoot(uint256 epochId, bytes32 root) external view returns (bool) {
+        return _payingRewards(epochId) >> 32 == uint256(root) >> 32;
     }
 
     // -------------------------------------------------------------- disputes
@@ -267,7 +273,7 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
     function dispute(uint256 epochId, string calldata reason) external payable {
         State memory state = _state;
         if (state.disputedEpochId != 0) revert DisputeOpen(state.disputedEpochId);
-        if (epochId == 0 || epochId > state.lastEpochId || _isFinal(epochId, state)) {
+        if (epochId == 0 || epochId > state.lastEpochId || _isFinal(_epochs[epochId].rewards, state)) {
             revert EpochNotPending(epochId);
         }
         if (msg.value != disputeBond) revert WrongBond(disputeBond, msg.value);
@@ -452,13 +458,25 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
 
     // --------------------------------------------------------------- private
 
+    /// @dev The `rewards` of a final epoch, while payments are not paused.
+    function _payingRewards(uint256 epochId) private view returns (uint256 rewards) {
+        State memory state = _state;
+        if (state.paused) revert PaymentsPaused();
+        rewards = _epochs[epochId].rewards;
+        if (epochId == 0 || epochId > state.lastEpochId || !_isFinal(rewards, state)) revert EpochNotFinal(epochId);
+    }
+
     /// @dev The window is over, and no dispute came, or only after that, or it is decided and
     /// the time that a decision gives is over as well.
-    function _isFinal(uint256 epochId, State memory state) private view returns (bool) {
-        uint256 finalAt = uint32(_epochs[epochId].rest);
+    function _isFinal(uint256 rewards, State memory state) private view returns (bool) {
+        uint256 finalAt = uint32(rewards);
         if (block.timestamp < finalAt) return false;
         if (state.frozenAt == 0 || finalAt <= state.frozenAt) return true;
         return state.disputedEpochId == 0 && block.timestamp >= state.resumesAt;
+    }
+
+    function _rewardsRoot(StoredEpoch storage epoch) private view returns (bytes32) {
+        return bytes32((epoch.rewards & ~uint256(type(uint32).max)) | uint32(epoch.rest));
     }
 
     function _setDisputeTerms(uint24 window, uint96 bond) private {

@@ -44,6 +44,7 @@ contract RewardDistributor is EIP712, ReentrancyGuardTransient {
     /// @param sponsor Who funded it, and what is not spent returns to. @param closedAt 0 while open.
     /// @param funded Funded less refunded: `funded - left` was paid out.
     /// @param perCredit What one credit earns, in the token's smallest unit.
+    /// @param since When it was first funded: no epoch before that names it.
     struct Bounty {
         address token;
         uint96 left;
@@ -51,6 +52,7 @@ contract RewardDistributor is EIP712, ReentrancyGuardTransient {
         uint48 closedAt;
         uint96 funded;
         uint96 perCredit;
+        uint48 since;
     }
 
     /// @notice What an account has earned from a bounty up to and with a final epoch, and the proof.
@@ -125,6 +127,7 @@ contract RewardDistributor is EIP712, ReentrancyGuardTransient {
         if (bounty.sponsor == address(0)) {
             bounty.sponsor = msg.sender;
             bounty.token = token;
+            bounty.since = uint48(block.timestamp);
         }
         bounty.closedAt = 0;
         bounty.left += arrived;
@@ -152,8 +155,10 @@ contract RewardDistributor is EIP712, ReentrancyGuardTransient {
     }
 
     /// @notice Returns to its sponsor what a closed bounty never owed, whoever sends this.
-    /// @param epochId The last epoch that may have earned from it, or a later one; final.
+    /// @param epochId The last epoch that may have earned from it, or a later one; final. Where no
+    /// epoch came since it was first funded, the last one there is, or 0.
     /// @param allocated What all people together have earned from it, by that epoch.
+    /// @param proof Empty where nothing was earned because no epoch came.
     function refund(
         bytes32 id,
         uint256 epochId,
@@ -161,15 +166,16 @@ contract RewardDistributor is EIP712, ReentrancyGuardTransient {
         bytes32[] calldata proof
     ) external returns (uint256 amount) {
         Bounty storage bounty = bounties[id];
+        ContributionLedger.State memory ledger = LEDGER.ledgerState();
         uint256 opensAt = _closedAt(id, bounty) + REFUND_AFTER;
         // Epochs that a dispute took back are recorded anew, and may earn as long again.
-        uint256 rejectedAt = LEDGER.ledgerState().rejectedAt;
-        if (rejectedAt + REFUND_AFTER > opensAt) opensAt = rejectedAt + REFUND_AFTER;
+        if (ledger.rejectedAt + REFUND_AFTER > opensAt) opensAt = ledger.rejectedAt + REFUND_AFTER;
         if (block.timestamp < opensAt) revert TooEarly(opensAt);
         uint256 next = LEDGER.epochs(epochId + 1).submittedAt;
         if (next != 0 && next < opensAt) revert EpochSuperseded(epochId);
-        bytes32 leaf = _hashTwice(abi.encode(block.chainid, address(LEDGER), epochId, id, allocated));
-        if (!MerkleProof.verifyCalldata(proof, LEDGER.finalRewardsRoot(epochId), leaf)) revert InvalidProof();
+        bool noneCame = epochId == ledger.lastEpochId && LEDGER.epochs(epochId).submittedAt < bounty.since;
+        if (noneCame && allocated == 0) _whenNotPaused();
+        else _prove(epochId, abi.encode(block.chainid, address(LEDGER), epochId, id, allocated), proof);
         if (allocated >= bounty.funded) revert NothingToPay();
         amount = bounty.funded - allocated;
         if (amount > bounty.left) amount = bounty.left;
@@ -245,8 +251,7 @@ contract RewardDistributor is EIP712, ReentrancyGuardTransient {
         bytes32[] calldata proof,
         address recipient
     ) private returns (uint256 due) {
-        bytes32 leaf = _hashTwice(abi.encode(block.chainid, address(LEDGER), epochId, id, account, amount));
-        if (!MerkleProof.verifyCalldata(proof, LEDGER.finalRewardsRoot(epochId), leaf)) revert InvalidProof();
+        _prove(epochId, abi.encode(block.chainid, address(LEDGER), epochId, id, account, amount), proof);
         mapping(address => uint256) storage paid = claimed[id];
         uint256 before = paid[account];
         if (amount <= before) revert NothingToPay();
@@ -260,6 +265,12 @@ contract RewardDistributor is EIP712, ReentrancyGuardTransient {
         emit Claimed(id, account, due);
         if (recipient != account) emit Redirected(id, account, recipient);
         _pay(token, recipient, due);
+    }
+
+    /// @dev That a final epoch has a leaf of these fields. Hashed twice: no inner node is a leaf.
+    function _prove(uint256 epochId, bytes memory fields, bytes32[] calldata proof) private view {
+        bytes32 leaf = keccak256(bytes.concat(keccak256(fields)));
+        if (!LEDGER.isFinalRewardsRoot(epochId, MerkleProof.processProofCalldata(proof, leaf))) revert InvalidProof();
     }
 
     function _whenNotPaused() private view {
@@ -298,9 +309,5 @@ contract RewardDistributor is EIP712, ReentrancyGuardTransient {
     function _closedAt(bytes32 id, Bounty storage bounty) private view returns (uint256 closedAt) {
         closedAt = bounty.closedAt;
         if (closedAt == 0) revert BountyNotClosed(id);
-    }
-
-    function _hashTwice(bytes memory fields) private pure returns (bytes32) {
-        return keccak256(bytes.concat(keccak256(fields)));
     }
 }

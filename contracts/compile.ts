@@ -16,11 +16,22 @@ import { z } from 'zod'
  * Throws with solc's own report where a source does not compile.
  */
 export function artifact(name: ContractName): Artifact {
-  const input = compilerInput()
+  return artifactIn(SOURCES, name, 'artifacts.json')
+}
+
+/**
+ * The same of any other contracts, each named with its source's path from the
+ * repository's root, or from node_modules.
+ *
+ * @param file where in `contracts/build/` they are kept
+ */
+export function artifactIn<Name extends string>(sources: Readonly<Record<Name, string>>, name: Name, file: string): Artifact {
+  const input = compilerInput(Object.values(sources))
   const key = createHash('sha256').update(JSON.stringify(input)).digest('hex')
-  const build = readBuild(key) ?? writeBuild({ key, contracts: compile(input) })
+  const path = join(here, 'build', file)
+  const build = readBuild(path, key) ?? writeBuild(path, { key, contracts: compile(input, sources) })
   const found = build.contracts[name]
-  if (found === undefined) throw new Error(`${SOURCES[name]} defines no contract ${name}`)
+  if (found === undefined) throw new Error(`${sources[name]} defines no contract ${name}`)
   return { abi: found.abi as Abi, bytecode: found.bytecode as Hex, deployedBytecode: found.deployedBytecode as Hex }
 }
 
@@ -37,12 +48,11 @@ export type Artifact = { abi: Abi; bytecode: Hex; deployedBytecode: Hex }
 
 /** What an explorer verifies a contract's source by: solc's standard JSON input, of this contract alone. */
 export function verificationInput(name: ContractName) {
-  const { language, sources, settings } = compilerInput([name])
+  const { language, sources, settings } = compilerInput([SOURCES[name]])
   return { language, sources, settings }
 }
 
 const here = dirname(fileURLToPath(import.meta.url))
-const buildFile = join(here, 'build', 'artifacts.json')
 const require = createRequire(import.meta.url)
 
 const hex = z.string().regex(/^0x[0-9a-f]+$/)
@@ -66,9 +76,9 @@ const SETTINGS = {
 /** The one warning that is let pass: it allows a guard that clears its slot at the end, as OpenZeppelin's does. */
 const TRANSIENT_STORAGE = '2394'
 
-function compilerInput(names: readonly ContractName[] = CONTRACT_NAMES) {
+function compilerInput(units: readonly string[]) {
   const sources = new Map<string, { content: string }>()
-  for (const name of names) gather(SOURCES[name], sources)
+  for (const unit of units) gather(unit, sources)
   const { version } = z.object({ version: z.string() }).parse(require('solc/package.json'))
   return {
     compiler: version,
@@ -81,7 +91,7 @@ function compilerInput(names: readonly ContractName[] = CONTRACT_NAMES) {
 /** Reads a source and everything that it imports, under the names that the imports resolve to. */
 function gather(unit: string, into: Map<string, { content: string }>): void {
   if (into.has(unit)) return
-  const path = unit.startsWith('contracts/') ? join(here, '..', unit) : require.resolve(unit)
+  const path = /^(contracts|test)\//.test(unit) ? join(here, '..', unit) : require.resolve(unit)
   const content = readFileSync(path, 'utf8')
   into.set(unit, { content })
   for (const [, target = ''] of content.matchAll(/^\s*import\s[^;]*?["']([^"']+)["'];/gm)) {
@@ -105,7 +115,7 @@ const SolcOutput = z.object({
     .default({}),
 })
 
-function compile({ language, sources, settings }: ReturnType<typeof compilerInput>): Build['contracts'] {
+function compile({ language, sources, settings }: ReturnType<typeof compilerInput>, units: Readonly<Record<string, string>>): Build['contracts'] {
   // Loaded only here: the compiler itself is 9 MB of JavaScript.
   const solc = require('solc') as { compile(input: string): string }
   const output = SolcOutput.parse(JSON.parse(solc.compile(JSON.stringify({ language, sources, settings }))))
@@ -114,9 +124,9 @@ function compile({ language, sources, settings }: ReturnType<typeof compilerInpu
   // A warning stops the build as well: this code holds other people's money.
   if (report !== '') throw new Error(`the contracts do not compile\n${report}`)
   return Object.fromEntries(
-    CONTRACT_NAMES.map((name) => {
-      const contract = output.contracts[SOURCES[name]]?.[name]
-      if (contract === undefined) throw new Error(`${SOURCES[name]} defines no contract ${name}`)
+    Object.entries(units).map(([name, unit]) => {
+      const contract = output.contracts[unit]?.[name]
+      if (contract === undefined) throw new Error(`${unit} defines no contract ${name}`)
       const { abi, evm } = contract
       return [
         name,
@@ -127,9 +137,9 @@ function compile({ language, sources, settings }: ReturnType<typeof compilerInpu
 }
 
 /** A cache: absent, unreadable or of other sources, it is simply built again. */
-function readBuild(key: string): Build | null {
+function readBuild(file: string, key: string): Build | null {
   try {
-    const build = Build.parse(JSON.parse(readFileSync(buildFile, 'utf8')))
+    const build = Build.parse(JSON.parse(readFileSync(file, 'utf8')))
     return build.key === key ? build : null
   } catch {
     return null
@@ -137,10 +147,10 @@ function readBuild(key: string): Build | null {
 }
 
 /** Written whole, then renamed: two processes that build at once both leave a good file. */
-function writeBuild(build: Build): Build {
-  mkdirSync(dirname(buildFile), { recursive: true })
-  const temporary = `${buildFile}.${process.pid}`
+function writeBuild(file: string, build: Build): Build {
+  mkdirSync(dirname(file), { recursive: true })
+  const temporary = `${file}.${process.pid}`
   writeFileSync(temporary, JSON.stringify(build))
-  renameSync(temporary, buildFile)
+  renameSync(temporary, file)
   return build
 }

@@ -16,8 +16,8 @@ export async function openDeployer(rpcUrl: string, privateKey: Hex, expected?: n
 
 export type Deployer = Awaited<ReturnType<typeof openDeployer>>
 
-/** PUSH0 PUSH0 PUSH0 MCOPY PUSH0 TLOAD STOP: what the compiled code has of the Shanghai and Cancun rules. */
-const CANCUN: Hex = '0x5f5f5f5e5f5c00'
+/** PUSH0 PUSH0 TSTORE, PUSH0 TLOAD, PUSH0 PUSH0 MCOPY, STOP: what the compiled code has of the Shanghai and Cancun rules. */
+const CANCUN: Hex = '0x5f5f5d5f5c5f5f5e00'
 
 /** Looks before anything is paid for. */
 async function demandCancun(client: ReturnType<typeof openClient>, chainId: number): Promise<void> {
@@ -26,6 +26,6 @@ async function demandCancun(client: ReturnType<typeof openClient>, chainId: numb
   } catch (cause) {
     const alive = await client.getBlockNumber().then(() => true, () => false)
     if (!alive) throw cause
-    throw new LedgerError('unsupported-chain', `chain ${chainId} does not run Cancun's instructions (PUSH0, MCOPY, TLOAD): it needs an upgrade of its rules before Attune's contracts run there`, { cause })
+    throw new LedgerError('unsupported-chain', `chain ${chainId} does not run Cancun's instructions (PUSH0, MCOPY, TLOAD, TSTORE): it needs an upgrade of its rules before Attune's contracts run there`, { cause })
   }
 }
