@@ -63,7 +63,8 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
       if (route.upload) response.set('connection', 'close')
       const data = await route.run(core, caller, { params, query, body, stream: { headers: request.headers, stream: request } })
       response.status(route.status)
-      if (route.bare !== null) response.type(route.bare).send(data)
+      if (route.file) response.sendFile(String(data), { dotfiles: 'allow' })
+      else if (route.bare !== null) response.type(route.bare).send(data)
       else response.json({ success: true, data, ...stamp(request) })
     })
   }

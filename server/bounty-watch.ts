@@ -1,52 +1,18 @@
 import { sessionKey } from '../contracts/leaf.ts'
-import { LedgerError } from '../contracts/errors.ts'
 import { bountiesOf } from './bounties.ts'
 import type { BountyChain, FundedBounty } from './bounty-chain.ts'
+import { readOn } from './chain-events.ts'
 import { publish, type Core } from './core.ts'
-import { bountiesAt, cursorOf, dropBounty, saveBounty, sessionIds, setCursor, type BountyRow } from './db/bounties.ts'
-
-/** Blocks whose events are asked for at a time: public nodes refuse more. */
-const BLOCKS = 2_000n
-/** Blocks that are read again each time: a reorganisation may have changed them. */
-const AGAIN = 64n
+import { bountiesAt, dropBounty, saveBounty, sessionIds, type BountyRow } from './db/bounties.ts'
 
 /** A token that does not say how it counts is shown in its smallest unit. */
 const NAMELESS = { symbol: 'token', decimals: 0 }
 
 /**
  * Keeps the bounties in Postgres as the chain has them, and tells the rooms of what has changed.
- * Every server does: writing the same twice changes nothing. While the chain is away it only
- * tries again.
- *
- * @param pollMs milliseconds between two looks
+ * Every server does: writing the same twice changes nothing. One look at a time; `look` throws
+ * LedgerError `unreachable` where the chain is away.
  */
-export function watchBounties(core: Core, chain: BountyChain, { fromBlock, pollMs }: { fromBlock: bigint; pollMs: number }): { stop: () => Promise<void> } {
-  const watch = createBountyWatch(core, chain, fromBlock)
-  let stopped = false
-  let away = false
-  let timer: NodeJS.Timeout | undefined
-  const look = async (): Promise<void> => {
-    try {
-      await watch.look()
-      away = false
-    } catch (error) {
-      // Said once: an outage of the chain is no news every few seconds.
-      if (!(away && error instanceof LedgerError)) core.log.warn({ err: error }, 'the bounties could not be looked at; trying again')
-      away = true
-    }
-    if (!stopped) timer = setTimeout(() => (looking = look()), pollMs)
-  }
-  let looking = look()
-  return {
-    async stop() {
-      stopped = true
-      clearTimeout(timer)
-      await looking
-    },
-  }
-}
-
-/** One look at a time. `look` throws LedgerError `unreachable` where the chain is away. */
 export function createBountyWatch(core: Core, chain: BountyChain, fromBlock: bigint): { look: () => Promise<void> } {
   /** Session ids by their name on chain. */
   const sessions = new Map<string, string>()
@@ -58,18 +24,16 @@ export function createBountyWatch(core: Core, chain: BountyChain, fromBlock: big
     return sessions.get(key)
   }
 
-  async function discover(): Promise<void> {
-    const head = await chain.head()
-    const cursor = (await cursorOf(core.pool, chain.chainId, chain.distributor)) ?? fromBlock
-    // A chain that was reset may be behind the cursor.
-    const seen = cursor < head ? cursor : head
-    let from = seen > fromBlock + AGAIN ? seen - AGAIN : fromBlock
-    for (; from <= head; from += BLOCKS) {
-      const to = from + BLOCKS - 1n < head ? from + BLOCKS - 1n : head
-      for (const funded of await chain.fundedIn(from, to)) await take(funded)
-      await setCursor(core.pool, chain.chainId, chain.distributor, to)
-    }
-  }
+  const discover = (): Promise<void> =>
+    readOn(core.pool, {
+      chainId: chain.chainId,
+      contract: chain.distributor,
+      fromBlock,
+      head: chain.head,
+      async read(from, to) {
+        for (const funded of await chain.fundedIn(from, to)) await take(funded)
+      },
+    })
 
   async function take({ session, ...funded }: FundedBounty): Promise<void> {
     const sessionId = await sessionOf(session)

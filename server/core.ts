@@ -31,6 +31,8 @@ export interface Core {
 export interface ModelStore {
   /** MODELS_PATH, absolute. */
   path: string
+  /** CHECKPOINTS_PATH, absolute. */
+  checkpointsPath: string
   /** Of one model that comes in. */
   maxBytes: number
   hub: { url: string; token: string | undefined }

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { describeModel, type ModelDescription } from '../trainer/models/describe.ts'
 import { ifThere } from '../trainer/models/disk.ts'
 import type { Core } from './core.ts'
-import { adoptModel, listModelPaths } from './db/models.ts'
+import { adoptModel, findModel, listModelPaths } from './db/models.ts'
+import { AttuneError } from './errors.ts'
 import type { ModelConfig } from './protocol.ts'
 
 type Deps = Pick<Core, 'pool' | 'log' | 'models'>
@@ -14,6 +15,19 @@ export async function adopt({ pool }: Pick<Core, 'pool'>, { name, model }: { nam
   const adopted = await adoptModel(pool, { name, huggingfaceRepo, ...aboutOf(model) })
   if (adopted === null) throw new Error(`the model ${name} has its weights elsewhere`)
   return adopted
+}
+
+/** Where a model's files are. @throws AttuneError not-found, conflict where it has none */
+export async function directoryOf(core: Pick<Core, 'pool' | 'models'>, modelId: string): Promise<string> {
+  const model = await findModel(core.pool, modelId)
+  if (model === null) throw new AttuneError('not-found', `there is no model ${modelId}`)
+  return weightsOf(core, model)
+}
+
+/** @throws AttuneError conflict where a model has no files */
+export function weightsOf({ models }: Pick<Core, 'models'>, { id, checkpointPath }: { id: string; checkpointPath?: string }): string {
+  if (checkpointPath === undefined) throw new AttuneError('conflict', `the model ${id} has no weights: upload its files to /api/weights/models/${id}/upload`, { path: 'modelId' })
+  return join(models.path, checkpointPath)
 }
 
 /** Enters every model that lies under MODELS_PATH and that the database does not know: `npm run model -- import` put it there. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { httpStatus } from './errors.ts'
 import { ErrorCode } from './protocol.ts'
-import type { Route } from './routes/route.ts'
+import type { Route, UploadType } from './routes/route.ts'
 
 /** The OpenAPI 3.1 document of the routes, from their schemas. */
 export function openApi(routes: readonly Route[], version: string): Record<string, unknown> {
@@ -44,7 +44,7 @@ function operation(route: Route) {
     ...(route.access !== 'public' && { security: [{ bearer: [] }], 'x-permission': route.access }),
     parameters: [...parameters(route.params, 'path'), ...parameters(route.query, 'query')],
     ...(route.body && { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(route.body, 'input') } } } }),
-    ...(route.upload && { requestBody: { required: true, content: { 'multipart/form-data': { schema: { type: 'object', additionalProperties: { type: 'string', format: 'binary' } } } } } }),
+    ...(route.upload && { requestBody: { required: true, content: { [route.upload]: { schema: uploads[route.upload] } } } }),
     responses: {
       [route.status]: {
         description: 'Done',
@@ -53,6 +53,12 @@ function operation(route: Route) {
       ...Object.fromEntries([...failures].map((code) => [httpStatus[code], failureResponse(code)])),
     },
   }
+}
+
+/** Bodies that are no JSON. */
+const uploads: Record<UploadType, object> = {
+  'multipart/form-data': { type: 'object', additionalProperties: { type: 'string', format: 'binary' } },
+  'application/x-ndjson': { type: 'string' },
 }
 
 const envelopeOf = (data: z.ZodType) =>

@@ -15,6 +15,8 @@ export const rewardLimits = {
   relayedPerDay: 5,
   /** Claims that are relayed in an hour, of everybody. */
   relayedPerHour: 60,
+  /** Longest reason of a dispute of an epoch, characters. */
+  reasonChars: 1_000,
   /** How far ahead a relayed claim's deadline is, seconds: at least, and at most. */
   relayAheadSeconds: { least: 60, most: 86_400 },
 } as const
@@ -84,6 +86,44 @@ export const ChainFacts = z.object({
 })
 export type ChainFacts = z.infer<typeof ChainFacts>
 
+// ---------------------------------------------------------------- epochs
+
+/** Somebody's word, with a bond, that an epoch is wrong. */
+export const Dispute = z.object({
+  disputer: Address,
+  /** Wei. */
+  bond: Amount,
+  reason: z.string(),
+  txHash: Hash,
+  timestamp: z.iso.datetime(),
+  /** Null while it is open. Upheld, its epoch and those after it are taken back; dismissed, the bond is forfeited. */
+  decision: z.object({ outcome: z.enum(['upheld', 'dismissed']), txHash: Hash, timestamp: z.iso.datetime() }).nullable(),
+})
+export type Dispute = z.infer<typeof Dispute>
+
+export const LedgerEpoch = z.object({
+  epochId: z.int(),
+  contributions: z.int(),
+  /** `open` to dispute; null while the chain is away. One that was rejected is recorded anew under the same number. */
+  state: z.enum(['open', 'disputed', 'final', 'rejected']).nullable(),
+  txHash: z.string().nullable(),
+  /** When it was seen in a settled block; null of one that was rejected. */
+  recordedAt: z.iso.datetime().nullable(),
+  /** Until when an open one can be disputed; null for any other, and while a dispute holds it up. */
+  finalAt: z.iso.datetime().nullable(),
+  rejectedAt: z.iso.datetime().nullable(),
+  disputes: z.array(Dispute),
+})
+export type LedgerEpoch = z.infer<typeof LedgerEpoch>
+
+export const EpochIndex = z.object({
+  /** What a dispute costs until it is upheld, wei; null while the chain is away. */
+  bond: Amount.nullable(),
+  /** The newest first. */
+  epochs: z.array(LedgerEpoch),
+})
+export type EpochIndex = z.infer<typeof EpochIndex>
+
 // ---------------------------------------------------------------- bounties
 
 export const SessionBounties = z.object({
@@ -125,7 +165,7 @@ export const Earning = z.object({
   /** Of that, paid already; null while the chain is away. */
   claimed: Amount.nullable(),
   /** The arguments of the distributor's `claim`; null where nothing can be claimed now. */
-  claim: z.object({ epochId: z.int(), bounty: Hash, account: Address, amount: Amount, proof: z.array(Hash) }).nullable(),
+  claim: Claim.nullable(),
   /** The last claim that was given to the relayer. */
   relayed: RelayedClaim.nullable(),
 })

@@ -13,6 +13,8 @@ import { z } from 'zod'
 export const limits = {
   /** Largest socket message or JSON body, bytes. */
   messageBytes: 64 * 1024,
+  /** Largest file of a model's prompts, bytes. */
+  promptFileBytes: 16 * 1024 * 1024,
   /** Longest prompt a rater may ask, characters. */
   promptChars: 400,
   /** Longest comment, characters. */
@@ -609,6 +611,9 @@ export interface SignedIn {
 
 export const StartTraining = z.object({ modelId: z.string().min(1).max(200), configuration: TrainingConfig.prefault({}) })
 
+/** Of a model's directory under MODELS_PATH, and its id. */
+export const ModelName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, '1–64 characters of a–z, 0–9, ., _ and -, a letter or digit first')
+
 export const StartImport = z.object({
   repo: z.string().regex(/^[\w.-]+\/[\w.-]+$/, 'a repository of the hub: owner/name').max(200),
   /** A branch, a tag or a commit. */
@@ -616,7 +621,7 @@ export const StartImport = z.object({
   /** Opens a private or gated repository; it is not stored. */
   token: z.string().regex(/^hf_\w+$/, 'a token of the hub: hf_…').max(200).optional(),
   /** The model's id; the repository's name by default. */
-  name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, '1–64 characters of a–z, 0–9, ., _ and -, a letter or digit first').optional(),
+  name: ModelName.optional(),
 })
 export type StartImport = z.infer<typeof StartImport>
 
@@ -649,7 +654,23 @@ export const ModelConfig = z.object({
   checkpointPath: z.string().max(500).optional(),
   huggingfaceRepo: z.string().max(200).optional(),
 })
-export type ModelConfig = z.infer<typeof ModelConfig> & { id: string; createdAt: string }
+/** … as it is registered. */
+export const Model = ModelConfig.extend({ id: z.string(), createdAt: z.iso.datetime() })
+export type ModelConfig = z.infer<typeof Model>
+
+/** A file of a model, as it can be fetched. */
+export const ModelFile = z.object({ name: z.string(), bytes: z.int() })
+export type ModelFile = z.infer<typeof ModelFile>
+
+/** What a model is asked when it is trained. */
+export const ModelPrompts = z.object({
+  modelId: z.string(),
+  /** How many there are. */
+  prompts: z.int(),
+  /** The first few. */
+  examples: z.array(z.string()),
+})
+export type ModelPrompts = z.infer<typeof ModelPrompts>
 
 export const LeafFields = z.object({
   chainId: z.string(),

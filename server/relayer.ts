@@ -62,28 +62,3 @@ export async function relayNext({ core, bounties, sender, now = Date.now, patien
     }
   }
 }
-
-/** Relays claims until it is stopped. While the chain is away it only tries again. */
-export function keepRelaying(deps: RelayerDeps, pollMs: number): { stop: () => Promise<void> } {
-  let stopped = false
-  let away = false
-  let timer: NodeJS.Timeout | undefined
-  const turn = async (): Promise<void> => {
-    try {
-      await relayNext(deps)
-      away = false
-    } catch (error) {
-      if (!(away && error instanceof LedgerError)) deps.core.log.warn({ err: error }, 'claims could not be relayed; trying again')
-      away = true
-    }
-    if (!stopped) timer = setTimeout(() => (turning = turn()), pollMs)
-  }
-  let turning = turn()
-  return {
-    async stop() {
-      stopped = true
-      clearTimeout(timer)
-      await turning
-    },
-  }
-}

@@ -5,15 +5,17 @@ import { createApp } from './app.ts'
 import { createAccounts } from './auth/accounts.ts'
 import { createSeal } from './auth/seal.ts'
 import { openChainReader } from './chain.ts'
-import { watchBounties } from './bounty-watch.ts'
+import { createBountyWatch } from './bounty-watch.ts'
 import type { Config, SecretName } from './config.ts'
 import type { Core } from './core.ts'
 import { migrate } from './db/migrate.ts'
 import { openPool } from './db/pool.ts'
+import { watchDisputes } from './epochs.ts'
+import { keepLooking } from './poll.ts'
 import { openQueue } from './queues.ts'
 import { openImports } from './imports.ts'
 import { keepRunning } from './reconcile.ts'
-import { keepRelaying } from './relayer.ts'
+import { relayNext } from './relayer.ts'
 import { openRedis } from './room.ts'
 import { openSockets } from './sockets/io.ts'
 
@@ -48,7 +50,7 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
     jwtSecret: config.secrets.JWT_SECRET,
     siweDomains: [`localhost:${config.port}`, `127.0.0.1:${config.port}`, ...config.allowedOrigins.filter((o) => URL.canParse(o)).map((o) => new URL(o).host)],
   })
-  const models = { path: config.modelsPath, maxBytes: config.maxModelBytes, hub: config.hub }
+  const models = { path: config.modelsPath, checkpointsPath: config.checkpointsPath, maxBytes: config.maxModelBytes, hub: config.hub }
   const imports = openImports({ pool, log, models })
   const core: Core = { pool, redis, trainQueue, chain: openChainReader(config.blockchain), accounts, models, imports, log }
   const http = createServer({ requestTimeout: UPLOAD_MS }, createApp(core, { config, clientDir: fileURLToPath(new URL('../client/dist', import.meta.url)) }))
@@ -70,11 +72,7 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
     throw new StartError(taken ? `port ${config.port} is taken: stop what uses it, or set PORT` : textOf(error))
   }
   const reconciler = keepRunning(core)
-  const watch = core.chain?.bounties ? watchBounties(core, core.chain.bounties, config.blockchain) : null
-  const relayer =
-    core.chain?.bounties && core.chain.relayer
-      ? keepRelaying({ core, bounties: core.chain.bounties, sender: core.chain.relayer }, config.blockchain.pollMs)
-      : null
+  const watches = watchChain(core, config.blockchain)
   const address = http.address()
   return {
     port: typeof address === 'object' && address !== null ? address.port : config.port,
@@ -82,12 +80,24 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
     async close() {
       http.closeIdleConnections()
       await reconciler.stop()
-      await watch?.stop()
       await imports.close()
-      await relayer?.stop()
+      await Promise.all(watches.map((watch) => watch.stop()))
       await closeParts()
     },
   }
+}
+
+/** Follows what others do on the chain, and sends what people have signed; never on the path of a vote. */
+function watchChain(core: Core, { fromBlock, pollMs }: Config['blockchain']): { stop: () => Promise<void> }[] {
+  const { chain, log } = core
+  if (chain === null) return []
+  const { bounties, epochs, relayer: sender } = chain
+  const looks: { look: () => Promise<unknown>; trouble: string }[] = [
+    { look: () => watchDisputes(core, epochs, fromBlock), trouble: 'disputes could not be looked at; trying again' },
+  ]
+  if (bounties !== null) looks.push({ look: createBountyWatch(core, bounties, fromBlock).look, trouble: 'the bounties could not be looked at; trying again' })
+  if (bounties !== null && sender !== null) looks.push({ look: () => relayNext({ core, bounties, sender }), trouble: 'claims could not be relayed; trying again' })
+  return looks.map(({ look, trouble }) => keepLooking(look, { pollMs, log, trouble }))
 }
 
 const placeOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : 'DATABASE_URL')

@@ -5,12 +5,13 @@ import { transaction } from './db/pool.ts'
 import { countAsks, insertAsk } from './db/samples.ts'
 import { applyTransition, insertSession, sessionBasics } from './db/sessions.ts'
 import { AttuneError } from './errors.ts'
+import { demandTrainable } from './prompts.ts'
 import { demandOwner, type Caller } from './permissions.ts'
 import type { SessionStatus, TrainingConfig } from './protocol.ts'
 import { transitions } from './session-state.ts'
 import { isMetric } from '../trainer/metrics.ts'
 
-/** Starts a run of a model; the caller owns it. @throws AttuneError not-found, invalid */
+/** Starts a run of a model; the caller owns it. @throws AttuneError not-found, invalid, conflict where the model has no weights or no prompts */
 export async function startTraining(
   core: Core,
   caller: Caller,
@@ -26,6 +27,7 @@ export async function startTraining(
   }
   const model = await findModel(core.pool, modelId)
   if (model === null) throw new AttuneError('not-found', `there is no model ${modelId}`, { path: 'modelId' })
+  await demandTrainable(core, model)
   const sessionId = `run-${randomBytes(6).toString('hex')}`
   const title = configuration.live.title ?? model.name
   await transaction(core.pool, async (client) => {

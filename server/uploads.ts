@@ -38,18 +38,23 @@ export async function uploadModel(core: Core, modelId: string, body: Body): Prom
   return adopt(core, { name: modelId, ...admitted })
 }
 
+/** Makes transforms that let so many bytes through together, and fail with `too-large` at the next one. */
+export function allowance(bytes: number, message: string): () => Transform {
+  let left = bytes
+  return () => new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      left -= chunk.byteLength
+      done(left < 0 ? new AttuneError('too-large', message) : null, chunk)
+    },
+  })
+}
+
 /** Writes every file of the body into `place`. */
 async function receive({ headers, stream }: Body, place: string, maxBytes: number): Promise<void> {
   const type = headers['content-type']
   if (type === undefined || !type.startsWith('multipart/form-data')) throw new AttuneError('invalid', 'send the files as multipart/form-data')
   const files: Promise<void>[] = []
-  let left = maxBytes
-  const limited = (): Transform => new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      left -= chunk.byteLength
-      done(left < 0 ? new AttuneError('too-large', `a model has at most ${maxBytes} bytes here (MAX_MODEL_BYTES)`) : null, chunk)
-    },
-  })
+  const limited = allowance(maxBytes, `a model has at most ${maxBytes} bytes here (MAX_MODEL_BYTES)`)
   const parser = new Busboy({ headers: { ...headers, 'content-type': type }, limits: { files: MAX_FILES, fields: 0 } })
   parser.on('file', (_field, file, name) => {
     const written = isModelFile(name)

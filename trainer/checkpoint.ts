@@ -11,6 +11,9 @@ export interface Checkpoint {
   state: unknown
 }
 
+/** What the learner's states are called in a checkpoint, before their own names. */
+export const LEARNER_STATES = 'learner/'
+
 export interface CheckpointStore {
   /** Stores a checkpoint and returns its name, the SHA-256 of its bytes. */
   save(checkpoint: Checkpoint): Promise<string>
@@ -28,7 +31,7 @@ export class CheckpointLost extends Error {}
  * temporary name, synced, then renamed. One process at a time writes there.
  */
 export function openCheckpoints(directory: string): CheckpointStore {
-  const pathOf = (hash: string) => join(directory, `${hash}${EXTENSION}`)
+  const pathOf = (hash: string) => checkpointFile(directory, hash)
   return {
     async save({ tensors, state }) {
       await mkdir(directory, { recursive: true })
@@ -62,6 +65,9 @@ export function openCheckpoints(directory: string): CheckpointStore {
 }
 
 const EXTENSION = '.safetensors'
+
+/** Where a checkpoint's bytes are; `prune` may delete it at any time. */
+export const checkpointFile = (directory: string, hash: string): string => join(directory, `${hash}${EXTENSION}`)
 
 /** Where a run goes on from. */
 export interface Standing {

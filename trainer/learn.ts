@@ -24,6 +24,8 @@ export interface Outcome {
   /** h of each sample of the step that was voted on. */
   crowd: { sampleId: string; value: number }[]
   receipts(committedAt: number): ReceiptRow[]
+  /** Ids of every vote that the reward model was fitted on. */
+  learntFrom: string[]
   /** `since`: when the run's last step was committed, or the run was opened. */
   metrics(committedAt: number, since: number): TrainingMetrics
   warnings: Pick<RunWarning, 'kind' | 'message'>[]
@@ -60,6 +62,7 @@ export async function learn(run: Run, batch: Batch, settled: readonly SettledVot
         const weight = voteShare(crowd.weighed(key), crowd.on(key).indexOf(vote), config.rewardModel.shrinkage)
         return { ...about, weight, crowd: scored.crowd[row], advantage: update.advantages[row] }
       }),
+    learntFrom: crowd.votes.map(({ id }) => id),
     metrics: (committedAt, since) => ({
       ...update.metrics,
       ...watched.metrics,
@@ -95,7 +98,7 @@ function watchVotes(run: Run, batch: Batch, { references, crowd, fresh }: { refe
     answers: batch.rollouts.map((rollout) => rollout.responseIds),
     reference: run.reference,
     heldOut,
-    raters: new Set(fresh.map((vote) => vote.raterId)).size,
+    raters: new Set(batch.rollouts.flatMap(({ sampleId }) => crowd.on(sampleId)).map((vote) => vote.raterId)).size,
     learntFrom: crowd.votes.length - fresh.length,
   }
   return watchStep(run.state.evidence, step, run.config.rewardHacking)

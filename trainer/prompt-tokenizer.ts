@@ -7,7 +7,7 @@ export interface PromptTokenizer {
   encodePrompt(prompt: string): number[]
   /** Ids of an answer, as the model would give it after its prompt. */
   encodeResponse(response: string): number[]
-  /** The answer's text, without the space that sets it off from the prompt. */
+  /** The answer's text, without the space that sets it off from the prompt, and with U+FFFD for NUL. */
   decodeResponse(ids: ArrayLike<number>): string
   /** Decodes one answer token by token. */
   increments(): TextStream
@@ -26,12 +26,12 @@ export async function openPromptTokenizer(directory: string): Promise<PromptToke
       const ended = tokenizer.eosToken === null ? -1 : ids.indexOf(tokenizer.eosToken)
       return ended < 0 ? [...ids, ...end] : ids.slice(0, ended + 1)
     },
-    decodeResponse: (ids) => tokenizer.decode(ids).trim(),
+    decodeResponse: (ids) => storable(tokenizer.decode(ids)).trim(),
     increments() {
       const text = tokenizer.stream()
       let started = false
       const trimmed = (piece: string): string => {
-        const rest = started ? piece : piece.trimStart()
+        const rest = started ? storable(piece) : storable(piece).trimStart()
         started ||= rest !== ''
         return rest
       }
@@ -39,6 +39,9 @@ export async function openPromptTokenizer(directory: string): Promise<PromptToke
     },
   }
 }
+
+/** A model of bytes may well say NUL, which Postgres keeps in no text. */
+const storable = (text: string): string => text.replaceAll('\0', '\uFFFD')
 
 const user = (prompt: string) => ({ role: 'user', content: prompt.trim() }) as const
 

@@ -1,8 +1,6 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { createHash } from 'node:crypto'
-import { z } from 'zod'
 import { exactDiv } from './graph/index.ts'
+import { readPromptFile, type Prompt } from './models/prompt-file.ts'
 import { permutation } from './rl/minibatches.ts'
 
 /** What a run asks its policy. */
@@ -14,28 +12,9 @@ export interface PromptSource {
   readonly size: number
 }
 
-/** The prompts of a model directory: `prompts.jsonl`, one `{"prompt": …}` a line, with an `"answer"` beside it where there is a reference answer. */
+/** The prompts of a model directory. */
 export async function readPrompts(directory: string): Promise<PromptSource> {
-  const path = join(directory, 'prompts.jsonl')
-  const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line.trim() !== '')
-  const prompts = lines.map((line, i) => parsePrompt(line, `${path}: line ${i + 1}`))
-  if (prompts.length === 0) throw new Error(`${path} has no prompts`)
-  return promptSource(prompts)
-}
-
-const Prompt = z.object({ prompt: z.string().min(1), answer: z.string().min(1).optional() })
-type Prompt = z.infer<typeof Prompt>
-
-function parsePrompt(line: string, at: string): Prompt {
-  let json: unknown
-  try {
-    json = JSON.parse(line)
-  } catch (cause) {
-    throw new Error(`${at} is not JSON`, { cause })
-  }
-  const parsed = Prompt.safeParse(json)
-  if (!parsed.success) throw new Error(`${at}: ${z.prettifyError(parsed.error)}`)
-  return parsed.data
+  return promptSource(await readPromptFile(directory))
 }
 
 export function promptSource(prompts: readonly Prompt[]): PromptSource {

@@ -98,6 +98,7 @@ async function step(
     metrics: outcome.metrics(committedAt, since),
     checkpoint,
     receipts: outcome.receipts(committedAt),
+    learntFrom: outcome.learntFrom,
     crowd: outcome.crowd,
     ...(recorded
       ? { remade: true, warnings: [{ kind: 'step-remade', message: remadeOtherwise(batch.step) }], pause: null }

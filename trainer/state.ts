@@ -17,7 +17,7 @@
  */
 import { z } from 'zod'
 import type { TrainingConfig } from '../server/protocol.ts'
-import type { Checkpoint } from './checkpoint.ts'
+import { LEARNER_STATES, type Checkpoint } from './checkpoint.ts'
 import type { Engine } from './engines/engine.ts'
 import { openOnnx } from './engines/onnx.ts'
 import { learnerConfig, rewardModelConfig } from './configuration.ts'
@@ -96,7 +96,7 @@ export async function openRun(from: {
   const opened = { sessionId, config, fingerprint, tokenizer, prompts, learner, close }
   if (begun) {
     const { json, arrays } = begun
-    learner.importState({ arrays: arrays('learner/'), json: json.learner })
+    learner.importState({ arrays: arrays(LEARNER_STATES), json: json.learner })
     const rewardModel = openRewardModel(rewardConfig, width, seed, { arrays: arrays('reward/'), json: json.reward })
     const features = rowsOf(arrays('reference/').get('features'), width)
     const reference = json.reference.map((shape, i) => ({ ...shape, features: features[i] }))
@@ -117,7 +117,7 @@ export async function exportRun({ fingerprint, learner, rewardModel, reference, 
   const put = (prefix: string, arrays: Iterable<[string, Float32Array]>): void => {
     for (const [name, data] of arrays) tensors.set(prefix + name, { shape: [data.length], data })
   }
-  put('learner/', policy.arrays)
+  put(LEARNER_STATES, policy.arrays)
   put('reward/', reward.arrays)
   put('reference/', [['features', flat(reference.map(({ features }) => features))]])
   const saved: z.input<typeof SavedRun> = {

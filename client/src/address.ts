@@ -4,6 +4,7 @@ export type Page =
   | { name: 'session'; id: string }
   | { name: 'console'; id: string | null }
   | { name: 'contributions' }
+  | { name: 'epochs' }
   | { name: 'appeals' }
   | { name: 'sign-in' }
   | { name: 'missing' }
@@ -15,6 +16,7 @@ export function pageOf(path: string): Page {
   if (first === 'session' && second !== undefined) return { name: 'session', id: second }
   if (first === 'console') return { name: 'console', id: second ?? null }
   if (first === 'contributions' && second === undefined) return { name: 'contributions' }
+  if (first === 'epochs' && second === undefined) return { name: 'epochs' }
   if (first === 'appeals' && second === undefined) return { name: 'appeals' }
   if (first === 'sign-in' && second === undefined) return { name: 'sign-in' }
   return { name: 'missing' }

@@ -17,14 +17,15 @@ export class ApiError extends Error {
 
 export type Method = 'GET' | 'POST' | 'DELETE'
 
-/** @throws ApiError with the server's code, or `offline` where no answer came. */
+/** A body is sent as JSON; a string as it is, as lines of JSON. @throws ApiError with the server's code, or `offline` where no answer came. */
 export async function request<T>(method: Method, path: string, body?: unknown, token?: string): Promise<T> {
   const headers: Record<string, string> = {}
-  if (body !== undefined) headers['content-type'] = 'application/json'
+  const lines = typeof body === 'string'
+  if (body !== undefined) headers['content-type'] = lines ? 'application/x-ndjson' : 'application/json'
   if (token) headers.authorization = `Bearer ${token}`
   let response: Response
   try {
-    response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) })
+    response = await fetch(path, { method, headers, body: lines || body === undefined ? body : JSON.stringify(body) })
   } catch (cause) {
     throw new ApiError('offline', `The server can’t be reached. Check the connection and try again. (${String(cause)})`)
   }

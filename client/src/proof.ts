@@ -1,4 +1,5 @@
-import { concat, encodeAbiParameters, keccak256, parseAbiParameters, stringToHex, toFunctionSelector } from 'viem/utils'
+import { concat, encodeAbiParameters, keccak256, parseAbiParameters, stringToHex } from 'viem/utils'
+import { readWords, servedChain, word } from './node.ts'
 
 type Hex = `0x${string}`
 
@@ -62,7 +63,7 @@ export type Opening = { contributorId: string; salt: string; record: unknown }
 
 export type Verification = { valid: boolean; steps: readonly VerificationStep[] }
 export type VerificationStep = {
-  id: 'record' | 'leaf' | 'path' | 'chain' | 'root' | 'status'
+  id: 'record' | 'leaf' | 'path' | 'chain' | 'root' | 'status' | 'account' | 'paid' | 'pot'
   state: 'pass' | 'fail' | 'unknown'
   /** A sentence for the reader. */
   detail: string
@@ -111,7 +112,7 @@ function opens({ contributor, recordHash }: ContributionProof['leafFields'], { c
 
 async function chainSteps(proof: ContributionProof, root: Hex, rpcUrl: string): Promise<VerificationStep[]> {
   try {
-    const served = Number(await rpc(rpcUrl, 'eth_chainId', []))
+    const served = await servedChain(rpcUrl)
     const sameChain = served === proof.chainId
     const steps: VerificationStep[] = [
       { id: 'chain', state: sameChain ? 'pass' : 'fail', detail: `The node serves chain ${served}; the proof is for ${proof.chainId}.` },
@@ -144,24 +145,9 @@ function finality(words: readonly string[]): VerificationStep {
   return { id: 'status', state: 'pass', detail }
 }
 
-/** The six words of `epochs(epochId)`, without 0x; none where there is no contract. */
-async function ledgerWords({ contract, epochId }: ContributionProof, rpcUrl: string): Promise<string[]> {
-  const data = `${toFunctionSelector('epochs(uint256)')}${epochId.toString(16).padStart(64, '0')}`
-  const result = await rpc(rpcUrl, 'eth_call', [{ to: contract, data }, 'latest'])
-  return result.slice(2).match(/.{64}/g) ?? []
-}
-
-async function rpc(url: string, method: string, params: readonly unknown[]): Promise<string> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
-  })
-  if (!response.ok) throw new Error(`the node answered ${response.status}`)
-  const body: unknown = await response.json()
-  if (typeof body === 'object' && body !== null && 'result' in body && typeof body.result === 'string') return body.result
-  throw new Error(`the node refused ${method}`)
-}
+/** The six words of `epochs(epochId)`; none where there is no contract. */
+const ledgerWords = ({ contract, epochId }: ContributionProof, rpcUrl: string): Promise<string[]> =>
+  readWords(rpcUrl, contract, 'epochs(uint256)', [word(epochId)])
 
 /** RFC 8785, for what came as JSON in the first place. */
 function canonicalJson(value: unknown): string {
@@ -171,6 +157,6 @@ function canonicalJson(value: unknown): string {
   return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join(',')}}`
 }
 
-function short(hash: string): string {
+export function short(hash: string): string {
   return `${hash.slice(0, 10)}…${hash.slice(-6)}`
 }

@@ -1,8 +1,8 @@
 /** What a wallet is asked to send: calls of Attune's contracts. Pure. */
 import { AbiErrorSignatureNotFoundError, decodeErrorResult, encodeFunctionData, parseAbi, zeroAddress, type Address, type ContractErrorName, type Hex } from 'viem'
-import { distributorAbi, ledgerAbi, tokenAbi } from '../../contracts/abi.ts'
+import { CLAIM_TO_TYPES, DISTRIBUTOR_DOMAIN, distributorAbi, ledgerAbi, tokenAbi } from '../../contracts/abi.ts'
 import { sessionKey } from '../../contracts/leaf.ts'
-import type { Refund } from '../../server/protocol-rewards.ts'
+import type { Claim, Refund } from '../../server/protocol-rewards.ts'
 
 /** Amounts in wei. */
 export interface Call {
@@ -31,6 +31,46 @@ export const close = (distributor: Address, bounty: Hex): Call =>
 
 export const refund = (distributor: Address, { bounty, epochId, allocated, proof }: Refund): Call =>
   of(distributor, encodeFunctionData({ abi: distributorAbi, functionName: 'refund', args: [bounty as Hex, BigInt(epochId), BigInt(allocated), proof as Hex[]] }))
+
+/** Pays an account what it has earned, whoever sends it. */
+export const claim = (distributor: Address, { epochId, bounty, account, amount, proof }: Claim): Call =>
+  of(distributor, encodeFunctionData({
+    abi: distributorAbi,
+    functionName: 'claim',
+    args: [BigInt(epochId), bounty as Hex, account as Address, BigInt(amount), proof as Hex[]],
+  }))
+
+/**
+ * What an account signs so that anybody may send its claim (EIP-712), as `eth_signTypedData_v4` takes it.
+ *
+ * @param deadline the last second in which the signature counts, since 1970
+ */
+export const claimToTypedData = (distributor: Address, chainId: number, { bounty, account, amount }: Claim, recipient: Address, deadline: number): string =>
+  JSON.stringify({
+    domain: { ...DISTRIBUTOR_DOMAIN, chainId, verifyingContract: distributor },
+    types: {
+      EIP712Domain: [
+        { name: 'name', type: 'string' },
+        { name: 'version', type: 'string' },
+        { name: 'chainId', type: 'uint256' },
+        { name: 'verifyingContract', type: 'address' },
+      ],
+      ...CLAIM_TO_TYPES,
+    },
+    primaryType: 'ClaimTo',
+    message: { bounty, account, amount, recipient, deadline: String(deadline) },
+  })
+
+/** Says, with a bond, that an epoch is wrong. @param bond wei */
+export const dispute = (ledger: Address, epochId: number, reason: string, bond: bigint): Call => ({
+  to: ledger,
+  data: encodeFunctionData({ abi: ledgerAbi, functionName: 'dispute', args: [BigInt(epochId), reason] }),
+  value: bond,
+})
+
+/** Pays somebody the bonds of their upheld disputes. */
+export const withdrawBonds = (ledger: Address, disputer: Address): Call =>
+  of(ledger, encodeFunctionData({ abi: ledgerAbi, functionName: 'withdrawBonds', args: [disputer] }))
 
 const of = (to: Address, data: Hex): Call => ({ to, data, value: 0n })
 

@@ -78,6 +78,28 @@ export async function send(facts: ChainFacts, { to, data, value }: Call): Promis
   throw new ApiError('unavailable', `No block has taken the transaction ${hash} yet. It may still come: look at it in your wallet.`)
 }
 
+/**
+ * The linked account's signature under what the page has prepared (EIP-712).
+ *
+ * @throws ApiError where the wallet is at another account, or the reader declines
+ */
+export async function signTyped(facts: ChainFacts, account: string, typedData: string): Promise<Hex> {
+  const chosen = await chooseAccount()
+  if (chosen !== account) throw new ApiError('invalid', `This needs the wallet that is linked, ${account}. Choose it in your wallet and try again.`)
+  await choose(facts)
+  return hexOf(await ask('eth_signTypedData_v4', [account, typedData]))
+}
+
+/** What an account holds of a token, or of the chain's coin, by the wallet's node; null where the wallet is at another chain. Asks the reader nothing. */
+export async function balanceOf({ chainId }: ChainFacts, token: string, account: string): Promise<bigint | null> {
+  if (!hasWallet() || Number(await ask('eth_chainId')) !== chainId) return null
+  if (/^0x0{40}$/.test(token)) return BigInt(hexOf(await ask('eth_getBalance', [account, 'latest'])))
+  const data = `${BALANCE_OF}${account.slice(2).padStart(64, '0')}`
+  return BigInt(hexOf(await ask('eth_call', [{ to: token, data }, 'latest'])))
+}
+/** The selector of ERC-20's `balanceOf(address)`. */
+const BALANCE_OF = '0x70a08231'
+
 /** Asks for the account where the reader has not given it yet. */
 async function chooseAccount(): Promise<Hex> {
   const account = first(await ask('eth_requestAccounts'))

@@ -8,9 +8,9 @@ import { benchLatency, latencyText } from './latency.ts'
 import { benchLora, loraText } from './lora.ts'
 import { benchTrainer, trainerText } from './trainer.ts'
 
-const usage = `npm run bench [-- [trainer] [lora] [latency] [gas] [--seconds 60] [--repeats 5] [--json FILE]]
+const usage = `npm run bench [-- [trainer] [lora] [latency] [gas] [--seconds 60] [--repeats 5] [--peer torch [--python python3]] [--json FILE]]
 
-trainer  tokens a second of sampling and of training, beside another engine on the same graphs
+trainer  tokens a second and memory of sampling and of training, at three sizes, of every engine and of PyTorch
 lora     tokens a second and memory of a PPO step with adapters on a model of GPT-2's 124M shape
 latency  vote to acknowledgement and vote to gradient, on a throw-away instance under a simulated crowd
 gas      what an epoch, a claim and a single vote cost on chain`
@@ -24,7 +24,7 @@ class Misuse extends Error {}
 function parse() {
   const text = { type: 'string' } as const
   try {
-    return parseArgs({ allowPositionals: true, options: { seconds: { ...text, default: '60' }, repeats: { ...text, default: '5' }, json: text } })
+    return parseArgs({ allowPositionals: true, options: { seconds: { ...text, default: '60' }, repeats: { ...text, default: '5' }, peer: text, python: { ...text, default: 'python3' }, json: text } })
   } catch (error) {
     throw new Misuse(error instanceof Error ? error.message : String(error))
   }
@@ -47,6 +47,8 @@ async function main(): Promise<void> {
   })
   const seconds = whole('seconds', values.seconds)
   const repeats = whole('repeats', values.repeats)
+  if (values.peer !== undefined && values.peer !== 'torch') throw new Misuse(`there is no peer ${values.peer}; there is torch`)
+  const torch = values.peer === undefined ? null : values.python
   const run = async <T>(bench: Bench, measure: () => Promise<T>, print: (result: T) => string): Promise<{ [name: string]: T }> => {
     if (wanted.length > 0 && !wanted.includes(bench)) return {}
     const result = await measure()
@@ -58,7 +60,7 @@ async function main(): Promise<void> {
   const figures = {
     at: new Date().toISOString(),
     machine: before,
-    ...(await run('trainer', () => benchTrainer(repeats, say), trainerText)),
+    ...(await run('trainer', () => benchTrainer({ repeats, torch }), trainerText)),
     ...(await run('lora', () => benchLora(say), loraText)),
     ...(await run('latency', () => benchLatency(seconds, say), latencyText)),
     ...(await run('gas', () => benchGas(say), gasText)),

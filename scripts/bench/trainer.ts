@@ -1,123 +1,132 @@
 /**
- * Tokens a second of sampling and of a full training step (forward, backward, clipping, AdamW), for
- * the demo's model and for a 3.7M-parameter one. Beside each the same graph on TensorFlow.js's CPU
- * backend, on less work, and a plain matrix product: where other programs load the machine, the
- * ratios still mean something.
+ * Tokens a second and memory of sampling and of a full training step, at three sizes, for every engine
+ * that is there and, when asked, for PyTorch on the same work. Each figure is a process of its own, one
+ * after another, and beside it stands its ratio to the default engine's: on a machine that other
+ * programs load, only the ratios mean something.
  */
-import { Graph, matmul } from '../../trainer/graph/index.ts'
-import type { Engine } from '../../trainer/engines/engine.ts'
-import { openOnnx } from '../../trainer/engines/onnx.ts'
-import { openTfjs } from '../../trainer/engines/tfjs.ts'
-import { loadWeights } from '../../trainer/models/directory.ts'
-import { openFit, pretraining } from '../../trainer/models/fit.ts'
-import { gpt2 } from '../../trainer/models/gpt2.ts'
-import type { Gpt2Config } from '../../trainer/models/gpt2-config.ts'
-import { initialModel } from '../../trainer/models/init.ts'
-import { openSampler } from '../../trainer/models/sampler.ts'
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { z } from 'zod'
+import { openProgress } from '../study/progress.ts'
 import { table } from '../study/table.ts'
+import type { Job } from './trainer-run.ts'
+import { lessened, PROMPT_TOKENS, SHAPES, tokensOf, WORKS, type Shape, type Work } from './trainer-shapes.ts'
 
-export interface Speed {
+const Speed = z.object({ tokensPerSecond: z.number(), peakMiB: z.number() })
+type Speed = z.infer<typeof Speed>
+
+export interface Figure {
   model: string
-  work: 'sampling' | 'training'
-  /** Tokens a second, the median of the repeats. */
-  onnx: number
-  tfjs: number
+  work: Work
+  by: string
+  /** Of one pass; the speed is the median pass's. */
+  tokens: number
+  /** Or why it was not measured. */
+  result: Speed | string
 }
 
 export interface TrainerBench {
-  speeds: Speed[]
-  /** 10⁹ floating-point operations a second of a 1024³ matrix product, the best of the repeats: what the machine had to give. */
+  figures: Figure[]
+  /** Of the 1024³ matrix product. */
   gigaflops: number
+  /** What else could have been measured, and why it wasn't. */
+  notes: string[]
 }
 
-interface Shape { name: string; config: Gpt2Config; sampled: number; newTokens: number; rows: number; length: number }
+export interface TrainerOptions {
+  repeats: number
+  /** The Python that has torch and transformers, to measure them too. */
+  torch: string | null
+}
 
-const shared = { context: 128, layers: 4, epsilon: 1e-5, bosToken: null, eosToken: null, padToken: null }
-const SHAPES: readonly Shape[] = [
-  { name: 'demo (vocabulary 1,280, width 192)', config: { ...shared, vocabSize: 1_280, width: 192, heads: 6, inner: 768 }, sampled: 64, newTokens: 48, rows: 32, length: 64 },
-  { name: '3.7M (vocabulary 2,048, width 256)', config: { ...shared, vocabSize: 2_048, width: 256, heads: 8, inner: 1_024 }, sampled: 64, newTokens: 48, rows: 16, length: 128 },
-]
-/** TensorFlow.js gets this much of the work, so that it ends. */
-const LESS: Pick<Shape, 'sampled' | 'newTokens' | 'rows' | 'length'> = { sampled: 2, newTokens: 4, rows: 1, length: 32 }
-const PROMPT = 12
+/** Who does the work, on which part of it. Undefined where it has no such work. */
+interface Runner {
+  by: string
+  measure: (work: Work, shape: Shape, repeats: number) => Promise<Speed> | undefined
+  /** What it does of the work at a size; null for nothing, as it would take hours. */
+  share: (shape: Shape) => Shape | null
+}
 
-/** `repeats` times each on the default engine, once on TensorFlow.js. */
-export async function benchTrainer(repeats: number, say: (doing: string) => void): Promise<TrainerBench> {
-  const onnx = await openOnnx()
-  const tfjs = await openTfjs()
-  try {
-    const speeds: Speed[] = []
-    for (const shape of SHAPES) {
-      for (const [work, measure] of [['sampling', sampling], ['training', training]] as const) {
-        say(`${work}, ${shape.name}`)
-        speeds.push({ model: shape.name, work, onnx: await measure(onnx, shape, repeats), tfjs: await measure(tfjs, { ...shape, ...LESS }, 1) })
-      }
-    }
-    say('a matrix product')
-    return { speeds, gigaflops: await matrixProduct(onnx, 20 * repeats) }
-  } finally {
-    await onnx.close()
-    await tfjs.close()
+/** A single figure may take so long, milliseconds. */
+const PATIENCE_MS = 900_000
+
+const whole = (shape: Shape): Shape => shape
+const DEFAULT = 'onnxruntime cpu'
+
+export async function benchTrainer({ repeats, torch }: TrainerOptions): Promise<TrainerBench> {
+  const { device, why } = z.object({ device: z.enum(['cpu', 'webgpu', 'cuda']), why: z.string() }).parse(await inProcess({ kind: 'devices' }))
+  const peer = torch === null ? { runners: [], notes: [] } : await torchRunners(torch)
+  const runners: Runner[] = [
+    { by: DEFAULT, share: whole, measure: ours({ onnx: 'cpu' }) },
+    ...(device === 'cpu' ? [] : [{ by: `onnxruntime ${device}`, share: whole, measure: ours({ onnx: device }) }]),
+    ...(['wasm', 'cpu'] as const).map((backend): Runner => ({ by: `TensorFlow.js ${backend}`, share: feasible, measure: (work, shape) => ours({ tfjs: backend })(work, shape, 1) })),
+    ...peer.runners,
+  ]
+  const cells = Object.entries(SHAPES).flatMap(([model, shape]) => WORKS.flatMap((work) => runners.map((runner) => ({ model, shape, work, runner }))))
+  const progress = openProgress(cells.length, (i) => `${i} of ${cells.length}`)
+  const figures: Figure[] = []
+  for (const [i, { model, shape, work, runner }] of cells.entries()) {
+    progress.report(i, 0, `${work}, ${model}, ${runner.by}`)
+    const share = runner.share(shape)
+    const measuring = share && runner.measure(work, share, repeats)
+    if (measuring) figures.push({ model, work, by: runner.by, tokens: tokensOf(share, work), result: await measuring.catch(reason) })
+    else if (!share) figures.push({ model, work, by: runner.by, tokens: 0, result: 'it would take hours' })
   }
+  progress.stop()
+  const { gigaflops } = z.object({ gigaflops: z.number() }).parse(await inProcess({ kind: 'product' }))
+  return { figures, gigaflops, notes: [...(device === 'cpu' ? [`onnxruntime on a GPU is not measured: ${why}`] : []), ...peer.notes] }
 }
 
-export function trainerText({ speeds, gigaflops }: TrainerBench): string {
+export function trainerText({ figures, gigaflops, notes }: TrainerBench): string {
   const count = (x: number) => x.toLocaleString('en', { maximumFractionDigits: x < 100 ? 1 : 0 })
-  const rows = speeds.map(({ model, work, onnx, tfjs }) => [`${work}, ${model}`, count(onnx), count(tfjs), count(onnx / tfjs)])
+  const rows = figures.map(({ model, work, by, tokens, result }) => {
+    const name = `${work}, ${model}, ${by}`
+    if (typeof result === 'string') return [name, '', `not measured: ${result}`, '', '']
+    const standard = figures.find((other) => other.model === model && other.work === work && other.by === DEFAULT)?.result
+    const ratio = typeof standard === 'object' ? (standard.tokensPerSecond / result.tokensPerSecond).toFixed(2) : ''
+    return [name, count(tokens), count(result.tokensPerSecond), ratio, count(result.peakMiB)]
+  })
   return [
-    table(['tokens a second', 'ONNX Runtime', 'TensorFlow.js', 'ratio'], rows),
+    table(['', 'tokens a pass', 'tokens a second', `${DEFAULT} is … times as fast`, 'peak resident MiB'], rows),
     '',
     `a 1024³ matrix product: ${count(gigaflops)} GFLOP/s`,
+    ...notes,
   ].join('\n')
 }
 
-async function sampling(engine: Engine, { config, sampled, newTokens }: Shape, repeats: number): Promise<number> {
-  const model = initialModel(gpt2(config), 1)
-  loadWeights(engine.states, model)
-  const sampler = openSampler(engine, model)
-  const prompts = Array.from({ length: sampled }, (_, i) => Array.from({ length: PROMPT - i % 4 }, (_, t) => (31 * i + 7 * t) % config.vocabSize))
-  const request = { prompts, seeds: prompts.map((_, i) => i), maxNewTokens: newTokens, temperature: 1, stopTokens: [] }
-  const speed = await medianSpeed(sampled * newTokens, repeats, () => sampler.sample(request))
-  await sampler.close()
-  return speed
+const ours = (engine: Extract<Job, { kind: 'speed' }>['engine']) => async (work: Work, shape: Shape, repeats: number) =>
+  Speed.parse(await inProcess({ kind: 'speed', engine, shape, work, repeats }))
+
+const feasible = (shape: Shape): Shape | null => (shape.config.width > 256 ? null : lessened(shape))
+
+async function torchRunners(python: string): Promise<{ runners: Runner[]; notes: string[] }> {
+  const peer = fileURLToPath(new URL('torch_peer.py', import.meta.url))
+  const ask = async (argument: string): Promise<unknown> => lastLine(await promisify(execFile)(python, [peer, argument], { timeout: PATIENCE_MS }))
+  const found = await ask('versions').catch(reason)
+  const versions = z.object({ torch: z.string(), transformers: z.string() }).safeParse(found)
+  if (!versions.success) return { runners: [], notes: [`torch is not measured: ${python} has no torch and transformers (${String(found)}); --python names another`] }
+  const { torch, transformers } = versions.data
+  const runner = (by: string, mode: string, does: Work): Runner => ({
+    by,
+    share: whole,
+    measure: (work, shape, repeats) => (work === does ? ask(JSON.stringify({ mode, shape, repeats, promptTokens: PROMPT_TOKENS })).then((speed) => Speed.parse(speed)) : undefined),
+  })
+  const runners = [runner('torch eager', 'eager', 'update'), runner('torch.compile', 'compiled', 'update'), runner('transformers generate', 'generate', 'sampling')]
+  return { runners, notes: [`torch ${torch}, transformers ${transformers}`] }
 }
 
-async function training(engine: Engine, { config, rows, length }: Shape, repeats: number): Promise<number> {
-  const model = initialModel(gpt2(config), 1)
-  loadWeights(engine.states, model)
-  for (const name of engine.states.names('adam.')) engine.states.delete(name)
-  const fit = openFit(engine, { model, optimizer: pretraining })
-  const batch = { batch: rows, length, ids: Int32Array.from({ length: rows * length }, (_, i) => 7_919 * i % config.vocabSize), mask: new Int32Array(rows * length).fill(1) }
-  const speed = await medianSpeed(rows * length, repeats, () => fit.step(batch, 1e-3))
-  await fit.close()
-  return speed
+async function inProcess(job: Job): Promise<unknown> {
+  const script = fileURLToPath(new URL('trainer-run.ts', import.meta.url))
+  return lastLine(await promisify(execFile)(process.execPath, ['--import', 'tsx', script, JSON.stringify(job)], { timeout: PATIENCE_MS }))
 }
 
-/** The first time, which allocates, is not counted where there are others. */
-async function medianSpeed(tokens: number, repeats: number, work: () => Promise<unknown>): Promise<number> {
-  const speeds: number[] = []
-  for (let i = repeats > 1 ? -1 : 0; i < repeats; i++) {
-    const began = performance.now()
-    await work()
-    if (i >= 0) speeds.push(tokens / (performance.now() - began) * 1_000)
-  }
-  const middle = speeds.sort((a, b) => a - b)[Math.floor(speeds.length / 2)]
-  if (middle === undefined) throw new Error(`${repeats} repeats measure nothing`)
-  return middle
-}
+const lastLine = ({ stdout }: { stdout: string }): unknown => JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
 
-async function matrixProduct(engine: Engine, repeats: number): Promise<number> {
-  const size = 1_024
-  const graph = new Graph()
-  graph.output('product', matmul(graph.state('bench.a', [size, size]), graph.state('bench.b', [size, size])))
-  for (const name of ['bench.a', 'bench.b']) engine.states.set(name, [size, size], new Float32Array(size * size).fill(0.5))
-  const program = await engine.compile(graph)
-  let best = Infinity
-  for (let i = 0; i < repeats; i++) {
-    const began = performance.now()
-    await program.run({})
-    best = Math.min(best, performance.now() - began)
-  }
-  await program.dispose()
-  return 2 * size ** 3 / best / 1e6
+/** What a process that failed said last. */
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if ('killed' in error && error.killed === true) return `it took more than ${PATIENCE_MS / 60_000} minutes`
+  const said = 'stderr' in error && typeof error.stderr === 'string' ? error.stderr.trim().split('\n').at(-1) : ''
+  return said || error.message
 }

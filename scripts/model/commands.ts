@@ -6,6 +6,7 @@ import { importModel } from './import.ts'
 import { inspect } from './inspect.ts'
 import { list } from './list.ts'
 import { logits } from './logits.ts'
+import { prompts } from './prompts.ts'
 
 export const usage = `npm run model -- COMMAND [--engine onnx|tfjs] [--device cpu|webgpu|cuda|auto]
 
@@ -22,10 +23,12 @@ fit DIR --ids-file rows.json --out DIR2
 import SOURCE                        takes a directory, or a repository of the Hugging Face hub (owner/name),
                                      in under MODELS_PATH once it is whole; what was downloaded is gone on from
     [--name NAME] [--revision main] [--token $HF_TOKEN]
+prompts DIR --file prompts.jsonl     what it is asked when it is trained: one {"prompt": …} a line, with an "answer"
+                                     beside it where there is a reference answer
 inspect DIR                          what a model is
 list                                 the models under MODELS_PATH`
 
-const commands: Readonly<Record<string, Command>> = { logits, generate, fit, import: importModel, inspect, list }
+const commands: Readonly<Record<string, Command>> = { logits, generate, fit, import: importModel, prompts, inspect, list }
 
 /** Runs the command that the first argument names; its result is what is printed. Throws `Misuse` where the arguments don't say what to do. */
 export async function runCommand([name, ...args]: readonly string[], around: Surroundings): Promise<object> {

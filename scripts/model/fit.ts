@@ -37,7 +37,7 @@ export async function fit(args: readonly string[], around: Surroundings): Promis
       around.say(`step ${step} of ${steps}: loss ${loss.toFixed(4)}`)
     }
     await copyCompanions(directory, out)
-    await writeHeldModel(out, engine, model)
+    await writeHeldModel(out, engine.states, model)
     return { out, steps, losses }
   })
 }

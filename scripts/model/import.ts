@@ -15,6 +15,7 @@ export async function importModel(args: readonly string[], { modelsPath, hub, ma
   try {
     const imported = await takeIn(source, { modelsPath, name: values.name, maxBytes: maxModelBytes, onProgress: bar.show })
     say(`${imported.name}: a ${imported.model.family} of ${imported.model.parameters} parameters, in ${imported.directory}`)
+    if (imported.model.prompts === 0) say(`it has no prompts yet, which a run needs: npm run model -- prompts ${imported.directory} --file prompts.jsonl`)
     return imported
   } finally {
     bar.close()

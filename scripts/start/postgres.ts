@@ -183,7 +183,7 @@ async function answering(url: string, running: () => boolean, logTail: () => str
   const giveUpAt = Date.now() + startMs
   for (;;) {
     if (!running()) throw new StartFault(`Postgres stopped while starting; the end of its log:\n${logTail()}`)
-    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 })
+    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: startMs })
     client.on('error', () => undefined) // a connection cut while starting: the loop asks again
     try {
       await client.connect()

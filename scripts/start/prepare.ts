@@ -19,9 +19,12 @@ export interface PrepareOptions {
   phases: Phases
 }
 
+/** While modules load and contracts compile, seconds may pass in which a connection that is there is not seen. */
+const connectMs = 60_000
+
 /** Migrations first; then the seed and the ledger side by side. */
 export async function prepare({ dir, database, chain, compiled, demo, phases }: PrepareOptions): Promise<{ contracts: Contracts; seeded: Seeded }> {
-  const pool = openPool(await database, () => undefined, 2)
+  const pool = openPool(await database, () => undefined, 2, connectMs)
   try {
     await phases.run('migrations', () => migrate(pool))
     const work = [

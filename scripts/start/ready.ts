@@ -17,7 +17,9 @@ export async function serverAnswers(child: Supervised, port: number): Promise<vo
       return answer.status === 200
     } catch (error) {
       const code = error instanceof TypeError ? errorCode(error.cause) : undefined
-      if (code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'UND_ERR_SOCKET') return false
+      // A busy machine answers late; `until` says when it is too late.
+      const late = error instanceof DOMException && error.name === 'TimeoutError'
+      if (late || code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'UND_ERR_SOCKET') return false
       throw error
     }
   })

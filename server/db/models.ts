@@ -1,3 +1,4 @@
+import type { ClientBase } from 'pg'
 import type { Db } from './pool.ts'
 import type { ModelConfig } from '../protocol.ts'
 
@@ -59,6 +60,11 @@ export async function listModelPaths(db: Db): Promise<string[]> {
 export async function findModel(db: Db, id: string): Promise<ModelConfig | null> {
   const { rows } = await db.query<Row>(`select ${columns} from models where id = $1`, [id])
   return rows.map(toModel)[0] ?? null
+}
+
+/** Keeps a model as it is, and new runs of it waiting, until the transaction ends. */
+export async function lockModel(client: ClientBase, id: string): Promise<void> {
+  await client.query('select from models where id = $1 for update', [id])
 }
 
 /** Newest first. */

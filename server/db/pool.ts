@@ -6,10 +6,11 @@ export type Db = Pick<pg.ClientBase, 'query'>
 
 /**
  * Opens a pool. `onIdleError` hears of connections that broke while nobody used them (the next
- * query simply opens another); without a listener Node would end the process.
+ * query simply opens another); without a listener Node would end the process. A query waits
+ * `connectMs` for its connection: longer where the process itself may be too busy to notice that it has one.
  */
-export function openPool(databaseUrl: string, onIdleError: (error: Error) => void, max = 10): Pool {
-  const pool = new pg.Pool({ connectionString: databaseUrl, max, connectionTimeoutMillis: 5_000, types })
+export function openPool(databaseUrl: string, onIdleError: (error: Error) => void, max = 10, connectMs = 5_000): Pool {
+  const pool = new pg.Pool({ connectionString: databaseUrl, max, connectionTimeoutMillis: connectMs, types })
   pool.on('error', onIdleError)
   return pool
 }

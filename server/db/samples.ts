@@ -125,7 +125,16 @@ export async function asksOf(db: Db, userId: string): Promise<{ id: string; sess
   return rows
 }
 
-/** Parts somebody's questions from their name. */
+/** What stands in place of a question whose author was erased. */
+const ERASED_QUESTION = '(an erased question)'
+
+/** Forgets what somebody asked, also where others voted on the answer; what was not answered yet never will be. */
 export async function forgetAsks(db: Db, userId: string): Promise<void> {
-  await db.query('update samples set asked_by = null where asked_by = $1', [userId])
+  await db.query(
+    `with forgotten as (
+       update samples set asked_by = null, prompt = $2, status = case when status = 'queued' then 'failed' else status end where asked_by = $1 returning id
+     )
+     update feedback set input_text = $2 from forgotten where feedback.sample_id = forgotten.id`,
+    [userId, ERASED_QUESTION],
+  )
 }

@@ -66,6 +66,17 @@ export async function sessionBasics(db: Db, id: string): Promise<SessionBasics> 
   return session
 }
 
+/** What a run has learnt, up to its last committed step; no hash before the first. @throws AttuneError not-found */
+export async function newestCheckpoint(db: Db, id: string): Promise<{ userId: string; modelId: string; hash: string | null; configuration: unknown }> {
+  const { rows } = await db.query<{ userId: string; modelId: string; hash: string | null; configuration: unknown }>(
+    'select user_id as "userId", model_id as "modelId", checkpoint as hash, configuration from sessions where id = $1',
+    [id],
+  )
+  const [session] = rows
+  if (session === undefined) throw new AttuneError('not-found', `there is no session ${id}`)
+  return session
+}
+
 /** @throws AttuneError not-found */
 export async function findSession(db: Db, id: string): Promise<TrainingSession> {
   const { rows } = await db.query<Row>(`${select} where s.id = $1`, [id])
@@ -81,6 +92,12 @@ export async function listSessions(db: Db, limit: number): Promise<TrainingSessi
     [limit],
   )
   return rows.map(toSession)
+}
+
+/** Ids of a model's runs that may still go on. */
+export async function unfinishedSessions(db: Db, modelId: string): Promise<string[]> {
+  const { rows } = await db.query<{ id: string }>(`select id from sessions where model_id = $1 and status in ('pending', 'active', 'paused') order by id`, [modelId])
+  return rows.map(({ id }) => id)
 }
 
 /** How many sessions there are of each status; a status without any is absent. */

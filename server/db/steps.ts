@@ -23,6 +23,8 @@ export interface StepCommit {
   /** Content hash of the checkpoint that holds the state after this step. */
   checkpoint: string
   receipts: ReceiptRow[]
+  /** Ids of every vote that the step learnt from: the receipts' and those that earlier steps gave a receipt for. */
+  learntFrom: string[]
   /** h of each sample that the update used. */
   crowd: { sampleId: string; value: number }[]
   /** What the step warns of. */
@@ -33,7 +35,7 @@ export interface StepCommit {
   remade: boolean
 }
 
-/** A vote of the step was withdrawn or erased before the step was committed: the step must be made again. */
+/** A vote that the step learnt from was withdrawn or erased before the step was committed: the step must be made again. */
 export class VotesChanged extends Error {}
 
 /**
@@ -51,7 +53,7 @@ export class VotesChanged extends Error {}
 export async function commitStep(client: ClientBase, commit: StepCommit): Promise<{ warnings: RunWarning[]; paused: boolean }> {
   await client.query('begin')
   try {
-    await demandStanding(client, commit.receipts)
+    await demandStanding(client, commit)
     if (commit.remade) await rewriteStep(client, commit)
     else await writeStep(client, commit)
     await client.query(
@@ -74,12 +76,14 @@ export async function commitStep(client: ClientBase, commit: StepCommit): Promis
   }
 }
 
-async function demandStanding(client: ClientBase, receipts: readonly ReceiptRow[]): Promise<void> {
-  const standing = await client.query(
-    'select id from feedback where id = any($1::uuid[]) and withdrawn_at is null for share',
-    [receipts.map((r) => r.feedbackId)],
+/** Those that get their receipt stay as they are until the commit; the others may go the moment after this. */
+async function demandStanding(client: ClientBase, { receipts, learntFrom }: StepCommit): Promise<void> {
+  await client.query('select from feedback where id = any($1::uuid[]) for share', [receipts.map((r) => r.feedbackId)])
+  const { rows: [{ standing }] } = await client.query<{ standing: number }>(
+    'select count(*)::int as standing from feedback where id = any($1::uuid[]) and withdrawn_at is null',
+    [learntFrom],
   )
-  if (standing.rowCount !== receipts.length) throw new VotesChanged('a vote of this step was withdrawn meanwhile')
+  if (standing !== learntFrom.length) throw new VotesChanged('a vote that this step learnt from was withdrawn or erased meanwhile')
 }
 
 async function writeStep(client: ClientBase, { sessionId, step, policyVersion, metrics, checkpoint, receipts }: StepCommit): Promise<void> {

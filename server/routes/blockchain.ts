@@ -3,9 +3,10 @@ import { route } from './route.ts'
 import { LedgerQuestion } from '../chain-relay.ts'
 import { listContributions, listRewards } from '../contributions.ts'
 import { manifestOf } from '../db/contributions.ts'
+import { listEpochs } from '../epochs.ts'
 import { AttuneError } from '../errors.ts'
 import { demandOwner } from '../permissions.ts'
-import { ChainFacts } from '../protocol-rewards.ts'
+import { ChainFacts, EpochIndex } from '../protocol-rewards.ts'
 import { Address, limits, ProofOfContribute, Uuid, VerifyContribution } from '../protocol.ts'
 
 const params = z.object({ userId: Uuid })
@@ -64,6 +65,17 @@ export const blockchainRoutes = [
     async handle({ core, body }) {
       if (core.chain === null) throw noChain()
       return core.chain.verify(body.proof)
+    },
+  }),
+  route('get', '/api/blockchain/epochs', {
+    access: 'public',
+    summary: 'The newest epochs: what each holds, whether it is final, and what came of its disputes',
+    query: z.object({ limit: z.coerce.number().int().min(1).max(limits.pageItems).default(50) }),
+    answer: EpochIndex,
+    cost: 3,
+    async handle({ core, query }) {
+      if (core.chain === null) throw noChain()
+      return listEpochs(core, core.chain.epochs, query.limit)
     },
   }),
   route('get', '/api/blockchain/epochs/:epochId/manifest', {

@@ -4,12 +4,13 @@ import { route } from './route.ts'
 import { findImport, listImports } from '../db/imports.ts'
 import { findModel, insertModel, listModels } from '../db/models.ts'
 import { AttuneError } from '../errors.ts'
-import { limits, ModelConfig, ModelImport, StartImport, Uuid } from '../protocol.ts'
+import { fileOf, filesOf } from '../learnt.ts'
+import { limits, Model, ModelConfig, ModelFile, ModelImport, ModelPrompts, StartImport, Uuid } from '../protocol.ts'
+import { promptsOf, setPrompts } from '../prompts.ts'
 import { uploadModel } from '../uploads.ts'
 
 const params = z.object({ modelId: z.string().min(1).max(200) })
 const importParams = z.object({ importId: Uuid })
-const Model = ModelConfig.extend({ id: z.string(), createdAt: z.iso.datetime() })
 /** A path below MODELS_PATH: no way out of it. */
 const checkpointPath = z.string().max(500).regex(/^(?!.*\.\.)[\w.@-]+(\/[\w.@-]+)*$/, 'a relative path below MODELS_PATH').optional()
 
@@ -51,9 +52,33 @@ export const modelRoutes = [
     access: 'models',
     summary: 'Give a registered model its files: config.json, safetensors, tokenizer.json and the like, all in one body',
     params,
-    upload: true,
+    upload: 'multipart/form-data',
     answer: Model,
     handle: ({ core, params: { modelId }, stream }) => uploadModel(core, modelId, stream),
+  }),
+  route('get', '/api/weights/models/:modelId/files', {
+    access: 'models', summary: 'A model’s files', params, answer: z.array(ModelFile), handle: ({ core, params: { modelId } }) => filesOf(core, modelId),
+  }),
+  route('get', '/api/weights/models/:modelId/file', {
+    access: 'models',
+    summary: 'One of a model’s files; ranges of it, too, so that a download can be gone on with',
+    params,
+    query: z.object({ name: z.string().max(200) }),
+    answer: z.string(),
+    bare: 'application/octet-stream',
+    file: true,
+    handle: ({ core, params: { modelId }, query: { name } }) => fileOf(core, modelId, name),
+  }),
+  route('get', '/api/models/:modelId/prompts', {
+    access: 'read', summary: 'What a model is asked when it is trained', params, answer: ModelPrompts, handle: ({ core, params: { modelId } }) => promptsOf(core, modelId),
+  }),
+  route('post', '/api/models/:modelId/prompts', {
+    access: 'models',
+    summary: 'Say what a model is asked when it is trained: one {"prompt": …} a line, with an "answer" beside it where there is a reference answer',
+    params,
+    upload: 'application/x-ndjson',
+    answer: ModelPrompts,
+    handle: ({ core, params: { modelId }, stream }) => setPrompts(core, modelId, stream),
   }),
   route('post', '/api/imports', {
     access: 'models',

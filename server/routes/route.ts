@@ -6,6 +6,8 @@ import type { Body } from '../uploads.ts'
 /** What a route needs: a permission, or `public`: open to everybody. There is no route without (rule S3). */
 export type Access = Permission | 'public'
 
+export type UploadType = 'multipart/form-data' | 'application/x-ndjson'
+
 /** One route as the app mounts it and `/api/docs` describes it. */
 export interface Route {
   method: 'get' | 'post' | 'delete'
@@ -21,8 +23,10 @@ export interface Route {
   status: number
   /** The answer's media type where it goes without the envelope, because those who read it know none; else null. */
   bare: string | null
-  /** Whether the body is files, which the route reads itself as they arrive. */
-  upload: boolean
+  /** Whether the answer is a file's path, and the file is what is sent. */
+  file: boolean
+  /** The media type of a body that the route reads itself as it arrives; else null. */
+  upload: UploadType | null
   /** Tokens of the caller's bucket that a request costs; more than 1 where it makes us work. */
   cost: number
   /** Parses and handles. @throws ZodError, AttuneError */
@@ -38,7 +42,8 @@ interface Spec<A extends Access, P, Q, B, D extends z.ZodType> {
   answer: D
   status?: number
   bare?: string
-  upload?: boolean
+  file?: boolean
+  upload?: UploadType
   cost?: number
   /** `caller` is whoever sent a valid token; a route that needs a permission always has one. */
   handle: (request: {
@@ -57,9 +62,9 @@ export function route<A extends Access, P = undefined, Q = undefined, B = undefi
   path: string,
   spec: Spec<A, P, Q, B, D>,
 ): Route {
-  const { access, summary, params, query, body, answer, status = 200, bare = null, upload = false, cost = 1, handle } = spec
+  const { access, summary, params, query, body, answer, status = 200, bare = null, file = false, upload = null, cost = 1, handle } = spec
   return {
-    method, path, access, summary, params, query, body, answer, status, bare, upload, cost,
+    method, path, access, summary, params, query, body, answer, status, bare, file, upload, cost,
     async run(core, caller, raw) {
       return handle({
         core,

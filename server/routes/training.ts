@@ -3,7 +3,8 @@ import { route } from './route.ts'
 import { stepMetrics } from '../db/steps.ts'
 import { findSession, listSessions, sessionBasics } from '../db/sessions.ts'
 import { listSamples } from '../db/samples.ts'
-import { Ask, limits, Sample, SessionId, SessionStatus, StartTraining, StepMetrics, TrainingMetrics, TrainingSession } from '../protocol.ts'
+import { keepLearnt } from '../learnt.ts'
+import { Ask, limits, Model, ModelName, Sample, SessionId, SessionStatus, StartTraining, StepMetrics, TrainingMetrics, TrainingSession } from '../protocol.ts'
 import { ask, startTraining, steer } from '../training.ts'
 
 const params = z.object({ sessionId: SessionId })
@@ -31,6 +32,16 @@ export const trainingRoutes = [
   steering('pause', 'Pause a run within one step'),
   steering('resume', 'Resume a paused run from its last committed step'),
   steering('stop', 'End a run'),
+  route('post', '/api/training/:sessionId/model', {
+    access: 'models',
+    summary: 'Keep what a run has learnt so far as a model of its own',
+    params,
+    body: z.object({ name: ModelName }),
+    answer: Model,
+    status: 201,
+    cost: 20,
+    handle: ({ core, caller, params: { sessionId }, body: { name } }) => keepLearnt(core, caller, sessionId, name),
+  }),
   route('get', '/api/training', {
     access: 'read',
     summary: 'The sessions, the running ones first',

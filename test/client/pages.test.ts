@@ -7,6 +7,7 @@ import { pageOf } from '../../client/src/address.ts'
 import { joined, totals } from '../../client/src/contributions.ts'
 import { curvesOf, rangeOf } from '../../client/src/curves.ts'
 import { duration, excerpt } from '../../client/src/format.ts'
+import { promptLines } from '../../client/src/prompts.ts'
 import { effectOf, sentenceOf } from '../../client/src/receipt.ts'
 import { check, defaults, groups, textOf } from '../../client/src/settings.ts'
 
@@ -17,6 +18,11 @@ test('addresses', () => {
   expect(pageOf('/console/demo/')).toEqual({ name: 'console', id: 'demo' })
   expect(pageOf('/session')).toEqual({ name: 'missing' })
   expect(pageOf('/contributions/more')).toEqual({ name: 'missing' })
+})
+
+test('prompts are typed one a line, or come as the lines of a file', () => {
+  expect(promptLines('I am sad.\r\n\n  How "are" you? \n')).toBe('{"prompt":"I am sad."}\n{"prompt":"How \\"are\\" you?"}')
+  expect(promptLines('\n{"prompt": "Hi", "answer": "Hello"}\nno JSON\n')).toBe('{"prompt": "Hi", "answer": "Hello"}\nno JSON')
 })
 
 describe('curves', () => {

@@ -1,4 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Address } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ledgerAbi } from '../../contracts/abi.ts'
+import { openClient } from '../../contracts/chain.ts'
+import { signInAsGuest } from '../../scripts/crowd/account.ts'
 import { runCrowd, type Progress } from '../../scripts/crowd/crowd.ts'
 import type { CrowdReport } from '../../scripts/crowd/report.ts'
 import type { Instance } from '../../scripts/study/instance.ts'
@@ -7,10 +12,12 @@ import { openReader, type Reader } from './chromium.ts'
 import { currentStep, startQuickSession, until } from './sessions.ts'
 
 const RATERS = 4
+/** How long the chain stands still, at least, milliseconds. */
+const STANDSTILL_MS = 12_000
 
-/** Must-show 4: each part is killed while simulated raters vote and a browser watches. */
+/** Each part is killed, and the chain stopped, while simulated raters vote and a browser watches. */
 export function survivesKills(opened: () => Instance, chromium: string | null): void {
-  describe('kill -9 in mid-run', () => {
+  describe('kill -9 in mid-run, and a chain that stands still', () => {
     const goHome = new AbortController()
     let crowd: Promise<CrowdReport>
     let progress: Progress | undefined
@@ -77,6 +84,30 @@ export function survivesKills(opened: () => Instance, chromium: string | null): 
       await until('another epoch', 60, async () => (await epochs()) > before)
     }, 180_000)
 
+    test('a chain that stands still holds up no vote, no step and no answer; once it goes on, it gets every record', async () => {
+      const { attune, pool } = opened()
+      const before = votes().length
+      attune.kill('chain', 'SIGSTOP')
+      try {
+        await Promise.all([sleep(STANDSTILL_MS), steps(1), answersWithoutChain(opened(), sessionId)])
+        const given = votes().slice(before)
+        expect(given.length).toBeGreaterThan(RATERS)
+        await until('every vote given so far is acknowledged', 20, async () => given.every((vote) => vote.ackedAt !== null || vote.refused !== null))
+      } finally {
+        attune.kill('chain', 'SIGCONT')
+      }
+      const ids = votes().slice(before).map(({ id }) => id)
+      await until('what was given meanwhile and used is in confirmed epochs', 90, async () => {
+        const { rows } = await pool.query<{ used: number; recorded: number }>(
+          `select count(*)::int as used, count(e.id)::int as recorded
+           from receipts r left join epoch_records er using (feedback_id)
+           left join epochs e on (e.chain_id, e.ledger, e.id) = (er.chain_id, er.ledger, er.epoch_id) and e.confirmed_at is not null
+           where r.feedback_id = any($1)`, [ids],
+        )
+        return rows[0].used > 0 && rows[0].recorded === rows[0].used
+      })
+    }, 180_000)
+
     test('V1, V2, T1: no acknowledged vote was lost, and none was used twice', async () => {
       goHome.abort()
       const report = await crowd
@@ -114,14 +145,33 @@ export function survivesKills(opened: () => Instance, chromium: string | null): 
       expect(report.reconnects).toBeGreaterThanOrEqual(RATERS)
     }, 120_000)
 
-    test('C1: no vote is in two epochs, and each epoch’s count is that of its records', async () => {
-      const { rows } = await opened().pool.query<{ count: number; records: number; distinct: number }>(
-        `select e.count, count(*)::int as records, count(distinct r.feedback_id)::int as distinct
-         from epochs e join epoch_records r on r.epoch_id = e.id group by e.id, e.count`,
+    test('C1: no vote is in two epochs, and each epoch’s count is that of its records, on the chain as well', async () => {
+      const { pool, attune } = opened()
+      const { rows } = await pool.query<{ id: number; count: number; records: number; distinct: number }>(
+        `select e.id, e.count, count(*)::int as records, count(distinct r.feedback_id)::int as distinct
+         from epochs e join epoch_records r on r.epoch_id = e.id where e.confirmed_at is not null group by e.id, e.count`,
       )
-      for (const { count, records, distinct } of rows) expect([records, distinct]).toEqual([count, count])
+      const client = openClient(attune.rpcUrl, 31_337)
+      for (const { id, count, records, distinct } of rows) {
+        const onChain = await client.readContract({ address: attune.ledger as Address, abi: ledgerAbi, functionName: 'epochs', args: [BigInt(id)] })
+        expect([records, distinct, onChain.count]).toEqual([count, count, count])
+      }
     })
   })
+}
+
+/** Somebody new comes while the chain is away, and everything that they may ask is answered at the first try. */
+async function answersWithoutChain({ attune: { url } }: Instance, sessionId: string): Promise<void> {
+  const get = async (path: string, token?: string) => {
+    const answer = await fetch(`${url}/api/${path}`, { headers: token === undefined ? {} : { authorization: `Bearer ${token}` } })
+    expect(answer.status, path).toBe(200)
+    return answer.text()
+  }
+  await until('the server sees that the chain is away', 30, async () => (await get('status')).includes('"blockchain":"down"'))
+  const token = await (await signInAsGuest(url, 'Late')).token()
+  for (const path of [`training/${sessionId}`, `training/${sessionId}/samples`, `metrics/${sessionId}`, `bounties/${sessionId}`, 'feedback/receipts', 'claims']) {
+    await get(path, token)
+  }
 }
 
 async function epochCount({ pool }: Instance): Promise<number> {

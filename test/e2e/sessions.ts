@@ -3,8 +3,8 @@ import type { Instance } from '../../scripts/study/instance.ts'
 import type { TrainingConfig, TrainingConfigInput, TrainingSession } from '../../server/protocol.ts'
 
 /** A session whose steps are small and follow each other closely. */
-export const startQuickSession = (instance: Instance, title: string): Promise<TrainingSession> =>
-  instance.startSession((demo) => small(demo, { title, votingWindowSeconds: 2, minVotes: 2 }))
+export const startQuickSession = (instance: Instance, title: string, live: TrainingConfigInput['live'] = {}): Promise<TrainingSession> =>
+  instance.startSession((demo) => small(demo, { title, votingWindowSeconds: 2, minVotes: 2, ...live }))
 
 /** A session in which voting on the first answers goes on for as long as a test looks at it. */
 export const startLongSession = (instance: Instance, title: string): Promise<TrainingSession> =>

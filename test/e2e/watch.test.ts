@@ -61,6 +61,7 @@ describe.skipIf(chromium === null)('reward hacking, as people see it', () => {
     metrics: { rewardScore: 0.4 + 0.05 * step, 'gap/reward': 0.42 + 0.05 * step, 'gap/people': 0.5 - 0.002 * step, compassionScore: 0.5, 'objective/kl': 0.3 * step },
     checkpoint: `checkpoint-${step}`,
     receipts: [],
+    learntFrom: [],
     crowd: [],
     warnings: [],
     pause: null,

@@ -184,6 +184,19 @@ export const cases: Record<string, (draw: Draw) => Case> = {
     const angles = g.constant(draw.normal([b, 1, length, half]).data, [b, 1, length, half])
     return { inputs: { x: draw.normal([b, heads, length, 2 * half]) }, apply: t => g.rotary(t('x'), g.cos(angles), g.sin(angles)) }
   },
+  attend: draw => {
+    const [batch = 1, shared = 1, length = 1, span = 1, depth = 1] = draw.sizes(5)
+    const heads = shared * draw.int(1, 2)
+    const past = draw.within([length, span], -1, 0)
+    return {
+      inputs: { q: draw.normal([batch, heads, length, depth]), k: draw.normal([batch, shared, span, depth]), v: draw.normal([batch, shared, span, depth]) },
+      apply: t => g.attend(t('q'), t('k'), t('v'), g.constant(past.data, past.shape)),
+    }
+  },
+  'a transposition of a transposition': draw => ({
+    inputs: { x: draw.normal(draw.sizes(3)) },
+    apply: t => g.transpose(g.transpose(t('x'), [1, 2, 0]), [2, 1, 0]),
+  }),
   writeRows: draw => {
     const [b = 1, h = 1, d = 1] = draw.sizes(3)
     const count = draw.int(1, 2)

@@ -64,6 +64,14 @@ describe('asking a model', () => {
     expect(plain.decodeResponse(plain.encodeResponse('you'))).toBe('you')
   })
 
+  test('a NUL, which a model of bytes may say and no database keeps, is U+FFFD in an answer, streamed or whole', async () => {
+    const plain = await open({})
+    const ids = plain.encodeResponse('a\0b')
+    expect(plain.decodeResponse(ids)).toBe('a\uFFFDb')
+    const stream = plain.increments()
+    expect(ids.map(id => stream.push(id)).join('') + stream.end()).toBe('a\uFFFDb')
+  })
+
   test('an answer is written as the template writes it, up to the first end token', async () => {
     const lined = await open({ chat_template: "{% for m in messages %}{{ m.content }}{% if m.role == 'assistant' %}<|endoftext|>!{% else %} >{% endif %}{% endfor %}" })
     expect(lined.decodeResponse(lined.encodePrompt('a b'))).toBe('a b >')

@@ -133,7 +133,7 @@ describe.each(['gpt2-tiny', 'qwen2-tiny'])('adapters on %s', (name) => {
     const ends = new Set(ours.target_modules.map((module: string) => theirs.target_modules.find((end: string) => module.endsWith(end))))
     expect([...ends].sort()).toEqual(theirs.target_modules)
 
-    await writeHeldModel(join(out, 'merged'), engine, held)
+    await writeHeldModel(join(out, 'merged'), engine.states, held)
     const merged = await readModel(join(out, 'merged'))
     const { weights } = await saveWeights(engine, held)
     for (const parameter of model.architecture.parameters.keys()) expect(merged.weights.get(parameter)?.data, parameter).toEqual(weights.get(parameter)?.data)

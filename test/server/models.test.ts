@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { ModelConfig, ModelImport } from '../../server/protocol.ts'
+import { limits, TrainingConfig, type ModelConfig, type ModelFile, type ModelImport } from '../../server/protocol.ts'
+import { openCheckpoints } from '../../trainer/checkpoint.ts'
+import { exportRun, openRun } from '../../trainer/state.ts'
+import { writeTinyModel } from '../helpers/tiny-model.ts'
 import { openHub, type Hub } from '../helpers/hub.ts'
 import { admin, ask, call, guest, openWorld, type TestServer, type World } from './attune.ts'
 
@@ -16,11 +19,13 @@ let world: World
 let server: TestServer
 let hub: Hub
 let modelsPath: string
+let checkpointsPath: string
 let token: string
 let files: Map<string, Uint8Array<ArrayBuffer>>
 
 beforeAll(async () => {
   modelsPath = await mkdtemp(join(tmpdir(), 'models-'))
+  checkpointsPath = await mkdtemp(join(tmpdir(), 'checkpoints-'))
   hub = await openHub()
   files = new Map(await Promise.all(['config.json', weights, 'generation_config.json'].map(async (name) => [name, new Uint8Array(await readFile(join(fixture, name)))] as const)))
   hub.repositories.set(repo, { commit, files: new Map(files) })
@@ -32,9 +37,10 @@ afterAll(async () => {
   await world.close()
   await hub.close()
   await rm(modelsPath, { recursive: true })
+  await rm(checkpointsPath, { recursive: true })
 })
 
-const start = (more: Record<string, string> = {}) => world.server({ MODELS_PATH: modelsPath, HF_ENDPOINT: hub.url, MAX_MODEL_BYTES: '500000', ...more })
+const start = (more: Record<string, string> = {}) => world.server({ MODELS_PATH: modelsPath, CHECKPOINTS_PATH: checkpointsPath, HF_ENDPOINT: hub.url, MAX_MODEL_BYTES: '500000', ...more })
 const register = (name: string) => ask<ModelConfig & { id: string }>(server, 'POST', '/api/models', { token, body: { name, type: 'nlp', architecture: 'unknown' } })
 const model = (id: string) => call<ModelConfig>(server, 'GET', `/api/models/${id}`, { token })
 const begin = (body: object) => call<ModelImport>(server, 'POST', '/api/imports', { token, body: { repo, ...body } })
@@ -94,7 +100,7 @@ test('a body that breaks off is no model', async () => {
   expect(await readdir(join(modelsPath, '.incoming'))).toEqual([])
 })
 
-test('a model is imported from the hub while its progress can be followed, and can then be trained', async () => {
+test('a model is imported from the hub while its progress can be followed', async () => {
   const { status, body } = await begin({ name: 'from-hub' })
   expect([status, body]).toMatchObject([202, { data: { name: 'from-hub', repo, revision: 'main', status: 'running' } }])
   const id = body.success ? body.data.id : ''
@@ -105,6 +111,72 @@ test('a model is imported from the hub while its progress can be followed, and c
   expect((await begin({ name: 'from-hub' })).body).toMatchObject({ error: 'conflict', path: 'name' })
   const [latest] = await ask<ModelImport[]>(server, 'GET', '/api/imports', { token })
   expect(latest).toEqual(done)
+})
+
+test('a model is trained once it has weights and is told what it will be asked; a run could only fail before', async () => {
+  const { id } = await register('Asked')
+  const begin = () => call(server, 'POST', '/api/training/start', { token, body: { modelId: id } })
+  const give = async (lines: string, as = token, type = 'application/x-ndjson') => {
+    const response = await fetch(`${server.url}/api/models/${id}/prompts`, { method: 'POST', body: lines, headers: { authorization: `Bearer ${as}`, 'content-type': type } })
+    return { status: response.status, body: await response.json() as object }
+  }
+  const refused = (status: number, message: string) => ({ status, body: { message: expect.stringContaining(message) } })
+  const two = '{"prompt": "I am sad."}\n\n{"prompt": "How are you?", "answer": "Well."}\n'
+
+  expect(await begin()).toMatchObject(refused(409, `/api/weights/models/${id}/upload`))
+  expect(await give(two)).toMatchObject(refused(409, 'has no weights'))
+  await writeTinyModel(join(modelsPath, 'whole'), 'llama')
+  const parts = await Promise.all((await readdir(join(modelsPath, 'whole'))).filter((name) => name !== 'prompts.jsonl').map(async (name) => [name, new Uint8Array(await readFile(join(modelsPath, 'whole', name)))] as [string, Uint8Array<ArrayBuffer>]))
+  expect((await upload(id, parts)).status).toBe(200)
+  expect(await begin()).toMatchObject(refused(409, `/api/models/${id}/prompts`))
+
+  expect(await give('{"prompt": "I am sad."}\nHow are you?')).toMatchObject(refused(400, 'the prompts: line 2 is not JSON'))
+  expect(await give('{"prompt": " "}')).toMatchObject(refused(400, 'line 1'))
+  expect(await give(' \n')).toMatchObject(refused(400, 'no prompts'))
+  expect(await give(JSON.stringify({ prompt: 'so '.repeat(200) }))).toMatchObject(refused(400, 'no room for an answer in the model\'s context of 128'))
+  expect(await give('x'.repeat(limits.promptFileBytes + 1))).toMatchObject(refused(413, `at most ${limits.promptFileBytes} bytes`))
+  expect(await give(two, token, 'text/plain')).toMatchObject(refused(400, 'application/x-ndjson'))
+  expect((await give(two, (await guest(server)).token)).status).toBe(403)
+  expect(await give(two)).toMatchObject({ status: 200, body: { data: { modelId: id, prompts: 2, examples: ['I am sad.', 'How are you?'] } } })
+
+  const { status, body } = await begin()
+  expect(status).toBe(201)
+  const { sessionId } = body.success ? body.data as { sessionId: string } : { sessionId: '' }
+  expect(await give(two)).toMatchObject(refused(409, sessionId))
+  await ask(server, 'POST', `/api/training/${sessionId}/stop`, { token })
+  expect(await give('{"prompt": "Again?"}')).toMatchObject({ status: 200, body: { data: { prompts: 1 } } })
+  expect(await ask(server, 'GET', `/api/models/${id}/prompts`, { token })).toEqual({ modelId: id, prompts: 1, examples: ['Again?'] })
+})
+
+test('what a run has learnt becomes a model, whose files can be fetched in parts', async () => {
+  const base = 'learning'
+  await writeTinyModel(join(modelsPath, base))
+  await until(() => model(base), ({ status }) => status === 200)
+  const { sessionId } = await ask<{ sessionId: string }>(server, 'POST', '/api/training/start', { token, body: { modelId: base } })
+  const keep = (name: string, as = token) => call<ModelConfig>(server, 'POST', `/api/training/${sessionId}/model`, { token: as, body: { name } })
+  expect(await keep('learnt')).toMatchObject({ status: 409, body: { message: expect.stringContaining('wait for its first step') } })
+
+  const run = await openRun({ sessionId, config: TrainingConfig.parse({}), modelDir: join(modelsPath, base), saved: null })
+  const hash = await openCheckpoints(join(checkpointsPath, sessionId)).save(await exportRun(run))
+  await run.close()
+  await world.pool.query('update sessions set checkpoint = $2, current_step = 1 where id = $1', [sessionId, hash])
+  expect(await keep('learnt', (await guest(server)).token)).toMatchObject({ status: 403 })
+  expect(await keep('no name')).toMatchObject({ status: 400, body: { path: 'name' } })
+  expect(await keep('learnt')).toMatchObject({ status: 201, body: { data: { id: 'learnt', architecture: 'gpt2', checkpointPath: 'learnt' } } })
+  expect(await keep('learnt')).toMatchObject({ status: 409, body: { path: 'name' } })
+  await rm(join(checkpointsPath, sessionId, `${hash}.safetensors`))
+  expect(await keep('pruned')).toMatchObject({ status: 409, body: { message: expect.stringContaining('try again') } })
+  expect(await readdir(join(modelsPath, '.incoming'))).toEqual([])
+
+  const listed = await ask<ModelFile[]>(server, 'GET', '/api/weights/models/learnt/files', { token })
+  expect(listed.map(({ name }) => name)).toEqual(['config.json', 'generation_config.json', 'model.safetensors', 'prompts.jsonl', 'tokenizer.json', 'tokenizer_config.json'])
+  const fetched = (name: string, range: string) => fetch(`${server.url}/api/weights/models/learnt/file?name=${encodeURIComponent(name)}`, { headers: { authorization: `Bearer ${token}`, range } })
+  const whole = await readFile(join(modelsPath, 'learnt', weights))
+  expect(listed.find(({ name }) => name === weights)?.bytes).toBe(whole.byteLength)
+  const part = await fetched(weights, 'bytes=100-')
+  expect(part.status).toBe(206)
+  expect(Buffer.from(await part.arrayBuffer()).equals(whole.subarray(100))).toBe(true)
+  for (const name of ['../demo/config.json', 'adapters', 'README.md']) expect((await fetched(name, 'bytes=0-')).status).toBe(404)
 })
 
 test('an import that fails says why, without a path of the server, and the same name is free again', async () => {

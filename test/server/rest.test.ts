@@ -144,6 +144,23 @@ test('S4: an email is sealed in the database, exported to its owner, and erased 
   expect(left.rows).toEqual([{ username: `erased ${carl.user.userId}`, email: null, comments: null, withdrawn_at: expect.any(Date) }])
 })
 
+test('S4: what an erased person asked is forgotten, also in the votes of others on the answer', async () => {
+  const dora = await guest(server)
+  const sampleId = await addSample(world.pool, 'open', 'demo', { prompt: 'a question of Dora’s own', response: 'an answer' })
+  const queued = await addSample(world.pool, 'queued', 'demo', { prompt: 'another question of hers' })
+  await world.pool.query(`update samples set origin = 'ask', asked_by = $2 where id = any($1)`, [[sampleId, queued], dora.user.userId])
+  await ask(server, 'POST', '/api/feedback', { token: ann.token, body: vote(sampleId) })
+  await ask(server, 'DELETE', '/api/auth/me', { token: dora.token })
+  const { rows } = await world.pool.query(
+    'select s.id, s.prompt, s.response, s.asked_by, s.status, f.input_text from samples s left join feedback f on f.sample_id = s.id where s.id = any($1) order by s.status desc', [[sampleId, queued]],
+  )
+  const prompt = '(an erased question)'
+  expect(rows).toEqual(expect.arrayContaining([
+    { id: sampleId, prompt, response: 'an answer', asked_by: null, status: 'open', input_text: prompt },
+    expect.objectContaining({ id: queued, prompt, asked_by: null, status: 'failed', input_text: null }),
+  ]))
+})
+
 test('a run: started with every default, paused, resumed, stopped; a state that does not allow it gets 409', async () => {
   const { sessionId } = await ask<{ sessionId: string }>(server, 'POST', '/api/training/start', { token: boss.token, body: { modelId: 'demo', configuration: { learningRate: 0.001 } } })
   const session = await ask<TrainingSession>(server, 'GET', `/api/training/${sessionId}`, { token: ann.token })

@@ -17,16 +17,19 @@ import { tinyRun, writeTinyModel } from '../helpers/tiny-model.ts'
 let dir: string
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'attune-algorithms-'))
-  await writeTinyModel(join(dir, 'model'))
+  await writeTinyModel(join(dir, 'gpt2'))
+  await writeTinyModel(join(dir, 'llama'), 'llama')
 })
 afterAll(() => rm(dir, { recursive: true }))
 
+type Family = 'gpt2' | 'llama'
+
 /** One life of a run, from the last commit on; killed when it comes to learn for the `dies`-th time. */
-async function live(config: TrainingConfig, log: RunLog, dies = Infinity): Promise<void> {
+async function live(family: Family, config: TrainingConfig, log: RunLog, dies = Infinity): Promise<void> {
   const store = openCheckpoints(join(dir, 'run'))
   const last = log.commits.at(-1)
   const saved = last ? await store.load(last.checkpoint) : null
-  const run = await openRun({ sessionId: 'algorithms', config, modelDir: join(dir, 'model'), saved, engine: await openOnnx({ threads: 1 }) })
+  const run = await openRun({ sessionId: 'algorithms', config, modelDir: join(dir, family), saved, engine: await openOnnx({ threads: 1 }) })
   let learning = 0
   const fault = (call: string): void => {
     if (call === 'phase learning' && ++learning === dies) throw killed()
@@ -38,20 +41,22 @@ async function live(config: TrainingConfig, log: RunLog, dies = Infinity): Promi
   }
 }
 
-const overrides: Record<string, TrainingConfigInput> = {
+const overrides: Record<string, TrainingConfigInput & { family?: Family }> = {
+  'PPO of a Llama model': { family: 'llama' },
+  'PPO of a Llama model with adapters': { family: 'llama', loraConfig: { rank: 2 } },
   GRPO: { algorithm: 'grpo', grpoConfig: { groupSize: 2 } },
   DPO: { algorithm: 'dpo', dpoConfig: { groupSize: 2 } },
   'PPO with adapters': { loraConfig: { rank: 2 } },
   'DPO with adapters, in parts': { algorithm: 'dpo', dpoConfig: { groupSize: 4 }, loraConfig: { rank: 2 }, ppoConfig: { miniBatchSize: 4 }, gradientAccumulationSteps: 2 },
 }
 
-describe.each(Object.entries(overrides))('a run by %s', (_, override) => {
+describe.each(Object.entries(overrides))('a run by %s', (_, { family = 'gpt2' as Family, ...override }) => {
   const tiny = tinyRun(true)
   const config = TrainingConfig.parse({ ...tiny, ...override, ppoConfig: { ...tiny.ppoConfig, ...override.ppoConfig } })
 
   it('asks each prompt as often as it compares answers, reports its metrics, and resumes to the bit', async () => {
     const whole = openLog()
-    await live(config, whole)
+    await live(family, config, whole)
     expect(whole.commits.map(({ step }) => step)).toEqual([1, 2, 3])
     for (const { metrics } of whole.commits) for (const name of Object.keys(METRICS_OF[config.algorithm])) expect(Number.isFinite(metrics[name]), name).toBe(true)
 
@@ -63,9 +68,9 @@ describe.each(Object.entries(overrides))('a run by %s', (_, override) => {
     expect(votes.length).toBeGreaterThan(0)
 
     const resumed = openLog()
-    await expect(live(config, resumed, 2)).rejects.toThrow(Interrupted)
+    await expect(live(family, config, resumed, 2)).rejects.toThrow(Interrupted)
     expect(resumed.commits).toHaveLength(1)
-    await live(config, resumed)
+    await live(family, config, resumed)
     expect(resumed.commits.map(({ checkpoint }) => checkpoint)).toEqual(whole.commits.map(({ checkpoint }) => checkpoint))
   })
 })

@@ -60,6 +60,7 @@ const commitOf = (step: number, votes: string[]): Omit<StepCommit, 'sessionId'> 
   metrics: { rewardScore: 0.5 },
   checkpoint: `hash-${step}`,
   receipts: votes.map((feedbackId) => ({ feedbackId, weight: 0.4, reliability: 0.6, crowd: 0.7, advantage: 0.1, latencyMs: 12_000 })),
+  learntFrom: votes,
   crowd: [],
   warnings: [],
   pause: null,
@@ -96,6 +97,17 @@ describe('the trainer’s world', () => {
     await expect(world.commit(commitOf(1, [kept, erased]))).rejects.toThrow(VotesChanged)
     expect(await steps()).toEqual([])
     expect(await receipts()).toBe(0)
+  })
+
+  it('T3 nor is one whose reward model read a vote of an earlier step that was erased meanwhile', async () => {
+    const [earlier, vote] = [await storeVote(pool, { sampleId: await openSample(), raterId, ageMs: 20_000 }), await storeVote(pool, { sampleId: await openSample(), raterId, ageMs: 20_000 })]
+    await world.commit(commitOf(1, [earlier]))
+    const second = { ...commitOf(2, [vote]), learntFrom: [earlier, vote] }
+    await pool.query('update feedback set withdrawn_at = now() where id = $1', [earlier])
+    await expect(world.commit(second)).rejects.toThrow(VotesChanged)
+    expect(await steps()).toHaveLength(1)
+    await world.commit({ ...second, learntFrom: [vote] })
+    expect(await steps()).toHaveLength(2)
   })
 
   it('V2 a vote has one receipt: a step that names it again is not committed', async () => {

@@ -64,6 +64,9 @@ export interface StateStore {
   readonly bytes: number
 }
 
+/** All that it takes to write a model down. */
+export type StateReader = Pick<StateStore, 'get'>
+
 export interface HostTensor { readonly dtype: DType; readonly shape: Shape; readonly data: TensorData }
 
 /** Every input, checked against the graph's and in its type. */

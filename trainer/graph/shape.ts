@@ -25,9 +25,16 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
 export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
   const rank = x.shape.length
   if (permutation.length !== rank || new Set(permutation).size !== rank) throw new Error(`transpose: [${permutation}] does not permute [${x.shape}]`)
+  // A transposition of a transposition reads the first one's input.
+  const [source] = x.inputs
+  if (isTranspose(x) && source) return transpose(source, permutation.map(axis => at(x.attributes.permutation, axis)))
   const shape = permutation.map(axis => at(x.shape, axisOf('transpose', x.shape, axis)))
   const inverse = permutation.map((_, i) => permutation.indexOf(i))
   return tensor({ op: 'transpose', inputs: [x], attributes: { permutation }, shape, dtype: x.dtype, backward: dy => [transpose(dy, inverse)] })
+}
+
+function isTranspose(x: Tensor): x is Tensor<'transpose'> {
+  return x.op === 'transpose'
 }
 
 /** Tensors laid one after another along `axis`; their other axes agree. */

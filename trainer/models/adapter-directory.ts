@@ -1,7 +1,7 @@
 /** Adapters as Hugging Face's PEFT keeps them: `adapter_config.json` and `adapter_model.safetensors`. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { StateStore } from '../engines/engine.ts'
+import type { StateReader } from '../engines/engine.ts'
 import type { Shape } from '../graph/index.ts'
 import type { AdapterPair, HeldModel } from './architecture.ts'
 import type { LoraConfig } from './lora.ts'
@@ -12,7 +12,7 @@ import { writeAtomically } from './safetensors.ts'
  * Writes a directory that PEFT's `from_pretrained` reads onto the base model.
  * @param baseModel what PEFT loads the base from: a directory, or a repository on the hub
  */
-export async function writeAdapters(directory: string, states: StateStore, { architecture, adapters }: HeldModel, lora: LoraConfig, baseModel: string): Promise<void> {
+export async function writeAdapters(directory: string, states: StateReader, { architecture, adapters }: HeldModel, lora: LoraConfig, baseModel: string): Promise<void> {
   if (!adapters) throw new Error(`${directory}: the model has no adapters to write`)
   const stored = new Map([...adapters.pairs].flatMap(([name, { a, b }]): [string, AdapterPair['a']][] => [
     [`base_model.model.${name}.lora_A.weight`, a],

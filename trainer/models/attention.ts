@@ -1,22 +1,8 @@
-/** Scaled dot-product attention, and which positions it may see. */
-import { add, and, constant, equal, exactDiv, greater, less, matmul, not, or, range, reshape, softmax, sub, where, type Tensor } from '../graph/index.ts'
+/** Which positions attention may see. */
+import { and, constant, equal, greater, less, not, or, range, reshape, sub, where, type Tensor } from '../graph/index.ts'
 
 /** Added to a score that must not count. Finite, so that a row of padding alone stays finite. */
 const unseen = -1e9
-
-/**
- * q [B, H, T, D], k and v [B, K, S, D], bias broadcast to [B, H, T, S] -> [B, H, T, D]. The H / K
- * query heads that share a key head are rows of one product, so no key is repeated (Ainslie et al. 2023).
- */
-export function attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor): Tensor {
-  const [batch = 0, heads = 0, length = 0, depth = 0] = q.shape
-  const [, shared = 0, span = 0] = k.shape
-  const rows = exactDiv(heads, shared, 'query heads by key heads') * length
-  const queries = reshape(q, [batch, shared, rows, depth])
-  const scores = matmul(queries, k, { transposeB: true, alpha: 1 / Math.sqrt(depth) }) // [B, K, H/K·T, S]
-  const weights = softmax(add(reshape(scores, [batch, heads, length, span]), bias)) // [B, H, T, S]
-  return reshape(matmul(reshape(weights, [batch, shared, rows, span]), v), q.shape)
-}
 
 /** 0 where column s is seen from row t (s ≤ t, within the window and a real token), else a large negative: mask [B, T] -> [B, 1, T, T]. */
 export function maskedBias(mask: Tensor, window: number | null): Tensor {

@@ -6,10 +6,10 @@
  * overwritten when the position comes.
  */
 import {
-  addAlong, constant, div, gather, Graph, greater, less, minimum, mul, range, reshape, sizeOf, softmax, sub, where, writeRows, type Shape, type Tensor,
+  addAlong, attend, constant, div, gather, Graph, greater, less, minimum, mul, range, reshape, sizeOf, softmax, sub, where, writeRows, type Shape, type Tensor,
 } from '../graph/index.ts'
 import { parametersOf, type HeldModel } from './architecture.ts'
-import { attend, biasByWindow, cachedBias, causalBias } from './attention.ts'
+import { biasByWindow, cachedBias, causalBias } from './attention.ts'
 import { finalNorm, nextLogits } from './forward.ts'
 
 /** `batch` sequences of `window` tokens in all; `penalised` ones remember which tokens they hold. */

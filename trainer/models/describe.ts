@@ -5,6 +5,7 @@ import { sizeOf } from '../graph/index.ts'
 import { readChatTemplate } from './chat.ts'
 import { readModel } from './directory.ts'
 import { readGeneration, type Generation } from './generation.ts'
+import { PROMPTS_FILE, readPromptFile } from './prompt-file.ts'
 import { readTokenizer } from './tokenizer.ts'
 
 export interface ModelDescription {
@@ -27,6 +28,8 @@ export interface ModelDescription {
   /** Null for a model without `tokenizer.json`. */
   tokenizer: { vocabulary: number; eosToken: number | null; chatTemplate: boolean } | null
   generation: Generation
+  /** What it may be asked in training; 0 where nobody said. */
+  prompts: number
   /** Of every file in the directory. */
   bytes: Record<string, number>
 }
@@ -47,6 +50,7 @@ export async function describeModel(directory: string): Promise<ModelDescription
     dtypes: weights.dtypes,
     tokenizer: files.includes('tokenizer.json') ? await describeTokenizer(directory, vocabSize) : null,
     generation: await readGeneration(directory),
+    prompts: files.includes(PROMPTS_FILE) ? (await readPromptFile(directory)).length : 0,
     bytes: Object.fromEntries(await Promise.all(files.map(async name => [name, (await stat(join(directory, name))).size] as const))),
   }
 }

@@ -1,9 +1,10 @@
 /** A model as a Hugging Face directory: `config.json`, safetensors, and the files beside them. */
 import { cp, mkdir, readdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import type { Engine, StateStore } from '../engines/engine.ts'
+import type { Engine, StateReader, StateStore } from '../engines/engine.ts'
 import type { Architecture, HeldModel } from './architecture.ts'
 import { formatConfig, parseConfig } from './config.ts'
+import { ifThere } from './disk.ts'
 import { readGeneration } from './generation.ts'
 import { mergedWeight } from './lora.ts'
 import { writeSafetensors } from './safetensors-file.ts'
@@ -15,7 +16,9 @@ export interface Model { architecture: Architecture; weights: Weights }
 /** Opens a directory. Throws, naming file and tensor, where a weight is missing or misshapen; the values are read when they are asked for. */
 export async function readModel(directory: string): Promise<Model & { weights: WeightFiles }> {
   const configPath = join(directory, 'config.json')
-  const architecture = parseConfig(await readFile(configPath, 'utf8'), configPath)
+  const json = await ifThere(readFile(configPath, 'utf8'))
+  if (json === null) throw new Error(`${directory} is no model directory: it has no config.json`)
+  const architecture = parseConfig(json, configPath)
   const { eosTokens } = await readGeneration(directory)
   return { architecture: { ...architecture, eosTokens: eosTokens ?? architecture.eosTokens }, weights: await openWeights(directory, architecture) }
 }
@@ -25,9 +28,9 @@ export async function writeModel(directory: string, { architecture, weights }: M
   await writeWeights(directory, architecture, name => weightOf(weights, name).data, dtype)
 }
 
-/** The same of the weights that an engine holds, one at a time, adapters merged into them. */
-export async function writeHeldModel(directory: string, engine: Engine, model: HeldModel): Promise<void> {
-  await writeWeights(directory, model.architecture, name => mergedWeight(engine.states, model, name), 'F32')
+/** The same of weights that are held as states, one at a time, adapters merged into them. */
+export async function writeHeldModel(directory: string, states: StateReader, model: HeldModel): Promise<void> {
+  await writeWeights(directory, model.architecture, name => mergedWeight(states, model, name), 'F32')
 }
 
 /** Copies what a directory holds beside weights and configuration: tokenizer, generation settings, prompts, licence. */

@@ -1,7 +1,7 @@
 /** A whole forward pass over rows of tokens, for training and for looking at what a model says. */
-import { div, exactDiv, slice, tokenLogProbs, type Graph, type Tensor } from '../graph/index.ts'
+import { attend, div, exactDiv, slice, tokenLogProbs, type Graph, type Tensor } from '../graph/index.ts'
 import { parametersOf, type Architecture, type HeldModel } from './architecture.ts'
-import { attend, biasByWindow, maskedBias } from './attention.ts'
+import { biasByWindow, maskedBias } from './attention.ts'
 
 /** What a forward pass reads: ids, positions and mask are int32 [B, T]; mask 1 marks a real token. */
 export interface Tokens { ids: Tensor; positions: Tensor; mask: Tensor }

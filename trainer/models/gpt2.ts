@@ -65,8 +65,8 @@ function gpt2Parameters({ vocabSize, context, width, layers, inner, tied = true 
 /** Queries, keys and values of one product: [B, T, 3C] -> three of [B, H, T, D]. */
 function threeHeads(qkv: Tensor, heads: number): [Tensor, Tensor, Tensor] {
   const [batch = 0, length = 0, width = 0] = qkv.shape
-  const depth = exactDiv(width, 3 * heads, 'queries, keys and values by heads')
-  const all = transpose(reshape(qkv, [batch, length, 3, heads, depth]), [2, 0, 3, 1, 4]) // -> [3, B, H, T, D]
-  const one = (i: number): Tensor => reshape(slice(all, 0, i, i + 1), [batch, heads, length, depth])
+  const third = exactDiv(width, 3, 'queries, keys and values')
+  const depth = exactDiv(third, heads, 'width by heads')
+  const one = (i: number): Tensor => transpose(reshape(slice(qkv, 2, i * third, (i + 1) * third), [batch, length, heads, depth]), [0, 2, 1, 3])
   return [one(0), one(1), one(2)]
 }

@@ -16,7 +16,7 @@
  * biases, adapters on embeddings.
  */
 import { Graph, range, reshape, type Shape } from '../graph/index.ts'
-import type { StateStore } from '../engines/engine.ts'
+import type { StateReader, StateStore } from '../engines/engine.ts'
 import { parametersOf, type AdapterPair, type Adapters, type Architecture, type HeldModel } from './architecture.ts'
 import { openRandom, streamSeed } from './random.ts'
 
@@ -54,7 +54,7 @@ export function initialiseAdapters(states: StateStore, { pairs }: Adapters, seed
 }
 
 /** A parameter's values as an engine holds them; an adapted weight with its adapter added, `W + s B A`. */
-export async function mergedWeight(states: StateStore, { architecture, prefix = '', adapters }: HeldModel, name: string): Promise<Float32Array> {
+export async function mergedWeight(states: StateReader, { architecture, prefix = '', adapters }: HeldModel, name: string): Promise<Float32Array> {
   const weight = await states.get(prefix + name)
   const pair = adapters?.pairs.get(name.replace(/\.weight$/, ''))
   if (!adapters || !pair) return weight

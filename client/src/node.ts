@@ -1,0 +1,54 @@
+/** A page's questions to a chain's node, by JSON-RPC: what it shows rests on the contracts' words, not on the server's. */
+import { concat, pad, toFunctionSelector } from 'viem/utils'
+
+type Hex = `0x${string}`
+
+/** The server passes reads of the ledger and the distributor on to its node; `npm run verify` asks a node of one's own. */
+export const RELAY = '/api/blockchain/rpc'
+
+/** The node, or the contract behind it, answered with a refusal. */
+export class NodeRefusal extends Error {
+  /** The contract's own error; null where the node gave none. */
+  readonly data: Hex | null
+
+  constructor(message: string, data: Hex | null) {
+    super(message)
+    this.name = 'NodeRefusal'
+    this.data = data
+  }
+}
+
+/** The chain that a node serves. @throws NodeRefusal, TypeError where nobody answers */
+export const servedChain = async (url: string): Promise<number> => Number(await ask(url, 'eth_chainId', []))
+
+/**
+ * A contract's answer in words of 32 bytes, 64 hex digits each; none where there is no contract.
+ *
+ * @param signature like `claimed(bytes32,address)`
+ * @throws NodeRefusal, TypeError where nobody answers
+ */
+export async function readWords(url: string, contract: string, signature: string, args: readonly Hex[]): Promise<string[]> {
+  const data = concat([toFunctionSelector(signature), ...args.map((word) => pad(word))])
+  const result = await ask(url, 'eth_call', [{ to: contract, data }, 'latest'])
+  return result.slice(2).match(/.{64}/g) ?? []
+}
+
+/** A number as a word. */
+export const word = (value: number | bigint): Hex => pad(`0x${value.toString(16)}`)
+
+async function ask(url: string, method: string, params: readonly unknown[]): Promise<string> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+  })
+  if (!response.ok) throw new NodeRefusal(`the node answered ${response.status}`, null)
+  const body: unknown = await response.json()
+  if (typeof body === 'object' && body !== null && 'result' in body && typeof body.result === 'string') return body.result
+  throw new NodeRefusal(`the node refused ${method}`, refusalIn(body))
+}
+
+function refusalIn(body: unknown): Hex | null {
+  const { error } = body as { error?: { data?: unknown } }
+  return typeof error?.data === 'string' && error.data.startsWith('0x') ? (error.data as Hex) : null
+}

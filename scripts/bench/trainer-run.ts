@@ -1,0 +1,91 @@
+/**
+ * One measurement of the trainer's speed in a process of its own, so that its peak memory is the
+ * measured thing's. Takes a job as JSON and prints its result as one line of JSON.
+ */
+import { Graph, matmul } from '../../trainer/graph/index.ts'
+import type { Device, Engine } from '../../trainer/engines/engine.ts'
+import { openOnnx } from '../../trainer/engines/onnx.ts'
+import { openEngine } from '../../trainer/engines/open.ts'
+import { openTfjs } from '../../trainer/engines/tfjs.ts'
+import { loadWeights } from '../../trainer/models/directory.ts'
+import { openFit, pretraining } from '../../trainer/models/fit.ts'
+import { gpt2 } from '../../trainer/models/gpt2.ts'
+import { initialModel } from '../../trainer/models/init.ts'
+import { openSampler } from '../../trainer/models/sampler.ts'
+import { PROMPT_TOKENS, tokensOf, type Shape, type Work } from './trainer-shapes.ts'
+
+export type Job =
+  /** Which device is faster than the CPU here, and why none is. */
+  | { kind: 'devices' }
+  /** What the machine has to give. */
+  | { kind: 'product' }
+  | { kind: 'speed'; engine: { onnx: Device } | { tfjs: 'cpu' | 'wasm' }; shape: Shape; work: Work; repeats: number }
+
+const open = (engine: { onnx: Device } | { tfjs: string }): Promise<Engine> =>
+  'onnx' in engine ? openOnnx({ device: engine.onnx }) : openTfjs({ backend: { name: engine.tfjs, package: `@tensorflow/tfjs-backend-${engine.tfjs}` } })
+
+async function run(job: Job): Promise<object> {
+  if (job.kind === 'devices') {
+    const { engine, why } = await openEngine({ engine: 'onnx', device: 'auto' })
+    await engine.close()
+    return { device: engine.device, why }
+  }
+  const engine = await open(job.kind === 'speed' ? job.engine : { onnx: 'cpu' })
+  try {
+    if (job.kind === 'product') return { gigaflops: await matrixProduct(engine) }
+    const { shape, work, repeats } = job
+    const pass = await (work === 'sampling' ? sampling : training)(engine, shape)
+    const milliseconds = await medianMs(repeats, pass)
+    return { tokensPerSecond: (1_000 * tokensOf(shape, work)) / milliseconds, peakMiB: process.resourceUsage().maxRSS / 1_024 }
+  } finally {
+    await engine.close()
+  }
+}
+
+async function sampling(engine: Engine, { config, sequences, newTokens }: Shape): Promise<() => Promise<unknown>> {
+  const model = initialModel(gpt2(config), 1)
+  loadWeights(engine.states, model)
+  const sampler = openSampler(engine, { architecture: model.architecture })
+  const prompts = Array.from({ length: sequences }, (_, i) => Array.from({ length: PROMPT_TOKENS }, (_, t) => (31 * i + 7 * t) % config.vocabSize))
+  return () => sampler.sample({ prompts, seeds: prompts.map((_, i) => i), maxNewTokens: newTokens, temperature: 1, stopTokens: [] })
+}
+
+/** A full training step: forward, backward, clipping, AdamW. */
+async function training(engine: Engine, { config, rows, length }: Shape): Promise<() => Promise<unknown>> {
+  const model = initialModel(gpt2(config), 1)
+  loadWeights(engine.states, model)
+  const fit = openFit(engine, { model: { architecture: model.architecture }, optimizer: pretraining })
+  const size = rows * length
+  const ids = Int32Array.from({ length: size }, (_, i) => (7_919 * i) % config.vocabSize)
+  return () => fit.step({ batch: rows, length, ids, mask: new Int32Array(size).fill(1) }, 1e-3)
+}
+
+/** The first time, which compiles and allocates, is not counted where there are others. */
+async function medianMs(repeats: number, pass: () => Promise<unknown>): Promise<number> {
+  if (repeats > 1) await pass()
+  const times: number[] = []
+  for (let i = 0; i < repeats; i++) {
+    const began = performance.now()
+    await pass()
+    times.push(performance.now() - began)
+  }
+  return times.sort((a, b) => a - b)[Math.floor(repeats / 2)]
+}
+
+/** 10⁹ floating-point operations a second of a 1024³ matrix product, the best of many. */
+async function matrixProduct(engine: Engine): Promise<number> {
+  const size = 1_024
+  const graph = new Graph()
+  graph.output('product', matmul(graph.state('a', [size, size]), graph.state('b', [size, size])))
+  for (const name of ['a', 'b']) engine.states.set(name, [size, size], new Float32Array(size * size).fill(0.5))
+  const program = await engine.compile(graph)
+  let best = Infinity
+  for (let i = 0; i < 100; i++) {
+    const began = performance.now()
+    await program.run({})
+    best = Math.min(best, performance.now() - began)
+  }
+  return (2 * size ** 3) / best / 1e6
+}
+
+console.log(JSON.stringify(await run(JSON.parse(process.argv[2]) as Job)))

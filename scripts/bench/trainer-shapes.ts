@@ -1,0 +1,35 @@
+/** What the trainer's speed is measured on: three sizes of GPT-2's architecture, with random weights. */
+import type { Gpt2Config } from '../../trainer/models/gpt2-config.ts'
+
+export interface Shape {
+  config: Gpt2Config
+  /** Answers that are sampled at once, of so many new tokens each. */
+  sequences: number
+  newTokens: number
+  /** Of a training step. */
+  rows: number
+  length: number
+}
+
+/** Tokens of every prompt. */
+export const PROMPT_TOKENS = 12
+
+const plain = { epsilon: 1e-5, bosToken: null, eosToken: null, padToken: null }
+const demo = { ...plain, vocabSize: 1_280, context: 128, width: 192, layers: 4, heads: 6, inner: 768 }
+const small = { ...plain, vocabSize: 2_048, context: 128, width: 256, layers: 4, heads: 8, inner: 1_024 }
+const gpt2 = { ...plain, vocabSize: 50_257, context: 1_024, width: 768, layers: 12, heads: 12, inner: 3_072 }
+
+export const SHAPES: Readonly<Record<'demo' | '3.7M' | 'GPT-2 124M', Shape>> = {
+  demo: { config: demo, sequences: 128, newTokens: 48, rows: 32, length: 64 },
+  '3.7M': { config: small, sequences: 64, newTokens: 48, rows: 16, length: 128 },
+  'GPT-2 124M': { config: gpt2, sequences: 16, newTokens: 16, rows: 4, length: 128 },
+}
+
+/** The same model on so much work that TensorFlow.js's backends end within a minute. */
+export const lessened = (shape: Shape): Shape => ({ ...shape, sequences: 8, newTokens: 4, rows: shape.rows / 8 })
+
+export const WORKS = ['sampling', 'update'] as const
+export type Work = (typeof WORKS)[number]
+
+/** New tokens of a batch of answers, or all tokens of a training step. */
+export const tokensOf = ({ sequences, newTokens, rows, length }: Shape, work: Work): number => (work === 'sampling' ? sequences * newTokens : rows * length)

@@ -1,0 +1,57 @@
+/** What models are asked when they are trained: the researchers' prompts, kept in each model's directory. */
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
+import { givePrompts } from '../trainer/give-prompts.ts'
+import { ifThere } from '../trainer/models/disk.ts'
+import { PROMPTS_FILE, readPromptFile } from '../trainer/models/prompt-file.ts'
+import type { Core } from './core.ts'
+import { lockModel } from './db/models.ts'
+import { transaction } from './db/pool.ts'
+import { unfinishedSessions } from './db/sessions.ts'
+import { AttuneError } from './errors.ts'
+import { directoryOf, weightsOf } from './models.ts'
+import { limits, type ModelPrompts } from './protocol.ts'
+import { allowance, type Body } from './uploads.ts'
+
+/** Prompts that are shown as examples. */
+const EXAMPLES = 5
+
+/** @throws AttuneError not-found, conflict where the model has no weights */
+export async function promptsOf(core: Core, modelId: string): Promise<ModelPrompts> {
+  const prompts = (await ifThere(readPromptFile(await directoryOf(core, modelId)))) ?? []
+  return { modelId, prompts: prompts.length, examples: prompts.slice(0, EXAMPLES).map(({ prompt }) => prompt) }
+}
+
+/**
+ * Gives a model its prompts, JSON lines, in place of those that it had.
+ *
+ * @throws AttuneError not-found, invalid with the line, too-large, conflict while a run of it may still go on with the former ones
+ */
+export async function setPrompts(core: Core, modelId: string, body: Body): Promise<ModelPrompts> {
+  const directory = await directoryOf(core, modelId)
+  const jsonl = await receive(body)
+  await transaction(core.pool, async (client) => {
+    // No run of the model starts meanwhile.
+    await lockModel(client, modelId)
+    const [running] = await unfinishedSessions(client, modelId)
+    if (running !== undefined) throw new AttuneError('conflict', `the run ${running} of this model is not over: stop it, or import the model under another name`)
+    await givePrompts(directory, jsonl, 'the prompts').catch((error: unknown) => {
+      throw new AttuneError('invalid', error instanceof Error ? error.message : String(error), { cause: error })
+    })
+  })
+  return promptsOf(core, modelId)
+}
+
+/** @throws AttuneError conflict where a run of the model could only fail: it has no weights, or nothing to be asked */
+export async function demandTrainable(core: Pick<Core, 'models'>, model: { id: string; checkpointPath?: string }): Promise<void> {
+  if (await ifThere(stat(join(weightsOf(core, model), PROMPTS_FILE)))) return
+  throw new AttuneError('conflict', `the model ${model.id} has no prompts: send them to POST /api/models/${model.id}/prompts, one {"prompt": "…"} a line`, { path: 'modelId' })
+}
+
+function receive({ headers, stream }: Body): Promise<string> {
+  if (headers['content-type']?.startsWith('application/x-ndjson') !== true) throw new AttuneError('invalid', 'send the prompts as application/x-ndjson: one {"prompt": "…"} a line')
+  const limited = allowance(limits.promptFileBytes, `prompts have at most ${limits.promptFileBytes} bytes`)
+  return pipeline(stream, limited(), (source) => text(source))
+}

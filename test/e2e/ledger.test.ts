@@ -1,0 +1,109 @@
+/** What sponsors and doubters do on the pages with their own wallets, on a chain whose time the test passes. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseEther } from 'viem'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { tokenAbi } from '../../contracts/abi.ts'
+import { buildClient } from '../../scripts/start/client-build.ts'
+import type { SignedIn } from '../../server/protocol.ts'
+import { ADMIN, STRANGER } from '../helpers/chain.ts'
+import { sender } from '../helpers/ledger.ts'
+import { adminPassword, guest } from '../server/attune.ts'
+import { linkWallet, openPayingWorld, type PayingWorld } from '../server/paying.ts'
+import { findChromium, openReader, type Reader } from './chromium.ts'
+import { injectWallet } from './wallet.ts'
+
+const chromium = findChromium(process.env)
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const WINDOW_SECONDS = 60
+const BOND = parseEther('0.01')
+const DAY = 86_400
+
+describe.skipIf(chromium === null)(chromium === null ? 'the ledger on the pages (no Chromium here: set CHROMIUM_PATH)' : 'the ledger on the pages', () => {
+  let paying: PayingWorld
+  let sponsor: Reader
+  let ann: SignedIn
+
+  beforeAll(async () => {
+    const cache = join(root, '.attune', 'cache')
+    mkdirSync(cache, { recursive: true })
+    await buildClient({ root, cache, env: process.env, log: join(cache, 'client-build.log') })
+    paying = await openPayingWorld({ disputeWindow: WINDOW_SECONDS, disputeBond: BOND })
+    ann = await guest(paying.server, 'Ann')
+    await linkWallet(paying.server, ann, `0x${'5a'.repeat(32)}`)
+    sponsor = await openReader(chromium ?? '', paying.server.url)
+    await injectWallet(sponsor.page, { rpcUrl: paying.chain.rpcUrl, chainId: paying.chain.chainId, privateKey: STRANGER.privateKey })
+  }, 120_000)
+  afterAll(async () => {
+    await sponsor?.close()
+    await paying?.close()
+  })
+
+  const record = async () => {
+    await paying.oldVote(ann)
+    await paying.recorder.closeEpoch()
+  }
+  const tokens = () => sender(paying.chain, { address: paying.contracts.token, abi: tokenAbi })
+  const held = () => tokens().read<bigint>('balanceOf', [STRANGER.address])
+
+  test('a sponsor funds a run with a token from the page: a sum that they do not hold is refused in words', async () => {
+    const { page } = sponsor
+    await tokens().send(ADMIN.privateKey, 'mint', [STRANGER.address, parseEther('10')])
+    await page.goto('/console/demo')
+    await page.getByTestId('username').fill('admin')
+    await page.getByTestId('password').fill(adminPassword)
+    await page.getByTestId('sign-in').click()
+    await page.getByText('Fund this run').click()
+    await page.getByLabel('Token (optional)').fill(paying.contracts.token)
+    await page.getByLabel('Token (optional)').blur()
+    await page.getByText('ATTUNE, 18 decimals').waitFor()
+    await page.getByTestId('fund-price').fill('0.2')
+    await page.getByTestId('fund-amount').fill('11')
+    await page.getByTestId('fund').click()
+    await page.getByRole('alert').getByText('Your wallet holds less of this token').waitFor()
+    await page.getByTestId('fund-amount').fill('8')
+    await page.getByTestId('fund').click()
+    await page.locator('[data-testid=bounty][data-state=paying]').getByText('8 ATTUNE left').waitFor()
+    expect(await held()).toBe(parseEther('2'))
+  })
+
+  test('what a closed bounty never owed returns to its sponsor by a button, two days later and not before', async () => {
+    const { page } = sponsor
+    await record()
+    await page.getByTestId('close-bounty').click()
+    const back = page.getByRole('button', { name: 'Take back what is not spent' })
+    await paying.pass(WINDOW_SECONDS + 1)
+    await back.click()
+    await page.getByRole('alert').getByText('It is too early').waitFor()
+    await paying.pass(2 * DAY)
+    await back.click()
+    // Half a vote's price was earned by a vote that no step has used.
+    await page.locator('[data-testid=bounty]').getByText('0 ATTUNE left').waitFor()
+    expect(await held()).toBe(parseEther('9.9'))
+  })
+
+  test('a person who doubts an epoch disputes it from the page with a bond, and sees what came of it', async () => {
+    const { page } = sponsor
+    await record()
+    await page.goto('/contributions')
+    await page.getByRole('link', { name: 'All epochs' }).click()
+    const epoch = page.locator('[data-testid=epoch][data-epoch="2"]')
+    await epoch.getByTestId('dispute-open').click()
+    await epoch.getByTestId('dispute-reason').fill('The manifest lists a vote twice.')
+    await epoch.getByTestId('dispute-send').click()
+    await epoch.locator('[data-outcome=open]').getByText('The manifest lists a vote twice.').waitFor()
+    expect(await epoch.getAttribute('data-state')).toBe('disputed')
+    expect(await paying.ledger.read('openDispute', [])).toEqual([STRANGER.address, BOND])
+    expect(await page.getByTestId('dispute-open').count(), 'one dispute is open at a time').toBe(0)
+
+    await paying.ledger.send(ADMIN.privateKey, 'resolve', [2n, true])
+    await page.locator('[data-testid=epoch][data-epoch="2"][data-state=rejected] [data-outcome=upheld]').waitFor()
+    await paying.recorder.closeEpoch()
+    await record()
+    await page.locator('[data-testid=epoch][data-epoch="2"][data-state=open]').waitFor()
+    await page.getByTestId('withdraw-bond').click()
+    await page.getByTestId('withdraw-bond').waitFor({ state: 'detached' })
+    expect(await paying.ledger.read('returnedBonds', [STRANGER.address])).toBe(0n)
+  })
+})

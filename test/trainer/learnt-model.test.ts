@@ -1,0 +1,56 @@
+/** What a run has learnt, as a model of its own. */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { TrainingConfig } from '../../server/protocol.ts'
+import { openCheckpoints } from '../../trainer/checkpoint.ts'
+import { openOnnx } from '../../trainer/engines/onnx.ts'
+import { writeLearntModel } from '../../trainer/learnt-model.ts'
+import { describeModel } from '../../trainer/models/describe.ts'
+import { readModel } from '../../trainer/models/directory.ts'
+import { openSafetensors } from '../../trainer/models/safetensors-file.ts'
+import { trainLive } from '../../trainer/run.ts'
+import { exportRun, openRun } from '../../trainer/state.ts'
+import { logWorld, openLog } from '../helpers/log-world.ts'
+import { tinyRun, writeTinyModel } from '../helpers/tiny-model.ts'
+
+let dir: string
+let baseDir: string
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'attune-learnt-'))
+  baseDir = join(dir, 'base')
+  await writeTinyModel(baseDir, 'llama')
+})
+afterAll(() => rm(dir, { recursive: true }))
+
+describe.each([['the whole model', 0], ['adapters', 2]])('of a run that trains %s', (_, rank) => {
+  const config = TrainingConfig.parse({ ...tinyRun(false), loraConfig: { rank } })
+
+  it('the kept model is the policy to the bit, with the base’s tokenizer and prompts', async () => {
+    const [checkpoints, kept] = [join(dir, `run-${rank}`), join(dir, `kept-${rank}`)]
+    const store = openCheckpoints(checkpoints)
+    const log = openLog()
+    const run = await openRun({ sessionId: 'learnt', config, modelDir: baseDir, saved: null, engine: await openOnnx({ threads: 1 }) })
+    await trainLive(run, logWorld(log, { fault: () => undefined }), async () => store.save(await exportRun(run)))
+    const policy = await run.learner.policyWeights()
+    await run.close()
+
+    const hash = log.commits.at(-1)?.checkpoint ?? ''
+    await writeLearntModel(kept, { checkpoints, hash, config, baseDir, baseName: 'maker/base' })
+    const [before, after] = [await readModel(baseDir), await readModel(kept)]
+    for (const name of before.architecture.parameters.keys()) expect(after.weights.get(name)?.data, name).toEqual(policy.get(name)?.data)
+    const query = 'model.layers.0.self_attn.q_proj.weight'
+    expect(after.weights.get(query)?.data).not.toEqual(before.weights.get(query)?.data)
+    expect(await describeModel(kept)).toMatchObject({ family: 'llama', prompts: (await describeModel(baseDir)).prompts, tokenizer: { chatTemplate: true } })
+
+    if (rank === 0) return expect(await readdir(kept)).not.toContain('adapters')
+    expect(JSON.parse(await readFile(join(kept, 'adapters', 'adapter_config.json'), 'utf8'))).toMatchObject({ r: rank, base_model_name_or_path: 'maker/base' })
+    expect((await openSafetensors(join(kept, 'adapters', 'adapter_model.safetensors'))).names).toContain('base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight')
+  })
+})
+
+it('a checkpoint that was pruned is an error that says so', async () => {
+  const config = TrainingConfig.parse({})
+  await expect(writeLearntModel(join(dir, 'none'), { checkpoints: dir, hash: 'gone', config, baseDir, baseName: 'base' })).rejects.toMatchObject({ code: 'ENOENT' })
+})

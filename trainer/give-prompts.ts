@@ -1,0 +1,29 @@
+/** Tells a model what it is to be asked. */
+import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import { readModel } from './models/directory.ts'
+import { PROMPTS_FILE, parsePrompts } from './models/prompt-file.ts'
+import { writeAtomically } from './models/safetensors.ts'
+import { openPromptTokenizer } from './prompt-tokenizer.ts'
+
+/** Prompts that are tokenized in one go; who does so has others to serve. */
+const promptsATurn = 50
+
+/**
+ * Puts prompts, as JSON lines, into a model's directory in place of those that it had; a run that began on those
+ * does not go on. Returns how many they are.
+ *
+ * @throws Error with the line that is no prompt, or the prompt that leaves the model no room for an answer
+ */
+export async function givePrompts(directory: string, jsonl: string, what: string): Promise<number> {
+  const prompts = parsePrompts(jsonl, what)
+  const { architecture: { context } } = await readModel(directory)
+  const { encodePrompt } = await openPromptTokenizer(directory)
+  for (const [i, { prompt }] of prompts.entries()) {
+    if (i % promptsATurn === 0) await setImmediate()
+    const tokens = encodePrompt(prompt).length
+    if (tokens >= context) throw new Error(`${what}: prompt ${i + 1} has ${tokens} tokens, which leaves no room for an answer in the model's context of ${context}: “${prompt.slice(0, 60)}…”`)
+  }
+  await writeAtomically(join(directory, PROMPTS_FILE), new TextEncoder().encode(jsonl))
+  return prompts.length
+}

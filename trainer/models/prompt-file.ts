@@ -1,0 +1,35 @@
+/** What a model is asked when it is trained: `prompts.jsonl` in its directory. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+
+export const PROMPTS_FILE = 'prompts.jsonl'
+
+const words = z.string().regex(/\S/, 'is empty')
+const Prompt = z.object({ prompt: words, answer: words.optional() })
+/** `answer`: the reference answer, where there is one. */
+export type Prompt = z.infer<typeof Prompt>
+
+export async function readPromptFile(directory: string): Promise<Prompt[]> {
+  const path = join(directory, PROMPTS_FILE)
+  return parsePrompts(await readFile(path, 'utf8'), path)
+}
+
+/** One `{"prompt": …}` a line, with an `"answer"` beside it or not. Throws, naming `what` and the line, where one is something else. */
+export function parsePrompts(jsonl: string, what: string): Prompt[] {
+  const prompts = jsonl.split('\n').flatMap((line, i) => (line.trim() === '' ? [] : [parsePrompt(line, `${what}: line ${i + 1}`)]))
+  if (prompts.length === 0) throw new Error(`${what}: there are no prompts; write one {"prompt": "…"} a line`)
+  return prompts
+}
+
+function parsePrompt(line: string, at: string): Prompt {
+  let json: unknown
+  try {
+    json = JSON.parse(line)
+  } catch (cause) {
+    throw new Error(`${at} is not JSON`, { cause })
+  }
+  const parsed = Prompt.safeParse(json)
+  if (!parsed.success) throw new Error(`${at}: ${z.prettifyError(parsed.error)}`)
+  return parsed.data
+}
