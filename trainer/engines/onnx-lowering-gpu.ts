@@ -49,7 +49,7 @@ export const webgpuLowerings: Forms = {
 export const cudaLowerings: Forms = { scatterAddRows: sumRows }
 
 /** The sum of rows as a product with their one-hot form: additions without atomics, so always in one order. */
-function sumRows(e: Emitter, node: Tensor<'scatterAddRows'>, [ids = '', values = '']: string[]): string {
+export function sumRows(e: Emitter, node: Tensor<'scatterAddRows'>, [ids = '', values = '']: string[]): string {
   const chosen = e.emit('Equal', [e.emit('Unsqueeze', [ids, e.longs([1])]), e.emit('Unsqueeze', [range(e, node.attributes.rows), e.longs([0])])])
   return e.emit('Gemm', [e.cast(chosen, 'float32'), values], { transA: { i: 1 } }) // [N, rows]ᵀ [N, C] -> [rows, C]
 }

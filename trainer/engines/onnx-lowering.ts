@@ -2,7 +2,7 @@
 import { sizeOf, type DType, type Graph, type OpName, type Tensor } from '../graph/index.ts'
 import type { Device } from './engine.ts'
 import { bytesOf, elementTypes, type Attributes, type ElementType, type OnnxGraph, type OnnxValue } from './onnx-format.ts'
-import { cudaLowerings, webgpuLowerings } from './onnx-lowering-gpu.ts'
+import { cudaLowerings, sumRows, webgpuLowerings } from './onnx-lowering-gpu.ts'
 
 export interface Lowered {
   onnx: OnnxGraph
@@ -119,6 +119,9 @@ function grid(batch: number, heads: number, count: number, entry: (b: number, h:
   return BigInt64Array.from(entries.flat(), BigInt)
 }
 
+/** Up to so many rows of a table a product with one-hot ids is quicker than ONNX Runtime's scattering, which knows one thread. */
+const fewRows = 512
+
 const lowerings: Table = {
   input: leaf,
   state: leaf,
@@ -154,6 +157,7 @@ const lowerings: Table = {
   },
   gather: same('Gather'),
   scatterAddRows: (e, node, [ids = '', values = '']) => {
+    if (node.attributes.rows <= fewRows) return sumRows(e, node, [ids, values])
     // Not ScatterND: with more than one thread ONNX Runtime's adds to one row race, and sums are lost.
     const rows = e.emit('Expand', [e.emit('Unsqueeze', [ids, e.longs([1])]), e.longs(node.inputs[1]?.shape ?? [])]) // [N] -> [N, C]
     return e.emit('ScatterElements', [e.zeros('float32', node.shape), rows, values], { axis: { i: 0 }, reduction: { s: 'add' } })

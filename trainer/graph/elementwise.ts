@@ -24,12 +24,12 @@ export const square = (x: Tensor): Tensor => mul(x, x)
 export const silu = (x: Tensor): Tensor => mul(x, sigmoid(x))
 
 /** GELU in the tanh form that GPT-2 uses (Hendrycks & Gimpel 2016): x·σ(2u), u = √(2/π)(x + 0.044715x³). */
-export const gelu = (x: Tensor): Tensor => unary('gelu', x, dy => {
+export const gelu = (x: Tensor): Tensor => unary('gelu', x, (dy, y) => {
   const c = 2 * Math.sqrt(2 / Math.PI)
-  const xx = mul(x, x)
-  const s = sigmoid(mul(x, add(mul(xx, c * 0.044715), c)))
-  const slope = mul(x, add(mul(xx, 3 * c * 0.044715), c)) // x · d(2u)/dx
-  return [mul(dy, mul(s, add(mul(slope, sub(1, s)), 1)))]
+  const ratio = add(mul(mul(x, x), c * 0.044715), c) // 2u / x
+  const s = sigmoid(mul(x, ratio))
+  const slope = sub(mul(ratio, 3), 2 * c) // d(2u)/dx
+  return [mul(dy, add(s, mul(mul(y, slope), sub(1, s))))]
 })
 
 export const add = (a: Operand, b: Operand): Tensor => binary('add', a, b, (x, y) => dy => [sumTo(dy, x.shape), sumTo(dy, y.shape)])

@@ -29,6 +29,9 @@ export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
   const [source] = x.inputs
   if (isTranspose(x) && source) return transpose(source, permutation.map(axis => at(x.attributes.permutation, axis)))
   const shape = permutation.map(axis => at(x.shape, axisOf('transpose', x.shape, axis)))
+  // Where only axes of one entry move, every entry stays where it is.
+  const moving = permutation.filter(axis => x.shape[axis] !== 1)
+  if (moving.every((axis, i) => i === 0 || axis > at(moving, i - 1))) return reshape(x, shape)
   const inverse = permutation.map((_, i) => permutation.indexOf(i))
   return tensor({ op: 'transpose', inputs: [x], attributes: { permutation }, shape, dtype: x.dtype, backward: dy => [transpose(dy, inverse)] })
 }
