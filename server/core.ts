@@ -7,6 +7,7 @@ import type { Accounts } from './auth/accounts.ts'
 import type { ClaimSender } from './claim-sender.ts'
 import type { LedgerQuestion } from './chain-relay.ts'
 import type { Imports } from './imports.ts'
+import type { Downloads } from './downloads.ts'
 import type { EpochChain } from './epoch-chain.ts'
 import type { Pool } from './db/pool.ts'
 import type { MerkleProof, RoomEvent } from './protocol.ts'
@@ -24,6 +25,7 @@ export interface Core {
   accounts: Accounts
   models: ModelStore
   imports: Imports
+  downloads: Downloads
   log: Logger
 }
 

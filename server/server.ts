@@ -13,6 +13,7 @@ import { openPool } from './db/pool.ts'
 import { watchDisputes } from './epochs.ts'
 import { keepLooking } from './poll.ts'
 import { openQueue } from './queues.ts'
+import { openDownloads } from './downloads.ts'
 import { openImports } from './imports.ts'
 import { keepRunning } from './reconcile.ts'
 import { relayNext } from './relayer.ts'
@@ -52,7 +53,8 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
   })
   const models = { path: config.modelsPath, checkpointsPath: config.checkpointsPath, maxBytes: config.maxModelBytes, hub: config.hub }
   const imports = openImports({ pool, log, models })
-  const core: Core = { pool, redis, trainQueue, chain: openChainReader(config.blockchain), accounts, models, imports, log }
+  const downloads = openDownloads({ pool, log, models }, config.downloadsPath)
+  const core: Core = { pool, redis, trainQueue, chain: openChainReader(config.blockchain), accounts, models, imports, downloads, log }
   const http = createServer({ requestTimeout: UPLOAD_MS }, createApp(core, { config, clientDir: fileURLToPath(new URL('../client/dist', import.meta.url)) }))
   const sockets = openSockets(http, core, config)
   const closeParts = async (): Promise<void> => {
@@ -81,6 +83,7 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
       http.closeIdleConnections()
       await reconciler.stop()
       await imports.close()
+      await downloads.close()
       await Promise.all(watches.map((watch) => watch.stop()))
       await closeParts()
     },

@@ -3,9 +3,10 @@ import { z } from 'zod'
 import { route } from './route.ts'
 import { findImport, listImports } from '../db/imports.ts'
 import { findModel, insertModel, listModels } from '../db/models.ts'
+import { downloadIdOf } from '../downloads.ts'
 import { AttuneError } from '../errors.ts'
 import { fileOf, filesOf } from '../learnt.ts'
-import { limits, Model, ModelConfig, ModelFile, ModelImport, ModelPrompts, StartImport, Uuid } from '../protocol.ts'
+import { Download, DownloadRequest, limits, Model, ModelConfig, ModelFile, ModelImport, ModelPrompts, StartImport, Uuid } from '../protocol.ts'
 import { promptsOf, setPrompts } from '../prompts.ts'
 import { uploadModel } from '../uploads.ts'
 
@@ -13,6 +14,20 @@ const params = z.object({ modelId: z.string().min(1).max(200) })
 const importParams = z.object({ importId: Uuid })
 /** A path below MODELS_PATH: no way out of it. */
 const checkpointPath = z.string().max(500).regex(/^(?!.*\.\.)[\w.@-]+(\/[\w.@-]+)*$/, 'a relative path below MODELS_PATH').optional()
+
+const downloadParams = z.object({ downloadId: z.string().max(300) })
+
+const packing = (path: string, summary: string) =>
+  route('post', path, {
+    access: 'models',
+    summary,
+    params,
+    body: DownloadRequest,
+    answer: Download,
+    status: 202,
+    cost: 20,
+    handle: ({ core, params: { modelId }, body }) => core.downloads.ask(downloadIdOf(modelId, body)),
+  })
 
 const listing = (path: string) =>
   route('get', path, { access: 'read', summary: 'The models, newest first', answer: z.array(Model), handle: ({ core }) => listModels(core.pool) })
@@ -68,6 +83,14 @@ export const modelRoutes = [
     bare: 'application/octet-stream',
     file: true,
     handle: ({ core, params: { modelId }, query: { name } }) => fileOf(core, modelId, name),
+  }),
+  packing('/api/weights/models/:modelId/download', 'Pack a model as one archive'),
+  packing('/api/weights/models/:modelId/convert/huggingface', 'The same: every model here is one of Hugging Face’s form'),
+  route('get', '/api/weights/downloads/:downloadId/status', {
+    access: 'models', summary: 'How far an archive is; one that is gone is packed again', params: downloadParams, answer: Download, handle: ({ core, params: { downloadId } }) => core.downloads.ask(downloadId),
+  }),
+  route('get', '/api/weights/downloads/:downloadId/file', {
+    access: 'models', summary: 'An archive that is ready; ranges of it, too', params: downloadParams, answer: z.string(), bare: 'application/octet-stream', file: true, handle: ({ core, params: { downloadId } }) => core.downloads.file(downloadId),
   }),
   route('get', '/api/models/:modelId/prompts', {
     access: 'read', summary: 'What a model is asked when it is trained', params, answer: ModelPrompts, handle: ({ core, params: { modelId } }) => promptsOf(core, modelId),
