@@ -10,9 +10,10 @@ import { relayQuestion } from './chain-relay.ts'
 import type { Config } from './config.ts'
 import type { ChainReader } from './core.ts'
 import { openEpochChain } from './epoch-chain.ts'
+import { openTreasurySender } from './treasury-sender.ts'
 
 /** Reads the configured contracts; null where none is configured. */
-export function openChainReader({ networkId: chainId, rpcUrl, contractAddress, distributorAddress, relayer }: Config['blockchain']): ChainReader | null {
+export function openChainReader({ networkId: chainId, rpcUrl, contractAddress, distributorAddress, relayer, treasurer }: Config['blockchain']): ChainReader | null {
   if (chainId === undefined || rpcUrl === undefined || contractAddress === undefined) return null
   const address = contractAddress.toLowerCase() as Address
   const distributor = distributorAddress === undefined ? null : (distributorAddress.toLowerCase() as Address)
@@ -35,6 +36,7 @@ export function openChainReader({ networkId: chainId, rpcUrl, contractAddress, d
     epochs: openEpochChain({ ...at, ledger: address }),
     bounties: distributor === null ? null : openBountyChain({ ...at, distributor, coin }),
     relayer: distributor === null || relayer === null ? null : openClaimSender({ ...at, distributor, privateKey: relayer.privateKey, maxFeePerGas: parseGwei(relayer.maxFeeGwei) }),
+    treasury: distributor === null || treasurer === null ? null : openTreasurySender({ ...at, privateKey: treasurer.privateKey, maxFeePerGas: parseGwei(treasurer.maxFeeGwei) }),
     check: () => ledger.check(),
     epochStatus: (epochId) => ledger.status(epochId),
     relay: (question) => relayQuestion(rpcUrl, distributor === null ? [address] : [address, distributor], question),

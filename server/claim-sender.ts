@@ -1,9 +1,10 @@
-import { type Address, type Hex, TransactionReceiptNotFoundError } from 'viem'
+import { type Address, type Hex } from 'viem'
 import { distributorAbi } from '../contracts/abi.ts'
 import { named, openClient } from '../contracts/chain.ts'
 import { LedgerError } from '../contracts/errors.ts'
 import { openSender } from '../contracts/transactions.ts'
 import type { RelayJob } from './db/relayed-claims.ts'
+import { outcomeOf } from './outcome.ts'
 
 /** The most gas that a relayed claim may take: a recipient's own code runs in it. */
 const MOST_GAS = 300_000n
@@ -44,14 +45,6 @@ export function openClaimSender({ rpcUrl, chainId, distributor, privateKey, maxF
         return sender.sign({ ...call, leastGas: gas }, bumps)
       }),
     send: (raw) => named(() => sender.send(raw)),
-    outcome: (txHash) =>
-      named(async () => {
-        try {
-          return (await client.getTransactionReceipt({ hash: txHash })).status
-        } catch (error) {
-          if (error instanceof TransactionReceiptNotFoundError) return null
-          throw error
-        }
-      }),
+    outcome: (txHash) => outcomeOf(client, txHash),
   }
 }

@@ -45,6 +45,7 @@ export function loadConfig<S extends SecretName = never>(
       confirmations: e.BLOCKCHAIN_CONFIRMATIONS,
       maxFeeGwei: e.BLOCKCHAIN_MAX_FEE_GWEI,
       relayer: e.RELAYER_PRIVATE_KEY === undefined ? null : { privateKey: e.RELAYER_PRIVATE_KEY as `0x${string}`, maxFeeGwei: e.RELAYER_MAX_FEE_GWEI },
+      treasurer: e.TREASURER_PRIVATE_KEY === undefined ? null : { privateKey: e.TREASURER_PRIVATE_KEY as `0x${string}`, maxFeeGwei: e.TREASURER_MAX_FEE_GWEI },
       pollMs: e.BLOCKCHAIN_POLL_INTERVAL,
       syncIntervalMs: e.BLOCKCHAIN_SYNC_INTERVAL,
     },
@@ -100,6 +101,8 @@ export interface Config {
     maxFeeGwei: string | undefined
     /** Who sends the claims of others, and the most that it pays for a unit of gas, gwei, decimal; null: nobody. */
     relayer: { privateKey: `0x${string}`; maxFeeGwei: string } | null
+    /** Whose money administrators fund sessions with, and the most that it pays for a unit of gas, gwei, decimal; null: nobody's. */
+    treasurer: { privateKey: `0x${string}`; maxFeeGwei: string } | null
     /** Between two looks at the chain for what others have done there. */
     pollMs: number
     syncIntervalMs: number
@@ -149,6 +152,8 @@ const Environment = Secrets.extend({
   BLOCKCHAIN_MAX_FEE_GWEI: gwei.optional(),
   RELAYER_PRIVATE_KEY: key.optional(),
   RELAYER_MAX_FEE_GWEI: gwei.default('50'),
+  TREASURER_PRIVATE_KEY: key.optional(),
+  TREASURER_MAX_FEE_GWEI: gwei.default('50'),
   BLOCKCHAIN_POLL_INTERVAL: z.coerce.number().int().min(100).default(3_000),
   BLOCKCHAIN_SYNC_INTERVAL: z.coerce.number().int().min(1_000).default(60_000),
 })

@@ -13,6 +13,7 @@ import type { Pool } from './db/pool.ts'
 import type { MerkleProof, RoomEvent } from './protocol.ts'
 import type { ChainFacts } from './protocol-rewards.ts'
 import type { Jobs } from './queues.ts'
+import type { TreasurySender } from './treasury-sender.ts'
 import { append, type InternalEvent } from './room.ts'
 
 /** What the domain functions work with. Postgres is needed; Redis and the chain may be away. */
@@ -52,6 +53,8 @@ export interface ChainReader {
   epochs: EpochChain
   /** Sends claims for their accounts; null: nobody does. */
   relayer: ClaimSender | null
+  /** The account that administrators fund by; null: there is none. */
+  treasury: TreasurySender | null
   /** Checks a proof against the ledger's own storage, never against the caller's word. */
   verify: (proof: MerkleProof) => Promise<{ valid: boolean; reason?: string }>
   /** Where the ledger has an epoch. @throws LedgerError unreachable */

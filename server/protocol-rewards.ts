@@ -126,8 +126,36 @@ export type EpochIndex = z.infer<typeof EpochIndex>
 
 // ---------------------------------------------------------------- bounties
 
+const above0 = Amount.refine((amount) => amount !== '0' && BigInt(amount) < 2n ** 96n, 'an amount is above 0 and below 2^96')
+
+/** Something that the treasury's account is to do. Amounts in the token's smallest unit. */
+export const OrderTreasury = z.discriminatedUnion('what', [
+  z.object({ what: z.literal('fund'), token: Address, amount: above0, perCredit: above0 }),
+  z.object({ what: z.literal('price'), bounty: Hash, perCredit: above0 }),
+  z.object({ what: z.literal('close'), bounty: Hash }),
+  z.object({ what: z.literal('refund'), bounty: Hash }),
+])
+export type OrderTreasury = z.infer<typeof OrderTreasury>
+
+/** What has become of an order; an allowance for a token comes before its funding. */
+export const TreasuryOrder = z.object({
+  id: Uuid,
+  what: z.enum(['approve', 'fund', 'price', 'close', 'refund']),
+  state: z.enum(['waiting', 'sent', 'done', 'failed']),
+  /** Of the transaction that was sent last. */
+  txHash: z.string().nullable(),
+  /** Why it waits or failed; null without a reason. */
+  problem: z.string().nullable(),
+  timestamp: z.iso.datetime(),
+})
+export type TreasuryOrder = z.infer<typeof TreasuryOrder>
+
 export const SessionBounties = z.object({
   bounties: z.array(Bounty),
+  /** The account that administrators fund by; null: this installation has none. */
+  treasury: Address.nullable(),
+  /** What was ordered of it for this session last, the newest first. */
+  orders: z.array(TreasuryOrder),
   /** At the present pace. */
   votesPerHour: z.number(),
 })

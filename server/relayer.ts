@@ -2,7 +2,9 @@ import { LedgerError } from '../contracts/errors.ts'
 import type { BountyChain } from './bounty-chain.ts'
 import type { ClaimSender } from './claim-sender.ts'
 import type { Core } from './core.ts'
+import type { Db } from './db/pool.ts'
 import { markRelayed, nextRelayed, type RelayJob } from './db/relayed-claims.ts'
+import { inTurn } from './db/turn.ts'
 
 /** A transaction that no block has taken after this long is sent again with a higher fee, milliseconds. */
 const PATIENCE_MS = 30_000
@@ -24,23 +26,14 @@ export interface RelayerDeps {
  * @throws LedgerError unreachable
  */
 export async function relayNext({ core, bounties, sender, now = Date.now, patienceMs = PATIENCE_MS }: RelayerDeps): Promise<boolean> {
-  const client = await core.pool.connect()
-  try {
-    const { rows } = await client.query<{ free: boolean }>(`select pg_try_advisory_lock(hashtext('attune:relayer')) as free`)
-    if (rows[0]?.free !== true) return false
-    try {
-      const job = await nextRelayed(client, bounties)
-      if (job === null) return false
-      await bringOn(job)
-      return true
-    } finally {
-      await client.query(`select pg_advisory_unlock(hashtext('attune:relayer'))`)
-    }
-  } finally {
-    client.release()
-  }
+  return inTurn(core.pool, 'attune:relayer', async (client) => {
+    const job = await nextRelayed(client, bounties)
+    if (job === null) return false
+    await bringOn(client, job)
+    return true
+  })
 
-  async function bringOn(job: RelayJob): Promise<void> {
+  async function bringOn(client: Db, job: RelayJob): Promise<void> {
     const settle = (state: 'done' | 'failed', problem?: string) => markRelayed(client, job.id, { state, ...(problem !== undefined && { problem }) })
     if ((await bounties.claimed(job.bounty, job.account)) >= job.amount) return settle('done')
     if (job.txHash !== null) {

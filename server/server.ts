@@ -18,6 +18,7 @@ import { openImports } from './imports.ts'
 import { keepRunning } from './reconcile.ts'
 import { relayNext } from './relayer.ts'
 import { openRedis } from './room.ts'
+import { treasuryNext } from './treasurer.ts'
 import { openSockets } from './sockets/io.ts'
 
 export type ServerConfig = Config & { secrets: Record<Extract<SecretName, 'JWT_SECRET' | 'DATA_KEY'>, string> }
@@ -94,12 +95,13 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
 function watchChain(core: Core, { fromBlock, pollMs }: Config['blockchain']): { stop: () => Promise<void> }[] {
   const { chain, log } = core
   if (chain === null) return []
-  const { bounties, epochs, relayer: sender } = chain
+  const { bounties, epochs, relayer: sender, treasury } = chain
   const looks: { look: () => Promise<unknown>; trouble: string }[] = [
     { look: () => watchDisputes(core, epochs, fromBlock), trouble: 'disputes could not be looked at; trying again' },
   ]
   if (bounties !== null) looks.push({ look: createBountyWatch(core, bounties, fromBlock).look, trouble: 'the bounties could not be looked at; trying again' })
   if (bounties !== null && sender !== null) looks.push({ look: () => relayNext({ core, bounties, sender }), trouble: 'claims could not be relayed; trying again' })
+  if (treasury !== null) looks.push({ look: () => treasuryNext({ core, chainId: chain.chainId, sender: treasury }), trouble: 'the treasury could not send; trying again' })
   return looks.map(({ look, trouble }) => keepLooking(look, { pollMs, log, trouble }))
 }
 

@@ -124,7 +124,7 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
         await ready(child)
       })
     await settle([
-      own('server', 'server/main.ts', { JWT_SECRET: secrets.JWT_SECRET, DATA_KEY: secrets.DATA_KEY, RELAYER_PRIVATE_KEY: chain.relayerKey ?? '' }, (child) => serverAnswers(child, port)),
+      own('server', 'server/main.ts', { JWT_SECRET: secrets.JWT_SECRET, DATA_KEY: secrets.DATA_KEY, RELAYER_PRIVATE_KEY: chain.relayerKey ?? '', TREASURER_PRIVATE_KEY: chain.treasurerKey ?? '' }, (child) => serverAnswers(child, port)),
       own('trainer', 'trainer/main.ts', {}, (child) => (demo ? runTaken(child, databaseUrl, 'demo') : alive(child))),
       own('recorder', 'contracts/main.ts', { BLOCKCHAIN_PRIVATE_KEY: chain.key }, alive),
     ])
@@ -158,7 +158,7 @@ function checkDemoModel(modelsPath: string): void {
 
 /** What every child inherits: the given environment without the secrets, which each gets by need. */
 function childBase(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const { JWT_SECRET: _jwt, DATA_KEY: _data, BLOCKCHAIN_PRIVATE_KEY: _key, RELAYER_PRIVATE_KEY: _relayer, ...rest } = env
+  const { JWT_SECRET: _jwt, DATA_KEY: _data, BLOCKCHAIN_PRIVATE_KEY: _key, RELAYER_PRIVATE_KEY: _relayer, TREASURER_PRIVATE_KEY: _treasurer, ...rest } = env
   return { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: homedir(), TMPDIR: tmpdir(), ...rest }
 }
 

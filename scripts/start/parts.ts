@@ -1,7 +1,7 @@
 /** The three services, each embedded and supervised unless the environment names another. */
 import { join } from 'node:path'
 import { checkChain, checkPostgres, checkRedis } from './external.ts'
-import { chainId, devKey, relayerDevKey } from './chain.ts'
+import { chainId, devKey, relayerDevKey, treasurerDevKey } from './chain.ts'
 import { StartFault } from './fault.ts'
 import type { Phases } from './phases.ts'
 import type { Secrets } from './secrets.ts'
@@ -52,6 +52,8 @@ export interface ChainPart {
   key: `0x${string}`
   /** Null: no claims are relayed. */
   relayerKey: string | null
+  /** Null: sessions are funded by their sponsors' own wallets alone. */
+  treasurerKey: string | null
   /** Where the environment names them; on the embedded chain Attune deploys its own. */
   contracts: { ledger: string; distributor: string | null } | null
   /** Seconds in which epochs can be disputed, and their votes be appealed, where Attune deploys its own. */
@@ -71,13 +73,14 @@ export async function chainPart(options: PartsOptions): Promise<ChainPart> {
     }
     if (!isHex(key)) throw new StartFault('BLOCKCHAIN_PRIVATE_KEY is wrong: 0x and 64 hex digits')
     const relayerKey = env.RELAYER_PRIVATE_KEY || null
-    return phases.run('chain', async () => ({ url: external, id: await checkChain(external), key, relayerKey, disputeWindow, contracts: { ledger, distributor: distributor || null } }))
+    const treasurerKey = env.TREASURER_PRIVATE_KEY || null
+    return phases.run('chain', async () => ({ url: external, id: await checkChain(external), key, relayerKey, treasurerKey, disputeWindow, contracts: { ledger, distributor: distributor || null } }))
   }
   const url = await phases.run('chain', async () => {
     const port = await portFor(dir, 'chain')
     return embedded('chain', options, () => openChain({ dir, port, quietSeconds: disputeWindow + 1 }))
   })
-  return { url, id: chainId, key: devKey, relayerKey: relayerDevKey, contracts: null, disputeWindow }
+  return { url, id: chainId, key: devKey, relayerKey: relayerDevKey, treasurerKey: treasurerDevKey, contracts: null, disputeWindow }
 }
 
 /** @throws StartFault where it is no window */

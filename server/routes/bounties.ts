@@ -3,11 +3,15 @@ import { route } from './route.ts'
 import { bountiesOf, refundOf } from '../bounties.ts'
 import { votesSince } from '../db/bounties.ts'
 import { sessionBasics } from '../db/sessions.ts'
-import { Hash, SessionId } from '../protocol.ts'
-import { Refund, SessionBounties } from '../protocol-rewards.ts'
+import { ordersOf } from '../db/treasury-orders.ts'
+import { Hash, SessionId, Uuid } from '../protocol.ts'
+import { OrderTreasury, Refund, SessionBounties } from '../protocol-rewards.ts'
+import { orderOf } from '../treasury.ts'
 
 /** The pace is that of the last ten minutes. */
 const PACE_SECONDS = 600
+/** So many of the treasury's orders are shown. */
+const ORDERS = 5
 
 export const bountyRoutes = [
   route('get', '/api/bounties/:sessionId', {
@@ -17,9 +21,24 @@ export const bountyRoutes = [
     answer: SessionBounties,
     async handle({ core, params: { sessionId } }) {
       await sessionBasics(core.pool, sessionId)
-      const [bounties, votes] = await Promise.all([bountiesOf(core, sessionId), votesSince(core.pool, sessionId, PACE_SECONDS)])
-      return { bounties, votesPerHour: (votes * 3_600) / PACE_SECONDS }
+      const { chain, pool } = core
+      const [bounties, votes, orders] = await Promise.all([
+        bountiesOf(core, sessionId),
+        votesSince(pool, sessionId, PACE_SECONDS),
+        chain === null ? [] : ordersOf(pool, chain.chainId, sessionId, ORDERS),
+      ])
+      return { bounties, treasury: chain?.treasury?.address ?? null, orders, votesPerHour: (votes * 3_600) / PACE_SECONDS }
     },
+  }),
+  route('post', '/api/bounties/:sessionId/treasury', {
+    access: 'administer',
+    summary: 'Have the treasury fund a session, or change, close and take back what it funded',
+    params: z.object({ sessionId: SessionId }),
+    body: OrderTreasury,
+    answer: z.object({ id: Uuid }),
+    status: 201,
+    cost: 5,
+    handle: ({ core, caller, params, body }) => orderOf(core, caller, params.sessionId, body),
   }),
   route('get', '/api/bounties/:sessionId/:bountyId/refund', {
     access: 'read',

@@ -89,7 +89,7 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
     await sponsor.page.getByText('Fund this run').click()
     await sponsor.page.getByTestId('fund-amount').fill('1')
     await sponsor.page.getByTestId('fund-price').fill('0.01')
-    await sponsor.page.getByTestId('fund').click()
+    await sponsor.page.getByTestId('fund-wallet').click()
     await sponsor.page.locator('[data-testid=bounty][data-state=paying]').waitFor({ timeout: 30_000 })
     await anna.page.goto(`/session/${sessionId}`)
     await anna.page.locator('[data-testid=pay][data-paying=true]').getByText('0.01 ETH').waitFor()

@@ -19,6 +19,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const WINDOW_SECONDS = 60
 const BOND = parseEther('0.01')
 const DAY = 86_400
+/** One of anvil's own accounts. */
+const TREASURER = '0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6'
 
 describe.skipIf(chromium === null)(chromium === null ? 'the ledger on the pages (no Chromium here: set CHROMIUM_PATH)' : 'the ledger on the pages', () => {
   let paying: PayingWorld
@@ -29,7 +31,7 @@ describe.skipIf(chromium === null)(chromium === null ? 'the ledger on the pages 
     const cache = join(root, '.attune', 'cache')
     mkdirSync(cache, { recursive: true })
     await buildClient({ root, cache, env: process.env, log: join(cache, 'client-build.log') })
-    paying = await openPayingWorld({ disputeWindow: WINDOW_SECONDS, disputeBond: BOND })
+    paying = await openPayingWorld({ disputeWindow: WINDOW_SECONDS, disputeBond: BOND, more: { TREASURER_PRIVATE_KEY: TREASURER } })
     ann = await guest(paying.server, 'Ann')
     await linkWallet(paying.server, ann, `0x${'5a'.repeat(32)}`)
     sponsor = await openReader(chromium ?? '', paying.server.url)
@@ -60,10 +62,10 @@ describe.skipIf(chromium === null)(chromium === null ? 'the ledger on the pages 
     await page.getByText('ATTUNE, 18 decimals').waitFor()
     await page.getByTestId('fund-price').fill('0.2')
     await page.getByTestId('fund-amount').fill('11')
-    await page.getByTestId('fund').click()
+    await page.getByTestId('fund-wallet').click()
     await page.getByRole('alert').getByText('Your wallet holds less of this token').waitFor()
     await page.getByTestId('fund-amount').fill('8')
-    await page.getByTestId('fund').click()
+    await page.getByTestId('fund-wallet').click()
     await page.locator('[data-testid=bounty][data-state=paying]').getByText('8 ATTUNE left').waitFor()
     expect(await held()).toBe(parseEther('2'))
   })
@@ -81,6 +83,19 @@ describe.skipIf(chromium === null)(chromium === null ? 'the ledger on the pages 
     // Half a vote's price was earned by a vote that no step has used.
     await page.locator('[data-testid=bounty]').getByText('0 ATTUNE left').waitFor()
     expect(await held()).toBe(parseEther('9.9'))
+  })
+
+  test('an administrator funds a run from the treasury, without a wallet', async () => {
+    const { page } = sponsor
+    await page.getByText('Fund this run').click()
+    await page.getByLabel('Token (optional)').fill('')
+    await page.getByLabel('Token (optional)').blur()
+    await page.getByTestId('fund-price').fill('0.01')
+    await page.getByTestId('fund-amount').fill('3')
+    await page.getByTestId('fund-treasury').click()
+    await page.locator('[data-testid=order][data-what=fund][data-state=done]').waitFor()
+    await page.locator('[data-testid=bounty][data-state=paying]').getByText('3 ETH left').waitFor()
+    await page.locator('[data-testid=bounty][data-state=paying]').getByText('funded by the treasury').waitFor()
   })
 
   test('a person who doubts an epoch disputes it from the page with a bond, and sees what came of it', async () => {
