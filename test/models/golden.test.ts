@@ -2,24 +2,24 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fileURLToPath } from 'node:url'
 import { Graph, gradients } from '../../trainer/graph/index.ts'
 import type { Engine } from '../../trainer/engines/engine.ts'
-import { openOnnx } from '../../trainer/engines/onnx.ts'
-import { openTfjs } from '../../trainer/engines/tfjs.ts'
 import { loadWeights, readModel, type Model } from '../../trainer/models/directory.ts'
 import { languageModelLoss, openFit } from '../../trainer/models/fit.ts'
 import { hiddenStates, nextLogits, tokenFeeds, tokenInputs } from '../../trainer/models/forward.ts'
 import { openSafetensors } from '../../trainer/models/safetensors-file.ts'
 import type { SafetensorsFile } from '../../trainer/models/safetensors.ts'
 import { openSampler } from '../../trainer/models/sampler.ts'
+import { engines } from '../engines/each.ts'
 
 // See test/fixtures/README.md: what PyTorch and transformers compute.
 const fixtures = [
   'gpt2-tiny', 'llama-tiny', 'qwen2-tiny', 'mistral-sliding', 'qwen3-norms', 'qwen2-yarn-sliding', 'smollm3-nope', 'smollm2-sharded-bf16',
   'llama-linear-biased', 'llama-dynamic', 'llama3-scaled', 'gpt2-untied-f16',
 ]
-const engines = [['onnx', () => openOnnx()], ['tfjs', openTfjs]] as const
-const cases = fixtures.flatMap(fixture => engines.map(([name, open]) => ({ fixture, name, open })))
+/** A GPU in software takes seconds to compile each graph: one family with learnt positions and one with rotary ones. */
+const onWebgpu = ['gpt2-tiny', 'llama-tiny']
+const cases = fixtures.flatMap(fixture => engines.flatMap(([name, open]) => name !== 'onnx webgpu' || onWebgpu.includes(fixture) ? [{ fixture, name, open }] : []))
 
-describe.each(cases)('$fixture on $name', ({ fixture, open }) => {
+describe.each(cases)('$fixture on $name', ({ fixture, name: engineName, open }) => {
   const directory = fileURLToPath(new URL(`../fixtures/${fixture}`, import.meta.url))
   let engine: Engine
   let model: Model
@@ -69,8 +69,10 @@ describe.each(cases)('$fixture on $name', ({ fixture, open }) => {
     const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradientNorm: 0 }
     const fit = openFit(engine, { model, optimizer })
     for (let step = 0; step < 3; step++) await fit.step({ batch, length, ids, mask: new Int32Array(ids.length).fill(1) }, 1e-3)
+    // The bias of GPT-2's keys has no gradient but rounding, which Adam divides by itself: here the engines part.
+    const tolerance = engineName === 'onnx webgpu' ? 3e-3 : 1e-3
     for (const name of model.architecture.parameters.keys()) {
-      expect(relativeError(await engine.states.get(name), expected.float32(`adamw3.${name}`).data), name).toBeLessThan(1e-3)
+      expect(relativeError(await engine.states.get(name), expected.float32(`adamw3.${name}`).data), name).toBeLessThan(tolerance)
     }
     await fit.close()
   })

@@ -7,6 +7,9 @@ type Forms = { [K in OpName]?: Lowering<K> }
 
 /** What ONNX Runtime's WebGPU provider lacks, in operations that it has: no run leaves the device half-way. */
 export const webgpuLowerings: Forms = {
+  // WGSL promises 2⁻¹¹ within a half turn and nothing beyond, and rotary positions go far beyond.
+  sin: (e, _, [x = '']) => cosine(e, x, Math.PI / 2),
+  cos: (e, _, [x = '']) => cosine(e, x, 0),
   or: (e, _, [a = '', b = '']) => e.emit('Not', [e.emit('And', [e.emit('Not', [a]), e.emit('Not', [b])])]),
   // Only ArgMax's int64 is missing: the least of the columns that hold the greatest entry.
   argMax: (e, node, [x = '']) => {
@@ -52,6 +55,21 @@ export const cudaLowerings: Forms = { scatterAddRows: sumRows }
 export function sumRows(e: Emitter, node: Tensor<'scatterAddRows'>, [ids = '', values = '']: string[]): string {
   const chosen = e.emit('Equal', [e.emit('Unsqueeze', [ids, e.longs([1])]), e.emit('Unsqueeze', [range(e, node.attributes.rows), e.longs([0])])])
   return e.emit('Gemm', [e.cast(chosen, 'float32'), values], { transA: { i: 1 } }) // [N, rows]ᵀ [N, C] -> [rows, C]
+}
+
+/** cos(x - behind) for |x| up to 2¹⁴, to 1e-6: whole turns taken off in three parts, then 1 - 2 sin²(h) of half of what is left, with Taylor's series. */
+function cosine(e: Emitter, x: string, behind: number): string {
+  const by = (opType: 'Add' | 'Mul' | 'Sub') => (a: string, b: string | number): string => e.emit(opType, [a, typeof b === 'number' ? e.float(b) : b])
+  const [add, mul, sub] = [by('Add'), by('Mul'), by('Sub')]
+  const turns = e.emit('Floor', [add(mul(x, 1 / (2 * Math.PI)), 0.5 - behind / (2 * Math.PI))])
+  // The first two have few enough bits for their products with whole numbers to be exact (Cody & Waite 1980).
+  const [coarse, fine] = [6.28125, 4_059 / 2 ** 21]
+  const left = [coarse, fine, 2 * Math.PI - coarse - fine].reduce((rest, part) => sub(rest, mul(turns, part)), x)
+  const half = mul(behind === 0 ? left : sub(left, behind), 0.5) // within a quarter turn
+  const square = mul(half, half)
+  const ratio = [1 / 362_880, -1 / 5_040, 1 / 120, -1 / 6, 1].reduce((sum, term) => add(mul(square, sum), term), e.float(-1 / 39_916_800))
+  const sine = mul(half, ratio)
+  return add(mul(mul(sine, sine), -2), 1)
 }
 
 function range(e: Emitter, size: number, start = 0): string {
