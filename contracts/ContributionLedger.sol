@@ -273,9 +273,8 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
     function dispute(uint256 epochId, string calldata reason) external payable {
         State memory state = _state;
         if (state.disputedEpochId != 0) revert DisputeOpen(state.disputedEpochId);
-        if (epochId == 0 || epochId > state.lastEpochId || _isFinal(_epochs[epochId].rewards, state)) {
-            revert EpochNotPending(epochId);
-        }
+        // There is no epoch 0, and its empty slot counts as final.
+        if (epochId > state.lastEpochId || _isFinal(_epochs[epochId].rewards, state)) revert EpochNotPending(epochId);
         if (msg.value != disputeBond) revert WrongBond(disputeBond, msg.value);
         state.disputedEpochId = uint32(epochId);
         // Between a decision and resumesAt nothing has become final since the clock stopped before.

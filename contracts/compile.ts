@@ -16,7 +16,7 @@ import { z } from 'zod'
  * Throws with solc's own report where a source does not compile.
  */
 export function artifact(name: ContractName): Artifact {
-  return artifactIn(SOURCES, name, 'artifacts.json')
+  return artifactIn(SOURCES, name)
 }
 
 /**
@@ -24,19 +24,20 @@ export function artifact(name: ContractName): Artifact {
  * repository's root, or from node_modules.
  *
  * @param file where in `contracts/build/` they are kept
+ * @param lenient lets a source pass that the compiler warns of
  */
-export function artifactIn<Name extends string>(sources: Readonly<Record<Name, string>>, name: Name, file: string): Artifact {
+export function artifactIn<Name extends string>(sources: Readonly<Record<Name, string>>, name: Name, file = 'artifacts.json', lenient = false): Artifact {
   const input = compilerInput(Object.values(sources))
   const key = createHash('sha256').update(JSON.stringify(input)).digest('hex')
   const path = join(here, 'build', file)
-  const build = readBuild(path, key) ?? writeBuild(path, { key, contracts: compile(input, sources) })
+  const build = readBuild(path, key) ?? writeBuild(path, { key, contracts: compile(input, sources, lenient) })
   const found = build.contracts[name]
   if (found === undefined) throw new Error(`${sources[name]} defines no contract ${name}`)
   return { abi: found.abi as Abi, bytecode: found.bytecode as Hex, deployedBytecode: found.deployedBytecode as Hex }
 }
 
 /** Which source defines which contract. */
-const SOURCES = {
+export const SOURCES = {
   ContributionLedger: 'contracts/ContributionLedger.sol',
   RewardDistributor: 'contracts/RewardDistributor.sol',
   AttuneToken: 'contracts/AttuneToken.sol',
@@ -100,7 +101,7 @@ function gather(unit: string, into: Map<string, { content: string }>): void {
 }
 
 const SolcOutput = z.object({
-  errors: z.array(z.object({ errorCode: z.string().optional(), formattedMessage: z.string() })).default([]),
+  errors: z.array(z.object({ severity: z.string(), errorCode: z.string().optional(), formattedMessage: z.string() })).default([]),
   contracts: z
     .record(
       z.string(),
@@ -115,11 +116,11 @@ const SolcOutput = z.object({
     .default({}),
 })
 
-function compile({ language, sources, settings }: ReturnType<typeof compilerInput>, units: Readonly<Record<string, string>>): Build['contracts'] {
+function compile({ language, sources, settings }: ReturnType<typeof compilerInput>, units: Readonly<Record<string, string>>, lenient: boolean): Build['contracts'] {
   // Loaded only here: the compiler itself is 9 MB of JavaScript.
   const solc = require('solc') as { compile(input: string): string }
   const output = SolcOutput.parse(JSON.parse(solc.compile(JSON.stringify({ language, sources, settings }))))
-  const errors = output.errors.filter(({ errorCode }) => errorCode !== TRANSIENT_STORAGE)
+  const errors = output.errors.filter(({ severity, errorCode }) => errorCode !== TRANSIENT_STORAGE && !(lenient && severity !== 'error'))
   const report = errors.map(({ formattedMessage }) => formattedMessage).join('\n')
   // A warning stops the build as well: this code holds other people's money.
   if (report !== '') throw new Error(`the contracts do not compile\n${report}`)

@@ -86,7 +86,9 @@ contract Visitor {
     receive() external payable {
         if (_mood == Mood.Refusing) revert();
         if (_mood == Mood.Burning) {
-            for (uint256 i = 0; ; i++) answer.push(bytes1(uint8(i)));
+            assembly {
+                invalid()
+            }
         }
         if (_mood == Mood.CallingBack) {
             (bool ok, bytes memory result) = _target.call(_data);

@@ -1,0 +1,86 @@
+/**
+ * `npm run mutate`: takes each guard out of the contracts in turn, in a copy of the repository,
+ * and runs the tests that should notice. Prints which test noticed what; fails where none did.
+ */
+import { execFile } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import { z } from 'zod'
+import { openProgress } from '../study/progress.ts'
+import { table } from '../study/table.ts'
+import { MUTATIONS, type Mutation, mutated } from './mutations.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+/** The quickest first: what one of them notices, the next need not look at. */
+const TESTS = ['test/contracts/rules.test.ts', 'test/contracts/stateful.test.ts']
+const COPIED = ['contracts', 'test/contracts', 'test/helpers', 'scripts/mutate', 'package.json', 'tsconfig.json']
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { only: { type: 'string', default: '' } } })
+  const chosen = MUTATIONS.filter(({ guard, at }) => `${at} ${guard}`.includes(values.only))
+  const copy = copyRepository()
+  try {
+    const rows = await tryAll(copy, chosen)
+    console.log(table(['contract', 'guard', 'noticed by'], rows.map(({ mutation, noticed }) => [`${mutation.file}.${mutation.at.replace(/^function |\($/g, '')}`, mutation.guard, noticed ?? 'NOTHING'])))
+    const survivors = rows.filter(({ noticed }) => noticed === null).length
+    console.log(`\n${rows.length - survivors} of ${rows.length} guards are missed by a test when they are gone`)
+    if (survivors > 0) process.exitCode = 1
+  } finally {
+    rmSync(copy, { recursive: true, force: true })
+  }
+}
+
+type Row = { mutation: Mutation; noticed: string | null }
+
+async function tryAll(copy: string, chosen: readonly Mutation[]): Promise<Row[]> {
+  // The copy's own compiler module: it reads the copy's sources, and stays warm from one to the next.
+  const { artifactIn, SOURCES } = (await import(pathToFileURL(join(copy, 'contracts/compile.ts')).href)) as typeof import('../../contracts/compile.ts')
+  const progress = openProgress(chosen.length, (n) => chosen[n]?.at.replace(/^function |\($/g, '') ?? 'done')
+  const rows: Row[] = []
+  for (const mutation of chosen) {
+    progress.report(rows.length, 0, mutation.guard)
+    const file = `contracts/${mutation.file}.sol`
+    const source = readFileSync(join(copy, file), 'utf8')
+    writeFileSync(join(copy, file), mutated(source, mutation))
+    artifactIn(SOURCES, mutation.file, 'artifacts.json', true)
+    const noticed = await firstFailure(copy)
+    if (noticed === null) console.error(`\nno test notices: ${mutation.file}: ${mutation.guard}`)
+    rows.push({ mutation, noticed })
+    writeFileSync(join(copy, file), source)
+  }
+  progress.stop()
+  return rows
+}
+
+/** The repository as far as the tests need it, its packages by a link. */
+function copyRepository(): string {
+  const copy = mkdtempSync(join(tmpdir(), 'attune-mutate-'))
+  for (const path of COPIED) cpSync(join(root, path), join(copy, path), { recursive: true })
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+  writeFileSync(join(copy, 'vitest.config.ts'), `export default { test: { testTimeout: 300_000, include: ['test/contracts/*.test.ts'] } }\n`)
+  return copy
+}
+
+/** The title of the first test that fails; null where all pass. */
+async function firstFailure(copy: string): Promise<string | null> {
+  for (const test of TESTS) {
+    const report = join(copy, 'report.json')
+    rmSync(report, { force: true })
+    await new Promise<void>((resolve) => {
+      const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', test, '--bail=1', '--reporter=json', `--outputFile=${report}`]
+      execFile(process.execPath, args, { cwd: copy, timeout: TEST_MS, maxBuffer: 2 ** 26 }, () => resolve())
+    })
+    const failed = Report.parse(JSON.parse(readFileSync(report, 'utf8'))).testResults.flatMap(({ assertionResults }) => assertionResults.filter(({ status }) => status === 'failed'))
+    if (failed[0] !== undefined) return failed[0].fullName
+  }
+  return null
+}
+
+/** All tests of one mutation: 5 minutes. */
+const TEST_MS = 300_000
+const Report = z.object({ testResults: z.array(z.object({ assertionResults: z.array(z.object({ status: z.string(), fullName: z.string() })) })) })
+
+await main()
