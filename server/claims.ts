@@ -10,6 +10,7 @@ import { lastRecorded } from './db/contributions.ts'
 import { transaction } from './db/pool.ts'
 import { countRelayed, insertRelayed, relayedOf } from './db/relayed-claims.ts'
 import { payeeOf } from './db/users.ts'
+import { finalAtOf } from './epoch-chain.ts'
 import { AttuneError } from './errors.ts'
 import type { Caller } from './permissions.ts'
 import { rewardLimits, type Earning, type Earnings, type RelayClaim } from './protocol-rewards.ts'
@@ -49,7 +50,7 @@ export async function earningsOf(core: Core, caller: Caller): Promise<Earnings> 
   return {
     account,
     points: String(holders.reduce((sum, holder) => sum + (book?.pointsOf(holder) ?? 0n), 0n)),
-    finalAt: pendingEpoch === null ? null : ((await chain.epochs.finalAt(pendingEpoch))?.toISOString() ?? null),
+    finalAt: pendingEpoch === null ? null : await finalAtOfEpoch(chain, pendingEpoch),
     relayer: chain.relayer !== null,
     earnings: await Promise.all(earnings),
   }
@@ -98,6 +99,11 @@ export async function relayClaim(core: Core, caller: Caller, request: z.output<t
 export function paying({ chain }: Core): { chain: ChainReader; bounties: BountyChain } {
   if (chain?.bounties == null) throw new AttuneError('unavailable', 'nothing is paid on this installation: set DISTRIBUTOR_ADDRESS')
   return { chain, bounties: chain.bounties }
+}
+
+async function finalAtOfEpoch({ epochs }: ChainReader, epochId: number): Promise<string | null> {
+  const [end, standing] = await Promise.all([epochs.windowEnd(epochId), epochs.standing()])
+  return end === null ? null : (finalAtOf(end, standing)?.toISOString() ?? null)
 }
 
 /** The newest final epoch's; null before the first. */

@@ -11,8 +11,8 @@ export interface EpochChain {
   head: () => Promise<bigint>
   /** The newest final epoch; 0 before the first. */
   lastFinal: () => Promise<number>
-  /** When an epoch becomes final; null where there is no such epoch, or an open dispute holds it up. */
-  finalAt: (epochId: number) => Promise<Date | null>
+  /** When an epoch's window ends, as far as no dispute holds it up; null where there is no such epoch. */
+  windowEnd: (epochId: number) => Promise<Date | null>
   standing: () => Promise<Standing>
   /** What happened to disputes in these blocks, both included. */
   disputesIn: (from: bigint, to: bigint) => Promise<DisputeEvent[]>
@@ -25,6 +25,17 @@ export interface Standing {
   disputedEpochId: number | null
   /** What a dispute costs until it is upheld, wei. */
   bond: bigint
+  /** Since when a dispute holds, or held, up what was not final then; null before the first. */
+  frozenAt: Date | null
+  /** When what it held up becomes final at the earliest, once it is decided. */
+  resumesAt: Date | null
+}
+
+/** When an epoch becomes final; null while an open dispute holds it up. As the ledger decides it. */
+export function finalAtOf(windowEnd: Date, { disputedEpochId, frozenAt, resumesAt }: Standing): Date | null {
+  if (frozenAt === null || windowEnd <= frozenAt) return windowEnd
+  if (disputedEpochId !== null) return null
+  return resumesAt !== null && resumesAt > windowEnd ? resumesAt : windowEnd
 }
 
 export interface DisputeEvent {
@@ -47,25 +58,25 @@ export function openEpochChain({ rpcUrl, chainId, ledger, timeoutMs = 5_000 }: {
     ledger: contract.address,
     head: () => named(() => client.getBlockNumber({ cacheTime: 0 })),
     lastFinal: () => named(async () => Number(await client.readContract({ ...contract, functionName: 'lastFinalEpochId' }))),
-    finalAt: (epochId) =>
+    windowEnd: (epochId) =>
       named(async () => {
-        const [{ finalAt, count }, { disputedEpochId, frozenAt, resumesAt }] = await Promise.all([
-          client.readContract({ ...contract, functionName: 'epochs', args: [BigInt(epochId)] }),
-          client.readContract({ ...contract, functionName: 'ledgerState' }),
-        ])
-        if (count === 0) return null
-        const heldUp = frozenAt !== 0 && finalAt > frozenAt
-        if (heldUp && disputedEpochId !== 0) return null
-        return new Date(Math.max(finalAt, heldUp ? resumesAt : 0) * 1_000)
+        const { finalAt, count } = await client.readContract({ ...contract, functionName: 'epochs', args: [BigInt(epochId)] })
+        return count === 0 ? null : timeOf(finalAt)
       }),
     standing: () =>
       named(async () => {
-        const [bond, { lastEpochId, disputedEpochId }, lastFinal] = await Promise.all([
+        const [bond, { lastEpochId, disputedEpochId, frozenAt, resumesAt }, lastFinal] = await Promise.all([
           client.readContract({ ...contract, functionName: 'disputeBond' }),
           client.readContract({ ...contract, functionName: 'ledgerState' }),
           client.readContract({ ...contract, functionName: 'lastFinalEpochId' }),
         ])
-        return { bond, lastEpochId, lastFinalId: Number(lastFinal), disputedEpochId: disputedEpochId === 0 ? null : disputedEpochId }
+        return {
+          bond, lastEpochId,
+          lastFinalId: Number(lastFinal),
+          disputedEpochId: disputedEpochId === 0 ? null : disputedEpochId,
+          frozenAt: timeOf(frozenAt),
+          resumesAt: timeOf(resumesAt),
+        }
       }),
     disputesIn: (fromBlock, toBlock) =>
       named(async () => {
@@ -83,6 +94,9 @@ export function openEpochChain({ rpcUrl, chainId, ledger, timeoutMs = 5_000 }: {
       }),
   }
 }
+
+/** Of seconds since 1970; 0 is none. */
+const timeOf = (seconds: number): Date | null => (seconds === 0 ? null : new Date(seconds * 1_000))
 
 /** Anybody may write a reason, as long as they pay for: control characters are left out, and what is longer is cut. */
 const shown = (reason: string): string => reason.replace(/\p{Cc}/gu, ' ').slice(0, rewardLimits.reasonChars)

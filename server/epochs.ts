@@ -2,7 +2,7 @@ import { LedgerError } from '../contracts/errors.ts'
 import type { Core } from './core.ts'
 import { disputeEvents, recordedEpochs, replaceDisputes, type RecordedEpoch } from './db/disputes.ts'
 import { readOn } from './chain-events.ts'
-import type { DisputeEvent, EpochChain, Standing } from './epoch-chain.ts'
+import { finalAtOf, type DisputeEvent, type EpochChain, type Standing } from './epoch-chain.ts'
 import type { Dispute, EpochIndex, LedgerEpoch } from './protocol-rewards.ts'
 
 /** The newest epochs, what is in dispute, and what came of earlier disputes. While the chain is away it says what is known without it. */
@@ -15,7 +15,7 @@ export async function listEpochs(core: Pick<Core, 'pool'>, chain: EpochChain, li
     return {
       epochId, contributions, txHash, state,
       recordedAt: recordedAt?.toISOString() ?? null,
-      finalAt: state === 'open' ? ((await chain.finalAt(epochId))?.toISOString() ?? null) : null,
+      finalAt: state === 'open' && standing !== null ? await finalAtIn(chain, row, standing) : null,
       rejectedAt: rejectedAt?.toISOString() ?? null,
       disputes: disputes.filter((one) => isOf(one, row, rows)).map(({ dispute }) => dispute),
     }
@@ -61,6 +61,24 @@ function isOf({ epochId, rejections }: DisputeOfEpoch, row: RecordedEpoch, rows:
   const could = (one: RecordedEpoch) => one.epochId === epochId && one.rejections <= rejections
   return could(row) && !rows.some((other) => could(other) && other.rejections > row.rejections)
 }
+
+async function finalAtIn(chain: EpochChain, row: RecordedEpoch, standing: Standing): Promise<string | null> {
+  const end = await windowEndOf(chain, row)
+  return end === null ? null : (finalAtOf(end, standing)?.toISOString() ?? null)
+}
+
+/** Of one recording of an epoch it stays as it is, so the last ones are kept: the list asks for many at a time. */
+async function windowEndOf(chain: EpochChain, { epochId, txHash }: RecordedEpoch): Promise<Date | null> {
+  const key = `${chain.ledger}/${epochId}/${txHash}`
+  const end = ends.get(key) ?? (await chain.windowEnd(epochId))
+  if (end === null) return null
+  ends.set(key, end)
+  const [oldest] = ends.keys()
+  if (ends.size > ENDS && oldest !== undefined) ends.delete(oldest)
+  return end
+}
+const ENDS = 1_000
+const ends = new Map<string, Date>()
 
 function stateOf({ epochId, rejectedAt }: RecordedEpoch, standing: Standing | null): LedgerEpoch['state'] {
   if (rejectedAt !== null) return 'rejected'

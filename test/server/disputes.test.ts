@@ -1,5 +1,6 @@
 import { parseEther } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { finalAtOf } from '../../server/epoch-chain.ts'
 import { disputesOf } from '../../server/epochs.ts'
 import type { SignedIn } from '../../server/protocol.ts'
 import type { EpochIndex, LedgerEpoch } from '../../server/protocol-rewards.ts'
@@ -94,6 +95,17 @@ test('while the chain is away the epochs and their disputes are shown, and nobod
   expect(bond).toBeNull()
   expect(epochs.filter(({ rejectedAt }) => rejectedAt === null).map(({ state }) => state)).toEqual(Array.from({ length: epochs.length - 1 }, () => null))
   expect(epochs.flatMap(({ disputes }) => disputes)).toHaveLength(2)
+})
+
+test('an epoch is final when its window ends, or, held up by a dispute, when a decision lets it be', () => {
+  const at = (second: number) => new Date(second * 1_000)
+  const standing = { lastEpochId: 9, lastFinalId: 0, bond: 0n, disputedEpochId: null, frozenAt: null, resumesAt: null }
+  expect(finalAtOf(at(100), standing)).toEqual(at(100))
+  const open = { ...standing, disputedEpochId: 4, frozenAt: at(50) }
+  expect(finalAtOf(at(50), open)).toEqual(at(50))
+  expect(finalAtOf(at(51), open)).toBeNull()
+  const decided = { ...standing, frozenAt: at(50), resumesAt: at(200) }
+  expect([50, 100, 300].map((end) => finalAtOf(at(end), decided))).toEqual([at(50), at(200), at(300)])
 })
 
 test('of several epochs of one number a dispute is of the one that stood when it was opened', () => {
