@@ -459,19 +459,35 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
 
     /// @dev The `rewards` of a final epoch, while payments are not paused.
     function _payingRewards(uint256 epochId) private view returns (uint256 rewards) {
-        State memory state = _state;
-        if (state.paused) revert PaymentsPaused();
+        // Read side by side, so that it is one read; in memory the whole State would cost a claim more.
+        bool paused = _state.paused;
+        uint256 last = _state.lastEpochId;
+        uint256 disputed = _state.disputedEpochId;
+        uint256 frozenAt = _state.frozenAt;
+        uint256 resumesAt = _state.resumesAt;
+        if (paused) revert PaymentsPaused();
         rewards = _epochs[epochId].rewards;
-        if (epochId == 0 || epochId > state.lastEpochId || !_isFinal(rewards, state)) revert EpochNotFinal(epochId);
+        if (epochId == 0 || epochId > last || !_isFinal(rewards, disputed, frozenAt, resumesAt)) {
+            revert EpochNotFinal(epochId);
+        }
+    }
+
+    function _isFinal(uint256 rewards, State memory state) private view returns (bool) {
+        return _isFinal(rewards, state.disputedEpochId, state.frozenAt, state.resumesAt);
     }
 
     /// @dev The window is over, and no dispute came, or only after that, or it is decided and
     /// the time that a decision gives is over as well.
-    function _isFinal(uint256 rewards, State memory state) private view returns (bool) {
+    function _isFinal(
+        uint256 rewards,
+        uint256 disputed,
+        uint256 frozenAt,
+        uint256 resumesAt
+    ) private view returns (bool) {
         uint256 finalAt = uint32(rewards);
         if (block.timestamp < finalAt) return false;
-        if (state.frozenAt == 0 || finalAt <= state.frozenAt) return true;
-        return state.disputedEpochId == 0 && block.timestamp >= state.resumesAt;
+        if (frozenAt == 0 || finalAt <= frozenAt) return true;
+        return disputed == 0 && block.timestamp >= resumesAt;
     }
 
     function _rewardsRoot(StoredEpoch storage epoch) private view returns (bytes32) {

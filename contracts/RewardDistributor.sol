@@ -5,7 +5,6 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
@@ -270,7 +269,27 @@ contract RewardDistributor is EIP712, ReentrancyGuardTransient {
     /// @dev That a final epoch has a leaf of these fields. Hashed twice: no inner node is a leaf.
     function _prove(uint256 epochId, bytes memory fields, bytes32[] calldata proof) private view {
         bytes32 leaf = keccak256(bytes.concat(keccak256(fields)));
-        if (!LEDGER.isFinalRewardsRoot(epochId, MerkleProof.processProofCalldata(proof, leaf))) revert InvalidProof();
+        if (!LEDGER.isFinalRewardsRoot(epochId, _rootOf(proof, leaf))) revert InvalidProof();
+    }
+
+    /// @dev OpenZeppelin's MerkleProof.processProofCalldata, at 190 gas a level less.
+    function _rootOf(bytes32[] calldata proof, bytes32 leaf) private pure returns (bytes32 root) {
+        root = leaf;
+        assembly ("memory-safe") {
+            let end := add(proof.offset, shl(5, proof.length))
+            for {
+                let at := proof.offset
+            } lt(at, end) {
+                at := add(at, 32)
+            } {
+                let sibling := calldataload(at)
+                // Of two nodes the lower comes first, in the two words of scratch space.
+                let place := shl(5, lt(root, sibling))
+                mstore(place, sibling)
+                mstore(xor(place, 32), root)
+                root := keccak256(0, 64)
+            }
+        }
     }
 
     function _whenNotPaused() private view {

@@ -24,7 +24,7 @@ async function main(): Promise<void> {
   const copy = copyRepository()
   try {
     const rows = await tryAll(copy, chosen)
-    console.log(table(['contract', 'guard', 'noticed by'], rows.map(({ mutation, noticed }) => [`${mutation.file}.${mutation.at.replace(/^function |\($/g, '')}`, mutation.guard, noticed ?? 'NOTHING'])))
+    console.log(table(['contract', 'guard', 'noticed by'], rows.map(({ mutation, noticed }) => [`${mutation.file}.${mutation.at.replace(/^function |\(\n?$/g, '')}`, mutation.guard, noticed ?? 'NOTHING'])))
     const survivors = rows.filter(({ noticed }) => noticed === null).length
     console.log(`\n${rows.length - survivors} of ${rows.length} guards are missed by a test when they are gone`)
     if (survivors > 0) process.exitCode = 1
@@ -38,7 +38,7 @@ type Row = { mutation: Mutation; noticed: string | null }
 async function tryAll(copy: string, chosen: readonly Mutation[]): Promise<Row[]> {
   // The copy's own compiler module: it reads the copy's sources, and stays warm from one to the next.
   const { artifactIn, SOURCES } = (await import(pathToFileURL(join(copy, 'contracts/compile.ts')).href)) as typeof import('../../contracts/compile.ts')
-  const progress = openProgress(chosen.length, (n) => chosen[n]?.at.replace(/^function |\($/g, '') ?? 'done')
+  const progress = openProgress(chosen.length, (n) => chosen[n]?.at.replace(/^function |\(\n?$/g, '') ?? 'done')
   const rows: Row[] = []
   for (const mutation of chosen) {
     progress.report(rows.length, 0, mutation.guard)
