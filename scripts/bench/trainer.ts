@@ -44,7 +44,7 @@ export interface TrainerOptions {
 interface Runner {
   by: string
   measure: (work: Work, shape: Shape, repeats: number) => Promise<Speed> | undefined
-  /** What it does of the work at a size; null for nothing, as it would take hours. */
+  /** What it does of the work at a size; null for nothing, as one pass would take many minutes. */
   share: (shape: Shape) => Shape | null
 }
 
@@ -71,7 +71,7 @@ export async function benchTrainer({ repeats, torch }: TrainerOptions): Promise<
     const share = runner.share(shape)
     const measuring = share && runner.measure(work, share, repeats)
     if (measuring) figures.push({ model, work, by: runner.by, tokens: tokensOf(share, work), result: await measuring.catch(reason) })
-    else if (!share) figures.push({ model, work, by: runner.by, tokens: 0, result: 'it would take hours' })
+    else if (!share) figures.push({ model, work, by: runner.by, tokens: 0, result: 'one pass would take many minutes' })
   }
   progress.stop()
   const { gigaflops } = z.object({ gigaflops: z.number() }).parse(await inProcess({ kind: 'product' }))
@@ -80,17 +80,20 @@ export async function benchTrainer({ repeats, torch }: TrainerOptions): Promise<
 
 export function trainerText({ figures, gigaflops, notes }: TrainerBench): string {
   const count = (x: number) => x.toLocaleString('en', { maximumFractionDigits: x < 100 ? 1 : 0 })
-  const rows = figures.map(({ model, work, by, tokens, result }) => {
-    const name = `${work}, ${model}, ${by}`
-    if (typeof result === 'string') return [name, '', `not measured: ${result}`, '', '']
+  const nameOf = ({ model, work, by }: Figure) => `${work}, ${model}, ${by}`
+  const rows = figures.flatMap((figure) => {
+    const { model, work, tokens, result } = figure
+    if (typeof result === 'string') return []
     const standard = figures.find((other) => other.model === model && other.work === work && other.by === DEFAULT)?.result
     const ratio = typeof standard === 'object' ? (standard.tokensPerSecond / result.tokensPerSecond).toFixed(2) : ''
-    return [name, count(tokens), count(result.tokensPerSecond), ratio, count(result.peakMiB)]
+    return [[nameOf(figure), count(tokens), count(result.tokensPerSecond), ratio, count(result.peakMiB)]]
   })
+  const missing = figures.flatMap((figure) => (typeof figure.result === 'string' ? [`${nameOf(figure)} is not measured: ${figure.result}`] : []))
   return [
     table(['', 'tokens a pass', 'tokens a second', `${DEFAULT} is … times as fast`, 'peak resident MiB'], rows),
     '',
     `a 1024³ matrix product: ${count(gigaflops)} GFLOP/s`,
+    ...missing,
     ...notes,
   ].join('\n')
 }
