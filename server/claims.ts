@@ -9,6 +9,7 @@ import { bountiesAt } from './db/bounties.ts'
 import { lastRecorded } from './db/contributions.ts'
 import { transaction } from './db/pool.ts'
 import { countRelayed, insertRelayed, relayedOf } from './db/relayed-claims.ts'
+import { sessionTitles } from './db/sessions.ts'
 import { payeeOf } from './db/users.ts'
 import { finalAtOf } from './epoch-chain.ts'
 import { AttuneError } from './errors.ts'
@@ -29,23 +30,22 @@ export async function earningsOf(core: Core, caller: Caller): Promise<Earnings> 
   const newest = await lastRecorded(core.pool, chain.chainId, chain.ledger)
   const book = newest === null ? null : await bookOf(core.pool, chain, newest)
   const final = await finalBook(core, chain)
-  const [known, relayed] = await Promise.all([bountiesAt(core.pool, bounties), relayedOf(core.pool, bounties, caller.userId)])
   const ids = new Set(holders.flatMap((holder) => book?.earnedBy(holder).map(({ bounty }) => bounty) ?? []))
-  const earnings = known
-    .filter(({ id }) => ids.has(id))
-    .map(async ({ id, sessionId, token, symbol, decimals }): Promise<Earning> => {
-      const claimed = account === null || final === 'away' ? null : await bounties.claimed(id, account)
-      const sure = final === 'away' ? null : earnedIn(final, id, holders)
-      const claim = account === null || final === 'away' ? undefined : final?.claimsOf(account).find(({ bounty }) => bounty === id)
-      return {
-        bounty: id, sessionId, token, symbol, decimals,
-        earned: String(earnedIn(book, id, holders)),
-        final: sure === null ? null : String(sure),
-        claimed: account === null && sure !== null ? '0' : claimed === null ? null : String(claimed),
-        claim: claim === undefined || claimed === null || claim.amount <= claimed ? null : { ...claim, amount: String(claim.amount) },
-        relayed: relayed.get(id) ?? null,
-      }
-    })
+  const paidBy = (await bountiesAt(core.pool, bounties)).filter(({ id }) => ids.has(id))
+  const [titles, relayed] = await Promise.all([sessionTitles(core.pool, paidBy.map(({ sessionId }) => sessionId)), relayedOf(core.pool, bounties, caller.userId)])
+  const earnings = paidBy.map(async ({ id, sessionId, token, symbol, decimals }): Promise<Earning> => {
+    const claimed = account === null || final === 'away' ? null : await bounties.claimed(id, account)
+    const sure = final === 'away' ? null : earnedIn(final, id, holders)
+    const claim = account === null || final === 'away' ? undefined : final?.claimsOf(account).find(({ bounty }) => bounty === id)
+    return {
+      bounty: id, sessionId, sessionTitle: titles.get(sessionId) ?? sessionId, token, symbol, decimals,
+      earned: String(earnedIn(book, id, holders)),
+      final: sure === null ? null : String(sure),
+      claimed: account === null && sure !== null ? '0' : claimed === null ? null : String(claimed),
+      claim: claim === undefined || claimed === null || claim.amount <= claimed ? null : { ...claim, amount: String(claim.amount) },
+      relayed: relayed.get(id) ?? null,
+    }
+  })
   const pendingEpoch = final !== 'away' && newest !== null && newest > (final?.epochId ?? 0) ? newest : null
   return {
     account,

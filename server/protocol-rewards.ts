@@ -183,6 +183,7 @@ export type Claim = z.infer<typeof Claim>
 export const Earning = z.object({
   bounty: Hash,
   sessionId: SessionId,
+  sessionTitle: z.string(),
   token: Address,
   symbol: z.string(),
   decimals: z.int(),

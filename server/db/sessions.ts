@@ -94,6 +94,12 @@ export async function listSessions(db: Db, limit: number): Promise<TrainingSessi
   return rows.map(toSession)
 }
 
+/** What sessions are called, by their ids. */
+export async function sessionTitles(db: Db, ids: readonly string[]): Promise<Map<string, string>> {
+  const { rows } = await db.query<{ id: string; title: string }>('select id, title from sessions where id = any($1)', [ids])
+  return new Map(rows.map(({ id, title }) => [id, title]))
+}
+
 /** Ids of a model's runs that may still go on. */
 export async function unfinishedSessions(db: Db, modelId: string): Promise<string[]> {
   const { rows } = await db.query<{ id: string }>(`select id from sessions where model_id = $1 and status in ('pending', 'active', 'paused') order by id`, [modelId])

@@ -62,7 +62,7 @@ test('what a vote earns is pending until its epoch is final, then claimable, the
   const pending = await earnings(who)
   expect(pending).toMatchObject({
     points: '100', finalAt: expect.any(String),
-    earnings: [{ bounty, sessionId: 'demo', symbol: 'ETH', decimals: 18, earned: String(2n * VOTE), final: '0', claimed: '0', claim: null, relayed: null }],
+    earnings: [{ bounty, sessionId: 'demo', sessionTitle: 'Teach a small model to be kind and useful', symbol: 'ETH', decimals: 18, earned: String(2n * VOTE), final: '0', claimed: '0', claim: null, relayed: null }],
   })
   await paying.pass(WINDOW_SECONDS + 1)
   const claimable = await earning(who)
