@@ -41,7 +41,8 @@ export function toBounty(row: BountyRow, earned: bigint, waiting: bigint): Bount
 }
 
 /**
- * The arguments of the distributor's `refund`, by the last final epoch.
+ * The arguments of the distributor's `refund`, by the last final epoch; without a proof for a
+ * bounty that no epoch has followed.
  *
  * @throws AttuneError not-found, conflict where no final epoch names the bounty yet, unavailable
  */
@@ -51,6 +52,8 @@ export async function refundOf(core: Core, sessionId: string, id: string): Promi
   if (!known.some((bounty) => bounty.id === id)) throw new AttuneError('not-found', 'this session has no such bounty')
   const book = await bookOf(core.pool, chain, await chain.epochs.lastFinal())
   const allocation = book?.allocationOf(id as Hex) ?? null
-  if (allocation === null) throw new AttuneError('conflict', 'no final epoch says yet what was earned from this bounty: try again after the next one')
-  return { ...allocation, allocated: String(allocation.allocated) }
+  if (allocation !== null) return { ...allocation, allocated: String(allocation.allocated) }
+  const [newest, since] = await Promise.all([chain.epochs.newest(), bounties.since(id as Hex)])
+  if (since !== null && (newest.submittedAt ?? 0) < since) return { bounty: id, epochId: newest.epochId, allocated: '0', proof: [] }
+  throw new AttuneError('conflict', 'no final epoch says yet what was earned from this bounty: try again after the next one')
 }

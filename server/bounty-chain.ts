@@ -21,6 +21,8 @@ export interface BountyChain {
   fundedIn: (from: bigint, to: bigint) => Promise<FundedBounty[]>
   /** Null where it is unknown: a reorganisation may have taken its funding back. */
   bounty: (id: Hex) => Promise<BountyState | null>
+  /** When it was first funded; null where it is unknown. */
+  since: (id: Hex) => Promise<Date | null>
   claimed: (id: Hex, account: Address) => Promise<bigint>
   /** Whether the claim's account has signed for it (EIP-712; a contract account by ERC-1271). */
   hasSigned: (terms: ClaimTerms, signature: Hex) => Promise<boolean>
@@ -77,6 +79,11 @@ export function openBountyChain({ rpcUrl, chainId, distributor, coin, timeoutMs 
         const [, left, sponsor, closedAt, funded, perCredit] = await client.readContract({ ...contract, functionName: 'bounties', args: [id] })
         if (sponsor === zeroAddress) return null
         return { funded, pot: left, perCredit, closedAt: closedAt === 0 ? null : new Date(closedAt * 1_000) }
+      }),
+    since: (id) =>
+      named(async () => {
+        const [, , , , , , since] = await client.readContract({ ...contract, functionName: 'bounties', args: [id] })
+        return since === 0 ? null : new Date(since * 1_000)
       }),
     claimed: (id, account) => named(() => client.readContract({ ...contract, functionName: 'claimed', args: [id, account] })),
     hasSigned: (message, signature) =>

@@ -11,6 +11,8 @@ export interface EpochChain {
   head: () => Promise<bigint>
   /** The newest final epoch; 0 before the first. */
   lastFinal: () => Promise<number>
+  /** The newest epoch, and when it was recorded: 0, and null, before the first. */
+  newest: () => Promise<{ epochId: number; submittedAt: Date | null }>
   /** When an epoch's window ends, as far as no dispute holds it up; null where there is no such epoch. */
   windowEnd: (epochId: number) => Promise<Date | null>
   standing: () => Promise<Standing>
@@ -58,6 +60,12 @@ export function openEpochChain({ rpcUrl, chainId, ledger, timeoutMs = 5_000 }: {
     ledger: contract.address,
     head: () => named(() => client.getBlockNumber({ cacheTime: 0 })),
     lastFinal: () => named(async () => Number(await client.readContract({ ...contract, functionName: 'lastFinalEpochId' }))),
+    newest: () =>
+      named(async () => {
+        const epochId = await client.readContract({ ...contract, functionName: 'lastEpochId' })
+        const { submittedAt } = await client.readContract({ ...contract, functionName: 'epochs', args: [epochId] })
+        return { epochId: Number(epochId), submittedAt: submittedAt === 0 ? null : new Date(submittedAt * 1_000) }
+      }),
     windowEnd: (epochId) =>
       named(async () => {
         const { finalAt, count } = await client.readContract({ ...contract, functionName: 'epochs', args: [BigInt(epochId)] })

@@ -8,7 +8,7 @@ import { openBountyChain, printable } from '../../server/bounty-chain.ts'
 import { createBountyWatch } from '../../server/bounty-watch.ts'
 import { deploySystem } from '../../scripts/deploy/system.ts'
 import type { SignedIn } from '../../server/protocol.ts'
-import type { SessionBounties } from '../../server/protocol-rewards.ts'
+import type { Refund, SessionBounties } from '../../server/protocol-rewards.ts'
 import { ADMIN, STRANGER, startChain, type TestChain } from '../helpers/chain.ts'
 import { sender } from '../helpers/ledger.ts'
 import { addSample, ask, call, connect, guest, openWorld, vote, type TestServer, type World } from './attune.ts'
@@ -107,6 +107,24 @@ test('a funding that a reorganisation takes back is forgotten', async () => {
   const snapshot = await chain.control.snapshot()
   await fund(parseEther('1'), 1n, '0x47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a')
   await until((now) => now.bounties.length === 3)
+  await chain.control.revert({ id: snapshot })
+  await until((now) => now.bounties.length === 2)
+})
+
+test('a bounty that no epoch has followed is returned without a proof, two days after it was closed', async () => {
+  const [sue, key] = ['0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65', '0x47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a'] as const
+  const snapshot = await chain.control.snapshot()
+  await fund(parseEther('1'), 1n, key)
+  const { bounties } = await until((now) => now.bounties.length === 3)
+  const id = bounties.find((one) => one.sponsor === sue.toLowerCase())?.id
+  await pot().send(key, 'close', [id])
+  const data = await ask<Refund>(server, 'GET', `/api/bounties/demo/${id}/refund`, { token: ann.token })
+  expect(data).toEqual({ bounty: id, epochId: 0, allocated: '0', proof: [] })
+  await chain.control.increaseTime({ seconds: 2 * 86_400 })
+  await chain.control.mine({ blocks: 1 })
+  const before = await chain.client.getBalance({ address: sue })
+  await pot().send(STRANGER.privateKey, 'refund', [id, BigInt(data.epochId), BigInt(data.allocated), data.proof])
+  expect((await chain.client.getBalance({ address: sue })) - before).toBe(parseEther('1'))
   await chain.control.revert({ id: snapshot })
   await until((now) => now.bounties.length === 2)
 })
