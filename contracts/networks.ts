@@ -35,7 +35,7 @@ export const NETWORKS: readonly Network[] = [
   viem('arbitrum', 'Arbitrum One', 42_161, 'ETH', 'https://arbiscan.io', 'https://arb1.arbitrum.io/rpc', 'The gas of a transaction includes the cost of its bytes on Ethereum, so estimates vary from block to block; tips are ignored.'),
   viem('optimism', 'OP Mainnet', 10, 'ETH', 'https://optimistic.etherscan.io', 'https://mainnet.optimism.io', OP_STACK),
   viem('zircuit', 'Zircuit Mainnet', 48_900, 'ETH', 'https://explorer.zircuit.com', 'https://mainnet.zircuit.com', `${OP_STACK} Its sequencer may hold back a transaction that looks harmful.`),
-  viem('neon', 'Neon EVM MainNet', 245_022_934, 'NEON', 'https://neonscan.org', 'https://neon-proxy-mainnet.solana.p2p.org', 'An EVM on Solana: one gas price, asked of the node each time; gas amounts are not those of Ethereum.', { key: 'neonMainnet', fees: 'gas-price' }),
+  viem('neon', 'Neon EVM MainNet', 245_022_934, 'NEON', 'https://neonscan.org', 'https://neon-proxy-mainnet.solana.p2p.org', 'An EVM on Solana: one gas price, asked of the node each time; gas amounts are not those of Ethereum. Its rules may be older than Cancun: the deployment looks before it pays.', { key: 'neonMainnet', fees: 'gas-price' }),
   viem('morph', 'Morph', 2_818, 'ETH', 'https://explorer.morphl2.io', 'https://rpc.morphl2.io', 'A rollup: beside its gas, a transaction pays for its bytes on Ethereum.'),
   viem('unichain', 'Unichain', 130, 'ETH', 'https://uniscan.xyz', 'https://mainnet.unichain.org/', OP_STACK),
   viem('story', 'Data Network', 1_514, 'DATA', 'https://datanetscan.io', 'https://mainnet.datarpc.io', 'Story, under its newer name and coin. A chain of its own with final blocks.'),
