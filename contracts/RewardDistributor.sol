@@ -272,7 +272,7 @@ contract RewardDistributor is EIP712, ReentrancyGuardTransient {
         if (!LEDGER.isFinalRewardsRoot(epochId, _rootOf(proof, leaf))) revert InvalidProof();
     }
 
-    /// @dev OpenZeppelin's MerkleProof.processProofCalldata, at 190 gas a level less.
+    /// @dev OpenZeppelin's MerkleProof.processProofCalldata, at 130 gas a level less.
     function _rootOf(bytes32[] calldata proof, bytes32 leaf) private pure returns (bytes32 root) {
         root = leaf;
         assembly ("memory-safe") {
