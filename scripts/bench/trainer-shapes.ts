@@ -15,7 +15,7 @@ export interface Shape {
 export const PROMPT_TOKENS = 12
 
 const plain = { epsilon: 1e-5, bosToken: null, eosToken: null, padToken: null }
-const demo = { ...plain, vocabSize: 1_280, context: 128, width: 192, layers: 4, heads: 6, inner: 768 }
+const demo = { ...plain, vocabSize: 1_280, context: 128, width: 160, layers: 4, heads: 4, inner: 640 }
 const small = { ...plain, vocabSize: 2_048, context: 128, width: 256, layers: 4, heads: 8, inner: 1_024 }
 const gpt2 = { ...plain, vocabSize: 50_257, context: 1_024, width: 768, layers: 12, heads: 12, inner: 3_072 }
 
