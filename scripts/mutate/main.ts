@@ -6,7 +6,7 @@
 import { execFile } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
@@ -25,6 +25,8 @@ async function main(): Promise<void> {
   const chosen = MUTATIONS.filter(({ guard, at }) => only.test(`${at} ${guard}`))
   const copy = copyRepository()
   try {
+    const amiss = await firstFailure(copy)
+    if (amiss !== null) throw new Error(`nothing was taken away yet, and a test fails: ${amiss}`)
     const rows = await tryAll(copy, chosen)
     console.log(table(['contract', 'guard', 'noticed by'], rows.map(({ mutation, noticed }) => [`${mutation.file}.${mutation.at.replace(/^function |\(\n?$/g, '')}`, mutation.guard, noticed ?? 'NOTHING'])))
     const survivors = rows.filter(({ noticed }) => noticed === null).length
@@ -75,14 +77,17 @@ async function firstFailure(copy: string): Promise<string | null> {
       const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', test, '--bail=1', '--reporter=json', `--outputFile=${report}`]
       execFile(process.execPath, args, { cwd: copy, timeout: TEST_MS, maxBuffer: 2 ** 26 }, () => resolve())
     })
-    const failed = Report.parse(JSON.parse(readFileSync(report, 'utf8'))).testResults.flatMap(({ assertionResults }) => assertionResults.filter(({ status }) => status === 'failed'))
+    const files = Report.parse(JSON.parse(readFileSync(report, 'utf8'))).testResults
+    const failed = files.flatMap(({ assertionResults }) => assertionResults.filter(({ status }) => status === 'failed'))
     if (failed[0] !== undefined) return failed[0].fullName
+    const broken = files.find(({ status }) => status === 'failed')
+    if (broken) return `what ${basename(broken.name)} begins with: ${broken.message}`
   }
   return null
 }
 
 /** All tests of one mutation: 5 minutes. */
 const TEST_MS = 300_000
-const Report = z.object({ testResults: z.array(z.object({ assertionResults: z.array(z.object({ status: z.string(), fullName: z.string() })) })) })
+const Report = z.object({ testResults: z.array(z.object({ name: z.string(), status: z.string(), message: z.string(), assertionResults: z.array(z.object({ status: z.string(), fullName: z.string() })) })) })
 
 await main()
