@@ -169,6 +169,25 @@ describe.each(engines)('the %s engine', (_, open) => {
     expect(() => engine.states.set('x', [3], new Float32Array(2))).toThrow('state x [3] was given 2 values')
   })
 
+  test('an output lands in the array that it is given, which must fit', async () => {
+    const graph = new Graph()
+    graph.output('y', mul(graph.input('x', [2]), 2))
+    const program = await engine.compile(graph)
+    const y = new Float32Array(2)
+    expect((await program.run({ x: [1, 2] }, { y })).float32('y')).toBe(y)
+    expect([...y]).toEqual([2, 4])
+    await expect(program.run({ x: [1, 2] }, { y: new Float32Array(3) })).rejects.toThrow('output y is float32 [2], and was given 3 float32 places')
+  })
+
+  test('a new state knows nothing of a deleted one', async () => {
+    engine.states.set('old', [3], Float32Array.of(NaN, 1, 2))
+    engine.states.delete('old')
+    engine.states.zero('new', [3])
+    expect([...await engine.states.get('new')]).toEqual([0, 0, 0])
+    engine.states.set('old', [3], Float32Array.of(3, 4, 5))
+    expect([...await engine.states.get('new')]).toEqual([0, 0, 0])
+  })
+
   test('a closed engine holds nothing', async () => {
     engine.states.zero('x', [4])
     expect(engine.states.bytes).toBe(16)
@@ -194,6 +213,25 @@ test('a long run leaves the event loop to others', async () => {
   for (; running; turns++) await new Promise(resolve => setImmediate(resolve))
   await run
   expect(turns).toBeGreaterThan(10)
+  await engine.close()
+})
+
+test('what a run reads stays as it is, though the state is deleted and others are made meanwhile', async () => {
+  const engine = await openOnnx({ threads: 1 })
+  const size = 1_024
+  const graph = new Graph()
+  const [x, late] = [graph.state('x', [size, size]), graph.state('late', [size, size])]
+  graph.output('sum', reduceSum(mul(late, reduceSum(matmul(matmul(matmul(matmul(x, x), x), x), x)))))
+  const fill = (name: string, value: number): void => engine.states.set(name, [size, size], new Float32Array(size * size).fill(value))
+  fill('x', 1 / size)
+  fill('late', 1)
+  const program = await engine.compile(graph)
+  const before = (await program.run({})).scalar('sum') // from now on it is known to be long, and computes beside the event loop
+  const run = program.run({})
+  for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
+  engine.states.delete('late')
+  fill('other', 7)
+  expect((await run).scalar('sum')).toBe(before)
   await engine.close()
 })
 

@@ -81,6 +81,15 @@ describe('sampling', () => {
     })
   })
 
+  test('the cache grows with its sequences, and what they have said is carried over', async () => {
+    const windows = new Set<string | undefined>()
+    const long = { ...request, maxNewTokens: 40, repetitionPenalty: 1.3 }
+    const samples = await sampler.sample({ ...long, onToken: () => windows.add(engine.states.names('cache/')[0]?.match(/x\d+/)?.[0]) })
+    expect([...windows]).toEqual(['x32', 'x48', 'x64'])
+    const full = await fullLogProbs(samples, request.temperature)
+    samples.forEach((sample, i) => sample.logProbs.forEach((value, t) => expect(Math.abs(value - (full[i]?.[t] ?? NaN))).toBeLessThan(1e-4)))
+  })
+
   test('a repetition penalty bears on the choice alone: log-probabilities stay the model\'s own', async () => {
     const samples = await sampler.sample({ ...request, repetitionPenalty: 1.5 })
     const full = await fullLogProbs(samples, request.temperature)

@@ -111,6 +111,7 @@ export function openDeviceStates(options: SessionOptions): OnnxStates {
         },
       }
     },
+    during: work => work(), // a run holds its buffers itself
     close: () => transfers.close(),
   }
 }

@@ -10,6 +10,9 @@ export type Device = 'cpu' | 'webgpu' | 'cuda'
 /** Values by input name; a number is a scalar, a plain array is converted to the input's type. */
 export type Feeds = Readonly<Record<string, TensorData | readonly number[] | number>>
 
+/** Arrays for float32 outputs, by name: a loop that reads each result once needs no new one. */
+export type Into = Readonly<Record<string, Float32Array>>
+
 export interface Engine {
   /** What runs the graphs, e.g. `onnxruntime cpu`. */
   readonly name: string
@@ -24,9 +27,10 @@ export interface Engine {
 export interface Program {
   /**
    * Runs once. A missing, unknown or wrongly sized feed throws with its name, and so does a
-   * state that was never set. State updates take effect together when the run ends.
+   * state that was never set. State updates take effect together when the run ends. An output
+   * that `into` names is written there, and is its caller's to read before it is written anew.
    */
-  run(feeds: Feeds): Promise<Outputs>
+  run(feeds: Feeds, into?: Into): Promise<Outputs>
   /**
    * The same compiled graph on other states: `rename` maps each state name of the graph to
    * the name it is held under, e.g. `name => 'reference/' + name`.
@@ -82,6 +86,14 @@ export function checkFeeds(inputs: ReadonlyMap<string, Tensor>, feeds: Feeds): M
     if (Array.isArray(values)) return [name, type.from(values)]
     throw new Error(`run: input ${name} is ${dtype}, and was fed a ${values.constructor.name}`)
   }))
+}
+
+/** The array that an output goes to: the one in `into`, checked, or a new one. */
+export function arrayFor(name: string, { dtype, shape }: Tensor, into: Into): TensorData {
+  const given = into[name]
+  if (!given) return new (arrayType(dtype))(sizeOf(shape))
+  if (dtype !== 'float32' || given.length !== sizeOf(shape)) throw new Error(`run: output ${name} is ${dtype} [${shape}], and was given ${given.length} float32 places`)
+  return given
 }
 
 export function arrayType(dtype: DType): Float32ArrayConstructor | Int32ArrayConstructor | Uint8ArrayConstructor {

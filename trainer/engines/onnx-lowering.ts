@@ -51,7 +51,7 @@ export type Lowering<K extends OpName> = (e: Emitter, node: Tensor<K>, inputs: s
 export class Emitter {
   readonly graph: OnnxGraph = { nodes: [], constants: [], inputs: [], outputs: [] as OnnxValue[] }
   private readonly names = new Map<Tensor, string>()
-  private readonly shapes = new Map<string, string>()
+  private readonly made = new Map<string, string>()
   private count = 0
 
   lower<K extends OpName>(node: Tensor<K>, table: Table): void {
@@ -86,11 +86,13 @@ export class Emitter {
 
   /** int64 values, as ONNX wants shapes and axes; equal ones are one constant. */
   longs(values: readonly number[], shape: readonly number[] = [values.length]): string {
-    const key = `${shape}: ${values}`
-    const known = this.shapes.get(key)
-    if (known !== undefined) return known
-    const name = this.constant('int64', shape, bytesOf(BigInt64Array.from(values, BigInt)))
-    this.shapes.set(key, name)
+    return this.once(`int64 ${shape}: ${values}`, () => this.constant('int64', shape, bytesOf(BigInt64Array.from(values, BigInt))))
+  }
+
+  /** The value that `make` emitted when this key was first asked for. */
+  once(key: string, make: () => string): string {
+    const name = this.made.get(key) ?? make()
+    this.made.set(key, name)
     return name
   }
 
@@ -113,10 +115,12 @@ const leaf = (e: Emitter): string => e.fresh()
 const reduction = (opType: string) => (e: Emitter, { attributes }: Tensor<'reduceSum' | 'reduceMean' | 'reduceMax'>, [x = '']: string[]): string =>
   e.emit(opType, [x, e.longs(attributes.axes)], { keepdims: { i: attributes.keepDims ? 1 : 0 } })
 
-/** Values for every (b, h), repeated `count` times each, in row-major order. */
-function grid(batch: number, heads: number, count: number, entry: (b: number, h: number) => number[]): BigInt64Array {
-  const entries = Array.from({ length: batch * heads * count }, (_, i) => entry(Math.floor(i / (heads * count)), Math.floor(i / count) % heads))
-  return BigInt64Array.from(entries.flat(), BigInt)
+/** Every (b, h), repeated `count` times, in row-major order: [B, H, n, 2]. */
+function grid(batch: number, heads: number, count: number): BigInt64Array {
+  return BigInt64Array.from({ length: 2 * batch * heads * count }, (_, i) => {
+    const pair = Math.floor(i / 2 / count)
+    return BigInt(i % 2 === 0 ? Math.floor(pair / heads) : pair % heads)
+  })
 }
 
 /** Up to so many rows of a table a product with one-hot ids is quicker than ONNX Runtime's scattering, which knows one thread. */
@@ -172,11 +176,14 @@ const lowerings: Table = {
   },
   writeRows: (e, node, [cache = '', rows = '', positions = '']) => {
     const [batch = 0, heads = 0, count = 0] = node.inputs[1]?.shape ?? []
-    const outer = e.constant('int64', [batch, heads, count, 2], bytesOf(grid(batch, heads, count, (b, h) => [b, h])))
-    const offsets = e.longs(Array.from({ length: count }, (_, n) => n), [1, 1, count, 1])
-    const start = e.emit('Reshape', [e.cast(positions, 'int64'), e.longs([batch, 1, 1, 1])]) // [B] -> [B, 1, 1, 1]
-    const rowsOfAll = e.emit('Expand', [e.emit('Add', [offsets, start]), e.longs([batch, heads, count, 1])])
-    const indices = e.emit('Concat', [outer, rowsOfAll], { axis: { i: -1 } }) // [B, H, n, 3]
+    // A model writes to many caches at the same places.
+    const indices = e.once(`rows ${batch}x${heads}x${count} at ${positions}`, () => {
+      const outer = e.constant('int64', [batch, heads, count, 2], bytesOf(grid(batch, heads, count)))
+      const offsets = e.longs(Array.from({ length: count }, (_, n) => n), [1, 1, count, 1])
+      const start = e.emit('Reshape', [e.cast(positions, 'int64'), e.longs([batch, 1, 1, 1])]) // [B] -> [B, 1, 1, 1]
+      const rowsOfAll = e.emit('Expand', [e.emit('Add', [offsets, start]), e.longs([batch, heads, count, 1])])
+      return e.emit('Concat', [outer, rowsOfAll], { axis: { i: -1 } }) // [B, H, n, 3]
+    })
     return e.emit('ScatterND', [cache, indices, rows])
   },
   softmax: (e, _, inputs) => e.emit('Softmax', inputs, { axis: { i: -1 } }),

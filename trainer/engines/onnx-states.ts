@@ -14,6 +14,8 @@ export interface OnnxStates extends StateStore {
   current(name: string): Value
   /** Where the run writes the state's new value. */
   next(name: string): NextValue
+  /** Until `work` has ended, no memory that it may read is given to another state. */
+  during<T>(work: () => Promise<T>): Promise<T>
   /** Frees what moves the states; the states themselves are deleted before. */
   close(): Promise<void>
 }
@@ -29,6 +31,7 @@ interface Buffer { readonly data: Float32Array; readonly value: Value }
 
 export function openHostStates(): OnnxStates {
   const held = new Map<string, Held>()
+  const arrays = openArrays()
   const find = (name: string): Held => {
     const found = held.get(name)
     if (!found) throw new Error(`no state ${name} has been set`)
@@ -37,26 +40,34 @@ export function openHostStates(): OnnxStates {
   const drop = (name: string): void => {
     const found = held.get(name)
     held.delete(name)
-    found?.current.value.release()
-    found?.spare?.value.release()
+    for (const buffer of [found?.current, found?.spare]) {
+      buffer?.value.release()
+      if (buffer) arrays.giveBack(buffer.data)
+    }
   }
-  const hold = (name: string, shape: Shape, data: Float32Array): void => {
-    if (data.length !== sizeOf(shape)) throw new Error(`state ${name} [${shape}] was given ${data.length} values`)
+  /** A state of undefined content, or with a copy of `data`. */
+  const hold = (name: string, shape: Shape, data?: Float32Array): Float32Array => {
+    const array = arrays.take(sizeOf(shape))
+    if (data) array.set(data)
     drop(name)
-    held.set(name, { shape: [...shape], current: bufferOf(data, shape), spare: null })
+    held.set(name, { shape: [...shape], current: bufferOf(array, shape), spare: null })
+    return array
   }
   return {
-    set: (name, shape, data) => hold(name, shape, data.slice()),
+    set(name, shape, data) {
+      if (data.length !== sizeOf(shape)) throw new Error(`state ${name} [${shape}] was given ${data.length} values`)
+      hold(name, shape, data)
+    },
     zero(name, shape) {
       const old = held.get(name)
-      if (old && sameShape(old.shape, shape)) old.current.data.fill(0)
-      else hold(name, shape, new Float32Array(sizeOf(shape)))
+      const array = old && sameShape(old.shape, shape) ? old.current.data : hold(name, shape)
+      array.fill(0)
     },
     get: async name => find(name).current.data.slice(),
     shape: name => find(name).shape,
     has: name => held.has(name),
     names: (prefix = '') => [...held.keys()].filter(name => name.startsWith(prefix)).sort(),
-    copy: (from, to) => hold(to, find(from).shape, find(from).current.data.slice()),
+    copy: (from, to) => void hold(to, find(from).shape, find(from).current.data),
     delete(name) {
       find(name)
       drop(name)
@@ -65,10 +76,10 @@ export function openHostStates(): OnnxStates {
       return [...held.values()].reduce((total, { current, spare }) => total + current.data.byteLength + (spare?.data.byteLength ?? 0), 0)
     },
     async settle(name, shape, use) {
-      if (use === 'replace' && !held.has(name)) hold(name, shape, new Float32Array(sizeOf(shape)))
+      if (use === 'replace' && !held.has(name)) hold(name, shape)
       const found = find(name)
       checkShape(name, found.shape, shape)
-      if (use === 'replace') found.spare ??= bufferOf(new Float32Array(sizeOf(shape)), shape)
+      if (use === 'replace') found.spare ??= bufferOf(arrays.take(sizeOf(shape)), shape)
     },
     current: name => find(name).current.value,
     next(name) {
@@ -85,7 +96,43 @@ export function openHostStates(): OnnxStates {
         },
       }
     },
+    during: arrays.during,
     close: async () => {},
+  }
+}
+
+/** Memory of deleted states that is kept for new ones, bytes. */
+const maxKeptBytes = 256 * 2 ** 20
+
+/**
+ * Arrays that are used again: fresh memory costs a page fault every 4 KiB, which for a batch's caches is
+ * more than filling them with zeros. Taken with undefined content.
+ */
+function openArrays() {
+  const kept = new Map<number, Float32Array[]>() // by length
+  let keptBytes = 0
+  let readers = 0
+  return {
+    async during<T>(work: () => Promise<T>): Promise<T> {
+      readers++
+      try {
+        return await work()
+      } finally {
+        readers--
+      }
+    },
+    take(length: number): Float32Array {
+      const found = kept.get(length)?.pop()
+      keptBytes -= found?.byteLength ?? 0
+      return found ?? new Float32Array(length)
+    },
+    giveBack(array: Float32Array): void {
+      if (readers > 0 || keptBytes + array.byteLength > maxKeptBytes) return
+      keptBytes += array.byteLength
+      const alike = kept.get(array.length)
+      if (alike) alike.push(array)
+      else kept.set(array.length, [array])
+    },
   }
 }
 

@@ -7,9 +7,9 @@ import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { sizeOf, type Graph, type Tensor } from '../graph/index.ts'
+import type { Graph, Tensor } from '../graph/index.ts'
 import { openDeviceStates } from './device-states.ts'
-import { arrayType, checkFeeds, leavesOf, outputsOf, type Device, type Engine, type Feeds, type HostTensor, type Outputs, type Program } from './engine.ts'
+import { arrayFor, checkFeeds, leavesOf, outputsOf, type Device, type Engine, type Feeds, type HostTensor, type Into, type Outputs, type Program } from './engine.ts'
 import { encodeModel } from './onnx-format.ts'
 import { lower, type Lowered } from './onnx-lowering.ts'
 import { openHostStates, type NextValue, type OnnxStates } from './onnx-states.ts'
@@ -105,12 +105,12 @@ function openProgram(parts: Parts): Program {
   const inPlace = writtenInPlace(graph)
   let lastMs = 0
   return {
-    run: feeds => inTurn(() => run(feeds)),
+    run: (feeds, into = {}) => inTurn(() => states.during(() => run(feeds, into))),
     withStates: next => openProgram({ ...parts, rename: name => next(rename(name)) }),
     dispose: parts.release,
   }
 
-  async function run(feeds: Feeds): Promise<Outputs> {
+  async function run(feeds: Feeds, into: Into): Promise<Outputs> {
     await setImmediate() // runs one after another still let the event loop turn
     const fed = checkFeeds(inputs, feeds)
     for (const [name, { shape }] of stateTensors) await states.settle(rename(name), shape, inPlace.has(name) ? 'write' : 'read')
@@ -136,7 +136,7 @@ function openProgram(parts: Parts): Program {
     }
     const outputs = new Map<string, HostTensor>()
     for (const [name, tensor] of graph.outputs) {
-      const data = new (arrayType(tensor.dtype))(sizeOf(tensor.shape))
+      const data = arrayFor(name, tensor, into)
       outputs.set(name, { dtype: tensor.dtype, shape: tensor.shape, data })
       written[valueOf(lowered.outputs, name)] = ownValue(tensor, data)
     }

@@ -5,7 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core'
 import { sizeOf, type Graph, type OpName, type Tensor } from '../graph/index.ts'
-import { arrayType, checkFeeds, leavesOf, outputsOf, type Device, type Engine, type HostTensor, type Program, type StateStore } from './engine.ts'
+import { arrayFor, checkFeeds, leavesOf, outputsOf, type Device, type Engine, type HostTensor, type Program, type StateStore } from './engine.ts'
 import { interpreters, type Interpreter } from './tfjs-ops.ts'
 
 interface Backend { name: string; device: Device; package: string }
@@ -62,7 +62,7 @@ function openProgram(graph: Graph, held: Map<string, tf.Tensor>, rename: (name: 
   const nodes = graph.nodes()
   const inputs = leavesOf(graph, 'input')
   return {
-    async run(feeds) {
+    async run(feeds, into = {}) {
       const fed = checkFeeds(inputs, feeds)
       const outputs = new Map<string, HostTensor>()
       const updates = new Map<string, tf.Tensor>()
@@ -75,7 +75,9 @@ function openProgram(graph: Graph, held: Map<string, tf.Tensor>, rename: (name: 
         }
         for (const node of nodes) values.set(node, leafValue(node, fed) ?? interpret(node, node.inputs.map(valueOf)))
         for (const [name, node] of graph.outputs) {
-          outputs.set(name, { dtype: node.dtype, shape: node.shape, data: arrayType(node.dtype).from(valueOf(node).dataSync()) })
+          const data = arrayFor(name, node, into)
+          data.set(valueOf(node).dataSync())
+          outputs.set(name, { dtype: node.dtype, shape: node.shape, data })
         }
         for (const [name, node] of graph.updates) updates.set(rename(name), tf.keep(valueOf(node).clone()))
       })

@@ -1,12 +1,15 @@
-/** Batches of sequences in the engine, token by token, and the compiled graphs that they run on. */
+/**
+ * Batches of sequences in the engine, token by token, and the compiled graphs that they run on. A token's
+ * step takes as long as its batch is large and its cache long, so both fit what they hold: the cache
+ * grows with the sequences, and the batch shrinks when some have ended.
+ */
 import type { Engine, Outputs, Program } from '../engines/engine.ts'
 import type { Graph } from '../graph/index.ts'
 import type { HeldModel } from './architecture.ts'
-import { cacheStates, decodeGraph, prefillGraph, seenName, shrinkGraph, type DecodingShape } from './decoding.ts'
+import { cacheStates, carryGraph, decodeGraph, prefillGraph, seenName, type DecodingShape } from './decoding.ts'
 import { openRecent } from './recent.ts'
 
 export interface DecoderOptions {
-  window: number
   inverseTemperature: number
   /** 1 for none. */
   repetitionPenalty: number
@@ -19,7 +22,7 @@ export interface Decoder {
   close(): Promise<void>
 }
 
-/** Of each sequence, [B, V]. */
+/** Of each sequence, [B, V]; until the next token is asked for. */
 export interface Next {
   /** The model's distribution at the sampling temperature. */
   probabilities: Float32Array
@@ -38,47 +41,64 @@ export interface DecodingBatch {
   close(): void
 }
 
-/** Prompts are rounded up to a multiple of this, so that few graphs are compiled. */
-const granularity = 16
 /** Compiled graphs kept; the one unused longest goes first. */
-const maxPrograms = 24
+const maxPrograms = 48
+
+/** Prompts are rounded up to 4, 8, 12, 16, 20, …, 32, 40, …, 64, 80, … tokens: few graphs, and little padding. */
+const promptLength = (longest: number): number => roundedUp(longest, { least: 4, perDoubling: 4 })
+/** Caches hold 16, 32, 48, 64, 96, 128, 192, … tokens. */
+const windowLength = (longest: number): number => roundedUp(longest, { least: 16, perDoubling: 2 })
 
 export function openDecoder(engine: Engine, model: HeldModel): Decoder {
+  const { context, vocabSize } = model.architecture
   const programs = openRecent<Program>(maxPrograms, program => program.dispose())
   const compiled = (key: string, graph: () => Graph): Promise<Program> => programs.get(key, () => engine.compile(graph()))
 
-  async function openBatch(prompts: readonly ArrayLike<number>[], { window, inverseTemperature, repetitionPenalty }: DecoderOptions): Promise<DecodingBatch> {
+  async function openBatch(prompts: readonly ArrayLike<number>[], { inverseTemperature, repetitionPenalty }: DecoderOptions): Promise<DecodingBatch> {
     const penalised = repetitionPenalty !== 1
     const scale: Record<string, number> = penalised ? { inverseTemperature, penalty: repetitionPenalty } : { inverseTemperature }
-    let shape: DecodingShape = { batch: prompts.length, window, penalised }
-    const kind = (): string => `${shape.batch}x${window}${penalised ? ' penalised' : ''}`
-    const prompt = Math.min(window, Math.ceil(Math.max(...prompts.map(({ length }) => length)) / granularity) * granularity)
-    const prefill = await compiled(`prefill ${prompt} ${kind()}`, () => prefillGraph(model, shape, prompt))
+    const longest = Math.max(...prompts.map(({ length }) => length))
+    const prompt = Math.min(context, promptLength(longest))
+    let shape: DecodingShape = { batch: prompts.length, window: Math.min(context, windowLength(prompt + 1)), penalised }
+    let into = placesFor(shape)
+    const kind = ({ batch, window }: DecodingShape): string => `${batch}x${window}${penalised ? ' penalised' : ''}`
+    const prefill = await compiled(`prefill ${prompt} ${kind(shape)}`, () => prefillGraph(model, shape, prompt))
     openCache(shape, prompts)
+
+    async function carry(next: DecodingShape, feeds: { rows?: readonly number[] }): Promise<void> {
+      const program = await compiled(`carry ${kind(shape)} to ${kind(next)}`, () => carryGraph(model, shape, next))
+      openCache(next)
+      const left = shape
+      try {
+        await program.run(feeds)
+        shape = next
+        into = placesFor(shape)
+      } finally {
+        freeCache(shape === next ? left : next)
+      }
+    }
+
     return {
       async prefill() {
         const ids = new Int32Array(prompts.length * prompt)
         prompts.forEach((given, i) => ids.set(Int32Array.from(given), i * prompt))
-        return nextOf(await prefill.run({ ids, last: prompts.map(({ length }, i) => i * prompt + length - 1), ...scale }), penalised)
+        return nextOf(await prefill.run({ ids, last: prompts.map(({ length }, i) => i * prompt + length - 1), ...scale }, into), penalised)
       },
       async decode(ids, positions) {
-        const program = await compiled(`decode ${kind()}`, () => decodeGraph(model, shape))
-        return nextOf(await program.run({ ids, positions, ...scale }), penalised)
+        const length = Math.max(...positions) + 1
+        if (length > shape.window) await carry({ ...shape, window: Math.min(context, windowLength(length)) }, {})
+        const program = await compiled(`decode ${kind(shape)}`, () => decodeGraph(model, shape))
+        return nextOf(await program.run({ ids, positions, ...scale }, into), penalised)
       },
-      async shrink(rows) {
-        const program = await compiled(`shrink to ${rows.length} ${kind()}`, () => shrinkGraph(model, shape, rows.length))
-        const smaller = { ...shape, batch: rows.length }
-        openCache(smaller)
-        const left = shape
-        try {
-          await program.run({ rows })
-          shape = smaller
-        } finally {
-          freeCache(shape === smaller ? left : smaller)
-        }
-      },
+      shrink: rows => carry({ ...shape, batch: rows.length }, { rows }),
       close: () => freeCache(shape),
     }
+  }
+
+  /** Where a step's distributions go. */
+  function placesFor({ batch, penalised }: DecodingShape): Record<string, Float32Array> {
+    const places = (): Float32Array => new Float32Array(batch * vocabSize)
+    return penalised ? { probabilities: places(), choice: places() } : { probabilities: places() }
   }
 
   function freeCache(shape: DecodingShape): void {
@@ -92,14 +112,20 @@ export function openDecoder(engine: Engine, model: HeldModel): Decoder {
     if (taken !== undefined) throw new Error(`${taken} is in use: another batch of these weights is being decoded`)
     for (const [name, size] of states) engine.states.zero(name, size)
     if (!shape.penalised || prompts.length === 0) return
-    const seen = new Float32Array(shape.batch * model.architecture.vocabSize)
+    const seen = new Float32Array(shape.batch * vocabSize)
     prompts.forEach((given, i) => {
-      for (const id of Array.from(given)) seen[i * model.architecture.vocabSize + id] = 1
+      for (const id of Array.from(given)) seen[i * vocabSize + id] = 1
     })
-    engine.states.set(seenName(model, shape), [shape.batch, model.architecture.vocabSize], seen)
+    engine.states.set(seenName(model, shape), [shape.batch, vocabSize], seen)
   }
 
   return { open: openBatch, close: () => programs.close() }
+}
+
+/** `length` up to a multiple of `least`, or of a fraction of the power of two below it, whichever is more. */
+function roundedUp(length: number, { least, perDoubling }: { least: number; perDoubling: number }): number {
+  const step = Math.max(least, 2 ** Math.floor(Math.log2(length)) / perDoubling)
+  return Math.ceil(length / step) * step
 }
 
 function nextOf(outputs: Outputs, penalised: boolean): Next {

@@ -1,18 +1,18 @@
 /**
  * The graphs of sampling with a KV cache. `prefill` reads whole prompts (right-padded) and fills the
- * cache; `decode` reads one token a sequence; `shrink` carries some of a batch's sequences into a
- * smaller batch. Each sequence's keys and values stand at its own positions from 0 on, so prompts of
+ * cache; `decode` reads one token a sequence; `carry` takes sequences over into a smaller batch or a
+ * longer window. Each sequence's keys and values stand at its own positions from 0 on, so prompts of
  * differing lengths share a batch; what lies past a sequence's position is never attended to, and is
  * overwritten when the position comes.
  */
 import {
-  addAlong, attend, constant, div, gather, Graph, greater, less, minimum, mul, range, reshape, sizeOf, softmax, sub, where, writeRows, type Shape, type Tensor,
+  addAlong, attend, broadcastTo, concat, constant, div, gather, Graph, greater, less, minimum, mul, range, reshape, sameShape, sizeOf, softmax, sub, where, writeRows, type Shape, type Tensor,
 } from '../graph/index.ts'
 import { parametersOf, type HeldModel } from './architecture.ts'
 import { biasByWindow, cachedBias, causalBias } from './attention.ts'
 import { finalNorm, nextLogits } from './forward.ts'
 
-/** `batch` sequences of `window` tokens in all; `penalised` ones remember which tokens they hold. */
+/** `batch` sequences, in a cache of `window` tokens each; `penalised` ones remember which tokens they hold. */
 export interface DecodingShape { batch: number; window: number; penalised: boolean }
 
 /** The states of a batch of sequences, by name: keys and values [B, K, window, D] of every layer, and the tokens seen [B, V]. */
@@ -72,18 +72,29 @@ export function decodeGraph(model: HeldModel, shape: DecodingShape): Graph {
   return graph
 }
 
-/** Input: rows [smaller]; afterwards sequence i of the smaller batch is what sequence `rows[i]` of the batch was. */
-export function shrinkGraph(model: HeldModel, shape: DecodingShape, smaller: number): Graph {
+/**
+ * Fills the caches of `next` from those of `shape`, with zeros where a longer window has room. Where the batch
+ * shrinks there is an input rows [smaller]: sequence i becomes what sequence `rows[i]` was.
+ */
+export function carryGraph(model: HeldModel, shape: DecodingShape, next: DecodingShape): Graph {
   const graph = new Graph()
-  const rows = graph.input('rows', [smaller], 'int32')
-  const targets = [...cacheStates(model, { ...shape, batch: smaller })]
+  const rows = next.batch === shape.batch ? null : graph.input('rows', [next.batch], 'int32')
+  const targets = [...cacheStates(model, next)]
   ;[...cacheStates(model, shape)].forEach(([name, size], i) => {
     const [to = '', toSize = []] = targets[i] ?? []
-    const flat = reshape(graph.state(name, size), [shape.batch, sizeOf(size) / shape.batch])
+    const from = graph.state(name, size)
+    const kept = rows ? reshape(gather(reshape(from, [shape.batch, sizeOf(size) / shape.batch]), rows), [next.batch, ...size.slice(1)]) : from
     graph.state(to, toSize)
-    graph.update(to, reshape(gather(flat, rows), toSize))
+    graph.update(to, lengthened(kept, toSize))
   })
   return graph
+}
+
+/** A cache [B, K, window, D] with zeros behind it; what is no cache as it is. */
+function lengthened(cache: Tensor, size: Shape): Tensor {
+  if (sameShape(cache.shape, size)) return cache
+  const room = size.map((length, axis) => axis === 2 ? length - (cache.shape[axis] ?? 0) : length)
+  return concat([cache, broadcastTo(constant(0), room)], 2)
 }
 
 /** Writes new keys and values [B, K, n, D] into the layer's cache and returns it whole. */

@@ -14,10 +14,8 @@ export interface Random {
 export function openRandom(seed: number): Random {
   let state = seed >>> 0
   const uniform = (): number => {
-    state = state + 0x6d2b79f5 >>> 0
-    let x = Math.imul(state ^ state >>> 15, state | 1)
-    x ^= x + Math.imul(x ^ x >>> 7, x | 61)
-    return ((x ^ x >>> 14) >>> 0) / 2 ** 32
+    state = state + increment >>> 0
+    return mixed(state)
   }
   return {
     uniform,
@@ -26,6 +24,15 @@ export function openRandom(seed: number): Random {
       return state
     },
   }
+}
+
+const increment = 0x6d2b79f5
+
+/** The number, in [0, 1), that a state gives. */
+function mixed(state: number): number {
+  let x = Math.imul(state ^ state >>> 15, state | 1)
+  x ^= x + Math.imul(x ^ x >>> 7, x | 61)
+  return ((x ^ x >>> 14) >>> 0) / 2 ** 32
 }
 
 /** A seed for stream `index` of `seed`, so that neighbouring streams share no numbers to speak of (splitmix32's finaliser). */
@@ -38,5 +45,5 @@ export function streamSeed(seed: number, index: number): number {
 
 /** The `index`-th number, uniform in [0, 1), of a seed's stream: a pure function, so the pair is all there is to store. */
 export function uniformAt(seed: number, index: number): number {
-  return openRandom(streamSeed(seed, index)).uniform()
+  return mixed(streamSeed(seed, index) + increment >>> 0)
 }

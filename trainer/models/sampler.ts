@@ -54,8 +54,6 @@ export interface Sampler {
   close(): Promise<void>
 }
 
-/** Windows are rounded up to a multiple of this, so that few graphs are compiled. */
-const granularity = 16
 /** A batch is not made smaller than this: below it a step's time hardly depends on its size. */
 const leastBatch = 8
 
@@ -80,14 +78,9 @@ export function openSampler(engine: Engine, model: HeldModel): Sampler {
 
 async function sampleBatch(decoder: Decoder, request: SamplingRequest, { context, vocabSize }: Architecture): Promise<Sample[]> {
   const { prompts, signal, temperature, maxNewTokens, repetitionPenalty = 1 } = request
-  const longest = Math.max(...prompts.map(prompt => prompt.length)) + maxNewTokens
   const sequences = prompts.map((prompt, index) => openSequence(request, index, Math.min(maxNewTokens, context - prompt.length)))
   signal?.throwIfAborted()
-  const batch = await decoder.open(prompts, {
-    window: Math.min(context, Math.ceil(longest / granularity) * granularity),
-    inverseTemperature: temperature === 0 ? 1 : 1 / temperature,
-    repetitionPenalty,
-  })
+  const batch = await decoder.open(prompts, { inverseTemperature: temperature === 0 ? 1 : 1 / temperature, repetitionPenalty })
   let rows = sequences // rows[i] is the sequence in the batch's i-th place
   try {
     let next = await batch.prefill()
