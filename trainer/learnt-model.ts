@@ -9,8 +9,9 @@ import { learnerConfig } from './configuration.ts'
 import type { StateReader } from './engines/engine.ts'
 import { writeAdapters } from './models/adapter-directory.ts'
 import { copyCompanions, readModel, writeHeldModel } from './models/directory.ts'
+import { toHeld } from './models/held.ts'
 import { openSafetensors } from './models/safetensors-file.ts'
-import { heldPolicy, REFERENCE } from './rl/policy.ts'
+import { heldPolicy, POLICY, REFERENCE } from './rl/policy.ts'
 
 export interface LearntFrom {
   /** The run's checkpoints, and the hash of the one that is wanted. */
@@ -35,9 +36,11 @@ export async function writeLearntModel(directory: string, { checkpoints, hash, c
   const saved = await openSafetensors(checkpointFile(checkpoints, hash))
   const states: StateReader = {
     async get(name) {
-      const own = name.startsWith(REFERENCE) ? base.weights.get(name.slice(REFERENCE.length)) : saved.float32(LEARNER_STATES + name)
-      if (!own) throw new Error(`the base model has no weight ${name.slice(REFERENCE.length)}`)
-      return own.data
+      const ofBase = name.startsWith(REFERENCE)
+      const own = name.slice((ofBase ? REFERENCE : POLICY).length)
+      const stored = ofBase ? base.weights.get(own) : saved.float32(LEARNER_STATES + name)
+      if (!stored) throw new Error(`the base model has no weight ${own}`)
+      return base.architecture.parameters.has(own) ? toHeld(base.architecture, own, stored.data) : stored.data
     },
   }
   await writeHeldModel(directory, states, model)

@@ -126,6 +126,12 @@ function grid(batch: number, heads: number, count: number): BigInt64Array {
 /** Up to so many rows of a table a product with one-hot ids is quicker than ONNX Runtime's scattering, which knows one thread. */
 const fewRows = 512
 
+/**
+ * ONNX Runtime reads a product's first matrix as it lies and copies the second one into panels first: a token's
+ * few rows are better the second, and a large weight the first. One to three rows have a way of their own.
+ */
+const [fewestTurned, mostTurned] = [4, 64]
+
 const lowerings: Table = {
   input: leaf,
   state: leaf,
@@ -156,6 +162,12 @@ const lowerings: Table = {
   matmul: (e, node, inputs) => {
     const { transposeA, transposeB, alpha } = node.attributes
     if (!transposeA && !transposeB && alpha === 1) return e.emit('MatMul', inputs)
+    const [rows = 0, columns = 0] = node.shape
+    if (node.shape.length === 2 && transposeB && !transposeA && rows >= fewestTurned && rows <= mostTurned && columns >= 4 * rows) {
+      const [x = '', weight = ''] = inputs
+      const turned = e.emit('Gemm', [weight, x], { transB: { i: 1 }, alpha: { f: alpha } }) // [columns, rows]
+      return e.emit('Transpose', [turned], { perm: { ints: [1, 0] } })
+    }
     const flags = { transA: { i: transposeA ? 1 : 0 }, transB: { i: transposeB ? 1 : 0 }, alpha: { f: alpha } }
     return node.shape.length === 2 ? e.emit('Gemm', inputs, flags) : e.emit('FusedMatMul', inputs, flags, undefined, 'com.microsoft')
   },

@@ -14,7 +14,7 @@ export interface OnnxStates extends StateStore {
   current(name: string): Value
   /** Where the run writes the state's new value. */
   next(name: string): NextValue
-  /** Until `work` has ended, no memory that it may read is given to another state. */
+  /** Until `work` has ended, nothing that it may read is freed or used for another state. */
   during<T>(work: () => Promise<T>): Promise<T>
   /** Frees what moves the states; the states themselves are deleted before. */
   close(): Promise<void>
@@ -31,7 +31,7 @@ interface Buffer { readonly data: Float32Array; readonly value: Value }
 
 export function openHostStates(): OnnxStates {
   const held = new Map<string, Held>()
-  const arrays = openArrays()
+  const buffers = openBuffers()
   const find = (name: string): Held => {
     const found = held.get(name)
     if (!found) throw new Error(`no state ${name} has been set`)
@@ -40,18 +40,15 @@ export function openHostStates(): OnnxStates {
   const drop = (name: string): void => {
     const found = held.get(name)
     held.delete(name)
-    for (const buffer of [found?.current, found?.spare]) {
-      buffer?.value.release()
-      if (buffer) arrays.giveBack(buffer.data)
-    }
+    for (const buffer of [found?.current, found?.spare]) if (buffer) buffers.giveBack(buffer)
   }
   /** A state of undefined content, or with a copy of `data`. */
   const hold = (name: string, shape: Shape, data?: Float32Array): Float32Array => {
-    const array = arrays.take(sizeOf(shape))
-    if (data) array.set(data)
+    const current = buffers.take(shape)
+    if (data) current.data.set(data)
     drop(name)
-    held.set(name, { shape: [...shape], current: bufferOf(array, shape), spare: null })
-    return array
+    held.set(name, { shape: [...shape], current, spare: null })
+    return current.data
   }
   return {
     set(name, shape, data) {
@@ -79,7 +76,7 @@ export function openHostStates(): OnnxStates {
       if (use === 'replace' && !held.has(name)) hold(name, shape)
       const found = find(name)
       checkShape(name, found.shape, shape)
-      if (use === 'replace') found.spare ??= bufferOf(arrays.take(sizeOf(shape)), shape)
+      if (use === 'replace') found.spare ??= buffers.take(shape)
     },
     current: name => find(name).current.value,
     next(name) {
@@ -96,7 +93,7 @@ export function openHostStates(): OnnxStates {
         },
       }
     },
-    during: arrays.during,
+    during: buffers.during,
     close: async () => {},
   }
 }
@@ -105,38 +102,49 @@ export function openHostStates(): OnnxStates {
 const maxKeptBytes = 256 * 2 ** 20
 
 /**
- * Arrays that are used again: fresh memory costs a page fault every 4 KiB, which for a batch's caches is
+ * Buffers whose memory is used again: fresh memory costs a page fault every 4 KiB, which for a batch's caches is
  * more than filling them with zeros. Taken with undefined content.
  */
-function openArrays() {
+function openBuffers() {
   const kept = new Map<number, Float32Array[]>() // by length
   let keptBytes = 0
   let readers = 0
+  let waiting: Buffer[] = []
+  const free = ({ data, value }: Buffer): void => {
+    value.release()
+    if (keptBytes + data.byteLength > maxKeptBytes) return
+    keptBytes += data.byteLength
+    const alike = kept.get(data.length)
+    if (alike) alike.push(data)
+    else kept.set(data.length, [data])
+  }
   return {
+    take(shape: Shape): Buffer {
+      const length = sizeOf(shape)
+      const found = kept.get(length)?.pop()
+      keptBytes -= found?.byteLength ?? 0
+      const data = found ?? new Float32Array(length)
+      return { data, value: hostValue(data, shape) }
+    },
+    /** Frees it once nobody may be reading it. */
+    giveBack(buffer: Buffer): void {
+      if (readers > 0) waiting.push(buffer)
+      else free(buffer)
+    },
     async during<T>(work: () => Promise<T>): Promise<T> {
       readers++
       try {
         return await work()
       } finally {
         readers--
+        if (readers === 0) {
+          waiting.forEach(free)
+          waiting = []
+        }
       }
-    },
-    take(length: number): Float32Array {
-      const found = kept.get(length)?.pop()
-      keptBytes -= found?.byteLength ?? 0
-      return found ?? new Float32Array(length)
-    },
-    giveBack(array: Float32Array): void {
-      if (readers > 0 || keptBytes + array.byteLength > maxKeptBytes) return
-      keptBytes += array.byteLength
-      const alike = kept.get(array.length)
-      if (alike) alike.push(array)
-      else kept.set(array.length, [array])
     },
   }
 }
-
-const bufferOf = (data: Float32Array, shape: Shape): Buffer => ({ data, value: hostValue(data, shape) })
 
 export function checkShape(name: string, held: Shape, wanted: Shape): void {
   if (!sameShape(held, wanted)) throw new Error(`state ${name} is [${held}], and the graph has it as [${wanted}]`)

@@ -60,8 +60,8 @@ function sessionOptions(device: Device, threads: number): SessionOptions {
  * trainer, and from the thread it waits for: with both cores busy, sampling took 2.5 times as long.
  */
 const sharedCores = { 'session.intra_op.spin_duration_us': '50', 'session.force_spinning_stop': '1' }
-/** ONNX Runtime's rearranging of transpositions joins quick ones of two axes into slow ones of five. */
-const ownTranspositions = { 'optimization.disable_specified_optimizers': 'TransposeOptimizer;TransposeOptimizer_CPUExecutionProvider' }
+/** ONNX Runtime's rearranging of transpositions joins quick ones of two axes into slow ones of five, and turns products back that were turned on purpose. */
+const ownTranspositions = { 'optimization.disable_specified_optimizers': 'TransposeOptimizer;TransposeOptimizer_CPUExecutionProvider;GemmTransposeFusion' }
 /** An operation that the device lacks is an error, not a silent detour over the host. */
 const wholeOnDevice = { 'session.disable_cpu_ep_fallback': '1' }
 

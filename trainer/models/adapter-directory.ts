@@ -29,7 +29,7 @@ export async function writeAdapters(directory: string, states: StateReader, { ar
     bias: 'none',
     // The whole names: the same projections, whatever else in the model may end alike.
     target_modules: [...adapters.pairs.keys()],
-    fan_in_fan_out: architecture.projections === 'in-out',
+    fan_in_fan_out: [...adapters.pairs.keys()].some(name => architecture.storedInOut(`${name}.weight`)),
     init_lora_weights: true,
     inference_mode: true,
     modules_to_save: null,

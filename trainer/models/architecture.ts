@@ -4,6 +4,7 @@
  * gpt2.ts and llama.ts.
  */
 import { add, linear, matmul, type Graph, type Shape, type Tensor } from '../graph/index.ts'
+import { heldShape } from './held.ts'
 
 /** A decoder-only transformer of given sizes. B sequences of T tokens, C wide; H query heads, K key and value heads of depth D; V tokens. */
 export interface Architecture {
@@ -23,8 +24,8 @@ export interface Architecture {
   readonly eosTokens: readonly number[]
   /** Hugging Face's parameter names and shapes, in a fixed order. */
   readonly parameters: ReadonlyMap<string, Shape>
-  /** How a projection's weight is stored: `x w` as [in, out], or `x wᵀ` as [out, in]. */
-  readonly projections: 'in-out' | 'out-in'
+  /** Whether files have this parameter, a projection's weight, as [in, out]. Engines hold all as [out, in] (held.ts). */
+  storedInOut(name: string): boolean
   /** How many of the latest tokens, itself included, a token of this layer sees; null for all. */
   slidingWindow(layer: number): number | null
   /** Standard deviation of a new model's entries of a parameter with two axes. */
@@ -70,17 +71,12 @@ export interface Parameters {
 }
 
 export function parametersOf(graph: Graph, { architecture, prefix = '', adapters }: HeldModel): Parameters {
-  const { parameters, projections } = architecture
-  const tensor = (name: string): Tensor => {
-    const shape = parameters.get(name)
-    if (!shape) throw new Error(`the model has no parameter ${name}`)
-    return graph.state(prefix + name, shape)
-  }
+  const tensor = (name: string): Tensor => graph.state(prefix + name, heldShape(architecture, name))
   return {
     tensor,
     project(x, name) {
-      const bias = parameters.has(`${name}.bias`) ? tensor(`${name}.bias`) : null
-      const projected = linear(x, tensor(`${name}.weight`), bias, { transposed: projections === 'out-in' })
+      const bias = architecture.parameters.has(`${name}.bias`) ? tensor(`${name}.bias`) : null
+      const projected = linear(x, tensor(`${name}.weight`), bias, { transposed: true })
       const pair = adapters?.pairs.get(name)
       if (!adapters || !pair) return projected
       const low = matmul(x, graph.state(pair.a.name, pair.a.shape), { transposeB: true }) // [..., in] -> [..., rank]
@@ -97,5 +93,5 @@ export function trainedParameters(model: HeldModel): Map<string, Shape> {
 
 /** Names and shapes of the states that hold a model's parameters, in their fixed order. */
 export function heldParameters({ architecture, prefix = '' }: HeldModel): Map<string, Shape> {
-  return new Map([...architecture.parameters].map(([name, shape]) => [prefix + name, shape]))
+  return new Map([...architecture.parameters.keys()].map(name => [prefix + name, heldShape(architecture, name)]))
 }

@@ -6,6 +6,7 @@ import type { Architecture, HeldModel } from './architecture.ts'
 import { formatConfig, parseConfig } from './config.ts'
 import { ifThere } from './disk.ts'
 import { readGeneration } from './generation.ts'
+import { heldShape, toHeld } from './held.ts'
 import { mergedWeight } from './lora.ts'
 import { writeSafetensors } from './safetensors-file.ts'
 import { writeAtomically } from './safetensors.ts'
@@ -44,7 +45,7 @@ export async function copyCompanions(from: string, to: string): Promise<void> {
 
 /** Puts a model's weights into an engine's states under `prefix`. */
 export function loadWeights(states: StateStore, { architecture, weights }: Model, prefix = ''): void {
-  for (const [name, shape] of architecture.parameters) states.set(prefix + name, shape, weightOf(weights, name).data)
+  for (const name of architecture.parameters.keys()) states.set(prefix + name, heldShape(architecture, name), toHeld(architecture, name, weightOf(weights, name).data))
 }
 
 /** A copy of the weights that an engine holds, adapters merged into them. */

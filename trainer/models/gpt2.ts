@@ -1,6 +1,6 @@
 /**
  * GPT-2 (Radford et al. 2019) as a graph, under Hugging Face's parameter names
- * and layout: Conv1D weights are [in, out].
+ * and layout: files have the projections as Conv1D, [in, out].
  * Left out: dropout, cross-attention.
  */
 import { add, exactDiv, gather, gelu, layerNorm, matmul, reshape, slice, transpose, type Shape, type Tensor } from '../graph/index.ts'
@@ -29,7 +29,7 @@ export function gpt2(config: Gpt2Config, json: Readonly<Record<string, unknown>>
     headDepth: exactDiv(width, heads, 'n_embd by n_head'),
     eosTokens: eosToken === null ? [] : [eosToken],
     parameters: gpt2Parameters(config),
-    projections: 'in-out',
+    storedInOut: name => /\.(c_attn|c_proj|c_fc)\.weight$/.test(name),
     slidingWindow: () => null,
     // The two projections into the residual stream grow with depth (GPT-2's own scheme).
     initialDeviation: name => name.endsWith('c_proj.weight') ? 0.02 / Math.sqrt(2 * layers) : 0.02,

@@ -33,7 +33,7 @@ export function llama(config: LlamaConfig, json: Readonly<Record<string, unknown
   return {
     config: json, vocabSize, context, width, layers, keyValueHeads, headDepth, eosTokens,
     parameters: llamaParameters(config),
-    projections: 'out-in',
+    storedInOut: () => false,
     slidingWindow: layer => config.layerKinds[layer]?.window ?? null,
     initialDeviation: () => config.initialDeviation,
     residual(parameters, ids, positions, attention) {

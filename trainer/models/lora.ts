@@ -10,7 +10,7 @@
  * 3. A target is the end of a projection's name, as in PEFT: `q_proj`, or `attn.c_proj` where `c_proj`
  *    would mean two. `all-linear` takes every projection of the blocks; embeddings and the language
  *    head are never adapted.
- * 4. A and B are held as PEFT stores them, [r, in] and [out, r], whichever way W is stored.
+ * 4. A and B are held as PEFT stores them, [r, in] and [out, r], as W is held as [out, in].
  *
  * Left out: dropout on the adapter's input (PPO's ratio must be 1 where nothing was learnt), trained
  * biases, adapters on embeddings.
@@ -18,6 +18,7 @@
 import { Graph, range, reshape, type Shape } from '../graph/index.ts'
 import type { StateReader, StateStore } from '../engines/engine.ts'
 import { parametersOf, type AdapterPair, type Adapters, type Architecture, type HeldModel } from './architecture.ts'
+import { heldShape, toStored } from './held.ts'
 import { openRandom, streamSeed } from './random.ts'
 
 export interface LoraConfig {
@@ -53,15 +54,14 @@ export function initialiseAdapters(states: StateStore, { pairs }: Adapters, seed
   })
 }
 
-/** A parameter's values as an engine holds them; an adapted weight with its adapter added, `W + s B A`. */
+/** A parameter's values as its file has them; an adapted weight with its adapter added, `W + s B A`. */
 export async function mergedWeight(states: StateReader, { architecture, prefix = '', adapters }: HeldModel, name: string): Promise<Float32Array> {
-  const weight = await states.get(prefix + name)
+  const weight = await states.get(prefix + name) // a projection's is [out, in]
   const pair = adapters?.pairs.get(name.replace(/\.weight$/, ''))
-  if (!adapters || !pair) return weight
+  if (!adapters || !pair) return toStored(architecture, name, weight)
   const [a, b] = [await states.get(pair.a.name), await states.get(pair.b.name)]
   const [rank = 0, input = 0] = pair.a.shape
   const [output = 0] = pair.b.shape
-  const [byInput, byOutput] = architecture.projections === 'in-out' ? [output, 1] : [1, input]
   const row = new Float64Array(input)
   for (let o = 0; o < output; o++) {
     row.fill(0)
@@ -69,12 +69,9 @@ export async function mergedWeight(states: StateReader, { architecture, prefix =
       const factor = adapters.scale * (b[o * rank + k] ?? 0)
       for (let i = 0; i < input; i++) row[i] = (row[i] ?? 0) + factor * (a[k * input + i] ?? 0)
     }
-    for (let i = 0; i < input; i++) {
-      const at = i * byInput + o * byOutput
-      weight[at] = (weight[at] ?? 0) + (row[i] ?? 0)
-    }
+    for (let i = 0; i < input; i++) weight[o * input + i] = (weight[o * input + i] ?? 0) + (row[i] ?? 0)
   }
-  return weight
+  return toStored(architecture, name, weight)
 }
 
 /** Every projection that one of `targets` means, in the order of the forward pass. */
@@ -106,7 +103,7 @@ function projectionsOf(architecture: Architecture): string[] {
   return names
 }
 
-function sizesOf({ parameters, projections }: Architecture, name: string): { input: number; output: number } {
-  const [first = 0, second = 0] = parameters.get(`${name}.weight`) ?? []
-  return projections === 'in-out' ? { input: first, output: second } : { input: second, output: first }
+function sizesOf(architecture: Architecture, name: string): { input: number; output: number } {
+  const [output = 0, input = 0] = heldShape(architecture, `${name}.weight`)
+  return { input, output }
 }

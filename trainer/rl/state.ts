@@ -1,10 +1,11 @@
 /** The learner's state outside the engine: for checkpoints, and to take an aborted update back. */
 import type { Engine } from '../engines/engine.ts'
 import type { Shape } from '../graph/index.ts'
-import { momentStates, type HeldPolicy } from './policy.ts'
+import { toHeld, toStored } from '../models/held.ts'
+import { momentStates, POLICY, type HeldPolicy } from './policy.ts'
 
 export interface LearnerState {
-  /** What is trained (policy, value head) and both Adam moments, by state name. The reference is the run's base model and is not among them. */
+  /** What is trained (policy, value head) and both Adam moments, by state name, laid out as in a model's file. The reference is the run's base model and is not among them. */
   arrays: Map<string, Float32Array>
   json: LearnerCounters
 }
@@ -19,7 +20,7 @@ export interface LearnerCounters {
 
 export async function exportStates(engine: Engine, policy: HeldPolicy, json: LearnerCounters): Promise<LearnerState> {
   const arrays = new Map<string, Float32Array>()
-  for (const name of changingStates(policy).keys()) arrays.set(name, await engine.states.get(name))
+  for (const name of changingStates(policy).keys()) arrays.set(name, laidOut(policy, name, await engine.states.get(name), toStored))
   return { arrays, json }
 }
 
@@ -30,7 +31,7 @@ export function importStates(engine: Engine, policy: HeldPolicy, { arrays }: Lea
   for (const [name, shape] of known) {
     const data = arrays.get(name)
     if (!data) throw new Error(`the saved state lacks ${name}`)
-    engine.states.set(name, shape, data)
+    engine.states.set(name, shape, laidOut(policy, name, data, toHeld))
   }
 }
 
@@ -53,6 +54,12 @@ export function rollback(engine: Engine, policy: HeldPolicy, optimizer: { steps:
       }
     },
   }
+}
+
+/** A parameter's values or moments in the other layout; what is no parameter of the model's has but one. */
+function laidOut({ model: { architecture } }: HeldPolicy, state: string, data: Float32Array, to: typeof toHeld): Float32Array {
+  const name = state.slice(state.indexOf(POLICY) + POLICY.length)
+  return architecture.parameters.has(name) ? to(architecture, name, data) : data
 }
 
 /** Every state that an update changes, with its shape. */

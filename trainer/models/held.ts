@@ -1,0 +1,38 @@
+/**
+ * How an engine holds weights: every projection's as [out, in], whichever way its file has it. A product of few
+ * rows, which a token's is, then reads the weight as it lies; the other way it would be copied first, at every token.
+ */
+import { sizeOf, type Shape } from '../graph/index.ts'
+import type { Architecture } from './architecture.ts'
+
+/** The shape of a parameter's state. */
+export function heldShape({ parameters, storedInOut }: Architecture, name: string): Shape {
+  const shape = parameters.get(name)
+  if (!shape) throw new Error(`the model has no parameter ${name}`)
+  return storedInOut(name) ? shape.toReversed() : shape
+}
+
+/** A parameter's values from how its file has them to how they are held; the array itself where that is the same. */
+export function toHeld({ parameters, storedInOut }: Architecture, name: string, data: Float32Array): Float32Array {
+  return storedInOut(name) ? transposed(data, parameters.get(name) ?? []) : data
+}
+
+/** The other way. */
+export function toStored(architecture: Architecture, name: string, data: Float32Array): Float32Array {
+  return architecture.storedInOut(name) ? transposed(data, heldShape(architecture, name)) : data
+}
+
+/** Rows and columns of a tile that stays in the nearest cache while it is turned. */
+const tile = 32
+
+function transposed(data: Float32Array, [rows = 0, columns = 0]: Shape): Float32Array {
+  if (data.length !== sizeOf([rows, columns])) throw new Error(`transposed: ${data.length} values are no [${rows}, ${columns}]`)
+  const result = new Float32Array(data.length)
+  for (let top = 0; top < rows; top += tile) {
+    for (let left = 0; left < columns; left += tile) {
+      const [bottom, right] = [Math.min(rows, top + tile), Math.min(columns, left + tile)]
+      for (let row = top; row < bottom; row++) for (let column = left; column < right; column++) result[column * rows + row] = data[row * columns + column] ?? 0
+    }
+  }
+  return result
+}
