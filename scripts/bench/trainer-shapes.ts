@@ -28,8 +28,17 @@ export const SHAPES: Readonly<Record<'demo' | '3.7M' | 'GPT-2 124M', Shape>> = {
 /** The same model on fewer rows, so that TensorFlow.js's backends end within a minute: they gain nothing from more. */
 export const lessened = (shape: Shape): Shape => ({ ...shape, sequences: 4, rows: shape.rows / 8 })
 
-export const WORKS = ['sampling', 'update'] as const
-export type Work = (typeof WORKS)[number]
+export type Work = 'sampling' | 'update'
+
+/** Sampling depends on how many answers are drawn at once: a rater's own prompt is one. */
+const FEWER = [1, 4, 16]
+
+/** Everything that is measured, of whole sizes and of fewer answers at once. */
+export const CASES: readonly { model: string; work: Work; shape: Shape; fewer: boolean }[] = Object.entries(SHAPES).flatMap(([model, shape]) => [
+  { model, work: 'sampling', shape, fewer: false },
+  ...(model === '3.7M' ? FEWER.map((sequences) => ({ model: `${model}, ${sequences} at once`, work: 'sampling' as const, shape: { ...shape, sequences }, fewer: true })) : []),
+  { model, work: 'update', shape, fewer: false },
+])
 
 /** New tokens of a batch of answers, or all tokens of a training step. */
 export const tokensOf = ({ sequences, newTokens, rows, length }: Shape, work: Work): number => (work === 'sampling' ? sequences * newTokens : rows * length)

@@ -11,7 +11,7 @@ import { z } from 'zod'
 import { openProgress } from '../study/progress.ts'
 import { table } from '../study/table.ts'
 import type { Job } from './trainer-run.ts'
-import { lessened, PROMPT_TOKENS, SHAPES, tokensOf, WORKS, type Shape, type Work } from './trainer-shapes.ts'
+import { CASES, lessened, PROMPT_TOKENS, tokensOf, type Shape, type Work } from './trainer-shapes.ts'
 
 const Speed = z.object({ tokensPerSecond: z.number(), peakMiB: z.number() })
 type Speed = z.infer<typeof Speed>
@@ -63,7 +63,7 @@ export async function benchTrainer({ repeats, torch }: TrainerOptions): Promise<
     ...(['wasm', 'cpu'] as const).map((backend): Runner => ({ by: `TensorFlow.js ${backend}`, share: feasible, measure: (work, shape) => ours({ tfjs: backend })(work, shape, 1) })),
     ...peer.runners,
   ]
-  const cells = Object.entries(SHAPES).flatMap(([model, shape]) => WORKS.flatMap((work) => runners.map((runner) => ({ model, shape, work, runner }))))
+  const cells = CASES.flatMap(({ fewer, ...work }) => runners.filter(({ share }) => !fewer || share === whole).map((runner) => ({ ...work, runner })))
   const progress = openProgress(cells.length, (i) => `${i} of ${cells.length}`)
   const figures: Figure[] = []
   for (const [i, { model, shape, work, runner }] of cells.entries()) {
