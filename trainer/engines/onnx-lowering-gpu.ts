@@ -2,6 +2,7 @@
 import type { OpName, Tensor } from '../graph/index.ts'
 import { bytesOf } from './onnx-format.ts'
 import type { Emitter, Lowering } from './onnx-lowering.ts'
+import { cudaProduct, webgpuProduct } from './onnx-matmul.ts'
 
 type Forms = { [K in OpName]?: Lowering<K> }
 
@@ -18,13 +19,7 @@ export const webgpuLowerings: Forms = {
     const columns = e.emit('Where', [e.emit('Equal', [x, most]), range(e, width), e.constant('int32', [], bytesOf(Int32Array.of(width)))])
     return e.emit('ReduceMin', [columns, e.longs([-1])], { keepdims: { i: 0 } })
   },
-  matmul: (e, node, inputs) => {
-    const { transposeA, transposeB, alpha } = node.attributes
-    if (node.shape.length === 2) return e.emit('Gemm', inputs, { transA: { i: transposeA ? 1 : 0 }, transB: { i: transposeB ? 1 : 0 }, alpha: { f: alpha } })
-    const [a, b] = [transposeA, transposeB].map((transposed, i) => transposed ? exchanged(e, inputs[i] ?? '', node.shape.length) : inputs[i] ?? '')
-    const product = e.emit('MatMul', [a ?? '', b ?? ''])
-    return alpha === 1 ? product : e.emit('Mul', [product, e.float(alpha)])
-  },
+  matmul: webgpuProduct,
   // Slice takes float32 alone.
   slice: (e, node, [x = '']) => {
     const { starts, ends } = node.attributes
@@ -49,7 +44,7 @@ export const webgpuLowerings: Forms = {
   },
 }
 
-export const cudaLowerings: Forms = { scatterAddRows: sumRows }
+export const cudaLowerings: Forms = { scatterAddRows: sumRows, matmul: cudaProduct }
 
 /** The sum of rows as a product with their one-hot form: additions without atomics, so always in one order. */
 export function sumRows(e: Emitter, node: Tensor<'scatterAddRows'>, [ids = '', values = '']: string[]): string {
@@ -74,10 +69,4 @@ function cosine(e: Emitter, x: string, behind: number): string {
 
 function range(e: Emitter, size: number, start = 0): string {
   return e.constant('int32', [size], bytesOf(Int32Array.from({ length: size }, (_, i) => start + i)))
-}
-
-/** Its last two axes exchanged. */
-function exchanged(e: Emitter, name: string, rank: number): string {
-  const axes = Array.from({ length: rank }, (_, i) => i < rank - 2 ? i : 2 * rank - 3 - i)
-  return e.emit('Transpose', [name], { perm: { ints: axes } })
 }

@@ -3,6 +3,7 @@ import { sizeOf, type DType, type Graph, type OpName, type Tensor } from '../gra
 import type { Device } from './engine.ts'
 import { bytesOf, elementTypes, type Attributes, type ElementType, type OnnxGraph, type OnnxValue } from './onnx-format.ts'
 import { cudaLowerings, sumRows, webgpuLowerings } from './onnx-lowering-gpu.ts'
+import { cpuProduct } from './onnx-matmul.ts'
 
 export interface Lowered {
   onnx: OnnxGraph
@@ -149,12 +150,7 @@ const lowerings: Table = {
   reduceMean: reduction('ReduceMean'),
   reduceMax: reduction('ReduceMax'),
   argMax: (e, _, [x = '']) => e.cast(e.emit('ArgMax', [x], { axis: { i: -1 }, keepdims: { i: 0 } }), 'int32'),
-  matmul: (e, node, inputs) => {
-    const { transposeA, transposeB, alpha } = node.attributes
-    if (!transposeA && !transposeB && alpha === 1) return e.emit('MatMul', inputs)
-    const flags = { transA: { i: transposeA ? 1 : 0 }, transB: { i: transposeB ? 1 : 0 }, alpha: { f: alpha } }
-    return node.shape.length === 2 ? e.emit('Gemm', inputs, flags) : e.emit('FusedMatMul', inputs, flags, undefined, 'com.microsoft')
-  },
+  matmul: cpuProduct,
   gather: same('Gather'),
   scatterAddRows: (e, node, [ids = '', values = '']) => {
     if (node.attributes.rows <= fewRows) return sumRows(e, node, [ids, values])

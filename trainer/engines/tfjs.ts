@@ -4,9 +4,9 @@
  * default engine to.
  */
 import * as tf from '@tensorflow/tfjs-core'
-import { sizeOf, type Graph, type OpName, type Tensor } from '../graph/index.ts'
+import { hostType, sizeOf, type Graph, type OpName, type Tensor } from '../graph/index.ts'
 import { arrayType, checkFeeds, leavesOf, outputsOf, type Device, type Engine, type HostTensor, type Program, type StateStore } from './engine.ts'
-import { interpreters, type Interpreter } from './tfjs-ops.ts'
+import { interpreters, typeOf, type Interpreter } from './tfjs-ops.ts'
 
 interface Backend { name: string; device: Device; package: string }
 
@@ -50,6 +50,7 @@ function engineOn(device: Device): Engine {
   return {
     name: `tfjs ${tf.getBackend()}`,
     device,
+    precision: 'float32',
     states,
     compile: async graph => openProgram(graph, held, name => name),
     async close() {
@@ -75,7 +76,8 @@ function openProgram(graph: Graph, held: Map<string, tf.Tensor>, rename: (name: 
         }
         for (const node of nodes) values.set(node, leafValue(node, fed) ?? interpret(node, node.inputs.map(valueOf)))
         for (const [name, node] of graph.outputs) {
-          outputs.set(name, { dtype: node.dtype, shape: node.shape, data: arrayType(node.dtype).from(valueOf(node).dataSync()) })
+          const dtype = hostType(node)
+          outputs.set(name, { dtype, shape: node.shape, data: arrayType(dtype).from(valueOf(node).dataSync()) })
         }
         for (const [name, node] of graph.updates) updates.set(rename(name), tf.keep(valueOf(node).clone()))
       })
@@ -94,7 +96,7 @@ function openProgram(graph: Graph, held: Map<string, tf.Tensor>, rename: (name: 
     const { name } = node.attributes
     if (node.op === 'input') {
       const data = fed.get(name)
-      return data && tf.tensor(data, [...node.shape], node.dtype)
+      return data && tf.tensor(data, [...node.shape], typeOf(node))
     }
     const state = held.get(rename(name))
     if (!state) throw new Error(`no state ${rename(name)} has been set`)
