@@ -45,7 +45,7 @@ const maxPrograms = 24
 
 export function openDecoder(engine: Engine, model: HeldModel): Decoder {
   const programs = openRecent<Program>(maxPrograms, program => program.dispose())
-  const compiled = (key: string, graph: () => Graph): Promise<Program> => programs.get(key, () => engine.compile(graph(), 'float32'))
+  const compiled = (key: string, graph: () => Graph): Promise<Program> => programs.get(key, () => engine.compile(graph(), 'float32')) // rounding every weight for one token costs more than it saves
 
   async function openBatch(prompts: readonly ArrayLike<number>[], { window, inverseTemperature, repetitionPenalty }: DecoderOptions): Promise<DecodingBatch> {
     const penalised = repetitionPenalty !== 1
