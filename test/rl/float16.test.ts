@@ -63,7 +63,8 @@ describe.each(float16Engines)('in float16 on %s', (_, open) => {
     const own = METRICS_OF[over.algorithm ?? 'ppo']
     expect(Object.keys(rounded.metrics).sort()).toEqual([...Object.keys(own), 'loss_scale', 'overflows'].sort())
     expect(Object.keys(exact.metrics).sort()).toEqual(Object.keys(own).sort())
-    for (const name of Object.keys(own)) {
+    // DPO's margins are 0 at the beginning, and which are above it then is rounding.
+    for (const name of Object.keys(own).filter((metric) => metric !== 'rewards/accuracies')) {
       const [a, b] = [exact.metrics, rounded.metrics].map((metrics) => Object.entries(metrics).find(([key]) => key === name)?.[1] ?? NaN)
       expect(Math.abs(a - b), name).toBeLessThan(2e-2 * Math.max(1, Math.abs(a)))
     }
