@@ -153,7 +153,7 @@ test('in float32 a step is what gradients and AdamW alone are: no byte of its gr
   }
 })
 
-test('training goes on from float32 in float16 and back: only float16 scales the loss', async () => {
+test('only float16 scales the loss', async () => {
   const [half, single] = [await opening(openHalf), await opening(openOnnx)]
   for (const engine of [half, single]) await openProduct(engine, 1)
   expect(half.states.names('loss-scale')).toEqual([...lossScaleStates.keys()].sort())

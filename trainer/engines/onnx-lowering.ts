@@ -1,5 +1,5 @@
 /** From a graph of the symbolic language to an ONNX graph, one table entry an operation. */
-import { sizeOf, type DType, type Graph, type OpName, type Tensor } from '../graph/index.ts'
+import { sizeOf, type Graph, type HostType, type OpName, type Tensor } from '../graph/index.ts'
 import type { Device } from './engine.ts'
 import { bytesOf, elementTypes, type Attributes, type ElementType, type OnnxGraph, type OnnxValue } from './onnx-format.ts'
 import { cudaLowerings, sumRows, webgpuLowerings } from './onnx-lowering-gpu.ts'
@@ -103,7 +103,7 @@ export class Emitter {
     return this.emit('Cast', [name], { to: { i: elementTypes[type] } })
   }
 
-  zeros(dtype: DType, shape: readonly number[]): string {
+  zeros(dtype: HostType, shape: readonly number[]): string {
     return this.constant(dtype, shape, new Uint8Array(sizeOf(shape) * (dtype === 'bool' ? 1 : 4)))
   }
 }

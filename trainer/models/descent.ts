@@ -85,7 +85,7 @@ export async function openDescent(engine: Engine, { graph, loss, trained, optimi
         if (!scaled) return { ...sums, gradientNorm }
         const scale = outcome.scalar('lossScale')
         if (Number.isFinite(gradientNorm)) return { ...sums, gradientNorm, lossScale: scale, overflows }
-        if (scale <= leastScale) throw new BeyondFloat16(beyond)
+        if (!(scale > leastScale)) throw new BeyondFloat16(beyond)
       }
     },
     async close() {
