@@ -1,5 +1,5 @@
 /** Operations that take another form on a GPU. */
-import type { OpName, Tensor } from '../graph/index.ts'
+import { sameShape, type OpName, type Tensor } from '../graph/index.ts'
 import { bytesOf } from './onnx-format.ts'
 import type { Emitter, Lowering } from './onnx-lowering.ts'
 import { cudaProduct, webgpuProduct } from './onnx-matmul.ts'
@@ -11,7 +11,8 @@ export const webgpuLowerings: Forms = {
   // WGSL promises 2⁻¹¹ within a half turn and nothing beyond, and rotary positions go far beyond.
   sin: (e, _, [x = '']) => cosine(e, x, Math.PI / 2),
   cos: (e, _, [x = '']) => cosine(e, x, 0),
-  or: (e, _, [a = '', b = '']) => e.emit('Not', [e.emit('And', [e.emit('Not', [a]), e.emit('Not', [b])])]),
+  and: (e, node, inputs) => e.emit('And', alike(e, node, inputs)),
+  or: (e, node, inputs) => e.emit('Not', [e.emit('And', alike(e, node, inputs).map(x => e.emit('Not', [x])))]),
   // Only ArgMax's int64 is missing: the least of the columns that hold the greatest entry.
   argMax: (e, node, [x = '']) => {
     const width = node.inputs[0]?.shape.at(-1) ?? 0
@@ -65,6 +66,11 @@ function cosine(e: Emitter, x: string, behind: number): string {
   const ratio = [1 / 362_880, -1 / 5_040, 1 / 120, -1 / 6, 1].reduce((sum, term) => add(mul(square, sum), term), e.float(-1 / 39_916_800))
   const sine = mul(half, ratio)
   return add(mul(mul(sine, sine), -2), 1)
+}
+
+/** Both in the result's shape: And pairs the wrong entries of bools that it broadcasts along all but an axis of four. */
+function alike(e: Emitter, { inputs, shape }: Tensor, names: string[]): string[] {
+  return names.map((name, i) => sameShape(inputs[i]?.shape ?? [], shape) ? name : e.emit('Expand', [name, e.longs(shape)]))
 }
 
 function range(e: Emitter, size: number, start = 0): string {
