@@ -35,7 +35,7 @@ export function loadConfig<S extends SecretName = never>(
     checkpointsPath: resolve(e.CHECKPOINTS_PATH),
     downloadsPath: resolve(e.DOWNLOADS_PATH),
     cachePath: resolve(e.CACHE_PATH),
-    compute: { engine: e.ATTUNE_ENGINE, device: e.ATTUNE_DEVICE },
+    compute: { engine: e.ATTUNE_ENGINE, device: e.ATTUNE_DEVICE, precision: e.ATTUNE_PRECISION },
     blockchain: {
       networkId: e.BLOCKCHAIN_NETWORK_ID,
       rpcUrl: e.BLOCKCHAIN_RPC_URL,
@@ -84,8 +84,8 @@ export interface Config {
   checkpointsPath: string
   downloadsPath: string
   cachePath: string
-  /** What trains: ONNX Runtime or TensorFlow.js, and where. */
-  compute: { engine: 'onnx' | 'tfjs'; device: 'cpu' | 'webgpu' | 'cuda' | 'auto' }
+  /** What trains: ONNX Runtime or TensorFlow.js, where, and what products of matrices are computed in. */
+  compute: { engine: 'onnx' | 'tfjs'; device: 'cpu' | 'webgpu' | 'cuda' | 'auto'; precision: 'float32' | 'float16' }
   blockchain: {
     networkId: number | undefined
     /** Undefined: this installation has no chain. */
@@ -143,6 +143,7 @@ const Environment = Secrets.extend({
   CACHE_PATH: z.string().default('./.attune/cache'),
   ATTUNE_ENGINE: z.enum(['onnx', 'tfjs']).default('onnx'),
   ATTUNE_DEVICE: z.enum(['cpu', 'webgpu', 'cuda', 'auto']).default('cpu'),
+  ATTUNE_PRECISION: z.enum(['float32', 'float16']).default('float32'),
   BLOCKCHAIN_NETWORK_ID: z.coerce.number().int().positive().optional(),
   BLOCKCHAIN_RPC_URL: z.url().optional(),
   CONTRACT_ADDRESS: z.string().regex(/^0x[0-9a-f]{40}$/i, '0x and 40 hex digits').optional(),

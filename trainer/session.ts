@@ -16,6 +16,7 @@ import { append } from '../server/room.ts'
 import { newestReadable, openCheckpoints, type Standing } from './checkpoint.ts'
 import { openEngine } from './engines/open.ts'
 import { ModelChanged } from './fingerprint.ts'
+import { BeyondFloat16 } from './models/descent.ts'
 import { trainLive } from './run.ts'
 import { openWorld, type SessionWorld } from './session-world.ts'
 import { exportRun, openRun } from './state.ts'
@@ -49,8 +50,8 @@ export async function trainSession(deps: SessionDeps): Promise<End> {
     }
   } catch (error) {
     if (error instanceof Interrupted) return error.status
-    if (error instanceof ModelChanged) {
-      log.error({ modelsPath: deps.config.modelsPath }, error.message)
+    if (error instanceof ModelChanged || error instanceof BeyondFloat16) { // to be put right by the operator, who then resumes it
+      log.error({ modelsPath: deps.config.modelsPath, compute: deps.config.compute }, error.message)
       await world.pause(error.message)
       return 'paused'
     }

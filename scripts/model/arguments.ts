@@ -21,7 +21,7 @@ export interface Surroundings {
 export class Misuse extends Error {}
 
 const text = { type: 'string' } as const
-export const engineOptions = { engine: text, device: text } as const
+export const engineOptions = { engine: text, device: text, precision: text } as const
 
 /** Options, and the one positional argument `what`. */
 export function parse<T extends NonNullable<ParseArgsConfig['options']>>(args: readonly string[], options: T, what: string) {
@@ -56,8 +56,12 @@ export function numberOf(option: string, given: string, { least = -Infinity, mos
 }
 
 /** Runs `work` on the engine that options and environment name, and frees it. */
-export async function withEngine<T>({ compute, say }: Surroundings, given: { engine?: string; device?: string }, work: (engine: Engine) => Promise<T>): Promise<T> {
-  const choice = { engine: oneOf('--engine', given.engine ?? compute.engine, ['onnx', 'tfjs']), device: oneOf('--device', given.device ?? compute.device, ['cpu', 'webgpu', 'cuda', 'auto']) }
+export async function withEngine<T>({ compute, say }: Surroundings, given: { engine?: string; device?: string; precision?: string }, work: (engine: Engine) => Promise<T>): Promise<T> {
+  const choice = {
+    engine: oneOf('--engine', given.engine ?? compute.engine, ['onnx', 'tfjs']),
+    device: oneOf('--device', given.device ?? compute.device, ['cpu', 'webgpu', 'cuda', 'auto']),
+    precision: oneOf('--precision', given.precision ?? compute.precision ?? 'float32', ['float32', 'float16']),
+  }
   const { engine, why } = await openEngine(choice)
   say(`${engine.name}${why === '' ? '' : ` (${why})`}`)
   try {

@@ -8,7 +8,7 @@ import { list } from './list.ts'
 import { logits } from './logits.ts'
 import { prompts } from './prompts.ts'
 
-export const usage = `npm run model -- COMMAND [--engine onnx|tfjs] [--device cpu|webgpu|cuda|auto]
+export const usage = `npm run model -- COMMAND [--engine onnx|tfjs] [--device cpu|webgpu|cuda|auto] [--precision float32|float16]
 
 logits DIR --ids 5,6,7               next-token logits: {"logits": [[…], … one row a position]}
 generate DIR --ids 5,6,7             a continuation: {"ids": [… the given ones, then the new ones]}

@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { add, adamW, adamWInputs, gather, Graph, gradients, mul, neg, reduceMean, reduceSum, square, sub, tokenLogProbs, matmul, writeRows } from '../../trainer/graph/index.ts'
+import {
+  add, adamW, adamWInputs, and, cast, gather, Graph, gradients, greater, matmul, maximum, mul, neg, or, reduceMean, reduceSum, sizeOf, square, sub, tokenLogProbs, writeRows,
+  type Tensor,
+} from '../../trainer/graph/index.ts'
 import type { Engine } from '../../trainer/engines/engine.ts'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
 import { openRandom } from '../../trainer/models/random.ts'
@@ -116,6 +119,22 @@ describe.each(engines)('the %s engine', (_, open) => {
     expect((await program.run({ rows: [1], at: [0] })).scalar('before')).toBe(0)
     expect((await program.run({ rows: [1], at: [1] })).scalar('before')).toBe(1)
     expect([...await engine.states.get('cache')]).toEqual([1, 1])
+  })
+
+  test('logic broadcasts as arithmetic does, rows of four entries included', async () => {
+    for (const [a, b] of [[[1, 4, 4], [1, 1, 1]], [[3, 1, 4], [3, 1, 1]], [[1, 4], [3, 1, 4]], [[2, 3], [3]]] as const) {
+      const graph = new Graph()
+      const [x, y] = [graph.input('x', a), graph.input('y', b)]
+      const truth = (condition: Tensor): Tensor => cast(condition, 'float32')
+      graph.output('and', truth(and(greater(x, 0), greater(y, 0))))
+      graph.output('or', truth(or(greater(x, 0), greater(y, 0))))
+      graph.output('both', mul(truth(greater(x, 0)), truth(greater(y, 0))))
+      graph.output('either', maximum(truth(greater(x, 0)), truth(greater(y, 0))))
+      const values = (shape: readonly number[]) => Array.from({ length: sizeOf(shape) }, (_, i) => (i * i) % 5 - 1.5)
+      const outputs = await (await engine.compile(graph)).run({ x: values(a), y: values(b) })
+      expect(outputs.float32('and'), `${a} and ${b}`).toEqual(outputs.float32('both'))
+      expect(outputs.float32('or'), `${a} or ${b}`).toEqual(outputs.float32('either'))
+    }
   })
 
   test('the same steps from the same state give the same weights bit for bit', async () => {

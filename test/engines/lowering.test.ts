@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { cos, Graph, scatterAddRows, sin } from '../../trainer/graph/index.ts'
+import { add, cos, Graph, matmul, scatterAddRows, sin } from '../../trainer/graph/index.ts'
 import { encodeModel } from '../../trainer/engines/onnx-format.ts'
 import { lower } from '../../trainer/engines/onnx-lowering.ts'
 import { hostValue, openSession } from '../../trainer/engines/ort.ts'
@@ -41,3 +41,36 @@ test('sine and cosine on WebGPU are right to 1e-6 at any angle that rotary posit
   })
   session.release()
 })
+
+test.each(['cpu', 'webgpu'] as const)('on %s a product with a bias is one operation, whichever matrix comes first and however many rows there are', async device => {
+  for (const rows of [1, 3, 4, 64, 65]) {
+    const [inner, columns] = [5, 260]
+    const feeds: Record<string, [Float32Array, number[]]> = { x: [valuesOf(rows * inner), [rows, inner]], w: [valuesOf(columns * inner), [columns, inner]], b: [valuesOf(columns), [columns]] }
+    const graph = new Graph()
+    const [x, w, b] = Object.entries(feeds).map(([name, [, shape]]) => graph.input(name, shape))
+    if (!x || !w || !b) throw new Error('three inputs')
+    graph.output('biased', add(matmul(x, w, { transposeB: true, alpha: 0.5 }), b))
+    const plain = matmul(x, w, { transposeB: true })
+    graph.output('plain', plain)
+    graph.output('read twice', add(plain, b))
+    const { onnx, inputs, outputs } = lower(graph, device)
+    expect(onnx.nodes.filter(({ opType }) => opType === 'Add')).toHaveLength(1)
+    expect(onnx.nodes.some(({ opType }) => opType === 'Transpose')).toBe(device === 'cpu' && rows >= 4 && rows <= 64)
+    const session = openSession(encodeModel(onnx), { provider: 'cpu', threads: 1, config: {} })
+    const results = new Map([...outputs].map(([name, value]) => [value, { name, data: new Float32Array(rows * columns) }]))
+    await session.run(
+      Object.fromEntries([...inputs].map(([name, value]) => [value, hostValue(...feeds[name] ?? [new Float32Array(0), []])])),
+      Object.fromEntries([...results].map(([value, { data }]) => [value, hostValue(data, [rows, columns])])), 'this',
+    )
+    const at = (name: string, i: number): number => feeds[name]?.[0][i] ?? NaN
+    for (const { name, data } of results.values()) data.forEach((found, i) => {
+      const [row, column] = [Math.floor(i / columns), i % columns]
+      let wanted = name === 'plain' ? 0 : at('b', column)
+      for (let k = 0; k < inner; k++) wanted += (name === 'biased' ? 0.5 : 1) * at('x', row * inner + k) * at('w', column * inner + k)
+      expect(Math.abs(found - wanted), `${name}, ${rows} rows, entry ${i}`).toBeLessThan(1e-5)
+    })
+    session.release()
+  }
+})
+
+const valuesOf = (size: number): Float32Array => Float32Array.from({ length: size }, (_, i) => Math.sin(7 * i + size))

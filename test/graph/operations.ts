@@ -1,10 +1,10 @@
 /** One entry an operation: how to apply it to random inputs of random shapes, away from its kinks and poles. */
 import * as g from '../../trainer/graph/index.ts'
-import type { DType, Shape, Tensor, TensorData } from '../../trainer/graph/index.ts'
+import type { HostType, Shape, Tensor, TensorData } from '../../trainer/graph/index.ts'
 import { openRandom } from '../../trainer/models/random.ts'
 
 export interface Case {
-  inputs: Record<string, { shape: Shape; dtype: DType; data: TensorData }>
+  inputs: Record<string, { shape: Shape; dtype: HostType; data: TensorData }>
   apply: (tensors: (name: string) => Tensor) => Tensor
 }
 

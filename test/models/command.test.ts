@@ -78,6 +78,17 @@ describe('the model command', () => {
     expect(await model(args)).toEqual(answered)
   })
 
+  test('the precision is the option’s, else the environment’s', async () => {
+    const logitsIn = async (args: string[], env: Record<string, string> = {}) => z.object({ logits: z.array(z.array(z.number())) }).parse(await model(['logits', fixture, '--ids', '5,6,7', ...args], env)).logits.flat()
+    const exact = await logitsIn([])
+    const half = await logitsIn(['--precision', 'float16'])
+    expect(await logitsIn([], { ATTUNE_PRECISION: 'float16' })).toEqual(half)
+    expect(await logitsIn(['--precision', 'float32'], { ATTUNE_PRECISION: 'float16' })).toEqual(exact)
+    const apart = Math.max(...half.map((x, i) => Math.abs(x - (exact[i] ?? NaN))))
+    expect(apart).toBeGreaterThan(0)
+    expect(apart).toBeLessThan(1e-2)
+  })
+
   test('a command that cannot be done prints nothing on its standard output and ends with a code', async () => {
     const failure = await model(['logits', fixture]).catch((error: unknown) => error)
     expect(failure).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/logits needs --ids[^]*npm run model/) })
@@ -87,6 +98,7 @@ describe('the model command', () => {
     ['there is no command nothing', ['nothing']],
     ['one model directory is needed, not 0', ['logits', '--ids', '5']],
     ['--ids is a list of token ids', ['logits', fixture, '--ids', '5,x']],
+    ['--precision is one of float32, float16', ['logits', fixture, '--ids', '5', '--precision', 'bfloat16']],
     ['--engine is one of onnx, tfjs', ['logits', fixture, '--ids', '5', '--engine', 'torch']],
     ['--top-p is a number from 0 to 1', ['generate', fixture, '--ids', '5', '--top-p', '2']],
     ['--betas is two numbers', ['fit', fixture, '--ids-file', 'rows.json', '--out', 'x', '--betas', '0.9']],

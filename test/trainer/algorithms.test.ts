@@ -1,4 +1,4 @@
-/** The live loop by each algorithm, and with adapters. */
+/** The live loop by each algorithm, with adapters, and in float16. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TrainingConfig, type TrainingConfigInput } from '../../server/protocol.ts'
 import { groupSize } from '../../trainer/configuration.ts'
 import { openCheckpoints } from '../../trainer/checkpoint.ts'
+import type { Precision } from '../../trainer/engines/engine.ts'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
 import { METRICS_OF } from '../../trainer/rl/metrics.ts'
 import { trainLive } from '../../trainer/run.ts'
@@ -23,13 +24,17 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true }))
 
 type Family = 'gpt2' | 'llama'
+interface Kind {
+  family: Family
+  precision: Precision
+}
 
 /** One life of a run, from the last commit on; killed when it comes to learn for the `dies`-th time. */
-async function live(family: Family, config: TrainingConfig, log: RunLog, dies = Infinity): Promise<void> {
+async function live({ family, precision }: Kind, config: TrainingConfig, log: RunLog, dies = Infinity): Promise<void> {
   const store = openCheckpoints(join(dir, 'run'))
   const last = log.commits.at(-1)
   const saved = last ? await store.load(last.checkpoint) : null
-  const run = await openRun({ sessionId: 'algorithms', config, modelDir: join(dir, family), saved, engine: await openOnnx({ threads: 1 }) })
+  const run = await openRun({ sessionId: 'algorithms', config, modelDir: join(dir, family), saved, engine: await openOnnx({ threads: 1, precision }) })
   let learning = 0
   const fault = (call: string): void => {
     if (call === 'phase learning' && ++learning === dies) throw killed()
@@ -41,24 +46,31 @@ async function live(family: Family, config: TrainingConfig, log: RunLog, dies = 
   }
 }
 
-const overrides: Record<string, TrainingConfigInput & { family?: Family }> = {
+const overrides: Record<string, TrainingConfigInput & Partial<Kind>> = {
   'PPO of a Llama model': { family: 'llama' },
   'PPO of a Llama model with adapters': { family: 'llama', loraConfig: { rank: 2 } },
   GRPO: { algorithm: 'grpo', grpoConfig: { groupSize: 2 } },
   DPO: { algorithm: 'dpo', dpoConfig: { groupSize: 2 } },
   'PPO with adapters': { loraConfig: { rank: 2 } },
+  'PPO in float16': { precision: 'float16' },
+  'GRPO of a Llama model with adapters in float16, in parts': {
+    ...{ precision: 'float16', family: 'llama', algorithm: 'grpo', grpoConfig: { groupSize: 2 }, loraConfig: { rank: 2 } },
+    gradientAccumulationSteps: 2,
+  },
   'DPO with adapters, in parts': { algorithm: 'dpo', dpoConfig: { groupSize: 4 }, loraConfig: { rank: 2 }, ppoConfig: { miniBatchSize: 4 }, gradientAccumulationSteps: 2 },
 }
 
-describe.each(Object.entries(overrides))('a run by %s', (_, { family = 'gpt2' as Family, ...override }) => {
+describe.each(Object.entries(overrides))('a run by %s', (_, { family = 'gpt2', precision = 'float32', ...override }) => {
+  const kind: Kind = { family, precision }
   const tiny = tinyRun(true)
   const config = TrainingConfig.parse({ ...tiny, ...override, ppoConfig: { ...tiny.ppoConfig, ...override.ppoConfig } })
 
   it('asks each prompt as often as it compares answers, reports its metrics, and resumes to the bit', async () => {
     const whole = openLog()
-    await live(family, config, whole)
+    await live(kind, config, whole)
     expect(whole.commits.map(({ step }) => step)).toEqual([1, 2, 3])
-    for (const { metrics } of whole.commits) for (const name of Object.keys(METRICS_OF[config.algorithm])) expect(Number.isFinite(metrics[name]), name).toBe(true)
+    const names = [...Object.keys(METRICS_OF[config.algorithm]), ...(precision === 'float16' ? ['loss_scale', 'overflows'] : [])]
+    for (const { metrics } of whole.commits) for (const name of names) expect(Number.isFinite(metrics[name]), name).toBe(true)
 
     const asked = [...whole.samples.values()].filter(({ origin }) => origin === 'rollout').map(({ prompt }) => prompt)
     const size = groupSize(config)
@@ -68,9 +80,9 @@ describe.each(Object.entries(overrides))('a run by %s', (_, { family = 'gpt2' as
     expect(votes.length).toBeGreaterThan(0)
 
     const resumed = openLog()
-    await expect(live(family, config, resumed, 2)).rejects.toThrow(Interrupted)
+    await expect(live(kind, config, resumed, 2)).rejects.toThrow(Interrupted)
     expect(resumed.commits).toHaveLength(1)
-    await live(family, config, resumed)
+    await live(kind, config, resumed)
     expect(resumed.commits.map(({ checkpoint }) => checkpoint)).toEqual(whole.commits.map(({ checkpoint }) => checkpoint))
   })
 })

@@ -58,7 +58,7 @@ beforeEach(async () => {
 })
 
 async function train(): Promise<End> {
-  const config = { modelsPath: dir, checkpointsPath: join(dir, 'runs'), compute: { engine: 'onnx', device: 'cpu' } as const }
+  const config = { modelsPath: dir, checkpointsPath: join(dir, 'runs'), compute: { engine: 'onnx', device: 'cpu', precision: 'float32' } as const }
   for (;;) {
     const end = await trainSession({ sessionId, config, pool, redis, log: pino({ level: 'silent' }) })
     // Postgres takes a moment to give back the lock of the life before.

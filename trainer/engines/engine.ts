@@ -3,9 +3,11 @@
  * it holds named state (weights, optimizer moments, caches) on the device
  * between runs. It knows nothing of models.
  */
-import { sizeOf, type DType, type Graph, type Shape, type Tensor, type TensorData } from '../graph/index.ts'
+import { hostType, sizeOf, type Graph, type HostType, type Shape, type Tensor, type TensorData } from '../graph/index.ts'
 
 export type Device = 'cpu' | 'webgpu' | 'cuda'
+/** What products of matrices are computed in; all else is float32 whatever it is. */
+export type Precision = 'float32' | 'float16'
 
 /** Values by input name; a number is a scalar, a plain array is converted to the input's type. */
 export type Feeds = Readonly<Record<string, TensorData | readonly number[] | number>>
@@ -14,12 +16,14 @@ export type Feeds = Readonly<Record<string, TensorData | readonly number[] | num
 export type Into = Readonly<Record<string, Float32Array>>
 
 export interface Engine {
-  /** What runs the graphs, e.g. `onnxruntime cpu`. */
+  /** What runs the graphs, e.g. `onnxruntime cpu` or `onnxruntime webgpu float16`. */
   readonly name: string
   readonly device: Device
+  readonly precision: Precision
   /** State shared by every program of this engine, by name. */
   readonly states: StateStore
-  compile(graph: Graph): Promise<Program>
+  /** In the engine's precision, or in float32 where the caller insists on it. */
+  compile(graph: Graph, precision?: 'float32'): Promise<Program>
   /** Frees every program and every state. */
   close(): Promise<void>
 }
@@ -71,12 +75,13 @@ export interface StateStore {
 /** All that it takes to write a model down. */
 export type StateReader = Pick<StateStore, 'get'>
 
-export interface HostTensor { readonly dtype: DType; readonly shape: Shape; readonly data: TensorData }
+export interface HostTensor { readonly dtype: HostType; readonly shape: Shape; readonly data: TensorData }
 
 /** Every input, checked against the graph's and in its type. */
 export function checkFeeds(inputs: ReadonlyMap<string, Tensor>, feeds: Feeds): Map<string, TensorData> {
   for (const name of Object.keys(feeds)) if (!inputs.has(name)) throw new Error(`run: the graph has no input ${name}`)
-  return new Map([...inputs].map(([name, { dtype, shape }]) => {
+  return new Map([...inputs].map(([name, tensor]) => {
+    const [dtype, shape] = [hostType(tensor), tensor.shape]
     const feed = feeds[name]
     if (feed === undefined) throw new Error(`run: input ${name} is missing`)
     const values = typeof feed === 'number' ? [feed] : feed
@@ -89,14 +94,14 @@ export function checkFeeds(inputs: ReadonlyMap<string, Tensor>, feeds: Feeds): M
 }
 
 /** The array that an output goes to: the one in `into`, checked, or a new one. */
-export function arrayFor(name: string, { dtype, shape }: Tensor, into: Into): TensorData {
+export function arrayFor(name: string, { dtype, shape }: Pick<HostTensor, 'dtype' | 'shape'>, into: Into): TensorData {
   const given = into[name]
   if (!given) return new (arrayType(dtype))(sizeOf(shape))
   if (dtype !== 'float32' || given.length !== sizeOf(shape)) throw new Error(`run: output ${name} is ${dtype} [${shape}], and was given ${given.length} float32 places`)
   return given
 }
 
-export function arrayType(dtype: DType): Float32ArrayConstructor | Int32ArrayConstructor | Uint8ArrayConstructor {
+export function arrayType(dtype: HostType): Float32ArrayConstructor | Int32ArrayConstructor | Uint8ArrayConstructor {
   return dtype === 'float32' ? Float32Array : dtype === 'int32' ? Int32Array : Uint8Array
 }
 

@@ -15,7 +15,7 @@ export interface OnnxGraph { nodes: OnnxNode[]; constants: OnnxConstant[]; input
 export type ElementType = DType | 'int64'
 
 /** ONNX's TensorProto.DataType numbers. */
-export const elementTypes: Record<ElementType, number> = { float32: 1, int32: 6, int64: 7, bool: 9 }
+export const elementTypes: Record<ElementType, number> = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10 }
 
 /** The graph as the bytes of an ONNX model. */
 export function encodeModel(graph: OnnxGraph): Uint8Array {

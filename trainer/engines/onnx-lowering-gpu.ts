@@ -1,7 +1,8 @@
 /** Operations that take another form on a GPU. */
-import type { OpName, Tensor } from '../graph/index.ts'
+import { sameShape, type OpName, type Tensor } from '../graph/index.ts'
 import { bytesOf } from './onnx-format.ts'
 import type { Emitter, Lowering } from './onnx-lowering.ts'
+import { cudaProduct, webgpuProduct } from './onnx-matmul.ts'
 
 type Forms = { [K in OpName]?: Lowering<K> }
 
@@ -10,7 +11,8 @@ export const webgpuLowerings: Forms = {
   // WGSL promises 2⁻¹¹ within a half turn and nothing beyond, and rotary positions go far beyond.
   sin: (e, _, [x = '']) => cosine(e, x, Math.PI / 2),
   cos: (e, _, [x = '']) => cosine(e, x, 0),
-  or: (e, _, [a = '', b = '']) => e.emit('Not', [e.emit('And', [e.emit('Not', [a]), e.emit('Not', [b])])]),
+  and: (e, node, inputs) => e.emit('And', alike(e, node, inputs)),
+  or: (e, node, inputs) => e.emit('Not', [e.emit('And', alike(e, node, inputs).map(x => e.emit('Not', [x])))]),
   // Only ArgMax's int64 is missing: the least of the columns that hold the greatest entry.
   argMax: (e, node, [x = '']) => {
     const width = node.inputs[0]?.shape.at(-1) ?? 0
@@ -18,13 +20,7 @@ export const webgpuLowerings: Forms = {
     const columns = e.emit('Where', [e.emit('Equal', [x, most]), range(e, width), e.constant('int32', [], bytesOf(Int32Array.of(width)))])
     return e.emit('ReduceMin', [columns, e.longs([-1])], { keepdims: { i: 0 } })
   },
-  matmul: (e, node, inputs) => {
-    const { transposeA, transposeB, alpha } = node.attributes
-    if (node.shape.length === 2) return e.emit('Gemm', inputs, { transA: { i: transposeA ? 1 : 0 }, transB: { i: transposeB ? 1 : 0 }, alpha: { f: alpha } })
-    const [a, b] = [transposeA, transposeB].map((transposed, i) => transposed ? exchanged(e, inputs[i] ?? '', node.shape.length) : inputs[i] ?? '')
-    const product = e.emit('MatMul', [a ?? '', b ?? ''])
-    return alpha === 1 ? product : e.emit('Mul', [product, e.float(alpha)])
-  },
+  matmul: webgpuProduct,
   // Slice takes float32 alone.
   slice: (e, node, [x = '']) => {
     const { starts, ends } = node.attributes
@@ -49,7 +45,7 @@ export const webgpuLowerings: Forms = {
   },
 }
 
-export const cudaLowerings: Forms = { scatterAddRows: sumRows }
+export const cudaLowerings: Forms = { scatterAddRows: sumRows, matmul: cudaProduct }
 
 /** The sum of rows as a product with their one-hot form: additions without atomics, so always in one order. */
 export function sumRows(e: Emitter, node: Tensor<'scatterAddRows'>, [ids = '', values = '']: string[]): string {
@@ -72,12 +68,11 @@ function cosine(e: Emitter, x: string, behind: number): string {
   return add(mul(mul(sine, sine), -2), 1)
 }
 
-function range(e: Emitter, size: number, start = 0): string {
-  return e.constant('int32', [size], bytesOf(Int32Array.from({ length: size }, (_, i) => start + i)))
+/** Both in the result's shape: And pairs the wrong entries of bools that it broadcasts along all but an axis of four. */
+function alike(e: Emitter, { inputs, shape }: Tensor, names: string[]): string[] {
+  return names.map((name, i) => sameShape(inputs[i]?.shape ?? [], shape) ? name : e.emit('Expand', [name, e.longs(shape)]))
 }
 
-/** Its last two axes exchanged. */
-function exchanged(e: Emitter, name: string, rank: number): string {
-  const axes = Array.from({ length: rank }, (_, i) => i < rank - 2 ? i : 2 * rank - 3 - i)
-  return e.emit('Transpose', [name], { perm: { ints: axes } })
+function range(e: Emitter, size: number, start = 0): string {
+  return e.constant('int32', [size], bytesOf(Int32Array.from({ length: size }, (_, i) => start + i)))
 }

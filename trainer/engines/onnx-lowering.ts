@@ -1,8 +1,9 @@
 /** From a graph of the symbolic language to an ONNX graph, one table entry an operation. */
-import { sizeOf, type DType, type Graph, type OpName, type Tensor } from '../graph/index.ts'
+import { sizeOf, type Graph, type HostType, type OpName, type Tensor } from '../graph/index.ts'
 import type { Device } from './engine.ts'
 import { bytesOf, elementTypes, type Attributes, type ElementType, type OnnxGraph, type OnnxValue } from './onnx-format.ts'
 import { cudaLowerings, sumRows, webgpuLowerings } from './onnx-lowering-gpu.ts'
+import { biasedProducts, cpuProduct } from './onnx-matmul.ts'
 
 export interface Lowered {
   onnx: OnnxGraph
@@ -18,8 +19,13 @@ export function lower(graph: Graph, device: Device): Lowered {
   const table: Table = { ...lowerings, ...device === 'webgpu' ? webgpuLowerings : device === 'cuda' ? cudaLowerings : {} }
   const emitter = new Emitter()
   const lowered: Lowered = { onnx: emitter.graph, inputs: new Map(), states: new Map(), outputs: new Map(), updates: new Map() }
+  const biased = biasedProducts(graph)
+  const folded = new Set<Tensor>(biased.values())
   for (const node of graph.nodes()) {
-    emitter.lower(node, table)
+    if (folded.has(node)) continue
+    const product = biased.get(node)
+    if (product) emitter.lowerBiased(node, product, table)
+    else emitter.lower(node, table)
     if (node.op !== 'input' && node.op !== 'state') continue
     if (!('name' in node.attributes)) throw new Error(`${node.op} without a name`)
     const value = emitter.nameOf(node)
@@ -57,6 +63,12 @@ export class Emitter {
   lower<K extends OpName>(node: Tensor<K>, table: Table): void {
     const entry: Lowering<K> = table[node.op]
     this.names.set(node, entry(this, node, node.inputs.map(input => this.nameOf(input))))
+  }
+
+  /** `sum` of a product and a bias, as the product with one input more. */
+  lowerBiased(sum: Tensor, product: Tensor<'matmul'>, table: Table): void {
+    const inputs = [...product.inputs, ...sum.inputs.slice(1)]
+    this.names.set(sum, table.matmul(this, product, inputs.map(input => this.nameOf(input))))
   }
 
   nameOf(node: Tensor): string {
@@ -104,7 +116,7 @@ export class Emitter {
     return this.emit('Cast', [name], { to: { i: elementTypes[type] } })
   }
 
-  zeros(dtype: DType, shape: readonly number[]): string {
+  zeros(dtype: HostType, shape: readonly number[]): string {
     return this.constant(dtype, shape, new Uint8Array(sizeOf(shape) * (dtype === 'bool' ? 1 : 4)))
   }
 }
@@ -125,12 +137,6 @@ function grid(batch: number, heads: number, count: number): BigInt64Array {
 
 /** Up to so many rows of a table a product with one-hot ids is quicker than ONNX Runtime's scattering, which knows one thread. */
 const fewRows = 512
-
-/**
- * ONNX Runtime reads a product's first matrix as it lies and copies the second one into panels first: a token's
- * few rows are better the second, and a large weight the first. One to three rows have a way of their own.
- */
-const [fewestTurned, mostTurned] = [4, 64]
 
 const lowerings: Table = {
   input: leaf,
@@ -159,18 +165,7 @@ const lowerings: Table = {
   reduceMean: reduction('ReduceMean'),
   reduceMax: reduction('ReduceMax'),
   argMax: (e, _, [x = '']) => e.cast(e.emit('ArgMax', [x], { axis: { i: -1 }, keepdims: { i: 0 } }), 'int32'),
-  matmul: (e, node, inputs) => {
-    const { transposeA, transposeB, alpha } = node.attributes
-    if (!transposeA && !transposeB && alpha === 1) return e.emit('MatMul', inputs)
-    const [rows = 0, columns = 0] = node.shape
-    if (node.shape.length === 2 && transposeB && !transposeA && rows >= fewestTurned && rows <= mostTurned && columns >= 4 * rows) {
-      const [x = '', weight = ''] = inputs
-      const turned = e.emit('Gemm', [weight, x], { transB: { i: 1 }, alpha: { f: alpha } }) // [columns, rows]
-      return e.emit('Transpose', [turned], { perm: { ints: [1, 0] } })
-    }
-    const flags = { transA: { i: transposeA ? 1 : 0 }, transB: { i: transposeB ? 1 : 0 }, alpha: { f: alpha } }
-    return node.shape.length === 2 ? e.emit('Gemm', inputs, flags) : e.emit('FusedMatMul', inputs, flags, undefined, 'com.microsoft')
-  },
+  matmul: cpuProduct,
   gather: same('Gather'),
   scatterAddRows: (e, node, [ids = '', values = '']) => {
     if (node.attributes.rows <= fewRows) return sumRows(e, node, [ids, values])

@@ -7,33 +7,44 @@ import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import type { Graph, Tensor } from '../graph/index.ts'
+import { hostType, mixedPrecision, type Graph, type Tensor } from '../graph/index.ts'
 import { openDeviceStates } from './device-states.ts'
-import { arrayFor, checkFeeds, leavesOf, outputsOf, type Device, type Engine, type Feeds, type HostTensor, type Into, type Outputs, type Program } from './engine.ts'
+import { arrayFor, checkFeeds, leavesOf, outputsOf, type Device, type Engine, type Feeds, type HostTensor, type Into, type Outputs, type Precision, type Program } from './engine.ts'
 import { encodeModel } from './onnx-format.ts'
 import { lower, type Lowered } from './onnx-lowering.ts'
 import { openHostStates, type NextValue, type OnnxStates } from './onnx-states.ts'
 import { hostValue, openSession, type Session, type SessionOptions, type Value } from './ort.ts'
 import { libraryFolder } from './ort-api.ts'
+import { requireFloat16 } from './webgpu-float16.ts'
 
 export interface OnnxOptions {
   device?: Device
+  /** float32 by default. On a CPU float16 is float32 and rounding: the slower of the two. */
+  precision?: Precision
   /** Threads inside one operation; all cores by default. */
   threads?: number
 }
 
-/** Throws where this machine has no such device, and says what it lacks. */
+/** Throws where this machine has no such device, or a device without that precision, and says what it lacks. */
 export async function openOnnx(options: OnnxOptions = {}): Promise<Engine> {
-  const device = options.device ?? 'cpu'
+  const { device = 'cpu', precision = 'float32' } = options
   const settings = sessionOptions(device, options.threads ?? availableParallelism())
   const states = openStates(device, settings)
+  if (device === 'webgpu' && precision === 'float16') {
+    await requireFloat16(settings).catch(async (error: unknown) => {
+      await states.close()
+      throw error
+    })
+  }
   const sessions = new Set<Session>()
   const inTurn = openQueue()
   return {
-    name: `onnxruntime ${device}`,
+    name: `onnxruntime ${device}${precision === 'float32' ? '' : ` ${precision}`}`,
     device,
+    precision,
     states,
-    async compile(graph) {
+    async compile(given, insisted) {
+      const graph = (insisted ?? precision) === 'float16' ? mixedPrecision(given) : given
       const lowered = lower(graph, device)
       const session = openSession(encodeModel(lowered.onnx), settings)
       sessions.add(session)
@@ -136,8 +147,9 @@ function openProgram(parts: Parts): Program {
     }
     const outputs = new Map<string, HostTensor>()
     for (const [name, tensor] of graph.outputs) {
-      const data = arrayFor(name, tensor, into)
-      outputs.set(name, { dtype: tensor.dtype, shape: tensor.shape, data })
+      const output = { dtype: hostType(tensor), shape: tensor.shape }
+      const data = arrayFor(name, output, into)
+      outputs.set(name, { ...output, data })
       written[valueOf(lowered.outputs, name)] = ownValue(tensor, data)
     }
     const began = performance.now()

@@ -1,6 +1,6 @@
 /** One engine, by name and device, and why it is that one. */
 import { Graph, matmul, reduceSum } from '../graph/index.ts'
-import type { Device, Engine } from './engine.ts'
+import type { Device, Engine, Precision } from './engine.ts'
 import { openOnnx } from './onnx.ts'
 import { openTfjs } from './tfjs.ts'
 
@@ -8,6 +8,8 @@ export interface EngineChoice {
   engine: 'onnx' | 'tfjs'
   /** `auto`: the first of CUDA, WebGPU and CPU that is there and computes faster than the CPU. */
   device: Device | 'auto'
+  /** float32 by default. */
+  precision?: Precision
 }
 
 export interface OpenedEngine {
@@ -16,15 +18,19 @@ export interface OpenedEngine {
   why: string
 }
 
-/** Throws where the engine has no such device, and says what it lacks. */
-export async function openEngine({ engine, device }: EngineChoice): Promise<OpenedEngine> {
-  if (engine === 'tfjs') return { engine: await openTfjs({ device }), why: 'as configured' }
-  if (device !== 'auto') return { engine: await openOnnx({ device }), why: 'as configured' }
+/** Throws where the engine has no such device or precision, and says what it lacks. */
+export async function openEngine({ engine, device, precision = 'float32' }: EngineChoice): Promise<OpenedEngine> {
+  if (engine === 'tfjs') {
+    if (precision === 'float16') throw new Error('tfjs: TensorFlow.js computes no float16. Take float32 (ATTUNE_PRECISION, --precision), or the engine onnx')
+    return { engine: await openTfjs({ device }), why: 'as configured' }
+  }
+  const slowly = precision === 'float16' ? ['float16 is slower than float32 on a CPU'] : []
+  if (device !== 'auto') return { engine: await openOnnx({ device, precision }), why: ['as configured', ...device === 'cpu' ? slowly : []].join('; ') }
   const tried: string[] = []
-  const cpu = await openOnnx()
+  const cpu = await openOnnx({ precision })
   for (const device of ['cuda', 'webgpu'] as const) {
     try {
-      const found = await openOnnx({ device })
+      const found = await openOnnx({ device, precision })
       const slower = await slowerThan(cpu, found)
       if (slower === null) {
         await cpu.close()
@@ -36,7 +42,7 @@ export async function openEngine({ engine, device }: EngineChoice): Promise<Open
       tried.push(error instanceof Error ? error.message : String(error))
     }
   }
-  return { engine: cpu, why: tried.join('; ') }
+  return { engine: cpu, why: [...tried, ...slowly].join('; ') }
 }
 
 /** A device that takes this many times the CPU's time for a small product is not asked for a large one. */

@@ -4,9 +4,9 @@
  * default engine to.
  */
 import * as tf from '@tensorflow/tfjs-core'
-import { sizeOf, type Graph, type OpName, type Tensor } from '../graph/index.ts'
+import { hostType, sizeOf, type Graph, type OpName, type Tensor } from '../graph/index.ts'
 import { arrayFor, checkFeeds, leavesOf, outputsOf, type Device, type Engine, type HostTensor, type Program, type StateStore } from './engine.ts'
-import { interpreters, type Interpreter } from './tfjs-ops.ts'
+import { interpreters, typeOf, type Interpreter } from './tfjs-ops.ts'
 
 interface Backend { name: string; device: Device; package: string }
 
@@ -50,6 +50,7 @@ function engineOn(device: Device): Engine {
   return {
     name: `tfjs ${tf.getBackend()}`,
     device,
+    precision: 'float32',
     states,
     compile: async graph => openProgram(graph, held, name => name),
     async close() {
@@ -75,9 +76,10 @@ function openProgram(graph: Graph, held: Map<string, tf.Tensor>, rename: (name: 
         }
         for (const node of nodes) values.set(node, leafValue(node, fed) ?? interpret(node, node.inputs.map(valueOf)))
         for (const [name, node] of graph.outputs) {
-          const data = arrayFor(name, node, into)
+          const output = { dtype: hostType(node), shape: node.shape }
+          const data = arrayFor(name, output, into)
           data.set(valueOf(node).dataSync())
-          outputs.set(name, { dtype: node.dtype, shape: node.shape, data })
+          outputs.set(name, { ...output, data })
         }
         for (const [name, node] of graph.updates) updates.set(rename(name), tf.keep(valueOf(node).clone()))
       })
@@ -96,7 +98,7 @@ function openProgram(graph: Graph, held: Map<string, tf.Tensor>, rename: (name: 
     const { name } = node.attributes
     if (node.op === 'input') {
       const data = fed.get(name)
-      return data && tf.tensor(data, [...node.shape], node.dtype)
+      return data && tf.tensor(data, [...node.shape], typeOf(node))
     }
     const state = held.get(rename(name))
     if (!state) throw new Error(`no state ${rename(name)} has been set`)

@@ -4,7 +4,7 @@
  * weights by lr·wd, epsilon is added after the bias-corrected root.
  */
 import { type Tensor } from './tensor.ts'
-import { add, div, minimum, mul, sqrt, sub } from './elementwise.ts'
+import { add, div, finite, minimum, mul, sqrt, sub, where } from './elementwise.ts'
 import type { Graph } from './graph.ts'
 import { constant } from './leaves.ts'
 import { reduceSum } from './reduce.ts'
@@ -29,8 +29,9 @@ const epsilonInput = 'adamw.epsilon'
  * Adds the updates of every weight and of its moments (states `adam.m/<name>` and
  * `adam.v/<name>`, zero before the first step) to the graph, and returns the
  * gradients' norm before clipping (a scalar). Feed `adamWInputs(...)` at each run.
+ * With `onlyFinite` weights and moments stay as they are where the norm is infinite or NaN.
  */
-export function adamW(graph: Graph, descents: readonly Descent[], options: AdamWOptions): Tensor {
+export function adamW(graph: Graph, descents: readonly Descent[], options: AdamWOptions, { onlyFinite = false } = {}): Tensor {
   const squares = descents.map(({ gradient }) => mul(gradient, gradient))
   const norm = sqrt(squares.map(square => reduceSum(square)).reduce((a, b) => add(a, b)))
   const shrink = options.maxGradientNorm > 0 ? minimum(div(options.maxGradientNorm, add(norm, 1e-6)), 1) : constant(1)
@@ -40,14 +41,17 @@ export function adamW(graph: Graph, descents: readonly Descent[], options: AdamW
   const rate = graph.input(rateInput, [])
   const decay = graph.input(decayInput, [])
   const epsilon = graph.input(epsilonInput, [])
+  const good = onlyFinite ? finite(norm) : null
+  // A choice, not a product with 0 or 1: 0 · NaN is NaN.
+  const become = (name: string, value: Tensor): void => graph.update(name, good ? where(good, value, graph.state(name, value.shape)) : value)
   descents.forEach(({ name, gradient }, i) => {
     const weight = graph.state(name, gradient.shape)
     const [mName, vName] = momentNames(name)
     const m = add(mul(graph.state(mName, gradient.shape), options.beta1), mul(gradient, gainM))
     const v = add(mul(graph.state(vName, gradient.shape), options.beta2), mul(squares[i] ?? mul(gradient, gradient), gainV))
-    graph.update(mName, m)
-    graph.update(vName, v)
-    graph.update(name, sub(mul(weight, decay), mul(div(m, add(sqrt(v), epsilon)), rate)))
+    become(mName, m)
+    become(vName, v)
+    become(name, sub(mul(weight, decay), mul(div(m, add(sqrt(v), epsilon)), rate)))
   })
   return norm
 }

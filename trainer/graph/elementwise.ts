@@ -65,6 +65,8 @@ export function clip(x: Tensor, min: number, max: number): Tensor {
 export const less = (a: Operand, b: Operand): Tensor => comparison('less', a, b)
 export const greater = (a: Operand, b: Operand): Tensor => comparison('greater', a, b)
 export const equal = (a: Operand, b: Operand): Tensor => comparison('equal', a, b)
+/** Neither infinite nor NaN. */
+export const finite = (x: Tensor): Tensor => less(abs(x), Infinity)
 export const and = (a: Tensor, b: Tensor): Tensor => logical('and', a, b)
 export const or = (a: Tensor, b: Tensor): Tensor => logical('or', a, b)
 export function not(a: Tensor): Tensor {
@@ -83,10 +85,14 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   })
 }
 
-/** bool → 0/1, int32 ↔ float32 (towards zero). No gradient. */
+/**
+ * bool → 0/1, int32 ↔ float32 (towards zero): no gradient. float32 ↔ float16 (to the nearest, ties to even; from
+ * 65520 on to infinity): the gradient is cast back.
+ */
 export function cast(x: Tensor, dtype: DType): Tensor {
   if (x.dtype === dtype) return x
-  return tensor({ op: 'cast', inputs: [x], attributes: {}, shape: x.shape, dtype, backward: null })
+  const differentiable = [x.dtype, dtype].every(type => type === 'float32' || type === 'float16')
+  return tensor({ op: 'cast', inputs: [x], attributes: {}, shape: x.shape, dtype, backward: differentiable ? dy => [cast(dy, x.dtype)] : null })
 }
 
 /** x, through which no gradient flows. */
@@ -120,6 +126,7 @@ function logical(op: 'and' | 'or', a: Tensor, b: Tensor): Tensor {
 /** Both as tensors of one type; a number takes the other's. */
 function operands(op: OpName, a: Operand, b: Operand): [Tensor, Tensor] {
   const dtype = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? b.dtype : 'float32'
+  if (dtype === 'float16') throw new Error(`${op}: float16 is to be cast to float32 first`)
   const x = typeof a === 'number' ? constant(a, [], dtype) : a
   const y = typeof b === 'number' ? constant(b, [], dtype) : b
   if (x.dtype !== y.dtype) throw new Error(`${op}: ${x.dtype} and ${y.dtype} do not mix; cast one of them`)

@@ -7,15 +7,18 @@ import { add } from './elementwise.ts'
 import { constant } from './leaves.ts'
 import { concat } from './shape.ts'
 
-/** d loss / d of each of `sources`, in their order. The loss is a scalar; a source it doesn't depend on gets zeros. */
-export function gradients(loss: Tensor, sources: readonly Tensor[]): Tensor[] {
+/**
+ * d loss / d of each of `sources`, in their order. The loss is a scalar; a source it doesn't depend on gets zeros.
+ * Every gradient is multiplied by `scale`, a scalar.
+ */
+export function gradients(loss: Tensor, sources: readonly Tensor[], scale: Tensor = constant(1)): Tensor[] {
   if (loss.shape.length !== 0) throw new Error(`gradients: a loss is a scalar, not [${loss.shape}]`)
   const order = topological([loss])
   const relevant = new Set<Tensor>(sources)
   for (const node of order) {
     if (node.backward && node.inputs.some(input => relevant.has(input))) relevant.add(node)
   }
-  const arrived = new Map<Tensor, Tensor[]>([[loss, [constant(1)]]])
+  const arrived = new Map<Tensor, Tensor[]>([[loss, [scale]]])
   const found = new Map<Tensor, Tensor>()
   for (const node of order.toReversed()) {
     const parts = arrived.get(node)

@@ -1,5 +1,5 @@
 /** What an engine compiles: named outputs, named state updates, and through them the inputs they need. */
-import { sameShape, type DType, type Shape, type Tensor } from './tensor.ts'
+import { sameShape, type HostType, type Shape, type Tensor } from './tensor.ts'
 import { topological } from './gradients.ts'
 import { input, state } from './leaves.ts'
 
@@ -9,7 +9,7 @@ export class Graph {
   readonly updates = new Map<string, Tensor>()
 
   /** A value fed at every run; asking twice for the same name gives the same tensor. */
-  input(name: string, shape: Shape, dtype: DType = 'float32'): Tensor {
+  input(name: string, shape: Shape, dtype: HostType = 'float32'): Tensor {
     return this.leaf(name, input(name, shape, dtype))
   }
 
@@ -21,6 +21,7 @@ export class Graph {
   /** Return `value` from every run under `name`. */
   output(name: string, value: Tensor): void {
     if (this.outputs.has(name)) throw new Error(`output ${name} is set twice`)
+    if (value.dtype === 'float16') throw new Error(`output ${name} is float16, which stays within a run; cast it`)
     this.outputs.set(name, value)
   }
 
@@ -28,6 +29,7 @@ export class Graph {
   update(name: string, value: Tensor): void {
     const target = this.leaves.get(name)
     if (target?.op !== 'state') throw new Error(`update: no state ${name}`)
+    if (value.dtype !== 'float32') throw new Error(`update: state ${name} is float32, not ${value.dtype}`)
     if (!sameShape(target.shape, value.shape)) throw new Error(`update: state ${name} is [${target.shape}], not [${value.shape}]`)
     if (this.updates.has(name)) throw new Error(`state ${name} is updated twice`)
     this.updates.set(name, value)

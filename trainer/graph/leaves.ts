@@ -1,8 +1,8 @@
 /** Where a graph begins: inputs fed at every run, state held on the device, constants baked in. */
-import { sizeOf, tensor, type DType, type Shape, type Tensor, type TensorData } from './tensor.ts'
+import { sizeOf, tensor, type HostType, type Shape, type Tensor, type TensorData } from './tensor.ts'
 
 /** A value fed by name at every run. */
-export const input = (name: string, shape: Shape, dtype: DType = 'float32'): Tensor<'input'> =>
+export const input = (name: string, shape: Shape, dtype: HostType = 'float32'): Tensor<'input'> =>
   tensor({ op: 'input', inputs: [], attributes: { name }, shape, dtype, backward: null })
 
 /** A float32 value that the engine holds by name between runs: a weight, an optimizer moment, a cache. */
@@ -10,7 +10,7 @@ export const state = (name: string, shape: Shape): Tensor<'state'> =>
   tensor({ op: 'state', inputs: [], attributes: { name }, shape, backward: null })
 
 /** A value known when the graph is built; a number fills the shape. */
-export function constant(value: number | readonly number[] | TensorData, shape: Shape = [], dtype: DType = 'float32'): Tensor<'constant'> {
+export function constant(value: number | readonly number[] | TensorData, shape: Shape = [], dtype: HostType = 'float32'): Tensor<'constant'> {
   const size = sizeOf(shape)
   if (typeof value !== 'number' && value.length !== size) throw new Error(`constant: ${value.length} values for shape [${shape}]`)
   const data = dtype === 'float32' ? new Float32Array(size) : dtype === 'int32' ? new Int32Array(size) : new Uint8Array(size)

@@ -13,10 +13,11 @@ export interface MatmulOptions {
 
 /**
  * `alpha · a b` over the last two axes. Leading axes are batch axes and broadcast;
- * a two-axis `b` is one matrix for every row of `a`.
+ * a two-axis `b` is one matrix for every row of `a`. Of two float16 matrices it is float16.
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
   const { transposeA = false, transposeB = false, alpha = 1 } = options
+  if (a.dtype !== b.dtype) throw new Error(`matmul: ${a.dtype} and ${b.dtype} do not mix; cast one of them`)
   if (a.shape.length > 2 && b.shape.length === 2 && !transposeA) {
     const flat = reshape(a, [-1, last(a.shape, 1)]) // [..., K] -> [rows, K]
     const product = matmul(flat, b, options)
@@ -29,7 +30,7 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   const [depth, columns] = transposeB ? [last(y.shape, 1), last(y.shape, 2)] : [last(y.shape, 2), last(y.shape, 1)]
   if (inner !== depth) throw new Error(`matmul: [${a.shape}]${transposeA ? 'ᵀ' : ''} and [${b.shape}]${transposeB ? 'ᵀ' : ''} do not multiply`)
   return tensor({
-    op: 'matmul', inputs: [x, y], attributes: { transposeA, transposeB, alpha }, shape: [...batch, rows, columns],
+    op: 'matmul', inputs: [x, y], attributes: { transposeA, transposeB, alpha }, shape: [...batch, rows, columns], dtype: a.dtype,
     backward: dy => [
       transposeA
         ? matmul(y, dy, { transposeA: transposeB, transposeB: true, alpha })

@@ -3,7 +3,9 @@
  * shape and type of what it gives. Nothing is computed here; an engine
  * (`trainer/engines/`) compiles what a `Graph` collects. Shapes are static.
  */
-export type DType = 'float32' | 'int32' | 'bool'
+export type DType = HostType | 'float16'
+/** What is fed, held and returned; a float16 value never leaves a run. */
+export type HostType = 'float32' | 'int32' | 'bool'
 export type Shape = readonly number[]
 export type TensorData = Float32Array | Int32Array | Uint8Array
 
@@ -74,12 +76,22 @@ export interface TensorSpec<K extends OpName> {
   backward: Backward | null
 }
 
+/** What reads float16: products, and what brings their operands into place. All else is for float32. */
+const halfReaders = new Set<OpName>(['cast', 'matmul', 'reshape', 'broadcastTo', 'transpose'])
+
 /** The one place a tensor is made. Sizes must be non-negative integers. */
 export function tensor<K extends OpName>(spec: TensorSpec<K>): Tensor<K> {
   for (const size of spec.shape) {
     if (!Number.isInteger(size) || size < 0) throw new Error(`${spec.op}: [${spec.shape}] is not a shape`)
   }
+  if (!halfReaders.has(spec.op) && spec.inputs.some(({ dtype }) => dtype === 'float16')) throw new Error(`${spec.op}: float16 is to be cast to float32 first`)
   return { dtype: 'float32', ...spec }
+}
+
+/** The type of a tensor that the host sees. */
+export function hostType({ dtype }: Pick<Tensor, 'dtype'>): HostType {
+  if (dtype === 'float16') throw new Error('float16 stays within a run')
+  return dtype
 }
 
 /** Entries in a tensor of this shape; 1 for a scalar. */

@@ -52,7 +52,7 @@ const windowLength = (longest: number): number => roundedUp(longest, { least: 16
 export function openDecoder(engine: Engine, model: HeldModel): Decoder {
   const { context, vocabSize } = model.architecture
   const programs = openRecent<Program>(maxPrograms, program => program.dispose())
-  const compiled = (key: string, graph: () => Graph): Promise<Program> => programs.get(key, () => engine.compile(graph()))
+  const compiled = (key: string, graph: () => Graph): Promise<Program> => programs.get(key, () => engine.compile(graph(), 'float32')) // rounding every weight for one token costs more than it saves
 
   async function openBatch(prompts: readonly ArrayLike<number>[], { inverseTemperature, repetitionPenalty }: DecoderOptions): Promise<DecodingBatch> {
     const penalised = repetitionPenalty !== 1

@@ -42,7 +42,7 @@ export interface FitStep { loss: number; gradientNorm: number }
 export interface Fit {
   /** One optimizer step. Each new shape of rows is compiled, and the latest few are kept. */
   step(rows: Rows, learningRate: number): Promise<FitStep>
-  /** Optimizer steps done so far; part of what a checkpoint holds, with the `adam.` states. */
+  /** Optimizer steps done so far; part of what a checkpoint holds, with the `adam.` states and, in float16, the `loss-scale/` ones. */
   readonly steps: number
   close(): Promise<void>
 }
@@ -62,7 +62,7 @@ export const pretraining: AdamWOptions = { beta1: 0.9, beta2: 0.95, epsilon: 1e-
 
 const shapesKept = 4
 
-/** Moments that the engine does not hold yet start at zero. */
+/** Moments that the engine does not hold yet start at zero, and the loss's scale where that starts. */
 export function openFit(engine: Engine, { model, optimizer, accumulation = 1, steps = 0 }: FitOptions): Fit {
   const compiled = openRecent<Descent>(shapesKept, descent => descent.close())
   const compile = (batch: number, length: number) => () => openDescent(engine, { ...lossGraph(model, batch, length), trained: trainedParameters(model), optimizer, parts: accumulation })

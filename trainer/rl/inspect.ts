@@ -32,7 +32,9 @@ export function openInspector(engine: Engine, policy: HeldPolicy, temperature: n
   async function* batches(rollouts: readonly Rollout[], which: 'policy' | 'reference') {
     if (rollouts.length === 0) return
     const shape = shapeOf(rollouts, rows, architecture.context)
-    const program = await compiled.get(`${which} ${shape.length}/${shape.responses}`, () => engine.compile(graphs[which](policy, shape, temperature)))
+    // The reference is float32 whatever trains: KL is measured against float32 samples, and the reward model's features outlive a change of precision.
+    const insisted = which === 'reference' ? 'float32' : undefined
+    const program = await compiled.get(`${which} ${shape.length}/${shape.responses}`, () => engine.compile(graphs[which](policy, shape, temperature), insisted))
     for (let start = 0; start < rollouts.length; start += rows) {
       const part = rollouts.slice(start, start + rows)
       const layout = layOut(part, shape)

@@ -1,6 +1,7 @@
 /** A policy that an engine holds, and what learns on it: the surface of which the live loop is made. */
 import type { Engine } from '../engines/engine.ts'
-import { exactDiv } from '../graph/index.ts'
+import { exactDiv, lossScaleStates } from '../graph/index.ts'
+import { startLossScale } from '../models/descent.ts'
 import { saveWeights, type Model } from '../models/directory.ts'
 import { openSampler } from '../models/sampler.ts'
 import type { Weights } from '../models/weights.ts'
@@ -19,7 +20,7 @@ import { mean } from './statistics.ts'
 import { exportStates, importStates, rollback, type LearnerState } from './state.ts'
 
 export interface LearnerDeps {
-  /** Holds states under `policy/`, `reference/`, `adam.…/policy/`; shared with nobody else under these names. */
+  /** Holds states under `policy/`, `reference/`, `adam.…/policy/` and, in float16, `loss-scale/`; shared with nobody else under these names. */
   engine: Engine
   /** Where the policy starts, and the reference for good. */
   model: Model
@@ -88,6 +89,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
   const { architecture } = model
   const policy = heldPolicy(architecture, { valueHead: algorithm.valueHead, lora: config.lora })
   loadPolicy(engine.states, model, policy, seed)
+  if (engine.precision === 'float16') startLossScale(engine.states)
   const sampler = openSampler(engine, policy.model)
   const rows = exactDiv(config.miniBatchSize, config.gradientAccumulationSteps, 'miniBatchSize by gradientAccumulationSteps')
   const inspector = openInspector(engine, policy, config.temperature, rows, pause)
@@ -169,6 +171,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
       await inspector.close()
       await optimizer.close()
       releasePolicy(engine.states, policy)
+      if (engine.precision === 'float16') for (const name of lossScaleStates.keys()) engine.states.delete(name)
     },
   }
 }

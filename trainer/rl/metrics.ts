@@ -51,7 +51,13 @@ const DPO = {
   'rewards/label': 'mean probability with which the better answer of a pair is held to be better; ½…1',
 } as const
 
-/** The metrics that an update by each algorithm reports. */
+/** By every algorithm, where the engine computes in float16. */
+const FLOAT16 = {
+  loss_scale: 'what the loss was multiplied by in the last step of the update, so that its gradients are not too small for float16, absent in float32; no unit',
+  overflows: 'times that a step’s gradients went beyond float16, after which it was made again at half the scale, absent in float32; times',
+} as const
+
+/** The metrics that an update by each algorithm reports, in float32. */
 export const METRICS_OF = {
   ppo: { ...SHARED, ...SURROGATE, ...PPO },
   grpo: { ...SHARED, ...SURROGATE, ...GRPO },
@@ -59,7 +65,7 @@ export const METRICS_OF = {
 } as const
 
 /** All metrics of all algorithms. */
-export const METRICS = { ...SHARED, ...SURROGATE, ...PPO, ...GRPO, ...DPO } as const
+export const METRICS = { ...SHARED, ...SURROGATE, ...PPO, ...GRPO, ...DPO, ...FLOAT16 } as const
 
 export type MetricName = keyof typeof METRICS
 /** Those that all algorithms report, and those that only some do. */
@@ -116,6 +122,7 @@ export function metricsOf(record: UpdateRecord): Metrics {
     responseLength: mean(entropies.map((row) => row.length)),
     ...Object.fromEntries(averages),
     ...('ratio' in steps[0] && { 'val/ratio_var': mean(steps.map((step) => (step.ratio - ratio) ** 2)) }),
+    ...('lossScale' in steps[0] && { loss_scale: steps[steps.length - 1].lossScale, overflows: steps.reduce((sum, step) => sum + step.overflows, 0) }),
     ...record.own,
   }
 }

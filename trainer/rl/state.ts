@@ -1,11 +1,15 @@
 /** The learner's state outside the engine: for checkpoints, and to take an aborted update back. */
 import type { Engine } from '../engines/engine.ts'
-import type { Shape } from '../graph/index.ts'
+import { lossScaleStates, type Shape } from '../graph/index.ts'
+import { startLossScale } from '../models/descent.ts'
 import { toHeld, toStored } from '../models/held.ts'
 import { momentStates, POLICY, type HeldPolicy } from './policy.ts'
 
 export interface LearnerState {
-  /** What is trained (policy, value head) and both Adam moments, by state name, laid out as in a model's file. The reference is the run's base model and is not among them. */
+  /**
+   * What is trained (policy, value head), both Adam moments and, in float16, the loss's scale, by state name, laid out
+   * as in a model's file. The reference is the run's base model and is not among them.
+   */
   arrays: Map<string, Float32Array>
   json: LearnerCounters
 }
@@ -20,18 +24,24 @@ export interface LearnerCounters {
 
 export async function exportStates(engine: Engine, policy: HeldPolicy, json: LearnerCounters): Promise<LearnerState> {
   const arrays = new Map<string, Float32Array>()
-  for (const name of changingStates(policy).keys()) arrays.set(name, laidOut(policy, name, await engine.states.get(name), toStored))
+  for (const name of changingStates(engine, policy).keys()) arrays.set(name, laidOut(policy, name, await engine.states.get(name), toStored))
   return { arrays, json }
 }
 
-/** @throws Error for an array that the policy does not have, or lacks. */
+/**
+ * Either precision goes on from the other's state, since an operator may change it between two starts: float16 scales
+ * the loss anew where no scale was saved, and float32 needs none.
+ *
+ * @throws Error for an array that the policy does not have, or lacks.
+ */
 export function importStates(engine: Engine, policy: HeldPolicy, { arrays }: LearnerState): void {
-  const known = changingStates(policy)
-  for (const name of arrays.keys()) if (!known.has(name)) throw new Error(`the saved state has ${name}, which this policy has not`)
+  const known = changingStates(engine, policy)
+  for (const name of arrays.keys()) if (!known.has(name) && !lossScaleStates.has(name)) throw new Error(`the saved state has ${name}, which this policy has not`)
+  if (engine.precision === 'float16') startLossScale(engine.states)
   for (const [name, shape] of known) {
     const data = arrays.get(name)
-    if (!data) throw new Error(`the saved state lacks ${name}`)
-    engine.states.set(name, shape, laidOut(policy, name, data, toHeld))
+    if (data) engine.states.set(name, shape, laidOut(policy, name, data, toHeld))
+    else if (!lossScaleStates.has(name)) throw new Error(`the saved state lacks ${name}`)
   }
 }
 
@@ -39,7 +49,7 @@ export function importStates(engine: Engine, policy: HeldPolicy, { arrays }: Lea
 export function rollback(engine: Engine, policy: HeldPolicy, optimizer: { steps: number }) {
   const { states } = engine
   const stepsBefore = optimizer.steps
-  const names = [...changingStates(policy).keys()]
+  const names = [...changingStates(engine, policy).keys()]
   return {
     async unlessAborted<T>(work: () => Promise<T>): Promise<T> {
       for (const name of names) states.copy(name, `before/${name}`)
@@ -63,6 +73,7 @@ function laidOut({ model: { architecture } }: HeldPolicy, state: string, data: F
 }
 
 /** Every state that an update changes, with its shape. */
-function changingStates({ trained }: HeldPolicy): Map<string, Shape> {
-  return new Map([...trained, ...momentStates(trained)])
+function changingStates({ precision }: Engine, { trained }: HeldPolicy): Map<string, Shape> {
+  const scale = precision === 'float16' ? [...lossScaleStates.keys()].map((name): [string, Shape] => [name, []]) : []
+  return new Map([...trained, ...momentStates(trained), ...scale])
 }

@@ -1,0 +1,105 @@
+/** Products of matrices in ONNX, as each provider has them. */
+import { sameShape, type Graph, type Tensor } from '../graph/index.ts'
+import type { Emitter, Lowering } from './onnx-lowering.ts'
+
+/** Its inputs are the two matrices and, where one was found (`biasedProducts`), the bias of its columns. */
+type Product = Lowering<'matmul'>
+
+/** Sums of a product [rows, columns] that nothing else reads and a bias [columns]: one operation in ONNX. By the sum. */
+export function biasedProducts(graph: Graph): Map<Tensor, Tensor<'matmul'>> {
+  const nodes = graph.nodes()
+  const readers = new Map<Tensor, number>()
+  for (const read of [...nodes.flatMap(({ inputs }) => inputs), ...graph.outputs.values(), ...graph.updates.values()]) readers.set(read, (readers.get(read) ?? 0) + 1)
+  const found = new Map<Tensor, Tensor<'matmul'>>()
+  for (const node of nodes) {
+    const [product, bias] = node.inputs
+    if (node.op !== 'add' || !product || !bias || !isProduct(product) || readers.get(product) !== 1) continue
+    if (product.shape.length === 2 && sameShape(bias.shape, product.shape.slice(1))) found.set(node, product)
+  }
+  return found
+}
+
+const isProduct = (node: Tensor): node is Tensor<'matmul'> => node.op === 'matmul'
+
+/**
+ * The CPU multiplies no float16: its halves are widened, and the product is rounded once. ONNX Runtime would do so
+ * by itself, but then takes its own casts away together with the graph's, and all rounding with them.
+ */
+export const cpuProduct: Product = (e, node, inputs) => {
+  if (node.dtype === 'float16') return e.cast(fused(e, node, inputs.map(half => e.cast(half, 'float32'))), 'float16')
+  return isBetterTurned(node) ? turned(e, node, inputs) : fused(e, node, inputs)
+}
+
+/** CUDA's sums of float16 products are in float32 (cuBLAS, by ONNX Runtime's default). */
+export const cudaProduct: Product = fused
+
+function fused(e: Emitter, node: Tensor<'matmul'>, inputs: string[]): string {
+  const { transposeA, transposeB, alpha } = node.attributes
+  const plain = !transposeA && !transposeB && alpha === 1
+  if (plain && inputs.length === 2) return e.emit('MatMul', inputs)
+  return node.shape.length === 2 ? e.emit('Gemm', inputs, flagsOf(node)) : e.emit('FusedMatMul', inputs, flagsOf(node), undefined, 'com.microsoft')
+}
+
+const flagsOf = ({ attributes: { transposeA, transposeB, alpha } }: Tensor<'matmul'>) => ({ transA: { i: transposeA ? 1 : 0 }, transB: { i: transposeB ? 1 : 0 }, alpha: { f: alpha } })
+
+/**
+ * x wᵀ as the transposed w xᵀ. ONNX Runtime reads a product's first matrix as it lies and copies the second one into
+ * panels first: a token's few rows are better the second, and a large weight the first.
+ */
+function turned(e: Emitter, node: Tensor<'matmul'>, [x = '', weight = '', bias]: string[]): string {
+  const column = bias === undefined ? [] : [e.emit('Unsqueeze', [bias, e.longs([1])])] // [columns] -> [columns, 1]
+  const product = e.emit('Gemm', [weight, x, ...column], flagsOf(node)) // [columns, rows]
+  return e.emit('Transpose', [product], { perm: { ints: [1, 0] } })
+}
+
+/** Rows that are few; one to three have a way of their own. */
+const [fewest, most] = [4, 64]
+
+function isBetterTurned({ shape, attributes: { transposeA, transposeB } }: Tensor<'matmul'>): boolean {
+  const [rows = 0, columns = 0] = shape
+  return shape.length === 2 && !transposeA && transposeB && rows >= fewest && rows <= most && columns >= 4 * rows
+}
+
+/**
+ * ONNX Runtime's WebGPU kernels of MatMul and Gemm add float16 products up in float16 (its option
+ * `enableMatmulFp32Accumulation` is for MatMulNBits alone): 2,048 and further ones stay 2,048. So a long sum is made
+ * of parts, themselves added in float32 (chunk-based accumulation, Wang et al. 2018).
+ */
+export const webgpuProduct: Product = (e, node, inputs) => {
+  const inner = innerSize(node)
+  if (node.dtype !== 'float16' || inner <= longestHalfSum) return transposedFirst(e, node, inputs)
+  const parts = Array.from({ length: Math.ceil(inner / longestHalfSum) }, (_, i) => {
+    const [start, end] = [i * longestHalfSum, Math.min(inner, (i + 1) * longestHalfSum)]
+    return e.cast(transposedFirst(e, node, inputs.map((input, side) => e.emit('Slice', [input, e.longs([start]), e.longs([end]), e.longs([innerAxis(node, side)])]))), 'float32')
+  })
+  return e.cast(parts.reduce((sum, part) => e.emit('Add', [sum, part])), 'float16')
+}
+
+/** Products. Rounding is off by about 2⁻¹² √512, half a per cent, of such a sum. */
+const longestHalfSum = 512
+
+/** Without FusedMatMul. */
+function transposedFirst(e: Emitter, node: Tensor<'matmul'>, inputs: string[]): string {
+  const { transposeA, transposeB, alpha } = node.attributes
+  if (node.shape.length === 2) return e.emit('Gemm', inputs, flagsOf(node))
+  const [a, b] = [transposeA, transposeB].map((transposed, i) => transposed ? exchanged(e, inputs[i] ?? '', node.shape.length) : inputs[i] ?? '')
+  const product = e.emit('MatMul', [a ?? '', b ?? ''])
+  return alpha === 1 ? product : e.emit('Mul', [product, e.float(alpha)])
+}
+
+/** Its last two axes exchanged. */
+function exchanged(e: Emitter, name: string, rank: number): string {
+  const axes = Array.from({ length: rank }, (_, i) => i < rank - 2 ? i : 2 * rank - 3 - i)
+  return e.emit('Transpose', [name], { perm: { ints: axes } })
+}
+
+/** The axis of a side along which is summed. */
+function innerAxis({ shape, attributes: { transposeA, transposeB } }: Tensor<'matmul'>, side: number): number {
+  return shape.length - (side === 0 ? transposeA ? 2 : 1 : transposeB ? 1 : 2)
+}
+
+function innerSize(node: Tensor<'matmul'>): number {
+  const size = node.inputs[0]?.shape[innerAxis(node, 0)]
+  if (size === undefined) throw new Error('a product has two sides')
+  return size
+}
