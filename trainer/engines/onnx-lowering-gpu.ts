@@ -68,7 +68,7 @@ function cosine(e: Emitter, x: string, behind: number): string {
   return add(mul(mul(sine, sine), -2), 1)
 }
 
-/** Both in the result's shape: And pairs the wrong entries of bools that it broadcasts along all but an axis of four. */
+/** Both in the result's shape: And broadcasts the one side by a shader that was cached for the other. */
 function alike(e: Emitter, { inputs, shape }: Tensor, names: string[]): string[] {
   return names.map((name, i) => sameShape(inputs[i]?.shape ?? [], shape) ? name : e.emit('Expand', [name, e.longs(shape)]))
 }
