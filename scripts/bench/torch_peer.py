@@ -1,6 +1,6 @@
 """One measurement of PyTorch's speed on the work that trainer-run.ts measures Attune's on.
 
-Takes {"mode": "generate" | "eager" | "compiled", "shape", "promptTokens", "repeats"} as JSON and prints
+Takes {"mode": "generate" | "eager" | "compiled", "shape", "promptTokens", "repeats", "leastSeconds"} as JSON and prints
 {"tokensPerSecond", "peakMiB"} as one line of JSON; with "versions" prints these. Same shapes, same
 batch, float32; the same loss, the same AdamW on every parameter, the same clipping.
 """
@@ -79,7 +79,8 @@ def main():
         run, tokens = training(model, shape, job["mode"] == "compiled"), shape["rows"] * shape["length"]
     run()  # compiles and allocates
     times = []
-    for _ in range(job["repeats"]):
+    start = time.perf_counter()
+    while len(times) < job["repeats"] or time.perf_counter() - start < job["leastSeconds"]:
         began = time.perf_counter()
         run()
         times.append(time.perf_counter() - began)

@@ -12,7 +12,7 @@ import { openFit, pretraining } from '../../trainer/models/fit.ts'
 import { gpt2 } from '../../trainer/models/gpt2.ts'
 import { initialModel } from '../../trainer/models/init.ts'
 import { openSampler } from '../../trainer/models/sampler.ts'
-import { PROMPT_TOKENS, tokensOf, type Shape, type Work } from './trainer-shapes.ts'
+import { LEAST_SECONDS, PROMPT_TOKENS, tokensOf, type Shape, type Work } from './trainer-shapes.ts'
 
 export type Job =
   /** Which device is faster than the CPU here, and why none is. */
@@ -60,16 +60,17 @@ async function training(engine: Engine, { config, rows, length }: Shape): Promis
   return () => fit.step({ batch: rows, length, ids, mask: new Int32Array(size).fill(1) }, 1e-3)
 }
 
-/** The first time, which compiles and allocates, is not counted where there are others. */
+/** The first time, which compiles and allocates, is not counted where there are others; one time is one. */
 async function medianMs(repeats: number, pass: () => Promise<unknown>): Promise<number> {
   if (repeats > 1) await pass()
   const times: number[] = []
-  for (let i = 0; i < repeats; i++) {
+  const start = performance.now()
+  while (times.length < repeats || (repeats > 1 && performance.now() - start < 1_000 * LEAST_SECONDS)) {
     const began = performance.now()
     await pass()
     times.push(performance.now() - began)
   }
-  return times.sort((a, b) => a - b)[Math.floor(repeats / 2)]
+  return times.sort((a, b) => a - b)[Math.floor(times.length / 2)]
 }
 
 /** 10⁹ floating-point operations a second of a 1024³ matrix product, the best of many. */

@@ -11,6 +11,9 @@ export interface Shape {
   length: number
 }
 
+/** Passes are repeated for so long at least, seconds: the first ones of a short kind tell of compilers and clocks. */
+export const LEAST_SECONDS = 3
+
 /** Tokens of every prompt. */
 export const PROMPT_TOKENS = 12
 

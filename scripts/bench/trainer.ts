@@ -11,7 +11,7 @@ import { z } from 'zod'
 import { openProgress } from '../study/progress.ts'
 import { table } from '../study/table.ts'
 import type { Job } from './trainer-run.ts'
-import { CASES, lessened, PROMPT_TOKENS, tokensOf, type Shape, type Work } from './trainer-shapes.ts'
+import { CASES, LEAST_SECONDS, lessened, PROMPT_TOKENS, tokensOf, type Shape, type Work } from './trainer-shapes.ts'
 
 const Speed = z.object({ tokensPerSecond: z.number(), peakMiB: z.number() })
 type Speed = z.infer<typeof Speed>
@@ -113,7 +113,7 @@ async function torchRunners(python: string): Promise<{ runners: Runner[]; notes:
   const runner = (by: string, mode: string, does: Work): Runner => ({
     by,
     share: whole,
-    measure: (work, shape, repeats) => (work === does ? ask(JSON.stringify({ mode, shape, repeats, promptTokens: PROMPT_TOKENS })).then((speed) => Speed.parse(speed)) : undefined),
+    measure: (work, shape, repeats) => (work === does ? ask(JSON.stringify({ mode, shape, repeats, leastSeconds: LEAST_SECONDS, promptTokens: PROMPT_TOKENS })).then((speed) => Speed.parse(speed)) : undefined),
   })
   const runners = [runner('torch eager', 'eager', 'update'), runner('torch.compile', 'compiled', 'update'), runner('transformers generate', 'generate', 'sampling')]
   return { runners, notes: [`torch ${torch}, transformers ${transformers}`] }

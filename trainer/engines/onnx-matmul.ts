@@ -27,7 +27,7 @@ const isProduct = (node: Tensor): node is Tensor<'matmul'> => node.op === 'matmu
  */
 export const cpuProduct: Product = (e, node, inputs) => {
   if (node.dtype === 'float16') return e.cast(fused(e, node, inputs.map(half => e.cast(half, 'float32'))), 'float16')
-  return isBetterTurned(node) ? turned(e, node, inputs) : fused(e, node, inputs)
+  return isBetterTurned(node, inputs.length === 3) ? turned(e, node, inputs) : fused(e, node, inputs)
 }
 
 /** CUDA's sums of float16 products are in float32 (cuBLAS, by ONNX Runtime's default). */
@@ -44,20 +44,26 @@ const flagsOf = ({ attributes: { transposeA, transposeB, alpha } }: Tensor<'matm
 
 /**
  * x wᵀ as the transposed w xᵀ. ONNX Runtime reads a product's first matrix as it lies and copies the second one into
- * panels first: a token's few rows are better the second, and a large weight the first.
+ * panels first: a token's few rows are better the second, and a large weight, or a cache, the first.
  */
 function turned(e: Emitter, node: Tensor<'matmul'>, [x = '', weight = '', bias]: string[]): string {
+  const { shape, inputs: [{ shape: given } = node] } = node
+  if (shape.at(-2) === 1) { // a row and a column lie alike
+    const column = e.emit('Reshape', [x, e.longs([...given.slice(0, -2), given.at(-1) ?? 0, 1])])
+    return e.emit('Reshape', [e.emit('MatMul', [weight, column]), e.longs(shape)])
+  }
   const column = bias === undefined ? [] : [e.emit('Unsqueeze', [bias, e.longs([1])])] // [columns] -> [columns, 1]
   const product = e.emit('Gemm', [weight, x, ...column], flagsOf(node)) // [columns, rows]
   return e.emit('Transpose', [product], { perm: { ints: [1, 0] } })
 }
 
-/** Rows that are few; one to three have a way of their own. */
+/** Rows that are few. For two or three, turning the result costs what it saves; for one, adding a bias by itself does. */
 const [fewest, most] = [4, 64]
 
-function isBetterTurned({ shape, attributes: { transposeA, transposeB } }: Tensor<'matmul'>): boolean {
-  const [rows = 0, columns = 0] = shape
-  return shape.length === 2 && !transposeA && transposeB && rows >= fewest && rows <= most && columns >= 4 * rows
+function isBetterTurned({ shape, attributes: { transposeA, transposeB, alpha } }: Tensor<'matmul'>, biased: boolean): boolean {
+  const [rows = 0, columns = 0] = shape.slice(-2)
+  if (transposeA || !transposeB || columns < 4 * rows) return false
+  return rows === 1 ? alpha === 1 && !biased : shape.length === 2 && rows >= fewest && rows <= most
 }
 
 /**

@@ -26,27 +26,30 @@ export interface NextValue {
   commit(): void
 }
 
+/** A spare buffer is what the next run that updates the state writes into. */
 interface Held { readonly shape: Shape; current: Buffer; spare: Buffer | null }
 interface Buffer { readonly data: Float32Array; readonly value: Value }
 
 export function openHostStates(): OnnxStates {
   const held = new Map<string, Held>()
+  /** States that a run is to create: nothing else knows of them until it has. */
+  const begun = new Map<string, Held>()
   const buffers = openBuffers()
   const find = (name: string): Held => {
     const found = held.get(name)
     if (!found) throw new Error(`no state ${name} has been set`)
     return found
   }
-  const drop = (name: string): void => {
-    const found = held.get(name)
-    held.delete(name)
+  const discard = (from: Map<string, Held>, name: string): void => {
+    const found = from.get(name)
+    from.delete(name)
     for (const buffer of [found?.current, found?.spare]) if (buffer) buffers.giveBack(buffer)
   }
   /** A state of undefined content, or with a copy of `data`. */
   const hold = (name: string, shape: Shape, data?: Float32Array): Float32Array => {
     const current = buffers.take(shape)
     if (data) current.data.set(data)
-    drop(name)
+    discard(held, name)
     held.set(name, { shape: [...shape], current, spare: null })
     return current.data
   }
@@ -67,19 +70,34 @@ export function openHostStates(): OnnxStates {
     copy: (from, to) => void hold(to, find(from).shape, find(from).current.data),
     delete(name) {
       find(name)
-      drop(name)
+      discard(held, name)
     },
     get bytes() {
       return [...held.values()].reduce((total, { current, spare }) => total + current.data.byteLength + (spare?.data.byteLength ?? 0), 0)
     },
     async settle(name, shape, use) {
-      if (use === 'replace' && !held.has(name)) hold(name, shape)
+      if (use === 'replace' && !held.has(name)) {
+        discard(begun, name)
+        begun.set(name, { shape: [...shape], current: buffers.take(shape), spare: null })
+        return
+      }
       const found = find(name)
       checkShape(name, found.shape, shape)
       if (use === 'replace') found.spare ??= buffers.take(shape)
     },
     current: name => find(name).current.value,
     next(name) {
+      const first = begun.get(name)
+      if (first) {
+        return {
+          value: first.current.value,
+          commit() {
+            if (held.has(name)) throw new Error(`state ${name} was set during a run that creates it`)
+            begun.delete(name)
+            held.set(name, first)
+          },
+        }
+      }
       const found = find(name)
       const { spare: written } = found
       if (!written) throw new Error(`state ${name} has no buffer to go to`)

@@ -1,6 +1,6 @@
 /** Each operation in TensorFlow.js, one table entry an operation. */
 import * as tf from '@tensorflow/tfjs-core'
-import type { DType, HostType, OpName, Tensor } from '../graph/index.ts'
+import { hostType, type OpName, type Tensor } from '../graph/index.ts'
 
 export type Interpreter<K extends OpName> = (node: Tensor<K>, inputs: tf.Tensor[]) => tf.Tensor
 
@@ -15,7 +15,7 @@ const unbound = ({ op }: Tensor): never => {
 export const interpreters: { [K in OpName]: Interpreter<K> } = {
   input: unbound,
   state: unbound,
-  constant: node => tf.tensor(node.attributes.data, [...node.shape], typeOf(node)),
+  constant: node => tf.tensor(node.attributes.data, [...node.shape], hostType(node)),
   neg: unary(x => tf.neg(x)), exp: unary(x => tf.exp(x)), log: unary(x => tf.log(x)), sqrt: unary(x => tf.sqrt(x)),
   reciprocal: unary(x => tf.reciprocal(x)), abs: unary(x => tf.abs(x)), tanh: unary(x => tf.tanh(x)), sigmoid: unary(x => tf.sigmoid(x)),
   relu: unary(x => tf.relu(x)), softplus: unary(x => tf.softplus(x)), sin: unary(x => tf.sin(x)), cos: unary(x => tf.cos(x)),
@@ -28,7 +28,7 @@ export const interpreters: { [K in OpName]: Interpreter<K> } = {
     const [c, x, y] = [condition, a, b].map(input => tf.broadcastTo(present(input), [...node.shape]))
     return tf.where(present(c), present(x), present(y))
   },
-  cast: (node, inputs) => tf.cast(first(inputs), typeOf(node)),
+  cast: (node, inputs) => tf.cast(first(inputs), hostType(node)),
   clip: ({ attributes: { min, max } }, inputs) => tf.clipByValue(first(inputs), min, max),
   identity: unary(x => x.clone()),
   reshape: ({ shape }, inputs) => tf.reshape(first(inputs), [...shape]),
@@ -65,12 +65,6 @@ export const interpreters: { [K in OpName]: Interpreter<K> } = {
     const { mean, variance } = tf.moments(second(inputs), -1, true)
     return moment === 'mean' ? mean : tf.rsqrt(tf.add(variance, epsilon))
   },
-}
-
-/** Throws for float16, which TensorFlow.js has not. */
-export function typeOf({ dtype }: { readonly dtype: DType }): HostType {
-  if (dtype === 'float16') throw new Error('tfjs: TensorFlow.js has no float16')
-  return dtype
 }
 
 function oneHot(ids: tf.Tensor, width: number): tf.Tensor {

@@ -6,7 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { hostType, sizeOf, type Graph, type OpName, type Tensor } from '../graph/index.ts'
 import { arrayFor, checkFeeds, leavesOf, outputsOf, type Device, type Engine, type HostTensor, type Program, type StateStore } from './engine.ts'
-import { interpreters, typeOf, type Interpreter } from './tfjs-ops.ts'
+import { interpreters, type Interpreter } from './tfjs-ops.ts'
 
 interface Backend { name: string; device: Device; package: string }
 
@@ -98,7 +98,7 @@ function openProgram(graph: Graph, held: Map<string, tf.Tensor>, rename: (name: 
     const { name } = node.attributes
     if (node.op === 'input') {
       const data = fed.get(name)
-      return data && tf.tensor(data, [...node.shape], typeOf(node))
+      return data && tf.tensor(data, [...node.shape], hostType(node))
     }
     const state = held.get(rename(name))
     if (!state) throw new Error(`no state ${rename(name)} has been set`)

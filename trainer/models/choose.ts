@@ -23,20 +23,50 @@ export function greedyToken(probabilities: Float32Array): number {
 
 /** A token drawn by `uniform` in [0, 1) from the truncated and renormalised distribution. */
 export function drawToken(probabilities: Float32Array, uniform: number, { topK, topP }: Truncation): number {
-  const all = topP >= 1 && (topK <= 0 || topK >= probabilities.length)
-  const { floor, equals, mass } = all ? { floor: 0, equals: 0, mass: 1 } : cutoff(probabilities, topK, topP)
+  if (topP >= 1 && (topK <= 0 || topK >= probabilities.length)) return drawFromAll(probabilities, uniform)
+  const { floor, equals, mass } = cutoff(probabilities, topK, topP)
   let left = uniform * mass
   let last = -1
   for (let token = 0, spare = equals; token < probabilities.length; token++) {
     const p = probabilities[token] ?? 0
-    if (p < floor || p === 0 || (!all && p === floor && spare-- <= 0)) continue
+    if (p < floor || p === 0 || (p === floor && spare-- <= 0)) continue
     left -= p
     if (left < 0) return token
     last = token
   }
-  // Rounding left a crumb of the mass: it belongs to the last token that has any.
-  if (last < 0) throw new Error('no token has any probability')
-  return last
+  return lastOf(last)
+}
+
+/** Tokens whose mass is passed at once, as four sums side by side: one sum alone waits for itself at every token. */
+const stride = 16
+
+function drawFromAll(probabilities: Float32Array, uniform: number): number {
+  const at = (token: number): number => probabilities[token] ?? 0
+  let left = uniform
+  let token = 0
+  for (; token + stride <= probabilities.length; token += stride) {
+    let [a, b, c, d] = [0, 0, 0, 0]
+    for (let i = token; i < token + stride; i += 4) {
+      a += at(i)
+      b += at(i + 1)
+      c += at(i + 2)
+      d += at(i + 3)
+    }
+    const mass = a + b + c + d
+    if (!(mass <= left)) break
+    left -= mass
+  }
+  for (; token < probabilities.length; token++) {
+    left -= at(token)
+    if (left < 0) return token
+  }
+  return lastOf(probabilities.findLastIndex(p => p > 0))
+}
+
+/** Rounding left a crumb of the mass: it belongs to the last token that has any. */
+function lastOf(token: number): number {
+  if (token < 0) throw new Error('no token has any probability')
+  return token
 }
 
 /**

@@ -67,7 +67,7 @@ export function openDecoder(engine: Engine, model: HeldModel): Decoder {
 
     async function carry(next: DecodingShape, feeds: { rows?: readonly number[] }): Promise<void> {
       const program = await compiled(`carry ${kind(shape)} to ${kind(next)}`, () => carryGraph(model, shape, next))
-      openCache(next)
+      checkFree(next)
       const left = shape
       try {
         await program.run(feeds)
@@ -102,16 +102,19 @@ export function openDecoder(engine: Engine, model: HeldModel): Decoder {
   }
 
   function freeCache(shape: DecodingShape): void {
-    for (const name of cacheStates(model, shape).keys()) engine.states.delete(name)
+    for (const name of cacheStates(model, shape).keys()) if (engine.states.has(name)) engine.states.delete(name)
+  }
+
+  function checkFree(shape: DecodingShape): void {
+    const taken = [...cacheStates(model, shape).keys()].find(name => engine.states.has(name))
+    if (taken !== undefined) throw new Error(`${taken} is in use: another batch of these weights is being decoded`)
   }
 
   /** Zeros, so that nothing that a diverged model left behind reaches this batch: 0 · NaN is NaN. */
-  function openCache(shape: DecodingShape, prompts: readonly ArrayLike<number>[] = []): void {
-    const states = cacheStates(model, shape)
-    const [taken] = [...states.keys()].filter(name => engine.states.has(name))
-    if (taken !== undefined) throw new Error(`${taken} is in use: another batch of these weights is being decoded`)
-    for (const [name, size] of states) engine.states.zero(name, size)
-    if (!shape.penalised || prompts.length === 0) return
+  function openCache(shape: DecodingShape, prompts: readonly ArrayLike<number>[]): void {
+    checkFree(shape)
+    for (const [name, size] of cacheStates(model, shape)) engine.states.zero(name, size)
+    if (!shape.penalised) return
     const seen = new Float32Array(shape.batch * vocabSize)
     prompts.forEach((given, i) => {
       for (const id of Array.from(given)) seen[i * vocabSize + id] = 1
