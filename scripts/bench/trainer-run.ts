@@ -3,7 +3,7 @@
  * measured thing's. Takes a job as JSON and prints its result as one line of JSON.
  */
 import { Graph, matmul } from '../../trainer/graph/index.ts'
-import type { Device, Engine } from '../../trainer/engines/engine.ts'
+import type { Device, Engine, Precision } from '../../trainer/engines/engine.ts'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
 import { openEngine } from '../../trainer/engines/open.ts'
 import { openTfjs } from '../../trainer/engines/tfjs.ts'
@@ -19,10 +19,10 @@ export type Job =
   | { kind: 'devices' }
   /** What the machine has to give. */
   | { kind: 'product' }
-  | { kind: 'speed'; engine: { onnx: Device } | { tfjs: 'cpu' | 'wasm' }; shape: Shape; work: Work; repeats: number }
+  | { kind: 'speed'; engine: { onnx: Device; precision?: Precision } | { tfjs: 'cpu' | 'wasm' }; shape: Shape; work: Work; repeats: number }
 
-const open = (engine: { onnx: Device } | { tfjs: string }): Promise<Engine> =>
-  'onnx' in engine ? openOnnx({ device: engine.onnx }) : openTfjs({ backend: { name: engine.tfjs, package: `@tensorflow/tfjs-backend-${engine.tfjs}` } })
+const open = (engine: { onnx: Device; precision?: Precision } | { tfjs: string }): Promise<Engine> =>
+  'onnx' in engine ? openOnnx({ device: engine.onnx, precision: engine.precision }) : openTfjs({ backend: { name: engine.tfjs, package: `@tensorflow/tfjs-backend-${engine.tfjs}` } })
 
 async function run(job: Job): Promise<object> {
   if (job.kind === 'devices') {

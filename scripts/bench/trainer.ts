@@ -8,6 +8,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { z } from 'zod'
+import type { Device } from '../../trainer/engines/engine.ts'
 import { openProgress } from '../study/progress.ts'
 import { table } from '../study/table.ts'
 import type { Job } from './trainer-run.ts'
@@ -59,7 +60,7 @@ export async function benchTrainer({ repeats, torch }: TrainerOptions): Promise<
   const peer = torch === null ? { runners: [], notes: [] } : await torchRunners(torch)
   const runners: Runner[] = [
     { by: DEFAULT, share: whole, measure: ours({ onnx: 'cpu' }) },
-    ...(device === 'cpu' ? [] : [{ by: `onnxruntime ${device}`, share: whole, measure: ours({ onnx: device }) }]),
+    ...(device === 'cpu' ? [] : [{ by: `onnxruntime ${device}`, share: whole, measure: ours({ onnx: device }) }, halves(device)]),
     ...(['wasm', 'cpu'] as const).map((backend): Runner => ({ by: `TensorFlow.js ${backend}`, share: feasible, measure: (work, shape) => ours({ tfjs: backend })(work, shape, 1) })),
     ...peer.runners,
   ]
@@ -100,6 +101,13 @@ export function trainerText({ figures, gigaflops, notes }: TrainerBench): string
 
 const ours = (engine: Extract<Job, { kind: 'speed' }>['engine']) => async (work: Work, shape: Shape, repeats: number) =>
   Speed.parse(await inProcess({ kind: 'speed', engine, shape, work, repeats }))
+
+/** Sampling is float32 in either precision. */
+const halves = (device: Device): Runner => ({
+  by: `onnxruntime ${device} float16`,
+  share: whole,
+  measure: (work, shape, repeats) => (work === 'update' ? ours({ onnx: device, precision: 'float16' })(work, shape, repeats) : undefined),
+})
 
 const feasible = (shape: Shape): Shape | null => (shape.config.width > 256 ? null : lessened(shape))
 

@@ -47,10 +47,9 @@ const flagsOf = ({ attributes: { transposeA, transposeB, alpha } }: Tensor<'matm
  * panels first: a token's few rows are better the second, and a large weight, or a cache, the first.
  */
 function turned(e: Emitter, node: Tensor<'matmul'>, [x = '', weight = '', bias]: string[]): string {
-  const { shape, inputs: [{ shape: given } = node] } = node
-  if (shape.at(-2) === 1) { // a row and a column lie alike
-    const column = e.emit('Reshape', [x, e.longs([...given.slice(0, -2), given.at(-1) ?? 0, 1])])
-    return e.emit('Reshape', [e.emit('MatMul', [weight, column]), e.longs(shape)])
+  if (node.shape.at(-2) === 1) { // a row and a column lie alike
+    const column = e.emit('Reshape', [x, e.longs([...node.shape.slice(0, -2), innerSize(node), 1])])
+    return e.emit('Reshape', [e.emit('MatMul', [weight, column]), e.longs(node.shape)])
   }
   const column = bias === undefined ? [] : [e.emit('Unsqueeze', [bias, e.longs([1])])] // [columns] -> [columns, 1]
   const product = e.emit('Gemm', [weight, x, ...column], flagsOf(node)) // [columns, rows]
