@@ -9,9 +9,9 @@ import { learnerConfig } from './configuration.ts'
 import type { StateReader } from './engines/engine.ts'
 import { writeAdapters } from './models/adapter-directory.ts'
 import { copyCompanions, readModel, writeHeldModel } from './models/directory.ts'
-import { toHeld } from './models/held.ts'
 import { openSafetensors } from './models/safetensors-file.ts'
-import { heldPolicy, POLICY, REFERENCE } from './rl/policy.ts'
+import { heldPolicy, REFERENCE } from './rl/policy.ts'
+import { asHeld } from './rl/state.ts'
 
 export interface LearntFrom {
   /** The run's checkpoints, and the hash of the one that is wanted. */
@@ -32,18 +32,16 @@ export interface LearntFrom {
 export async function writeLearntModel(directory: string, { checkpoints, hash, config, baseDir, baseName }: LearntFrom): Promise<void> {
   const base = await readModel(baseDir)
   const { lora } = learnerConfig(config)
-  const { model } = heldPolicy(base.architecture, { valueHead: false, lora })
+  const policy = heldPolicy(base.architecture, { valueHead: false, lora })
   const saved = await openSafetensors(checkpointFile(checkpoints, hash))
   const states: StateReader = {
     async get(name) {
-      const ofBase = name.startsWith(REFERENCE)
-      const own = name.slice((ofBase ? REFERENCE : POLICY).length)
-      const stored = ofBase ? base.weights.get(own) : saved.float32(LEARNER_STATES + name)
-      if (!stored) throw new Error(`the base model has no weight ${own}`)
-      return base.architecture.parameters.has(own) ? toHeld(base.architecture, own, stored.data) : stored.data
+      const own = name.startsWith(REFERENCE) ? base.weights.get(name.slice(REFERENCE.length)) : saved.float32(LEARNER_STATES + name)
+      if (!own) throw new Error(`the base model has no weight ${name.slice(REFERENCE.length)}`)
+      return asHeld(policy, name, own.data)
     },
   }
-  await writeHeldModel(directory, states, model)
+  await writeHeldModel(directory, states, policy.model)
   await copyCompanions(baseDir, directory)
-  if (lora) await writeAdapters(join(directory, 'adapters'), states, model, lora, baseName)
+  if (lora) await writeAdapters(join(directory, 'adapters'), states, policy.model, lora, baseName)
 }

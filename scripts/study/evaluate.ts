@@ -8,7 +8,7 @@
  */
 import { heldOutPrompts, trainPrompts } from '../pretrain/prompts.ts'
 import { rate } from '../pretrain/oracle.ts'
-import type { Checkpoint } from '../../trainer/checkpoint.ts'
+import { LEARNER_STATES, type Checkpoint } from '../../trainer/checkpoint.ts'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
 import { readModel } from '../../trainer/models/directory.ts'
 import type { LoraConfig } from '../../trainer/models/lora.ts'
@@ -18,6 +18,7 @@ import { LEARNER_DEFAULTS } from '../../trainer/rl/defaults.ts'
 import { openLearner } from '../../trainer/rl/learner.ts'
 import { heldPolicy, loadPolicy } from '../../trainer/rl/policy.ts'
 import { seedOf } from '../../trainer/rl/random.ts'
+import { asHeld } from '../../trainer/rl/state.ts'
 import { mean, standardError } from '../crowd/distribution.ts'
 
 /** Means over the answers; `…Error` is a standard error over the prompts, whose answers are not independent. */
@@ -55,9 +56,6 @@ export interface EvaluatorOptions {
   answersPerPrompt?: number
 }
 
-/** Where a run's checkpoint holds the learner's states (trainer/state.ts). */
-const SAVED = 'learner/'
-
 export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluator> {
   const { modelDir, temperature, maxNewTokens, seed, prompts: count = 64, answersPerPrompt = 4 } = options
   const model = await readModel(modelDir)
@@ -72,9 +70,9 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
 
   const load = ({ tensors }: Checkpoint) => {
     for (const [name, shape] of policy.trained) {
-      const tensor = tensors.get(SAVED + name)
-      if (!(tensor?.data instanceof Float32Array)) throw new Error(`the checkpoint lacks ${SAVED}${name}`)
-      engine.states.set(name, shape, tensor.data)
+      const tensor = tensors.get(LEARNER_STATES + name)
+      if (!(tensor?.data instanceof Float32Array)) throw new Error(`the checkpoint lacks ${LEARNER_STATES}${name}`)
+      engine.states.set(name, shape, asHeld(policy, name, tensor.data))
     }
   }
 

@@ -3,7 +3,7 @@ import type { Engine } from '../engines/engine.ts'
 import { lossScaleStates, type Shape } from '../graph/index.ts'
 import { startLossScale } from '../models/descent.ts'
 import { toHeld, toStored } from '../models/held.ts'
-import { momentStates, POLICY, type HeldPolicy } from './policy.ts'
+import { momentStates, POLICY, REFERENCE, type HeldPolicy } from './policy.ts'
 
 export interface LearnerState {
   /**
@@ -40,7 +40,7 @@ export function importStates(engine: Engine, policy: HeldPolicy, { arrays }: Lea
   if (engine.precision === 'float16') startLossScale(engine.states)
   for (const [name, shape] of known) {
     const data = arrays.get(name)
-    if (data) engine.states.set(name, shape, laidOut(policy, name, data, toHeld))
+    if (data) engine.states.set(name, shape, asHeld(policy, name, data))
     else if (!lossScaleStates.has(name)) throw new Error(`the saved state lacks ${name}`)
   }
 }
@@ -66,9 +66,13 @@ export function rollback(engine: Engine, policy: HeldPolicy, optimizer: { steps:
   }
 }
 
+/** A saved state's values as an engine holds them; the base's, under the reference's names, too. */
+export const asHeld = (policy: HeldPolicy, state: string, saved: Float32Array): Float32Array => laidOut(policy, state, saved, toHeld)
+
 /** A parameter's values or moments in the other layout; what is no parameter of the model's has but one. */
 function laidOut({ model: { architecture } }: HeldPolicy, state: string, data: Float32Array, to: typeof toHeld): Float32Array {
-  const name = state.slice(state.indexOf(POLICY) + POLICY.length)
+  const prefix = state.startsWith(REFERENCE) ? REFERENCE : POLICY
+  const name = state.slice(state.indexOf(prefix) + prefix.length)
   return architecture.parameters.has(name) ? to(architecture, name, data) : data
 }
 
