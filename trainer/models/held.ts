@@ -22,8 +22,8 @@ export function toStored(architecture: Architecture, name: string, data: Float32
   return architecture.storedInOut(name) ? transposed(data, heldShape(architecture, name)) : data
 }
 
-/** Rows and columns of a tile that stays in the nearest cache while it is turned. */
-const tile = 32
+/** Side of a tile that is turned at once: the floats of a cache line. Lines of wider ones push each other out, as columns lie a power of two apart. */
+const tile = 16
 
 function transposed(data: Float32Array, [rows = 0, columns = 0]: Shape): Float32Array {
   if (data.length !== sizeOf([rows, columns])) throw new Error(`transposed: ${data.length} values are no [${rows}, ${columns}]`)
