@@ -253,6 +253,23 @@ test('what a run reads stays as it is, though the state is deleted and others ar
   await engine.close()
 })
 
+test('a state that a failed run would have created is not there, and may be set and updated like any other', async () => {
+  const engine = await openOnnx()
+  const graph = new Graph()
+  graph.state('y', [1, 2])
+  graph.update('y', gather(graph.input('table', [2, 2]), graph.input('ids', [1], 'int32')))
+  const program = await engine.compile(graph)
+  const table = [1, 2, 3, 4]
+  await expect(program.run({ table, ids: [9] })).rejects.toThrow('onnxruntime')
+  expect(engine.states.has('y')).toBe(false)
+  engine.states.zero('y', [1, 2])
+  for (const row of [0, 1]) {
+    await program.run({ table, ids: [row] })
+    expect([...await engine.states.get('y')]).toEqual(table.slice(2 * row, 2 * row + 2))
+  }
+  await engine.close()
+})
+
 test('a state of another shape than the graph reads is refused by name', async () => {
   const engine = await openOnnx()
   const graph = new Graph()

@@ -50,6 +50,7 @@ export function openHostStates(): OnnxStates {
     const current = buffers.take(shape)
     if (data) current.data.set(data)
     discard(held, name)
+    discard(begun, name)
     held.set(name, { shape: [...shape], current, spare: null })
     return current.data
   }
@@ -92,7 +93,7 @@ export function openHostStates(): OnnxStates {
         return {
           value: first.current.value,
           commit() {
-            if (held.has(name)) throw new Error(`state ${name} was set during a run that creates it`)
+            if (begun.get(name) !== first) throw new Error(`state ${name} was set during a run that creates it`)
             begun.delete(name)
             held.set(name, first)
           },
