@@ -1,8 +1,12 @@
 /** A session in a real database, and somebody who votes in it: what tests of the trainer share. */
 import { createHash, randomUUID } from 'node:crypto'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { pino } from 'pino'
 import type { Pool } from '../../server/db/pool.ts'
 import { TrainingConfig, type TrainingConfigInput } from '../../server/protocol.ts'
+import type { Precision } from '../../trainer/engines/engine.ts'
+import { trainSession, type End, type SessionDeps } from '../../trainer/session.ts'
 
 /** Adds an active session of the demo model, and whoever owns it and votes; returns both ids. */
 export async function addSession(pool: Pool, configuration: TrainingConfigInput, sessionId = `run-${randomUUID()}`): Promise<{ sessionId: string; raterId: string }> {
@@ -14,6 +18,17 @@ export async function addSession(pool: Pool, configuration: TrainingConfigInput,
     [sessionId, rows[0].id, config, config.epochs],
   )
   return { sessionId, raterId: rows[0].id }
+}
+
+/** Trains a session on models in `dir` until it ends, with its runs there, too. */
+export async function trainIn(dir: string, { precision = 'float32', ...deps }: Pick<SessionDeps, 'sessionId' | 'pool' | 'redis'> & { precision?: Precision }): Promise<End> {
+  const config = { modelsPath: dir, checkpointsPath: join(dir, 'runs'), compute: { engine: 'onnx', device: 'cpu', precision } as const }
+  for (;;) {
+    const end = await trainSession({ ...deps, config, log: pino({ level: 'silent' }) })
+    // Postgres takes a moment to give back the lock of the life before.
+    if (end !== 'held-elsewhere') return end
+    await sleep(20)
+  }
 }
 
 /** Stores a vote that was cast `ageMs` ago; its id follows from its sample and rater. `taste` in [0, 1] is all that it says. */

@@ -2,15 +2,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { pino } from 'pino'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openPool, type Pool } from '../../server/db/pool.ts'
 import { openRedis, readAfter } from '../../server/room.ts'
-import type { Precision } from '../../trainer/engines/engine.ts'
 import { readModel, writeModel } from '../../trainer/models/directory.ts'
-import { trainSession, type End } from '../../trainer/session.ts'
-import { addSession, startVoter } from '../helpers/live-session.ts'
+import { addSession, startVoter, trainIn } from '../helpers/live-session.ts'
 import { openServices, type TestServices } from '../helpers/services.ts'
 import { writeTinyModel } from '../helpers/tiny-model.ts'
 
@@ -46,21 +42,12 @@ afterAll(async () => {
   await rm(dir, { recursive: true })
 })
 
-async function train(sessionId: string, precision: Precision): Promise<End> {
-  const config = { modelsPath: dir, checkpointsPath: join(dir, 'runs'), compute: { engine: 'onnx', device: 'cpu', precision } as const }
-  for (;;) {
-    const end = await trainSession({ sessionId, config, pool, redis, log: pino({ level: 'silent' }) })
-    if (end !== 'held-elsewhere') return end
-    await sleep(20)
-  }
-}
-
 it('T1: a run whose model is beyond float16 pauses and says so, and goes on in float32 from the same votes', async () => {
   const session = await addSession(pool, configuration)
   const { sessionId } = session
   const voter = startVoter(pool, session, configuration.epochs)
   try {
-    expect(await train(sessionId, 'float16')).toBe('paused')
+    expect(await trainIn(dir, { sessionId, pool, redis, precision: 'float16' })).toBe('paused')
     const { rows: [paused] } = await pool.query('select status, pause_reason as reason, current_step as step from sessions where id = $1', [sessionId])
     expect(paused).toMatchObject({ status: 'paused', step: 0, reason: expect.stringMatching(/beyond float16.*ATTUNE_PRECISION=float32/) })
     const told = (await readAfter(redis, sessionId, '0-0')).filter(({ event }) => event === 'training-paused' || event === 'training-failed')
@@ -69,7 +56,7 @@ it('T1: a run whose model is beyond float16 pauses and says so, and goes on in f
     expect(votes).toBeGreaterThanOrEqual(2)
 
     await pool.query(`update sessions set status = 'active' where id = $1`, [sessionId])
-    expect(await train(sessionId, 'float32')).toBe('completed')
+    expect(await trainIn(dir, { sessionId, pool, redis })).toBe('completed')
     const { rows } = await pool.query('select step, count(*)::int as receipts from receipts where session_id = $1 group by step order by step', [sessionId])
     expect(rows).toEqual([{ step: 1, receipts: 2 }, { step: 2, receipts: 2 }])
   } finally {

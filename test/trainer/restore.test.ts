@@ -3,14 +3,13 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openPool, type Pool } from '../../server/db/pool.ts'
 import { warningsOf } from '../../server/db/warnings.ts'
 import { openRedis, readAfter } from '../../server/room.ts'
 import { openCheckpoints } from '../../trainer/checkpoint.ts'
-import { trainSession, type End } from '../../trainer/session.ts'
-import { addSession, startVoter, type Voter } from '../helpers/live-session.ts'
+import type { End } from '../../trainer/session.ts'
+import { addSession, startVoter, trainIn, type Voter } from '../helpers/live-session.ts'
 import { openServices, type TestServices } from '../helpers/services.ts'
 import { writeTinyModel } from '../helpers/tiny-model.ts'
 
@@ -57,15 +56,7 @@ beforeEach(async () => {
   return () => voter.stop()
 })
 
-async function train(): Promise<End> {
-  const config = { modelsPath: dir, checkpointsPath: join(dir, 'runs'), compute: { engine: 'onnx', device: 'cpu', precision: 'float32' } as const }
-  for (;;) {
-    const end = await trainSession({ sessionId, config, pool, redis, log: pino({ level: 'silent' }) })
-    // Postgres takes a moment to give back the lock of the life before.
-    if (end !== 'held-elsewhere') return end
-    await sleep(20)
-  }
-}
+const train = (): Promise<End> => trainIn(dir, { sessionId, pool, redis })
 const place = () => join(dir, 'runs', sessionId)
 const pathOf = (checkpoint: string) => join(place(), `${checkpoint}.safetensors`)
 

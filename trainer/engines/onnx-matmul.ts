@@ -7,11 +7,9 @@ type Product = Lowering<'matmul'>
 
 /** Sums of a product [rows, columns] that nothing else reads and a bias [columns]: one operation in ONNX. By the sum. */
 export function biasedProducts(graph: Graph): Map<Tensor, Tensor<'matmul'>> {
-  const nodes = graph.nodes()
-  const readers = new Map<Tensor, number>()
-  for (const read of [...nodes.flatMap(({ inputs }) => inputs), ...graph.outputs.values(), ...graph.updates.values()]) readers.set(read, (readers.get(read) ?? 0) + 1)
+  const readers = graph.readers()
   const found = new Map<Tensor, Tensor<'matmul'>>()
-  for (const node of nodes) {
+  for (const node of graph.nodes()) {
     const [product, bias] = node.inputs
     if (node.op !== 'add' || !product || !bias || !isProduct(product) || readers.get(product) !== 1) continue
     if (product.shape.length === 2 && sameShape(bias.shape, product.shape.slice(1))) found.set(node, product)

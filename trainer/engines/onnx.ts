@@ -181,8 +181,7 @@ function openQueue(): Queue {
  * run's result may share their buffer, and ScatterND, given one buffer twice, copies nothing.
  */
 function writtenInPlace(graph: Graph): Set<string> {
-  const readers = new Map<Tensor, number>()
-  for (const node of graph.nodes()) for (const read of node.inputs) readers.set(read, (readers.get(read) ?? 0) + 1)
+  const readers = graph.readers()
   return new Set([...graph.updates].flatMap(([name, node]) => {
     const [target] = node.inputs
     const alone = node.op === 'writeRows' && target?.op === 'state' && 'name' in target.attributes && target.attributes.name === name && readers.get(target) === 1

@@ -40,6 +40,13 @@ export class Graph {
     return topological([...this.outputs.values(), ...this.updates.values()])
   }
 
+  /** How often each tensor is read: by operations, as an output, as a state's new value. */
+  readers(): Map<Tensor, number> {
+    const counts = new Map<Tensor, number>()
+    for (const read of [...this.nodes().flatMap(({ inputs }) => inputs), ...this.outputs.values(), ...this.updates.values()]) counts.set(read, (counts.get(read) ?? 0) + 1)
+    return counts
+  }
+
   private leaf(name: string, made: Tensor): Tensor {
     const known = this.leaves.get(name)
     if (!known) {

@@ -52,7 +52,8 @@ const windowLength = (longest: number): number => roundedUp(longest, { least: 16
 export function openDecoder(engine: Engine, model: HeldModel): Decoder {
   const { context, vocabSize } = model.architecture
   const programs = openRecent<Program>(maxPrograms, program => program.dispose())
-  const compiled = (key: string, graph: () => Graph): Promise<Program> => programs.get(key, () => engine.compile(graph(), 'float32')) // rounding every weight for one token costs more than it saves
+  // In float32 whatever trains: rounding every weight for one token costs more than it saves.
+  const compiled = (key: string, graph: () => Graph): Promise<Program> => programs.get(key, () => engine.compile(graph(), 'float32'))
 
   async function openBatch(prompts: readonly ArrayLike<number>[], { inverseTemperature, repetitionPenalty }: DecoderOptions): Promise<DecodingBatch> {
     const penalised = repetitionPenalty !== 1
