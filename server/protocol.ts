@@ -135,6 +135,10 @@ export const Receipt = z.object({
   advantage: z.number().nullable(),
   /** From "stored" to "the weights have changed", milliseconds. */
   latencyMs: z.int(),
+  /** Votes of its author, so far, that somebody else's vote could be compared with. */
+  comparable: z.int(),
+  /** False: the step's update left every weight as it was, so the vote changed nothing. */
+  updated: z.boolean(),
 })
 export type Receipt = z.infer<typeof Receipt>
 

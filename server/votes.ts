@@ -41,6 +41,7 @@ export async function castVote(core: Core, caller: Caller, vote: ParsedVote): Pr
     compassion: vote.compassion ?? null,
     quality: q,
     value: mix(q, c, session.configuration.rewardModel.compassionWeight),
+    late: sample?.status === 'closed',
     salt: randomBytes(32),
   })
   const crowd = sample === null ? null : await crowdOf(core.pool, sample.id)

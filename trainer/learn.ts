@@ -57,7 +57,7 @@ export async function learn(run: Run, batch: Batch, settled: readonly SettledVot
       fresh.map((vote) => {
         const key = sampleKey(vote)
         const row = rowOf.get(key)
-        const about = { feedbackId: vote.id, reliability: crowd.reliability(vote), latencyMs: Math.max(0, Math.round(committedAt - vote.at)) }
+        const about = { feedbackId: vote.id, reliability: crowd.reliability(vote), latencyMs: Math.max(0, Math.round(committedAt - vote.at)), comparable: 0, updated: true }
         if (row === undefined) return { ...about, weight: 0, crowd: null, advantage: null }
         const weight = voteShare(crowd.weighed(key), crowd.on(key).indexOf(vote), config.rewardModel.shrinkage)
         return { ...about, weight, crowd: scored.crowd[row], advantage: update.advantages[row] }

@@ -133,7 +133,7 @@ const select = `
          f.session_id, f.sample_id, f.created_at as voted_at, f.input_text, f.model_response, f.human_rating, f.categories,
          f.compassion_rating, f.comments, s.user_id as owner_id,
          r.step, jsonb_build_object('weight', r.weight, 'reliability', r.reliability, 'crowd', r.crowd, 'advantage', r.advantage,
-           'latencyMs', r.latency_ms) as receipt,
+           'latencyMs', r.latency_ms, 'comparable', r.comparable, 'updated', r.updated) as receipt,
          v.epoch_id as vote_epoch, v.credit as vote_credit, k.epoch_id as correction_epoch, k.credit as correction_credit
   from appeals a
   join feedback f on f.id = a.feedback_id
@@ -166,7 +166,7 @@ interface CaseRow {
   compassion_rating: number
   comments: string | null
   step: number | null
-  receipt: Pick<Receipt, 'weight' | 'reliability' | 'crowd' | 'advantage' | 'latencyMs'>
+  receipt: Pick<Receipt, 'weight' | 'reliability' | 'crowd' | 'advantage' | 'latencyMs' | 'comparable' | 'updated'>
   vote_epoch: number | null
   vote_credit: number
 }

@@ -22,6 +22,8 @@ export interface NewVote {
   /** q and v, in [0, 1]. */
   quality: number
   value: number
+  /** Cast after voting on its sample had closed. */
+  late: boolean
   /** 32 random bytes of its leaf on the chain. */
   salt: Buffer
 }
@@ -36,8 +38,8 @@ export async function insertVote(db: Db, vote: NewVote): Promise<{ stored: Human
   const { rows } = await db.query<Row>(
     `with stored as (
        insert into feedback (id, session_id, sample_id, user_id, input_text, model_response, human_rating, human_preference,
-         categories, comments, tags, ethical_concerns, compassion_rating, compassion, quality, value, salt)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+         categories, comments, tags, ethical_concerns, compassion_rating, compassion, quality, value, salt, late)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
        on conflict do nothing returning *)
      ${select('stored')}`,
     [
@@ -58,6 +60,7 @@ export async function insertVote(db: Db, vote: NewVote): Promise<{ stored: Human
       vote.quality,
       vote.value,
       vote.salt,
+      vote.late,
     ],
   )
   const [fresh] = rows.map(toFeedback)

@@ -9,7 +9,7 @@ export interface AddressedReceipt {
 
 const select = `
   select r.feedback_id, r.session_id, f.sample_id, r.step, r.weight, r.reliability, r.crowd, r.advantage,
-         r.latency_ms, f.user_id
+         r.latency_ms, r.comparable, r.updated, f.user_id
   from receipts r join feedback f on f.id = r.feedback_id`
 
 /** The receipts that a step wrote, for those of its authors who are asked for. */
@@ -41,6 +41,8 @@ interface Row {
   crowd: number | null
   advantage: number | null
   latency_ms: number
+  comparable: number
+  updated: boolean
   user_id: string
 }
 
@@ -55,5 +57,7 @@ function toReceipt(row: Row): Receipt {
     crowd: row.crowd,
     advantage: row.advantage,
     latencyMs: row.latency_ms,
+    comparable: row.comparable,
+    updated: row.updated,
   }
 }

@@ -13,6 +13,10 @@ export interface ReceiptRow {
   crowd: number | null
   advantage: number | null
   latencyMs: number
+  /** Votes of its author, so far, that somebody else's vote can be compared with. */
+  comparable: number
+  /** False: the step's update left every weight as it was. */
+  updated: boolean
 }
 
 export interface StepCommit {
@@ -93,8 +97,8 @@ async function writeStep(client: ClientBase, { sessionId, step, policyVersion, m
     [sessionId, step, policyVersion, metrics, checkpoint, receipts.length],
   )
   await client.query(
-    `insert into receipts (session_id, step, feedback_id, weight, reliability, crowd, advantage, latency_ms)
-     select $1, $2, * from unnest($3::uuid[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::int[])`,
+    `insert into receipts (session_id, step, feedback_id, weight, reliability, crowd, advantage, latency_ms, comparable, updated)
+     select $1, $2, * from unnest($3::uuid[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::int[], $9::int[], $10::boolean[])`,
     [
       sessionId,
       step,
@@ -104,6 +108,8 @@ async function writeStep(client: ClientBase, { sessionId, step, policyVersion, m
       receipts.map((r) => r.crowd),
       receipts.map((r) => r.advantage),
       receipts.map((r) => r.latencyMs),
+      receipts.map((r) => r.comparable),
+      receipts.map((r) => r.updated),
     ],
   )
 }

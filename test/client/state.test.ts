@@ -146,7 +146,7 @@ describe('V3: the crowd’s value is there after voting only', () => {
 })
 
 test('a receipt that comes twice is one receipt', () => {
-  const receipt = { feedbackId, sessionId, sampleId, step: 1, weight: 0.3, reliability: 0.6, crowd: 0.7, advantage: 0.4, latencyMs: 14_000 }
+  const receipt = { feedbackId, sessionId, sampleId, step: 1, weight: 0.3, reliability: 0.6, crowd: 0.7, advantage: 0.4, latencyMs: 14_000, comparable: 3, updated: true }
   expect(receipted(receipted(joined, receipt), receipt).receipts).toEqual([receipt])
 })
 

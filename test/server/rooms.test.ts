@@ -181,7 +181,7 @@ test('a receipt, and the news that a vote is on the chain, reach its author alon
   const given = vote(sampleId, { sessionId })
   await annWest.send('submit-feedback', given)
   const client = await world.pool.connect()
-  const receipt = { feedbackId: given.id, weight: 0.5, reliability: 0.6, crowd: 0.8, advantage: 1.2, latencyMs: 900 }
+  const receipt = { feedbackId: given.id, weight: 0.5, reliability: 0.6, crowd: 0.8, advantage: 1.2, latencyMs: 900, comparable: 3, updated: true }
   await commitStep(client, { sessionId, step: 1, policyVersion: 1, metrics: {}, checkpoint: 'c', receipts: [receipt], learntFrom: [receipt.feedbackId], crowd: [{ sampleId, value: 0.8 }], warnings: [], pause: null, remade: false })
   client.release()
   await append(redis, sessionId, { event: 'receipts', payload: { step: 1 } })

@@ -59,7 +59,7 @@ const commitOf = (step: number, votes: string[]): Omit<StepCommit, 'sessionId'> 
   policyVersion: step,
   metrics: { rewardScore: 0.5 },
   checkpoint: `hash-${step}`,
-  receipts: votes.map((feedbackId) => ({ feedbackId, weight: 0.4, reliability: 0.6, crowd: 0.7, advantage: 0.1, latencyMs: 12_000 })),
+  receipts: votes.map((feedbackId) => ({ feedbackId, weight: 0.4, reliability: 0.6, crowd: 0.7, advantage: 0.1, latencyMs: 12_000, comparable: 3, updated: true })),
   learntFrom: votes,
   crowd: [],
   warnings: [],
