@@ -78,7 +78,7 @@ async function timeInserts({ attune, pool }: Instance, sessionId: string): Promi
       await insertVote(pool, {
         id: randomUUID(), sessionId, sampleId, userId, inputText: prompt, modelResponse: response, humanRating: 7, humanPreference: null,
         categories: [{ name: 'helpfulness', score: 7, weight: 1 }], comments: null, tags: [], ethicalConcerns: [], compassionRating: 0.6,
-        compassion: null, quality: 0.67, value: 0.63, salt: randomBytes(32),
+        compassion: null, quality: 0.67, value: 0.63, late: false, salt: randomBytes(32),
       })
       times.push(performance.now() - began)
     }
