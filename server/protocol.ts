@@ -421,7 +421,7 @@ export type StepMetrics = z.infer<typeof StepMetrics>
 export const RunWarning = z.object({
   sessionId: SessionId,
   step: z.int(),
-  kind: z.enum(['checkpoint-lost', 'step-remade', 'reward-level', 'reward-order', 'length', 'repetition']),
+  kind: z.enum(['checkpoint-lost', 'step-remade', 'reward-level', 'reward-order', 'length', 'repetition', 'regulars']),
   /** A sentence for people. */
   message: z.string(),
   timestamp: z.iso.datetime(),

@@ -1,6 +1,7 @@
 /** A session's votes as a crowd's: what each is worth, how much it counts, and what they say of an answer. */
-import { reliabilities } from '../server/feedback/reliability.ts'
+import type { Standing } from '../server/feedback/reliability.ts'
 import { categoryWeight, unitScore, voteValue } from '../server/feedback/value.ts'
+import { weigh, type CastVote } from '../server/feedback/weights.ts'
 import type { TrainingConfig } from '../server/protocol.ts'
 import { COMPASSION, RATING, categoryHead, type RewardVote } from './reward/model.ts'
 import type { CrowdVote } from './reward/reward.ts'
@@ -8,8 +9,10 @@ import type { SettledVote } from './world.ts'
 
 export interface Crowd {
   readonly votes: readonly SettledVote[]
-  /** ρ of the vote's rater, in [0, 1]. */
-  reliability(vote: SettledVote): number
+  /** What is known of the vote's rater: ρ, n and what their votes weigh. */
+  standing(vote: SettledVote): Standing
+  /** Everybody who has voted, in the order of their first votes. */
+  readonly raters: ReadonlyMap<string, Standing>
   /** The votes on one answer, and the same as its crowd value takes them. */
   on(sampleId: string): readonly SettledVote[]
   weighed(sampleId: string): CrowdVote[]
@@ -17,24 +20,24 @@ export interface Crowd {
   lessons(): RewardVote[]
 }
 
-export function crowdOf(config: TrainingConfig, votes: readonly SettledVote[]): Crowd {
-  const values = new Map(votes.map((vote) => [vote, valueOf(config, vote)]))
-  const value = (vote: SettledVote): number => values.get(vote) ?? 0
-  const rho = reliabilities(votes.map((vote) => ({ raterId: vote.raterId, sampleId: sampleKey(vote), value: value(vote) })))
-  const reliability = (vote: SettledVote): number => rho.get(vote.raterId) ?? 0
-  const bySample = new Map<string, SettledVote[]>()
-  for (const vote of votes) {
-    const on = bySample.get(sampleKey(vote))
-    if (on) on.push(vote)
-    else bySample.set(sampleKey(vote), [vote])
-  }
-  const on = (sampleId: string): readonly SettledVote[] => bySample.get(sampleId) ?? []
+/** @param step the one that learns from them: those that no step has used yet are its own */
+export function crowdOf(config: TrainingConfig, votes: readonly SettledVote[], step: number): Crowd {
+  const cast = votes.map((vote): CastVote => ({ ...vote, sampleId: sampleKey(vote), value: valueOf(config, vote), round: vote.usedIn ?? step }))
+  const weights = weigh(cast)
+  const bySample = new Map<string, number[]>()
+  cast.forEach(({ sampleId }, i) => {
+    const on = bySample.get(sampleId)
+    if (on) on.push(i)
+    else bySample.set(sampleId, [i])
+  })
+  const on = (sampleId: string): readonly number[] => bySample.get(sampleId) ?? []
   return {
     votes,
-    reliability,
-    on,
-    weighed: (sampleId) => on(sampleId).map((vote) => ({ value: value(vote), reliability: reliability(vote) })),
-    lessons: () => votes.map((vote) => ({ id: vote.id, sampleId: sampleKey(vote), reliability: reliability(vote), scores: scoresOf(vote) })),
+    standing: (vote) => weights.standing(vote.raterId),
+    raters: weights.raters,
+    on: (sampleId) => on(sampleId).map((i) => votes[i]),
+    weighed: (sampleId) => on(sampleId).map((i) => ({ value: cast[i].value, weight: weights.onAnswer[i] })),
+    lessons: () => votes.map((vote, i) => ({ id: vote.id, sampleId: cast[i].sampleId, weight: weights.inFit[i], scores: scoresOf(vote) })),
   }
 }
 

@@ -12,6 +12,7 @@ import type { RunWarning, TrainingMetrics } from '../server/protocol.ts'
 import { crowdOf, sampleKey, type Crowd } from './crowd.ts'
 import { liveMetrics, trendSteps } from './live-metrics.ts'
 import type { HeldOut } from './reward/gap.ts'
+import { watchRegulars } from './regulars.ts'
 import { rewardsOf, type Rewards } from './reward/reward.ts'
 import type { ReferenceView, Rollout } from './rl/rollout.ts'
 import { mean } from './rl/statistics.ts'
@@ -38,7 +39,7 @@ export async function learn(run: Run, batch: Batch, settled: readonly SettledVot
   const began = clock.now()
   // Votes on the batch that people are voting on now wait for its own step.
   const ahead = new Set(state.pending?.shown)
-  const crowd = crowdOf(config, settled.filter((vote) => vote.sampleId === null || !ahead.has(vote.sampleId)))
+  const crowd = crowdOf(config, settled.filter((vote) => vote.sampleId === null || !ahead.has(vote.sampleId)), batch.step)
   const fresh = crowd.votes.filter(({ usedIn }) => usedIn === null || usedIn === batch.step)
   const references = await learner.reference(batch.rollouts)
   await rememberFeatures(run, batch, references, crowd.votes)
@@ -48,6 +49,8 @@ export async function learn(run: Run, batch: Batch, settled: readonly SettledVot
   const scored = score(run, batch, references, (sampleId) => crowd.weighed(sampleId))
   const update = await learner.update(batch.rollouts, scored.rewards, { references, potentials: scored.potentials, signal: clock.signal })
   state.evidence = watched.evidence
+  const { regulars, warnings } = watchRegulars(state.regulars, crowd.raters)
+  state.regulars = regulars
   state.rewards = [...state.rewards, mean(scored.raw)].slice(-trendSteps)
 
   const rowOf = new Map(batch.rollouts.map(({ sampleId }, i) => [sampleId, i]))
@@ -57,7 +60,8 @@ export async function learn(run: Run, batch: Batch, settled: readonly SettledVot
       fresh.map((vote) => {
         const key = sampleKey(vote)
         const row = rowOf.get(key)
-        const about = { feedbackId: vote.id, reliability: crowd.reliability(vote), latencyMs: Math.max(0, Math.round(committedAt - vote.at)), comparable: 0, updated: true }
+        const { reliability, comparable } = crowd.standing(vote)
+        const about = { feedbackId: vote.id, reliability, latencyMs: Math.max(0, Math.round(committedAt - vote.at)), comparable, updated: true }
         if (row === undefined) return { ...about, weight: 0, crowd: null, advantage: null }
         const weight = voteShare(crowd.weighed(key), crowd.on(key).indexOf(vote), config.rewardModel.shrinkage)
         return { ...about, weight, crowd: scored.crowd[row], advantage: update.advantages[row] }
@@ -66,9 +70,9 @@ export async function learn(run: Run, batch: Batch, settled: readonly SettledVot
     metrics: (committedAt, since) => ({
       ...update.metrics,
       ...watched.metrics,
-      ...liveMetrics({ fresh, reliability: crowd.reliability, scored, rewards: state.rewards, batch, answerTo: run.prompts.answerTo, loss: update.metrics['loss/total_avg'], began, since, committedAt }),
+      ...liveMetrics({ fresh, crowd, scored, rewards: state.rewards, batch, answerTo: run.prompts.answerTo, loss: update.metrics['loss/total_avg'], began, since, committedAt }),
     }),
-    warnings: watched.warnings,
+    warnings: [...watched.warnings, ...warnings],
     pause: watched.pause,
   }
 }
@@ -91,8 +95,8 @@ function watchVotes(run: Run, batch: Batch, { references, crowd, fresh }: { refe
   const unseen = score(run, batch, references, () => []).raw
   const heldOut = batch.rollouts.flatMap(({ sampleId }, i): HeldOut[] => {
     const votes = crowd.weighed(sampleId)
-    const weight = votes.reduce((sum, vote) => sum + vote.reliability, 0)
-    return weight > 0 ? [{ reward: unseen[i], people: votes.reduce((sum, vote) => sum + vote.reliability * vote.value, 0) / weight }] : []
+    const weight = votes.reduce((sum, vote) => sum + vote.weight, 0)
+    return weight > 0 ? [{ reward: unseen[i], people: votes.reduce((sum, vote) => sum + vote.weight * vote.value, 0) / weight }] : []
   })
   const step = {
     answers: batch.rollouts.map((rollout) => rollout.responseIds),

@@ -1,3 +1,4 @@
+import type { Crowd } from './crowd.ts'
 import { bleu, rougeL } from './likeness.ts'
 import type { Rewards } from './reward/reward.ts'
 import { mean } from './rl/statistics.ts'
@@ -18,6 +19,8 @@ export const LIVE_METRICS = {
   votes: 'votes that this step was the first to use; votes',
   raters: 'who cast them; people',
   reliability: 'mean over these votes of their rater’s reliability ρ, absent without votes; 0…1',
+  'raters/known': 'raters that the session knows so far, n ≥ 8 comparable votes and ρ ≥ 0.3; people',
+  'raters/strangers_share': 'what strangers’ votes weigh of all that votes weigh on the answers of this step, absent where none weighs; 0…1',
   'reward_model/uncertainty': 'mean over rollouts of the ensemble’s deviation of the value; 0…1',
   vote_to_gradient_p50_ms: 'median over these votes of the time from stored to committed in the weights, absent without votes; milliseconds',
   vote_to_gradient_p95_ms: 'its 95th percentile, absent without votes; milliseconds',
@@ -32,7 +35,7 @@ export const trendSteps = 10
 
 export function liveMetrics(step: {
   fresh: readonly SettledVote[]
-  reliability: (vote: SettledVote) => number
+  crowd: Pick<Crowd, 'standing' | 'raters' | 'on' | 'weighed'>
   scored: Rewards
   /** `rewardScore` of the latest steps, this one's last. */
   rewards: readonly number[]
@@ -45,7 +48,7 @@ export function liveMetrics(step: {
   since: number
   committedAt: number
 }): Record<string, number> {
-  const { fresh, scored, batch, began, since, committedAt } = step
+  const { fresh, crowd, scored, batch, began, since, committedAt } = step
   const seconds = (committedAt - began) / 1000
   const tokens = batch.rollouts.reduce((n, r) => n + r.responseIds.length, 0)
   const answered = batch.rollouts.flatMap(({ prompt, response }) => {
@@ -61,6 +64,7 @@ export function liveMetrics(step: {
     convergenceRate: slope(step.rewards),
     votes: fresh.length,
     raters: new Set(fresh.map((vote) => vote.raterId)).size,
+    ...standingMetrics(crowd, batch),
     'reward_model/uncertainty': mean(scored.deviation),
     step_seconds: seconds,
     ...(seconds > 0 && { throughput: tokens / seconds }),
@@ -73,10 +77,27 @@ export function liveMetrics(step: {
     ...(fresh.length > 0 && {
       humanRating: mean(fresh.map((vote) => vote.rating)),
       humanCompassion: mean(fresh.map((vote) => vote.compassion)),
-      reliability: mean(fresh.map(step.reliability)),
+      reliability: mean(fresh.map((vote) => crowd.standing(vote).reliability)),
       vote_to_gradient_p50_ms: percentile(latencies, 0.5),
       vote_to_gradient_p95_ms: percentile(latencies, 0.95),
     }),
+  }
+}
+
+/** Who is known, and how much of the step is strangers'. */
+function standingMetrics(crowd: Pick<Crowd, 'standing' | 'raters' | 'on' | 'weighed'>, { rollouts }: Batch): Record<string, number> {
+  let all = 0
+  let strangers = 0
+  for (const { sampleId } of rollouts) {
+    const on = crowd.on(sampleId)
+    crowd.weighed(sampleId).forEach(({ weight }, i) => {
+      all += weight
+      if (!crowd.standing(on[i]).known) strangers += weight
+    })
+  }
+  return {
+    'raters/known': [...crowd.raters.values()].filter((standing) => standing.known).length,
+    ...(all > 0 && { 'raters/strangers_share': strangers / all }),
   }
 }
 

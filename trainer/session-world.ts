@@ -62,6 +62,7 @@ export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): Ses
   const votes = async (condition: string, value: number): Promise<SettledVote[]> => {
     const { rows } = await pool.query<SettledVote>(
       `select f.id, f.sample_id as "sampleId", s.origin, f.user_id as "raterId", f.input_text as prompt,
+              coalesce(s.asked_by = f.user_id, false) as "ownQuestion", f.late,
               f.model_response as response, f.human_rating as rating, f.categories, f.compassion_rating as compassion,
               (extract(epoch from f.created_at) * 1000)::float8 as at, r.step as "usedIn"
        from feedback f left join receipts r on r.feedback_id = f.id left join samples s on s.id = f.sample_id

@@ -10,6 +10,7 @@
  * | reward model, what it reads of every sample | `reward/…` (reward/model.ts) |
  * | reward normaliser | the reference's outputs, `reference/features` and `reference`: refitted on them each step |
  * | the watch's evidence | `state.evidence` |
+ * | what the watch over the regulars remembers | `state.regulars` |
  * | random states | none: every stream is seeded by (seed, step, place), and `learner.seed` is checked |
  * | prompt sampler's position | `state.step`: batch t begins after the t - 1 before it in the seeded order (prompts.ts) |
  * | the batch that people vote on | `state.pending` |
@@ -25,6 +26,7 @@ import { ModelChanged, fingerprintOf } from './fingerprint.ts'
 import { readModel } from './models/directory.ts'
 import { openPromptTokenizer, type PromptTokenizer } from './prompt-tokenizer.ts'
 import { readPrompts, type PromptSource } from './prompts.ts'
+import { noRegulars, type Regulars } from './regulars.ts'
 import { shapeOf, type Shape } from './reward/drift.ts'
 import { noEvidence, type Evidence } from './reward/evidence.ts'
 import { openRewardModel, type RewardModel } from './reward/model.ts'
@@ -56,6 +58,8 @@ export interface Run {
     pending: Batch | null
     /** What the watch has seen of reward hacking (watch.ts). */
     evidence: Evidence
+    /** How reliable the regulars were in the latest steps (regulars.ts). */
+    regulars: Regulars
     /** `rewardScore` of the latest steps, oldest first. */
     rewards: number[]
   }
@@ -105,12 +109,12 @@ export async function openRun(from: {
   const rewardModel = openRewardModel(rewardConfig, width, seed)
   const reference = await referenceOutputs({ learner, tokenizer, prompts, seed })
   rewardModel.features.fitScale(reference.map(({ features }) => features))
-  const state = { step: 0, pending: null, evidence: noEvidence(), rewards: [] }
+  const state = { step: 0, pending: null, evidence: noEvidence(), regulars: noRegulars(), rewards: [] }
   return { ...opened, rewardModel, reference, state }
 }
 
 /** All that `openRun` goes on from. */
-export async function exportRun({ fingerprint, learner, rewardModel, reference, state: { step, evidence, rewards, pending } }: Run): Promise<Checkpoint> {
+export async function exportRun({ fingerprint, learner, rewardModel, reference, state: { step, evidence, regulars, rewards, pending } }: Run): Promise<Checkpoint> {
   const policy = await learner.exportState()
   const reward = rewardModel.exportState()
   const tensors: Checkpoint['tensors'] = new Map()
@@ -126,7 +130,7 @@ export async function exportRun({ fingerprint, learner, rewardModel, reference, 
     reward: reward.json,
     reference: reference.map(({ tokens, repetition }) => ({ tokens, repetition })),
     // In the order of the schema, so that a run that was read back writes the same bytes.
-    state: { step, evidence, rewards, pending: pending && packBatch(pending) },
+    state: { step, evidence, regulars, rewards, pending: pending && packBatch(pending) },
   }
   return { tensors, state: saved }
 }
@@ -152,6 +156,8 @@ const SavedRun = z.object({
   state: z.object({
     step: z.int(),
     evidence: z.object({ level: signEvidence, order: signEvidence, length: signEvidence, repetition: signEvidence }),
+    // Absent from checkpoints of runs that began before the regulars were watched over.
+    regulars: z.object({ recent: z.array(z.record(z.string(), z.number())), warned: z.boolean() }).default(noRegulars),
     rewards: numbers,
     pending: z
       .object({

@@ -16,7 +16,7 @@ export interface Watched {
 /** What each figure of the watch says, and after the last semicolon its unit. */
 export const WATCH_METRICS = {
   'gap/reward': 'mean over the answers that people voted on in this step of the reward that each would have got unseen: from the reward model as it was before it learnt from these votes; value, about 0…1',
-  'gap/people': 'mean over the same answers of what their voters gave, weighted by reliability; value, 0…1',
+  'gap/people': 'mean over the same answers of what their voters gave, by what their votes weigh; value, 0…1',
   'gap/level': 'gap/reward - gap/people; value',
   'gap/order': 'Spearman’s rank correlation of the two over these answers, absent where one says the same of all; no unit, -1…1',
   'gap/answers': 'answers that the four figures above are taken over; answers',

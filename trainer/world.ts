@@ -61,6 +61,10 @@ export interface SettledVote {
   /** Where the sample came from; null without one. */
   origin: 'rollout' | 'ask' | null
   raterId: string
+  /** Whether its author asked the question. */
+  ownQuestion: boolean
+  /** Cast after voting on its sample had closed. */
+  late: boolean
   prompt: string
   response: string
   /** 1…10. */

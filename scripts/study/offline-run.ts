@@ -11,7 +11,7 @@ import { openLearner } from '../../trainer/rl/learner.ts'
 import type { Metrics } from '../../trainer/rl/metrics.ts'
 import { seedOf } from '../../trainer/rl/random.ts'
 import type { Rollout } from '../../trainer/rl/rollout.ts'
-import { reliabilities } from '../../server/feedback/reliability.ts'
+import { weigh, type CastVote } from '../../server/feedback/weights.ts'
 import { mix, weightedQuality } from '../../server/feedback/value.ts'
 import { mean } from '../crowd/distribution.ts'
 import { rate } from '../pretrain/oracle.ts'
@@ -94,7 +94,7 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
   rewardModel.features.fitScale(reference.map(({ features }) => features))
   yield { step: 0, heldOut: await evaluate() }
 
-  const votes: OfflineVote[] = []
+  const votes: (OfflineVote & { round: number })[] = []
   const draw = (step: number) => {
     const drawn = drawGroups(prompts, { step, batchSize: options.rollouts, groupSize: config.groupSize, seed })
     return timed(() => answer(drawn, step))
@@ -105,12 +105,12 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
     if (options.overlap) next = draw(step + 1)
     await next
     const shown = batch.slice(0, options.shown)
-    votes.push(...castVotes(crowd, shown, options.votesPerStep))
+    votes.push(...castVotes(crowd, shown, options.votesPerStep).map((vote) => ({ ...vote, round: step })))
     const { value: references, seconds: score } = await timed(() => learner.reference(batch))
     shown.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, references[i].features))
-    const { value: rho, seconds: fit } = await timed(async () => {
-      const found = reliabilities(votes.map((v) => ({ ...v, value: valueOf(v.scores) })))
-      rewardModel.fit(votes.map((v) => ({ ...v, reliability: found.get(v.raterId) ?? 0 })))
+    const { value: weights, seconds: fit } = await timed(async () => {
+      const found = weigh(votes.map((v): CastVote => ({ ...v, value: valueOf(v.scores), origin: 'rollout', ownQuestion: false, late: false })))
+      rewardModel.fit(votes.map((v, i) => ({ ...v, weight: found.inFit[i] })))
       return found
     })
     const scored = rewardsOf({
@@ -119,7 +119,7 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
         tokens: responseIds.length,
         features: references[i].features,
         prefixes: references[i].prefixes,
-        votes: votes.filter((v) => v.sampleId === sampleId).map((v) => ({ value: valueOf(v.scores), reliability: rho.get(v.raterId) ?? 0 })),
+        votes: votes.flatMap((v, i) => (v.sampleId === sampleId ? [{ value: valueOf(v.scores), weight: weights.onAnswer[i] }] : [])),
       })),
       reference,
       model: rewardModel,
@@ -134,7 +134,7 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
       ...(evaluated && { heldOut: await evaluate() }),
       metrics: update.metrics,
       fidelity: correlation(scored.compassion.slice(options.shown), unseen.map((r) => rate(r.prompt, r.response).compassion)),
-      reliability: mean([...rho.values()]),
+      reliability: mean([...weights.raters.values()].map((standing) => standing.reliability)),
       seconds: { sample, score, fit, update: seconds },
     }
     if (!options.overlap && step < options.steps) next = draw(step + 1)

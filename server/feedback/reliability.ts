@@ -1,3 +1,5 @@
+import { comparisonsOf, type Comparisons } from './comparisons.ts'
+import { capStrangers } from './crowd.ts'
 import { unit, weight } from './range.ts'
 
 export interface RatedSample {
@@ -5,6 +7,10 @@ export interface RatedSample {
   sampleId: string
   /** `v` in [0, 1]. */
   value: number
+  /** The step that was the first to learn from it. Votes of one round count as cast at once; 0 where nobody says. */
+  round?: number
+  /** False where its author chose what to rate, or when, and could know the others' votes: it is compared with none. */
+  comparable?: boolean
 }
 
 export interface ReliabilityPrior {
@@ -16,103 +22,167 @@ export interface ReliabilityPrior {
 
 export const RELIABILITY_PRIOR: ReliabilityPrior = { value: 0.6, votes: 8 }
 
+/** Comparable votes with which a rater's votes weigh half of what they will at most. */
+export const HALF_TRUST = 8
+/** A rater is known from so many comparable votes on … */
+export const KNOWN_VOTES = 8
+/** … and while their reliability is at least this; everybody else is a stranger. */
+export const KNOWN_RELIABILITY = 0.3
+
 /** Rounds after which reliabilities have settled; more change the third digit. */
 const ROUNDS = 4
 
+/** What a room knows of a rater. */
+export interface Standing {
+  /** ρ in [0, 1]. */
+  reliability: number
+  /** n: how many of the rater's votes others' can be compared with, in whole votes. */
+  comparable: number
+  /** w in [0, 1]: what a vote of theirs weighs. */
+  weight: number
+  known: boolean
+}
+
+export interface Standings {
+  of(raterId: string): Standing
+  /** Everybody who has voted. */
+  readonly raters: ReadonlyMap<string, Standing>
+  /** Whether an answer was voted on in a room that had known raters. */
+  established(sampleId: string): boolean
+}
+
 /**
- * Reliability ρ of every rater, in [0, 1], from all votes so far.
+ * What every rater's votes weigh, from all votes so far:
  *
- * Rater i's votes v_ij are compared with the leave-one-out crowd g_ij, the mean of the others'
- * votes on the same sample weighted by their reliability, by Lin's concordance:
+ *     w_i = ρ_i t_i / max_j t_j,   t = n / (n + 8)
+ *
+ * ρ_i is how well i agrees with the others, n_i the number of i's comparable votes (comparisons.ts),
+ * so that standing has to be earned: a stranger's first vote weighs a ninth of what it will, an account
+ * that only ever rates texts of its own making weighs nothing. Weights are relative to the room's most
+ * trusted, so that a room of strangers, and a lone rater, whom nobody can be compared with (t = 0 for
+ * all; then w = ρ), learn at full speed.
+ *
+ * Reliability ρ: votes v_ij are compared with the leave-one-out crowd g_ij, the mean of the others'
+ * comparable votes on the same answer by what they weigh there (strangers capped as in the crowd value),
+ * by Lin's concordance over the comparisons, each with its weight c_ij, Σ_j c_ij = n_i:
  *
  *     C_i = 2 cov(v, g) / (var v + var g + (mean v - mean g)²)        in [-1, 1]
  *     ρ_i = clamp01((m ρ_0 + n_i C_i) / (m + n_i))
  *
- * n_i is the number of i's votes that somebody else's vote can be compared with, ρ_0 the prior
- * and m its weight in votes. Concordance, not correlation, because the crowd's values are
- * averaged: a rater who always votes 0.3 too low errs, too. It is 1 for a rater who always gives
+ * ρ_0 is the prior and m its weight in votes. Concordance, not correlation, because the crowd's values
+ * are averaged: a rater who always votes 0.3 too low errs, too. It is 1 for a rater who always gives
  * the crowd's value, 0 in expectation for one who votes without looking (or always the same),
- * negative for one who inverts, who so falls to 0 within m votes. Since g needs ρ and ρ needs g,
- * the pair is iterated from the prior a fixed number of rounds. Agreement shows reliability only
- * where most weight is honest: a crowd with an inverting majority trusts the majority.
+ * negative for one who inverts, who so falls to 0 within m votes. Since g needs w and w needs g,
+ * they are iterated from the prior a fixed number of rounds. Because g goes by earned weights,
+ * strangers can't turn the regulars' ρ, however many they are. Agreement shows reliability only where
+ * most earned weight is honest: a crowd whose regulars invert trusts them.
+ *
+ * Worked example: 40 comparable votes at ρ 0.9 beside a first vote at the prior 0.6. t is 40/48 and 1/9,
+ * so the weights are 0.9 and 0.6 · (1/9) / (40/48) = 0.08.
  *
  * Source of C: Lin, "A concordance correlation coefficient to evaluate reproducibility", 1989.
  *
  * @throws OutOfRange for a value or a prior outside [0, 1].
  */
-export function reliabilities(
-  votes: readonly RatedSample[],
-  prior: ReliabilityPrior = RELIABILITY_PRIOR,
-): Map<string, number> {
+export function standingsOf(votes: readonly RatedSample[], prior: ReliabilityPrior = RELIABILITY_PRIOR): Standings {
   unit('prior', prior.value)
   weight('prior votes', prior.votes)
-  const byRater = new Map<string, RatedSample[]>()
-  for (const vote of votes) {
-    unit('value', vote.value)
-    const own = byRater.get(vote.raterId)
-    if (own) own.push(vote)
-    else byRater.set(vote.raterId, [vote])
-  }
-  let rho = new Map([...byRater.keys()].map((id) => [id, prior.value]))
+  for (const vote of votes) unit('value', vote.value)
+  const raters = [...new Set(votes.map((vote) => vote.raterId))]
+  let rho = new Map(raters.map((id) => [id, prior.value]))
   for (let round = 0; round < ROUNDS; round++) {
-    const crowd = weightedSums(votes, rho)
-    rho = new Map([...byRater].map(([id, own]) => [id, smoothed(comparable(own, rho.get(id) ?? 0, crowd), prior)]))
+    const compared = comparisonsOf(votes, rho)
+    const pairs = pairsOf(votes, compared, weights(raters, rho, compared))
+    rho = new Map(raters.map((id) => [id, smoothed(pairs.get(id) ?? [], prior)]))
   }
-  return rho
+  const compared = comparisonsOf(votes, rho)
+  const standings = weights(raters, rho, compared)
+  return {
+    raters: standings,
+    of: (raterId) => standings.get(raterId) ?? { reliability: prior.value, comparable: 0, weight: 0, known: false },
+    established: compared.established,
+  }
 }
 
-/** `clamp01((m ρ_0 + n C) / (m + n))` for pairs of (own value, leave-one-out crowd value). */
-export function smoothed(pairs: readonly (readonly [number, number])[], prior: ReliabilityPrior): number {
+/** ρ of every rater, see {@link standingsOf}. */
+export function reliabilities(votes: readonly RatedSample[], prior: ReliabilityPrior = RELIABILITY_PRIOR): Map<string, number> {
+  return new Map([...standingsOf(votes, prior).raters].map(([id, { reliability }]) => [id, reliability]))
+}
+
+export const isKnown = (comparable: number, reliability: number): boolean => comparable >= KNOWN_VOTES && reliability >= KNOWN_RELIABILITY
+
+function weights(raters: readonly string[], rho: ReadonlyMap<string, number>, compared: Comparisons): Map<string, Standing> {
+  const trust = (id: string): number => compared.count(id) / (compared.count(id) + HALF_TRUST)
+  const most = raters.reduce((max, id) => Math.max(max, trust(id)), 0)
+  return new Map(
+    raters.map((id): [string, Standing] => {
+      const reliability = rho.get(id) ?? 0
+      const comparable = compared.count(id)
+      return [id, { reliability, comparable, weight: most === 0 ? reliability : (reliability * trust(id)) / most, known: isKnown(comparable, reliability) }]
+    }),
+  )
+}
+
+/** Own value, the others' mean, and the comparison's weight in (0, 1]. */
+type Pair = readonly [own: number, others: number, weight?: number]
+
+/** `clamp01((m ρ_0 + n C) / (m + n))` for pairs of (own value, leave-one-out crowd value), n their weights' sum. */
+export function smoothed(pairs: readonly Pair[], prior: ReliabilityPrior): number {
   const c = concordance(pairs)
   if (c === undefined) return prior.value
-  const n = pairs.length
+  const n = pairs.reduce((sum, [, , w = 1]) => sum + w, 0)
   return Math.min(1, Math.max(0, (prior.votes * prior.value + n * c) / (prior.votes + n)))
 }
 
 /**
- * Lin's concordance of pairs, in [-1, 1]. Undefined where it says nothing: no pairs, or every
+ * Lin's concordance of weighted pairs, in [-1, 1]. Undefined where it says nothing: no pairs, or every
  * value the same.
  */
-export function concordance(pairs: readonly (readonly [number, number])[]): number | undefined {
-  const n = pairs.length
+export function concordance(pairs: readonly Pair[]): number | undefined {
+  const n = pairs.reduce((sum, [, , w = 1]) => sum + w, 0)
   if (n === 0) return undefined
   let meanV = 0
   let meanG = 0
-  for (const [v, g] of pairs) {
-    meanV += v / n
-    meanG += g / n
+  for (const [v, g, w = 1] of pairs) {
+    meanV += (w * v) / n
+    meanG += (w * g) / n
   }
   let cov = 0
   let spread = (meanV - meanG) ** 2
-  for (const [v, g] of pairs) {
-    cov += ((v - meanV) * (g - meanG)) / n
-    spread += ((v - meanV) ** 2 + (g - meanG) ** 2) / n
+  for (const [v, g, w = 1] of pairs) {
+    cov += (w * (v - meanV) * (g - meanG)) / n
+    spread += (w * ((v - meanV) ** 2 + (g - meanG) ** 2)) / n
   }
   return spread < 1e-12 ? undefined : Math.min(1, Math.max(-1, (2 * cov) / spread))
 }
 
-interface Sums {
-  sum: number
-  weight: number
-}
-
-function weightedSums(votes: readonly RatedSample[], rho: ReadonlyMap<string, number>): Map<string, Sums> {
-  const sums = new Map<string, Sums>()
-  for (const vote of votes) {
-    const w = rho.get(vote.raterId) ?? 0
-    const s = sums.get(vote.sampleId) ?? { sum: 0, weight: 0 }
-    sums.set(vote.sampleId, { sum: s.sum + w * vote.value, weight: s.weight + w })
-  }
-  return sums
-}
-
-/** The rater's votes beside the crowd's value without them, where anybody of weight is left. */
-function comparable(own: readonly RatedSample[], rho: number, crowd: ReadonlyMap<string, Sums>): [number, number][] {
-  const mine = weightedSums(own, new Map(own.map((vote) => [vote.raterId, rho])))
-  return own.flatMap((vote): [number, number][] => {
-    const all = crowd.get(vote.sampleId) ?? { sum: 0, weight: 0 }
-    const self = mine.get(vote.sampleId) ?? { sum: 0, weight: 0 }
-    const others = all.weight - self.weight
-    return others > 1e-6 ? [[vote.value, Math.min(1, Math.max(0, (all.sum - self.sum) / others))]] : []
+/** Every rater's comparable votes beside the crowd's value without them, where anybody of weight is left. */
+function pairsOf(votes: readonly RatedSample[], compared: Comparisons, standings: ReadonlyMap<string, Standing>): Map<string, Pair[]> {
+  const bySample = new Map<string, { index: number; vote: RatedSample }[]>()
+  votes.forEach((vote, index) => {
+    if (vote.comparable === false) return
+    const on = bySample.get(vote.sampleId)
+    if (on) on.push({ index, vote })
+    else bySample.set(vote.sampleId, [{ index, vote }])
   })
+  const pairs = new Map<string, Pair[]>()
+  for (const [sampleId, on] of bySample) {
+    const weighed = capStrangers(on.map(({ vote }) => standings.get(vote.raterId) ?? { weight: 0, known: false }), compared.established(sampleId))
+    let sum = 0
+    let total = 0
+    on.forEach(({ vote }, i) => {
+      sum += weighed[i] * vote.value
+      total += weighed[i]
+    })
+    on.forEach(({ index, vote }, i) => {
+      const others = total - weighed[i]
+      const weight = compared.weight(index)
+      if (weight === 0 || others <= 1e-9) return
+      const pair: Pair = [vote.value, Math.min(1, Math.max(0, (sum - weighed[i] * vote.value) / others)), weight]
+      const own = pairs.get(vote.raterId)
+      if (own) own.push(pair)
+      else pairs.set(vote.raterId, [pair])
+    })
+  }
+  return pairs
 }

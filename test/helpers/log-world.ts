@@ -104,6 +104,8 @@ function votesIn({ samples, commits }: RunLog): SettledVote[] {
       sampleId: id,
       origin,
       raterId,
+      ownQuestion: false,
+      late: false,
       prompt,
       response,
       rating: 1 + 9 * taste,

@@ -19,10 +19,10 @@ function world(seed: number, count: number) {
 }
 type Sample = ReturnType<typeof world>[number]
 const hold = (x: number) => Math.min(1, Math.max(0, x))
-const voteOn = (s: Sample, reliability = 0.8): RewardVote => ({
+const voteOn = (s: Sample, weight = 0.8): RewardVote => ({
   id: `vote-${s.id}`,
   sampleId: s.id,
-  reliability,
+  weight,
   scores: { [RATING]: hold(s.useful + 0.1 * s.noise[0]), [categoryHead('helpfulness')]: hold(s.useful + 0.1 * s.noise[0]), [COMPASSION]: hold(s.compassion + 0.1 * s.noise[1]) },
 })
 function open(samples: readonly Sample[], over: Partial<RewardModelConfig> = {}, seed = 5) {
@@ -54,7 +54,7 @@ describe('the reward model', () => {
     const model = open(samples)
     const preferences = Array.from({ length: 120 }, (_, i) => {
       const [a, b] = [samples[2 * i], samples[2 * i + 1]]
-      return { id: `p${i}`, sampleA: a.id, sampleB: b.id, outcome: a.useful > b.useful ? 1 : 0, reliability: 0.8 }
+      return { id: `p${i}`, sampleA: a.id, sampleB: b.id, outcome: a.useful > b.useful ? 1 : 0, weight: 0.8 }
     })
     model.fit([], preferences)
     const unseen = samples.slice(240)
@@ -75,7 +75,7 @@ describe('the reward model', () => {
     expect(openRewardModel(config, WIDTH, 5, model.exportState()).potentials(flat)).toEqual(potentials)
   })
 
-  it('is not moved by a rater of reliability 0', () => {
+  it('is not moved by a vote of weight 0', () => {
     const samples = world(3, 60)
     const [a, b] = [open(samples), open(samples)]
     const votes = samples.slice(0, 40).map((s) => voteOn(s))
@@ -149,7 +149,7 @@ describe('the reward model', () => {
     features.forEach((f, i) => model.features.add(`s${i}`, f))
     const votes = Array.from({ length: 1000 }, (_, i): RewardVote => {
       const v = random.uniform()
-      return { id: `v${i}`, sampleId: `s${i % 300}`, reliability: 0.7, scores: { [RATING]: v, [categoryHead('helpfulness')]: v, [COMPASSION]: v } }
+      return { id: `v${i}`, sampleId: `s${i % 300}`, weight: 0.7, scores: { [RATING]: v, [categoryHead('helpfulness')]: v, [COMPASSION]: v } }
     })
     model.fit(votes)
     const start = performance.now()

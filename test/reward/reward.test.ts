@@ -17,11 +17,11 @@ model.features.fitScale(samples.map((s) => s.features))
 for (const s of samples) model.features.add(s.sampleId, s.features)
 const votes = samples.slice(0, 20).map(({ sampleId, features }): RewardVote => {
   const v = features[0] > 0 ? 0.9 : 0.1
-  return { id: `v-${sampleId}`, sampleId, reliability: 1, scores: { [RATING]: v, [COMPASSION]: v } }
+  return { id: `v-${sampleId}`, sampleId, weight: 1, scores: { [RATING]: v, [COMPASSION]: v } }
 })
 model.fit(votes)
 const reference = samples.map(({ features, tokens }) => ({ features, tokens }))
-const rollouts = samples.map((s, i) => ({ ...s, votes: i < 20 ? [{ value: votes[i].scores[RATING], reliability: 1 }] : [] }))
+const rollouts = samples.map((s, i) => ({ ...s, votes: i < 20 ? [{ value: votes[i].scores[RATING], weight: 1 }] : [] }))
 const unvoted = samples.map((s) => ({ ...s, votes: [] }))
 
 describe('the reward of a step', () => {

@@ -11,8 +11,8 @@ export interface RewardVote {
   /** The vote's id: decides its bootstrap weights, so that they stay from step to step. */
   id: string
   sampleId: string
-  /** `ρ` of the rater in [0, 1]: how much the vote counts. */
-  reliability: number
+  /** How much the vote counts, at least 0: its author's standing, within the shares of a fit (server/feedback/weights.ts). */
+  weight: number
   /** By head ({@link RATING}, {@link COMPASSION}, {@link categoryHead}), each in [0, 1]; a missing head was not voted on. */
   scores: Readonly<Record<string, number>>
 }
@@ -23,14 +23,15 @@ export interface RewardPreference {
   sampleB: string
   /** 1: A is better, 0: B is, ½: a tie. */
   outcome: number
-  reliability: number
+  /** How much it counts, at least 0. */
+  weight: number
 }
 
 /** One sample as one member of the ensemble sees it for one head. */
 export interface Example {
   /** Row of the feature table. */
   row: number
-  /** Σ reliability · bootstrap over the sample's votes; above 0. */
+  /** Σ weight · bootstrap over the sample's votes; above 0. */
   weight: number
   /** The votes' weighted mean as a logit. */
   target: number
@@ -58,7 +59,7 @@ export function examplesOf(
   const sums = new Map<number, { weight: number; sum: number }>()
   for (const vote of votes) {
     const row = rowOf(vote.sampleId)
-    const weight = vote.reliability * bootstrap(vote.id)
+    const weight = vote.weight * bootstrap(vote.id)
     if (row === undefined || !Object.hasOwn(vote.scores, head) || weight <= 0) continue
     const found = sums.get(row) ?? { weight: 0, sum: 0 }
     sums.set(row, { weight: found.weight + weight, sum: found.sum + weight * vote.scores[head] })

@@ -6,7 +6,7 @@ import { rankCorrelation, standardError } from './statistics.ts'
 export interface HeldOut {
   /** The reward that it would get without its votes, before normalisation. */
   reward: number
-  /** What its voters gave: their mean value by reliability, in [0, 1]. */
+  /** What its voters gave: their mean value by what their votes weigh, in [0, 1]. */
   people: number
 }
 

@@ -82,7 +82,7 @@ function pairsOf({ preferences, row, input, bootstrap }: MemberFit): Pair[] {
   return preferences.flatMap((preference) => {
     const a = row(preference.sampleA)
     const b = row(preference.sampleB)
-    const weight = preference.reliability * bootstrap(preference.id)
+    const weight = preference.weight * bootstrap(preference.id)
     if (a === undefined || b === undefined || weight <= 0) return []
     const xb = input(b)
     return [{ difference: input(a).map((x, i) => x - xb[i]), outcome: preference.outcome, weight }]

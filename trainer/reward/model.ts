@@ -7,7 +7,7 @@
  *
  *     ½ Σ_i ω_i (logit y_i - f(x_i))² + Σ_p ω_p BT(p) + ½ ρ |w - w₀|²
  *
- * over all votes so far (i: a sample, y its votes' weighted mean, ω_i their reliabilities summed)
+ * over all votes so far (i: a sample, y its votes' weighted mean, ω_i their weights summed)
  * and all preferences p, `BT = -o log σ(Δ) - (1 - o) log σ(-Δ)`, Δ = f(a) - f(b) (Bradley & Terry
  * 1952; only the rating head). Members differ by their prior w₀ (random, in opposite pairs, so
  * that the ensemble's mean prior is 0) and by a Bayesian bootstrap of the votes (Rubin 1981:

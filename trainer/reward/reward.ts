@@ -15,7 +15,7 @@ import { COMPASSION, categoryHead } from './examples.ts'
 import { referenceLength } from './drift.ts'
 import type { Prediction, RewardModel } from './model.ts'
 
-/** A vote's value v with the session's present λ and weights, and its rater's ρ. */
+/** A vote's value v with the session's present λ and category weights, and what it weighs. */
 export type CrowdVote = WeighedVote
 
 /** The API's RewardModelConfig, as far as a reward depends on it. */
