@@ -61,7 +61,7 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
       const { params, query, body = {} } = request as { params: unknown; query: unknown; body: unknown }
       // What is left of an upload that was refused is not waited for.
       if (route.upload) response.set('connection', 'close')
-      const data = await route.run(core, caller, { params, query, body, stream: { headers: request.headers, stream: request } })
+      const data = await route.run(core, caller, { params, query, body, stream: { headers: request.headers, stream: request }, address: request.ip ?? '' })
       response.status(route.status)
       if (route.file) response.sendFile(String(data), { dotfiles: 'allow' })
       else if (route.bare !== null) response.type(route.bare).send(data)

@@ -28,6 +28,7 @@ export function loadConfig<S extends SecretName = never>(
     redisUrl: e.REDIS_URL,
     allowedOrigins: e.ALLOWED_ORIGINS,
     trustProxy: e.TRUST_PROXY,
+    guestsPerHour: e.GUESTS_PER_HOUR,
     logLevel: e.LOG_LEVEL,
     modelsPath: resolve(e.MODELS_PATH),
     maxModelBytes: e.MAX_MODEL_BYTES,
@@ -74,6 +75,8 @@ export interface Config {
   allowedOrigins: string[]
   /** Proxies in front of the server whose X-Forwarded-For is believed. */
   trustProxy: number
+  /** New accounts, guests included, from one IPv4 address or IPv6 /64. */
+  guestsPerHour: number
   logLevel: z.output<typeof LogLevel>
   /** Absolute paths. */
   modelsPath: string
@@ -133,6 +136,7 @@ const Environment = Secrets.extend({
   REDIS_URL: z.string(),
   ALLOWED_ORIGINS: origins.default([]),
   TRUST_PROXY: z.coerce.number().int().min(0).max(8).default(0),
+  GUESTS_PER_HOUR: z.coerce.number().int().min(1).max(1_000_000).default(300),
   LOG_LEVEL: LogLevel.default('info'),
   MODELS_PATH: z.string().default('./models'),
   MAX_MODEL_BYTES: z.coerce.number().int().positive().default(64 * 2 ** 30),

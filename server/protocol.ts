@@ -19,6 +19,8 @@ export const limits = {
   promptChars: 400,
   /** Longest comment, characters. */
   commentChars: 2_000,
+  /** Longest reason for excluding a rater, characters. */
+  reasonChars: 500,
   /** Longest text that a vote may carry (inputText, modelResponse), characters. */
   textChars: 8_000,
   /** Most categories, tags or concerns on one vote. */
@@ -274,6 +276,8 @@ export const LiveConfig = z.object({
     .max(limits.listItems)
     .default([{ name: 'helpfulness', weight: 1 }]),
   freeCategories: z.boolean().default(false),
+  /** Whether people may vote on texts that the session never produced. Such votes teach the reward model, within a bounded share. */
+  freeTexts: z.boolean().default(true),
   tags: list.default(['kind', 'useful', 'clear', 'cold', 'vague', 'off topic']),
 })
 /** The watch for reward hacking: reward against people, length, repetition. What counts as evidence is in docs/METRICS.md. */
@@ -428,6 +432,27 @@ export const RunWarning = z.object({
 })
 export type RunWarning = z.infer<typeof RunWarning>
 
+/** Somebody who votes in a session, as its owner sees them. */
+export const Rater = z.object({
+  userId: Uuid,
+  username: z.string(),
+  guest: z.boolean(),
+  /** Standing ones. */
+  votes: z.int(),
+  lastVoteAt: z.iso.datetime(),
+  /** ρ and n, as the next step would have them. */
+  reliability: unit,
+  comparable: z.int(),
+  /** n ≥ 8 and ρ ≥ 0.3: no stranger to the session. */
+  known: z.boolean(),
+  /** Of all that votes weigh in what the reward model learns from. */
+  share: unit,
+  /** null: not excluded. */
+  excluded: z.object({ reason: z.string(), by: z.string(), at: z.iso.datetime() }).nullable(),
+})
+export type Rater = z.infer<typeof Rater>
+export const Exclude = z.strictObject({ reason: z.string().trim().min(1, 'say why: the person is told').max(limits.reasonChars) })
+
 // ---------------------------------------------------------------- room events
 
 /**
@@ -516,6 +541,8 @@ export const SessionSnapshot = z.object({
   receipts: z.array(Receipt),
   /** The latest ones, newest first. */
   warnings: z.array(RunWarning),
+  /** Why the reader may not vote here; null: they may. */
+  exclusion: z.string().nullable(),
   /** Raters here now. */
   raters: z.int(),
   bounties: z.array(Bounty),
@@ -582,6 +609,8 @@ export type ServerToClient = {
   receipt: (receipt: Receipt) => void
   /** To the vote's author alone: its epoch is on the chain. */
   recorded: (payload: { feedbackId: string; epochId: number; txHash: string }) => void
+  /** To the person alone: they may not vote in this session any more, or may again. */
+  exclusion: (payload: { sessionId: string; excluded: boolean; reason: string | null }) => void
   'feedback-error': (payload: { error: string; code: ErrorCode }) => void
 }
 

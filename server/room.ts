@@ -20,6 +20,8 @@ export async function append(redis: Redis, sessionId: string, entry: RoomEvent |
 export const internalEvents = {
   /** The receipts of this committed step are in Postgres: each server tells its own users. */
   receipts: z.object({ step: z.int() }),
+  /** Somebody may not vote in this session any more, or may again: their sockets are told. */
+  exclusion: z.object({ sessionId: z.string(), userId: z.uuid(), excluded: z.boolean(), reason: z.string().nullable() }),
   /** An epoch is confirmed on the chain. Goes to the log `EVERYWHERE`. */
   recorded: z.object({ epochId: z.int() }),
   /** Somebody was erased: their sockets end. Goes to the log `EVERYWHERE`. */

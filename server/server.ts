@@ -11,6 +11,7 @@ import type { Core } from './core.ts'
 import { migrate } from './db/migrate.ts'
 import { openPool } from './db/pool.ts'
 import { watchDisputes } from './epochs.ts'
+import { openNewcomers } from './newcomers.ts'
 import { keepLooking } from './poll.ts'
 import { openQueue } from './queues.ts'
 import { openDownloads } from './downloads.ts'
@@ -50,6 +51,7 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
     pool,
     seal: createSeal(config.secrets.DATA_KEY),
     jwtSecret: config.secrets.JWT_SECRET,
+    newcomers: openNewcomers({ redis, perHour: config.guestsPerHour }),
     siweDomains: [`localhost:${config.port}`, `127.0.0.1:${config.port}`, ...config.allowedOrigins.filter((o) => URL.canParse(o)).map((o) => new URL(o).host)],
   })
   const models = { path: config.modelsPath, checkpointsPath: config.checkpointsPath, maxBytes: config.maxModelBytes, hub: config.hub }

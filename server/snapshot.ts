@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { bountiesOf } from './bounties.ts'
 import type { Core } from './core.ts'
+import { exclusionOf } from './db/exclusions.ts'
 import { receiptsOfUser } from './db/receipts.ts'
 import { listSamples } from './db/samples.ts'
 import { findSession } from './db/sessions.ts'
@@ -20,15 +21,16 @@ export async function takeSnapshot(
   core: Core,
   { sessionId, readerId, seq, raters }: { sessionId: string; readerId: string; seq: string; raters: number },
 ): Promise<SessionSnapshot> {
-  const [session, samples, steps, receipts, warnings, bounties] = await Promise.all([
+  const [session, samples, steps, receipts, warnings, bounties, exclusion] = await Promise.all([
     findSession(core.pool, sessionId),
     listSamples(core.pool, { sessionId, readerId, limit: limits.snapshotSamples }),
     stepMetrics(core.pool, sessionId, 0, limits.snapshotSteps),
     receiptsOfUser(core.pool, readerId, RECEIPTS, sessionId),
     warningsOf(core.pool, sessionId, limits.snapshotWarnings),
     bountiesOf(core, sessionId),
+    exclusionOf(core.pool, sessionId, readerId),
   ])
-  return { seq, session, samples: await withPartialText(core, sessionId, seq, samples), steps, receipts, warnings, raters, bounties }
+  return { seq, session, samples: await withPartialText(core, sessionId, seq, samples), steps, receipts, warnings, exclusion: exclusion?.reason ?? null, raters, bounties }
 }
 
 /** Postgres has a response once it is whole; what has been streamed of the others stands in the log. */

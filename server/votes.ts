@@ -8,6 +8,7 @@ import { AttuneError } from './errors.ts'
 import { categoryWeight, compassion, mix, quality } from './feedback/value.ts'
 import { demand, type Caller } from './permissions.ts'
 import type { AckData, CrowdValue, HumanFeedback, ParsedVote } from './protocol.ts'
+import { demandAdmitted } from './raters.ts'
 import { hasEnded } from './session-state.ts'
 
 /**
@@ -19,8 +20,9 @@ import { hasEnded } from './session-state.ts'
 export async function castVote(core: Core, caller: Caller, vote: ParsedVote): Promise<{ ack: AckData['submit-feedback']; stored: HumanFeedback }> {
   const session = await sessionBasics(core.pool, vote.sessionId)
   if (hasEnded(session.status)) throw new AttuneError('conflict', `the session is ${session.status}: it takes no more votes`)
+  await demandAdmitted(core, caller, vote.sessionId)
   const sample = await sampleOf(core, vote)
-  if (sample === null) demand(caller, 'vote:free')
+  if (sample === null) demandFreeText(caller, session)
   const categories = weigh(vote.categories, session)
   const c = compassion(vote.compassion ?? vote.compassionRating)
   const q = quality(vote.humanRating, categories)
@@ -47,6 +49,15 @@ export async function castVote(core: Core, caller: Caller, vote: ParsedVote): Pr
   const crowd = sample === null ? null : await crowdOf(core.pool, sample.id)
   if (!duplicate) tell(core, 'feedback-received', caller, vote.sessionId, stored.sampleId, crowd)
   return { ack: { id: stored.id, sampleId: stored.sampleId, value: stored.value, crowd, duplicate }, stored }
+}
+
+/** @throws AttuneError forbidden */
+function demandFreeText(caller: Caller, { configuration }: SessionBasics): void {
+  demand(caller, 'vote:free')
+  // Sessions that are older than the setting allow them.
+  if (configuration.live.freeTexts === false) {
+    throw new AttuneError('forbidden', 'this session takes votes on its own answers only: send the sampleId of one', { path: 'sampleId' })
+  }
 }
 
 /** Takes a vote back (rule V5). @throws AttuneError not-found, conflict */

@@ -1,10 +1,11 @@
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { crowdOfVotes } from '../server/db/crowd.ts'
+import { excludedFrom, isExcluded } from '../server/db/exclusions.ts'
 import type { Pool } from '../server/db/pool.ts'
 import type { RunLock } from '../server/db/run-lock.ts'
 import { pauseItself } from '../server/db/sessions.ts'
-import { checkpointOf, commitStep } from '../server/db/steps.ts'
+import { commitStep, committedStep } from '../server/db/steps.ts'
 import { keepWarning } from '../server/db/warnings.ts'
 import { limits, type CrowdValue, type RunWarning, type SessionStatus } from '../server/protocol.ts'
 import { append } from '../server/room.ts'
@@ -58,16 +59,20 @@ export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): Ses
     abort.abort(new Interrupted('paused'))
   }
 
-  /** The session's standing votes that meet a condition on vote f or its receipt r, oldest first. */
-  const votes = async (condition: string, value: number): Promise<SettledVote[]> => {
+  /** Whose votes were left out when votes were last read: with them the step is committed. */
+  let excluded: readonly string[] = []
+
+  /** The session's standing votes that meet a condition on vote f or its receipt r, but those of `without`, oldest first. */
+  const votes = async (condition: string, value: number, without: readonly string[]): Promise<SettledVote[]> => {
+    excluded = without
     const { rows } = await pool.query<SettledVote>(
       `select f.id, f.sample_id as "sampleId", s.origin, f.user_id as "raterId", f.input_text as prompt,
               coalesce(s.asked_by = f.user_id, false) as "ownQuestion", f.late,
               f.model_response as response, f.human_rating as rating, f.categories, f.compassion_rating as compassion,
               (extract(epoch from f.created_at) * 1000)::float8 as at, r.step as "usedIn"
        from feedback f left join receipts r on r.feedback_id = f.id left join samples s on s.id = f.sample_id
-       where f.session_id = $1 and f.withdrawn_at is null and ${condition} order by f.seq`,
-      [sessionId, value],
+       where f.session_id = $1 and f.withdrawn_at is null and ${condition} and not f.user_id = any($3::uuid[]) order by f.seq`,
+      [sessionId, value, without],
     )
     return rows
   }
@@ -118,7 +123,7 @@ export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): Ses
     async tally(sampleIds) {
       const { rows } = await pool.query<{ sample_id: string; votes: number }>(
         `select sample_id, count(*)::int as votes from feedback
-         where sample_id = any($1::uuid[]) and withdrawn_at is null group by sample_id`,
+         where sample_id = any($1::uuid[]) and withdrawn_at is null and not ${isExcluded('feedback')} group by sample_id`,
         [sampleIds],
       )
       return new Map(rows.map((row) => [row.sample_id, row.votes]))
@@ -148,10 +153,11 @@ export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): Ses
       )
       return Math.max(0, Number(rows[0]?.ms ?? 0))
     },
-    settledVotes: () => votes(`f.created_at <= clock_timestamp() - make_interval(secs => $2::float8 / 1000)`, settleMs),
+    settledVotes: async () =>
+      votes(`f.created_at <= clock_timestamp() - make_interval(secs => $2::float8 / 1000)`, settleMs, await excludedFrom(pool, sessionId)),
     async recorded(step) {
-      const checkpoint = await checkpointOf(pool, sessionId, step)
-      return checkpoint === null ? null : { checkpoint, votes: await votes('r.step <= $2', step) }
+      const committed = await committedStep(pool, sessionId, step)
+      return committed && { checkpoint: committed.checkpoint, votes: await votes('r.step <= $2', step, committed.excluded) }
     },
     async nextAsk() {
       const { rows } = await pool.query<{ sampleId: string; prompt: string }>(
@@ -165,7 +171,7 @@ export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): Ses
       await pool.query(`update samples set status = 'failed' where id = $1`, [sampleId])
     },
     async commit(commit) {
-      const { warnings, paused } = await commitStep(lock.client, { sessionId, ...commit })
+      const { warnings, paused } = await commitStep(lock.client, { sessionId, ...commit, excluded })
       const { step, metrics, policyVersion, checkpoint, receipts, remade } = commit
       const about = { sessionId, session: sessionId, epoch: step, metrics }
       tell({ event: 'training-progress', payload: { ...about, step, policyVersion, timestamp: new Date().toISOString() } })

@@ -26,7 +26,7 @@ export interface World {
   closeVoting(sampleIds: string[]): Promise<void>
   /** How long until no vote cast before voting closed can be withdrawn any more, milliseconds. */
   settlesIn(sampleIds: string[]): Promise<number>
-  /** Every standing vote of the session that can't be withdrawn any more, oldest first. */
+  /** Every standing vote of the session that can't be withdrawn any more, oldest first; none of a rater who is excluded. */
   settledVotes(): Promise<SettledVote[]>
   /** What the log has of this step, where it was committed in an earlier life of the run; else null. */
   recorded(step: number): Promise<RecordedStep | null>

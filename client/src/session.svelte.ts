@@ -109,6 +109,9 @@ export class LiveSession {
     for (const event of roomEventNames) this.#relay(event)
     socket.on('session-snapshot', (snapshot: SessionSnapshot) => this.#apply((state) => replace(state, snapshot)))
     socket.on('presence', ({ raters }: { raters: number }) => this.#apply((state) => ({ ...state, raters })))
+    socket.on('exclusion', ({ sessionId, reason }: { sessionId: string; reason: string | null }) => {
+      if (sessionId === this.id) this.#apply((state) => ({ ...state, exclusion: reason }))
+    })
     socket.on('receipt', (receipt: Receipt) => this.#apply((state) => receipted(state, receipt)))
     socket.on('recorded', ({ feedbackId, epochId, txHash }: { feedbackId: string; epochId: number; txHash: string }) =>
       this.#apply((state) => chained(state, feedbackId, { epochId, txHash })),

@@ -32,6 +32,7 @@ export const groups: SettingGroup[] = [
       number('live.minVotesPerStep', 'Votes that a step waits for', 'With fewer votes than this in all, the model does not learn: with nobody there, nothing moves.'),
       list('live.tags', 'Quick tags', 'What raters can mark with one click, separated by commas.'),
       list('live.categories', 'Categories', 'What raters score besides the rating itself, separated by commas. Each counts as much as the rating.'),
+      toggle('live.freeTexts', 'Votes on texts of one’s own', 'Whether people may also vote on texts that this run never produced, through the API. They teach the reward model, within a bounded share.'),
     ],
   },
   {

@@ -45,6 +45,8 @@ export interface SessionState {
   recorded: Readonly<Record<string, ChainRecord>>
   /** What the run warned of, newest first. */
   warnings: readonly RunWarning[]
+  /** Why the reader may not vote here; null: they may. */
+  exclusion: string | null
   raters: number
   /** What the session's votes earn. */
   bounties: readonly Bounty[]
@@ -65,6 +67,7 @@ export const emptyState: SessionState = {
   receipts: [],
   warnings: [],
   recorded: {},
+  exclusion: null,
   raters: 0,
   bounties: [],
   phase: null,

@@ -11,6 +11,7 @@ import { receiptsOfUser } from '../db/receipts.ts'
 import { saveRefreshToken, takeRefreshToken } from '../db/tokens.ts'
 import { eraseUser, findUser, findUserByName, findUserByWallet, insertUser, linkWallet, updateRole, type UserRow } from '../db/users.ts'
 import { AttuneError } from '../errors.ts'
+import type { Newcomers } from '../newcomers.ts'
 import { permissionsOf, type Caller } from '../permissions.ts'
 import type { Role, SignedIn, User } from '../protocol.ts'
 
@@ -22,10 +23,11 @@ export interface AccountsDeps {
   jwtSecret: string
   /** Hosts (with port) that wallet messages may be for. */
   siweDomains: readonly string[]
+  newcomers: Newcomers
 }
 
 /** Who people are: how they come, come back, and leave. */
-export function createAccounts({ pool, seal, jwtSecret, siweDomains }: AccountsDeps) {
+export function createAccounts({ pool, seal, jwtSecret, siweDomains, newcomers }: AccountsDeps) {
   const toUser = (row: UserRow): User => ({
     userId: row.id,
     username: row.username,
@@ -45,22 +47,26 @@ export function createAccounts({ pool, seal, jwtSecret, siweDomains }: AccountsD
 
   return {
     /** A new guest. A name that is taken gets a number behind it: being asked for another one is no one click. */
-    async guest(displayName: string | undefined): Promise<SignedIn> {
+    async guest(displayName: string | undefined, address: string): Promise<SignedIn> {
       const name = (displayName ?? 'Guest').slice(0, 55)
-      for (let attempt = 0; ; attempt++) {
-        const suffix = attempt === 0 && displayName !== undefined ? '' : ` ${randomBytes(4).readUInt32BE() % 10 ** Math.min(4 + attempt, 8)}`
-        try {
-          return await signIn(await insertUser(pool, { ...noCredentials, username: name + suffix, role: 'contributor', guest: true }))
-        } catch (error) {
-          if (!(error instanceof AttuneError && error.code === 'conflict') || attempt === 5) throw error
+      return newcomers.admit(address, async () => {
+        for (let attempt = 0; ; attempt++) {
+          const suffix = attempt === 0 && displayName !== undefined ? '' : ` ${randomBytes(4).readUInt32BE() % 10 ** Math.min(4 + attempt, 8)}`
+          try {
+            return await signIn(await insertUser(pool, { ...noCredentials, username: name + suffix, role: 'contributor', guest: true }))
+          } catch (error) {
+            if (!(error instanceof AttuneError && error.code === 'conflict') || attempt === 5) throw error
+          }
         }
-      }
+      })
     },
 
-    async register(username: string, password: string, email: string | undefined): Promise<SignedIn> {
-      const passwordHash = await hashPassword(password)
-      const sealed = email === undefined ? null : seal.seal(email)
-      return signIn(await insertUser(pool, { ...noCredentials, username, passwordHash, email: sealed, role: 'contributor' }))
+    async register(username: string, password: string, email: string | undefined, address: string): Promise<SignedIn> {
+      return newcomers.admit(address, async () => {
+        const passwordHash = await hashPassword(password)
+        const sealed = email === undefined ? null : seal.seal(email)
+        return signIn(await insertUser(pool, { ...noCredentials, username, passwordHash, email: sealed, role: 'contributor' }))
+      })
     },
 
     async login(username: string, password: string): Promise<SignedIn> {
@@ -84,12 +90,12 @@ export function createAccounts({ pool, seal, jwtSecret, siweDomains }: AccountsD
     },
 
     /** Signs in by wallet: into the caller's account, linking the wallet, or the wallet's own, which the first time makes. */
-    async wallet(message: string, signature: string, caller: Caller | null): Promise<SignedIn> {
+    async wallet(message: string, signature: string, caller: Caller | null, address: string): Promise<SignedIn> {
       const wallet = await verifySiwe(pool, message, signature, siweDomains)
       if (caller !== null) await linkWallet(pool, caller.userId, wallet)
       const row =
         (await findUserByWallet(pool, wallet)) ??
-        (await insertUser(pool, { ...noCredentials, username: `${wallet.slice(0, 6)}…${wallet.slice(-6)}`, wallet, role: 'contributor' }))
+        (await newcomers.admit(address, () => insertUser(pool, { ...noCredentials, username: `${wallet.slice(0, 6)}…${wallet.slice(-6)}`, wallet, role: 'contributor' })))
       return signIn(row)
     },
 

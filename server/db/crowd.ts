@@ -1,10 +1,12 @@
+import { isExcluded } from './exclusions.ts'
 import type { Db } from './pool.ts'
 import type { CrowdValue } from '../protocol.ts'
 
-/** Samples' votes taken together, as a room sees them; over a given `votes`. What an update makes of them is in the receipts. */
+/** Samples' votes taken together, as a room sees them, those of excluded raters left out; over a given `votes`. What an update makes of them is in the receipts. */
 export const crowdOfVotes = `
   crowd as (
-    select sample_id, count(*)::int as votes, avg(value) as value, avg(compassion_rating) as compassion from votes group by sample_id
+    select sample_id, count(*)::int as votes, avg(value) as value, avg(compassion_rating) as compassion from votes
+    where not ${isExcluded('votes')} group by sample_id
   )`
 
 /** The running crowd value of one sample. */

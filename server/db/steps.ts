@@ -35,6 +35,8 @@ export interface StepCommit {
   warnings: Pick<RunWarning, 'kind' | 'message'>[]
   /** Why the run pauses with this step; null: it goes on. */
   pause: string | null
+  /** Whose votes it left out; nobody's where absent. */
+  excluded?: readonly string[]
   /** The step was committed before, and came out otherwise now that it was made again. */
   remade: boolean
 }
@@ -90,11 +92,11 @@ async function demandStanding(client: ClientBase, { receipts, learntFrom }: Step
   if (standing !== learntFrom.length) throw new VotesChanged('a vote that this step learnt from was withdrawn or erased meanwhile')
 }
 
-async function writeStep(client: ClientBase, { sessionId, step, policyVersion, metrics, checkpoint, receipts }: StepCommit): Promise<void> {
+async function writeStep(client: ClientBase, { sessionId, step, policyVersion, metrics, checkpoint, receipts, excluded = [] }: StepCommit): Promise<void> {
   await client.query(
-    `insert into steps (session_id, step, policy_version, metrics, checkpoint, votes)
-     values ($1, $2, $3, $4, $5, $6)`,
-    [sessionId, step, policyVersion, metrics, checkpoint, receipts.length],
+    `insert into steps (session_id, step, policy_version, metrics, checkpoint, votes, excluded)
+     values ($1, $2, $3, $4, $5, $6, $7)`,
+    [sessionId, step, policyVersion, metrics, checkpoint, receipts.length, excluded],
   )
   await client.query(
     `insert into receipts (session_id, step, feedback_id, weight, reliability, crowd, advantage, latency_ms, comparable, updated)
@@ -131,10 +133,10 @@ export async function committedCheckpoints(db: Db, sessionId: string): Promise<{
   return rows
 }
 
-/** The checkpoint that a step was committed with; null where it was not committed. */
-export async function checkpointOf(db: Db, sessionId: string, step: number): Promise<string | null> {
-  const { rows } = await db.query<{ checkpoint: string }>('select checkpoint from steps where session_id = $1 and step = $2', [sessionId, step])
-  return rows[0]?.checkpoint ?? null
+/** The checkpoint that a step was committed with, and whose votes it left out; null where it was not committed. */
+export async function committedStep(db: Db, sessionId: string, step: number): Promise<{ checkpoint: string; excluded: string[] } | null> {
+  const { rows } = await db.query<{ checkpoint: string; excluded: string[] }>('select checkpoint, excluded from steps where session_id = $1 and step = $2', [sessionId, step])
+  return rows[0] ?? null
 }
 
 /** The checkpoints of the steps up to `step` that the session's rules keep. */

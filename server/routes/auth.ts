@@ -17,7 +17,7 @@ export const authRoutes = [
     answer: SignedIn,
     status: 201,
     cost: 2,
-    handle: ({ core, body }) => core.accounts.guest(body.displayName),
+    handle: ({ core, body, address }) => core.accounts.guest(body.displayName, address),
   }),
   route('post', '/api/auth/register', {
     access: 'public',
@@ -26,7 +26,7 @@ export const authRoutes = [
     answer: SignedIn,
     status: 201,
     cost: 10,
-    handle: ({ core, body }) => core.accounts.register(body.username, body.password, body.email),
+    handle: ({ core, body, address }) => core.accounts.register(body.username, body.password, body.email, address),
   }),
   route('post', '/api/auth/login', {
     access: 'public',
@@ -65,7 +65,7 @@ export const authRoutes = [
     body: Credentials.walletVerify,
     answer: SignedIn,
     cost: 5,
-    handle: ({ core, caller, body }) => core.accounts.wallet(body.message, body.signature, caller),
+    handle: ({ core, caller, body, address }) => core.accounts.wallet(body.message, body.signature, caller, address),
   }),
   route('get', '/api/auth/me', {
     access: 'own',

@@ -30,7 +30,7 @@ export interface Route {
   /** Tokens of the caller's bucket that a request costs; more than 1 where it makes us work. */
   cost: number
   /** Parses and handles. @throws ZodError, AttuneError */
-  run: (core: Core, caller: Caller | null, raw: { params: unknown; query: unknown; body: unknown; stream: Body }) => Promise<unknown>
+  run: (core: Core, caller: Caller | null, raw: { params: unknown; query: unknown; body: unknown; stream: Body; address: string }) => Promise<unknown>
 }
 
 interface Spec<A extends Access, P, Q, B, D extends z.ZodType> {
@@ -53,6 +53,8 @@ interface Spec<A extends Access, P, Q, B, D extends z.ZodType> {
     query: Q
     body: B
     stream: Body
+    /** Where the request came from, behind as many proxies as are trusted. */
+    address: string
   }) => Promise<z.output<D>> | z.output<D>
 }
 
@@ -74,6 +76,7 @@ export function route<A extends Access, P = undefined, Q = undefined, B = undefi
         query: query?.parse(raw.query) as Q,
         body: body?.parse(raw.body) as B,
         stream: raw.stream,
+        address: raw.address,
       })
     },
   }

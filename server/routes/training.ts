@@ -4,10 +4,12 @@ import { stepMetrics } from '../db/steps.ts'
 import { findSession, listSessions, sessionBasics } from '../db/sessions.ts'
 import { listSamples } from '../db/samples.ts'
 import { keepLearnt } from '../learnt.ts'
-import { Ask, limits, Model, ModelName, Sample, SessionId, SessionStatus, StartTraining, StepMetrics, TrainingMetrics, TrainingSession } from '../protocol.ts'
+import { Ask, Exclude, limits, Model, ModelName, Rater, Sample, SessionId, SessionStatus, StartTraining, StepMetrics, TrainingMetrics, TrainingSession, Uuid } from '../protocol.ts'
+import { excludeRater, listRaters, readmitRater } from '../raters.ts'
 import { ask, startTraining, steer } from '../training.ts'
 
 const params = z.object({ sessionId: SessionId })
+const rater = z.object({ sessionId: SessionId, userId: Uuid })
 const Steered = z.object({ sessionId: SessionId, status: SessionStatus })
 const pageLimit = z.coerce.number().int().min(1).max(limits.pageItems)
 
@@ -32,6 +34,35 @@ export const trainingRoutes = [
   steering('pause', 'Pause a run within one step'),
   steering('resume', 'Resume a paused run from its last committed step'),
   steering('stop', 'End a run'),
+  route('get', '/api/training/:sessionId/raters', {
+    access: 'train',
+    summary: 'Who votes in a run of mine, and what their votes weigh, the heaviest first',
+    params,
+    answer: z.array(Rater),
+    cost: 10,
+    handle: ({ core, caller, params }) => listRaters(core, caller, params.sessionId),
+  }),
+  route('post', '/api/training/:sessionId/raters/:userId/exclude', {
+    access: 'train',
+    summary: 'Exclude a rater from a run of mine: their votes weigh nothing from the next step on, and they can give no more',
+    params: rater,
+    body: Exclude,
+    answer: rater,
+    async handle({ core, caller, params, body }) {
+      await excludeRater(core, caller, { ...params, ...body })
+      return params
+    },
+  }),
+  route('delete', '/api/training/:sessionId/raters/:userId/exclude', {
+    access: 'train',
+    summary: 'Readmit a rater whom I excluded: their votes weigh again from the next step on',
+    params: rater,
+    answer: rater,
+    async handle({ core, caller, params }) {
+      await readmitRater(core, caller, params)
+      return params
+    },
+  }),
   route('post', '/api/training/:sessionId/model', {
     access: 'models',
     summary: 'Keep what a run has learnt so far as a model of its own',

@@ -2,6 +2,7 @@ import { openPresence } from './presence.ts'
 import { userRoom, type AttuneServer, type AttuneSocket } from './io.ts'
 import type { Core } from '../core.ts'
 import { recordedIn } from '../db/contributions.ts'
+import { exclusionOf } from '../db/exclusions.ts'
 import { votedSamples } from '../db/feedback.ts'
 import { receiptsOfStep } from '../db/receipts.ts'
 import type { AckData, RoomEvent } from '../protocol.ts'
@@ -84,6 +85,8 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
         seq = since ?? seq
         seq = replay(socket, missed, seq)
         socket.emit('presence', { sessionId, raters: presence.count(sessionId) })
+        const exclusion = await exclusionOf(core.pool, sessionId, userId)
+        socket.emit('exclusion', { sessionId, excluded: exclusion !== null, reason: exclusion?.reason ?? null })
       }
       // What came meanwhile. Without an await between the last look and joining, nothing falls between.
       while (core.redis.status === 'ready') {
@@ -120,6 +123,11 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
       case 'erased':
         io.local.in(userRoom(entry.payload.userId)).disconnectSockets(true)
         return
+      case 'exclusion': {
+        const { userId, ...said } = entry.payload
+        io.local.to(userRoom(userId)).emit('exclusion', said)
+        return
+      }
       case 'metrics-update':
         return send(io.local.to(metricsRoom(sessionId)).to(sessionRoom(sessionId)).except(sentAlready(sessionId, entry.seq)), entry)
       default: {
@@ -221,7 +229,7 @@ type RoomEntry = RoomEvent & { seq: string }
 type VoteEntry = RoomEntry & { event: 'feedback-received' | 'feedback-withdrawn' }
 
 const isRoomEvent = (entry: LogEntry): entry is RoomEntry & { user: string | undefined } =>
-  entry.event !== 'receipts' && entry.event !== 'recorded' && entry.event !== 'erased'
+  entry.event !== 'receipts' && entry.event !== 'recorded' && entry.event !== 'erased' && entry.event !== 'exclusion'
 
 /** Whether the entry holds what only the sample's voters may see. */
 const hidesCrowd = (entry: RoomEntry): entry is VoteEntry => entry.event === 'feedback-received' || entry.event === 'feedback-withdrawn'

@@ -27,7 +27,7 @@ const session: TrainingSession = {
   pauseReason: null,
   blockchain: { recorded: 0, lastEpoch: null },
 }
-const snapshot: SessionSnapshot = { seq: '1-0', session, samples: [], steps: [], receipts: [], warnings: [], raters: 3, bounties: [] }
+const snapshot: SessionSnapshot = { seq: '1-0', session, samples: [], steps: [], receipts: [], warnings: [], exclusion: null, raters: 3, bounties: [] }
 const joined = replace(emptyState, snapshot)
 
 type Entry = { [E in RoomEventName]: readonly [E, RoomEvents[E]] }[RoomEventName]

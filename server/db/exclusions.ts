@@ -1,0 +1,66 @@
+import { isDuplicate, type Db } from './pool.ts'
+import { AttuneError } from '../errors.ts'
+
+/** SQL: whether the author of vote `v` is excluded from its session at present. */
+export const isExcluded = (v: string): string =>
+  `exists (select from exclusions x where x.session_id = ${v}.session_id and x.user_id = ${v}.user_id and x.readmitted_at is null)`
+
+/** Everybody who is excluded from a session at present. */
+export async function excludedFrom(db: Db, sessionId: string): Promise<string[]> {
+  const { rows } = await db.query<{ user_id: string }>(
+    'select user_id from exclusions where session_id = $1 and readmitted_at is null order by user_id',
+    [sessionId],
+  )
+  return rows.map((row) => row.user_id)
+}
+
+/** Why somebody is excluded from a session; null: they are not. */
+export async function exclusionOf(db: Db, sessionId: string, userId: string): Promise<{ reason: string } | null> {
+  const { rows } = await db.query<{ reason: string }>(
+    'select reason from exclusions where session_id = $1 and user_id = $2 and readmitted_at is null',
+    [sessionId, userId],
+  )
+  return rows[0] ?? null
+}
+
+/** @throws AttuneError conflict where they are excluded already */
+export async function insertExclusion(db: Db, exclusion: { sessionId: string; userId: string; reason: string; by: string }): Promise<void> {
+  try {
+    await db.query('insert into exclusions (session_id, user_id, reason, excluded_by) values ($1, $2, $3, $4)', [
+      exclusion.sessionId,
+      exclusion.userId,
+      exclusion.reason,
+      exclusion.by,
+    ])
+  } catch (error) {
+    if (isDuplicate(error, 'exclusions_standing')) throw new AttuneError('conflict', 'this rater is excluded already')
+    throw error
+  }
+}
+
+/** Ends an exclusion. @throws AttuneError conflict where there is none */
+export async function endExclusion(db: Db, { sessionId, userId, by }: { sessionId: string; userId: string; by: string }): Promise<void> {
+  const { rowCount } = await db.query(
+    `update exclusions set readmitted_by = $3, readmitted_at = clock_timestamp()
+     where session_id = $1 and user_id = $2 and readmitted_at is null`,
+    [sessionId, userId, by],
+  )
+  if (rowCount === 0) throw new AttuneError('conflict', 'this rater is not excluded')
+}
+
+export interface ExclusionRow {
+  userId: string
+  reason: string
+  by: string
+  at: Date
+}
+
+/** The standing exclusions of a session, with who decided them. */
+export async function exclusionsOf(db: Db, sessionId: string): Promise<ExclusionRow[]> {
+  const { rows } = await db.query<ExclusionRow>(
+    `select x.user_id as "userId", x.reason, u.username as by, x.excluded_at as at
+     from exclusions x join users u on u.id = x.excluded_by where x.session_id = $1 and x.readmitted_at is null`,
+    [sessionId],
+  )
+  return rows
+}
