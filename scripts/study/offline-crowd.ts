@@ -18,6 +18,8 @@ export interface OfflineCrowd {
   temper: Temper
   /** Share of raters who invert what they see. */
   adversaries: number
+  /** Share of the votes that come from strangers who vote once each and invert what they see. */
+  strangers: number
   /** Standard deviation of a vote about the truth, on the scale 0…1. */
   noise: number
   categories: readonly string[]
@@ -40,14 +42,21 @@ export function castVotes(crowd: OfflineCrowd, shown: readonly { sampleId: strin
   return votes
 }
 
+/** Somebody's inverted vote on each of these texts, as one account sends them by the thousand. */
+export function castOnTexts(crowd: OfflineCrowd, texts: readonly { sampleId: string; prompt: string; response: string }[]): OfflineVote[] {
+  const random = seededRandom(hash(`${crowd.seed}/texts`))
+  return texts.map((text) => ({ ...vote({ ...crowd, adversaries: 1, strangers: 0 }, 0, text, random), raterId: 'author of texts' }))
+}
+
 function vote(crowd: OfflineCrowd, rater: number, sample: { sampleId: string; prompt: string; response: string }, random: () => number): OfflineVote {
   const leniency = 0.05 * (2 * seededRandom(hash(`${crowd.seed}:${rater}`))() - 1) * Math.sqrt(3)
-  const temper = rater < crowd.adversaries * crowd.raters ? 'adversary' : crowd.temper
+  const stranger = crowd.strangers > 0 && random() < crowd.strangers
+  const temper = stranger || rater < crowd.adversaries * crowd.raters ? 'adversary' : crowd.temper
   const categories = crowd.categories.map((name) => ({ name }))
   const ballot = judge(rate(sample.prompt, sample.response), { temper, noise: crowd.noise, leniency, categories, tags: [] }, random)
   return {
     id: `${sample.sampleId}/${rater}`,
-    raterId: `rater-${rater}`,
+    raterId: stranger ? `stranger-${sample.sampleId}/${rater}` : `rater-${rater}`,
     sampleId: sample.sampleId,
     scores: {
       [RATING]: unitScore(ballot.humanRating),

@@ -15,7 +15,7 @@ import { weigh, type CastVote } from '../../server/feedback/weights.ts'
 import { mix, weightedQuality } from '../../server/feedback/value.ts'
 import { mean } from '../crowd/distribution.ts'
 import { rate } from '../pretrain/oracle.ts'
-import { castVotes, type OfflineCrowd, type OfflineVote } from './offline-crowd.ts'
+import { castOnTexts, castVotes, type OfflineCrowd, type OfflineVote } from './offline-crowd.ts'
 
 export interface OfflineOptions {
   modelDir: string
@@ -33,6 +33,8 @@ export interface OfflineOptions {
   /** What is asked there, twice each. */
   heldOut: readonly string[]
   crowd: OfflineCrowd
+  /** Inverted votes on texts of its own that one account sends before the run begins. */
+  texts: number
   learner: LearnerConfig
   rewardModel: RewardModelConfig
 }
@@ -94,7 +96,14 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
   rewardModel.features.fitScale(reference.map(({ features }) => features))
   yield { step: 0, heldOut: await evaluate() }
 
-  const votes: (OfflineVote & { round: number })[] = []
+  const votes: (OfflineVote & Pick<CastVote, 'round' | 'origin'>)[] = []
+  // A few hundred answers of the reference, over and over: what a script would send.
+  const written = options.texts === 0 ? [] : await answer(prompts.draw(0, Math.min(256, options.texts), seedOf(seed, 3_000_000)), 3_000_000)
+  const views = await learner.reference(written)
+  const texts = Array.from({ length: options.texts }, (_, i) => ({ ...written[i % written.length], sampleId: `text/${i}` }))
+  texts.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, views[i % views.length].features))
+  votes.push(...castOnTexts(crowd, texts).map((vote) => ({ ...vote, round: 1, origin: null })))
+
   const draw = (step: number) => {
     const drawn = drawGroups(prompts, { step, batchSize: options.rollouts, groupSize: config.groupSize, seed })
     return timed(() => answer(drawn, step))
@@ -105,11 +114,11 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
     if (options.overlap) next = draw(step + 1)
     await next
     const shown = batch.slice(0, options.shown)
-    votes.push(...castVotes(crowd, shown, options.votesPerStep).map((vote) => ({ ...vote, round: step })))
+    votes.push(...castVotes(crowd, shown, options.votesPerStep).map((vote) => ({ ...vote, round: step, origin: 'rollout' as const })))
     const { value: references, seconds: score } = await timed(() => learner.reference(batch))
     shown.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, references[i].features))
     const { value: weights, seconds: fit } = await timed(async () => {
-      const found = weigh(votes.map((v): CastVote => ({ ...v, value: valueOf(v.scores), origin: 'rollout', ownQuestion: false, late: false })))
+      const found = weigh(votes.map((v): CastVote => ({ ...v, value: valueOf(v.scores), ownQuestion: false, late: false })))
       rewardModel.fit(votes.map((v, i) => ({ ...v, weight: found.inFit[i] })))
       return found
     })
