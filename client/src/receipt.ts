@@ -13,7 +13,17 @@ export function sentenceOf(receipt: Receipt): string {
   const { step, weight, crowd, latencyMs } = receipt
   const after = `${duration(latencyMs)} after you sent it`
   if (crowd === null) return `Step ${step} learnt from your vote: it taught the reward model, ${after}.`
-  return `Step ${step} used your vote: weight ${fixed(weight)}, ${effectOf(receipt).words}, ${after}.`
+  return `Step ${step} used your vote: weight ${fixed(weight)}, ${effectOf(receipt).words}, ${after}.${earning(receipt)}`
+}
+
+/** Comparable votes by which a rater is known (server/feedback/reliability.ts). */
+const KNOWN_VOTES = 8
+
+/** Why a newcomer's vote weighs little, and what makes it more. */
+function earning({ comparable }: Receipt): string {
+  if (comparable >= KNOWN_VOTES) return ''
+  const have = comparable === 0 ? 'None of your votes' : comparable === 1 ? 'One of your votes' : `${comparable} of your votes`
+  return ` ${have} could be compared with others’ so far: the more can, and the better they agree, the more each weighs.`
 }
 
 /** What the update did to the answer that the vote was on: its advantage is above 0 where the answer became likelier. */

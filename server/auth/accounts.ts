@@ -4,6 +4,7 @@ import type { Seal } from './seal.ts'
 import { hashToken, newRefreshToken, REFRESH_MS, signAccessToken, verifyAccessToken } from './tokens.ts'
 import { verifySiwe } from './wallet.ts'
 import { appealsOf, eraseAppeals } from '../db/appeals.ts'
+import { exclusionsOfUser, forgetExclusions } from '../db/exclusions.ts'
 import { asksOf, forgetAsks } from '../db/samples.ts'
 import { eraseVotes, listVotes } from '../db/feedback.ts'
 import { transaction, type Pool } from '../db/pool.ts'
@@ -125,14 +126,15 @@ export function createAccounts({ pool, seal, jwtSecret, siweDomains, newcomers }
 
     /** Everything that is stored about somebody (rule S4). */
     async exportAll(userId: string) {
-      const [user, votes, receipts, questions, appeals] = await Promise.all([
+      const [user, votes, receipts, questions, appeals, exclusions] = await Promise.all([
         this.me(userId),
         listVotes(pool, { userId, limit: EXPORT_LIMIT }),
         receiptsOfUser(pool, userId, EXPORT_LIMIT),
         asksOf(pool, userId),
         appealsOf(pool, userId, EXPORT_LIMIT),
+        exclusionsOfUser(pool, userId),
       ])
-      return { user, votes, receipts, questions, appeals }
+      return { user, votes, receipts, questions, appeals, exclusions }
     },
 
     /** Erases somebody: their name, address and words go, their votes are withdrawn and no later step uses them (rules S4, T3). */
@@ -141,6 +143,7 @@ export function createAccounts({ pool, seal, jwtSecret, siweDomains, newcomers }
         await eraseVotes(client, userId)
         await forgetAsks(client, userId)
         await eraseAppeals(client, userId)
+        await forgetExclusions(client, userId)
         await eraseUser(client, userId)
       })
     },

@@ -64,3 +64,20 @@ export async function exclusionsOf(db: Db, sessionId: string): Promise<Exclusion
   )
   return rows
 }
+
+/** Every exclusion of somebody, ended or not, for their export. */
+export async function exclusionsOfUser(db: Db, userId: string): Promise<{ sessionId: string; reason: string; at: string; readmittedAt: string | null }[]> {
+  const { rows } = await db.query<{ sessionId: string; reason: string; at: Date; readmittedAt: Date | null }>(
+    'select session_id as "sessionId", reason, excluded_at as at, readmitted_at as "readmittedAt" from exclusions where user_id = $1 order by id',
+    [userId],
+  )
+  return rows.map(({ at, readmittedAt, ...row }) => ({ ...row, at: at.toISOString(), readmittedAt: readmittedAt?.toISOString() ?? null }))
+}
+
+/** What stands in place of a reason, once the person whom it was about is erased. */
+const ERASED_REASON = '(an erased reason)'
+
+/** Forgets why somebody was excluded, which may say who they were (rule S4). */
+export async function forgetExclusions(db: Db, userId: string): Promise<void> {
+  await db.query('update exclusions set reason = $2 where user_id = $1', [userId, ERASED_REASON])
+}

@@ -89,6 +89,7 @@ export const authRoutes = [
       receipts: z.array(Receipt),
       questions: z.array(z.object({ id: z.uuid(), sessionId: z.string(), prompt: z.string(), response: z.string() })),
       appeals: z.array(Appeal),
+      exclusions: z.array(z.object({ sessionId: z.string(), reason: z.string(), at: z.iso.datetime(), readmittedAt: z.iso.datetime().nullable() })),
     }),
     cost: 20,
     handle: ({ core, caller }) => core.accounts.exportAll(caller.userId),

@@ -55,7 +55,7 @@ describe('curves', () => {
 describe('contributions', () => {
   const id = '9b2d5b0c-53d1-4d0e-8f3a-6a1f0f6f2c11'
   const contribution = { recordId: id, feedbackId: id, contributionType: 'feedback', sessionId: 'demo', timestamp: '2026-01-01T00:00:00.000Z', rewardTokens: 12, merkleProof: null } as ProofOfContribute
-  const receipt = { feedbackId: id, latencyMs: 14_000 } as Receipt
+  const receipt = { feedbackId: id, latencyMs: 14_000, comparable: 9 } as Receipt
 
   const vote = { id, withdrawn: false } as HumanFeedback
   const appeal = { feedbackId: id, state: 'upheld', decision: { reason: 'It was late by our fault.' }, correction: { epochId: 4, credit: 50 } } as Appeal
@@ -118,8 +118,9 @@ describe('the settings of a run', () => {
 test('words for times and receipts', () => {
   expect([850, 4_200, 14_400, 240_000].map(duration)).toEqual(['850 ms', '4.2 s', '14 s', '4 min'])
   expect(excerpt('a  long\nline of words', 10)).toBe('a long li…')
-  const receipt = { step: 12, weight: 0.31, crowd: 0.7, advantage: 0.4, latencyMs: 14_000 } as Receipt
+  const receipt = { step: 12, weight: 0.31, crowd: 0.7, advantage: 0.4, latencyMs: 14_000, comparable: 9 } as Receipt
   expect(sentenceOf(receipt)).toBe('Step 12 used your vote: weight 0.31, answers like it became likelier, 14 s after you sent it.')
+  expect(sentenceOf({ ...receipt, weight: 0.02, comparable: 1 })).toMatch(/ weight 0\.02, .* One of your votes could be compared with others’ so far: the more can, and the better they agree, the more each weighs\.$/)
   expect(sentenceOf({ ...receipt, crowd: null, weight: 0, advantage: null })).not.toContain('weight')
   expect([0.3, -0.2, null].map((advantage) => effectOf({ advantage }).direction)).toEqual(['up', 'down', 'none'])
 })

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { endExclusion, insertExclusion } from '../../server/db/exclusions.ts'
 import { openPool, type Pool } from '../../server/db/pool.ts'
 import { warningsOf } from '../../server/db/warnings.ts'
 import { openRedis, readAfter } from '../../server/room.ts'
 import { openCheckpoints } from '../../trainer/checkpoint.ts'
 import type { End } from '../../trainer/session.ts'
-import { addSession, startVoter, trainIn, type Voter } from '../helpers/live-session.ts'
+import { addSession, startVoter, storeVote, trainIn, type Voter } from '../helpers/live-session.ts'
 import { openServices, type TestServices } from '../helpers/services.ts'
 import { writeTinyModel } from '../helpers/tiny-model.ts'
 
@@ -142,6 +143,35 @@ describe('T1: a checkpoint that cannot be read costs time, and nothing else', ()
     for (const { id, response } of was.samples) expect(texts.get(id)).toBe(response)
     expect(is.samples.length).toBeGreaterThan(was.samples.length)
   })
+})
+
+it('T1: a step that left an excluded rater’s votes out leaves them out when it is made again, though they have been readmitted since', async () => {
+  await voter.stop()
+  const session = await addSession(pool, { ...configuration, epochs: 4 })
+  const other = await addSession(pool, configuration)
+  sessionId = session.sessionId
+  voter = startVoter(pool, session, 1)
+  await trainUntil('paused', 1)
+  const { rows } = await pool.query<{ id: string }>('select id from samples where session_id = $1 and step = 1', [sessionId])
+  for (const { id } of rows) await storeVote(pool, { sampleId: id, raterId: other.raterId, ageMs: 60_000, taste: 0 })
+  const go = async (step: number): Promise<void> => {
+    voter.lastStep = step
+    await pool.query(`update sessions set status = 'active' where id = $1`, [sessionId])
+    await trainUntil(step === 4 ? 'completed' : 'paused', step)
+  }
+  await go(2)
+  const exclusion = { sessionId, userId: other.raterId, by: session.raterId }
+  await insertExclusion(pool, { ...exclusion, reason: 'inverts' })
+  await go(3)
+  await endExclusion(pool, exclusion)
+  const was = await pool.query<{ checkpoint: string; excluded: string[] }>('select checkpoint, excluded from steps where session_id = $1 order by step', [sessionId])
+  expect(was.rows.map(({ excluded }) => excluded)).toEqual([[], [], [other.raterId]])
+  await damage(pathOf(was.rows[2].checkpoint))
+  await go(4)
+
+  const is = await pool.query('select checkpoint, excluded from steps where session_id = $1 order by step', [sessionId])
+  expect(is.rows.slice(0, 3)).toEqual(was.rows)
+  expect((await warningsOf(pool, sessionId, 10)).map(({ kind, step }) => `${kind} ${step}`)).toEqual(['checkpoint-lost 3'])
 })
 
 it('a run whose model was replaced under it pauses and says so, and goes on once the files are back', async () => {
