@@ -1,4 +1,4 @@
-import { KNOWN_RELIABILITY, KNOWN_VOTES, type RatedSample } from './reliability.ts'
+import { isKnown, type RatedSample } from './reliability.ts'
 
 /** A room is established while so many known raters … */
 export const ESTABLISHED_RATERS = 3
@@ -7,13 +7,57 @@ export const ESTABLISHED_ROUNDS = 3
 /** Comparisons with strangers alone count for so many votes at most, once a room is established: fewer than make anybody known. */
 export const AMONG_STRANGERS = 4
 
+/** Votes in order and by number, so that what is computed anew in every iteration is cheap. */
+export interface Ballots {
+  readonly votes: readonly RatedSample[]
+  /** Ids of raters and samples, by number. */
+  readonly raters: readonly string[]
+  readonly samples: ReadonlyMap<string, number>
+  /** By vote: its rater's and its sample's number. */
+  readonly raterOf: Int32Array
+  readonly sampleOf: Int32Array
+  /** By sample: its comparable votes. */
+  readonly on: readonly (readonly number[])[]
+  /** By sample: who cast them, each once. */
+  readonly ratersOn: readonly (readonly number[])[]
+  /** Comparable votes by round, in the order of rounds. */
+  readonly rounds: readonly { round: number; votes: readonly number[] }[]
+}
+
+export function ballotsOf(votes: readonly RatedSample[]): Ballots {
+  const raters = new Map<string, number>()
+  const samples = new Map<string, number>()
+  const numberOf = (numbers: Map<string, number>, id: string): number => {
+    const known = numbers.get(id)
+    if (known !== undefined) return known
+    numbers.set(id, numbers.size)
+    return numbers.size - 1
+  }
+  const raterOf = Int32Array.from(votes, (vote) => numberOf(raters, vote.raterId))
+  const sampleOf = Int32Array.from(votes, (vote) => numberOf(samples, vote.sampleId))
+  const on = Array.from(samples, (): number[] => [])
+  const rounds = new Map<number, number[]>()
+  votes.forEach(({ round = 0, comparable = true }, index) => {
+    if (!comparable) return
+    on[sampleOf[index]].push(index)
+    const cast = rounds.get(round)
+    if (cast) cast.push(index)
+    else rounds.set(round, [index])
+  })
+  return {
+    ...{ votes, raters: [...raters.keys()], samples, raterOf, sampleOf, on },
+    ratersOn: on.map((indices) => [...new Set(indices.map((index) => raterOf[index]))]),
+    rounds: [...rounds].sort(([a], [b]) => a - b).map(([round, cast]) => ({ round, votes: cast })),
+  }
+}
+
 export interface Comparisons {
-  /** What the vote at this place counts as a comparison, in [0, 1]. */
-  weight(index: number): number
-  /** n: the rater's comparable votes; whole. */
-  count(raterId: string): number
-  /** Whether an answer was voted on in an established room. */
-  established(sampleId: string): boolean
+  /** By vote: what it counts as a comparison, in [0, 1]. */
+  readonly weights: Float64Array
+  /** n by rater: the comparable votes; whole. */
+  readonly counts: Float64Array
+  /** By sample: whether it was voted on in an established room. */
+  readonly established: Uint8Array
 }
 
 /**
@@ -27,59 +71,45 @@ export interface Comparisons {
  * own, texts) neither earn nor lend standing.
  *
  * What this leaves open: whoever founds a room, or finds it empty for {@link ESTABLISHED_ROUNDS} steps, is its crowd.
+ *
+ * @param reliability ρ by rater
  */
-export function comparisonsOf(votes: readonly RatedSample[], reliability: ReadonlyMap<string, number>): Comparisons {
-  const raters = new Map<string, Set<string>>()
-  const rounds = new Map<number, number[]>()
-  votes.forEach(({ sampleId, raterId, round = 0, comparable = true }, index) => {
-    if (!comparable) return
-    const on = raters.get(sampleId)
-    if (on) on.add(raterId)
-    else raters.set(sampleId, new Set([raterId]))
-    const cast = rounds.get(round)
-    if (cast) cast.push(index)
-    else rounds.set(round, [index])
-  })
-
-  const full = new Map<string, number>()
-  const amongStrangers = new Map<string, number>()
-  const count = (id: string): number => (full.get(id) ?? 0) + Math.min(AMONG_STRANGERS, amongStrangers.get(id) ?? 0)
+export function comparisonsOf({ raters, samples, raterOf, sampleOf, ratersOn, rounds }: Ballots, reliability: Float64Array): Comparisons {
+  const full = new Float64Array(raters.length)
+  const amongStrangers = new Float64Array(raters.length)
+  const count = (rater: number): number => full[rater] + Math.min(AMONG_STRANGERS, amongStrangers[rater])
   /** Known raters, and when each voted last. */
-  const known = new Map<string, number>()
-  const kinds = new Map<number, 'full' | 'among-strangers'>()
-  const established = new Set<string>()
+  const known = new Map<number, number>()
+  const weights = new Float64Array(raterOf.length)
+  const meeting: number[] = []
+  const established = new Uint8Array(samples.size)
 
-  for (const [round, indices] of [...rounds].sort(([a], [b]) => a - b)) {
-    const here = new Set(indices.map((index) => votes[index].raterId))
-    const present = [...known].filter(([id, last]) => last >= round - ESTABLISHED_ROUNDS || here.has(id)).length
+  for (const { round, votes } of rounds) {
+    const here = new Set(votes.map((index) => raterOf[index]))
+    let present = 0
+    for (const [rater, last] of known) if (last >= round - ESTABLISHED_ROUNDS || here.has(rater)) present++
     const founding = present < ESTABLISHED_RATERS
-    const knownOn = new Map<string, number>()
-    for (const index of indices) {
-      const { sampleId } = votes[index]
-      if (founding || knownOn.has(sampleId)) continue
-      established.add(sampleId)
-      knownOn.set(sampleId, [...(raters.get(sampleId) ?? [])].filter((id) => known.has(id)).length)
+    const knownOn = new Map<number, number>()
+    for (const index of votes) {
+      const [sample, rater] = [sampleOf[index], raterOf[index]]
+      const others = ratersOn[sample]
+      if (!founding) established[sample] = 1
+      if (others.length < 2) continue
+      let knownHere = knownOn.get(sample)
+      if (knownHere === undefined) knownOn.set(sample, (knownHere = others.reduce((n, id) => n + (known.has(id) ? 1 : 0), 0)))
+      if (founding || knownHere - (known.has(rater) ? 1 : 0) > 0) {
+        weights[index] = 1
+        full[rater]++
+      } else {
+        meeting.push(index)
+        amongStrangers[rater]++
+      }
     }
-    for (const index of indices) {
-      const { sampleId, raterId } = votes[index]
-      if ((raters.get(sampleId)?.size ?? 0) < 2) continue
-      const kind = founding || (knownOn.get(sampleId) ?? 0) - (known.has(raterId) ? 1 : 0) > 0 ? 'full' : 'among-strangers'
-      kinds.set(index, kind)
-      const counts = kind === 'full' ? full : amongStrangers
-      counts.set(raterId, (counts.get(raterId) ?? 0) + 1)
-    }
-    for (const id of here) {
-      if (count(id) >= KNOWN_VOTES && (reliability.get(id) ?? 0) >= KNOWN_RELIABILITY) known.set(id, round)
-      else known.delete(id)
+    for (const rater of here) {
+      if (isKnown(count(rater), reliability[rater])) known.set(rater, round)
+      else known.delete(rater)
     }
   }
-  return {
-    count,
-    established: (sampleId) => established.has(sampleId),
-    weight(index) {
-      const kind = kinds.get(index)
-      if (kind === undefined) return 0
-      return kind === 'full' ? 1 : Math.min(1, AMONG_STRANGERS / (amongStrangers.get(votes[index].raterId) ?? 1))
-    },
-  }
+  for (const index of meeting) weights[index] = Math.min(1, AMONG_STRANGERS / amongStrangers[raterOf[index]])
+  return { weights, counts: Float64Array.from(raters, (_, rater) => count(rater)), established }
 }

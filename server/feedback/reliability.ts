@@ -1,4 +1,4 @@
-import { comparisonsOf, type Comparisons } from './comparisons.ts'
+import { ballotsOf, comparisonsOf, type Ballots, type Comparisons } from './comparisons.ts'
 import { capStrangers } from './crowd.ts'
 import { unit, weight } from './range.ts'
 
@@ -88,19 +88,22 @@ export function standingsOf(votes: readonly RatedSample[], prior: ReliabilityPri
   unit('prior', prior.value)
   weight('prior votes', prior.votes)
   for (const vote of votes) unit('value', vote.value)
-  const raters = [...new Set(votes.map((vote) => vote.raterId))]
-  let rho = new Map(raters.map((id) => [id, prior.value]))
+  const ballots = ballotsOf(votes)
+  let rho = new Float64Array(ballots.raters.length).fill(prior.value)
   for (let round = 0; round < ROUNDS; round++) {
-    const compared = comparisonsOf(votes, rho)
-    const pairs = pairsOf(votes, compared, weights(raters, rho, compared))
-    rho = new Map(raters.map((id) => [id, smoothed(pairs.get(id) ?? [], prior)]))
+    const compared = comparisonsOf(ballots, rho)
+    rho = Float64Array.from(pairsOf(ballots, compared, weights(rho, compared)), (pairs) => smoothed(pairs, prior))
   }
-  const compared = comparisonsOf(votes, rho)
-  const standings = weights(raters, rho, compared)
+  const compared = comparisonsOf(ballots, rho)
+  const standings = weights(rho, compared)
+  const raters = new Map(ballots.raters.map((id, rater) => [id, standings[rater]]))
   return {
-    raters: standings,
-    of: (raterId) => standings.get(raterId) ?? { reliability: prior.value, comparable: 0, weight: 0, known: false },
-    established: compared.established,
+    raters,
+    of: (raterId) => raters.get(raterId) ?? { reliability: prior.value, comparable: 0, weight: 0, known: false },
+    established(sampleId) {
+      const sample = ballots.samples.get(sampleId)
+      return sample !== undefined && compared.established[sample] === 1
+    },
   }
 }
 
@@ -111,16 +114,16 @@ export function reliabilities(votes: readonly RatedSample[], prior: ReliabilityP
 
 export const isKnown = (comparable: number, reliability: number): boolean => comparable >= KNOWN_VOTES && reliability >= KNOWN_RELIABILITY
 
-function weights(raters: readonly string[], rho: ReadonlyMap<string, number>, compared: Comparisons): Map<string, Standing> {
-  const trust = (id: string): number => compared.count(id) / (compared.count(id) + HALF_TRUST)
-  const most = raters.reduce((max, id) => Math.max(max, trust(id)), 0)
-  return new Map(
-    raters.map((id): [string, Standing] => {
-      const reliability = rho.get(id) ?? 0
-      const comparable = compared.count(id)
-      return [id, { reliability, comparable, weight: most === 0 ? reliability : (reliability * trust(id)) / most, known: isKnown(comparable, reliability) }]
-    }),
-  )
+/** By rater. */
+function weights(rho: Float64Array, { counts }: Comparisons): Standing[] {
+  const trust = counts.map((n) => n / (n + HALF_TRUST))
+  const most = trust.reduce((max, t) => Math.max(max, t), 0)
+  return Array.from(rho, (reliability, rater) => ({
+    reliability,
+    comparable: counts[rater],
+    weight: most === 0 ? reliability : (reliability * trust[rater]) / most,
+    known: isKnown(counts[rater], reliability),
+  }))
 }
 
 /** Own value, the others' mean, and the comparison's weight in (0, 1]. */
@@ -156,33 +159,23 @@ export function concordance(pairs: readonly Pair[]): number | undefined {
   return spread < 1e-12 ? undefined : Math.min(1, Math.max(-1, (2 * cov) / spread))
 }
 
-/** Every rater's comparable votes beside the crowd's value without them, where anybody of weight is left. */
-function pairsOf(votes: readonly RatedSample[], compared: Comparisons, standings: ReadonlyMap<string, Standing>): Map<string, Pair[]> {
-  const bySample = new Map<string, { index: number; vote: RatedSample }[]>()
-  votes.forEach((vote, index) => {
-    if (vote.comparable === false) return
-    const on = bySample.get(vote.sampleId)
-    if (on) on.push({ index, vote })
-    else bySample.set(vote.sampleId, [{ index, vote }])
-  })
-  const pairs = new Map<string, Pair[]>()
-  for (const [sampleId, on] of bySample) {
-    const weighed = capStrangers(on.map(({ vote }) => standings.get(vote.raterId) ?? { weight: 0, known: false }), compared.established(sampleId))
+/** By rater: the comparable votes beside the crowd's value without them, where anybody of weight is left. */
+function pairsOf({ votes, raters, raterOf, on }: Ballots, { weights, established }: Comparisons, standings: readonly Standing[]): Pair[][] {
+  const pairs = Array.from(raters, (): Pair[] => [])
+  on.forEach((indices, sample) => {
+    const weighed = capStrangers(indices.map((index) => standings[raterOf[index]]), established[sample] === 1)
     let sum = 0
     let total = 0
-    on.forEach(({ vote }, i) => {
-      sum += weighed[i] * vote.value
+    indices.forEach((index, i) => {
+      sum += weighed[i] * votes[index].value
       total += weighed[i]
     })
-    on.forEach(({ index, vote }, i) => {
+    indices.forEach((index, i) => {
       const others = total - weighed[i]
-      const weight = compared.weight(index)
-      if (weight === 0 || others <= 1e-9) return
-      const pair: Pair = [vote.value, Math.min(1, Math.max(0, (sum - weighed[i] * vote.value) / others)), weight]
-      const own = pairs.get(vote.raterId)
-      if (own) own.push(pair)
-      else pairs.set(vote.raterId, [pair])
+      if (weights[index] === 0 || others <= 1e-9) return
+      const { value } = votes[index]
+      pairs[raterOf[index]].push([value, Math.min(1, Math.max(0, (sum - weighed[i] * value) / others)), weights[index]])
     })
-  }
+  })
   return pairs
 }

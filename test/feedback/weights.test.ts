@@ -97,7 +97,7 @@ describe('strangers’ joint share of an answer', () => {
     fc.assert(
       fc.property(fc.array(vote, { maxLength: 40 }), fc.boolean(), (votes, established) => {
         const weights = capStrangers(votes, established)
-        weights.forEach((w, i) => expect(w).toBeLessThanOrEqual(votes[i].weight + 1e-12))
+        expect(weights.every((w, i) => w <= votes[i].weight + 1e-12)).toBe(true)
         const joint = sum(weights.filter((_, i) => !votes[i].known))
         if (votes.filter((v) => v.known).length >= 3) expect(joint).toBeLessThanOrEqual(sum(weights) / 3 + 1e-9)
       }),
@@ -117,7 +117,7 @@ describe('shares of what the reward model learns from', () => {
   })
   it('leave self-made evidence a tenth an author and a fifth in all, and a known author among several a quarter of the rest', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.integer({ min: 1, max: 400 }), fc.integer({ min: 0, max: 400 })), { minLength: 8, maxLength: 14 }), (counts) => {
+      fc.property(fc.array(fc.tuple(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 0, max: 200 })), { minLength: 8, maxLength: 14 }), (counts) => {
         const all = counts.flatMap(([votes, texts], i) => [...lessons(`r${i}`, votes), ...lessons(`r${i}`, texts, true)])
         const weights = boundShares(all, counts.length)
         const total = sum(weights) + PRIOR_VOTES
@@ -127,8 +127,9 @@ describe('shares of what the reward model learns from', () => {
           expect(weighOf(all, weights, (l) => l.selfMade && l.raterId === `r${i}`)).toBeLessThanOrEqual(OWN_SELF_MADE_SHARE * total + 1e-9)
           expect(weighOf(all, weights, (l) => !l.selfMade && l.raterId === `r${i}`)).toBeLessThanOrEqual(ordinary / 4 + 1e-6)
         }
-        weights.forEach((w) => expect(w).toBeLessThanOrEqual(1 + 1e-12))
+        expect(Math.max(...weights)).toBeLessThanOrEqual(1 + 1e-12)
       }),
+      { numRuns: 25 },
     )
   })
   it('leave a lone rater alone, and one whom only strangers join', () => {
