@@ -27,6 +27,8 @@ const RENEW_BEFORE_MS = 60_000
 /** How often a request that the server can't take now is made again. */
 const ATTEMPTS = 20
 const RETRY_MS = 500
+/** Asked to wait longer than this, as where too many guests have come from here (GUESTS_PER_HOUR), it gives up. */
+const PATIENCE_SECONDS = 60
 
 export async function signInAsGuest(url: string, displayName: string): Promise<Account> {
   let signedIn = await request<SignedIn>(url, 'POST', '/api/auth/guest', { body: { displayName } })
@@ -65,7 +67,7 @@ export async function request<T>(
   for (let attempt = 1; ; attempt++) {
     const answer = await once<T>(url, method, path, body, token)
     if (!(answer instanceof RestError)) return answer.data
-    const passing = answer.code === 'too-frequent' || answer.code === 'unavailable'
+    const passing = (answer.code === 'too-frequent' || answer.code === 'unavailable') && (answer.retryAfter ?? 0) <= PATIENCE_SECONDS
     if (!passing || attempt === ATTEMPTS) throw answer
     await pause(answer.retryAfter === undefined ? RETRY_MS : answer.retryAfter * 1_000)
   }

@@ -64,10 +64,11 @@ export interface Standings {
  *
  * Reliability ρ: votes v_ij are compared with the leave-one-out crowd g_ij, the mean of the others'
  * comparable votes on the same answer by what they weigh there (strangers capped as in the crowd value),
- * by Lin's concordance over the comparisons, each with its weight c_ij, Σ_j c_ij = n_i:
+ * by Lin's concordance over the comparisons. Each counts c_ij (comparisons.ts; their sum is n_i) times what
+ * the others weigh there, where that is less than one trusted vote. With k_i the sum of that:
  *
  *     C_i = 2 cov(v, g) / (var v + var g + (mean v - mean g)²)        in [-1, 1]
- *     ρ_i = clamp01((m ρ_0 + n_i C_i) / (m + n_i))
+ *     ρ_i = clamp01((m ρ_0 + k_i C_i) / (m + k_i))
  *
  * ρ_0 is the prior and m its weight in votes. Concordance, not correlation, because the crowd's values
  * are averaged: a rater who always votes 0.3 too low errs, too. It is 1 for a rater who always gives
@@ -174,7 +175,7 @@ function pairsOf({ votes, raters, raterOf, on }: Ballots, { weights, established
       const others = total - weighed[i]
       if (weights[index] === 0 || others <= 1e-9) return
       const { value } = votes[index]
-      pairs[raterOf[index]].push([value, Math.min(1, Math.max(0, (sum - weighed[i] * value) / others)), weights[index]])
+      pairs[raterOf[index]].push([value, Math.min(1, Math.max(0, (sum - weighed[i] * value) / others)), weights[index] * Math.min(1, others)])
     })
   })
   return pairs
