@@ -2,6 +2,7 @@ import { appendFile, cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { openCheckpoints, type Checkpoint } from '../../trainer/checkpoint.ts'
 import type { Engine, Program } from '../../trainer/engines/engine.ts'
 import { openOnnx } from '../../trainer/engines/onnx.ts'
@@ -144,6 +145,22 @@ describe('T1: a run’s state survives its process dying at any point: the weigh
     const { log, kills } = await train({ overlap, lives })
     expect(kills).toBeGreaterThan(0)
     expectSame(log, overlap)
+  })
+
+  it('what the watch over the regulars remembers is kept, and a checkpoint from before there was one is gone on from', async () => {
+    const open = (saved: Checkpoint | null) => openRun({ sessionId: 'resume', config: tinyRun(true), modelDir, saved })
+    const begun = await open(null)
+    begun.state.regulars = { recent: [{ ann: 0.9, ben: 0.8 }, { ann: 0.5 }], warned: true }
+    const saved = await exportRun(begun)
+    await begun.close()
+    const again = await open(saved)
+    expect(again.state.regulars).toEqual(begun.state.regulars)
+    expect(JSON.stringify((await exportRun(again)).state)).toBe(JSON.stringify(saved.state))
+    await again.close()
+    const { regulars: _, ...state } = z.looseObject({ state: z.looseObject({ regulars: z.unknown() }) }).parse(saved.state).state
+    const older = await open({ ...saved, state: { ...z.looseObject({}).parse(saved.state), state } })
+    expect(older.state.regulars).toEqual({ recent: [], warned: false })
+    await older.close()
   })
 
   it('a run does not go on from another model or other prompts than it began with', async () => {
