@@ -3,15 +3,10 @@
  * that name. Nothing is remembered besides: where a server died while packing, the next question begins anew.
  */
 import { createHash } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PassThrough, Transform } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { createBrotliCompress, createGzip } from 'node:zlib'
-import { pack, type Pack } from 'tar-stream'
 import { z } from 'zod'
-import { copyCompanions, readModel, writeModel } from '../trainer/models/directory.ts'
+import { isolated } from '../trainer/isolated.ts'
 import { ifThere } from '../trainer/models/disk.ts'
 import type { Core } from './core.ts'
 import { AttuneError } from './errors.ts'
@@ -105,31 +100,10 @@ async function findPacked({ name }: Wanted, downloadsPath: string): Promise<z.in
   return text === null ? null : Packed.parse(JSON.parse(text))
 }
 
-async function packModel({ directory, precision, compression, name }: Wanted, downloadsPath: string): Promise<void> {
-  await mkdir(downloadsPath, { recursive: true })
-  await clear(downloadsPath)
-  const place = await mkdtemp(join(downloadsPath, 'packing-'))
-  try {
-    const model = join(place, 'model')
-    await writeModel(model, await readModel(directory), precision === 'fp16' ? 'F16' : 'F32')
-    await copyCompanions(directory, model)
-    const hash = createHash('sha256')
-    let bytes = 0
-    const measured = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        hash.update(chunk)
-        bytes += chunk.byteLength
-        done(null, chunk)
-      },
-    })
-    const archive = pack()
-    const compressed = compression === 'gzip' ? createGzip() : compression === 'brotli' ? createBrotliCompress() : new PassThrough()
-    await Promise.all([pipeline(archive, compressed, measured, createWriteStream(join(place, name))), fill(archive, model)])
-    await rename(join(place, name), join(downloadsPath, name))
-    await writeFile(join(downloadsPath, `${name}.json`), JSON.stringify({ sha256: hash.digest('hex'), bytes }))
-  } finally {
-    await rm(place, { recursive: true })
-  }
+async function packModel({ directory, precision, compression, name }: Wanted, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  await clear(folder)
+  await isolated('pack', { directory, precision, compression, folder, name })
 }
 
 /** Archives, and what a server left that died while packing, are kept for so many days. */
@@ -140,13 +114,4 @@ async function clear(downloadsPath: string): Promise<void> {
     const left = await ifThere(stat(join(downloadsPath, name)))
     if (left && Date.now() - left.mtimeMs > KEPT_DAYS * 86_400_000) await rm(join(downloadsPath, name), { recursive: true, force: true })
   }
-}
-
-/** Puts a directory's files into an archive, one after another, all of one time: the same model is the same archive. */
-async function fill(archive: Pack, directory: string): Promise<void> {
-  for (const name of (await readdir(directory)).sort()) {
-    const path = join(directory, name)
-    await pipeline(createReadStream(path), archive.entry({ name, size: (await stat(path)).size, mtime: new Date(0) }))
-  }
-  archive.finalize()
 }

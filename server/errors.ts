@@ -40,25 +40,61 @@ export function toAttuneError(error: unknown): AttuneError {
     const path = issue?.path.map(String).join('.')
     return new AttuneError('invalid', issue?.message ?? 'invalid', path ? { path, cause: error } : { cause: error })
   }
-  if (error instanceof pg.DatabaseError && TEXT_REFUSED.has(error.code ?? '')) {
-    return new AttuneError('invalid', 'a text holds a character that cannot be stored', { cause: error })
+  if (error instanceof pg.DatabaseError) {
+    const refused = REFUSED.get(error.code ?? '')
+    if (refused !== undefined) return new AttuneError('invalid', refused, { cause: error })
   }
   if (error instanceof LedgerError && error.code === 'unreachable') {
     return new AttuneError('unavailable', 'the chain does not answer; try again', { retryAfter: 10, cause: error })
   }
   if (isAway(error)) return new AttuneError('unavailable', 'the database is away; try again', { retryAfter: 2, cause: error })
   if (isRedisAway(error)) return new AttuneError('unavailable', 'a part of the system is away; try again', { retryAfter: 2, cause: error })
-  if (hasType(error)) {
-    if (error.type === 'entity.too.large') {
+  if (isOfDisk(error)) return new AttuneError('unavailable', `${DISK.get(error.code)} (${error.code}): tell who runs it`, { cause: error })
+  if (error instanceof URIError) return new AttuneError('invalid', 'the address is not well encoded', { cause: error })
+  if (hasStatus(error)) {
+    if ('type' in error && error.type === 'entity.too.large') {
       return new AttuneError('too-large', `a body holds at most ${limits.messageBytes} bytes`, { cause: error })
     }
+    if (error.status === 404) return new AttuneError('not-found', 'there is no such file', { cause: error })
+    if (error.status === 416) return new AttuneError('invalid', 'the range reaches beyond the file', { cause: error })
     if (error.status >= 400 && error.status < 500) return new AttuneError('invalid', 'the body cannot be read', { cause: error })
   }
   return new AttuneError('internal', 'something went wrong here', { cause: error })
 }
 
-/** A NUL, or half of a surrogate pair, in a text or in JSON. */
-const TEXT_REFUSED = new Set(['22021', '22P05', '22P02'])
+/** What Postgres refuses to store, by its code. Schemas come first: this is for what one of them lets through. */
+const REFUSED: ReadonlyMap<string, string> = new Map([
+  ['22021', 'a text holds a character that cannot be stored'],
+  ['22P05', 'a text holds a character that cannot be stored'],
+  ['22P02', 'a text holds a character that cannot be stored'],
+  ['22003', 'a number is greater than can be stored'],
+  ['22008', 'a date is further away than can be stored'],
+  ['54001', 'lists and objects lie too deep in each other to be stored'],
+])
+
+/** What the disk says where it can't do what a request needs. That is for who runs the server to mend, and no fault of the caller's. */
+const DISK: ReadonlyMap<string, string> = new Map([
+  ['EACCES', 'this server may not write where its files are kept'],
+  ['EPERM', 'this server may not write where its files are kept'],
+  ['EROFS', 'the disk where this server keeps its files is read-only'],
+  ['ENOSPC', 'the disk where this server keeps its files is full'],
+  ['EDQUOT', 'the disk where this server keeps its files is full'],
+  ['ENOTDIR', 'the folder where this server keeps its files is no folder'],
+  ['ENOENT', 'a file that this server should have is gone'],
+  ['EMFILE', 'this server has too many files open'],
+  ['ENFILE', 'this server has too many files open'],
+  ['EIO', 'the disk where this server keeps its files does not work'],
+])
+
+/** An error of the file system, which names the call that failed. */
+export const isOfDisk = (error: unknown): error is Error & { code: string } => error instanceof Error && 'syscall' in error && 'code' in error && DISK.has(String(error.code))
+
+/** For what reads a file of the caller's: what is wrong in it is theirs to mend, what the disk refuses is not. @throws AttuneError, or the disk's own error */
+export function badFile(error: unknown): never {
+  if (error instanceof AttuneError || isOfDisk(error)) throw error
+  throw new AttuneError('invalid', error instanceof Error ? error.message : String(error), { cause: error })
+}
+
 const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'EAI_AGAIN'])
 
 /** Whether Postgres could not be reached, or left while it was asked. */
@@ -74,6 +110,6 @@ const isRedisAway = (error: unknown): boolean =>
   error instanceof Error &&
   (error.name === 'MaxRetriesPerRequestError' || /^(Connection is closed|Command timed out|Stream isn't writeable)/.test(error.message))
 
-/** Errors of Express's body parser. */
-const hasType = (error: unknown): error is { type: string; status: number } =>
-  error instanceof Error && 'type' in error && 'status' in error && typeof error.status === 'number'
+/** Errors of Express, its body parser and its sending of files. */
+const hasStatus = (error: unknown): error is Error & { status: number } =>
+  error instanceof Error && 'status' in error && typeof error.status === 'number'

@@ -49,6 +49,7 @@ export function follow(
     if (positions.size === 0) return pause(IDLE_MS)
     const ids = [...positions.keys()]
     const from = ids.map((id) => positions.get(id) ?? START)
+    // eslint-disable-next-line attune/bounded-spread -- one for each session that a socket of this server is in
     const logs = await reader.xread('COUNT', 500, 'BLOCK', BLOCK_MS, 'STREAMS', ...ids.map(logKey), ...from)
     for (const [name, entries] of logs ?? []) {
       const sessionId = name.slice(logKey('').length)

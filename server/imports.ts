@@ -10,7 +10,7 @@ import { findModel } from './db/models.ts'
 import { AttuneError } from './errors.ts'
 import { adopt } from './models.ts'
 import type { Caller } from './permissions.ts'
-import type { ModelImport, StartImport } from './protocol.ts'
+import { ModelName, type ModelImport, type StartImport } from './protocol.ts'
 
 /** Milliseconds between two words for an import that runs, … */
 const SPEAK_MS = 1_000
@@ -44,6 +44,7 @@ export function openImports(core: Pick<Core, 'pool' | 'log' | 'models'>): Import
 
   return {
     async start(caller, { repo, revision, token, name = nameOf(sourceOf(core, { repo, revision }, undefined)) }) {
+      if (!ModelName.safeParse(name).success) throw new AttuneError('invalid', `a model cannot be called as ${repo} is: send a name of your choice`, { path: 'name' })
       if (await findModel(core.pool, name)) throw new AttuneError('conflict', `there is a model ${name} already: choose another name`, { path: 'name' })
       const row = await insertImport(core.pool, { name, repo, revision, runner, startedBy: caller.userId })
       if (row === null) throw new AttuneError('conflict', `${repo}, or a model ${name}, is being imported already`)

@@ -1,10 +1,12 @@
 /** Models on disk, as the database knows them. */
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describeModel, type ModelDescription } from '../trainer/models/describe.ts'
+import { describe } from '../trainer/isolated.ts'
+import type { ModelDescription } from '../trainer/models/describe.ts'
 import { ifThere } from '../trainer/models/disk.ts'
 import type { Core } from './core.ts'
 import { adoptModel, findModel, listModelPaths } from './db/models.ts'
+import { isConnectionTrouble } from './db/pool.ts'
 import { AttuneError } from './errors.ts'
 import type { ModelConfig } from './protocol.ts'
 
@@ -32,23 +34,33 @@ export function weightsOf({ models }: Pick<Core, 'models'>, { id, checkpointPath
 
 /** Enters every model that lies under MODELS_PATH and that the database does not know: `npm run model -- import` put it there. */
 export function adopter(deps: Deps): () => Promise<void> {
-  // What is wrong with a directory is said once.
-  const said = new Map<string, string>()
+  // What is wrong with a directory is found and said once, until its files change.
+  const refused = new Map<string, string>()
   return async () => {
     const { path } = deps.models
     const entries = (await ifThere(readdir(path, { withFileTypes: true }))) ?? []
     const known = new Set(await listModelPaths(deps.pool))
     for (const { name } of entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && !known.has(entry.name))) {
+      const files = await filesIn(join(path, name))
+      if (refused.get(name) === files) continue
       try {
-        await adopt(deps, { name, model: await describeModel(join(path, name)) })
+        await adopt(deps, { name, model: await describe(join(path, name)) })
         deps.log.info({ model: name }, 'a model was found under MODELS_PATH')
       } catch (error) {
+        if (isConnectionTrouble(error)) throw error
         const reason = error instanceof Error ? error.message : String(error)
-        if (said.get(name) !== reason) deps.log.warn({ directory: name, reason }, 'a directory under MODELS_PATH is no model')
-        said.set(name, reason)
+        deps.log.warn({ directory: name, reason }, 'a directory under MODELS_PATH is no model')
+        refused.set(name, files)
       }
     }
   }
+}
+
+/** Names, sizes and times of a directory's files: another text where one of them was changed. */
+async function filesIn(directory: string): Promise<string> {
+  const names = (await ifThere(readdir(directory))) ?? []
+  const facts = await Promise.all(names.sort().map((name) => ifThere(stat(join(directory, name)))))
+  return names.map((name, i) => `${name} ${facts[i]?.size} ${facts[i]?.mtimeMs}`).join('\n')
 }
 
 const aboutOf = ({ family, parameters, context, vocabulary, width, layers }: ModelDescription) => ({

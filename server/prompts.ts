@@ -3,14 +3,14 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
-import { givePrompts } from '../trainer/give-prompts.ts'
+import { isolated } from '../trainer/isolated.ts'
 import { ifThere } from '../trainer/models/disk.ts'
-import { PROMPTS_FILE, readPromptFile } from '../trainer/models/prompt-file.ts'
+import { PROMPTS_FILE } from '../trainer/models/prompt-file.ts'
 import type { Core } from './core.ts'
 import { lockModel } from './db/models.ts'
 import { transaction } from './db/pool.ts'
 import { unfinishedSessions } from './db/sessions.ts'
-import { AttuneError } from './errors.ts'
+import { AttuneError, badFile } from './errors.ts'
 import { directoryOf, weightsOf } from './models.ts'
 import { limits, type ModelPrompts } from './protocol.ts'
 import { allowance, type Body } from './uploads.ts'
@@ -20,9 +20,21 @@ const EXAMPLES = 5
 
 /** @throws AttuneError not-found, conflict where the model has no weights */
 export async function promptsOf(core: Core, modelId: string): Promise<ModelPrompts> {
-  const prompts = (await ifThere(readPromptFile(await directoryOf(core, modelId)))) ?? []
-  return { modelId, prompts: prompts.length, examples: prompts.slice(0, EXAMPLES).map(({ prompt }) => prompt) }
+  const directory = await directoryOf(core, modelId)
+  const file = await ifThere(stat(join(directory, PROMPTS_FILE)))
+  if (file === null) return { modelId, prompts: 0, examples: [] }
+  const version = `${file.size} ${file.mtimeMs}`
+  const known = counted.get(directory)
+  if (known?.version === version) return { modelId, ...(await known.count) }
+  // Anybody may ask, any number at once: a file is read once.
+  const count = isolated('countPrompts', { directory, examples: EXAMPLES })
+  counted.set(directory, { version, count })
+  count.catch(() => counted.delete(directory))
+  return { modelId, ...(await count) }
 }
+
+/** By the model's directory: what its prompts were, when they were read. */
+const counted = new Map<string, { version: string; count: Promise<{ prompts: number; examples: string[] }> }>()
 
 /**
  * Gives a model its prompts, JSON lines, in place of those that it had.
@@ -37,9 +49,7 @@ export async function setPrompts(core: Core, modelId: string, body: Body): Promi
     await lockModel(client, modelId)
     const [running] = await unfinishedSessions(client, modelId)
     if (running !== undefined) throw new AttuneError('conflict', `the run ${running} of this model is not over: stop it, or import the model under another name`)
-    await givePrompts(directory, jsonl, 'the prompts').catch((error: unknown) => {
-      throw new AttuneError('invalid', error instanceof Error ? error.message : String(error), { cause: error })
-    })
+    await isolated('givePrompts', { directory, jsonl, what: 'the prompts' }).catch(badFile)
   })
   return promptsOf(core, modelId)
 }

@@ -648,9 +648,9 @@ export const StartTraining = z.object({ modelId: z.string().min(1).max(200), con
 export const ModelName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, '1–64 characters of a–z, 0–9, ., _ and -, a letter or digit first')
 
 export const StartImport = z.object({
-  repo: z.string().regex(/^[\w.-]+\/[\w.-]+$/, 'a repository of the hub: owner/name').max(200),
+  repo: z.string().max(200).regex(/^[A-Za-z0-9_][\w.-]*\/[A-Za-z0-9_][\w.-]*$/, 'a repository of the hub: owner/name'),
   /** A branch, a tag or a commit. */
-  revision: z.string().regex(/^[\w./-]+$/, 'a branch, a tag or a commit').max(200).default('main'),
+  revision: z.string().max(200).regex(/^(?!.*\.\.)\w[\w./-]*$/, 'a branch, a tag or a commit').default('main'),
   /** Opens a private or gated repository; it is not stored. */
   token: z.string().regex(/^hf_\w+$/, 'a token of the hub: hf_…').max(200).optional(),
   /** The model's id; the repository's name by default. */

@@ -9,9 +9,8 @@ import { roomEvents, type RoomEvent, type RoomEventName } from './protocol.ts'
  * in Postgres, so losing a log loses a few animations and nothing else.
  */
 export async function append(redis: Redis, sessionId: string, entry: RoomEvent | InternalEvent, user?: string): Promise<string> {
-  const fields = ['event', entry.event, 'payload', JSON.stringify(entry.payload)]
-  if (user !== undefined) fields.push('user', user)
-  const seq = await redis.xadd(logKey(sessionId), 'MAXLEN', '~', LOG_ENTRIES, '*', ...fields)
+  const author = user === undefined ? [] : ['user', user]
+  const seq = await redis.xadd(logKey(sessionId), 'MAXLEN', '~', LOG_ENTRIES, '*', 'event', entry.event, 'payload', JSON.stringify(entry.payload), ...author)
   if (seq === null) throw new Error('XADD made no entry')
   return seq
 }

@@ -3,14 +3,14 @@ import { createWriteStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import type { IncomingHttpHeaders } from 'node:http'
 import { join } from 'node:path'
-import { Transform, type Readable } from 'node:stream'
+import { PassThrough, Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import Busboy from '@fastify/busboy'
-import { isModelFile } from '../trainer/models/model-files.ts'
+import { isModelFile, mostBytes } from '../trainer/models/model-files.ts'
 import { admit, openIncoming } from '../trainer/models/intake.ts'
 import type { Core } from './core.ts'
 import { findModel } from './db/models.ts'
-import { AttuneError } from './errors.ts'
+import { AttuneError, badFile, isOfDisk } from './errors.ts'
 import { adopt } from './models.ts'
 import type { ModelConfig } from './protocol.ts'
 
@@ -32,9 +32,7 @@ export async function uploadModel(core: Core, modelId: string, body: Body): Prom
     await rm(place, { recursive: true })
     throw error
   }
-  const admitted = await admit(place, path, modelId).catch((error: unknown) => {
-    throw new AttuneError('invalid', error instanceof Error ? error.message : String(error), { cause: error })
-  })
+  const admitted = await admit(place, path, modelId).catch(badFile)
   return adopt(core, { name: modelId, ...admitted })
 }
 
@@ -49,26 +47,38 @@ export function allowance(bytes: number, message: string): () => Transform {
   })
 }
 
+/** What is read whole is refused as it arrives. */
+function bounded(name: string): Transform {
+  const most = mostBytes(name)
+  return most === null ? new PassThrough() : allowance(most, `${name} has more than the ${most} bytes that are read of such a file`)()
+}
+
 /** Writes every file of the body into `place`. */
 async function receive({ headers, stream }: Body, place: string, maxBytes: number): Promise<void> {
   const type = headers['content-type']
   if (type === undefined || !type.startsWith('multipart/form-data')) throw new AttuneError('invalid', 'send the files as multipart/form-data')
   const files: Promise<void>[] = []
+  let failure: Error | null = null
   const limited = allowance(maxBytes, `a model has at most ${maxBytes} bytes here (MAX_MODEL_BYTES)`)
   const parser = new Busboy({ headers: { ...headers, 'content-type': type }, limits: { files: MAX_FILES, fields: 0 } })
   parser.on('file', (_field, file, name) => {
     const written = isModelFile(name)
-      ? pipeline(file, limited(), createWriteStream(join(place, name), { flags: 'wx' }))
+      ? pipeline(file, bounded(name), limited(), createWriteStream(join(place, name), { flags: 'wx' }))
       : Promise.reject(new AttuneError('invalid', `${JSON.stringify(name)} is no file of a model: send config.json, the safetensors, tokenizer.json and the like`, { path: name }))
-    // The first file that fails ends the whole body.
-    files.push(written.catch((error: unknown) => { parser.destroy(error instanceof Error ? error : new Error(String(error))) }))
+    // The first file that fails ends the whole body, which may have arrived by then.
+    files.push(written.catch((error: unknown) => {
+      failure ??= error instanceof Error ? error : new Error(String(error))
+      parser.destroy(failure)
+    }))
   })
   try {
     await pipeline(stream, parser)
     await Promise.all(files)
-  } catch (error) {
+    if (failure !== null) throw failure as Error
+  } catch (thrown) {
     await Promise.all(files)
-    if (error instanceof AttuneError) throw error
+    const error: unknown = failure ?? thrown
+    if (error instanceof AttuneError || isOfDisk(error)) throw error
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw new AttuneError('invalid', 'a file was sent twice', { cause: error })
     throw new AttuneError('invalid', `the body cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
   }

@@ -1,13 +1,9 @@
 /** Tells a model what it is to be asked. */
 import { join } from 'node:path'
-import { setImmediate } from 'node:timers/promises'
 import { readModel } from './models/directory.ts'
 import { PROMPTS_FILE, parsePrompts } from './models/prompt-file.ts'
 import { writeAtomically } from './models/safetensors.ts'
 import { openPromptTokenizer } from './prompt-tokenizer.ts'
-
-/** Prompts that are tokenized in one go; who does so has others to serve. */
-const promptsATurn = 50
 
 /**
  * Puts prompts, as JSON lines, into a model's directory in place of those that it had; a run that began on those
@@ -20,7 +16,6 @@ export async function givePrompts(directory: string, jsonl: string, what: string
   const { architecture: { context } } = await readModel(directory)
   const { encodePrompt } = await openPromptTokenizer(directory)
   for (const [i, { prompt }] of prompts.entries()) {
-    if (i % promptsATurn === 0) await setImmediate()
     const tokens = encodePrompt(prompt).length
     if (tokens >= context) throw new Error(`${what}: prompt ${i + 1} has ${tokens} tokens, which leaves no room for an answer in the model's context of ${context}: “${prompt.slice(0, 60)}…”`)
   }

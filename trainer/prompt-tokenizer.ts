@@ -1,5 +1,9 @@
+import { join } from 'node:path'
+import { z } from 'zod'
 import { readChatTemplate, type ChatTemplate } from './models/chat.ts'
-import { readTokenizer, type TextStream } from './models/tokenizer.ts'
+import { readEndTokens } from './models/end-tokens.ts'
+import { readJsonIfThere } from './models/json-file.ts'
+import { readTokenizer, type TextStream, type Tokenizer } from './models/tokenizer.ts'
 
 /** A model's tokenizer and the form in which it is asked. */
 export interface PromptTokenizer {
@@ -17,13 +21,19 @@ export interface PromptTokenizer {
 export async function openPromptTokenizer(directory: string): Promise<PromptTokenizer> {
   const tokenizer = await readTokenizer(directory)
   const chat = await readChatTemplate(directory)
+  const ends = await readEndTokens(directory, await readJsonIfThere(join(directory, 'config.json'), z.unknown()))
+  return promptTokenizer(tokenizer, chat, new Set(ends))
+}
+
+/** `ends`: the tokens that end an answer. */
+export function promptTokenizer(tokenizer: Tokenizer, chat: ChatTemplate | null, ends: ReadonlySet<number>): PromptTokenizer {
   const end = tokenizer.eosToken === null ? [] : [tokenizer.eosToken]
   return {
     encodePrompt: (prompt) => chat ? tokenizer.encode(chat([user(prompt)], { generationPrompt: true })) : tokenizer.encode(prompt.trim(), { special: true }),
     encodeResponse(response) {
       const written = (chat && answerText(chat, response)) ?? ` ${response}`
       const ids = tokenizer.encode(written)
-      const ended = tokenizer.eosToken === null ? -1 : ids.indexOf(tokenizer.eosToken)
+      const ended = ids.findIndex((id) => ends.has(id))
       return ended < 0 ? [...ids, ...end] : ids.slice(0, ended + 1)
     },
     decodeResponse: (ids) => storable(tokenizer.decode(ids)).trim(),

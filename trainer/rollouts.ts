@@ -1,7 +1,7 @@
 import { openRoomStream } from './stream.ts'
 import { groupSize } from './configuration.ts'
 import { drawGroups, sampleId } from './prompts.ts'
-import { seedOf } from './rl/random.ts'
+import { seedAlong, seedOf } from './rl/random.ts'
 import type { Rollout } from './rl/rollout.ts'
 import type { Run } from './state.ts'
 import type { NewSample, World } from './world.ts'
@@ -30,7 +30,7 @@ export async function generate(run: Run, world: World, step: number): Promise<Ba
 export async function answerAsk(run: Run, world: World, ask: { sampleId: string; prompt: string }): Promise<void> {
   const { tokenizer, config, state } = run
   if (tokenizer.encodePrompt(ask.prompt).length > run.learner.context - run.config.live.maxNewTokens) return world.failAsk(ask.sampleId)
-  const seed = seedOf(config.live.seed, ...Array.from(ask.sampleId, (c) => c.charCodeAt(0)))
+  const seed = seedAlong(config.live.seed, Array.from(ask.sampleId, (c) => c.charCodeAt(0)))
   await answer(run, world, [{ idOf: () => ask.sampleId, prompt: ask.prompt }], { step: state.step, origin: 'ask', shown: 1, seed })
 }
 

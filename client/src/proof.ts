@@ -29,7 +29,7 @@ export async function verifyProof(proof: ContributionProof, rpcUrl: string, open
     add('leaf', leaf === proof.leaf && sameDomain(proof), `The contribution’s fields hash to ${short(leaf)}.`)
     const root = foldProof(leaf, proof.proof)
     add('path', root === proof.root, `${proof.proof.length} siblings lead to the root ${short(root)}.`)
-    steps.push(...(await chainSteps(proof, root, rpcUrl)))
+    for (const step of await chainSteps(proof, root, rpcUrl)) steps.push(step)
   } catch (error) {
     add('leaf', false, `The proof is malformed: ${error instanceof Error ? error.message : String(error)}`)
   }

@@ -32,7 +32,7 @@ export function progressLines({ phase, elapsed, raters }: Progress): string[] {
   const votes = raters.flatMap((rater) => [...rater.votes])
   const acks = votes.flatMap((vote) => (vote.ackedAt === null ? [] : vote.ackedAt - vote.sentAt))
   const receipts = votes.flatMap((vote) => vote.receipt ?? [])
-  const step = Math.max(0, ...raters.flatMap((rater) => [...rater.board.samples.values()].map((sample) => sample.step)))
+  const step = raters.flatMap((rater) => [...rater.board.samples.values()]).reduce((latest, sample) => Math.max(latest, sample.step), 0)
   const live = raters.filter((rater) => rater.connected).length
   const gradient = distribution(receipts.map((receipt) => receipt.latencyMs))
   const ack = distribution(acks)
@@ -58,6 +58,6 @@ function oracleLine(view: OracleView | null): string {
 
 /** Two columns, the first as wide as it needs. */
 function table(rows: readonly (readonly [string, string])[]): string[] {
-  const width = Math.max(...rows.map(([name]) => name.length))
+  const width = rows.reduce((widest, [name]) => Math.max(widest, name.length), 0)
   return rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`)
 }

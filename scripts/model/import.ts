@@ -25,7 +25,7 @@ export async function importModel(args: readonly string[], { modelsPath, hub, ma
 async function sourceOf(given: string, hub: { hubUrl: string; revision: string; token: string | undefined }): Promise<Source> {
   if (await ifThere(stat(given))) return { kind: 'directory', path: given }
   const repo = given.replace(/^(hf:\/\/|https:\/\/huggingface\.co\/)/, '')
-  if (!/^[\w.-]+\/[\w.-]+$/.test(repo)) throw new Misuse(`${given} is neither a directory nor a repository such as owner/name`)
+  if (!/^[A-Za-z0-9_][\w.-]*\/[A-Za-z0-9_][\w.-]*$/.test(repo)) throw new Misuse(`${given} is neither a directory nor a repository such as owner/name`)
   return { kind: 'hub', repo, ...hub }
 }
 

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describeModel, type ModelDescription } from '../../trainer/models/describe.ts'
+import { describe } from '../../trainer/isolated.ts'
+import type { ModelDescription } from '../../trainer/models/describe.ts'
 import { Misuse, type Surroundings } from './arguments.ts'
 
 type Listed = { name: string; directory: string } & (Pick<ModelDescription, 'family' | 'parameters' | 'context' | 'dtypes'> | { error: string })
@@ -18,7 +19,7 @@ export async function list(args: readonly string[], { modelsPath }: Surroundings
 
 async function summary(directory: string): Promise<Pick<ModelDescription, 'family' | 'parameters' | 'context' | 'dtypes'> | { error: string }> {
   try {
-    const { family, parameters, context, dtypes } = await describeModel(directory)
+    const { family, parameters, context, dtypes } = await describe(directory)
     return { family, parameters, context, dtypes }
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) }

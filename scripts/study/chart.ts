@@ -39,7 +39,7 @@ export function drawChart(chart: Chart): Buffer {
   const canvas = openCanvas(WIDTH, HEIGHT, WHITE)
   const [low, high] = chart.range
   const xs = chart.series.flatMap((series) => series.points.map(([x]) => x))
-  const [first, last] = [Math.min(0, ...xs), Math.max(1, ...xs)]
+  const [first, last] = [xs.reduce((a, b) => Math.min(a, b), 0), xs.reduce((a, b) => Math.max(a, b), 1)]
   const inner = { width: WIDTH - FRAME.left - FRAME.right, height: HEIGHT - FRAME.top - FRAME.bottom }
   const px = (x: number) => FRAME.left + ((x - first) / (last - first)) * inner.width
   const py = (y: number) => FRAME.top + ((high - Math.min(high, Math.max(low, y))) / (high - low)) * inner.height

@@ -165,7 +165,7 @@ export function hackingText(study: HackingStudy): string {
 
 export function hackingChart({ hackable, control, raters, lengthBonus }: HackingStudy): Buffer {
   const line = (run: HackingRun, side: 'reward' | 'people') => run.steps.flatMap((step): Point[] => (step[side] === undefined ? [] : [[step.step, step[side]]]))
-  const highest = Math.max(1, ...[hackable, control].flatMap((run) => line(run, 'reward').map(([, y]) => y)))
+  const highest = [hackable, control].flatMap((run) => line(run, 'reward')).reduce((most, [, y]) => Math.max(most, y), 1)
   const paused = hackable.pauseReason === null ? '' : `, paused by itself after step ${hackable.steps.at(-1)?.step}`
   return drawChart({
     title: `A reward that pays for length (+${lengthBonus})${paused}`,

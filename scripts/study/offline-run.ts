@@ -114,7 +114,7 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
     if (options.overlap) next = draw(step + 1)
     await next
     const shown = batch.slice(0, options.shown)
-    votes.push(...castVotes(crowd, shown, options.votesPerStep).map((vote) => ({ ...vote, round: step, origin: 'rollout' as const })))
+    for (const vote of castVotes(crowd, shown, options.votesPerStep)) votes.push({ ...vote, round: step, origin: 'rollout' })
     const { value: references, seconds: score } = await timed(() => learner.reference(batch))
     shown.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, references[i].features))
     const { value: weights, seconds: fit } = await timed(async () => {

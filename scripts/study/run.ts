@@ -89,7 +89,7 @@ export async function studyRun(options: StudyOptions): Promise<StudyRun> {
 
 function doing({ phase, elapsed, raters }: Progress): string {
   const votes = raters.flatMap((rater) => [...rater.votes])
-  const step = Math.max(0, ...raters.flatMap((rater) => [...rater.board.samples.values()].map((sample) => sample.step)))
+  const step = raters.flatMap((rater) => [...rater.board.samples.values()]).reduce((latest, sample) => Math.max(latest, sample.step), 0)
   return `${phase}, ${elapsed.toFixed(0)} s: step ${step}, ${votes.length} votes, ${votes.filter((vote) => vote.receipt).length} used`
 }
 

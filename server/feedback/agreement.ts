@@ -59,6 +59,6 @@ function squaredDifference(metric: Metric, values: readonly number[], counts: re
 }
 
 function columns(ratings: readonly (readonly (number | null)[])[]): number[][] {
-  const width = Math.max(0, ...ratings.map((row) => row.length))
+  const width = ratings.reduce((most, row) => Math.max(most, row.length), 0)
   return Array.from({ length: width }, (_, u) => ratings.flatMap((row) => (typeof row[u] === 'number' ? [row[u]] : [])))
 }

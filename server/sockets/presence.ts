@@ -51,12 +51,12 @@ export function openPresence(io: AttuneServer, core: Core) {
     const pipeline = core.redis.pipeline()
     for (const [sessionId, before] of announced) {
       const gone = [...before].filter((userId) => !local.get(sessionId)?.has(userId))
-      if (gone.length > 0) pipeline.zrem(key(sessionId), ...gone.map(member))
+      for (const userId of gone) pipeline.zrem(key(sessionId), member(userId))
     }
     for (const [sessionId, people] of local) {
       const fresh = [...people].filter((userId) => again || !announced.get(sessionId)?.has(userId))
       if (fresh.length > 0) {
-        pipeline.zadd(key(sessionId), ...fresh.flatMap((userId) => [now + HOLDS_MS, member(userId)]))
+        for (const userId of fresh) pipeline.zadd(key(sessionId), now + HOLDS_MS, member(userId))
         pipeline.pexpire(key(sessionId), 4 * HOLDS_MS)
       }
     }
@@ -109,7 +109,7 @@ export function openPresence(io: AttuneServer, core: Core) {
 
   async function announceNobody(): Promise<void> {
     const pipeline = core.redis.pipeline()
-    for (const [sessionId, people] of announced) if (people.size > 0) pipeline.zrem(key(sessionId), ...[...people].map(member))
+    for (const [sessionId, people] of announced) for (const userId of people) pipeline.zrem(key(sessionId), member(userId))
     await pipeline.exec()
   }
 }

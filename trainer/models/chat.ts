@@ -1,10 +1,10 @@
 /** A model's chat template: how a conversation is written out for it (Jinja, as in transformers' tokenizers). */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Template } from '@huggingface/jinja'
 import { z } from 'zod'
 import { ifThere } from './disk.ts'
-import { readJson } from './json-file.ts'
+import { readJson, readText } from './json-file.ts'
+import { withinTime } from './time-limit.ts'
 
 export interface Message { role: 'system' | 'user' | 'assistant'; content: string }
 
@@ -22,14 +22,22 @@ export async function readChatTemplate(directory: string): Promise<ChatTemplate 
   const configPath = join(directory, 'tokenizer_config.json')
   const { chat_template: inside, bos_token, eos_token, pad_token, unk_token } = await readJson(configPath, schema)
   const outside = join(directory, 'chat_template.jinja')
-  const own = await ifThere(readFile(outside, 'utf8'))
+  const own = await ifThere(readText(outside))
   const text = own ?? (Array.isArray(inside) ? inside.find(({ name }) => name === 'default')?.template : inside)
   if (text === undefined || text === null) return null
   const path = own === null ? configPath : outside
-  const template = named(path, () => new Template(text))
+  const template = named(path, () => withinTime('reading it', () => new Template(text)))
   return (messages, { generationPrompt }) =>
-    named(path, () => template.render({ messages, add_generation_prompt: generationPrompt, bos_token, eos_token, pad_token, unk_token }))
+    named(path, () => {
+      const written = withinTime('writing out a conversation', () => template.render({ messages, add_generation_prompt: generationPrompt, bos_token, eos_token, pad_token, unk_token }))
+      const most = WRITTEN_CHARS + messages.reduce((sum, { content }) => sum + content.length, 0)
+      if (written.length > most) throw new Error(`it makes ${written.length} characters of a conversation of at most ${most}`)
+      return written
+    })
 }
+
+/** What a template writes besides the messages, at most, characters. */
+const WRITTEN_CHARS = 32 * 1024
 
 function named<T>(path: string, work: () => T): T {
   try {

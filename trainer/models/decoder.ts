@@ -58,7 +58,7 @@ export function openDecoder(engine: Engine, model: HeldModel): Decoder {
   async function openBatch(prompts: readonly ArrayLike<number>[], { inverseTemperature, repetitionPenalty }: DecoderOptions): Promise<DecodingBatch> {
     const penalised = repetitionPenalty !== 1
     const scale: Record<string, number> = penalised ? { inverseTemperature, penalty: repetitionPenalty } : { inverseTemperature }
-    const longest = Math.max(...prompts.map(({ length }) => length))
+    const longest = prompts.reduce((most, { length }) => Math.max(most, length), 0)
     const prompt = Math.min(context, promptLength(longest))
     let shape: DecodingShape = { batch: prompts.length, window: Math.min(context, windowLength(prompt + 1)), penalised }
     let into = placesFor(shape)
@@ -86,7 +86,7 @@ export function openDecoder(engine: Engine, model: HeldModel): Decoder {
         return nextOf(await prefill.run({ ids, last: prompts.map(({ length }, i) => i * prompt + length - 1), ...scale }, into), penalised)
       },
       async decode(ids, positions) {
-        const length = Math.max(...positions) + 1
+        const length = positions.reduce((last, position) => Math.max(last, position), -1) + 1
         if (length > shape.window) await carry({ ...shape, window: Math.min(context, windowLength(length)) }, {})
         const program = await compiled(`decode ${kind(shape)}`, () => decodeGraph(model, shape))
         return nextOf(await program.run({ ids, positions, ...scale }, into), penalised)

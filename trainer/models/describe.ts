@@ -2,10 +2,11 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sizeOf } from '../graph/index.ts'
-import { readChatTemplate } from './chat.ts'
 import { readModel } from './directory.ts'
 import { readGeneration, type Generation } from './generation.ts'
 import { PROMPTS_FILE, readPromptFile } from './prompt-file.ts'
+import { promptTokenizer } from '../prompt-tokenizer.ts'
+import { readChatTemplate } from './chat.ts'
 import { readTokenizer } from './tokenizer.ts'
 
 export interface ModelDescription {
@@ -40,7 +41,7 @@ export async function describeModel(directory: string): Promise<ModelDescription
   const files = (await readdir(directory, { withFileTypes: true })).filter(entry => entry.isFile()).map(entry => entry.name).sort()
   const { vocabSize, context, width, layers, keyValueHeads, headDepth, eosTokens, config } = architecture
   const windows = Array.from({ length: layers }, (_, layer) => architecture.slidingWindow(layer) ?? Infinity)
-  const shortest = Math.min(...windows)
+  const shortest = windows.reduce((least, window) => Math.min(least, window), Infinity)
   return {
     family: String(config.model_type),
     parameters: [...architecture.parameters.values()].reduce((sum, shape) => sum + sizeOf(shape), 0),
@@ -48,15 +49,24 @@ export async function describeModel(directory: string): Promise<ModelDescription
     slidingWindow: shortest === Infinity ? null : shortest,
     eosTokens,
     dtypes: weights.dtypes,
-    tokenizer: files.includes('tokenizer.json') ? await describeTokenizer(directory, vocabSize) : null,
+    tokenizer: files.includes('tokenizer.json') ? await describeTokenizer(directory, vocabSize, eosTokens) : null,
     generation: await readGeneration(directory),
     prompts: files.includes(PROMPTS_FILE) ? (await readPromptFile(directory)).length : 0,
     bytes: Object.fromEntries(await Promise.all(files.map(async name => [name, (await stat(join(directory, name))).size] as const))),
   }
 }
 
-async function describeTokenizer(directory: string, vocabSize: number): Promise<ModelDescription['tokenizer']> {
-  const { vocabSize: vocabulary, eosToken } = await readTokenizer(directory)
+async function describeTokenizer(directory: string, vocabSize: number, endTokens: readonly number[]): Promise<ModelDescription['tokenizer']> {
+  const tokenizer = await readTokenizer(directory)
+  const { vocabSize: vocabulary, eosToken } = tokenizer
   if (vocabulary > vocabSize) throw new Error(`${join(directory, 'tokenizer.json')}: its ids reach ${vocabulary - 1}, the model has room for ${vocabSize} (vocab_size)`)
-  return { vocabulary, eosToken, chatTemplate: await readChatTemplate(directory) !== null }
+  const chat = await readChatTemplate(directory)
+  // A template or a pattern that never comes to an end shows here, and not in the midst of a run.
+  const asked = promptTokenizer(tokenizer, chat, new Set(endTokens))
+  asked.decodeResponse(asked.encodePrompt(probe))
+  asked.decodeResponse(asked.encodeResponse(probe))
+  return { vocabulary, eosToken, chatTemplate: chat !== null }
 }
+
+/** What a tokenizer is tried with: words, digits, spaces, and more than one alphabet. */
+const probe = 'How are you?  I slept 7 hours, naïvely… 你好, привет!\n\n'

@@ -1,27 +1,30 @@
 /** A model as a Hugging Face directory: `config.json`, safetensors, and the files beside them. */
-import { cp, mkdir, readdir, readFile } from 'node:fs/promises'
+import { cp, mkdir, readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Engine, StateReader, StateStore } from '../engines/engine.ts'
 import type { Architecture, HeldModel } from './architecture.ts'
 import { formatConfig, parseConfig } from './config.ts'
 import { ifThere } from './disk.ts'
-import { readGeneration } from './generation.ts'
+import { readEndTokens } from './end-tokens.ts'
+import { readText } from './json-file.ts'
 import { heldShape, toHeld } from './held.ts'
 import { mergedWeight } from './lora.ts'
 import { writeSafetensors } from './safetensors-file.ts'
 import { writeAtomically } from './safetensors.ts'
-import { openWeights, type Weights, type WeightFiles, type WeightTensor } from './weights.ts'
+import { countTensors, matchWeights, openWeights, type Weights, type WeightFiles, type WeightTensor } from './weights.ts'
 
 export interface Model { architecture: Architecture; weights: Weights }
 
 /** Opens a directory. Throws, naming file and tensor, where a weight is missing or misshapen; the values are read when they are asked for. */
 export async function readModel(directory: string): Promise<Model & { weights: WeightFiles }> {
   const configPath = join(directory, 'config.json')
-  const json = await ifThere(readFile(configPath, 'utf8'))
+  const json = await ifThere(readText(configPath))
   if (json === null) throw new Error(`${directory} is no model directory: it has no config.json`)
-  const architecture = parseConfig(json, configPath)
-  const { eosTokens } = await readGeneration(directory)
-  return { architecture: { ...architecture, eosTokens: eosTokens ?? architecture.eosTokens }, weights: await openWeights(directory, architecture) }
+  // What the configuration claims is believed as far as the headers bear it out: these come first.
+  const stored = await openWeights(directory)
+  const architecture = parseConfig(json, configPath, countTensors(stored))
+  const said = await readEndTokens(directory, architecture.config)
+  return { architecture: { ...architecture, eosTokens: said.length > 0 ? said : architecture.eosTokens }, weights: matchWeights(stored, architecture) }
 }
 
 /** Writes a directory that transformers' `from_pretrained` reads; each file is replaced as a whole. */

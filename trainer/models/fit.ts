@@ -22,7 +22,7 @@ export interface Rows {
 }
 
 /** Rows of differing lengths as one batch of `length` (the longest row's by default), of whose first `promptLengths[i]` tokens nothing is learnt. */
-export function padRows(rows: readonly (readonly number[])[], promptLengths?: readonly number[], length = Math.max(...rows.map(row => row.length))): Rows {
+export function padRows(rows: readonly (readonly number[])[], promptLengths?: readonly number[], length = rows.reduce((most, row) => Math.max(most, row.length), 0)): Rows {
   const ids = new Int32Array(rows.length * length)
   const mask = new Int32Array(rows.length * length)
   const learnt = new Int32Array(rows.length * length)

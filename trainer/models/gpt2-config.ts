@@ -1,5 +1,6 @@
 /** What a Hugging Face `config.json` says about a GPT-2 model. */
 import { z } from 'zod'
+import { sizes } from './sizes.ts'
 
 export interface Gpt2Config {
   vocabSize: number
@@ -22,12 +23,12 @@ const token = z.int().nonnegative().nullish()
 
 /** The fields that matter, with transformers' defaults for those that old files leave out. */
 export const gpt2Schema = z.looseObject({
-  vocab_size: z.int().positive(),
-  n_positions: z.int().positive(),
-  n_embd: z.int().positive(),
-  n_layer: z.int().positive(),
-  n_head: z.int().positive(),
-  n_inner: z.int().positive().nullish(),
+  vocab_size: sizes.vocabulary,
+  n_positions: sizes.context,
+  n_embd: sizes.width,
+  n_layer: sizes.layers,
+  n_head: sizes.heads,
+  n_inner: sizes.width.nullish(),
   activation_function: z.enum(['gelu_new', 'gelu_pytorch_tanh']).default('gelu_new'),
   layer_norm_epsilon: z.number().positive().default(1e-5),
   tie_word_embeddings: z.boolean().default(true),

@@ -10,7 +10,7 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { downloadFile, HubApiError, listFiles, modelInfo, type ListFileEntry } from '@huggingface/hub'
 import { bytesOf, checkRoom } from './disk.ts'
-import { chooseFiles } from './model-files.ts'
+import { checkSize, chooseFiles } from './model-files.ts'
 
 export interface HubSource {
   /** `owner/name`. */
@@ -52,6 +52,7 @@ export async function planDownload(source: HubSource, { signal, maxBytes }: Pick
     return { commit, entries }
   })
   const files = chooseFiles([...entries.keys()], `${repo} at ${revision}`).flatMap(name => entries.get(name) ?? [])
+  for (const { path, size } of files) checkSize(path, size, `${repo}: ${path}`)
   const totalBytes = files.reduce((sum, { size }) => sum + size, 0)
   if (totalBytes > maxBytes) throw new Error(`${repo} has ${totalBytes} bytes; at most ${maxBytes} are imported`)
   return { source, commit, files, totalBytes }

@@ -5,10 +5,11 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import { describeModel, type ModelDescription } from './describe.ts'
+import { describe } from '../isolated.ts'
+import type { ModelDescription } from './describe.ts'
 import { checkRoom, ifThere, sync } from './disk.ts'
 import { download, planDownload, type HubSource, type Transfer } from './hub.ts'
-import { chooseFiles } from './model-files.ts'
+import { checkSize, chooseFiles } from './model-files.ts'
 
 export type Source =
   | ({ kind: 'hub' } & HubSource)
@@ -79,7 +80,7 @@ export async function openIncoming(modelsPath: string, key: string = randomUUID(
 export async function admit(place: string, modelsPath: string, name: string): Promise<{ directory: string; model: ModelDescription }> {
   const directory = join(modelsPath, checkName(name))
   try {
-    const model = await describeModel(place)
+    const model = await describe(place)
     await refuseTaken(modelsPath, name)
     for (const file of await readdir(place)) await sync(join(place, file))
     await rename(place, directory)
@@ -87,8 +88,8 @@ export async function admit(place: string, modelsPath: string, name: string): Pr
     return { directory, model }
   } catch (error) {
     await rm(place, { recursive: true, force: true })
-    // Where it gathered is nothing to who sent it.
-    if (error instanceof Error) throw new Error(error.message.replaceAll(`${place}/`, ''), { cause: error })
+    // Where it gathered is nothing to who sent it. What the disk itself refuses is no fault of theirs.
+    if (error instanceof Error && !('code' in error)) throw new Error(error.message.replaceAll(`${place}/`, ''), { cause: error })
     throw error
   }
 }
@@ -112,6 +113,7 @@ async function refuseTaken(modelsPath: string, name: string): Promise<void> {
 async function copyFiles(from: string, to: string, { onProgress, signal, maxBytes }: Transfer): Promise<void> {
   const names = chooseFiles((await readdir(from, { withFileTypes: true })).filter(entry => !entry.isDirectory()).map(entry => entry.name), from)
   const sizes = await Promise.all(names.map(async name => (await stat(join(from, name))).size))
+  names.forEach((name, i) => checkSize(name, sizes[i] ?? 0, join(from, name)))
   const totalBytes = sizes.reduce((sum, size) => sum + size, 0)
   if (totalBytes > maxBytes) throw new Error(`${from} has ${totalBytes} bytes; at most ${maxBytes} are imported`)
   await checkRoom(to, totalBytes)

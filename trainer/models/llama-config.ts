@@ -1,6 +1,7 @@
 /** What a `config.json` says about a model of the Llama kind, by family. */
 import { z } from 'zod'
 import { ropeContext, ropeSchema, type Rope } from './rope.ts'
+import { sizeLimits, sizes } from './sizes.ts'
 
 /** Everything by which the families differ. */
 export interface LlamaConfig {
@@ -27,32 +28,31 @@ export interface LlamaConfig {
   eosTokens: readonly number[]
 }
 
-const size = z.int().positive()
 const shared = z.looseObject({
-  vocab_size: size,
-  hidden_size: size,
-  intermediate_size: size,
-  num_hidden_layers: size,
-  num_attention_heads: size,
-  num_key_value_heads: size.nullish(),
-  head_dim: size.nullish(),
-  max_position_embeddings: size,
+  vocab_size: sizes.vocabulary,
+  hidden_size: sizes.width,
+  intermediate_size: sizes.width,
+  num_hidden_layers: sizes.layers,
+  num_attention_heads: sizes.heads,
+  num_key_value_heads: sizes.heads.nullish(),
+  head_dim: sizes.width.nullish(),
+  max_position_embeddings: sizes.context,
   hidden_act: z.enum(['silu', 'swish']).default('silu'),
   rms_norm_eps: z.number().positive().default(1e-6),
   initializer_range: z.number().positive().default(0.02),
   tie_word_embeddings: z.boolean().optional(),
   attention_bias: z.boolean().default(false),
   mlp_bias: z.boolean().default(false),
-  sliding_window: size.nullish(),
+  sliding_window: sizes.context.nullish(),
   use_sliding_window: z.boolean().default(false),
   max_window_layers: z.int().nonnegative().default(28),
   layer_types: z.array(z.enum(['full_attention', 'sliding_attention'])).nullish(),
   no_rope_layers: z.array(z.union([z.literal(0), z.literal(1)])).nullish(),
-  no_rope_layer_interval: size.default(4),
+  no_rope_layer_interval: sizes.layers.default(4),
   rope_parameters: z.record(z.string(), z.unknown()).nullish(),
   rope_theta: z.number().optional(),
   partial_rotary_factor: z.literal(1).optional(),
-  original_max_position_embeddings: size.optional(),
+  original_max_position_embeddings: sizes.context.optional(),
   rope_scaling: z.record(z.string(), z.unknown()).nullish(),
   eos_token_id: z.union([z.int().nonnegative(), z.array(z.int().nonnegative())]).nullish(),
 })
@@ -95,7 +95,7 @@ export function llamaConfig(type: LlamaFamily, json: unknown): LlamaConfig {
   const rope = { parameters: ropeParameters(c, family), depth: headDepth, positions: c.max_position_embeddings }
   return {
     vocabSize: c.vocab_size, width: c.hidden_size, layers: c.num_hidden_layers, heads: c.num_attention_heads,
-    context: ropeContext(rope),
+    context: checkedContext(rope),
     keyValueHeads: keyValueHeadsOf(c, family),
     headDepth, inner: c.intermediate_size, epsilon: c.rms_norm_eps,
     tied: c.tie_word_embeddings ?? family.tied ?? false,
@@ -106,6 +106,13 @@ export function llamaConfig(type: LlamaFamily, json: unknown): LlamaConfig {
     initialDeviation: c.initializer_range,
     eosTokens: tokensOf(c.eos_token_id === undefined ? family.eosToken : c.eos_token_id),
   }
+}
+
+/** A dynamic embedding multiplies it by a factor of the file's own. */
+function checkedContext(rope: Rope): number {
+  const context = ropeContext(rope)
+  if (context >= 1 && context <= sizeLimits.context) return context
+  throw new z.ZodError([{ code: 'custom', path: ['rope_parameters', 'factor'], message: `makes a context of ${context} tokens; at most ${sizeLimits.context} are read`, input: context }])
 }
 
 function tokensOf(token: number | readonly number[] | null | undefined): readonly number[] {

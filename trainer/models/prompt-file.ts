@@ -1,18 +1,21 @@
 /** What a model is asked when it is trained: `prompts.jsonl` in its directory. */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { firstIssues, readText } from './json-file.ts'
 
 export const PROMPTS_FILE = 'prompts.jsonl'
 
-const words = z.string().regex(/\S/, 'is empty')
+/** Longest prompt, and longest answer to one, characters: as many tokens at the very most fit on a call's stack. */
+const PROMPT_CHARS = 32 * 1024
+
+const words = z.string().max(PROMPT_CHARS).regex(/\S/, 'is empty')
 const Prompt = z.object({ prompt: words, answer: words.optional() })
 /** `answer`: the reference answer, where there is one. */
 export type Prompt = z.infer<typeof Prompt>
 
 export async function readPromptFile(directory: string): Promise<Prompt[]> {
   const path = join(directory, PROMPTS_FILE)
-  return parsePrompts(await readFile(path, 'utf8'), path)
+  return parsePrompts(await readText(path), path)
 }
 
 /** One `{"prompt": …}` a line, with an `"answer"` beside it or not. Throws, naming `what` and the line, where one is something else. */
@@ -30,6 +33,6 @@ function parsePrompt(line: string, at: string): Prompt {
     throw new Error(`${at} is not JSON`, { cause })
   }
   const parsed = Prompt.safeParse(json)
-  if (!parsed.success) throw new Error(`${at}: ${z.prettifyError(parsed.error)}`)
+  if (!parsed.success) throw new Error(`${at}: ${firstIssues(parsed.error)}`)
   return parsed.data
 }

@@ -5,6 +5,7 @@
  */
 import { open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { sizeOf, type Shape } from '../graph/index.ts'
+import { fileLimits } from './model-files.ts'
 import { fromBrainFloat, fromHalf, toHalf } from './half.ts'
 
 export interface NamedTensor { shape: Shape; data: Float32Array | Int32Array }
@@ -23,8 +24,6 @@ export interface SafetensorsFile {
   int32(name: string): { shape: Shape; data: Int32Array }
 }
 
-/** Longest header, bytes: the format's own limit. */
-const maxHeader = 100_000_000
 
 /** A file's bytes, checked: every byte after the header belongs to exactly one tensor, which has its shape's size. `path` is what errors name. */
 export function parseSafetensors(bytes: Uint8Array, path: string): SafetensorsFile {
@@ -39,7 +38,7 @@ export function headerEnd(bytes: Uint8Array, size: number, path: string): number
   if (bytes.byteLength < 8) throw new Error(`${path}: ${size} bytes are too few for a safetensors file`)
   const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0, true)
   if (length > BigInt(size - 8)) throw new Error(`${path}: its header claims ${length} bytes, the file has ${size - 8} more: it is cut short, or no safetensors file`)
-  if (length > BigInt(maxHeader)) throw new Error(`${path}: its header claims ${length} bytes; the format allows ${maxHeader}`)
+  if (length > BigInt(fileLimits.header)) throw new Error(`${path}: its header claims ${length} bytes; at most ${fileLimits.header} are read`)
   return 8 + Number(length)
 }
 
@@ -191,8 +190,11 @@ function parseEntry(name: string, value: unknown, path: string): Entry {
   return { dtype, shape, begin, end }
 }
 
+/** No tensor of a model has more. */
+const maxAxes = 8
+
 function isSizes(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every(size => Number.isSafeInteger(size) && size >= 0)
+  return Array.isArray(value) && value.length <= maxAxes && value.every(size => Number.isSafeInteger(size) && size >= 0)
 }
 
 function checkLayout(entries: ReadonlyMap<string, Entry>, available: number, path: string): void {

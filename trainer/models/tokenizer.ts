@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import { z } from 'zod'
 import { readJson } from './json-file.ts'
+import { withinTime } from './time-limit.ts'
 
 export interface Tokenizer {
   /** Ids the model's embedding must have room for: one more than the greatest. */
@@ -32,23 +33,23 @@ export async function readTokenizer(directory: string): Promise<Tokenizer> {
 
 /** From the parsed contents of the two files. */
 export function openTokenizer(tokenizerJson: object, configJson: object): Tokenizer {
-  const inner = new HuggingFaceTokenizer(tokenizerJson, configJson)
+  const inner = withinTime('reading the tokenizer', () => new HuggingFaceTokenizer(tokenizerJson, configJson), SECONDS_TO_READ)
   const config = configSchema.parse(configJson)
   const idOf = (token: SpecialToken | undefined): number | null => {
-    if (token === undefined || token === null) return null
-    const text = typeof token === 'string' ? token : token.content
+    const text = textOf(token)
+    if (text === null) return null
     const id = inner.token_to_id(text)
     if (id === undefined) throw new Error(`the tokenizer has no token ${text}`)
     return id
   }
   const eosToken = idOf(config.eos_token)
   const decode = (ids: ArrayLike<number>): string =>
-    ids.length === 0 ? '' : inner.decode(Array.from(ids), { skip_special_tokens: true, clean_up_tokenization_spaces: false })
+    ids.length === 0 ? '' : withinTime('decoding a text', () => inner.decode(Array.from(ids), { skip_special_tokens: true, clean_up_tokenization_spaces: false }))
   return {
-    vocabSize: Math.max(...inner.get_vocab(true).values()) + 1,
+    vocabSize: greatestId(inner.get_vocab(true).values()) + 1,
     eosToken,
     padToken: idOf(config.pad_token) ?? eosToken,
-    encode: (text, { special = false } = {}) => inner.encode(text, { add_special_tokens: special }).ids,
+    encode: (text, { special = false } = {}) => withinTime('tokenizing a text', () => inner.encode(text, { add_special_tokens: special }).ids),
     decode,
     stream: () => openTextStream(decode),
   }
@@ -78,6 +79,41 @@ export function openTextStream(decode: (ids: readonly number[]) => string): Text
   }
 }
 
+/** The largest tokenizers known, of 262,144 tokens, take some seconds. */
+const SECONDS_TO_READ = 60
+
+/** By a loop: there may be more of them than a call takes arguments. */
+function greatestId(ids: Iterable<number>): number {
+  let greatest = -1
+  for (const id of ids) {
+    if (!Number.isSafeInteger(id) || id < 0) throw new Error(`the tokenizer has a token of id ${id}; ids are whole numbers from 0`)
+    if (id > greatest) greatest = id
+  }
+  return greatest
+}
+
+/**
+ * The id of the tokenizer's own end token, from its files and without building it; null where it has none.
+ * `tokenizerJson` is asked for where `tokenizer_config.json` doesn't list its added tokens.
+ */
+export async function endTokenOf(configJson: object, tokenizerJson: () => Promise<object | null>): Promise<number | null> {
+  const { eos_token, added_tokens_decoder: listed } = endSchema.parse(configJson)
+  const text = textOf(eos_token)
+  if (text === null) return null
+  for (const [id, { content }] of Object.entries(listed ?? {})) if (content === text) return Number(id)
+  const { added_tokens: added, model } = vocabularySchema.parse((await tokenizerJson()) ?? {})
+  const own = Array.isArray(model?.vocab) ? undefined : model?.vocab?.[text]
+  return added?.find(({ content }) => content === text)?.id ?? (typeof own === 'number' ? own : null)
+}
+
+const textOf = (token: SpecialToken | undefined): string | null => (token == null ? null : typeof token === 'string' ? token : token.content)
+
 const specialToken = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish()
 type SpecialToken = z.infer<typeof specialToken>
 const configSchema = z.looseObject({ eos_token: specialToken, pad_token: specialToken })
+const endSchema = z.looseObject({ eos_token: specialToken, added_tokens_decoder: z.record(z.string().regex(/^\d+$/), z.looseObject({ content: z.string() })).nullish() })
+const vocabularySchema = z.looseObject({
+  added_tokens: z.array(z.looseObject({ id: z.int().nonnegative(), content: z.string() })).nullish(),
+  // A record of ids or, of a unigram model, pairs. Not looked through: it is large, and its tokenizer reads it.
+  model: z.looseObject({ vocab: z.custom<Record<string, unknown> | unknown[]>((vocab) => typeof vocab === 'object' && vocab !== null).optional() }).nullish(),
+})

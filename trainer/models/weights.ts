@@ -27,12 +27,17 @@ export interface WeightFiles extends Weights {
 const single = 'model.safetensors'
 const index = 'model.safetensors.index.json'
 
+/** What the headers of a directory's weights say. */
+export interface StoredWeights { path: string; files: SafetensorsFile[]; fileOf: (name: string) => SafetensorsFile | undefined }
+
+/** How many tensors there are. */
+export const countTensors = ({ files }: StoredWeights): number => files.reduce((sum, file) => sum + file.names.length, 0)
+
 /**
- * Opens a directory's weights and checks every header against the architecture. Throws, naming file
- * and tensor, where a tensor is missing, misshapen or not the model's, and where a file is damaged.
+ * Holds every header against the architecture. Throws, naming file and tensor, where a tensor is missing,
+ * misshapen or not the model's.
  */
-export async function openWeights(directory: string, architecture: Architecture): Promise<WeightFiles> {
-  const { path, files, fileOf } = await findFiles(directory)
+export function matchWeights({ path, files, fileOf }: StoredWeights, architecture: Architecture): WeightFiles {
   const stored = new Map<string, string>() // our name -> the file's
   for (const [name, shape] of architecture.parameters) {
     // Checkpoints without a head, such as OpenAI's own GPT-2, leave the first part of the name out.
@@ -70,9 +75,8 @@ function isIgnored(name: string, { parameters }: Architecture): boolean {
   return /(^|\.)(attn\.(masked_)?bias|rotary_emb\.inv_freq)$/.test(name) || (name === 'lm_head.weight' && !parameters.has(name))
 }
 
-interface Found { path: string; files: SafetensorsFile[]; fileOf: (name: string) => SafetensorsFile | undefined }
-
-async function findFiles(directory: string): Promise<Found> {
+/** Reads the headers of a directory's weights. Throws, naming the file, where one is missing or damaged. */
+export async function openWeights(directory: string): Promise<StoredWeights> {
   const names = await readdir(directory)
   if (names.includes(single)) {
     const path = join(directory, single)
@@ -89,7 +93,7 @@ async function findFiles(directory: string): Promise<Found> {
 
 const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string().regex(/^[\w.-]+\.safetensors$/, 'the name of a safetensors file in the same directory')) })
 
-async function openShards(directory: string): Promise<Found> {
+async function openShards(directory: string): Promise<StoredWeights> {
   const path = join(directory, index)
   const { weight_map: map } = await readJson(path, indexSchema)
   const files = new Map<string, SafetensorsFile>()

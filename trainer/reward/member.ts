@@ -1,6 +1,6 @@
 /** One member of the ensemble: its prior, its bootstrap and its exact fit. */
 import { openRandom } from '../models/random.ts'
-import { seedOf } from '../rl/random.ts'
+import { seedAlong, seedOf } from '../rl/random.ts'
 import { RATING, examplesOf, sigmoid, type Example, type RewardPreference, type RewardVote } from './examples.ts'
 import { addExamples, factorise, openSystem, solve } from './ridge.ts'
 
@@ -67,7 +67,7 @@ export function priorWeights(spec: { member: number; heads: number; width: numbe
 
 /** A draw from Exp(1) that depends on (vote, member, seed) alone: the vote's weight in the Bayesian bootstrap. */
 export function bootstrapWeight(id: string, member: number, seed: number): number {
-  const stream = seedOf(seed, member, ...Array.from(id, (character) => character.codePointAt(0) ?? 0))
+  const stream = seedAlong(seed, [member, ...Array.from(id, (character) => character.codePointAt(0) ?? 0)])
   return -Math.log(1 - openRandom(stream).uniform())
 }
 

@@ -33,9 +33,9 @@ const GRAIN = 16
 /** The least shape, rounded up, that holds every rollout in batches of `rows`. */
 export function shapeOf(rollouts: readonly Pick<Rollout, 'promptIds' | 'responseIds'>[], rows: number, context: number): BatchShape {
   const up = (n: number): number => Math.ceil(n / GRAIN) * GRAIN
-  const length = Math.max(...rollouts.map((r) => r.promptIds.length + r.responseIds.length))
+  const length = rollouts.reduce((most, r) => Math.max(most, r.promptIds.length + r.responseIds.length), 0)
   if (length > context) throw new RangeError(`a rollout of ${length} tokens does not fit the context of ${context}`)
-  return { rows, length: Math.min(context, up(length)), responses: up(Math.max(...rollouts.map((r) => r.responseIds.length))) }
+  return { rows, length: Math.min(context, up(length)), responses: up(rollouts.reduce((most, r) => Math.max(most, r.responseIds.length), 0)) }
 }
 
 /** At most `shape.rows` rollouts, laid out; rows that are left over are padding of one masked token. */
