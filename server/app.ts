@@ -141,16 +141,28 @@ function onError(core: Core): ErrorRequestHandler {
   }
 }
 
-/** Hashed assets for ever, the page never, and the page for every path of the client's own. */
+/**
+ * Hashed assets for ever, the page never. The page answers whoever navigates to a path that may be one of its
+ * own; what asks for a file, or for another program's endpoint, hears that there is none.
+ */
 function serveClient(app: Express, dir: string): void {
   if (!existsSync(join(dir, 'index.html'))) return
   app.use('/assets', express.static(join(dir, 'assets'), { immutable: true, maxAge: '1y', index: false }))
   app.use(express.static(dir, { index: false, maxAge: '1h' }))
   app.get('/{*page}', (request, response, next) => {
-    if (request.path.startsWith('/assets/') || !request.accepts('html')) return next()
+    if (!isNavigation(request)) return next()
     response.set('cache-control', 'no-cache').sendFile(join(dir, 'index.html'))
   })
 }
+
+/** A browser on its way to a page: it names HTML among what it takes. The front page is given to everybody who does not refuse it. */
+function isNavigation(request: Request): boolean {
+  if (request.path === '/') return request.accepts('html') !== false
+  return PAGE_PATH.test(request.path) && /\btext\/html\b/i.test(request.get('accept') ?? '')
+}
+
+/** Words between slashes, without a file's extension: what the client's router can make a page of. */
+const PAGE_PATH = /^(\/[\w~%-]+)+\/?$/
 
 /** The server's own origin needs no entry: a browser asks nobody there. */
 export const originCheck = (allowed: readonly string[]): boolean | string[] => (allowed.includes('*') ? true : [...allowed])

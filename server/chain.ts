@@ -1,15 +1,15 @@
-import { type Address, parseGwei } from 'viem'
-import { z } from 'zod'
+import { type Address, type Hex, parseGwei } from 'viem'
 import { openLedger } from '../contracts/chain.ts'
 import { LedgerError } from '../contracts/errors.ts'
 import { NETWORKS, type Network } from '../contracts/networks.ts'
-import { contributionLeaf } from '../contracts/leaf.ts'
+import { contributionLeaf, type LeafFields } from '../contracts/leaf.ts'
 import { openBountyChain } from './bounty-chain.ts'
 import { openClaimSender } from './claim-sender.ts'
 import { relayQuestion } from './chain-relay.ts'
 import type { Config } from './config.ts'
 import type { ChainReader } from './core.ts'
 import { openEpochChain } from './epoch-chain.ts'
+import type { MerkleProof } from './protocol.ts'
 import { openTreasurySender } from './treasury-sender.ts'
 
 /** Reads the configured contracts; null where none is configured. */
@@ -41,9 +41,9 @@ export function openChainReader({ networkId: chainId, rpcUrl, contractAddress, d
     epochStatus: (epochId) => ledger.status(epochId),
     relay: (question) => relayQuestion(rpcUrl, distributor === null ? [address] : [address, distributor], question),
     async verify(given) {
-      const parsed = Proof.safeParse(given)
-      if (!parsed.success) return { valid: false, reason: `${parsed.error.issues[0]?.path.join('.') ?? 'proof'} is malformed` }
-      const { leaf, leafFields, proof } = parsed.data
+      const leaf = given.leaf as Hex
+      const proof = given.proof as Hex[]
+      const leafFields = fieldsOf(given.leafFields)
       if (contributionLeaf(leafFields) !== leaf) return { valid: false, reason: 'the leaf is not the hash of its fields' }
       try {
         const valid = await ledger.verify(leafFields, proof)
@@ -59,21 +59,11 @@ export function openChainReader({ networkId: chainId, rpcUrl, contractAddress, d
 /** A node that everybody may ask: the configured one may hold a key in its URL. */
 const publicNode = (network: Network | undefined): string | null => (network === undefined || network.name === 'private' ? null : network.rpcUrl)
 
-const hash = z.templateLiteral(['0x', z.string().regex(/^[0-9a-f]{64}$/)])
-const uint = z.string().regex(/^(0|[1-9][0-9]{0,77})$/).refine((digits) => BigInt(digits) < 2n ** 256n)
-/** What can be put to the contract at all. */
-const Proof = z.object({
-  leaf: hash,
-  leafFields: z.object({
-    chainId: uint,
-    ledger: z.string().regex(/^0x[0-9a-f]{40}$/i),
-    epochId: uint,
-    index: uint,
-    session: hash,
-    contributor: hash,
-    kind: z.int().min(0).max(4),
-    credit: uint,
-    recordHash: hash,
-  }),
-  proof: z.array(hash).max(64),
+/** The schema has made sure of the digits. The contract's own encoding wants an address's letters to be all of one case, or its checksum's. */
+const fieldsOf = ({ ledger, session, contributor, recordHash, ...rest }: MerkleProof['leafFields']): LeafFields => ({
+  ...rest,
+  ledger: ledger.toLowerCase(),
+  session: session as Hex,
+  contributor: contributor as Hex,
+  recordHash: recordHash as Hex,
 })

@@ -12,7 +12,7 @@ export function openApi(routes: readonly Route[], version: string): Record<strin
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'Attune', version, license: { name: 'MIT', identifier: 'MIT' } },
+    info: { title: 'Attune', version, description: rules, license: { name: 'MIT', identifier: 'MIT' } },
     paths,
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
@@ -20,6 +20,12 @@ export function openApi(routes: readonly Route[], version: string): Record<strin
     },
   }
 }
+
+const rules = [
+  'What is sent is read strictly: a field or a query parameter that is not described here is refused with its path (400), but for query parameters that begin with `_`, which nobody reads.',
+  'A setting of a run that would do nothing is refused with its path and what to do, unless it has its default value, or is an empty list or object.',
+  'Of a vote, `userId`, `timestamp`, `verified` and `blockchainHash` may be sent, as clients do that send a vote back as they got it, and are not read; so are `id` of a model and `email` of a login.',
+].join('\n\n')
 
 const Failure = z.object({
   success: z.literal(false),
@@ -81,6 +87,12 @@ function parameters(schema: z.ZodType | undefined, place: 'path' | 'query') {
 }
 
 const schemaOf = (schema: z.ZodType, io: 'input' | 'output') => {
-  const { $schema: _, ...json } = z.toJSONSchema(schema, { io, unrepresentable: 'any', target: 'draft-2020-12' })
+  const { $schema: _, ...json } = z.toJSONSchema(schema, {
+    ...{ io, unrepresentable: 'any', target: 'draft-2020-12' },
+    // strict.ts refuses what is not named.
+    override({ zodSchema, jsonSchema }) {
+      if (io === 'input' && zodSchema._zod.def.type === 'object') jsonSchema.additionalProperties ??= false
+    },
+  })
   return json
 }

@@ -126,7 +126,7 @@ export type EpochIndex = z.infer<typeof EpochIndex>
 
 // ---------------------------------------------------------------- bounties
 
-const above0 = Amount.refine((amount) => amount !== '0' && BigInt(amount) < 2n ** 96n, 'an amount is above 0 and below 2^96')
+const above0 = Amount.refine((amount) => /^[1-9][0-9]{0,28}$/.test(amount) && BigInt(amount) < 2n ** 96n, 'an amount is above 0 and below 2^96')
 
 /** Something that the treasury's account is to do. Amounts in the token's smallest unit. */
 export const OrderTreasury = z.discriminatedUnion('what', [
@@ -221,7 +221,7 @@ export const RelayClaim = z.object({
   /** Seconds since 1970; from one minute to one day from now. */
   deadline: z.int().positive(),
   /** Of the distributor's `ClaimTo` (EIP-712), by the linked wallet. */
-  signature: z.string().regex(/^0x[0-9a-f]+$/i).max(4_000),
+  signature: z.string().max(4_000).regex(/^0x([0-9a-f]{2})+$/i, 'a signature is 0x and pairs of hex digits'),
 })
 
 /** The arguments of the distributor's `refund`. */

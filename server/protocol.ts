@@ -13,6 +13,8 @@ import { z } from 'zod'
 export const limits = {
   /** Largest socket message or JSON body, bytes. */
   messageBytes: 64 * 1024,
+  /** Lists and objects within each other in what a client sends, at most so deep. */
+  nesting: 32,
   /** Largest file of a model's prompts, bytes. */
   promptFileBytes: 16 * 1024 * 1024,
   /** Longest prompt a rater may ask, characters. */
@@ -71,6 +73,17 @@ export const CompassionSides = z.object({ agency: unit, capability: unit, suffer
 
 // ---------------------------------------------------------------- votes
 
+/**
+ * What clients of the seed system send back with a vote, and nothing reads: whose vote it is says the token;
+ * when it was cast, and whether it is on the chain, says the server.
+ */
+const unreadInVote = {
+  userId: z.unknown().optional(),
+  timestamp: z.unknown().optional(),
+  verified: z.unknown().optional(),
+  blockchainHash: z.unknown().optional(),
+}
+
 /** What a rater sends. `id` is minted by the client: the same id twice is one vote (rule V2). */
 export const Vote = z
   .object({
@@ -88,6 +101,7 @@ export const Vote = z
     /** Neutral where the rater gives neither this nor the three sides. */
     compassionRating: unit.default(0.5),
     compassion: CompassionSides.optional(),
+    ...unreadInVote,
   })
   .refine((vote) => vote.sampleId || vote.modelResponse, {
     path: ['sampleId'],
@@ -367,7 +381,7 @@ export type TrainingConfigInput = z.input<typeof TrainingConfig>
 /** An amount of a token, in its smallest unit. */
 export const Amount = z.string().regex(/^(0|[1-9][0-9]{0,28})$/, 'an amount is a whole number, in the smallest unit of its token')
 export const Address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'an address is 0x and 40 hex digits')
-export const Hash = z.string().regex(/^0x[0-9a-f]{64}$/)
+export const Hash = z.string().regex(/^0x[0-9a-f]{64}$/, 'a hash is 0x and 64 hex digits in lower case')
 
 /** One sponsor's pot for one session, in one token: what the session's votes earn. */
 export const Bounty = z.object({
@@ -619,9 +633,10 @@ export type ServerToClient = {
 export const Credentials = {
   guest: z.object({ displayName: name.optional() }),
   register: z.object({ username: name, email: z.email().max(200).optional(), password: z.string().min(8).max(200) }),
-  login: z.object({ username: name, password: z.string().min(1).max(200) }),
+  /** `email`: forms that sign in as they registered send it along; nobody reads it. */
+  login: z.object({ username: name, password: z.string().min(1).max(200), email: z.unknown().optional() }),
   refresh: z.object({ refreshToken: z.string().min(1).max(200) }),
-  walletVerify: z.object({ message: z.string().max(4_000), signature: z.string().regex(/^0x[0-9a-f]+$/i).max(2_000) }),
+  walletVerify: z.object({ message: z.string().max(4_000), signature: z.string().max(2_000).regex(/^0x([0-9a-f]{2})+$/i, 'a signature is 0x and pairs of hex digits') }),
 } as const
 
 export const SetRole = z.object({ username: name, role: Role })
@@ -676,14 +691,19 @@ export const ModelImport = z.object({
 })
 export type ModelImport = z.infer<typeof ModelImport>
 
+/** A size of a tensor, as wide as its column (int4). */
+const axis = z.int().min(-1).max(2 ** 31 - 1)
+
 export const ModelConfig = z.object({
+  /** The seed's clients send one; the server chooses its own, which is in the answer. */
+  id: z.unknown().optional(),
   name: z.string().trim().min(1).max(200),
   type: z.enum(['nlp', 'vision', 'audio', 'multimodal', 'full-oni']),
   architecture: z.string().trim().min(1).max(200),
   parameters: z.int().min(0).default(0),
-  inputShape: z.array(z.int()).max(8).default([]),
-  outputShape: z.array(z.int()).max(8).default([]),
-  hyperparameters: z.record(z.string(), z.unknown()).default({}),
+  inputShape: z.array(axis).max(8).default([]),
+  outputShape: z.array(axis).max(8).default([]),
+  hyperparameters: z.record(z.string().max(200), z.unknown()).default({}),
   checkpointPath: z.string().max(500).optional(),
   huggingfaceRepo: z.string().max(200).optional(),
 })
@@ -732,26 +752,30 @@ export const ModelPrompts = z.object({
 })
 export type ModelPrompts = z.infer<typeof ModelPrompts>
 
+/** A number of 256 bits at most, decimal. */
+const uint = z.string().max(78).regex(/^(0|[1-9][0-9]*)$/, 'a whole number, in decimal digits').refine((digits) => /^[0-9]{1,78}$/.test(digits) && BigInt(digits) < 2n ** 256n, 'a number below 2^256')
+
 export const LeafFields = z.object({
-  chainId: z.string(),
-  ledger: z.string(),
-  epochId: z.string(),
-  index: z.string(),
-  session: z.string(),
-  contributor: z.string(),
-  kind: z.int(),
-  credit: z.string(),
-  recordHash: z.string(),
+  chainId: uint,
+  ledger: Address,
+  epochId: uint,
+  index: uint,
+  session: Hash,
+  contributor: Hash,
+  kind: z.int().min(0).max(4),
+  credit: uint,
+  recordHash: Hash,
 })
 export const MerkleProof = z.object({
-  epochId: z.int(),
-  leaf: z.string(),
+  epochId: z.int().min(0),
+  leaf: Hash,
   leafFields: LeafFields,
-  proof: z.array(z.string()),
-  root: z.string(),
-  contract: z.string(),
-  chainId: z.int(),
-  txHash: z.string(),
+  /** Siblings from the leaf up. */
+  proof: z.array(Hash).max(64),
+  root: Hash,
+  contract: Address,
+  chainId: z.int().min(0),
+  txHash: Hash,
 })
 export type MerkleProof = z.infer<typeof MerkleProof>
 

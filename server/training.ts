@@ -9,6 +9,7 @@ import { demandTrainable } from './prompts.ts'
 import { demandOwner, type Caller } from './permissions.ts'
 import type { SessionStatus, TrainingConfig } from './protocol.ts'
 import { transitions } from './session-state.ts'
+import { refuseIneffective } from './settings.ts'
 import { isMetric } from '../trainer/metrics.ts'
 
 /** Starts a run of a model; the caller owns it. @throws AttuneError not-found, invalid, conflict where the model has no weights or no prompts */
@@ -21,6 +22,7 @@ export async function startTraining(
   if (type !== 'human') {
     throw new AttuneError('invalid', `a reward of type ${type} needs an AI scorer, and this server has none: use human`, { path: 'configuration.rewardModel.type' })
   }
+  refuseIneffective(configuration)
   const { keepBest, bestMetric } = configuration.checkpoints
   if (keepBest > 0 && !isMetric(bestMetric)) {
     throw new AttuneError('invalid', `no run reports a metric ${bestMetric}: docs/METRICS.md has the names`, { path: 'configuration.checkpoints.bestMetric' })

@@ -51,7 +51,7 @@ export const blockchainRoutes = [
     cost: 3,
     async handle({ core, params: { address } }) {
       if (core.chain?.bounties == null) throw noChain()
-      const token = await core.chain.bounties.token(address as `0x${string}`)
+      const token = await core.chain.bounties.token(address.toLowerCase() as `0x${string}`)
       if (token === null) throw new AttuneError('invalid', `there is no token at ${address} on this chain`, { path: 'address' })
       return token
     },

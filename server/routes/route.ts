@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Core } from '../core.ts'
 import type { Caller, Permission } from '../permissions.ts'
+import { parseStrictly, refuseAny } from '../strict.ts'
 import type { Body } from '../uploads.ts'
 
 /** What a route needs: a permission, or `public`: open to everybody. There is no route without (rule S3). */
@@ -72,12 +73,26 @@ export function route<A extends Access, P = undefined, Q = undefined, B = undefi
         core,
         // The app has checked `access` before it runs a route.
         caller: caller as A extends 'public' ? Caller | null : Caller,
-        params: params?.parse(raw.params) as P,
-        query: query?.parse(raw.query) as Q,
-        body: body?.parse(raw.body) as B,
+        params: (params ? parseStrictly(params, raw.params) : undefined) as P,
+        query: readQuery(query, raw.query) as Q,
+        body: readBody(body, raw.body) as B,
         stream: raw.stream,
         address: raw.address,
       })
     },
   }
+}
+
+/** A query is read as strictly as a body; names that begin with `_` are for caches and traces, and nobody reads them. */
+function readQuery<Q>(schema: z.ZodType<Q> | undefined, raw: unknown): Q | undefined {
+  const sent = Object.fromEntries(Object.entries(raw ?? {}).filter(([name]) => !name.startsWith('_')))
+  if (schema !== undefined) return parseStrictly(schema, sent)
+  refuseAny(sent, 'this route reads no such parameter')
+  return undefined
+}
+
+function readBody<B>(schema: z.ZodType<B> | undefined, raw: unknown): B | undefined {
+  if (schema !== undefined) return parseStrictly(schema, raw)
+  refuseAny(raw, 'this route reads nothing of a body')
+  return undefined
 }

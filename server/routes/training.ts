@@ -110,7 +110,7 @@ export const trainingRoutes = [
     access: 'read',
     summary: 'The latest metrics; with `since`, those of each step after it, oldest first',
     params,
-    query: z.object({ since: z.coerce.number().int().min(0).optional(), limit: z.coerce.number().int().min(1).max(10_000).default(1_000) }),
+    query: z.object({ since: z.coerce.number().int().min(0).max(2 ** 31 - 1).optional(), limit: z.coerce.number().int().min(1).max(10_000).default(1_000) }),
     answer: z.union([TrainingMetrics, z.array(StepMetrics)]),
     async handle({ core, params: { sessionId }, query: { since, limit } }) {
       const { metrics } = await findSession(core.pool, sessionId)

@@ -3,6 +3,7 @@ import type { Core } from '../core.ts'
 import { AttuneError, toAttuneError } from '../errors.ts'
 import { demand, type Caller, type Permission } from '../permissions.ts'
 import { clientEvents, limits, type Ack, type AckData, type ClientEventName } from '../protocol.ts'
+import { parseStrictly, refuseUnstorable } from '../strict.ts'
 import { askHandlers } from './ask.ts'
 import { feedbackHandlers } from './feedback.ts'
 import type { AttuneSocket } from './io.ts'
@@ -55,6 +56,7 @@ export function dispatch(socket: AttuneSocket, core: Core, rooms: Rooms): void {
     const wait = bucket.take(Date.now())
     if (wait > 0) throw new AttuneError('too-frequent', `at most ${limits.socketPerSecond} events a second`, { retryAfter: wait })
     if (!isEvent(event)) throw new AttuneError('invalid', 'there is no such event')
+    refuseUnstorable(body)
     if (Buffer.byteLength(JSON.stringify(body)) > limits.messageBytes) {
       throw new AttuneError('too-large', `a message holds at most ${limits.messageBytes} bytes`)
     }
@@ -65,7 +67,7 @@ export function dispatch(socket: AttuneSocket, core: Core, rooms: Rooms): void {
 async function run<E extends ClientEventName>(event: E, context: Context, body: unknown): Promise<AckData[E]> {
   const { needs, handle }: Handler<E> = handlers[event]
   demand(context.caller, needs)
-  return handle(context, clientEvents[event].parse(body) as z.output<(typeof clientEvents)[E]>)
+  return handle(context, parseStrictly<unknown>(clientEvents[event], body) as z.output<(typeof clientEvents)[E]>)
 }
 
 const isEvent = (event: string): event is ClientEventName => Object.hasOwn(clientEvents, event)
