@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { clientEvents, limits, type ClientEventName, type SignedIn } from '../../server/protocol.ts'
@@ -113,6 +114,107 @@ test('P4: over the socket, whatever is malformed, oversized, forged or too frequ
   expect(await everything()).toBe(before)
 })
 
+/** What breaks casts, columns, parsers and paths: for any field of any body. */
+const hostile = fc.oneof(
+  fc.constantFrom<unknown[]>(
+    null, true, '', 'x', '0x', '0xzz', `0x${'f'.repeat(64)}`, `0x${'A'.repeat(40)}`, '1e999', 'NaN', '-1', '99999999999999999999999999999999', '../..', '..', '../../etc/passwd', '\u0000', 'a\u0000b', '\ud800', '\udfff\ud800',
+    '9999-99-99T99:99:99Z', '+275760-09-13T00:00:00.001Z', randomUUID(), 'demo', 'x'.repeat(20_000), '💥'.repeat(5_000),
+    0, -1, 1.5, 2 ** 31, 2 ** 32, 2 ** 53, -(2 ** 63), 1e300, [], [[]], {}, { toString: 1 }, { constructor: { prototype: 1 } }, [null], [2 ** 40, -(2 ** 40)], { a: '\u0000' }, { '\u0000': 1 }, { length: 1e9 },
+    JSON.parse('{"__proto__":{"polluted":1}}'), JSON.parse(`${'['.repeat(5_000)}${']'.repeat(5_000)}`), JSON.parse(`${'{"a":'.repeat(3_000)}1${'}'.repeat(3_000)}`),
+  ),
+  junk,
+)
+
+/** Something of about a schema's form, with hostile values in it. */
+function near(schema: unknown, depth = 0): fc.Arbitrary<unknown> {
+  const { def } = (schema ?? { def: { type: 'unknown' } }) as { def: { type: string; shape?: Record<string, unknown>; innerType?: unknown; in?: unknown; element?: unknown; options?: unknown[]; entries?: Record<string, string>; values?: unknown[] } }
+  if (depth > 5) return hostile
+  if (def.type === 'object') {
+    const fields = Object.fromEntries(Object.entries(def.shape ?? {}).map(([key, inner]) => [key, fc.oneof({ weight: 5, arbitrary: near(inner, depth + 1) }, { weight: 1, arbitrary: hostile })]))
+    return fc.record(fields, { requiredKeys: [] })
+  }
+  if (def.type === 'array') return fc.array(near(def.element, depth + 1), { maxLength: 3 })
+  if (def.type === 'union') return fc.oneof(...(def.options ?? []).map((option) => near(option, depth + 1)))
+  if (def.type === 'enum') return fc.oneof(fc.constantFrom(...Object.values(def.entries ?? { x: 'x' })), hostile)
+  if (def.type === 'literal') return fc.oneof(fc.constantFrom(...(def.values ?? [''])), hostile)
+  if (def.type === 'number') return fc.oneof(fc.constantFrom(1, 0, 2 ** 31, 2 ** 32, 2 ** 53 - 1, -1, 1e300), hostile)
+  if (def.type === 'string') return fc.oneof(fc.constantFrom('demo', 'run', '1', randomUUID(), `0x${'1'.repeat(64)}`, `0x${'aB'.repeat(20)}`), hostile)
+  const inner = def.innerType ?? def.in
+  return inner === undefined ? hostile : near(inner, depth + 1)
+}
+
+test('P4: no route answers 500, whatever is sent to it by whomever', async () => {
+  const own = await world.server()
+  const boss = await admin(own)
+  const pieces = fc.constantFrom('demo', 'nowhere', randomUUID(), '%00', '..%2f..', '%2e%2e', '%ff', '%zz', '%ED%A0%80', 'x'.repeat(300), '0', '-1', '4294967296', `0x${'1'.repeat(64)}`, `0x${'aB'.repeat(20)}`, 'demo:fp32:none', '%F0%9F%92%A5')
+  const numbers = fc.constantFrom('0', '-1', '1.5', '4294967296', '1e999', 'NaN', '', '99999999999999999999', '%00', 'a', '1&limit=2')
+  const request = fc.constantFrom(...routes).chain((route) =>
+    fc.record({
+      route: fc.constant(route),
+      token: fc.constantFrom(undefined, ann.token, boss.token, boss.token, boss.token),
+      path: fc.array(pieces, { minLength: 3, maxLength: 3 }).map((ids) => route.path.replace(/:\w+/g, () => ids.shift() ?? 'demo')),
+      query: fc.option(fc.tuple(fc.constantFrom('limit', 'since', 'after', 'before', 'name', 'state', 'sessionId', '__proto__'), numbers).map(([name, value]) => `?${name}=${value}`), { nil: '' }),
+      body: route.body === undefined ? hostile : fc.oneof({ weight: 6, arbitrary: near(route.body) }, { weight: 1, arbitrary: hostile }),
+    }),
+  )
+  let answered = 0
+  await fc.assert(
+    fc.asyncProperty(request, async ({ route, token, path, query, body }) => {
+      // Those who ask stay who they are.
+      if (/^\/api\/auth\/(me|role)$/.test(route.path) && route.method !== 'get') return
+      const answer = await fetch(`${own.url}${path}${query}`, {
+        method: route.method.toUpperCase(),
+        headers: { 'content-type': route.upload ?? 'application/json', ...(token !== undefined && { authorization: `Bearer ${token}` }) },
+        ...(route.method === 'post' && { body: JSON.stringify(body) }),
+      })
+      const said = await answer.text()
+      answered += answer.status === 429 ? 0 : 1
+      expect(answer.status, `${route.method} ${path}${query} ${said}`).not.toBe(500)
+      // It waits as it is told to, or most are told that they are too many.
+      if (answer.status === 429) await sleep(Math.min(2_000, 1_000 * Number(answer.headers.get('retry-after'))))
+    }),
+    { seed, numRuns: 400 },
+  )
+  expect(answered).toBeGreaterThan(200)
+})
+
+test('P4: no socket event ends in an error of the server, whatever is sent with it', async () => {
+  const sends = fc.constantFrom(...(Object.keys(clientEvents) as ClientEventName[])).chain((event) => fc.record({ event: fc.constant(event), body: fc.oneof({ weight: 4, arbitrary: near(clientEvents[event]) }, { weight: 1, arbitrary: hostile }, { weight: 1, arbitrary: fc.constant(Buffer.from('bytes')) }) }))
+  let client = await connect(server, ann.token)
+  let sent = 0
+  await fc.assert(
+    fc.asyncProperty(sends, async ({ event, body }) => {
+      if (++sent % (limits.socketBurst - 10) === 0) {
+        client.close()
+        client = await connect(server, ann.token)
+      }
+      const answer = await emit(client, event, [body])
+      expect([event, answer.ok ? 'ok' : answer.code]).not.toEqual([event, 'internal'])
+    }),
+    { seed, numRuns: 300 },
+  )
+  client.close()
+})
+
+test.each<[string, string, string, unknown]>([
+  ['a proof whose chain is no number', 'POST', '/api/blockchain/verify-contribution', { proof: { ...proof(), leafFields: { ...proof().leafFields, chainId: 'mainnet' } } }],
+  ['a proof whose hex is malformed', 'POST', '/api/blockchain/verify-contribution', { proof: { ...proof(), proof: ['0xzz'] } }],
+  ['a proof whose numbers have more than 256 bits', 'POST', '/api/blockchain/verify-contribution', { proof: { ...proof(), leafFields: { ...proof().leafFields, credit: '9'.repeat(78) } } }],
+  ['a shape beyond its column', 'POST', '/api/models', { name: 'Huge', type: 'nlp', architecture: 'x', inputShape: [2 ** 40] }],
+  ['a shape beyond its column, the other way', 'POST', '/api/models', { name: 'Huge', type: 'nlp', architecture: 'x', outputShape: [-(2 ** 40)] }],
+  ['hyperparameters too deep to be stored', 'POST', '/api/models', { name: 'Deep', type: 'nlp', architecture: 'x', hyperparameters: { a: JSON.parse(`${'['.repeat(9_000)}${']'.repeat(9_000)}`) } }],
+  ['a NUL in a document', 'POST', '/api/models', { name: 'Nul', type: 'nlp', architecture: 'x', hyperparameters: { a: '\u0000' } }],
+  ['half a surrogate pair in a name', 'POST', '/api/models', { name: 'a\ud800', type: 'nlp', architecture: 'x' }],
+  ['a step beyond its column', 'GET', '/api/metrics/demo?since=4294967296', undefined],
+  ['an import of what is above', 'POST', '/api/imports', { repo: '../..' }],
+  ['an import of a name without letters', 'POST', '/api/imports', { repo: '_/__' }],
+  ['an import at a revision above', 'POST', '/api/imports', { repo: 'a/b', revision: '../../x' }],
+])('P4: %s is 400', async (_, method, path, body) => {
+  const own = await world.server()
+  const boss = await admin(own)
+  expect(await call(own, method, path, { token: boss.token, ...(body !== undefined && { body }) })).toMatchObject({ status: 400, body: { success: false, error: 'invalid', message: expect.stringMatching(/\w/) } })
+})
+
 test('P4: a flood on one connection is answered with too-frequent, beyond the burst to the last message, and changes nothing', async () => {
   const before = await everything()
   const client = await connect(server, ann.token)
@@ -132,6 +234,14 @@ test('P4: a message beyond what the transport takes ends the connection, and cha
   await gone
   expect(await everything()).toBe(before)
 })
+
+/** A proof that is well-formed, and of nothing. */
+function proof() {
+  const hash = `0x${'1'.repeat(64)}`
+  const address = `0x${'aB'.repeat(20)}`
+  const leafFields = { chainId: '31337', ledger: address, epochId: '1', index: '0', session: hash, contributor: hash, kind: 1, credit: '100', recordHash: hash }
+  return { epochId: 1, leaf: hash, leafFields, proof: [hash], root: hash, contract: address, chainId: 31337, txHash: hash }
+}
 
 const emit = (client: Client, event: string, body: unknown[]) =>
   (client.socket as unknown as { timeout: (ms: number) => { emitWithAck: (event: string, ...body: unknown[]) => Promise<{ ok: boolean; code?: string }> } })

@@ -101,6 +101,59 @@ test('an upload that is not a whole model is refused by name, and leaves nothing
   expect((await upload(id, files)).status).toBe(200)
 })
 
+test('a hostile model is refused with a sentence, and others are answered meanwhile', async () => {
+  const text = (value: unknown) => new Uint8Array(new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value)))
+  const config = JSON.parse(new TextDecoder().decode(files.get('config.json'))) as object
+  const tiny = join(modelsPath, '.tiny')
+  await writeTinyModel(tiny)
+  const tokenizer = JSON.parse(await readFile(join(tiny, 'tokenizer.json'), 'utf8')) as { pre_tokenizer: object }
+  const endless = { type: 'Sequence', pretokenizers: [{ type: 'Split', pattern: { Regex: '(?:[^\\n]+)+\\n\\n\\n\\n' }, behavior: 'Isolated', invert: false }, tokenizer.pre_tokenizer] }
+  const whole: [string, Uint8Array<ArrayBuffer>][] = await Promise.all((await readdir(tiny)).filter((name) => name !== 'prompts.jsonl').map(async (name) => [name, new Uint8Array(await readFile(join(tiny, name)))]))
+  for (const [name, parts, message] of [
+    ['a million layers', new Map(files).set('config.json', text({ ...config, num_hidden_layers: 1e6 })), /num_hidden_layers is 1000000, and the weights hold \d+ tensors/],
+    ['a billion layers', new Map(files).set('config.json', text({ ...config, num_hidden_layers: 1e9 })), /num_hidden_layers is 1000000000/],
+    ['a deep configuration', new Map(files).set('config.json', text(`${'['.repeat(150_000)}${']'.repeat(150_000)}`)), /more than 64 deep/],
+    ['a pattern without end', new Map(whole).set('tokenizer.json', text({ ...tokenizer, pre_tokenizer: endless })), /was stopped/],
+    ['a template without end', new Map(whole).set('chat_template.jinja', text('{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}')), /chat_template\.jinja: its chat template fails: .*was stopped/],
+  ] as const) {
+    const { id } = await register(name)
+    let over = false
+    const refused = upload(id, parts).finally(() => (over = true))
+    // The longest of all waits between two turns of the server's loop says whether anything held it up.
+    let longest = 0
+    while (!over) {
+      const before = performance.now()
+      await fetch(`${server.url}/health`)
+      longest = Math.max(longest, performance.now() - before)
+      await sleep(20)
+    }
+    const answer = await refused
+    expect(answer, name).toMatchObject({ status: 400, body: { error: 'invalid', message: expect.stringMatching(message) } })
+    expect(longest, name).toBeLessThan(8_000) // a pattern alone would hold it up for ten seconds
+  }
+  await rm(tiny, { recursive: true })
+}, 180_000)
+
+test('an upload that the disk refuses is 503 with a sentence, and so is an import', async () => {
+  const blocked = await start({ MODELS_PATH: join(modelsPath, 'file', 'models') })
+  await writeFile(join(modelsPath, 'file'), '')
+  const { id } = await register('Nowhere to go')
+  const form = new FormData()
+  form.append('config.json', new Blob(['{}']), 'config.json')
+  const response = await fetch(`${blocked.url}/api/weights/models/${id}/upload`, { method: 'POST', body: form, headers: { authorization: `Bearer ${token}` } })
+  expect([response.status, await response.json()]).toMatchObject([503, { error: 'unavailable', message: expect.stringContaining('(ENOTDIR)') }])
+  await rm(join(modelsPath, 'file'))
+})
+
+test('a file that is read whole is refused as it arrives, once it is larger than such a file may be', async () => {
+  const roomy = await start({ MAX_MODEL_BYTES: String(2 ** 30) })
+  const { id } = await register('Wordy')
+  const form = new FormData()
+  form.append('config.json', new Blob([new Uint8Array(2 ** 20 + 1)]), 'config.json')
+  const response = await fetch(`${roomy.url}/api/weights/models/${id}/upload`, { method: 'POST', body: form, headers: { authorization: `Bearer ${token}` } })
+  expect([response.status, await response.json()]).toMatchObject([413, { error: 'too-large', message: expect.stringContaining('config.json has more than the 1048576 bytes') }])
+})
+
 test('a body that breaks off is no model', async () => {
   const { id } = await register('Half')
   const boundary = 'x'

@@ -18,7 +18,8 @@ export function withinTime<T>(what: string, work: () => T, seconds = SECONDS): T
   try {
     return script.runInContext(context, { timeout: seconds * 1_000 }) as T
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')) throw error
+    // Of the context's own kind of Error, which is none of ours.
+    if (!(typeof error === 'object' && error !== null && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')) throw error
     throw new Error(`${what} was not done after ${seconds} s, and was stopped`, { cause: error })
   } finally {
     context.work = outer
