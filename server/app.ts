@@ -162,7 +162,7 @@ function isNavigation(request: Request): boolean {
 }
 
 /** Words between slashes, without a file's extension: what the client's router can make a page of. */
-const PAGE_PATH = /^(\/[\w~%-]+)+\/?$/
+const PAGE_PATH = /^(?!\/assets\/)(\/[\w~-]+)+\/?$/
 
 /** The server's own origin needs no entry: a browser asks nobody there. */
 export const originCheck = (allowed: readonly string[]): boolean | string[] => (allowed.includes('*') ? true : [...allowed])

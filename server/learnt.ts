@@ -7,7 +7,7 @@ import { writeLearntModel } from '../trainer/learnt-model.ts'
 import type { Core } from './core.ts'
 import { findModel } from './db/models.ts'
 import { newestCheckpoint } from './db/sessions.ts'
-import { AttuneError } from './errors.ts'
+import { AttuneError, badFile } from './errors.ts'
 import { adopt, directoryOf, weightsOf } from './models.ts'
 import { demandOwner, type Caller } from './permissions.ts'
 import { TrainingConfig, type ModelConfig, type ModelFile } from './protocol.ts'
@@ -39,7 +39,7 @@ export async function keepLearnt(core: Core, caller: Caller, sessionId: string, 
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
     throw new AttuneError('conflict', 'the run took its next step meanwhile, or its checkpoint is lost: try again', { cause: error })
   }
-  return adopt(core, { name, ...(await admit(place, core.models.path, name)) })
+  return adopt(core, { name, ...(await admit(place, core.models.path, name).catch(badFile)) })
 }
 
 /** A model's files, adapters' included. @throws AttuneError not-found, conflict */

@@ -10,7 +10,7 @@ import type { Core } from './core.ts'
 import { lockModel } from './db/models.ts'
 import { transaction } from './db/pool.ts'
 import { unfinishedSessions } from './db/sessions.ts'
-import { AttuneError, badFile } from './errors.ts'
+import { AttuneError, badFile, isOfDisk } from './errors.ts'
 import { directoryOf, weightsOf } from './models.ts'
 import { limits, type ModelPrompts } from './protocol.ts'
 import { allowance, type Body } from './uploads.ts'
@@ -27,7 +27,11 @@ export async function promptsOf(core: Core, modelId: string): Promise<ModelPromp
   const known = counted.get(directory)
   if (known?.version === version) return { modelId, ...(await known.count) }
   // Anybody may ask, any number at once: a file is read once.
-  const count = isolated('countPrompts', { directory, examples: EXAMPLES })
+  const count = isolated('countPrompts', { directory, examples: EXAMPLES }).catch((error: unknown) => {
+    if (isOfDisk(error)) throw error
+    const reason = error instanceof Error ? error.message.replaceAll(`${directory}/`, '') : String(error)
+    throw new AttuneError('conflict', `the prompts of the model ${modelId} cannot be read: ${reason}`, { cause: error })
+  })
   counted.set(directory, { version, count })
   count.catch(() => counted.delete(directory))
   return { modelId, ...(await count) }

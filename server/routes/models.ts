@@ -13,7 +13,7 @@ import { uploadModel } from '../uploads.ts'
 const params = z.object({ modelId: z.string().min(1).max(200) })
 const importParams = z.object({ importId: Uuid })
 /** A path below MODELS_PATH: no way out of it. */
-const checkpointPath = z.string().max(500).regex(/^(?!.*\.\.)[\w.@-]+(\/[\w.@-]+)*$/, 'a relative path below MODELS_PATH').optional()
+const checkpointPath = z.string().max(500).regex(/^(?!.*\.\.)[\w@-][\w.@-]*(\/[\w@-][\w.@-]*)*$/, 'a relative path below MODELS_PATH').optional()
 
 const downloadParams = z.object({ downloadId: z.string().max(300) })
 
