@@ -1,14 +1,16 @@
-import { type Address, type Hex, parseGwei } from 'viem'
+import { type Address, parseGwei } from 'viem'
+import { z } from 'zod'
 import { openLedger } from '../contracts/chain.ts'
 import { LedgerError } from '../contracts/errors.ts'
 import { NETWORKS, type Network } from '../contracts/networks.ts'
-import { contributionLeaf, type LeafFields } from '../contracts/leaf.ts'
+import { contributionLeaf } from '../contracts/leaf.ts'
 import { openBountyChain } from './bounty-chain.ts'
 import { openClaimSender } from './claim-sender.ts'
 import { relayQuestion } from './chain-relay.ts'
 import type { Config } from './config.ts'
 import type { ChainReader } from './core.ts'
 import { openEpochChain } from './epoch-chain.ts'
+import { AttuneError } from './errors.ts'
 import type { MerkleProof } from './protocol.ts'
 import { openTreasurySender } from './treasury-sender.ts'
 
@@ -41,9 +43,7 @@ export function openChainReader({ networkId: chainId, rpcUrl, contractAddress, d
     epochStatus: (epochId) => ledger.status(epochId),
     relay: (question) => relayQuestion(rpcUrl, distributor === null ? [address] : [address, distributor], question),
     async verify(given) {
-      const leaf = given.leaf as Hex
-      const proof = given.proof as Hex[]
-      const leafFields = fieldsOf(given.leafFields)
+      const { leaf, leafFields, proof } = wellFormed(given)
       if (contributionLeaf(leafFields) !== leaf) return { valid: false, reason: 'the leaf is not the hash of its fields' }
       try {
         const valid = await ledger.verify(leafFields, proof)
@@ -59,11 +59,30 @@ export function openChainReader({ networkId: chainId, rpcUrl, contractAddress, d
 /** A node that everybody may ask: the configured one may hold a key in its URL. */
 const publicNode = (network: Network | undefined): string | null => (network === undefined || network.name === 'private' ? null : network.rpcUrl)
 
-/** The schema has made sure of the digits. The contract's own encoding wants an address's letters to be all of one case, or its checksum's. */
-const fieldsOf = ({ ledger, session, contributor, recordHash, ...rest }: MerkleProof['leafFields']): LeafFields => ({
-  ...rest,
-  ledger: ledger.toLowerCase(),
-  session: session as Hex,
-  contributor: contributor as Hex,
-  recordHash: recordHash as Hex,
+/** @throws AttuneError invalid with the path, where a proof is none that could be put to the contract at all */
+export function wellFormed(given: MerkleProof): z.output<typeof Proof> {
+  const parsed = Proof.safeParse(given)
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  throw new AttuneError('invalid', issue?.message ?? 'this is no proof', { path: ['proof', ...(issue?.path ?? [])].join('.') })
+}
+
+const hash = z.templateLiteral(['0x', z.string().regex(/^[0-9a-f]{64}$/)], 'a hash is 0x and 64 hex digits in lower case')
+/** Checks go on where one has failed: none of them may rest on another. */
+const uint = z.string().refine((digits) => /^(0|[1-9][0-9]{0,77})$/.test(digits) && BigInt(digits) < 2n ** 256n, 'a whole number below 2^256, in decimal digits')
+const Proof = z.object({
+  leaf: hash,
+  leafFields: z.object({
+    chainId: uint,
+    // In lower case: letters of both cases are a checksum, and the encoding refuses one that is wrong.
+    ledger: z.string().regex(/^0x[0-9a-f]{40}$/i, 'an address is 0x and 40 hex digits').transform((address) => address.toLowerCase()),
+    epochId: uint,
+    index: uint,
+    session: hash,
+    contributor: hash,
+    kind: z.int().min(0).max(4),
+    credit: uint,
+    recordHash: hash,
+  }),
+  proof: z.array(hash).max(64),
 })

@@ -752,30 +752,26 @@ export const ModelPrompts = z.object({
 })
 export type ModelPrompts = z.infer<typeof ModelPrompts>
 
-/** A number of 256 bits at most, decimal. */
-const uint = z.string().max(78).regex(/^(0|[1-9][0-9]*)$/, 'a whole number, in decimal digits').refine((digits) => /^[0-9]{1,78}$/.test(digits) && BigInt(digits) < 2n ** 256n, 'a number below 2^256')
-
 export const LeafFields = z.object({
-  chainId: uint,
-  ledger: Address,
-  epochId: uint,
-  index: uint,
-  session: Hash,
-  contributor: Hash,
-  kind: z.int().min(0).max(4),
-  credit: uint,
-  recordHash: Hash,
+  chainId: z.string(),
+  ledger: z.string(),
+  epochId: z.string(),
+  index: z.string(),
+  session: z.string(),
+  contributor: z.string(),
+  kind: z.int(),
+  credit: z.string(),
+  recordHash: z.string(),
 })
 export const MerkleProof = z.object({
-  epochId: z.int().min(0),
-  leaf: Hash,
+  epochId: z.int(),
+  leaf: z.string(),
   leafFields: LeafFields,
-  /** Siblings from the leaf up. */
-  proof: z.array(Hash).max(64),
-  root: Hash,
-  contract: Address,
-  chainId: z.int().min(0),
-  txHash: Hash,
+  proof: z.array(z.string()),
+  root: z.string(),
+  contract: z.string(),
+  chainId: z.int(),
+  txHash: z.string(),
 })
 export type MerkleProof = z.infer<typeof MerkleProof>
 

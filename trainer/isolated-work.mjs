@@ -1,4 +1,4 @@
-/** How a thread of isolated.ts begins: TypeScript first. */
+/** How the thread of isolated-guard.mjs begins: TypeScript first. */
 import { register } from 'tsx/esm/api'
 
 register()

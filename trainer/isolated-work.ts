@@ -1,4 +1,4 @@
-/** A thread of isolated.ts: does one piece of work, says what came of it, and ends. */
+/** The work of isolated.ts, one piece: does it, and says what came of it. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { givePrompts } from './give-prompts.ts'
 import type { Kind, Said, Work } from './isolated.ts'
