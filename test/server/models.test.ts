@@ -112,7 +112,7 @@ test('a hostile model is refused with a sentence, and others are answered meanwh
   for (const [name, parts, message] of [
     ['a million layers', new Map(files).set('config.json', text({ ...config, num_hidden_layers: 1e6 })), /num_hidden_layers is 1000000, and the weights hold \d+ tensors/],
     ['a billion layers', new Map(files).set('config.json', text({ ...config, num_hidden_layers: 1e9 })), /num_hidden_layers is 1000000000/],
-    ['a deep configuration', new Map(files).set('config.json', text(`${'['.repeat(150_000)}${']'.repeat(150_000)}`)), /more than 64 deep/],
+    ['a deep configuration', new Map(files).set('config.json', text(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)), /more than 64 deep/],
     ['a pattern without end', new Map(whole).set('tokenizer.json', text({ ...tokenizer, pre_tokenizer: endless })), /was stopped/],
     ['a template without end', new Map(whole).set('chat_template.jinja', text('{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}')), /chat_template\.jinja: its chat template fails: .*was stopped/],
   ] as const) {
