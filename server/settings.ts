@@ -88,6 +88,7 @@ export const settings: Readonly<Record<string, Setting>> = {
   'live.seed': read('trainer/rollouts.ts'),
   'live.categories': read('server/votes.ts'),
   'live.freeCategories': read('server/votes.ts'),
+  'live.freeTexts': read('server/votes.ts'),
   'live.tags': read('client/src/pages/Room.svelte'),
   'checkpoints.keepLast': read('server/db/steps.ts'),
   'checkpoints.keepEvery': read('server/db/steps.ts'),

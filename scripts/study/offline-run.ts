@@ -102,7 +102,7 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
   const views = await learner.reference(written)
   const texts = Array.from({ length: options.texts }, (_, i) => ({ ...written[i % written.length], sampleId: `text/${i}` }))
   texts.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, views[i % views.length].features))
-  votes.push(...castOnTexts(crowd, texts).map((vote) => ({ ...vote, round: 1, origin: null })))
+  for (const vote of castOnTexts(crowd, texts)) votes.push({ ...vote, round: 1, origin: null })
 
   const draw = (step: number) => {
     const drawn = drawGroups(prompts, { step, batchSize: options.rollouts, groupSize: config.groupSize, seed })
