@@ -35,6 +35,8 @@ export const limits = {
   restPerSecond: 60,
   /** Samples or votes on one page of a listing, at most. */
   pageItems: 200,
+  /** What a room's votes came to is told this often, milliseconds, however many there were. */
+  tallyMs: 200,
   /** `sample-tokens` messages of one sample, at most this many a second. */
   tokenMessagesPerSecond: 20,
   /** Steps of metrics in a snapshot, the latest ones. */
@@ -455,6 +457,12 @@ export const Exclude = z.strictObject({ reason: z.string().trim().min(1, 'say wh
 
 // ---------------------------------------------------------------- room events
 
+/** A sample's standing votes. `crowd` only reaches those who have voted on the sample (rule V3). */
+const Tally = z.object({ sampleId: Uuid, votes: z.int(), crowd: CrowdValue.optional() })
+export type Tally = z.infer<typeof Tally>
+/** The sample whose votes changed last (null: a text of the rater's own), and the others whose votes changed in the same tick; absent without any. */
+const VotesCounted = Tally.extend({ sessionId: SessionId, sampleId: Uuid.nullable(), others: z.array(Tally).optional() })
+
 /**
  * What happens in a session, in the order of its log. Each reaches a client
  * as `(payload)` with `seq` in it; each is idempotent (rule P3).
@@ -505,19 +513,10 @@ export const roomEvents = {
   /** The response is whole and open to votes. */
   'sample-ready': z.object({ sessionId: SessionId, sampleId: Uuid, response: z.string() }),
   'voting-closed': z.object({ sessionId: SessionId, sampleId: Uuid, crowd: CrowdValue }),
-  /** A vote was stored. `crowd` only reaches those who have voted on the sample (rule V3). */
-  'feedback-received': z.object({
-    sessionId: SessionId,
-    sampleId: Uuid.nullable(),
-    votes: z.int(),
-    crowd: CrowdValue.optional(),
-  }),
-  'feedback-withdrawn': z.object({
-    sessionId: SessionId,
-    sampleId: Uuid.nullable(),
-    votes: z.int(),
-    crowd: CrowdValue.optional(),
-  }),
+  /** Votes were stored: of each tick (`limits.tallyMs`) what they came to, however many there were. */
+  'feedback-received': VotesCounted,
+  /** Votes were withdrawn; counted likewise. */
+  'feedback-withdrawn': VotesCounted,
   /** The step used this many votes. */
   'feedback-processed': z.object({ sessionId: SessionId, step: z.int(), votes: z.int() }),
   /** What the session's votes earn has changed: a pot was funded, priced or closed, or is empty. All of them. */

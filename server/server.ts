@@ -21,6 +21,7 @@ import { relayNext } from './relayer.ts'
 import { openRedis } from './room.ts'
 import { treasuryNext } from './treasurer.ts'
 import { openSockets } from './sockets/io.ts'
+import { openTallies } from './tallies.ts'
 
 export type ServerConfig = Config & { secrets: Record<Extract<SecretName, 'JWT_SECRET' | 'DATA_KEY'>, string> }
 
@@ -57,11 +58,13 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
   const models = { path: config.modelsPath, checkpointsPath: config.checkpointsPath, maxBytes: config.maxModelBytes, hub: config.hub }
   const imports = openImports({ pool, log, models })
   const downloads = openDownloads({ pool, log, models }, config.downloadsPath)
-  const core: Core = { pool, redis, trainQueue, chain: openChainReader(config.blockchain), accounts, models, imports, downloads, log }
+  const tallies = openTallies({ pool, redis, log })
+  const core: Core = { pool, redis, trainQueue, chain: openChainReader(config.blockchain), accounts, models, imports, downloads, tallies, log }
   const http = createServer({ requestTimeout: UPLOAD_MS }, createApp(core, { config, clientDir: fileURLToPath(new URL('../client/dist', import.meta.url)) }))
   const sockets = openSockets(http, core, config)
   const closeParts = async (): Promise<void> => {
     await sockets.close()
+    await tallies.close()
     await trainQueue.close()
     redis.disconnect()
     await pool.end()

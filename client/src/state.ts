@@ -150,8 +150,8 @@ const changes: Changes = {
     })),
   'voting-closed': (state, { sampleId, crowd }) =>
     withSample(counted(state, sampleId, crowd.votes), sampleId, (sample) => ({ ...sample, status: 'closed', crowd })),
-  'feedback-received': (state, { sampleId, votes, crowd }) => tallied(state, sampleId, votes, crowd),
-  'feedback-withdrawn': (state, { sampleId, votes, crowd }) => tallied(state, sampleId, votes, crowd),
+  'feedback-received': tallied,
+  'feedback-withdrawn': tallied,
   'bounties-changed': (state, { bounties }) => ({ ...state, bounties }),
   'feedback-processed': (state, { step, votes }) => ({ ...state, processed: { step, votes } }),
 }
@@ -230,10 +230,13 @@ function counted(state: SessionState, sampleId: string, votes: number): SessionS
   return { ...state, votes: { ...state.votes, [sampleId]: votes } }
 }
 
-function tallied(state: SessionState, sampleId: string | null, votes: number, crowd: CrowdValue | undefined): SessionState {
-  if (sampleId === null) return state
-  const next = counted(state, sampleId, votes)
-  return crowd ? withSample(next, sampleId, (sample) => ({ ...sample, crowd })) : next
+/** What a tick's votes came to: of the sample named, and of the others that changed with it. */
+function tallied(state: SessionState, { sampleId, votes, crowd, others = [] }: RoomEvents['feedback-received']): SessionState {
+  const named = sampleId === null ? [] : [{ sampleId, votes, crowd }]
+  return [...named, ...others].reduce((next, tally) => {
+    const told = counted(next, tally.sampleId, tally.votes)
+    return tally.crowd ? withSample(told, tally.sampleId, (sample) => ({ ...sample, crowd: tally.crowd ?? sample.crowd })) : told
+  }, state)
 }
 
 function withStep(steps: readonly StepMetrics[], step: StepMetrics): readonly StepMetrics[] {
