@@ -23,7 +23,8 @@ export function anvilPath(): string {
  */
 export function anvilArgs({ port, chainId = 31_337, state, saveEvery = 5 }: ChainProcess): string[] {
   const kept = state === undefined ? [] : ['--state', state, '--state-interval', String(saveEvery)]
-  return ['--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chainId), '--quiet', ...kept]
+  // Without --no-cors every web page that the developer's browser shows could send transactions of anvil's rich accounts.
+  return ['--host', '127.0.0.1', '--no-cors', '--port', String(port), '--chain-id', String(chainId), '--quiet', ...kept]
 }
 
 export type ChainProcess = { port: number; chainId?: number; state?: string; saveEvery?: number }

@@ -30,9 +30,40 @@ export const limits = {
   /** Socket events a connection may send: this many at once, refilled at this rate (events per second). */
   socketBurst: 60,
   socketPerSecond: 20,
+  /** Socket events a person may send over all their connections, likewise. */
+  personBurst: 120,
+  personPerSecond: 40,
   /** REST requests from one address: this many at once, refilled at this rate (requests per second). */
   restBurst: 240,
   restPerSecond: 60,
+  /** Requests for the page and its files from one address, likewise: a full classroom loads them at once. */
+  pageBurst: 3_000,
+  pagePerSecond: 300,
+  /** Requests for /health from one address, likewise. */
+  healthBurst: 120,
+  healthPerSecond: 30,
+  /** Keys (addresses, people) whose requests are counted, at most; the one that was quiet longest is forgotten first. */
+  countedKeys: 100_000,
+  /** /health and the status page look at the parts no oftener than this, milliseconds. */
+  healthMs: 1_000,
+  /** A connection has this long to send a request's headers, milliseconds … */
+  headersMs: 10_000,
+  /** … and this long for the body. An upload may take longer: it has to bring so many bytes in each `uploadMs`. */
+  bodyMs: 10_000,
+  uploadMs: 30_000,
+  uploadBytes: 4 * 1024,
+  /** An answer of which nothing could be sent for so long is given up, milliseconds. */
+  drainMs: 60_000,
+  /** An idle connection is kept for the next request so long, milliseconds. */
+  keepAliveMs: 5_000,
+  /** A socket has this long to say who it is, milliseconds … */
+  handshakeMs: 10_000,
+  /** … and this long to send its first event. */
+  silentMs: 300_000,
+  /** Messages that wait for a socket that reads too slowly, at most: it is then closed, and catches up when it comes back. */
+  unreadMessages: 2_000,
+  /** A client whose socket was refused for there being too many is to wait so long, seconds. */
+  refusedSeconds: 15,
   /** Samples or votes on one page of a listing, at most. */
   pageItems: 200,
   /** What a room's votes came to is told this often, milliseconds, however many there were. */
