@@ -70,6 +70,8 @@ export const limits = {
   tallyMs: 200,
   /** `sample-tokens` messages of one sample, at most this many a second. */
   tokenMessagesPerSecond: 20,
+  /** What a room's snapshots have in common is read once in so long, milliseconds. */
+  snapshotMs: 1_000,
   /** Steps of metrics in a snapshot, the latest ones. */
   snapshotSteps: 500,
   /** Samples in a snapshot, the latest ones. */

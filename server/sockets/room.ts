@@ -8,7 +8,7 @@ import { receiptsOfStep } from '../db/receipts.ts'
 import type { AckData, RoomEvent } from '../protocol.ts'
 import { follow } from '../follow.ts'
 import { compareSeq, EVERYWHERE, lastSeq, readAfter, readSince, START, type LogEntry } from '../room.ts'
-import { takeSnapshot } from '../snapshot.ts'
+import { openSnapshots } from '../snapshot.ts'
 import { asSeenBy, audiences, isVoteEntry, noteVotes, votedRoom } from './voters.ts'
 
 /** What the handlers of a socket do with rooms. */
@@ -39,6 +39,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
     error: (error) => core.log.warn({ err: error }, 'following the rooms: Redis trouble'),
   })
   follower.add(EVERYWHERE, null)
+  const snapshots = openSnapshots(core)
   const presence = openPresence(io, core)
   /** Sockets that have been sent entries up to a seq which the follower has yet to reach: by session, by socket. */
   const ahead = new Map<string, Map<string, string>>()
@@ -81,7 +82,9 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
       let seq = end
       const missed = since === undefined || end === START ? null : await readSince(core.redis, sessionId, since)
       if (missed === null) {
-        socket.emit('session-snapshot', await takeSnapshot(core, { sessionId, readerId: userId, seq, raters: presence.count(sessionId) }))
+        const snapshot = await snapshots.take({ sessionId, readerId: userId, seq, raters: presence.count(sessionId) })
+        socket.emit('session-snapshot', snapshot)
+        seq = snapshot.seq
       } else {
         seq = since ?? seq
         seq = replay(socket, missed, seq)
@@ -89,7 +92,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
         const exclusion = await exclusionOf(core.pool, sessionId, userId)
         socket.emit('exclusion', { sessionId, excluded: exclusion !== null, reason: exclusion?.reason ?? null })
       }
-      // What came meanwhile. Without an await between the last look and joining, nothing falls between.
+      // What came since. Without an await between the last look and joining, nothing falls between.
       while (core.redis.status === 'ready') {
         const position = follower.position(sessionId)
         if (position == null || compareSeq(position, seq) <= 0) break
@@ -170,6 +173,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
   let resyncTimer: NodeJS.Timeout | undefined
   /** Redis is back: what happened meanwhile is only in Postgres, so every socket gets a fresh snapshot. */
   function resyncSoon(): void {
+    snapshots.forget()
     clearTimeout(resyncTimer)
     resyncTimer = setTimeout(() => void resync(), RESYNC_MS)
   }
