@@ -68,6 +68,8 @@ export const limits = {
   pageItems: 200,
   /** What a room's votes came to is told this often, milliseconds, however many there were. */
   tallyMs: 200,
+  /** With more sockets than this at a server a room is full: what is being written is told once a tick, too. */
+  fullRoom: 50,
   /** `sample-tokens` messages of one sample, at most this many a second. */
   tokenMessagesPerSecond: 20,
   /** What a room's snapshots have in common is read once in so long, milliseconds. */
@@ -490,6 +492,8 @@ export const Exclude = z.strictObject({ reason: z.string().trim().min(1, 'say wh
 
 // ---------------------------------------------------------------- room events
 
+const Piece = z.object({ sampleId: Uuid, offset: z.int(), text: z.string() })
+
 /** A sample's standing votes. `crowd` only reaches those who have voted on the sample (rule V3). */
 const Tally = z.object({ sampleId: Uuid, votes: z.int(), crowd: CrowdValue.optional() })
 export type Tally = z.infer<typeof Tally>
@@ -541,8 +545,8 @@ export const roomEvents = {
     step: z.int(),
     origin: z.enum(['rollout', 'ask']),
   }),
-  /** `text` stands at character `offset` of the response. */
-  'sample-tokens': z.object({ sessionId: SessionId, sampleId: Uuid, offset: z.int(), text: z.string() }),
+  /** `text` stands at character `offset` of the response. `others`: in a full room, the pieces that came before it in the same tick. */
+  'sample-tokens': Piece.extend({ sessionId: SessionId, others: z.array(Piece).optional() }),
   /** The response is whole and open to votes. */
   'sample-ready': z.object({ sessionId: SessionId, sampleId: Uuid, response: z.string() }),
   'voting-closed': z.object({ sessionId: SessionId, sampleId: Uuid, crowd: CrowdValue }),

@@ -136,12 +136,8 @@ const changes: Changes = {
   },
   'training-phase': (state, { phase, step, until }) => ({ ...state, phase: { phase, step, until } }),
   'sample-started': (state, payload) => started(state, payload),
-  'sample-tokens': (state, { sampleId, offset, text }) =>
-    withSample(state, sampleId, (sample) =>
-      sample.status === 'streaming' || sample.status === 'queued'
-        ? { ...sample, status: 'streaming', response: spliced(sample.response, offset, text) }
-        : sample,
-    ),
+  'sample-tokens': (state, { sampleId, offset, text, others = [] }) =>
+    [...others, { sampleId, offset, text }].reduce((next, piece) => written(next, piece), state),
   'sample-ready': (state, { sampleId, response }) =>
     withSample(state, sampleId, (sample) => ({
       ...sample,
@@ -215,6 +211,14 @@ function started(state: SessionState, payload: RoomEvents['sample-started']): Se
   }
   if (known) return withSample(state, sampleId, () => sample)
   return { ...state, samples: [...state.samples, sample].slice(-KEPT.samples) }
+}
+
+function written(state: SessionState, { sampleId, offset, text }: { sampleId: string; offset: number; text: string }): SessionState {
+  return withSample(state, sampleId, (sample) =>
+    sample.status === 'streaming' || sample.status === 'queued'
+      ? { ...sample, status: 'streaming', response: spliced(sample.response, offset, text) }
+      : sample,
+  )
 }
 
 /** `text` written over `response` from character `offset` on; what was missed before it stays blank until `sample-ready`. */

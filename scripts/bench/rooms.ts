@@ -132,7 +132,8 @@ async function addSamples(pool: Pool, sessionId: string): Promise<string[]> {
   return ids
 }
 
-async function check(pool: Pool, samples: string[], acked: string[]): Promise<{ lost: number; doubled: number }> {
+/** What the database has of the votes that were acknowledged. */
+export async function check(pool: Pool, samples: string[], acked: string[]): Promise<{ lost: number; doubled: number }> {
   const { rows } = await pool.query<{ ids: number; people: number; all: number }>(
     `select count(*) filter (where id = any($2::uuid[]))::int as ids, count(distinct (sample_id, user_id))::int as people, count(*)::int as all
      from feedback where sample_id = any($1::uuid[])`,
@@ -143,7 +144,7 @@ async function check(pool: Pool, samples: string[], acked: string[]): Promise<{ 
 }
 
 /** Runs the crowd in a process of its own, and watches the server's meanwhile. */
-async function load(job: LoadJob, pid: number | undefined, onProgress: (done: number) => void): Promise<{ result: LoadResult; usage: Pick<RoomFigure, 'kibPerSocket' | 'cores'> }> {
+export async function load(job: LoadJob, pid: number | undefined, onProgress: (done: number) => void): Promise<{ result: LoadResult; usage: Pick<RoomFigure, 'kibPerSocket' | 'cores'> }> {
   const before = usageOf(pid)
   const child = forked('rooms-load.ts')
   const full: { usage: Usage | null; at: number } = { usage: null, at: 0 }
@@ -167,7 +168,7 @@ async function load(job: LoadJob, pid: number | undefined, onProgress: (done: nu
   }
 }
 
-async function startBare(fanOut: FanOut): Promise<{ child: ChildProcess; url: string }> {
+export async function startBare(fanOut: FanOut): Promise<{ child: ChildProcess; url: string }> {
   const child = forked('rooms-echo.ts', fanOut)
   const port = await new Promise<number>((resolve, reject) => {
     child.once('message', (message) => resolve(z.object({ port: z.int() }).parse(message).port))

@@ -5,9 +5,10 @@ import { recordedIn } from '../db/contributions.ts'
 import { exclusionOf } from '../db/exclusions.ts'
 import { votedSamples } from '../db/feedback.ts'
 import { receiptsOfStep } from '../db/receipts.ts'
-import type { AckData, RoomEvent } from '../protocol.ts'
+import { limits, type AckData, type RoomEvent } from '../protocol.ts'
 import { follow } from '../follow.ts'
 import { compareSeq, EVERYWHERE, lastSeq, readAfter, readSince, START, type LogEntry } from '../room.ts'
+import { openPieces } from './pieces.ts'
 import { openSnapshots } from '../snapshot.ts'
 import { asSeenBy, audiences, isVoteEntry, noteVotes, votedRoom } from './voters.ts'
 
@@ -115,8 +116,14 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
     return entries.at(-1)?.seq ?? from
   }
 
+  const pieces = openPieces((sessionId, entry) => {
+    send(io.local.to(sessionRoom(sessionId)).except(sentAlready(sessionId, entry.seq)), entry)
+  })
+
   function relay(sessionId: string, entry: LogEntry): void {
     noteVotes(io, entry.acts)
+    if (entry.event === 'sample-tokens' && (adapter.rooms.get(sessionRoom(sessionId))?.size ?? 0) > limits.fullRoom) return pieces.add(sessionId, entry)
+    pieces.flush(sessionId)
     switch (entry.event) {
       case 'receipts':
         return report(tellReceipts(sessionId, entry.payload.step))
@@ -207,6 +214,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
       clearTimeout(resyncTimer)
       core.redis.off('ready', resyncSoon)
       adapter.off('delete-room', onRoomGone)
+      pieces.close()
       await presence.close()
       await follower.close()
     },

@@ -108,6 +108,15 @@ describe('P3: state is a snapshot, then idempotent changes', () => {
     expect(state.samples.map((sample) => sample.crowd)).toEqual([crowd, null])
   })
 
+  test('one message of a tick writes every piece that it holds, in their order', () => {
+    const state = play(joined, [
+      ['sample-started', { sessionId, sampleId, prompt: 'p', policyVersion: 0, step: 1, origin: 'rollout' }],
+      ['sample-started', { sessionId, sampleId: otherId, prompt: 'q', policyVersion: 0, step: 1, origin: 'rollout' }],
+      ['sample-tokens', { sessionId, sampleId, offset: 5, text: 'sorry', others: [{ sampleId: otherId, offset: 0, text: 'Yes' }, { sampleId, offset: 0, text: 'I am ' }] }],
+    ])
+    expect(state.samples.map((sample) => sample.response)).toEqual(['I am sorry', 'Yes'])
+  })
+
   test('events about samples that are not known change no sample', () => {
     const state = play(joined, [
       ['sample-tokens', { sessionId, sampleId: otherId, offset: 0, text: 'x' }],

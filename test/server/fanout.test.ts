@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { limits, type SignedIn, type Tally } from '../../server/protocol.ts'
-import { logKey } from '../../server/room.ts'
+import { append, logKey } from '../../server/room.ts'
 import { addSample, admin, ask, connect, guest, openWorld, vote, type Client, type Received, type TestServer, type World } from './attune.ts'
 
 const RATERS = 10
@@ -125,6 +125,36 @@ test('P3: a client that comes back in the middle of a tick catches up on all tha
   expect(told()).toEqual(new Set(samples.slice(1)))
   const seqs = back.received.flatMap((one) => (one.event === 'feedback-received' ? [one.payload.seq] : []))
   expect(new Set(seqs).size).toBe(seqs.length)
+})
+
+test('P3: in a full room what is being written goes once a tick too, whole and in order', async () => {
+  for (let i = 0; i <= limits.fullRoom; i++) await join(people[i % RATERS])
+  const payload = (sampleId: string) => ({ sessionId, sampleId, prompt: 'x', policyVersion: 0, step: 1, origin: 'rollout' as const })
+  for (const id of samples) await append(redis, sessionId, { event: 'sample-started', payload: payload(id) })
+  const began = Date.now()
+  for (let n = 0; n < 20; n++) {
+    for (const sampleId of samples) await append(redis, sessionId, { event: 'sample-tokens', payload: { sessionId, sampleId, offset: 2 * n, text: `${n % 10} ` } })
+    await sleep(20)
+  }
+  await append(redis, sessionId, { event: 'sample-ready', payload: { sessionId, sampleId: samples[0], response: 'whole' } })
+  const ms = Date.now() - began
+  const whole = Array.from({ length: 20 }, (_, n) => `${n % 10} `).join('')
+  for (const client of clients) {
+    await client.wait('sample-ready')
+    const messages = client.received.flatMap((one) => (one.event === 'sample-tokens' ? [one.payload] : []))
+    expect(messages.length).toBeLessThanOrEqual(Math.ceil(ms / limits.tallyMs) + 1)
+    const texts = new Map(samples.map((id) => [id, '']))
+    for (const { sampleId, offset, text, others = [] } of messages) {
+      for (const piece of [...others, { sampleId, offset, text }]) {
+        expect(piece.offset).toBe(texts.get(piece.sampleId)?.length)
+        texts.set(piece.sampleId, texts.get(piece.sampleId) + piece.text)
+      }
+    }
+    expect([...texts.values()]).toEqual(samples.map(() => whole))
+    // The last piece came before what followed it in the log.
+    const order = client.received.map((one) => one.event)
+    expect(order.lastIndexOf('sample-tokens')).toBeLessThan(order.indexOf('sample-ready'))
+  }
 })
 
 test('a vote in a quiet room is told at once, as one sample’s', async () => {
