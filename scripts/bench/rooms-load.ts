@@ -7,36 +7,8 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { io, type Socket } from 'socket.io-client'
 import type { Ack, AckData, ClientToServer, RoomEvents, ServerToClient } from '../../server/protocol.ts'
+import { WATCHERS, type LoadJob, type LoadMessage, type LoadResult } from './rooms-job.ts'
 
-export interface LoadJob {
-  url: string
-  sessionId: string
-  /** One for each socket. */
-  tokens: string[]
-  samples: string[]
-  votesPerSecond: number
-  seconds: number
-}
-
-export interface LoadResult {
-  /** Until everybody was in, milliseconds. */
-  joinMs: number
-  /** From being sent, milliseconds, of each vote that was acknowledged … */
-  ackMs: number[]
-  /** … and that another voter saw in the crowd's value. */
-  seenMs: number[]
-  /** Refused, or never acknowledged; by code. */
-  refused: Record<string, number>
-  ackedIds: string[]
-  /** Messages that the sockets got while votes were given and until all were told, a socket and second. */
-  messagesPerSocketPerSecond: number
-  /** Sockets that never heard of a sample's last count. */
-  unheard: number
-}
-export type LoadMessage = { joined: true } | { done: number } | { result: LoadResult }
-
-/** Sockets that vote on everything first, and watch what the others' votes come to. */
-export const WATCHERS = 4
 /** At most so many come in at once: a crowd, not an attack. */
 const AT_ONCE = 32
 /** An acknowledgement may take so long, and the last count, milliseconds. */
@@ -54,7 +26,6 @@ interface Given {
   watcher: number
   /** The crowd that the acknowledgement told: this vote is in it. */
   votes: number | undefined
-  seen: boolean
 }
 
 async function run({ url, sessionId, tokens, samples, votesPerSecond, seconds }: LoadJob): Promise<LoadResult> {
@@ -64,7 +35,7 @@ async function run({ url, sessionId, tokens, samples, votesPerSecond, seconds }:
   const ackedIds: string[] = []
   /** Votes that a watcher has yet to see, by watcher. */
   const unseen = Array.from({ length: WATCHERS }, () => new Set<Given>())
-  /** When a watcher first saw a sample have so many votes, by `watcher/sample/votes`: it may know before the acknowledgement comes. */
+  /** Notes what a watcher sees now. It may know before the acknowledgement comes. */
   const look = (watcher: number, at: number): void => {
     for (const given of unseen[watcher]) {
       if (given.votes === undefined || (voters[watcher].counts.get(given.sampleId) ?? 0) < given.votes) continue
@@ -109,7 +80,7 @@ async function run({ url, sessionId, tokens, samples, votesPerSecond, seconds }:
     const i = k % crowd.length
     const sampleId = samples[(Math.floor(k / crowd.length) + i) % samples.length]
     // A generator that is late counts its own lateness: the vote was due then.
-    const given: Given = { sampleId, sentAt: due, watcher: k % WATCHERS, votes: undefined, seen: false }
+    const given: Given = { sampleId, sentAt: due, watcher: k % WATCHERS, votes: undefined }
     unseen[given.watcher].add(given)
     answers.push(send(crowd[i], sampleId).then((answer) => {
       const at = performance.now()

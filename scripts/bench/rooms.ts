@@ -16,7 +16,7 @@ import { distribution, type Distribution } from '../crowd/distribution.ts'
 import { withInstance } from '../study/instance.ts'
 import { openProgress } from '../study/progress.ts'
 import { table } from '../study/table.ts'
-import { WATCHERS, type LoadJob, type LoadMessage, type LoadResult } from './rooms-load.ts'
+import { WATCHERS, type LoadJob, type LoadMessage, type LoadResult } from './rooms-job.ts'
 
 export interface RoomFigure {
   sockets: number
