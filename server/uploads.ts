@@ -54,9 +54,11 @@ async function receive({ headers, stream }: Body, place: string, maxBytes: numbe
   const type = headers['content-type']
   if (type === undefined || !type.startsWith('multipart/form-data')) throw new AttuneError('invalid', 'send the files as multipart/form-data')
   const files: Promise<void>[] = []
+  const arriving: Readable[] = []
   const limited = allowance(maxBytes, `a model has at most ${maxBytes} bytes here (MAX_MODEL_BYTES)`)
   const parser = new Busboy({ headers: { ...headers, 'content-type': type }, limits: { files: MAX_FILES, fields: 0 } })
   parser.on('file', (_field, file, name) => {
+    arriving.push(file)
     const written = isModelFile(name)
       ? pipeline(file, limited(), createWriteStream(join(place, name), { flags: 'wx' }))
       : Promise.reject(new AttuneError('invalid', `${JSON.stringify(name)} is no file of a model: send config.json, the safetensors, tokenizer.json and the like`, { path: name }))
@@ -67,6 +69,8 @@ async function receive({ headers, stream }: Body, place: string, maxBytes: numbe
     await pipeline(stream, parser)
     await Promise.all(files)
   } catch (error) {
+    // A parser that is cut off ends none of its files.
+    for (const file of arriving) file.destroy(error instanceof Error ? error : new Error(String(error)))
     await Promise.all(files)
     if (error instanceof AttuneError) throw error
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw new AttuneError('invalid', 'a file was sent twice', { cause: error })

@@ -1,5 +1,8 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createServer, request as httpRequest } from 'node:http'
 import { connect as tcp, type AddressInfo, type Socket as TcpSocket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Server } from 'socket.io'
 import { io as openSocket } from 'socket.io-client'
@@ -19,6 +22,7 @@ const PER_PERSON = 3
 let world: World
 /** Takes few sockets, and few connections. */
 let small: TestServer
+let models: string
 let ann: SignedIn
 let ben: SignedIn
 let cleo: SignedIn
@@ -26,7 +30,8 @@ const clients: Client[] = []
 const lines: TcpSocket[] = []
 beforeAll(async () => {
   world = await openWorld()
-  small = await world.server({ MAX_SOCKETS_PER_ADDRESS: String(PER_ADDRESS), MAX_SOCKETS_PER_PERSON: String(PER_PERSON), MAX_CONNECTIONS: '60' })
+  models = mkdtempSync(join(tmpdir(), 'attune-limits-'))
+  small = await world.server({ MODELS_PATH: models, MAX_SOCKETS_PER_ADDRESS: String(PER_ADDRESS), MAX_SOCKETS_PER_PERSON: String(PER_PERSON), MAX_CONNECTIONS: '60' })
   ann = await guest(small, 'Ann')
   ben = await guest(small, 'Ben')
   cleo = await guest(small, 'Cleo')
@@ -36,7 +41,10 @@ afterEach(async () => {
   for (const line of lines.splice(0)) line.destroy()
   await sleep(100)
 })
-afterAll(() => world.close())
+afterAll(async () => {
+  await world.close()
+  rmSync(models, { recursive: true, force: true })
+})
 
 const come = async (who: Pick<SignedIn, 'token'>, server = small, options = {}): Promise<Client> => {
   const client = await connect(server, who.token, options)
@@ -198,6 +206,12 @@ test('a connection that sends no request, half a header or half a body is closed
   expect(uploadEnded).toBe(false)
   clearInterval(feeding)
   clearInterval(trickle)
+  // Cut off, it leaves nothing behind.
+  const incoming = () => readdirSync(join(models, '.incoming'))
+  expect(incoming()).toHaveLength(1)
+  upload.socket.destroy()
+  for (let patience = 250; patience > 0 && incoming().length > 0; patience--) await sleep(20)
+  expect(incoming()).toEqual([])
 }, 120_000)
 
 // ---------------------------------------------------------------- requests
