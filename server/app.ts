@@ -5,7 +5,6 @@ import cors from 'cors'
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler, type Response } from 'express'
 import helmet from 'helmet'
 import { pinoHttp } from 'pino-http'
-import { addressKey } from './address.ts'
 import { createBuckets } from './bucket.ts'
 import type { Config } from './config.ts'
 import { expectUpload } from './connections.ts'
@@ -13,6 +12,7 @@ import type { Core } from './core.ts'
 import { AttuneError, httpStatus, toAttuneError } from './errors.ts'
 import { checkParts } from './health.ts'
 import { lately } from './lately.ts'
+import { networkOf } from './newcomers.ts'
 import { openApi } from './openapi.ts'
 import { demand, type Caller } from './permissions.ts'
 import { limits } from './protocol.ts'
@@ -122,7 +122,7 @@ type Spend = (request: Request, cost: number) => void
 function createThrottle(burst: number, perSecond: number): Spend {
   const buckets = createBuckets(burst, perSecond)
   return (request, cost) => {
-    const wait = buckets.take(addressKey(request.ip ?? ''), Date.now(), cost)
+    const wait = buckets.take(networkOf(request.ip ?? ''), Date.now(), cost)
     if (wait > 0) throw new AttuneError('too-frequent', 'too many requests from this address', { retryAfter: Math.ceil(wait) })
   }
 }

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
-import { addressKey } from './address.ts'
 import type { Config } from './config.ts'
+import { networkOf } from './newcomers.ts'
 import { limits } from './protocol.ts'
 
 /** Node's own patience, for `createServer`. Bodies are watched here (`watchBodies`): an upload may take hours. */
@@ -40,7 +40,7 @@ export function guardConnections(http: Server, { maxConnections = forConnections
   const open = new Map<Socket, { written: number; since: number }>()
   http.on('drop', () => refused('connections are refused: there are as many as fit (MAX_CONNECTIONS, ulimit -n)', maxConnections))
   http.prependListener('connection', (socket: Socket) => {
-    const address = addressKey(socket.remoteAddress ?? '')
+    const address = networkOf(socket.remoteAddress ?? '')
     const count = (counts.get(address) ?? 0) + 1
     if (count > perAddress) {
       refused('connections are refused: one address has as many as it may', perAddress)
