@@ -21,9 +21,10 @@ export function anvilPath(): string {
  * @param state state file; read at the start if there. anvil writes it in place: a kill may leave half of one, on which it does not start
  * @param saveEvery seconds between two writings of the whole file
  */
-export function anvilArgs({ port, chainId = 31_337, state, saveEvery = 5 }: ChainProcess): string[] {
+export function anvilArgs({ host = '127.0.0.1', port, chainId = 31_337, state, saveEvery = 5 }: ChainProcess): string[] {
   const kept = state === undefined ? [] : ['--state', state, '--state-interval', String(saveEvery)]
-  return ['--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chainId), '--quiet', ...kept]
+  // Without --no-cors every web page that the developer's browser shows could send transactions of anvil's rich accounts.
+  return ['--host', host, '--no-cors', '--port', String(port), '--chain-id', String(chainId), '--quiet', ...kept]
 }
 
-export type ChainProcess = { port: number; chainId?: number; state?: string; saveEvery?: number }
+export type ChainProcess = { host?: string; port: number; chainId?: number; state?: string; saveEvery?: number }

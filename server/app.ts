@@ -7,9 +7,12 @@ import helmet from 'helmet'
 import { pinoHttp } from 'pino-http'
 import { createBuckets } from './bucket.ts'
 import type { Config } from './config.ts'
+import { expectUpload } from './connections.ts'
 import type { Core } from './core.ts'
 import { AttuneError, httpStatus, toAttuneError } from './errors.ts'
 import { checkParts } from './health.ts'
+import { lately } from './lately.ts'
+import { networkOf } from './newcomers.ts'
 import { openApi } from './openapi.ts'
 import { demand, type Caller } from './permissions.ts'
 import { limits } from './protocol.ts'
@@ -31,8 +34,9 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
   app.use(helmet(headers))
   app.use(cors({ origin: originCheck(config.allowedOrigins), exposedHeaders: ['x-request-id', 'retry-after'], maxAge: 600 }))
 
-  app.get('/health', async (_request, response) => {
-    const components = await checkParts(core)
+  const look = lately(() => checkParts(core), limits.healthMs)
+  app.get('/health', throttleBy(createThrottle(limits.healthBurst, limits.healthPerSecond)), async (_request, response) => {
+    const components = await look()
     const healthy = components.database === 'up'
     const status = !healthy ? 'unhealthy' : Object.values(components).includes('down') ? 'degraded' : 'healthy'
     response
@@ -40,13 +44,9 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
       .json({ status, timestamp: new Date().toISOString(), uptime: process.uptime(), memory: process.memoryUsage(), version, components })
   })
 
-  const spend = createThrottle()
-  const throttle: RequestHandler = (request, _response, next) => {
-    spend(request, 1)
-    next()
-  }
+  const spend = createThrottle(limits.restBurst, limits.restPerSecond)
   app.set('etag', false)
-  app.use('/api', throttle, noStore, express.json({ limit: limits.messageBytes }))
+  app.use('/api', throttleBy(spend), noStore, express.json({ limit: limits.messageBytes }))
   const document = openApi(routes, version)
   // Bare, because tools that read OpenAPI know no envelope.
   app.get('/api/docs', (_request, response) => void response.json(document))
@@ -59,8 +59,11 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
       }
       spend(request, route.cost - 1)
       const { params, query, body = {} } = request as { params: unknown; query: unknown; body: unknown }
-      // What is left of an upload that was refused is not waited for.
-      if (route.upload) response.set('connection', 'close')
+      if (route.upload) {
+        expectUpload(request)
+        // What is left of an upload that was refused is not waited for.
+        response.set('connection', 'close')
+      }
       const data = await route.run(core, caller, { params, query, body, stream: { headers: request.headers, stream: request }, address: request.ip ?? '' })
       response.status(route.status)
       if (route.file) response.sendFile(String(data), { dotfiles: 'allow' })
@@ -71,6 +74,7 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
   app.use('/api', () => {
     throw new AttuneError('not-found', 'there is no such route: see /api/docs')
   })
+  app.use(throttleBy(createThrottle(limits.pageBurst, limits.pagePerSecond)))
   if (clientDir !== null) serveClient(app, clientDir)
   app.use(() => {
     throw new AttuneError('not-found', 'there is no such page')
@@ -112,13 +116,20 @@ async function authenticate(core: Core, request: Request): Promise<Caller | null
   return core.accounts.authenticate(token)
 }
 
+type Spend = (request: Request, cost: number) => void
+
 /** Takes tokens from the address's bucket. @throws AttuneError too-frequent */
-function createThrottle(): (request: Request, cost: number) => void {
-  const buckets = createBuckets(limits.restBurst, limits.restPerSecond)
+function createThrottle(burst: number, perSecond: number): Spend {
+  const buckets = createBuckets(burst, perSecond)
   return (request, cost) => {
-    const wait = buckets.take(request.ip ?? '', Date.now(), cost)
+    const wait = buckets.take(networkOf(request.ip ?? ''), Date.now(), cost)
     if (wait > 0) throw new AttuneError('too-frequent', 'too many requests from this address', { retryAfter: Math.ceil(wait) })
   }
+}
+
+const throttleBy = (spend: Spend): RequestHandler => (request, _response, next) => {
+  spend(request, 1)
+  next()
 }
 
 // ---------------------------------------------------------------- answers

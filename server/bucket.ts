@@ -1,3 +1,5 @@
+import { limits } from './protocol.ts'
+
 /**
  * A token bucket: `burst` at once, refilled at `perSecond`. `take` returns 0 and takes `cost`
  * tokens where there are that many, else the seconds until there will be. `now` is in
@@ -17,25 +19,31 @@ export function createBucket(burst: number, perSecond: number, now: number) {
       tokens -= cost
       return 0
     },
-    isFull(time: number): boolean {
-      refill(time)
-      return tokens >= burst
-    },
   }
 }
 
-/** One bucket for each key; those that are full again are forgotten. */
-export function createBuckets(burst: number, perSecond: number) {
+/**
+ * One bucket for each key, at most `most` of them: the key that was quiet longest is forgotten
+ * first, so that nobody with many addresses can fill the memory, or make a request cost more than
+ * another.
+ */
+export function createBuckets(burst: number, perSecond: number, most: number = limits.countedKeys) {
+  /** In the order in which they were last used. */
   const buckets = new Map<string, ReturnType<typeof createBucket>>()
-  const MOST = 10_000
   return {
     take(key: string, time: number, cost = 1): number {
-      let bucket = buckets.get(key)
-      if (bucket === undefined) {
-        if (buckets.size >= MOST) for (const [k, b] of buckets) if (b.isFull(time)) buckets.delete(k)
-        buckets.set(key, (bucket = createBucket(burst, perSecond, time)))
+      const bucket = buckets.get(key) ?? createBucket(burst, perSecond, time)
+      buckets.delete(key)
+      if (buckets.size >= most) for (const oldest of buckets.keys()) {
+        buckets.delete(oldest)
+        break
       }
+      buckets.set(key, bucket)
       return bucket.take(time, cost)
     },
+    /** How many keys are known. */
+    size: (): number => buckets.size,
   }
 }
+
+export type Buckets = ReturnType<typeof createBuckets>

@@ -29,6 +29,8 @@ export function loadConfig<S extends SecretName = never>(
     allowedOrigins: e.ALLOWED_ORIGINS,
     trustProxy: e.TRUST_PROXY,
     guestsPerHour: e.GUESTS_PER_HOUR,
+    sockets: { perAddress: e.MAX_SOCKETS_PER_ADDRESS, perPerson: e.MAX_SOCKETS_PER_PERSON },
+    maxConnections: e.MAX_CONNECTIONS,
     logLevel: e.LOG_LEVEL,
     modelsPath: resolve(e.MODELS_PATH),
     maxModelBytes: e.MAX_MODEL_BYTES,
@@ -77,6 +79,10 @@ export interface Config {
   trustProxy: number
   /** New accounts, guests included, from one IPv4 address or IPv6 /64. */
   guestsPerHour: number
+  /** Live sockets at this server, at most, from one address (of IPv6 one /64) and of one person. */
+  sockets: { perAddress: number; perPerson: number }
+  /** Connections at this server, at most; undefined: as many as its file descriptors allow. */
+  maxConnections: number | undefined
   logLevel: z.output<typeof LogLevel>
   /** Absolute paths. */
   modelsPath: string
@@ -137,6 +143,9 @@ const Environment = Secrets.extend({
   ALLOWED_ORIGINS: origins.default([]),
   TRUST_PROXY: z.coerce.number().int().min(0).max(8).default(0),
   GUESTS_PER_HOUR: z.coerce.number().int().min(1).max(1_000_000).default(300),
+  MAX_SOCKETS_PER_ADDRESS: z.coerce.number().int().positive().max(1_000_000).default(300),
+  MAX_SOCKETS_PER_PERSON: z.coerce.number().int().positive().max(1_000_000).default(20),
+  MAX_CONNECTIONS: z.coerce.number().int().positive().max(10_000_000).optional(),
   LOG_LEVEL: LogLevel.default('info'),
   MODELS_PATH: z.string().default('./models'),
   MAX_MODEL_BYTES: z.coerce.number().int().positive().default(64 * 2 ** 30),

@@ -15,6 +15,7 @@ import type { ChainFacts } from './protocol-rewards.ts'
 import type { Jobs } from './queues.ts'
 import type { TreasurySender } from './treasury-sender.ts'
 import { append, type InternalEvent } from './room.ts'
+import type { Tallies } from './tallies.ts'
 
 /** What the domain functions work with. Postgres is needed; Redis and the chain may be away. */
 export interface Core {
@@ -27,6 +28,8 @@ export interface Core {
   models: ModelStore
   imports: Imports
   downloads: Downloads
+  /** Tells rooms what their votes come to. */
+  tallies: Tallies
   log: Logger
 }
 
@@ -69,8 +72,8 @@ export interface ChainReader {
  * Tells a session's room. Not awaited by those who act: what happened is in Postgres already,
  * and an event that cannot be sent is made good by a snapshot once Redis is back.
  */
-export function publish(core: Pick<Core, 'redis' | 'log'>, sessionId: string, event: RoomEvent | InternalEvent, user?: string): void {
-  append(core.redis, sessionId, event, user).catch((error: unknown) => {
+export function publish(core: Pick<Core, 'redis' | 'log'>, sessionId: string, event: RoomEvent | InternalEvent): void {
+  append(core.redis, sessionId, event).catch((error: unknown) => {
     core.log.warn({ err: error, sessionId, event: event.event }, 'a room event was lost')
   })
 }

@@ -32,13 +32,50 @@ export const limits = {
   /** Socket events a connection may send: this many at once, refilled at this rate (events per second). */
   socketBurst: 60,
   socketPerSecond: 20,
+  /** Socket events a person may send over all their connections, likewise. */
+  personBurst: 120,
+  personPerSecond: 40,
   /** REST requests from one address: this many at once, refilled at this rate (requests per second). */
   restBurst: 240,
   restPerSecond: 60,
+  /** Requests for the page and its files from one address, likewise: a full classroom loads them at once. */
+  pageBurst: 3_000,
+  pagePerSecond: 300,
+  /** Requests for /health from one address, likewise. */
+  healthBurst: 120,
+  healthPerSecond: 30,
+  /** Keys (addresses, people) whose requests are counted, at most; the one that was quiet longest is forgotten first. */
+  countedKeys: 100_000,
+  /** /health and the status page look at the parts no oftener than this, milliseconds. */
+  healthMs: 1_000,
+  /** A connection has this long to send a request's headers, milliseconds … */
+  headersMs: 10_000,
+  /** … and this long for the body. An upload may take longer: it has to bring so many bytes in each `uploadMs`. */
+  bodyMs: 10_000,
+  uploadMs: 30_000,
+  uploadBytes: 4 * 1024,
+  /** An answer of which nothing could be sent for so long is given up, milliseconds. */
+  drainMs: 60_000,
+  /** An idle connection is kept for the next request so long, milliseconds. */
+  keepAliveMs: 5_000,
+  /** A socket has this long to say who it is, milliseconds … */
+  handshakeMs: 10_000,
+  /** … and this long to send its first event. */
+  silentMs: 300_000,
+  /** Messages that wait for a socket that reads too slowly, at most: it is then closed, and catches up when it comes back. */
+  unreadMessages: 2_000,
+  /** A client whose socket was refused for there being too many is to wait so long, seconds. */
+  refusedSeconds: 15,
   /** Samples or votes on one page of a listing, at most. */
   pageItems: 200,
+  /** What a room's votes came to is told this often, milliseconds, however many there were. */
+  tallyMs: 200,
+  /** With more sockets than this at a server a room is full: what is being written is told once a tick, too. */
+  fullRoom: 50,
   /** `sample-tokens` messages of one sample, at most this many a second. */
   tokenMessagesPerSecond: 20,
+  /** What a room's snapshots have in common is read once in so long, milliseconds. */
+  snapshotMs: 1_000,
   /** Steps of metrics in a snapshot, the latest ones. */
   snapshotSteps: 500,
   /** Samples in a snapshot, the latest ones. */
@@ -469,6 +506,14 @@ export const Exclude = z.strictObject({ reason: z.string().trim().min(1, 'say wh
 
 // ---------------------------------------------------------------- room events
 
+const Piece = z.object({ sampleId: Uuid, offset: z.int(), text: z.string() })
+
+/** A sample's standing votes. `crowd` only reaches those who have voted on the sample (rule V3). */
+const Tally = z.object({ sampleId: Uuid, votes: z.int(), crowd: CrowdValue.optional() })
+export type Tally = z.infer<typeof Tally>
+/** The sample whose votes changed last (null: a text of the rater's own), and the others whose votes changed in the same tick; absent without any. */
+const VotesCounted = Tally.extend({ sessionId: SessionId, sampleId: Uuid.nullable(), others: z.array(Tally).optional() })
+
 /**
  * What happens in a session, in the order of its log. Each reaches a client
  * as `(payload)` with `seq` in it; each is idempotent (rule P3).
@@ -514,24 +559,15 @@ export const roomEvents = {
     step: z.int(),
     origin: z.enum(['rollout', 'ask']),
   }),
-  /** `text` stands at character `offset` of the response. */
-  'sample-tokens': z.object({ sessionId: SessionId, sampleId: Uuid, offset: z.int(), text: z.string() }),
+  /** `text` stands at character `offset` of the response. `others`: in a full room, the pieces that came before it in the same tick. */
+  'sample-tokens': Piece.extend({ sessionId: SessionId, others: z.array(Piece).optional() }),
   /** The response is whole and open to votes. */
   'sample-ready': z.object({ sessionId: SessionId, sampleId: Uuid, response: z.string() }),
   'voting-closed': z.object({ sessionId: SessionId, sampleId: Uuid, crowd: CrowdValue }),
-  /** A vote was stored. `crowd` only reaches those who have voted on the sample (rule V3). */
-  'feedback-received': z.object({
-    sessionId: SessionId,
-    sampleId: Uuid.nullable(),
-    votes: z.int(),
-    crowd: CrowdValue.optional(),
-  }),
-  'feedback-withdrawn': z.object({
-    sessionId: SessionId,
-    sampleId: Uuid.nullable(),
-    votes: z.int(),
-    crowd: CrowdValue.optional(),
-  }),
+  /** Votes were stored: of each tick (`limits.tallyMs`) what they came to, however many there were. */
+  'feedback-received': VotesCounted,
+  /** Votes were withdrawn; counted likewise. */
+  'feedback-withdrawn': VotesCounted,
   /** The step used this many votes. */
   'feedback-processed': z.object({ sessionId: SessionId, step: z.int(), votes: z.int() }),
   /** What the session's votes earn has changed: a pot was funded, priced or closed, or is empty. All of them. */

@@ -8,9 +8,9 @@ import { roomEvents, type RoomEvent, type RoomEventName } from './protocol.ts'
  * event's sequence number (rule P3). The log reaches back `LOG_ENTRIES` events; what happened is
  * in Postgres, so losing a log loses a few animations and nothing else.
  */
-export async function append(redis: Redis, sessionId: string, entry: RoomEvent | InternalEvent, user?: string): Promise<string> {
-  const author = user === undefined ? [] : ['user', user]
-  const seq = await redis.xadd(logKey(sessionId), 'MAXLEN', '~', LOG_ENTRIES, '*', 'event', entry.event, 'payload', JSON.stringify(entry.payload), ...author)
+export async function append(redis: Redis, sessionId: string, entry: RoomEvent | InternalEvent, acts: readonly VoteAct[] = []): Promise<string> {
+  const about = acts.length === 0 ? [] : ['acts', JSON.stringify(acts)]
+  const seq = await redis.xadd(logKey(sessionId), 'MAXLEN', '~', LOG_ENTRIES, '*', 'event', entry.event, 'payload', JSON.stringify(entry.payload), ...about)
   if (seq === null) throw new Error('XADD made no entry')
   return seq
 }
@@ -31,8 +31,13 @@ export type InternalEvent = {
   [E in InternalEventName]: { event: E; payload: z.infer<(typeof internalEvents)[E]> }
 }[InternalEventName]
 
-/** One entry as read. `user`: whose act it was, where the log says so. */
-export type LogEntry = (RoomEvent | InternalEvent) & { seq: string; user: string | undefined }
+/** Whose vote on which sample stands now, or no longer does: opens its crowd value to them, or closes it (rule V3). Never leaves the servers. */
+const VoteAct = z.object({ userId: z.uuid(), sampleId: z.uuid(), stands: z.boolean() })
+export type VoteAct = z.infer<typeof VoteAct>
+const VoteActs = z.array(VoteAct)
+
+/** One entry as read, with the acts that led to it. */
+export type LogEntry = (RoomEvent | InternalEvent) & { seq: string; acts: readonly VoteAct[] }
 
 /** The log that every server follows whichever sessions its sockets are in. */
 export const EVERYWHERE = '@everywhere'
@@ -82,7 +87,7 @@ export function parseEntry([seq, fields]: [string, string[]]): LogEntry[] {
   const event = field('event')
   if (event === undefined || !isEvent(event)) return []
   const payload = allEvents[event].parse(JSON.parse(field('payload') ?? 'null'))
-  return [{ event, payload, seq, user: field('user') } as LogEntry]
+  return [{ event, payload, seq, acts: VoteActs.parse(JSON.parse(field('acts') ?? '[]')) } as LogEntry]
 }
 const allEvents = { ...roomEvents, ...internalEvents }
 const isEvent = (event: string): event is RoomEventName | InternalEventName => Object.hasOwn(allEvents, event)

@@ -7,6 +7,7 @@ import { createSeal } from './auth/seal.ts'
 import { openChainReader } from './chain.ts'
 import { createBountyWatch } from './bounty-watch.ts'
 import type { Config, SecretName } from './config.ts'
+import { guardConnections, patience } from './connections.ts'
 import type { Core } from './core.ts'
 import { migrate } from './db/migrate.ts'
 import { openPool } from './db/pool.ts'
@@ -21,11 +22,9 @@ import { relayNext } from './relayer.ts'
 import { openRedis } from './room.ts'
 import { treasuryNext } from './treasurer.ts'
 import { openSockets } from './sockets/io.ts'
+import { openTallies } from './tallies.ts'
 
 export type ServerConfig = Config & { secrets: Record<Extract<SecretName, 'JWT_SECRET' | 'DATA_KEY'>, string> }
-
-/** A request's body may take so long to arrive, milliseconds: a model is large. Its headers get Node's minute. */
-const UPLOAD_MS = 6 * 3_600_000
 
 export interface AttuneServer {
   /** The one it listens on: of its own choice where the configuration says 0. */
@@ -57,11 +56,14 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
   const models = { path: config.modelsPath, checkpointsPath: config.checkpointsPath, maxBytes: config.maxModelBytes, hub: config.hub }
   const imports = openImports({ pool, log, models })
   const downloads = openDownloads({ pool, log, models }, config.downloadsPath)
-  const core: Core = { pool, redis, trainQueue, chain: openChainReader(config.blockchain), accounts, models, imports, downloads, log }
-  const http = createServer({ requestTimeout: UPLOAD_MS }, createApp(core, { config, clientDir: fileURLToPath(new URL('../client/dist', import.meta.url)) }))
+  const tallies = openTallies({ pool, redis, log })
+  const core: Core = { pool, redis, trainQueue, chain: openChainReader(config.blockchain), accounts, models, imports, downloads, tallies, log }
+  const http = createServer(patience, createApp(core, { config, clientDir: fileURLToPath(new URL('../client/dist', import.meta.url)) }))
   const sockets = openSockets(http, core, config)
+  guardConnections(http, config, log)
   const closeParts = async (): Promise<void> => {
     await sockets.close()
+    await tallies.close()
     await trainQueue.close()
     redis.disconnect()
     await pool.end()

@@ -8,29 +8,67 @@ import { findSession } from './db/sessions.ts'
 import { stepMetrics } from './db/steps.ts'
 import { warningsOf } from './db/warnings.ts'
 import { limits, type Sample, type SessionSnapshot } from './protocol.ts'
-import { readBack, START } from './room.ts'
+import { compareSeq, readBack, START } from './room.ts'
 
 /** Receipts in a snapshot, the reader's latest ones. */
 const RECEIPTS = 100
 
+/** What a session's readers all see alike, as of a position of its log. */
+type Common = Pick<SessionSnapshot, 'session' | 'steps' | 'warnings' | 'bounties'>
+
+export interface Snapshots {
+  /**
+   * A session as a reader may see it (rules P3, V3). `seq` must have been read from the log before
+   * this is called: what happened up to there is in Postgres, and so in the snapshot, whose own
+   * `seq` may be an earlier one: from there on the reader is to be told.
+   */
+  take: (reader: { sessionId: string; readerId: string; seq: string; raters: number }) => Promise<SessionSnapshot>
+  /** Events may have been lost: what was read before is not good enough any more. */
+  forget: () => void
+}
+
 /**
- * A session as a reader may see it (rules P3, V3). `seq` must have been read from the log before
- * this is called: what happened up to there is in Postgres, and so in the snapshot.
+ * Takes snapshots. When a whole room comes back at once, what all see alike is read once and
+ * serves for `limits.snapshotMs`: it is older than the log's end by then, and says by how much.
  */
-export async function takeSnapshot(
-  core: Core,
-  { sessionId, readerId, seq, raters }: { sessionId: string; readerId: string; seq: string; raters: number },
-): Promise<SessionSnapshot> {
-  const [session, samples, steps, receipts, warnings, bounties, exclusion] = await Promise.all([
+export function openSnapshots(core: Core): Snapshots {
+  const read = new Map<string, { seq: string; at: number; common: Promise<Common> }>()
+
+  async function commonOf(sessionId: string, seq: string): Promise<{ seq: string; common: Common }> {
+    for (const [id, { at }] of read) if (Date.now() - at >= limits.snapshotMs) read.delete(id)
+    const before = read.get(sessionId)
+    // Without a log nobody could be told of what came since; a log that begins anew knows nothing of it.
+    if (before !== undefined && seq !== START && compareSeq(before.seq, seq) <= 0) return { seq: before.seq, common: await before.common }
+    const common = readCommon(core, sessionId)
+    if (seq !== START) {
+      read.set(sessionId, { seq, at: Date.now(), common })
+      common.catch(() => read.delete(sessionId))
+    }
+    return { seq, common: await common }
+  }
+
+  return {
+    async take({ sessionId, readerId, seq: end, raters }) {
+      const [{ seq, common }, samples, receipts, exclusion] = await Promise.all([
+        commonOf(sessionId, end),
+        listSamples(core.pool, { sessionId, readerId, limit: limits.snapshotSamples }),
+        receiptsOfUser(core.pool, readerId, RECEIPTS, sessionId),
+        exclusionOf(core.pool, sessionId, readerId),
+      ])
+      return { seq, ...common, samples: await withPartialText(core, sessionId, end, samples), receipts, exclusion: exclusion?.reason ?? null, raters }
+    },
+    forget: () => read.clear(),
+  }
+}
+
+async function readCommon(core: Core, sessionId: string): Promise<Common> {
+  const [session, steps, warnings, bounties] = await Promise.all([
     findSession(core.pool, sessionId),
-    listSamples(core.pool, { sessionId, readerId, limit: limits.snapshotSamples }),
     stepMetrics(core.pool, sessionId, 0, limits.snapshotSteps),
-    receiptsOfUser(core.pool, readerId, RECEIPTS, sessionId),
     warningsOf(core.pool, sessionId, limits.snapshotWarnings),
     bountiesOf(core, sessionId),
-    exclusionOf(core.pool, sessionId, readerId),
   ])
-  return { seq, session, samples: await withPartialText(core, sessionId, seq, samples), steps, receipts, warnings, exclusion: exclusion?.reason ?? null, raters, bounties }
+  return { session, steps, warnings, bounties }
 }
 
 /** Postgres has a response once it is whole; what has been streamed of the others stands in the log. */

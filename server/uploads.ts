@@ -59,9 +59,11 @@ async function receive({ headers, stream }: Body, place: string, maxBytes: numbe
   if (type === undefined || !type.startsWith('multipart/form-data')) throw new AttuneError('invalid', 'send the files as multipart/form-data')
   const files: Promise<void>[] = []
   let failure: Error | null = null
+  const arriving: Readable[] = []
   const limited = allowance(maxBytes, `a model has at most ${maxBytes} bytes here (MAX_MODEL_BYTES)`)
   const parser = new Busboy({ headers: { ...headers, 'content-type': type }, limits: { files: MAX_FILES, fields: 0 } })
   parser.on('file', (_field, file, name) => {
+    arriving.push(file)
     const written = isModelFile(name)
       ? pipeline(file, bounded(name), limited(), createWriteStream(join(place, name), { flags: 'wx' }))
       : Promise.reject(new AttuneError('invalid', `${JSON.stringify(name)} is no file of a model: send config.json, the safetensors, tokenizer.json and the like`, { path: name }))
@@ -76,6 +78,8 @@ async function receive({ headers, stream }: Body, place: string, maxBytes: numbe
     await Promise.all(files)
     if (failure !== null) throw failure as Error
   } catch (thrown) {
+    // A parser that is cut off ends none of its files.
+    for (const file of arriving) file.destroy(thrown instanceof Error ? thrown : new Error(String(thrown)))
     await Promise.all(files)
     const error: unknown = failure ?? thrown
     if (error instanceof AttuneError || isOfDisk(error)) throw error

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { publish, type Core } from './core.ts'
+import type { Core } from './core.ts'
 import { crowdOf } from './db/crowd.ts'
 import { insertVote, withdrawVote } from './db/feedback.ts'
 import { findSample, matchSample, type VotableSample } from './db/samples.ts'
@@ -7,7 +7,7 @@ import { sessionBasics, type SessionBasics } from './db/sessions.ts'
 import { AttuneError } from './errors.ts'
 import { categoryWeight, compassion, mix, quality } from './feedback/value.ts'
 import { demand, type Caller } from './permissions.ts'
-import type { AckData, CrowdValue, HumanFeedback, ParsedVote } from './protocol.ts'
+import type { AckData, HumanFeedback, ParsedVote } from './protocol.ts'
 import { demandAdmitted } from './raters.ts'
 import { hasEnded } from './session-state.ts'
 
@@ -47,7 +47,7 @@ export async function castVote(core: Core, caller: Caller, vote: ParsedVote): Pr
     salt: randomBytes(32),
   })
   const crowd = sample === null ? null : await crowdOf(core.pool, sample.id)
-  if (!duplicate) tell(core, 'feedback-received', caller, vote.sessionId, stored.sampleId, crowd)
+  if (!duplicate) core.tallies.changed('feedback-received', { sessionId: vote.sessionId, sampleId: stored.sampleId, userId: caller.userId })
   return { ack: { id: stored.id, sampleId: stored.sampleId, value: stored.value, crowd, duplicate }, stored }
 }
 
@@ -63,10 +63,7 @@ function demandFreeText(caller: Caller, { configuration }: SessionBasics): void 
 /** Takes a vote back (rule V5). @throws AttuneError not-found, conflict */
 export async function takeBack(core: Core, caller: Caller, id: string): Promise<AckData['withdraw-feedback']> {
   const { sessionId, sampleId, changed } = await withdrawVote(core.pool, id, caller.userId)
-  if (changed) {
-    const crowd = sampleId === null ? null : await crowdOf(core.pool, sampleId)
-    tell(core, 'feedback-withdrawn', caller, sessionId, sampleId, crowd)
-  }
+  if (changed) core.tallies.changed('feedback-withdrawn', { sessionId, sampleId, userId: caller.userId })
   return { id }
 }
 
@@ -95,16 +92,4 @@ function weigh(sent: ParsedVote['categories'], { configuration }: SessionBasics)
     seen.add(name)
     return { name, score, weight: categoryWeight(name, weight, { categories: weights, freeCategories }) }
   })
-}
-
-function tell(
-  core: Core,
-  event: 'feedback-received' | 'feedback-withdrawn',
-  caller: Caller,
-  sessionId: string,
-  sampleId: string | null,
-  crowd: CrowdValue | null,
-): void {
-  const payload = { sessionId, sampleId, votes: crowd?.votes ?? 0, ...(crowd !== null && { crowd }) }
-  publish(core, sessionId, { event, payload }, caller.userId)
 }

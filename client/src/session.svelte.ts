@@ -104,7 +104,7 @@ export class LiveSession {
     socket.on('connect_error', (error) => {
       this.#lost()
       // A refused handshake is not tried again by the socket itself.
-      if (!socket.active) this.#refused(error)
+      if (!socket.active) this.#refused(error, patienceOf(error))
     })
     for (const event of roomEventNames) this.#relay(event)
     socket.on('session-snapshot', (snapshot: SessionSnapshot) => this.#apply((state) => replace(state, snapshot)))
@@ -159,7 +159,8 @@ export class LiveSession {
     this.sent = this.sent.map((vote) => (vote.state === 'sending' ? { ...vote, state: 'waiting' } : vote))
   }
 
-  #refused(error: unknown): void {
+  /** @param patience before the next try, milliseconds: as long as the server asks for, where it does */
+  #refused(error: unknown, patience = RETRY_MS): void {
     this.connection = 'offline'
     this.notice = error instanceof Error ? error.message : String(error)
     setTimeout(() => {
@@ -167,7 +168,7 @@ export class LiveSession {
         () => this.#socket.connect(),
         (reason: unknown) => this.#refused(reason),
       )
-    }, RETRY_MS)
+    }, patience)
   }
 
   async #sendAll(): Promise<void> {
@@ -229,6 +230,12 @@ export class LiveSession {
       })
     })
   }
+}
+
+/** How long the server asks a refused client to wait, milliseconds; undefined where it doesn't say. */
+function patienceOf(error: Error & { data?: { retryAfter?: number } }): number | undefined {
+  const seconds = error.data?.retryAfter
+  return seconds === undefined ? undefined : seconds * 1_000
 }
 
 /** Refusals that pass by themselves: the vote is kept and sent again. */

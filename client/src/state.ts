@@ -136,12 +136,8 @@ const changes: Changes = {
   },
   'training-phase': (state, { phase, step, until }) => ({ ...state, phase: { phase, step, until } }),
   'sample-started': (state, payload) => started(state, payload),
-  'sample-tokens': (state, { sampleId, offset, text }) =>
-    withSample(state, sampleId, (sample) =>
-      sample.status === 'streaming' || sample.status === 'queued'
-        ? { ...sample, status: 'streaming', response: spliced(sample.response, offset, text) }
-        : sample,
-    ),
+  'sample-tokens': (state, { sampleId, offset, text, others = [] }) =>
+    [...others, { sampleId, offset, text }].reduce((next, piece) => written(next, piece), state),
   'sample-ready': (state, { sampleId, response }) =>
     withSample(state, sampleId, (sample) => ({
       ...sample,
@@ -150,8 +146,8 @@ const changes: Changes = {
     })),
   'voting-closed': (state, { sampleId, crowd }) =>
     withSample(counted(state, sampleId, crowd.votes), sampleId, (sample) => ({ ...sample, status: 'closed', crowd })),
-  'feedback-received': (state, { sampleId, votes, crowd }) => tallied(state, sampleId, votes, crowd),
-  'feedback-withdrawn': (state, { sampleId, votes, crowd }) => tallied(state, sampleId, votes, crowd),
+  'feedback-received': tallied,
+  'feedback-withdrawn': tallied,
   'bounties-changed': (state, { bounties }) => ({ ...state, bounties }),
   'feedback-processed': (state, { step, votes }) => ({ ...state, processed: { step, votes } }),
 }
@@ -217,6 +213,14 @@ function started(state: SessionState, payload: RoomEvents['sample-started']): Se
   return { ...state, samples: [...state.samples, sample].slice(-KEPT.samples) }
 }
 
+function written(state: SessionState, { sampleId, offset, text }: { sampleId: string; offset: number; text: string }): SessionState {
+  return withSample(state, sampleId, (sample) =>
+    sample.status === 'streaming' || sample.status === 'queued'
+      ? { ...sample, status: 'streaming', response: spliced(sample.response, offset, text) }
+      : sample,
+  )
+}
+
 /** `text` written over `response` from character `offset` on; what was missed before it stays blank until `sample-ready`. */
 function spliced(response: string, offset: number, text: string): string {
   return response.padEnd(offset, ' ').slice(0, offset) + text + response.slice(offset + text.length)
@@ -230,10 +234,13 @@ function counted(state: SessionState, sampleId: string, votes: number): SessionS
   return { ...state, votes: { ...state.votes, [sampleId]: votes } }
 }
 
-function tallied(state: SessionState, sampleId: string | null, votes: number, crowd: CrowdValue | undefined): SessionState {
-  if (sampleId === null) return state
-  const next = counted(state, sampleId, votes)
-  return crowd ? withSample(next, sampleId, (sample) => ({ ...sample, crowd })) : next
+/** What a tick's votes came to: of the sample named, and of the others that changed with it. */
+function tallied(state: SessionState, { sampleId, votes, crowd, others = [] }: RoomEvents['feedback-received']): SessionState {
+  const named = sampleId === null ? [] : [{ sampleId, votes, crowd }]
+  return [...named, ...others].reduce((next, tally) => {
+    const told = counted(next, tally.sampleId, tally.votes)
+    return tally.crowd ? withSample(told, tally.sampleId, (sample) => ({ ...sample, crowd: tally.crowd ?? sample.crowd })) : told
+  }, state)
 }
 
 function withStep(steps: readonly StepMetrics[], step: StepMetrics): readonly StepMetrics[] {

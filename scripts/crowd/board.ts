@@ -51,6 +51,8 @@ export function openBoard(): Board {
     ready: ({ sampleId, response }) =>
       change(sampleId, (sample) => (sample.status === 'streaming' ? { ...sample, response, status: 'open' } : sample)),
     closed: ({ sampleId, crowd }) => change(sampleId, (sample) => ({ ...sample, votes: crowd.votes, status: 'closed' })),
-    counted: ({ sampleId, votes }) => change(sampleId, (sample) => ({ ...sample, votes })),
+    counted({ sampleId, votes, others = [] }) {
+      for (const told of [{ sampleId, votes }, ...others]) change(told.sampleId, (sample) => ({ ...sample, votes: told.votes }))
+    },
   }
 }

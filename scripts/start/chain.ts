@@ -1,11 +1,14 @@
 /** A private EVM chain: one anvil, its state kept in a file across restarts and kills. */
+import { randomInt } from 'node:crypto'
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { anvilArgs, anvilPath } from '../../contracts/anvil.ts'
+import { openChainGate } from './chain-gate.ts'
 import { orStop, startChild } from './child.ts'
 import { errorCode, StartFault } from './fault.ts'
+import { freePort } from './ports.ts'
 import type { Service, ServiceOptions } from './services.ts'
 
 /** anvil's first published development account: rich on a private chain, worthless and known to all elsewhere. */
@@ -30,10 +33,11 @@ export async function openChain({ dir, port, quietSeconds = 0 }: ServiceOptions 
   const kept = join(folder, 'state.kept.json')
   mkdirSync(folder, { recursive: true })
   recover(state, kept)
+  const node = await placeOfNode(port)
   const child = await startChild({
     name: 'the chain',
     command: anvilPath(),
-    args: anvilArgs({ port, chainId, state, saveEvery }),
+    args: anvilArgs({ ...node, chainId, state, saveEvery }),
     env: { HOME: folder, PATH: '/usr/bin:/bin' }, // anvil keeps its own scratch files below HOME
     cwd: folder,
     log: join(dir, 'logs', 'chain.log'),
@@ -41,12 +45,30 @@ export async function openChain({ dir, port, quietSeconds = 0 }: ServiceOptions 
     stopSignal: 'SIGINT', // on which anvil writes its state
     graceMs: 10_000,
   })
-  const url = `http://127.0.0.1:${port}`
-  await orStop(child, () => answering(url, child.running, () => child.logTail()))
+  const nodeUrl = `http://${node.host}:${node.port}`
+  await orStop(child, () => answering(nodeUrl, child.running, () => child.logTail()))
+  const gate = await orStop(child, () => openChainGate(port, node))
   const stopKeeping = keepWhole(state, kept)
-  const stopClock = quietSeconds > 0 ? keepClock(url, quietSeconds) : () => undefined
-  void child.exited.then(stopKeeping).then(stopClock)
-  return { url, child, close: child.stop }
+  const stopClock = quietSeconds > 0 ? keepClock(nodeUrl, quietSeconds) : () => undefined
+  const closed = child.exited.then(stopKeeping).then(stopClock).then(gate.close)
+  return {
+    url: `http://127.0.0.1:${port}`,
+    child,
+    async close() {
+      await child.stop()
+      await closed
+    },
+  }
+}
+
+/**
+ * Where no page finds the node behind its gate: of Linux's 2^24 loopback addresses a new one each
+ * time; elsewhere, where there is one, another port.
+ */
+async function placeOfNode(port: number): Promise<{ host: string; port: number }> {
+  if (process.platform !== 'linux') return { host: '127.0.0.1', port: await freePort() }
+  const part = () => randomInt(1, 255)
+  return { host: `127.${part()}.${part()}.${part()}`, port }
 }
 
 /** anvil writes its state in place: a kill at the wrong moment leaves half a file. The last whole one then serves. */

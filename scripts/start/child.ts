@@ -122,9 +122,9 @@ export async function startChild(options: ChildOptions): Promise<Child> {
 }
 
 /** The rest of a start: a child that doesn't get through it is stopped again. */
-export async function orStop(child: Child, work: () => Promise<void>): Promise<void> {
+export async function orStop<T>(child: Child, work: () => Promise<T>): Promise<T> {
   try {
-    await work()
+    return await work()
   } catch (error) {
     await child.stop()
     throw error

@@ -18,3 +18,14 @@ export async function crowdOf(db: Db, sampleId: string): Promise<CrowdValue> {
   )
   return rows[0] ?? { votes: 0, value: null, compassion: null }
 }
+
+/** The running crowd values of several samples, by their ids. */
+export async function crowdsOf(db: Db, sampleIds: readonly string[]): Promise<Map<string, CrowdValue>> {
+  const { rows } = await db.query<CrowdValue & { sample_id: string }>(
+    `with votes as (select * from feedback where sample_id = any($1::uuid[]) and withdrawn_at is null), ${crowdOfVotes}
+     select sample_id, votes, value, compassion from crowd`,
+    [sampleIds],
+  )
+  const counted = new Map(rows.map(({ sample_id, ...crowd }) => [sample_id, crowd]))
+  return new Map(sampleIds.map((id) => [id, counted.get(id) ?? { votes: 0, value: null, compassion: null }]))
+}

@@ -1,4 +1,4 @@
-import { createBucket } from '../bucket.ts'
+import { createBucket, type Buckets } from '../bucket.ts'
 import type { Core } from '../core.ts'
 import { AttuneError, toAttuneError } from '../errors.ts'
 import { demand, type Caller, type Permission } from '../permissions.ts'
@@ -31,9 +31,9 @@ const handlers: Handlers = { ...roomHandlers, ...feedbackHandlers, ...askHandler
  * Answers everything that a socket sends: not too often, not too large, a known event, a body of
  * its schema, from somebody who may (rule P4). Every event is acknowledged where the client
  * asked for that (rule P2); a vote that fails is besides told as `feedback-error`, which is what
- * clients of the seed system listen to.
+ * clients of the seed system listen to. `events` has what each person may send, by their id.
  */
-export function dispatch(socket: AttuneSocket, core: Core, rooms: Rooms): void {
+export function dispatch(socket: AttuneSocket, core: Core, rooms: Rooms, events: Buckets): void {
   const context: Context = { socket, caller: socket.data.caller, core, rooms }
   const bucket = createBucket(limits.socketBurst, limits.socketPerSecond, Date.now())
   socket.onAny((event: string, ...sent: unknown[]) => {
@@ -53,7 +53,8 @@ export function dispatch(socket: AttuneSocket, core: Core, rooms: Rooms): void {
   })
 
   const answer = async (event: string, body: unknown[]): Promise<unknown> => {
-    const wait = bucket.take(Date.now())
+    const now = Date.now()
+    const wait = bucket.take(now) || events.take(context.caller.userId, now)
     if (wait > 0) throw new AttuneError('too-frequent', `at most ${limits.socketPerSecond} events a second`, { retryAfter: wait })
     if (!isEvent(event)) throw new AttuneError('invalid', 'there is no such event')
     refuseUnstorable(body)

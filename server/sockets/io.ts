@@ -1,12 +1,15 @@
-import type { Server as HttpServer } from 'node:http'
+import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import { Server, type Socket } from 'socket.io'
+import { createBuckets } from '../bucket.ts'
 import type { Config } from '../config.ts'
 import type { Core } from '../core.ts'
 import { AttuneError, toAttuneError } from '../errors.ts'
 import type { Caller } from '../permissions.ts'
 import { limits, type ClientToServer, type ServerToClient } from '../protocol.ts'
 import { originCheck } from '../app.ts'
+import { openAdmission } from './admission.ts'
 import { dispatch } from './dispatch.ts'
+import { closeUnread, endIfSilent } from './idle.ts'
 import { openRooms, type Rooms } from './room.ts'
 
 export interface SocketData {
@@ -15,35 +18,56 @@ export interface SocketData {
 export type AttuneServer = Server<ClientToServer, ServerToClient, Record<string, never>, SocketData>
 export type AttuneSocket = Socket<ClientToServer, ServerToClient, Record<string, never>, SocketData>
 
+/** Milliseconds that a refused connection is left to read why. */
+const REFUSED_MS = 1_000
+
 /** The socket side of the server. `close` ends every connection. */
-export function openSockets(http: HttpServer, core: Core, config: Pick<Config, 'allowedOrigins'>): { io: AttuneServer; rooms: Rooms; close: () => Promise<void> } {
+export function openSockets(http: HttpServer, core: Core, config: Pick<Config, 'allowedOrigins' | 'sockets' | 'trustProxy'>): { io: AttuneServer; rooms: Rooms; close: () => Promise<void> } {
+  const admission = openAdmission(config)
   const io: AttuneServer = new Server(http, {
     cors: { origin: originCheck(config.allowedOrigins) },
     // Beyond this the transport hangs up; up to it an oversized message gets its error (dispatch.ts).
     maxHttpBufferSize: 4 * limits.messageBytes,
     serveClient: false,
+    // Many small messages: compressing each would cost more than it saves, and memory for every socket.
+    perMessageDeflate: false,
+    connectTimeout: limits.handshakeMs,
+    allowRequest: (request, answer) => answer(null, admission.hears(request)),
   })
+  io.engine.on('connection', (connection: { request: IncomingMessage; once: (event: 'close', heard: () => void) => void }) => {
+    connection.once('close', admission.connected(connection.request))
+  })
+  const events = createBuckets(limits.personBurst, limits.personPerSecond)
   const rooms = openRooms(io, core)
   io.use((socket, next) => {
-    authenticate(core, socket.handshake).then(
-      (caller) => {
-        socket.data.caller = caller
-        next()
-      },
+    const enter = async (): Promise<void> => {
+      admission.demandPlace(socket.request)
+      socket.data.caller = await authenticate(core, socket.handshake)
+      const leave = admission.signedIn(socket.data.caller.userId)
+      socket.once('disconnect', leave)
+      socket.conn.once('close', leave)
+    }
+    enter().then(
+      () => next(),
       (error: unknown) => {
-        const { code, message } = toAttuneError(error)
-        next(Object.assign(new Error(message), { data: { code, message } }))
+        const { code, message, retryAfter } = toAttuneError(error)
+        next(Object.assign(new Error(message), { data: { code, message, ...(retryAfter !== undefined && { retryAfter }) } }))
+        // Clients close by themselves; one that doesn't has heard why.
+        setTimeout(() => socket.conn.close(), REFUSED_MS).unref()
       },
     )
   })
   io.on('connection', (socket) => {
     void socket.join(userRoom(socket.data.caller.userId))
-    dispatch(socket, core, rooms)
+    endIfSilent(socket)
+    dispatch(socket, core, rooms, events)
   })
+  const stopClosing = closeUnread(io)
   return {
     io,
     rooms,
     async close() {
+      stopClosing()
       await rooms.close()
       await io.close()
     },

@@ -5,10 +5,12 @@ import { recordedIn } from '../db/contributions.ts'
 import { exclusionOf } from '../db/exclusions.ts'
 import { votedSamples } from '../db/feedback.ts'
 import { receiptsOfStep } from '../db/receipts.ts'
-import type { AckData, RoomEvent } from '../protocol.ts'
+import { limits, type AckData, type RoomEvent } from '../protocol.ts'
 import { follow } from '../follow.ts'
 import { compareSeq, EVERYWHERE, lastSeq, readAfter, readSince, START, type LogEntry } from '../room.ts'
-import { takeSnapshot } from '../snapshot.ts'
+import { openPieces } from './pieces.ts'
+import { openSnapshots } from '../snapshot.ts'
+import { asSeenBy, audiences, isVoteEntry, noteVotes, votedRoom } from './voters.ts'
 
 /** What the handlers of a socket do with rooms. */
 export interface Rooms {
@@ -38,6 +40,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
     error: (error) => core.log.warn({ err: error }, 'following the rooms: Redis trouble'),
   })
   follower.add(EVERYWHERE, null)
+  const snapshots = openSnapshots(core)
   const presence = openPresence(io, core)
   /** Sockets that have been sent entries up to a seq which the follower has yet to reach: by session, by socket. */
   const ahead = new Map<string, Map<string, string>>()
@@ -80,7 +83,9 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
       let seq = end
       const missed = since === undefined || end === START ? null : await readSince(core.redis, sessionId, since)
       if (missed === null) {
-        socket.emit('session-snapshot', await takeSnapshot(core, { sessionId, readerId: userId, seq, raters: presence.count(sessionId) }))
+        const snapshot = await snapshots.take({ sessionId, readerId: userId, seq, raters: presence.count(sessionId) })
+        socket.emit('session-snapshot', snapshot)
+        seq = snapshot.seq
       } else {
         seq = since ?? seq
         seq = replay(socket, missed, seq)
@@ -88,7 +93,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
         const exclusion = await exclusionOf(core.pool, sessionId, userId)
         socket.emit('exclusion', { sessionId, excluded: exclusion !== null, reason: exclusion?.reason ?? null })
       }
-      // What came meanwhile. Without an await between the last look and joining, nothing falls between.
+      // What came since. Without an await between the last look and joining, nothing falls between.
       while (core.redis.status === 'ready') {
         const position = follower.position(sessionId)
         if (position == null || compareSeq(position, seq) <= 0) break
@@ -106,15 +111,19 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
   /** Sends log entries to one socket; returns the last one's seq, or `from` without any. */
   function replay(socket: AttuneSocket, entries: LogEntry[], from: string): string {
     for (const entry of entries) {
-      noteVote(entry)
-      if (!isRoomEvent(entry)) continue
-      send(socket, hidesCrowd(entry) && !socket.rooms.has(votedRoom(entry.payload.sampleId)) ? withoutCrowd(entry) : entry)
+      if (isRoomEvent(entry)) send(socket, isVoteEntry(entry) ? asSeenBy(socket, entry) : entry)
     }
     return entries.at(-1)?.seq ?? from
   }
 
+  const pieces = openPieces((sessionId, entry) => {
+    send(io.local.to(sessionRoom(sessionId)).except(sentAlready(sessionId, entry.seq)), entry)
+  })
+
   function relay(sessionId: string, entry: LogEntry): void {
-    noteVote(entry)
+    noteVotes(io, entry.acts)
+    if (entry.event === 'sample-tokens' && (adapter.rooms.get(sessionRoom(sessionId))?.size ?? 0) > limits.fullRoom) return pieces.add(sessionId, entry)
+    pieces.flush(sessionId)
     switch (entry.event) {
       case 'receipts':
         return report(tellReceipts(sessionId, entry.payload.step))
@@ -133,13 +142,9 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
       default: {
         const done = sentAlready(sessionId, entry.seq)
         const room = sessionRoom(sessionId)
-        if (!hidesCrowd(entry)) return send(io.local.to(room).except(done), entry)
-        const voters = votedRoom(entry.payload.sampleId)
-        send(io.local.to(room).except([voters, ...done]), withoutCrowd(entry))
-        for (const id of adapter.rooms.get(voters) ?? []) {
-          const socket = sockets.get(id)
-          if (socket?.rooms.has(room) && !done.includes(id)) send(socket, entry)
-        }
+        if (!isVoteEntry(entry)) return send(io.local.to(room).except(done), entry)
+        const here = [...(adapter.rooms.get(room) ?? [])].filter((id) => !done.includes(id))
+        for (const audience of audiences(io.of('/'), here, entry)) send(io.local.to(audience.socketIds), audience.entry)
       }
     }
   }
@@ -155,13 +160,6 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
     }
     if (floors.size === 0) ahead.delete(sessionId)
     return done
-  }
-
-  /** A vote opens its sample's crowd value to its author's sockets here, whichever server took the vote (rule V3). */
-  function noteVote({ event, payload, user }: LogEntry): void {
-    if (user === undefined || !('sampleId' in payload) || payload.sampleId === null) return
-    if (event === 'feedback-received') io.local.in(userRoom(user)).socketsJoin(votedRoom(payload.sampleId))
-    if (event === 'feedback-withdrawn') io.local.in(userRoom(user)).socketsLeave(votedRoom(payload.sampleId))
   }
 
   async function tellReceipts(sessionId: string, step: number): Promise<void> {
@@ -182,6 +180,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
   let resyncTimer: NodeJS.Timeout | undefined
   /** Redis is back: what happened meanwhile is only in Postgres, so every socket gets a fresh snapshot. */
   function resyncSoon(): void {
+    snapshots.forget()
     clearTimeout(resyncTimer)
     resyncTimer = setTimeout(() => void resync(), RESYNC_MS)
   }
@@ -215,6 +214,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
       clearTimeout(resyncTimer)
       core.redis.off('ready', resyncSoon)
       adapter.off('delete-room', onRoomGone)
+      pieces.close()
       await presence.close()
       await follower.close()
     },
@@ -223,20 +223,11 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
 
 export const sessionRoom = (sessionId: string) => `session:${sessionId}`
 const metricsRoom = (sessionId: string) => `metrics:${sessionId}`
-const votedRoom = (sampleId: string | null) => `voted:${sampleId}`
 
 type RoomEntry = RoomEvent & { seq: string }
-type VoteEntry = RoomEntry & { event: 'feedback-received' | 'feedback-withdrawn' }
 
-const isRoomEvent = (entry: LogEntry): entry is RoomEntry & { user: string | undefined } =>
+const isRoomEvent = (entry: LogEntry): entry is RoomEntry & Pick<LogEntry, 'acts'> =>
   entry.event !== 'receipts' && entry.event !== 'recorded' && entry.event !== 'erased' && entry.event !== 'exclusion'
-
-/** Whether the entry holds what only the sample's voters may see. */
-const hidesCrowd = (entry: RoomEntry): entry is VoteEntry => entry.event === 'feedback-received' || entry.event === 'feedback-withdrawn'
-
-function withoutCrowd({ event, payload: { crowd: _, ...payload }, seq }: VoteEntry): RoomEntry {
-  return { event, payload, seq }
-}
 
 /** The one place where an entry becomes a message: its payload with its seq. TypeScript cannot see that event and payload belong together. */
 function send(to: AttuneSocket | ReturnType<AttuneServer['to']>, { event, payload, seq }: RoomEntry): void {

@@ -96,6 +96,27 @@ describe('P3: state is a snapshot, then idempotent changes', () => {
     expect(after.recorded).toEqual({ [feedbackId]: { epochId: 3, txHash: '0xab' } })
   })
 
+  test('one message of a tick counts every sample that it names, and shows the values that it holds', () => {
+    const started = (id: string): Entry => ['sample-started', { sessionId, sampleId: id, prompt: 'p', policyVersion: 0, step: 1, origin: 'rollout' }]
+    const crowd = { value: 0.7, compassion: 0.8, votes: 4 }
+    const state = play(joined, [
+      started(sampleId),
+      started(otherId),
+      ['feedback-received', { sessionId, sampleId, votes: 4, crowd, others: [{ sampleId: otherId, votes: 2 }] }],
+    ])
+    expect(state.votes).toEqual({ [sampleId]: 4, [otherId]: 2 })
+    expect(state.samples.map((sample) => sample.crowd)).toEqual([crowd, null])
+  })
+
+  test('one message of a tick writes every piece that it holds, in their order', () => {
+    const state = play(joined, [
+      ['sample-started', { sessionId, sampleId, prompt: 'p', policyVersion: 0, step: 1, origin: 'rollout' }],
+      ['sample-started', { sessionId, sampleId: otherId, prompt: 'q', policyVersion: 0, step: 1, origin: 'rollout' }],
+      ['sample-tokens', { sessionId, sampleId, offset: 5, text: 'sorry', others: [{ sampleId: otherId, offset: 0, text: 'Yes' }, { sampleId, offset: 0, text: 'I am ' }] }],
+    ])
+    expect(state.samples.map((sample) => sample.response)).toEqual(['I am sorry', 'Yes'])
+  })
+
   test('events about samples that are not known change no sample', () => {
     const state = play(joined, [
       ['sample-tokens', { sessionId, sampleId: otherId, offset: 0, text: 'x' }],

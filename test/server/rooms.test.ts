@@ -4,7 +4,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { takeRunLock } from '../../server/db/run-lock.ts'
 import { commitStep } from '../../server/db/steps.ts'
-import type { SignedIn } from '../../server/protocol.ts'
+import { limits, type SignedIn } from '../../server/protocol.ts'
 import { requeue } from '../../server/reconcile.ts'
 import { append, compareSeq, EVERYWHERE } from '../../server/room.ts'
 import { addSample, admin, ask, connect, guest, openWorld, vote, type Client, type TestServer, type World } from './attune.ts'
@@ -108,6 +108,42 @@ test('P3: after a lost connection a client catches up from its last seq, by the 
   await client.wait('metrics-update', (payload) => payload.step === 41)
   expect(stepsSeen(client)).toEqual(Array.from({ length: 41 }, (_, i) => i + 1))
   expect(client.received.slice(before).map((one) => one.event)).not.toContain('session-snapshot')
+})
+
+test('P3: whoever comes in right behind somebody else has all that happened in between', async () => {
+  await Promise.all(Array.from({ length: 5 }, () => join(east, ann)))
+  for (let step = 1; step <= 5; step++) {
+    await say(step)
+    const boss = await admin(east)
+    await ask(east, 'POST', `/api/training/${sessionId}/${step % 2 === 1 ? 'pause' : 'resume'}`, { token: boss.token })
+    const late = await join(east, ben)
+    // By the snapshot, or by what followed it before the acknowledgement.
+    const told = late.received.flatMap((one) => {
+      if (one.event === 'session-snapshot') return [one.payload.session.status]
+      return one.event === 'training-paused' ? ['paused'] : one.event === 'training-resumed' ? ['active'] : []
+    })
+    expect(told.at(-1)).toBe(step % 2 === 1 ? 'paused' : 'active')
+    late.close()
+  }
+})
+
+test('a whole room that comes in at once reads what all see alike once', async () => {
+  const { pool } = east.core
+  const asked = pool.query.bind(pool)
+  let steps = 0
+  pool.query = ((...sent: Parameters<typeof asked>) => {
+    if (/select step, metrics, created_at from steps/.test(String(sent[0]))) steps++
+    return asked(...sent)
+  }) as typeof pool.query
+  try {
+    const room = await Promise.all(Array.from({ length: 16 }, (_, i) => come(east, i % 2 === 0 ? ann : ben)))
+    const began = Date.now()
+    await Promise.all(room.map((client) => client.send('join-session', sessionId)))
+    expect(steps).toBeLessThanOrEqual(1 + Math.ceil((Date.now() - began) / limits.snapshotMs))
+    for (const client of room) expect(await client.wait('session-snapshot')).toMatchObject({ session: { id: sessionId } })
+  } finally {
+    pool.query = asked
+  }
 })
 
 test('P3: where the log no longer reaches back, a snapshot comes instead', async () => {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { request as httpRequest } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,7 @@ import { Redis } from 'ioredis'
 import pg from 'pg'
 import { type Address, createTestClient, http, publicActions } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { identify, isRunning, type ProcessIdentity } from '../../scripts/start/identity.ts'
 import { lockFolder } from '../../scripts/start/lock.ts'
 import { loadSecrets } from '../../scripts/start/secrets.ts'
@@ -95,6 +97,32 @@ describe('the chain', () => {
     const third = await openChain({ dir, port })
     expect(await head(third.url)).toBe(5n)
     await third.close()
+  })
+
+  test('answers programs and wallets of this machine, and no web page: not by CORS, not by WebSocket, not under another name', async () => {
+    const port = await freePort()
+    const chain = await openChain({ dir: join(dir, 'gated'), port })
+    const ask = (headers: Record<string, string>, method = 'POST') =>
+      new Promise<{ status: number | undefined; allowed: string | undefined; text: string }>((resolve, reject) => {
+        const request = httpRequest({ host: '127.0.0.1', port, method, headers: { 'content-type': 'application/json', ...headers } }, (response) => {
+          let text = ''
+          response.on('data', (bytes) => (text += String(bytes)))
+          response.once('end', () => resolve({ status: response.statusCode, allowed: response.headers['access-control-allow-origin'], text }))
+        }).on('error', reject)
+        request.end(method === 'POST' ? '{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}' : undefined)
+      })
+    const page = 'http://page.example'
+    expect(await ask({})).toMatchObject({ status: 200, text: expect.stringContaining('0x7a69') })
+    expect(await ask({ origin: 'chrome-extension://abc' })).toMatchObject({ status: 200, text: expect.stringContaining('0x7a69') })
+    for (const headers of [{ origin: page }, { origin: 'null' }, { origin: `http://127.0.0.1:${port}` }, { host: 'page.example' }, { origin: page, 'content-type': 'text/plain' }] as Record<string, string>[]) {
+      const answer = await ask(headers)
+      expect(answer).toMatchObject({ status: 403, allowed: undefined })
+      expect(answer.text).not.toContain('0x7a69')
+    }
+    expect(await ask({ origin: page, 'access-control-request-method': 'POST' }, 'OPTIONS')).toMatchObject({ status: 403, allowed: undefined })
+    const ws = new WebSocket(`ws://127.0.0.1:${port}`, { origin: page })
+    expect(await new Promise((resolve) => { ws.once('open', () => resolve('open')); ws.once('error', () => resolve('refused')) })).toBe('refused')
+    await chain.close()
   })
 
   test('that nobody uses makes one empty block some time after the last transaction, so that what waits for a time is over, and no more', async () => {

@@ -1,0 +1,14 @@
+/** `ask`'s answer, asked no oftener than every `ms` milliseconds: meanwhile callers share the last one, or the one under way. A failure is not kept. */
+export function lately<T>(ask: () => Promise<T>, ms: number, now: () => number = Date.now): () => Promise<T> {
+  let last: { answer: Promise<T>; until: number } | undefined
+  return () => {
+    if (last !== undefined && now() < last.until) return last.answer
+    const asked = { answer: ask(), until: Infinity }
+    asked.answer.then(
+      () => (asked.until = now() + ms),
+      () => (asked.until = 0),
+    )
+    last = asked
+    return asked.answer
+  }
+}

@@ -1,0 +1,55 @@
+import type { AttuneServer, AttuneSocket } from './io.ts'
+import { userRoom } from './io.ts'
+import type { RoomEvent, Tally } from '../protocol.ts'
+import type { VoteAct } from '../room.ts'
+
+/** Entries of a log that hold what only a sample's voters may see. */
+export type VoteEntry = Extract<RoomEvent, { event: 'feedback-received' | 'feedback-withdrawn' }> & { seq: string }
+
+export const isVoteEntry = (entry: { event: string }): entry is VoteEntry => entry.event === 'feedback-received' || entry.event === 'feedback-withdrawn'
+
+/** The sockets here of those who have voted on a sample. */
+export const votedRoom = (sampleId: string) => `voted:${sampleId}`
+
+/** A vote opens its sample's crowd value to its author's sockets here, whichever server took the vote; withdrawing closes it (rule V3). */
+export function noteVotes(io: AttuneServer, acts: readonly VoteAct[]): void {
+  for (const { userId, sampleId, stands } of acts) {
+    const theirs = io.local.in(userRoom(userId))
+    if (stands) theirs.socketsJoin(votedRoom(sampleId))
+    else theirs.socketsLeave(votedRoom(sampleId))
+  }
+}
+
+/** The entry as this socket may see it (rule V3). */
+export function asSeenBy(socket: AttuneSocket, entry: VoteEntry): VoteEntry {
+  return withValues(entry, (sampleId) => socket.rooms.has(votedRoom(sampleId)))
+}
+
+/**
+ * What each of these sockets may see of the entry: those who see the same get one message, encoded
+ * once. A socket gets one, however many samples the entry is about (rule V3).
+ */
+export function audiences({ adapter }: ReturnType<AttuneServer['of']>, socketIds: Iterable<string>, entry: VoteEntry): { socketIds: string[]; entry: VoteEntry }[] {
+  const samples = talliesOf(entry).map(({ sampleId }) => ({ sampleId, voters: adapter.rooms.get(votedRoom(sampleId)) }))
+  const groups = new Map<string, string[]>()
+  for (const id of socketIds) {
+    let seen = ''
+    for (const { voters } of samples) seen += voters?.has(id) ? '1' : '0'
+    const group = groups.get(seen)
+    if (group === undefined) groups.set(seen, [id])
+    else group.push(id)
+  }
+  return [...groups].map(([seen, ids]) => {
+    const open = new Set(samples.flatMap(({ sampleId }, i) => (seen[i] === '1' ? [sampleId] : [])))
+    return { socketIds: ids, entry: withValues(entry, (sampleId) => open.has(sampleId)) }
+  })
+}
+
+function withValues(entry: VoteEntry, sees: (sampleId: string) => boolean): VoteEntry {
+  const { sampleId, votes, crowd, sessionId, others } = entry.payload
+  const shown = ({ crowd: value, ...tally }: Tally): Tally => ({ ...tally, ...(value !== undefined && sees(tally.sampleId) && { crowd: value }) })
+  const named = sampleId === null ? { sampleId, votes } : shown({ sampleId, votes, crowd })
+  return { event: entry.event, payload: { sessionId, ...named, ...(others && { others: others.map(shown) }) }, seq: entry.seq }
+}
+
+const talliesOf = ({ payload: { sampleId, others = [] } }: VoteEntry): { sampleId: string }[] => [...(sampleId === null ? [] : [{ sampleId }]), ...others]

@@ -1,0 +1,289 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { createServer, request as httpRequest } from 'node:http'
+import { connect as tcp, type AddressInfo, type Socket as TcpSocket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Server } from 'socket.io'
+import { io as openSocket } from 'socket.io-client'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { senderOf } from '../../server/address.ts'
+import { signAccessToken } from '../../server/auth/tokens.ts'
+import { createBuckets } from '../../server/bucket.ts'
+import { lately } from '../../server/lately.ts'
+import { limits, type SignedIn } from '../../server/protocol.ts'
+import { closeUnread, endIfSilent } from '../../server/sockets/idle.ts'
+import { admin, call, connect, environmentOf, guest, openWorld, type Client, type TestServer, type World } from './attune.ts'
+
+const PER_ADDRESS = 6
+const PER_PERSON = 3
+
+let world: World
+/** Takes few sockets, and few connections. */
+let small: TestServer
+let models: string
+let ann: SignedIn
+let ben: SignedIn
+let cleo: SignedIn
+const clients: Client[] = []
+const lines: TcpSocket[] = []
+beforeAll(async () => {
+  world = await openWorld()
+  models = mkdtempSync(join(tmpdir(), 'attune-limits-'))
+  small = await world.server({ MODELS_PATH: models, MAX_SOCKETS_PER_ADDRESS: String(PER_ADDRESS), MAX_SOCKETS_PER_PERSON: String(PER_PERSON), MAX_CONNECTIONS: '60' })
+  ann = await guest(small, 'Ann')
+  ben = await guest(small, 'Ben')
+  cleo = await guest(small, 'Cleo')
+})
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.close()
+  for (const line of lines.splice(0)) line.destroy()
+  await sleep(100)
+})
+afterAll(async () => {
+  await world.close()
+  rmSync(models, { recursive: true, force: true })
+})
+
+const come = async (who: Pick<SignedIn, 'token'>, server = small, options = {}): Promise<Client> => {
+  const client = await connect(server, who.token, options)
+  clients.push(client)
+  return client
+}
+interface Refused extends Error { data?: { code: string; message: string; retryAfter: number } }
+const refusal = (who: SignedIn, server = small) => come(who, server).then(() => { throw new Error('it was let in') }, (error: Refused) => error)
+
+/** A raw connection that sends `text` and nothing else. `ended`: how it was when the server had closed it. */
+const line = async (port: number, text: string, from = '127.0.0.1'): Promise<{ socket: TcpSocket; heard: () => string; ended: Promise<void> }> => {
+  const socket = tcp({ port, host: '127.0.0.1', localAddress: from })
+  lines.push(socket)
+  let heard = ''
+  socket.on('data', (bytes) => (heard += String(bytes)))
+  socket.on('error', () => undefined) // a reset is an end, too
+  const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  await new Promise((resolve) => { socket.once('connect', resolve); socket.once('close', resolve) })
+  if (text !== '') socket.write(text)
+  return { socket, heard: () => heard, ended }
+}
+
+// ---------------------------------------------------------------- sockets
+
+test('one person has so many sockets: the next is refused with words, code and patience, others are let in', async () => {
+  for (let i = 0; i < PER_PERSON; i++) await come(ann)
+  const { message, data } = await refusal(ann)
+  expect(data).toEqual({ code: 'too-frequent', message, retryAfter: limits.refusedSeconds })
+  expect(message).toContain(`${PER_PERSON} times already`)
+  await come(ben)
+  clients[0].close()
+  await sleep(100)
+  await come(ann)
+})
+
+test('many sockets of one person that come at once are no more than those that come one by one', async () => {
+  const came = await Promise.allSettled(Array.from({ length: 3 * PER_PERSON }, () => come(ann)))
+  expect(came.filter(({ status }) => status === 'fulfilled')).toHaveLength(Math.min(PER_PERSON, PER_ADDRESS))
+})
+
+test('one address has so many sockets, whoever they are: the next is refused with words, another address is let in', async () => {
+  for (const who of [ann, ben, ann, ben, cleo, cleo]) await come(who)
+  const { data } = await refusal(cleo)
+  expect(data).toMatchObject({ code: 'too-frequent', message: expect.stringContaining('MAX_SOCKETS_PER_ADDRESS'), retryAfter: limits.refusedSeconds })
+  const behind = await come(cleo, small, { transportOptions: { websocket: { localAddress: '127.0.0.2' } }, localAddress: '127.0.0.2' })
+  expect(await behind.send('join-session', 'demo')).toMatchObject({ ok: true })
+})
+
+test('sockets that never say who they are end after a while, count for their address, and come to no more than its limit', async () => {
+  const anonymous = Array.from({ length: 150 }, () => new WebSocket(`ws://127.0.0.1:${small.port}/socket.io/?EIO=4&transport=websocket`))
+  const open = await Promise.all(anonymous.map((ws) => new Promise<boolean>((resolve) => {
+    ws.on('error', () => undefined)
+    ws.once('message', () => resolve(true)) // Engine.IO's handshake
+    ws.once('close', () => resolve(false))
+  })))
+  expect(open.filter(Boolean).length).toBeLessThan(PER_ADDRESS + 60)
+  expect(open.filter(Boolean).length).toBeGreaterThanOrEqual(PER_ADDRESS)
+  expect((await refusal(ann)).message).not.toBe('')
+  // They are ended by the server.
+  await Promise.all(anonymous.map((ws) => (ws.readyState === WebSocket.CLOSED ? undefined : new Promise((resolve) => ws.once('close', resolve)))))
+  await come(ann)
+})
+
+test('P4: events are limited by person, too: many sockets send no more than two', async () => {
+  const mine = [await come(ann), await come(ann), await come(ann)]
+  const began = Date.now()
+  const answers = (await Promise.all(mine.map((client) => Promise.all(Array.from({ length: limits.socketBurst }, () => client.send('unsubscribe-metrics', 'demo')))))).flat()
+  const most = limits.personBurst + Math.ceil((limits.personPerSecond * (Date.now() - began)) / 1_000)
+  expect(answers.filter((answer) => answer.ok).length).toBeLessThanOrEqual(most)
+  expect(answers.find((answer) => !answer.ok)).toMatchObject({ ok: false, code: 'too-frequent' })
+  expect(await (await come(ben)).send('unsubscribe-metrics', 'demo')).toMatchObject({ ok: true })
+})
+
+test('by default a classroom behind one address gets in, everybody at once and each with their own socket', async () => {
+  const server = await world.server()
+  const { rows } = await world.pool.query<{ id: string; username: string }>(
+    `insert into users (username, role, guest) select 'pupil ' || n, 'contributor', true from generate_series(1, 120) n returning id, username`,
+  )
+  const pupils = rows.map(({ id: userId, username }) => ({ token: signAccessToken({ userId, username, email: null, role: 'contributor', guest: true, permissions: [], walletAddress: null }, environmentOf(world).JWT_SECRET) }))
+  const room = await Promise.all(pupils.map((pupil) => come(pupil, server)))
+  const answers = await Promise.all(room.map((client) => client.send('join-session', 'demo')))
+  expect(answers.filter((answer) => answer.ok)).toHaveLength(pupils.length)
+}, 120_000)
+
+test('S2: a socket that signs in and says nothing is ended, one that speaks is not', async () => {
+  const http = createServer()
+  const io = new Server(http)
+  io.on('connection', (socket) => endIfSilent(socket, 300))
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+  const { port } = http.address() as AddressInfo
+  const [speaks, silent] = [0, 1].map(() => openSocket(`http://127.0.0.1:${port}`, { transports: ['websocket'], forceNew: true, reconnection: false }))
+  await Promise.all([speaks, silent].map((socket) => new Promise<void>((resolve) => socket.once('connect', resolve))))
+  speaks.emit('anything')
+  expect(await new Promise((resolve) => silent.once('disconnect', resolve))).toBe('io server disconnect')
+  await sleep(300)
+  expect(speaks.connected).toBe(true)
+  speaks.disconnect()
+  await io.close()
+})
+
+test('a socket that does not read is closed once too much waits for it', async () => {
+  const http = createServer()
+  const io = new Server(http)
+  const stop = closeUnread(io, 50, 50)
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+  const { port } = http.address() as AddressInfo
+  const reading = openSocket(`http://127.0.0.1:${port}`, { transports: ['websocket'], forceNew: true, reconnection: false })
+  const ws = new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket`)
+  await new Promise((resolve) => ws.once('message', resolve))
+  ws.send('40')
+  await Promise.all([new Promise((resolve) => ws.once('message', resolve)), new Promise<void>((resolve) => reading.once('connect', resolve))])
+  ws.pause()
+  const gone = new Promise<string>((resolve) => io.once('connection', () => undefined) && [...io.sockets.sockets.values()].forEach((socket) => socket.once('disconnect', resolve)))
+  const pour = setInterval(() => { for (let i = 0; i < 20; i++) io.emit('news', 'x'.repeat(100_000)) }, 20)
+  await gone
+  clearInterval(pour)
+  expect(reading.connected).toBe(true)
+  reading.disconnect()
+  ws.terminate()
+  stop()
+  await io.close()
+})
+
+// ---------------------------------------------------------------- connections
+
+test('idle connections of one address are closed at once beyond its share, and others still get in', async () => {
+  const idle = await Promise.all(Array.from({ length: 100 }, () => line(small.port, '')))
+  await sleep(300)
+  const open = idle.filter(({ socket }) => !socket.destroyed)
+  expect(open.length).toBeLessThanOrEqual(4 * PER_ADDRESS)
+  const { heard, ended } = await line(small.port, 'GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', '127.0.0.3')
+  await ended
+  expect(heard()).toMatch(/^HTTP\/1.1 200/)
+})
+
+test('a connection that sends no request, half a header or half a body is closed; an upload that gets on is not', async () => {
+  const boss = await admin(small)
+  const registered = await call<{ id: string }>(small, 'POST', '/api/models', { token: boss.token, body: { name: 'slow', type: 'nlp', architecture: 'gpt2' } })
+  const modelId = registered.body.success ? registered.body.data.id : ''
+  const body = '--b\r\ncontent-disposition: form-data; name="f"; filename="config.json"\r\ncontent-type: application/json\r\n\r\n{"vocab_size": '
+  const upload = await line(small.port, [
+    `POST /api/weights/models/${modelId}/upload HTTP/1.1`, 'host: x', `authorization: Bearer ${boss.token}`, 'content-type: multipart/form-data; boundary=b', 'content-length: 10000000', '', body,
+  ].join('\r\n'), '127.0.0.4')
+  let uploadEnded = false
+  void upload.ended.then(() => (uploadEnded = true))
+  const feeding = setInterval(() => upload.socket.write(' '.repeat(1_000)), 1_000)
+  const stuck = await Promise.all([
+    line(small.port, ''),
+    line(small.port, 'GET /health HTTP/1.1\r\nhost: x\r\nx-y: '),
+    line(small.port, 'POST /api/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{"username":'),
+    line(small.port, 'POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nx'),
+    line(small.port, 'POST /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nx'),
+    line(small.port, `POST /api/weights/models/${modelId}/upload HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: 1000\r\n\r\n--b`),
+  ])
+  const trickle = setInterval(() => stuck[2].socket.write('x'), 1_000)
+  await Promise.all(stuck.map(({ ended }) => ended))
+  expect(stuck[2].heard()).toMatch(/^HTTP\/1.1 408/)
+  await sleep(limits.uploadMs - limits.bodyMs)
+  expect(uploadEnded).toBe(false)
+  clearInterval(feeding)
+  clearInterval(trickle)
+  // Cut off, it leaves nothing behind.
+  const incoming = () => readdirSync(join(models, '.incoming'))
+  expect(incoming()).toHaveLength(1)
+  upload.socket.destroy()
+  for (let patience = 250; patience > 0 && incoming().length > 0; patience--) await sleep(20)
+  expect(incoming()).toEqual([])
+}, 120_000)
+
+// ---------------------------------------------------------------- requests
+
+test('/health asks database, Redis and chain once for many who ask', async () => {
+  let queries = 0
+  const server = await world.server()
+  const { pool } = server.core
+  const asked = pool.query.bind(pool)
+  const counting = ((...sent: Parameters<typeof asked>) => {
+    if (String(sent[0]) === 'select 1') queries++
+    return asked(...sent)
+  }) as typeof pool.query
+  pool.query = counting
+  try {
+    const began = Date.now()
+    const answers = await Promise.all(Array.from({ length: 40 }, () => fetch(`${server.url}/health`)))
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+    expect(queries).toBeLessThanOrEqual(1 + Math.ceil((Date.now() - began) / limits.healthMs))
+  } finally {
+    pool.query = asked
+  }
+})
+
+test('what is asked lately is asked once, and a failure is not kept', async () => {
+  let now = 0
+  let asked = 0
+  const ask = lately(async () => { if (++asked === 2) throw new Error('away'); return asked }, 100, () => now)
+  expect(await Promise.all([ask(), ask(), ask()])).toEqual([1, 1, 1])
+  now = 99
+  expect(await ask()).toBe(1)
+  now = 100
+  await expect(ask()).rejects.toThrow('away')
+  expect(await ask()).toBe(3)
+})
+
+test('P4: the page and /health are throttled by address', async () => {
+  const server = await world.server({ TRUST_PROXY: '1' })
+  const get = (path: string, from: string) => new Promise<{ status: number | undefined; retryAfter: string | undefined }>((resolve, reject) => {
+    httpRequest(`${server.url}${path}`, { headers: { 'x-forwarded-for': from }, agent: false }, (response) => {
+      response.resume()
+      response.once('end', () => resolve({ status: response.statusCode, retryAfter: response.headers['retry-after'] }))
+    }).on('error', reject).end()
+  })
+  for (const [path, burst] of [['/health', limits.healthBurst], ['/', limits.pageBurst]] as const) {
+    const answers: Awaited<ReturnType<typeof get>>[] = []
+    const refused = () => answers.find(({ status }) => status === 429)
+    while (answers.length < 4 * burst && !refused()) {
+      answers.push(...(await Promise.all(Array.from({ length: 100 }, (_, i) => get(path, `2001:db8:1:2::${i + 1}`)))))
+    }
+    expect(answers.filter(({ status }) => status !== 429).length).toBeGreaterThanOrEqual(burst)
+    expect(Number(refused()?.retryAfter)).toBeGreaterThan(0)
+    expect((await get(path, '2001:db8:1:3::1')).status).not.toBe(429)
+  }
+})
+
+test('a socket’s sender is an IPv4 address or an IPv6 /64, past as many proxies as are trusted', () => {
+  const from = (trusted: number, remoteAddress: string, forwarded?: string) =>
+    senderOf({ socket: { remoteAddress } as TcpSocket, headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded } }, trusted)
+  expect(from(0, '2001:db8:0:7::1')).toBe(from(0, '2001:0DB8:0000:0007:ffff:1:2:3'))
+  expect(from(0, '2001:db8:0:7::1')).not.toBe(from(0, '2001:db8:0:8::1'))
+  const hop = '::ffff:10.0.0.1'
+  expect([from(0, hop, '1.1.1.1'), from(1, hop, '1.1.1.1'), from(1, hop, '9.9.9.9, 1.1.1.1'), from(2, hop, '9.9.9.9, 1.1.1.1'), from(1, hop)]).toEqual(['10.0.0.1', '1.1.1.1', '1.1.1.1', '9.9.9.9', '10.0.0.1'])
+})
+
+test('however many addresses ask, so many are remembered and no more; who keeps asking is not forgotten', () => {
+  const buckets = createBuckets(2, 0.001, 100)
+  buckets.take('busy', 0)
+  buckets.take('busy', 0)
+  for (let i = 0; i < 10_000; i++) {
+    buckets.take(`stranger ${i}`, i)
+    if (i % 50 === 0) expect(buckets.take('busy', i)).toBeGreaterThan(0)
+  }
+  expect(buckets.size()).toBe(100)
+})
