@@ -40,7 +40,7 @@ export const limits = {
   restPerSecond: 60,
   /** Requests for the page and its files from one address, likewise: a full classroom loads them at once. */
   pageBurst: 3_000,
-  pagePerSecond: 300,
+  pagePerSecond: 50,
   /** Requests for /health from one address, likewise. */
   healthBurst: 120,
   healthPerSecond: 30,
