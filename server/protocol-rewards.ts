@@ -57,7 +57,7 @@ export const AppealCase = Appeal.extend({
     modelResponse: z.string(),
     humanRating: z.number(),
     categories: z.array(CategoryScore),
-    compassionRating: z.number(),
+    compassionRating: z.number().nullable(),
     comments: z.string().nullable(),
   }),
   receipt: Receipt.nullable(),

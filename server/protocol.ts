@@ -135,8 +135,9 @@ export const Vote = z
     comments: z.string().max(limits.commentChars).optional(),
     tags: list.default([]),
     ethicalConcerns: list.default([]),
-    /** Neutral where the rater gives neither this nor the three sides. */
-    compassionRating: unit.default(0.5),
+    /** Left out, like the three sides, where the rater says nothing of compassion: the vote then is its quality alone. */
+    compassionRating: unit.optional(),
+    /** All three or none. They stand for `compassionRating` where both are sent. */
     compassion: CompassionSides.optional(),
     ...unreadInVote,
   })
@@ -162,7 +163,8 @@ export const HumanFeedback = z.object({
   comments: z.string().nullable(),
   tags: z.array(z.string()),
   ethicalConcerns: z.array(z.string()),
-  compassionRating: unit,
+  /** Null where the rater gave none. */
+  compassionRating: unit.nullable(),
   compassion: CompassionSides.nullable(),
   /** The vote value v, with the session's λ at the time. */
   value: unit,
@@ -201,7 +203,7 @@ export type Receipt = z.infer<typeof Receipt>
 export const CrowdValue = z.object({
   /** Mean vote value; null with no votes. What the update makes of it, reliabilities and all, is in the receipt. */
   value: unit.nullable(),
-  /** Mean compassion; null with no votes. */
+  /** Mean compassion of those votes that rated it; null where none did. */
   compassion: unit.nullable(),
   votes: z.int(),
 })
@@ -221,7 +223,7 @@ export const Sample = z.object({
   status: SampleStatus,
   crowd: CrowdValue.nullable(),
   /** The reader's own standing vote on it. */
-  mine: z.object({ feedbackId: Uuid, humanRating: z.number(), compassionRating: unit }).nullable(),
+  mine: z.object({ feedbackId: Uuid, humanRating: z.number(), compassionRating: unit.nullable() }).nullable(),
   timestamp: z.iso.datetime(),
 })
 export type Sample = z.infer<typeof Sample>
@@ -259,8 +261,11 @@ export const PPOConfig = z.object({
   ppoEpochs: z.int().min(1).max(16).default(2),
   /** Answers in each update; a smaller batch is one update. It divides the batch. */
   miniBatchSize: z.int().min(1).max(512).default(32),
-  /** The mean KL to the reference policy is kept under this, nats per response: the adaptive controller steers to half of it. */
-  targetKL: z.number().gt(0).default(5),
+  /**
+   * The mean KL to the reference policy that the run settles about, nats per response. β follows from it as 1 / √(2 · targetKL),
+   * unless `live.klCoefficient` gives β; `live.adaptiveKl` steers to it. Every algorithm reads it.
+   */
+  targetKL: z.number().gt(0).default(4),
 })
 /** GRPO's own settings; the rest it shares with PPO (`ppoConfig`). */
 export const GRPOConfig = z.object({
@@ -316,8 +321,10 @@ export const LiveConfig = z.object({
   minVotesPerStep: z.int().min(0).default(1),
   maxNewTokens: z.int().min(1).max(1024).default(64),
   temperature: z.number().gt(0).max(2).default(0.7),
-  klCoefficient: z.number().min(0).default(0.3),
-  adaptiveKl: z.boolean().default(true),
+  /** β, score per nat: how strongly the policy is held to the reference. Without it β follows from `ppoConfig.targetKL`. */
+  klCoefficient: z.number().min(0).optional(),
+  /** Lets β move, by 1 % a step at most and within half and twice its start, so that the KL comes to `ppoConfig.targetKL`. */
+  adaptiveKl: z.boolean().default(false),
   /** Train on the last batch while people vote on this one. */
   overlap: z.boolean().default(true),
   seed: z.int().min(0).default(1),
@@ -476,7 +483,7 @@ export type StepMetrics = z.infer<typeof StepMetrics>
 export const RunWarning = z.object({
   sessionId: SessionId,
   step: z.int(),
-  kind: z.enum(['checkpoint-lost', 'step-remade', 'reward-level', 'reward-order', 'length', 'repetition', 'regulars']),
+  kind: z.enum(['checkpoint-lost', 'step-remade', 'reward-level', 'reward-order', 'length', 'repetition', 'regulars', 'no-update']),
   /** A sentence for people. */
   message: z.string(),
   timestamp: z.iso.datetime(),

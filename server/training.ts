@@ -27,6 +27,10 @@ export async function startTraining(
   if (keepBest > 0 && !isMetric(bestMetric)) {
     throw new AttuneError('invalid', `no run reports a metric ${bestMetric}: docs/METRICS.md has the names`, { path: 'configuration.checkpoints.bestMetric' })
   }
+  const { adaptiveKl, klCoefficient } = configuration.live
+  if (adaptiveKl && klCoefficient === 0) {
+    throw new AttuneError('invalid', 'a KL coefficient of 0 stays 0 however it is adapted: give one above 0, or set adaptiveKl to false', { path: 'configuration.live.adaptiveKl' })
+  }
   const model = await findModel(core.pool, modelId)
   if (model === null) throw new AttuneError('not-found', `there is no model ${modelId}`, { path: 'modelId' })
   await demandTrainable(core, model)

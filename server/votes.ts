@@ -24,7 +24,8 @@ export async function castVote(core: Core, caller: Caller, vote: ParsedVote): Pr
   const sample = await sampleOf(core, vote)
   if (sample === null) demandFreeText(caller, session)
   const categories = weigh(vote.categories, session)
-  const c = compassion(vote.compassion ?? vote.compassionRating)
+  const given = vote.compassion ?? vote.compassionRating
+  const c = given === undefined ? null : compassion(given)
   const q = quality(vote.humanRating, categories)
   const { stored, duplicate } = await insertVote(core.pool, {
     id: vote.id ?? randomUUID(),

@@ -3,6 +3,7 @@ import { REWARD_DEFAULTS } from './reward/defaults.ts'
 import type { RewardModelConfig } from './reward/model.ts'
 import type { LearnerConfig } from './rl/config.ts'
 import { LEARNER_DEFAULTS } from './rl/defaults.ts'
+import { klCoefficientFor } from './rl/kl.ts'
 
 /** What a session's configuration says to the learner; what the API does not name keeps its default. */
 export function learnerConfig(config: TrainingConfig): LearnerConfig {
@@ -29,12 +30,9 @@ export function learnerConfig(config: TrainingConfig): LearnerConfig {
     valueCoefficient: ppoConfig.valueCoefficient,
     entropyCoefficient: ppoConfig.entropyCoefficient,
     maxGradNorm: ppoConfig.maxGradNorm,
-    klCoefficient: live.klCoefficient,
+    klCoefficient: live.klCoefficient ?? klCoefficientFor(ppoConfig.targetKL),
     klControl: live.adaptiveKl ? 'adaptive' : 'fixed',
-    // The controller swings about its target; half of the configured ceiling keeps the swings under it.
-    targetKL: ppoConfig.targetKL / 2,
-    // The brake sees each update one step late: what is left is for that step.
-    klCeiling: 0.8 * ppoConfig.targetKL,
+    targetKL: ppoConfig.targetKL,
   }
 }
 

@@ -1,5 +1,6 @@
 /** A session's votes as a crowd's: what each is worth, how much it counts, and what they say of an answer. */
 import type { Standing } from '../server/feedback/reliability.ts'
+import { fading } from '../server/feedback/fading.ts'
 import { categoryWeight, unitScore, voteValue } from '../server/feedback/value.ts'
 import { weigh, type CastVote } from '../server/feedback/weights.ts'
 import type { TrainingConfig } from '../server/protocol.ts'
@@ -23,7 +24,7 @@ export interface Crowd {
 /** @param step the one that learns from them: those that no step has used yet are its own */
 export function crowdOf(config: TrainingConfig, votes: readonly SettledVote[], step: number): Crowd {
   const cast = votes.map((vote): CastVote => ({ ...vote, sampleId: sampleKey(vote), value: valueOf(config, vote), round: vote.usedIn ?? step }))
-  const weights = weigh(cast)
+  const weights = weigh(cast, fading)
   const bySample = new Map<string, number[]>()
   cast.forEach(({ sampleId }, i) => {
     const on = bySample.get(sampleId)
@@ -51,8 +52,8 @@ function valueOf({ live, rewardModel }: TrainingConfig, vote: SettledVote): numb
   return voteValue({ rating: vote.rating, categories, compassion: vote.compassion }, rewardModel.compassionWeight)
 }
 
-/** A vote by the reward model's heads, each in [0, 1]; a category that the session has no head for is left out there. */
+/** A vote by the reward model's heads, each in [0, 1]. What the rater left out is missing, and teaches its head nothing; a category that the session has no head for is left out there. */
 function scoresOf(vote: SettledVote): Record<string, number> {
   const categories = vote.categories.map((c) => [categoryHead(c.name), unitScore(c.score, c.name)] as const)
-  return { [RATING]: unitScore(vote.rating), ...Object.fromEntries(categories), [COMPASSION]: vote.compassion }
+  return { [RATING]: unitScore(vote.rating), ...Object.fromEntries(categories), ...(vote.compassion !== null && { [COMPASSION]: vote.compassion }) }
 }

@@ -2,14 +2,16 @@
  * Step 5 of the live loop: from settled votes to changed weights.
  *
  * Every settled vote of the session trains the reward model, each step anew (it is solved exactly,
- * so nothing is learnt twice); votes on the step's own samples also make their crowd value h. A
+ * so nothing is learnt twice) and the less the older it is (server/feedback/fading.ts); votes on the step's own samples also make their crowd value h. A
  * vote is "used" by the first step that learns from it: that step's receipt names it. Before the
  * reward model learns from them, the votes on the step's own samples are held against what it says.
+ * Whether the update then changed anything is measured on the weights, and receipts say it.
  */
 import type { ReceiptRow } from '../server/db/steps.ts'
 import { voteShare } from '../server/feedback/crowd.ts'
 import type { RunWarning, TrainingMetrics } from '../server/protocol.ts'
 import { crowdOf, sampleKey, type Crowd } from './crowd.ts'
+import { idleSteps, idleWarning } from './idle.ts'
 import { liveMetrics, trendSteps } from './live-metrics.ts'
 import type { HeldOut } from './reward/gap.ts'
 import { watchRegulars } from './regulars.ts'
@@ -52,6 +54,7 @@ export async function learn(run: Run, batch: Batch, settled: readonly SettledVot
   const { regulars, warnings } = watchRegulars(state.regulars, crowd.raters)
   state.regulars = regulars
   state.rewards = [...state.rewards, mean(scored.raw)].slice(-trendSteps)
+  state.idle = idleSteps(state.idle, { changed: update.changed, votes: fresh.length })
 
   const rowOf = new Map(batch.rollouts.map(({ sampleId }, i) => [sampleId, i]))
   return {
@@ -61,7 +64,7 @@ export async function learn(run: Run, batch: Batch, settled: readonly SettledVot
         const key = sampleKey(vote)
         const row = rowOf.get(key)
         const { reliability, comparable } = crowd.standing(vote)
-        const about = { feedbackId: vote.id, reliability, latencyMs: Math.max(0, Math.round(committedAt - vote.at)), comparable, updated: true }
+        const about = { feedbackId: vote.id, reliability, latencyMs: Math.max(0, Math.round(committedAt - vote.at)), comparable, updated: update.changed }
         if (row === undefined) return { ...about, weight: 0, crowd: null, advantage: null }
         const weight = voteShare(crowd.weighed(key), crowd.on(key).indexOf(vote), config.rewardModel.shrinkage)
         return { ...about, weight, crowd: scored.crowd[row], advantage: update.advantages[row] }
@@ -72,7 +75,7 @@ export async function learn(run: Run, batch: Batch, settled: readonly SettledVot
       ...watched.metrics,
       ...liveMetrics({ fresh, crowd, scored, rewards: state.rewards, batch, answerTo: run.prompts.answerTo, loss: update.metrics['loss/total_avg'], began, since, committedAt }),
     }),
-    warnings: [...watched.warnings, ...warnings],
+    warnings: [...watched.warnings, ...warnings, ...idleWarning(state.idle, { votes: fresh.length, metrics: update.metrics })],
     pause: watched.pause,
   }
 }

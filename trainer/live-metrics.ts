@@ -8,14 +8,14 @@ import type { SettledVote } from './world.ts'
 /** What a step's metrics say of the crowd and of the loop, beside the learner's own (rl/metrics.ts): meaning, and after the last semicolon the unit. */
 export const LIVE_METRICS = {
   rewardScore: 'mean over rollouts of the reward before normalisation, crowd value h (or v̂ where nobody voted) less penalties, plus the length bonus; value, about 0…1',
-  compassionScore: 'mean over rollouts of the compassion that the reward model predicts, ensemble mean; 0…1',
+  compassionScore: 'mean over rollouts of the compassion that the reward model predicts, ensemble mean, absent while no vote of the session has rated compassion; 0…1',
   ethicalScore: '1 less the mean penalty of the constraints, 1 where none binds; no unit, at most 1',
   loss: 'loss/total_avg under the seed system’s name; no unit',
   convergenceRate: 'slope of the least-squares line through rewardScore over the last 10 steps, near 0 once the run has settled; value per step',
   bleuScore: 'mean sentence BLEU (trainer/likeness.ts) over the rollouts whose prompt comes with a reference answer, absent without any; 0…1',
   rougeScore: 'mean ROUGE-L of the same, absent without any; 0…1',
   humanRating: 'mean rating of the votes that this step was the first to use, absent without votes; 1…10',
-  humanCompassion: 'mean compassion of the same votes, absent without votes; 0…1',
+  humanCompassion: 'mean compassion of those of the same votes that rated it, absent where none did; 0…1',
   votes: 'votes that this step was the first to use; votes',
   raters: 'who cast them; people',
   reliability: 'mean over these votes of their rater’s reliability ρ, absent without votes; 0…1',
@@ -35,7 +35,7 @@ export const trendSteps = 10
 
 export function liveMetrics(step: {
   fresh: readonly SettledVote[]
-  crowd: Pick<Crowd, 'standing' | 'raters' | 'on' | 'weighed'>
+  crowd: Pick<Crowd, 'votes' | 'standing' | 'raters' | 'on' | 'weighed'>
   scored: Rewards
   /** `rewardScore` of the latest steps, this one's last. */
   rewards: readonly number[]
@@ -55,10 +55,11 @@ export function liveMetrics(step: {
     const wanted = step.answerTo(prompt)
     return wanted === undefined ? [] : [{ response, wanted }]
   })
+  const compassion = fresh.flatMap((vote) => vote.compassion ?? [])
   const latencies = fresh.map((vote) => committedAt - vote.at).sort((a, b) => a - b)
   return {
     rewardScore: mean(scored.raw),
-    compassionScore: mean(scored.compassion),
+    ...(crowd.votes.some((vote) => vote.compassion !== null) && { compassionScore: mean(scored.compassion) }),
     ethicalScore: 1 - mean(scored.penalties),
     loss: step.loss,
     convergenceRate: slope(step.rewards),
@@ -74,9 +75,9 @@ export function liveMetrics(step: {
       rougeScore: mean(answered.map(({ response, wanted }) => rougeL(response, wanted))),
     }),
     memoryUsage: process.memoryUsage.rss() / 2 ** 20,
+    ...(compassion.length > 0 && { humanCompassion: mean(compassion) }),
     ...(fresh.length > 0 && {
       humanRating: mean(fresh.map((vote) => vote.rating)),
-      humanCompassion: mean(fresh.map((vote) => vote.compassion)),
       reliability: mean(fresh.map((vote) => crowd.standing(vote).reliability)),
       vote_to_gradient_p50_ms: percentile(latencies, 0.5),
       vote_to_gradient_p95_ms: percentile(latencies, 0.95),

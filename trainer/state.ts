@@ -9,7 +9,7 @@
  * | KL controller, optimizer steps, policy version | `learner` |
  * | reward model, what it reads of every sample | `reward/…` (reward/model.ts) |
  * | reward normaliser | the reference's outputs, `reference/features` and `reference`: refitted on them each step |
- * | the watch's evidence | `state.evidence` |
+ * | the watch's evidence, and for how long updates have changed nothing | `state.evidence`, `state.idle` |
  * | what the watch over the regulars remembers | `state.regulars` |
  * | random states | none: every stream is seeded by (seed, step, place), and `learner.seed` is checked |
  * | prompt sampler's position | `state.step`: batch t begins after the t - 1 before it in the seeded order (prompts.ts) |
@@ -62,6 +62,8 @@ export interface Run {
     regulars: Regulars
     /** `rewardScore` of the latest steps, oldest first. */
     rewards: number[]
+    /** Steps in a row, up to the last one, whose votes changed nothing (idle.ts). */
+    idle: number
   }
   close(): Promise<void>
 }
@@ -109,12 +111,12 @@ export async function openRun(from: {
   const rewardModel = openRewardModel(rewardConfig, width, seed)
   const reference = await referenceOutputs({ learner, tokenizer, prompts, seed })
   rewardModel.features.fitScale(reference.map(({ features }) => features))
-  const state = { step: 0, pending: null, evidence: noEvidence(), regulars: noRegulars(), rewards: [] }
+  const state = { step: 0, pending: null, evidence: noEvidence(), regulars: noRegulars(), rewards: [], idle: 0 }
   return { ...opened, rewardModel, reference, state }
 }
 
 /** All that `openRun` goes on from. */
-export async function exportRun({ fingerprint, learner, rewardModel, reference, state: { step, evidence, regulars, rewards, pending } }: Run): Promise<Checkpoint> {
+export async function exportRun({ fingerprint, learner, rewardModel, reference, state: { step, evidence, regulars, rewards, idle, pending } }: Run): Promise<Checkpoint> {
   const policy = await learner.exportState()
   const reward = rewardModel.exportState()
   const tensors: Checkpoint['tensors'] = new Map()
@@ -130,7 +132,7 @@ export async function exportRun({ fingerprint, learner, rewardModel, reference, 
     reward: reward.json,
     reference: reference.map(({ tokens, repetition }) => ({ tokens, repetition })),
     // In the order of the schema, so that a run that was read back writes the same bytes.
-    state: { step, evidence, regulars, rewards, pending: pending && packBatch(pending) },
+    state: { step, evidence, regulars, rewards, idle, pending: pending && packBatch(pending) },
   }
   return { tensors, state: saved }
 }
@@ -159,6 +161,8 @@ const SavedRun = z.object({
     // Absent from checkpoints of runs that began before the regulars were watched over.
     regulars: z.object({ recent: z.array(z.record(z.string(), z.number())), warned: z.boolean() }).default(noRegulars),
     rewards: numbers,
+    // Checkpoints of before this was watched have none.
+    idle: z.int().default(0),
     pending: z
       .object({
         step: z.int(),

@@ -70,8 +70,8 @@ export interface SettledVote {
   /** 1…10. */
   rating: number
   categories: { name: string; score: number; weight: number }[]
-  /** c in [0, 1]. */
-  compassion: number
+  /** c in [0, 1]; null where the rater gave none. */
+  compassion: number | null
   /** Milliseconds since the epoch. */
   at: number
   /** The step whose receipt names it: the first that learnt from it. null: none has. */

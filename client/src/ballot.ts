@@ -8,34 +8,49 @@ export interface Ballot {
   rating: number | null
   /** Scores that the rater set; a category left alone is not sent, which is as if it were scored like the rating. */
   categories: Readonly<Record<string, number>>
-  /** null: left at neutral. */
+  /** null: not rated, and not sent. */
   compassion: number | null
-  /** Given instead of `compassion`. */
-  sides: Sides | null
+  /** Those of the three sides that the rater set, null for none; all three together are given instead of `compassion`, fewer are not sent. */
+  sides: Partial<Sides> | null
   tags: readonly string[]
   comment: string
 }
 
 export const emptyBallot: Ballot = { rating: null, categories: {}, compassion: null, sides: null, tags: [], comment: '' }
 
-export const neutralSides: Sides = { agency: 0.5, capability: 0.5, suffering: 0.5 }
-
 /** What the three sides come to, each counting the same: c = (A + C + (1 - S)) / 3. */
 export const compassionOf = ({ agency, capability, suffering }: Sides): number => (agency + capability + 1 - suffering) / 3
 
-export const shownCompassion = (ballot: Ballot): number =>
-  ballot.sides ? compassionOf(ballot.sides) : (ballot.compassion ?? 0.5)
+/** The three sides, once all are set. */
+export function wholeSides({ sides }: Ballot): Sides | null {
+  const { agency, capability, suffering } = sides ?? {}
+  return agency === undefined || capability === undefined || suffering === undefined ? null : { agency, capability, suffering }
+}
+
+/** Of the three sides, how many are still to be set before any of them counts; 0 where none or all are set. */
+export function missingSides({ sides }: Ballot): number {
+  const set = Object.values(sides ?? {}).filter((side) => side !== undefined).length
+  return set === 0 ? 0 : 3 - set
+}
+
+/** What the vote says of compassion; null: nothing. */
+export function ratedCompassion(ballot: Ballot): number | null {
+  const sides = wholeSides(ballot)
+  return sides ? compassionOf(sides) : ballot.compassion
+}
 
 /** The vote's content, or null while it has no rating. */
 export function contentOf(ballot: Ballot): Pick<Vote, 'humanRating' | 'categories' | 'compassionRating' | 'compassion' | 'tags' | 'comments'> | null {
   if (ballot.rating === null) return null
   const comments = ballot.comment.trim()
+  const compassion = ratedCompassion(ballot)
+  const sides = wholeSides(ballot)
   return {
     humanRating: ballot.rating,
     categories: Object.entries(ballot.categories).map(([name, score]) => ({ name, score })),
-    compassionRating: Number(shownCompassion(ballot).toFixed(4)),
     tags: [...ballot.tags],
-    ...(ballot.sides ? { compassion: ballot.sides } : {}),
+    ...(compassion !== null && { compassionRating: Number(compassion.toFixed(4)) }),
+    ...(sides && { compassion: sides }),
     ...(comments ? { comments } : {}),
   }
 }

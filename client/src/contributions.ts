@@ -18,6 +18,7 @@ export interface Contribution {
 
 export interface Totals {
   votes: number
+  /** By a step that changed the model. */
   used: number
   onChain: number
   credit: number
@@ -52,7 +53,7 @@ export function joined(
 }
 
 export function totals(contributions: readonly Contribution[]): Totals {
-  const latencies = contributions.flatMap((c) => (c.receipt ? [c.receipt.latencyMs] : [])).sort((a, b) => a - b)
+  const latencies = contributions.flatMap((c) => (c.receipt && c.receipt.updated !== false ? [c.receipt.latencyMs] : [])).sort((a, b) => a - b)
   return {
     votes: contributions.filter((c) => c.vote).length,
     used: latencies.length,

@@ -2,6 +2,7 @@
 export type Shortcut =
   | { do: 'rate'; rating: number }
   | { do: 'compassion'; by: number }
+  | { do: 'clear-compassion' }
   | { do: 'submit' }
   | { do: 'skip' }
   | { do: 'withdraw' }
@@ -25,6 +26,7 @@ export function shortcutOf(pressed: Key, focus: Focus): Shortcut | null {
   if (focus === 'page' && pressed.key === 'ArrowLeft') return { do: 'compassion', by: -0.1 }
   if (focus === 'page' && pressed.key === 'ArrowRight') return { do: 'compassion', by: 0.1 }
   if (pressed.repeat) return null
+  if (pressed.key === 'Backspace' || pressed.key === 'Delete') return { do: 'clear-compassion' }
   if (focus === 'page' && pressed.key === 'Enter') return { do: 'submit' }
   if (pressed.key === 's' || pressed.key === 'S') return { do: 'skip' }
   if (pressed.key === 'z' || pressed.key === 'Z') return { do: 'withdraw' }

@@ -10,7 +10,8 @@ export interface Effect {
 
 /** The receipt as a sentence. A vote that came too late for its sample's update has no weight there, and still teaches. */
 export function sentenceOf(receipt: Receipt): string {
-  const { step, weight, crowd, latencyMs } = receipt
+  const { step, weight, crowd, latencyMs, updated } = receipt
+  if (updated === false) return `Step ${step} read your vote and changed nothing: its update left the model as it was.`
   const after = `${duration(latencyMs)} after you sent it`
   if (crowd === null) return `Step ${step} learnt from your vote: it taught the reward model, ${after}.`
   return `Step ${step} used your vote: weight ${fixed(weight)}, ${effectOf(receipt).words}, ${after}.${earning(receipt)}`
@@ -27,7 +28,8 @@ function earning({ comparable }: Receipt): string {
 }
 
 /** What the update did to the answer that the vote was on: its advantage is above 0 where the answer became likelier. */
-export function effectOf({ advantage }: Pick<Receipt, 'advantage'>): Effect {
+export function effectOf({ advantage, updated }: Pick<Receipt, 'advantage'> & Partial<Pick<Receipt, 'updated'>>): Effect {
+  if (updated === false) return { direction: 'none', sign: '=', words: 'the model stayed as it was' }
   if (advantage === null) return { direction: 'none', sign: '•', words: 'it taught the reward model' }
   if (advantage > 0) return { direction: 'up', sign: '↑', words: 'answers like it became likelier' }
   if (advantage < 0) return { direction: 'down', sign: '↓', words: 'answers like it became rarer' }

@@ -189,7 +189,7 @@ export class LiveSession {
       const { value, crowd } = answer.data
       const stored: SentVote = { ...outgoing(vote), state: 'stored', storedAt: Date.now(), value }
       this.#mark(stored)
-      const mine = { feedbackId: vote.id, humanRating: vote.humanRating, compassionRating: vote.compassionRating ?? 0.5 }
+      const mine = { feedbackId: vote.id, humanRating: vote.humanRating, compassionRating: vote.compassionRating ?? null }
       this.#apply((state) => voted(state, vote.sampleId, mine, crowd))
       if (this.#unwanted.delete(vote.id)) await this.#withdrawStored(stored)
     } else if (isPassing(answer.code)) {

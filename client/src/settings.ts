@@ -9,6 +9,8 @@ export interface Setting {
   kind: 'number' | 'switch' | 'list' | 'text' | 'choice'
   /** Of a choice: the values, each with its label. */
   options?: readonly (readonly [value: string, label: string])[]
+  /** What leaving the field empty means, where it may be left so. */
+  empty?: string
 }
 
 export interface SettingGroup {
@@ -17,6 +19,8 @@ export interface SettingGroup {
 }
 
 const number = (path: string, label: string, explain: string): Setting => ({ path: path.split('.'), label, explain, kind: 'number' })
+/** May be left empty, which means `empty`. */
+const optional = (path: string, label: string, explain: string, empty: string): Setting => ({ ...number(path, label, explain), empty })
 const toggle = (path: string, label: string, explain: string): Setting => ({ path: path.split('.'), label, explain, kind: 'switch' })
 const list = (path: string, label: string, explain: string): Setting => ({ path: path.split('.'), label, explain, kind: 'list' })
 const text = (path: string, label: string, explain: string): Setting => ({ path: path.split('.'), label, explain, kind: 'text' })
@@ -40,10 +44,10 @@ export const groups: SettingGroup[] = [
     settings: [
       number('rewardModel.compassionWeight', 'Compassion weight λ', 'How much of a vote is compassion: 0 looks at quality only, 1 at compassion only.'),
       number('rewardModel.shrinkage', 'Shrinkage κ', 'How many votes the reward model’s own prediction counts for. 0 believes the votes alone.'),
-      number('live.klCoefficient', 'KL coefficient', 'How strongly the model is held to how it spoke before training. Too low and it finds empty phrases that score well.'),
-      toggle('live.adaptiveKl', 'Adapt the KL coefficient', 'Raises or lowers the coefficient so that the distance stays near its target.'),
+      number('ppoConfig.targetKL', 'Target KL, nats per answer', 'How far from its first self the model is to settle. The KL coefficient β follows from it, as 1 / √(2 · target); scores run out at their best, so a run often settles nearer.'),
+      optional('live.klCoefficient', 'KL coefficient β', 'How strongly the model is held to how it spoke before training. Too low and it finds empty phrases that score well.', 'from the target KL'),
+      toggle('live.adaptiveKl', 'Adapt the KL coefficient', 'Moves β by up to 1 % a step, within half and twice its start, so that the distance comes to its target.'),
       number('rewardModel.lengthBonus', 'Length bonus', 'Added to the reward for each deviation by which an answer is longer than usual; below 0 it favours short answers. A reward that length alone can raise is easily cheated.'),
-      number('ppoConfig.targetKL', 'Target KL, nats per answer', 'How far from the first model it may move.'),
     ],
   },
   {
@@ -58,7 +62,7 @@ export const groups: SettingGroup[] = [
       number('epochs', 'Steps', 'The run ends after this many.'),
       number('batchSize', 'Answers per step', 'How many answers the model learns from in each step, shown or not. Those not shown are scored by the reward model.'),
       number('learningRate', 'Learning rate', 'How large a step is taken for the same reward. Too high forgets the language, too low shows nothing.'),
-      choice('learningRateSchedule', 'Learning rate over the run', 'Whether the learning rate stays, or falls to nothing by the last step.', [
+      choice('learningRateSchedule', 'Learning rate over the run', 'Whether the learning rate stays, or falls to a small rest by the last step.', [
         ['constant', 'stays'],
         ['linear', 'falls evenly'],
         ['cosine', 'falls by half a cosine'],
@@ -112,7 +116,7 @@ export function defaults(): Record<string, string> {
 }
 
 /** A setting's value in a configuration, as text. */
-export const textOf = (configuration: unknown, setting: Setting): string => shown(at(configuration, setting.path))
+export const textOf = (configuration: unknown, setting: Setting): string => shown(at(configuration, setting.path) ?? '')
 
 function at(tree: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>((value, key) => (isTree(value) ? value[key] : undefined), tree)
@@ -131,7 +135,10 @@ export type Checked =
 /** What the form says, through the schema that the server will use. */
 export function check(modelId: string, title: string, values: Readonly<Record<string, string>>): Checked {
   const configuration: Tree = {}
-  for (const { path, kind } of groups.flatMap((g) => g.settings)) put(configuration, path, parsed(path, kind, values[path.join('.')] ?? ''))
+  for (const { path, kind, empty } of groups.flatMap((g) => g.settings)) {
+    const text = values[path.join('.')] ?? ''
+    if (empty === undefined || text.trim() !== '') put(configuration, path, parsed(path, kind, text))
+  }
   if (title.trim()) put(configuration, ['live', 'title'], title)
   const result = StartTraining.safeParse({ modelId, configuration })
   if (result.success) return { ok: true, modelId, configuration: result.data.configuration }

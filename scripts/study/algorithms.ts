@@ -88,7 +88,7 @@ async function runOnce(modelDir: string, heldOut: readonly string[], steps: numb
     votesPerStep: VOTES_PER_STEP,
     overlap: config.live.overlap,
     evaluateEvery: EVALUATE_EVERY,
-    crowd: { raters: RATERS, temper: 'honest', adversaries: 0, strangers: 0, noise: NOISE, categories: config.live.categories.map(({ name }) => name), seed },
+    crowd: () => ({ raters: RATERS, temper: 'honest', adversaries: 0, strangers: 0, noise: NOISE, categories: config.live.categories.map(({ name }) => name), seed }),
     texts: 0,
     learner: learnerConfig(config),
     rewardModel: rewardModelConfig(config),

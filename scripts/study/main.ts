@@ -1,4 +1,4 @@
-/** `npm run study -- learning | one-rater | hacking | algorithms`: what voting does to a policy. */
+/** `npm run study -- learning | one-rater | hacking | algorithms | turnaround`: what voting does to a policy. */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { ALGORITHMS, algorithms, algorithmsChart, algorithmsText, improves, runLine } from './algorithms.ts'
@@ -7,17 +7,24 @@ import { Stopped } from './instance.ts'
 import { learning, learningChart, learningText } from './learning.ts'
 import { machine } from './machine.ts'
 import { oneRater, oneRaterText } from './one-rater.ts'
+import { openProgress } from './progress.ts'
+import { turnaround, turnaroundChart, turnaroundText } from './turnaround.ts'
+import { liveTurnaround, liveTurnaroundText } from './turnaround-live.ts'
 
 const usage = `npm run study -- learning   [--seeds 3] [--seconds 180] [--raters 12] [--json FILE]
 npm run study -- one-rater  [--votes 50] [--seed 1] [--json FILE]
 npm run study -- hacking    [--seconds 480] [--raters 12] [--seed 1] [--length-bonus 0.3] [--json FILE]
 npm run study -- algorithms [--seeds 5] [--steps 12] [--model models/demo] [--json FILE]
+npm run study -- turnaround [--steps 60] [--seed 1] [--model models/demo] [--json FILE]
+npm run study -- turnaround --live [--seconds 200] [--then 300] [--raters 12] [--seed 1] [--json FILE]
 
 The first three start a throw-away instance of the whole system, let simulated raters vote on it through
 real sockets, and have a hidden oracle judge the policy's answers to held-out prompts before and after.
 hacking gives one of two runs a reward that length alone can raise, and looks whether that is seen.
 algorithms lets PPO, GRPO and DPO learn from the same kind of votes, without an instance.
---json writes the figures; all but one-rater draw their curves as a PNG beside them.`
+turnaround, without one too, lets a crowd change its mind halfway, and looks whether the model follows;
+with --live it asks an instance: one crowd votes for --seconds, and another against it for --then.
+--json writes the figures; all but one-rater and --live draw their curves as a PNG beside them.`
 
 class Misuse extends Error {}
 
@@ -35,13 +42,16 @@ function parse() {
       options: {
         seeds: text,
         seconds: text,
+        then: { ...text, default: '300' },
+        live: { type: 'boolean', default: false },
         raters: { ...text, default: '12' },
         votes: { ...text, default: '50' },
         seed: { ...text, default: '1' },
         'length-bonus': { ...text, default: '0.3' },
-        steps: { ...text, default: '12' },
+        steps: text,
         model: { ...text, default: 'models/demo' },
         json: text,
+        help: { type: 'boolean', default: false },
       },
     })
   } catch (error) {
@@ -77,16 +87,32 @@ const studies: Readonly<Record<string, (values: ReturnType<typeof parse>['values
     await write(json, result, hackingChart(result))
     return result.criteria.every(({ holds }) => holds)
   },
-  async algorithms({ model, seeds = '5', steps, json }) {
+  async algorithms({ model, seeds = '5', steps = '12', json }) {
     const result = await algorithms({ modelDir: model, seeds: whole('seeds', seeds, 1), steps: whole('steps', steps, 1), onRun: (run) => console.log(`\n${runLine(run)}`) })
     console.log(`\n${algorithmsText(result)}`)
     await write(json, result, algorithmsChart(result))
     return ALGORITHMS.every((algorithm) => improves(result, algorithm))
   },
+  async turnaround({ model, steps = '60', seed, json, live, seconds = '200', then, raters }) {
+    if (live) {
+      const result = await liveTurnaround({ raters: whole('raters', raters, 1), seed: whole('seed', seed, 0), honestSeconds: whole('seconds', seconds, 1), adverseSeconds: whole('then', then, 1) })
+      console.log(`\n${liveTurnaroundText(result)}`)
+      await write(json, result)
+      return result.criteria.every(({ holds }) => holds)
+    }
+    const count = whole('steps', steps, 2)
+    const progress = openProgress(1, () => 'a crowd that turns round')
+    const onStep = (step: number): void => progress.report(0, step / count, `step ${step} of ${count}`)
+    const result = await turnaround({ modelDir: model, steps: count, seed: whole('seed', seed, 0), onStep }).finally(progress.stop)
+    console.log(`\n${turnaroundText(result)}`)
+    await write(json, result, turnaroundChart(result))
+    return result.criteria.every(({ holds }) => holds)
+  },
 }
 
 async function main(): Promise<void> {
   const { values, positionals } = parse()
+  if (values.help) return console.log(usage)
   const [name, ...rest] = positionals
   if (rest.length > 0) throw new Misuse(`one study at a time, not ${positionals.join(' ')}`)
   if (name === undefined) throw new Misuse('which study?')

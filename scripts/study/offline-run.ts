@@ -10,7 +10,8 @@ import { sequenceKl } from '../../trainer/rl/kl.ts'
 import { openLearner } from '../../trainer/rl/learner.ts'
 import type { Metrics } from '../../trainer/rl/metrics.ts'
 import { seedOf } from '../../trainer/rl/random.ts'
-import type { Rollout } from '../../trainer/rl/rollout.ts'
+import type { ReferenceView, Rollout } from '../../trainer/rl/rollout.ts'
+import { fading } from '../../server/feedback/fading.ts'
 import { weigh, type CastVote } from '../../server/feedback/weights.ts'
 import { mix, weightedQuality } from '../../server/feedback/value.ts'
 import { mean } from '../crowd/distribution.ts'
@@ -32,7 +33,8 @@ export interface OfflineOptions {
   evaluateEvery: number
   /** What is asked there, twice each. */
   heldOut: readonly string[]
-  crowd: OfflineCrowd
+  /** Who votes in a step. */
+  crowd: (step: number) => OfflineCrowd
   /** Inverted votes on texts of its own that one account sends before the run begins. */
   texts: number
   learner: LearnerConfig
@@ -54,6 +56,8 @@ export interface OfflineStep {
   /** The oracle on answers to held-out prompts after the step's update; absent between evaluations. */
   heldOut?: Truth
   metrics: Metrics
+  /** Whether the update moved the policy. */
+  changed: boolean
   /** How well predicted values follow the oracle's on rollouts nobody voted on: Pearson's r. */
   fidelity: number
   reliability: number
@@ -75,8 +79,7 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
     const sampled = await learner.sample(asked.map(tokenizer.encodePrompt), { seeds: asked.map((_, i) => seedOf(seed, stream, i)) })
     return sampled.map((s, i) => ({ ...s, sampleId: `${stream}/${i}`, prompt: asked[i], response: tokenizer.decodeResponse(s.responseIds) }))
   }
-  const truthOf = async (rollouts: Rollout[]): Promise<Truth> => {
-    const views = await learner.reference(rollouts)
+  const truthOf = (rollouts: readonly Rollout[], views: readonly ReferenceView[]): Truth => {
     const found = rollouts.map((r) => rate(r.prompt, r.response))
     return {
       compassion: mean(found.map((f) => f.compassion)),
@@ -85,7 +88,10 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
       kl: mean(rollouts.map((r, i) => sequenceKl(r.logprobs, views[i].logprobs))),
     }
   }
-  const evaluate = async (): Promise<Truth> => truthOf(await answer([...options.heldOut, ...options.heldOut], 1_000_000))
+  const evaluate = async (): Promise<Truth> => {
+    const answers = await answer([...options.heldOut, ...options.heldOut], 1_000_000)
+    return truthOf(answers, await learner.reference(answers))
+  }
   const valueOf = (scores: Readonly<Record<string, number>>): number => {
     const parts = Object.entries(options.rewardModel.categories).map(([name, weight]) => ({ value: scores[categoryHead(name)], weight }))
     return mix(weightedQuality(scores[RATING], parts), scores[COMPASSION], options.rewardModel.compassionWeight)
@@ -102,7 +108,7 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
   const views = await learner.reference(written)
   const texts = Array.from({ length: options.texts }, (_, i) => ({ ...written[i % written.length], sampleId: `text/${i}` }))
   texts.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, views[i % views.length].features))
-  for (const vote of castOnTexts(crowd, texts)) votes.push({ ...vote, round: 1, origin: null })
+  for (const vote of castOnTexts(crowd(1), texts)) votes.push({ ...vote, round: 1, origin: null })
 
   const draw = (step: number) => {
     const drawn = drawGroups(prompts, { step, batchSize: options.rollouts, groupSize: config.groupSize, seed })
@@ -114,11 +120,11 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
     if (options.overlap) next = draw(step + 1)
     await next
     const shown = batch.slice(0, options.shown)
-    for (const vote of castVotes(crowd, shown, options.votesPerStep)) votes.push({ ...vote, round: step, origin: 'rollout' })
+    for (const vote of castVotes(crowd(step), shown, options.votesPerStep)) votes.push({ ...vote, round: step, origin: 'rollout' })
     const { value: references, seconds: score } = await timed(() => learner.reference(batch))
     shown.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, references[i].features))
     const { value: weights, seconds: fit } = await timed(async () => {
-      const found = weigh(votes.map((v): CastVote => ({ ...v, value: valueOf(v.scores), ownQuestion: false, late: false })))
+      const found = weigh(votes.map((v): CastVote => ({ ...v, value: valueOf(v.scores), ownQuestion: false, late: false })), fading)
       rewardModel.fit(votes.map((v, i) => ({ ...v, weight: found.inFit[i] })))
       return found
     })
@@ -139,9 +145,10 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
     const evaluated = step % options.evaluateEvery === 0 || step === options.steps
     yield {
       step,
-      rollouts: await truthOf(batch),
+      rollouts: truthOf(batch, references),
       ...(evaluated && { heldOut: await evaluate() }),
       metrics: update.metrics,
+      changed: update.changed,
       fidelity: correlation(scored.compassion.slice(options.shown), unseen.map((r) => rate(r.prompt, r.response).compassion)),
       reliability: mean([...weights.raters.values()].map((standing) => standing.reliability)),
       seconds: { sample, score, fit, update: seconds },

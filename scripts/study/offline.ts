@@ -51,7 +51,7 @@ function optionsFor(seed: number): OfflineOptions {
     threads: values.threads === undefined ? undefined : Number(values.threads),
     evaluateEvery: Number(values.every),
     heldOut: heldOutPrompts(1, 64),
-    crowd: {
+    crowd: () => ({
       raters: Number(values.raters),
       temper: temper ?? 'honest',
       adversaries: Number(values.adversaries),
@@ -59,7 +59,7 @@ function optionsFor(seed: number): OfflineOptions {
       noise: Number(values.noise),
       categories: ['helpfulness'],
       seed,
-    },
+    }),
     texts: Number(values.texts),
     learner: { ...LEARNER_DEFAULTS, ...JSON.parse(values.learner) },
     rewardModel: { ...REWARD_DEFAULTS, categories: { helpfulness: 1 }, compassionWeight: Number(values.lambda), ...JSON.parse(values.reward) },

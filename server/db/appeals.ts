@@ -163,7 +163,7 @@ interface CaseRow {
   model_response: string
   human_rating: number
   categories: AppealCase['vote']['categories']
-  compassion_rating: number
+  compassion_rating: number | null
   comments: string | null
   step: number | null
   receipt: Pick<Receipt, 'weight' | 'reliability' | 'crowd' | 'advantage' | 'latencyMs' | 'comparable' | 'updated'>

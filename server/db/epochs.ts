@@ -207,7 +207,7 @@ interface VoteRow {
   session_id: string
   salt: Buffer
   human_rating: number
-  compassion_rating: number
+  compassion_rating: number | null
   value: number
   text_hash: string
   step: number | null

@@ -17,7 +17,7 @@ export interface NewVote {
   comments: string | null
   tags: string[]
   ethicalConcerns: string[]
-  compassionRating: number
+  compassionRating: number | null
   compassion: ParsedVote['compassion'] | null
   /** q and v, in [0, 1]. */
   quality: number
@@ -179,7 +179,7 @@ interface Row {
   comments: string | null
   tags: string[]
   ethical_concerns: string[]
-  compassion_rating: number
+  compassion_rating: number | null
   compassion: HumanFeedback['compassion']
   value: number
   withdrawn_at: Date | null

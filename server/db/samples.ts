@@ -44,9 +44,9 @@ export async function listSamples(db: Db, { sessionId, readerId, after, limit }:
         ? null
         : { votes: row.votes ?? 0, value: row.value, compassion: row.compassion },
     mine:
-      row.mine_id === null
+      row.mine_id === null || row.mine_rating === null
         ? null
-        : { feedbackId: row.mine_id, humanRating: row.mine_rating ?? 0, compassionRating: row.mine_compassion ?? 0 },
+        : { feedbackId: row.mine_id, humanRating: row.mine_rating, compassionRating: row.mine_compassion },
     timestamp: row.created_at.toISOString(),
   }))
 }

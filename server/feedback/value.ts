@@ -33,15 +33,16 @@ export const EQUAL_SIDES: SideWeights = { agency: 1, capability: 1, suffering: 1
 export interface VoteParts {
   /** 1…10. */
   rating: number
+  /** Those that the rater scored. */
   categories: readonly CategoryVote[]
-  /** In [0, 1], from {@link compassion} or as the rater gave it. */
-  compassion: number
+  /** In [0, 1], from {@link compassion} or as the rater gave it; null where they gave none. */
+  compassion: number | null
 }
 
 /**
- * `v = (1 - λ) q + λ c`, λ the session's `compassionWeight`.
+ * `v = (1 - λ) q + λ c`, λ the session's `compassionWeight`; `v = q` of a vote that leaves compassion out.
  *
- * Worked example: R 8; helpfulness 8, weight 1.0; safety 9, weight 1.2; compassion 0.9; λ 0.3.
+ * Worked examples: rating 10 and nothing else is 1, rating 1 and nothing else is 0, whatever λ is. With compassion: R 8; helpfulness 8, weight 1.0; safety 9, weight 1.2; compassion 0.9; λ 0.3.
  * q = (0.7778 + 0.7778 + 1.2·0.8889) / 3.2 = 0.8194; v = 0.7·0.8194 + 0.3·0.9 = 0.8436.
  *
  * @throws OutOfRange for a part or a weight outside its range.
@@ -50,9 +51,10 @@ export function voteValue(vote: VoteParts, compassionWeight: number): number {
   return mix(quality(vote.rating, vote.categories), vote.compassion, compassionWeight)
 }
 
-/** `(1 - λ) q + λ c` of parts that are already in [0, 1]: the one place where λ is applied, for votes and for predictions. */
-export function mix(q: number, c: number, compassionWeight: number): number {
+/** `(1 - λ) q + λ c` of parts that are already in [0, 1], q where c is missing: the one place where λ is applied, for votes and for predictions. */
+export function mix(q: number, c: number | null, compassionWeight: number): number {
   const lambda = unit('compassionWeight', compassionWeight)
+  if (c === null) return unit('quality', q)
   return (1 - lambda) * unit('quality', q) + lambda * unit('compassion', c)
 }
 

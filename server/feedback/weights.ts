@@ -35,13 +35,22 @@ export const isSelfMade = ({ origin, ownQuestion, late }: Pick<CastVote, 'origin
 /** Only answers that the session chose, judged before anybody could know what others think, say how reliable somebody is. */
 const isComparable = ({ origin, late }: CastVote): boolean => origin === 'rollout' && !late
 
-/** What every vote weighs: its author's standing, strangers capped on each answer, the shares of a fit bounded. */
-export function weigh(votes: readonly CastVote[]): Weighed {
+/** By what a vote's weight in a fit is multiplied for its age, vote by vote (fading.ts). */
+export type Ageing = (votes: readonly { round: number; weight: number }[]) => number[]
+
+const ageless: Ageing = (votes) => votes.map(() => 1)
+
+/**
+ * What every vote weighs: its author's standing, strangers capped on each answer, the shares of a fit bounded, once
+ * old votes have faded. Only votes on what the session chose make others older.
+ */
+export function weigh(votes: readonly CastVote[], ageing: Ageing = ageless): Weighed {
   const rated = votes.map((vote): RatedSample => ({ raterId: vote.raterId, sampleId: vote.sampleId, value: vote.value, round: vote.round, comparable: isComparable(vote) }))
   const standings = standingsOf(rated)
   const onAnswer = capped(votes, standings)
   const known = [...standings.raters.values()].filter((standing) => standing.known).length
-  const inFit = boundShares(votes.map((vote, i) => ({ raterId: vote.raterId, weight: onAnswer[i], selfMade: isSelfMade(vote) })), known)
+  const left = ageing(votes.map((vote, i) => ({ round: vote.round, weight: isSelfMade(vote) ? 0 : onAnswer[i] })))
+  const inFit = boundShares(votes.map((vote, i) => ({ raterId: vote.raterId, weight: onAnswer[i] * left[i], selfMade: isSelfMade(vote) })), known)
   return { standing: standings.of, raters: standings.raters, onAnswer, inFit }
 }
 

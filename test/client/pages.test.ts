@@ -93,6 +93,17 @@ describe('the settings of a run', () => {
     expect(checked).toMatchObject({ ok: true, configuration: TrainingConfig.parse({}) })
   })
 
+  test('the KL coefficient may be left to follow from the target, and one that is given wins', () => {
+    const given = (text: string) => check('demo', '', { ...defaults(), 'live.klCoefficient': text })
+    const coefficient = (text: string) => {
+      const checked = given(text)
+      return checked.ok ? checked.configuration.live?.klCoefficient : checked.errors
+    }
+    expect(defaults()['live.klCoefficient']).toBe('')
+    expect([coefficient(''), coefficient('0.2')]).toEqual([undefined, 0.2])
+    expect(coefficient('much')).toHaveProperty(['live.klCoefficient'])
+  })
+
   test('what a choice offers is what the schema takes', () => {
     for (const { path, kind, options = [] } of groups.flatMap((group) => group.settings)) {
       if (kind !== 'choice') continue
@@ -122,5 +133,8 @@ test('words for times and receipts', () => {
   expect(sentenceOf(receipt)).toBe('Step 12 used your vote: weight 0.31, answers like it became likelier, 14 s after you sent it.')
   expect(sentenceOf({ ...receipt, weight: 0.02, comparable: 1 })).toMatch(/ weight 0\.02, .* One of your votes could be compared with others’ so far: the more can, and the better they agree, the more each weighs\.$/)
   expect(sentenceOf({ ...receipt, crowd: null, weight: 0, advantage: null })).not.toContain('weight')
+  const idle = sentenceOf({ ...receipt, updated: false })
+  expect(idle).toBe('Step 12 read your vote and changed nothing: its update left the model as it was.')
+  expect(effectOf({ advantage: 0.4, updated: false })).toMatchObject({ direction: 'none', words: 'the model stayed as it was' })
   expect([0.3, -0.2, null].map((advantage) => effectOf({ advantage }).direction)).toEqual(['up', 'down', 'none'])
 })

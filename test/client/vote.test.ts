@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { limits, Vote, type Sample } from '../../server/protocol.ts'
 import { quality, compassion, EQUAL_SIDES } from '../../server/feedback/value.ts'
-import { compassionOf, contentOf, emptyBallot } from '../../client/src/ballot.ts'
+import { compassionOf, contentOf, emptyBallot, missingSides, ratedCompassion, type Ballot } from '../../client/src/ballot.ts'
 import { shortcutOf, type Key } from '../../client/src/keys.ts'
 import { openOutbox } from '../../client/src/outbox.ts'
 import { awaiting, nextSample, onTheTable } from '../../client/src/queue.ts'
@@ -26,7 +26,7 @@ describe('ballot', () => {
           rating: score,
           categories: fc.dictionary(fc.constantFrom('helpfulness', 'clarity'), score),
           compassion: fc.option(side),
-          sides: fc.option(fc.record({ agency: side, capability: side, suffering: side })),
+          sides: fc.option(fc.record({ agency: side, capability: side, suffering: side }, { requiredKeys: [] })),
           tags: fc.uniqueArray(fc.constantFrom('kind', 'cold', 'clear')),
           comment: fc.string({ maxLength: limits.commentChars }),
         }),
@@ -41,6 +41,21 @@ describe('ballot', () => {
 
   test('a category left alone is worth what the rating is worth', () => {
     expect(quality(8, [])).toBeCloseTo(quality(8, [{ name: 'helpfulness', score: 8, weight: 1 }]), 12)
+  })
+
+  test('a compassion dial that nobody touched is not sent, and 0.5 is where somebody set it there', () => {
+    expect(contentOf({ ...emptyBallot, rating: 10 })).toEqual({ humanRating: 10, categories: [], tags: [] })
+    expect(contentOf({ ...emptyBallot, rating: 10, compassion: 0.5 })).toMatchObject({ compassionRating: 0.5 })
+  })
+
+  test('three sides are sent all or none: what was not set is never filled in', () => {
+    const sides = { agency: 0.9, capability: 0.6, suffering: 0.2 }
+    const some: Ballot = { ...emptyBallot, rating: 7, sides: { agency: 0.9 } }
+    expect([missingSides(emptyBallot), missingSides(some), missingSides({ ...some, sides })]).toEqual([0, 2, 0])
+    expect(contentOf(some)).toEqual({ humanRating: 7, categories: [], tags: [] })
+    expect(ratedCompassion({ ...some, compassion: 0.3 })).toBe(0.3)
+    expect(contentOf({ ...some, sides })).toMatchObject({ compassion: sides, compassionRating: 0.7667 })
+    expect(Vote.safeParse({ ...vote, compassion: { agency: 0.9 } }).success).toBe(false)
   })
 
   test('the three sides show the compassion that the server will compute', () => {
@@ -145,6 +160,14 @@ describe('the keyboard', () => {
 
   test('Enter submits, S skips, Z withdraws', () => {
     expect(['Enter', 's', 'Z'].map((name) => shortcutOf(key(name), 'page')?.do)).toEqual(['submit', 'skip', 'withdraw'])
+  })
+
+  test('the arrows rate compassion, and Backspace or Delete leave it unrated again', () => {
+    expect(['ArrowLeft', 'ArrowRight'].map((name) => shortcutOf(key(name), 'page'))).toEqual([{ do: 'compassion', by: -0.1 }, { do: 'compassion', by: 0.1 }])
+    for (const name of ['Backspace', 'Delete']) {
+      expect([shortcutOf(key(name), 'page'), shortcutOf(key(name), 'control')]).toEqual(Array(2).fill({ do: 'clear-compassion' }))
+      expect(shortcutOf(key(name), 'typing')).toBeNull()
+    }
   })
 
   test('no key acts while a comment is being written, but Ctrl+Enter', () => {

@@ -9,7 +9,7 @@ import { openOnnx } from '../../trainer/engines/onnx.ts'
 import { noWebgpu, openWebgpu } from './each.ts'
 
 const shape = gpt2({ vocabSize: 48, context: 32, width: 32, layers: 2, heads: 2, inner: 64, epsilon: 1e-5, bosToken: 0, eosToken: 0, padToken: 0 })
-const config: LearnerConfig = { ...LEARNER_DEFAULTS, maxNewTokens: 10, miniBatchSize: 4, ppoEpochs: 2, learningRate: 1e-3, stopKL: 0, klCeiling: 0 }
+const config: LearnerConfig = { ...LEARNER_DEFAULTS, maxNewTokens: 10, miniBatchSize: 4, ppoEpochs: 2, learningRate: 1e-3, stopKL: 0 }
 const prompts = Array.from({ length: 8 }, (_, i) => [1 + i, 9, 10 + (i % 3)].slice(0, 1 + (i % 3)))
 
 describe.skipIf(noWebgpu !== null)('a whole PPO step on WebGPU', () => {

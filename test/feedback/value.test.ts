@@ -24,6 +24,17 @@ describe('vote value', () => {
     expect(voteValue(vote, 0.3)).toBeCloseTo(0.8436, 4)
   })
 
+  it('is quality alone where compassion is missing: rating 10 and nothing else is 1, rating 1 is 0, whatever λ is', () => {
+    for (const lambda of [0, 0.3, 0.7, 1]) {
+      expect(voteValue({ rating: 10, categories: [], compassion: null }, lambda)).toBe(1)
+      expect(voteValue({ rating: 1, categories: [], compassion: null }, lambda)).toBe(0)
+    }
+    // A category that was not scored is missing, too, and one that was counts: (0.8889 + 0.6667) / 2.
+    const scored = [{ name: 'helpfulness', score: 7, weight: 1 }]
+    expect(voteValue({ rating: 9, categories: scored, compassion: null }, 0.7)).toBeCloseTo(0.7778, 4)
+    expect(voteValue({ rating: 9, categories: [], compassion: null }, 0.7)).toBeCloseTo(0.8889, 4)
+  })
+
   it('lies in [0, 1], between quality and compassion', () => {
     fc.assert(
       fc.property(score, categories, part, part, (rating, cats, c, lambda) => {

@@ -120,6 +120,38 @@ describe('the reward model', () => {
     expect(q.mean).toBeCloseTo(q.heads[RATING].mean, 12)
   })
 
+  it('learns nothing of compassion from votes that leave it out, and predicts what such votes are worth: their quality', () => {
+    const samples = world(10, 80)
+    const silent = (s: Sample): RewardVote => {
+      const { [COMPASSION]: _, ...scores } = voteOn(s).scores
+      return { ...voteOn(s), scores }
+    }
+    const newborn = open(samples)
+    const model = open(samples)
+    model.fit(samples.map(silent))
+    for (const { features } of samples) {
+      const { heads, mean } = model.predict(features)
+      expect(heads[COMPASSION]).toEqual(newborn.predict(features).heads[COMPASSION])
+      expect(mean).toBeCloseTo((heads[RATING].mean + heads[categoryHead('helpfulness')].mean) / 2, 12)
+    }
+    // Where every second vote rates it, it counts half; a category that nobody scores counts nothing.
+    model.fit(samples.flatMap((s, i) => (i % 2 === 0 ? [voteOn(s)] : [{ ...silent(s), scores: { [RATING]: silent(s).scores[RATING] } }])))
+    const halfway = model.predict(samples[0].features, { categories: {}, compassionWeight: 0.6 })
+    expect(halfway.mean).toBeCloseTo(0.7 * halfway.heads[RATING].mean + 0.3 * halfway.heads[COMPASSION].mean, 6)
+    const saved = openRewardModel(config, WIDTH, 5, model.exportState())
+    for (const { features } of samples) expect(saved.predict(features)).toEqual(model.predict(features))
+  })
+
+  it('goes on from the state of a run in which nobody could leave a head out', () => {
+    const samples = world(11, 20)
+    const model = open(samples)
+    model.fit(samples.map((s) => voteOn(s)))
+    const saved = model.exportState()
+    saved.arrays.delete('shares')
+    const on = openRewardModel(config, WIDTH, 5, saved)
+    for (const { features } of samples) expect(on.predict(features)).toEqual(model.predict(features))
+  })
+
   it('is the same whatever the order of votes, for the same seed, and goes on from its saved state to the bit', () => {
     const samples = world(7, 60)
     const votes = samples.slice(0, 40).map((s) => voteOn(s))

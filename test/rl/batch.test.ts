@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { scoresOf, statisticsOf, type Scored } from '../../trainer/rl/experience.ts'
 import { estimateAdvantages } from '../../trainer/rl/gae.ts'
-import { nextKlCoef, sequenceKl, shapedRewards } from '../../trainer/rl/kl.ts'
+import { klCoefficientFor, nextKlCoef, sequenceKl, shapedRewards, withinRange } from '../../trainer/rl/kl.ts'
 import { layOut, padRows, shapeOf, unpadRows } from '../../trainer/rl/layout.ts'
 import { minibatches } from '../../trainer/rl/minibatches.ts'
 import { preparePpo, withPotentials, type PpoBatchConfig } from '../../trainer/rl/ppo-batch.ts'
@@ -55,11 +55,43 @@ describe('the KL', () => {
       }),
     )
   })
-  it('coefficient rises above the target and falls below it, by at most 20 % of samples / horizon', () => {
-    const control = { kind: 'adaptive', coef: 0.1, target: 6, horizon: 100 } as const
-    expect(nextKlCoef(0.1, control, 60, 50)).toBeCloseTo(0.11, 12)
-    expect(nextKlCoef(0.1, control, 0, 50)).toBeCloseTo(0.09, 12)
-    expect(nextKlCoef(0.1, control, 6, 50)).toBe(0.1)
+  it('coefficient follows from the target, as scores of deviation 1 that are normal settle there: 0.354 for 4 nats', () => {
+    expect(klCoefficientFor(4)).toBeCloseTo(0.35355, 5)
+    expect(klCoefficientFor(0.5)).toBe(1)
+    for (const target of [0, -1, Number.NaN]) expect(() => klCoefficientFor(target)).toThrow(/above 0/)
+    // The optimum of E[r] - β KL over a fine grid of normal scores is π ∝ π_ref e^{r/β}: its KL is summed up here.
+    const beta = klCoefficientFor(4)
+    const grid = Array.from({ length: 4001 }, (_, i) => -10 + i / 200)
+    const reference = grid.map((r) => Math.exp((-r * r) / 2))
+    const policy = grid.map((r, i) => reference[i] * Math.exp(r / beta))
+    const [all, own] = [reference, policy].map((weights) => weights.reduce((a, b) => a + b, 0))
+    const kl = policy.reduce((sum, p, i) => sum + (p / own) * Math.log(p / own / (reference[i] / all)), 0)
+    expect(kl).toBeCloseTo(4, 3)
+  })
+  it('coefficient, where it adapts, moves by about 1 % a step at most, towards the target', () => {
+    const control = { kind: 'adaptive', coef: 0.1, target: 6, gain: 0.05 } as const
+    expect(nextKlCoef(0.1, control, 60)).toBeCloseTo(0.1 * Math.exp(0.01), 12)
+    expect(nextKlCoef(0.1, control, 0)).toBeCloseTo(0.1 * Math.exp(-0.01), 12)
+    expect(nextKlCoef(0.1, control, 6)).toBe(0.1)
+  })
+  it('coefficient neither leaves half to twice its start nor winds up there: the first error of the other sign brings it back', () => {
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: -5, max: 1e6, noNaN: true }), { maxLength: 400 }), (seen) => {
+        const control = { kind: 'adaptive', coef: 0.3, target: 4, gain: 0.05 } as const
+        const coef = seen.reduce((now, kl) => nextKlCoef(now, control, kl), 0.3)
+        expect(coef).toBeGreaterThanOrEqual(0.15)
+        expect(coef).toBeLessThanOrEqual(0.6)
+      }),
+    )
+    const control = { kind: 'adaptive', coef: 0.3, target: 4, gain: 0.05 } as const
+    const after = (steps: number, kl: number, from = 0.3): number => Array.from({ length: steps }).reduce<number>((coef) => nextKlCoef(coef, control, kl), from)
+    expect(after(1_000, 0)).toBe(0.15)
+    expect(after(1, 40, after(1_000, 0))).toBeCloseTo(0.15 * Math.exp(0.01), 12)
+  })
+  it('coefficient of a fixed control is the configuration’s, whatever an older run had come to', () => {
+    expect(nextKlCoef(1e-9, { kind: 'fixed', coef: 0.35 }, 9)).toBe(0.35)
+    expect(withinRange(1e-9, { kind: 'fixed', coef: 0.35 })).toBe(0.35)
+    expect(withinRange(1e-9, { kind: 'adaptive', coef: 0.3, target: 4, gain: 0.05 })).toBe(0.15)
   })
 })
 

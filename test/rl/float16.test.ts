@@ -14,7 +14,7 @@ import type { LearnerState } from '../../trainer/rl/state.ts'
 import { float16Engines } from '../engines/float16.ts'
 
 const shape = gpt2({ vocabSize: 48, context: 32, width: 32, layers: 2, heads: 2, inner: 64, epsilon: 1e-5, bosToken: 0, eosToken: 0, padToken: 0 })
-const config: LearnerConfig = { ...LEARNER_DEFAULTS, maxNewTokens: 10, miniBatchSize: 4, ppoEpochs: 2, learningRate: 1e-3, stopKL: 0, klCeiling: 0 }
+const config: LearnerConfig = { ...LEARNER_DEFAULTS, maxNewTokens: 10, miniBatchSize: 4, ppoEpochs: 2, learningRate: 1e-3, stopKL: 0 }
 const prompts = Array.from({ length: 8 }, (_, i) => [1 + Math.floor(i / 4), 9, 10].slice(0, 2 + Math.floor(i / 4)))
 const lora = { rank: 4, alpha: 8, targets: ['all-linear'], rankStabilised: false }
 const kinds: Record<string, Partial<LearnerConfig>> = {

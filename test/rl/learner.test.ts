@@ -24,7 +24,7 @@ const model = gpt2({
   padToken: 0,
 })
 const WANTED = 7
-const config: LearnerConfig = { ...LEARNER_DEFAULTS, maxNewTokens: 12, miniBatchSize: 16, learningRate: 3e-3, klCoefficient: 0.01, stopKL: 0, klCeiling: 0 }
+const config: LearnerConfig = { ...LEARNER_DEFAULTS, maxNewTokens: 12, miniBatchSize: 16, learningRate: 3e-3, klCoefficient: 0.01, stopKL: 0 }
 const prompts = Array.from({ length: 32 }, (_, i) => [1 + (i % 5), 8, 9 + (i % 3)])
 
 let engine: Engine
@@ -244,6 +244,48 @@ describe('the learner', () => {
     expect(() => open({ algorithm: 'grpo', groupSize: 1 })).toThrow(/groupSize/)
     expect(() => open({ algorithm: 'dpo', groupSize: 3 })).toThrow(/groupSize/)
     expect(() => open({ ...algorithms.dpo, gradientAccumulationSteps: 16 })).toThrow(/pair/)
+  })
+
+  it.each(Object.values(algorithms))('$algorithm says how far it moved the policy: 0, and nothing changed, at a rate below the precision of the weights', async (by) => {
+    for (const [learningRate, changed] of [[1e-3, true], [1e-14, false]] as const) {
+      const learner = open({ ...by, learningRate })
+      const before = (await learner.exportState()).arrays
+      const batch = await rollouts(learner, 0, by.groupSize)
+      const update = await learner.update(batch, batch.map((r) => 10 * reward(r)))
+      const after = (await learner.exportState()).arrays
+      const moved = [...after].flatMap(([name, data]) => (name.startsWith('policy/') && !name.startsWith('policy/value') ? [...data].map((x, i) => x - (before.get(name)?.[i] ?? 0)) : []))
+      const norm = Math.sqrt(moved.reduce((sum, x) => sum + x * x, 0))
+      expect(update.changed).toBe(changed)
+      expect(update.metrics['policy/update_norm']).toBeCloseTo(norm, 6)
+      expect(norm > 1e-3).toBe(changed)
+      await learner.close()
+    }
+  })
+
+  it('takes the whole learning rate however far the policy is from its reference: the KL is held by its penalty', async () => {
+    const learner = open({ learningRate: 1e-2, klCoefficient: 0.5, targetKL: 0.01 })
+    const seen: Record<string, number>[] = []
+    for (let step = 0; step < 6; step++) {
+      const batch = await rollouts(learner, step)
+      seen.push((await learner.update(batch, batch.map((r) => 10 * reward(r)))).metrics)
+    }
+    await learner.close()
+    expect(seen.some((metrics) => metrics['objective/kl'] > 0.1)).toBe(true)
+    for (const metrics of seen) {
+      expect([metrics.learningRate, metrics['objective/kl_coef']]).toEqual([1e-2, 0.5])
+      expect(metrics['policy/update_norm']).toBeGreaterThan(0)
+    }
+  })
+
+  it('takes back an update that would leave weights that are no numbers, and says what to do', async () => {
+    const learner = open({ klCoefficient: 1e300 })
+    const first = await rollouts(learner, 0)
+    await learner.update(first, first.map(() => 0)).catch(() => undefined)
+    const before = await learner.exportState()
+    const batch = await rollouts(learner, 1)
+    await expect(learner.update(batch.map((r) => ({ ...r, logprobs: r.logprobs.map((x) => x - 1) })), batch.map(reward))).rejects.toThrow(/no numbers.*lower learning rate/)
+    expectSame(await learner.exportState(), before)
+    await learner.close()
   })
 
   it('ends the epochs once the policy has moved past the KL stop', async () => {

@@ -34,6 +34,42 @@ test('V1: a vote that was acknowledged is in Postgres, with its value by the ses
   expect(await stored(given.id)).toMatchObject([{ sample_id: sampleId, user_id: ann.user.userId, human_rating: 8, input_text: `question ${sampleId}`, quality: expect.closeTo(7 / 9, 10), salt: expect.objectContaining({ length: 32 }) }])
 })
 
+test('a rating alone is worth what it says: 10 is 1 and 1 is 0; compassion that nobody rated is missing everywhere', async () => {
+  const alone = (sampleId: string, humanRating: number) => ({ id: randomUUID(), sessionId: 'demo', sampleId, humanRating })
+  for (const [rating, value] of [[10, 1], [1, 0]] as const) {
+    const sampleId = await addSample(world.pool)
+    const given = alone(sampleId, rating)
+    expect(await socket.send('submit-feedback', given)).toEqual({ ok: true, data: { id: given.id, sampleId, value, crowd: { votes: 1, value, compassion: null }, duplicate: false } })
+    expect(await socket.send('submit-feedback', given)).toMatchObject({ ok: true, data: { duplicate: true } })
+    expect(await stored(given.id)).toMatchObject([{ compassion_rating: null, compassion: null, quality: value, value }])
+    const { body } = await call<HumanFeedback[]>(server, 'GET', '/api/feedback/demo?limit=200', { token: ann.token })
+    expect(body).toMatchObject({ data: expect.arrayContaining([expect.objectContaining({ id: given.id, compassionRating: null, compassion: null, value })]) })
+  }
+})
+
+test('the crowd’s compassion is the mean of the votes that rated it', async () => {
+  const sampleId = await addSample(world.pool)
+  const [ben, eve] = [await guest(server), await guest(server)]
+  await post(vote(sampleId, { compassionRating: 0.8 }))
+  await post(vote(sampleId, { compassionRating: undefined }), ben.token)
+  // 0 is an answer, not a missing one.
+  const { body } = await post(vote(sampleId, { compassionRating: 0 }), eve.token)
+  expect(body).toMatchObject({ success: true })
+  const { rows } = await world.pool.query('select compassion_rating from feedback where sample_id = $1 order by seq', [sampleId])
+  expect(rows.map((row) => row.compassion_rating)).toEqual([0.8, null, 0])
+  expect(await call(server, 'GET', '/api/training/demo/samples?limit=200', { token: eve.token })).toMatchObject({
+    body: { data: expect.arrayContaining([expect.objectContaining({ id: sampleId, crowd: { votes: 3, value: expect.any(Number), compassion: expect.closeTo(0.4, 10) }, mine: expect.objectContaining({ compassionRating: 0 }) })]) },
+  })
+})
+
+test('the three sides of compassion are given all or none', async () => {
+  const sampleId = await addSample(world.pool)
+  expect(await post(vote(sampleId, { compassion: { agency: 1, suffering: 0 } }))).toMatchObject({ status: 400, body: { path: 'compassion.capability' } })
+  const given = vote(sampleId, { compassionRating: undefined, compassion: { agency: 1, capability: 0.5, suffering: 0 } })
+  expect(await post(given)).toMatchObject({ status: 201 })
+  expect(await stored(given.id)).toMatchObject([{ compassion_rating: expect.closeTo(2.5 / 3, 10) }])
+})
+
 test('V2: the same vote again, by socket and by REST, is one vote and the same answer', async () => {
   const sampleId = await addSample(world.pool)
   const given = vote(sampleId, { comments: 'kind', tags: ['kind'], compassion: { agency: 1, capability: 0.5, suffering: 0 } })

@@ -16,7 +16,10 @@
  *
  * Solving exactly leaves no learning rate, no step count and no order of examples to choose, and
  * makes the model a function of (features, votes, seed) alone: late and withdrawn votes need
- * nothing special, old votes are never forgotten.
+ * nothing special. How much an old vote still counts is the caller's, in its weight.
+ *
+ * Raters may leave a head out. A prediction is of what a vote will be worth, so a head counts in it by the share
+ * of the votes' weight that speaks of it: nobody rating compassion, a value is its quality alone.
  */
 import { exactDiv } from '../graph/index.ts'
 import { mix, unitMean, weightedQuality } from './combine.ts'
@@ -52,7 +55,7 @@ export interface Prediction {
 }
 
 export interface RewardModelState {
-  /** `weights` [members, heads, width + 1], `progress` [heads, width / 2 + 1], `features/…`. */
+  /** `weights` [members, heads, width + 1], `progress` [heads, width / 2 + 1], `shares` [heads], `features/…`. */
   arrays: Map<string, Float32Array>
   json: { seed: number; width: number; heads: string[]; sampleIds: string[] }
 }
@@ -84,12 +87,15 @@ export function openRewardModel(config: RewardModelConfig, width: number, seed: 
   const weights = saved?.arrays.get('weights')?.slice() ?? flatten(priors)
   const half = width / 2
   const progress = saved?.arrays.get('progress')?.slice() ?? new Float32Array(heads.length * (half + 1))
+  // Runs of before raters could leave compassion out have none saved, and count every head whole until their next fit.
+  const shares = saved?.arrays.get('shares')?.slice() ?? new Float32Array(heads.length).fill(1)
   if (weights.length !== config.members * heads.length * inputs) throw new RangeError(`${weights.length} weights saved for ${config.members} members`)
 
   return {
     heads,
     features,
     fit(votes, preferences = []) {
+      shares.set(heads.map((head) => shareOf(votes, head)))
       for (let m = 0; m < config.members; m++) {
         const fitted = fitMember({
           ...{ heads, votes, preferences, inputs, ridge: config.ridge },
@@ -134,7 +140,7 @@ export function openRewardModel(config: RewardModelConfig, width: number, seed: 
     },
     exportState() {
       const table = features.exportState()
-      const arrays = new Map<string, Float32Array>([['weights', weights.slice()], ['progress', progress.slice()]])
+      const arrays = new Map<string, Float32Array>([['weights', weights.slice()], ['progress', progress.slice()], ['shares', shares.slice()]])
       for (const [name, data] of table.arrays) arrays.set(`features/${name}`, data)
       return { arrays, json: { seed, width, heads, sampleIds: table.ids } }
     },
@@ -143,9 +149,17 @@ export function openRewardModel(config: RewardModelConfig, width: number, seed: 
   /** Scores by head, in the heads' order, to a value: the formula of a vote. */
   function valueOf(scores: readonly number[], by: Pick<RewardModelConfig, 'categories' | 'compassionWeight'>): number {
     const of = (head: string): number => scores[heads.indexOf(head)]
-    const parts = Object.entries(by.categories).map(([name, weight]) => ({ value: of(categoryHead(name)), weight }))
-    return mix(weightedQuality(of(RATING), parts), of(COMPASSION), by.compassionWeight)
+    const share = (head: string): number => shares[heads.indexOf(head)]
+    const parts = Object.entries(by.categories).map(([name, weight]) => ({ value: of(categoryHead(name)), weight: weight * share(categoryHead(name)) }))
+    return mix(weightedQuality(of(RATING), parts), of(COMPASSION), by.compassionWeight * share(COMPASSION))
   }
+}
+
+/** The share of the votes' weight that speaks of a head; 1 where there is no weight. */
+function shareOf(votes: readonly RewardVote[], head: string): number {
+  const weight = votes.reduce((sum, vote) => sum + vote.weight, 0)
+  const spoken = votes.reduce((sum, vote) => sum + (Object.hasOwn(vote.scores, head) ? vote.weight : 0), 0)
+  return weight === 0 ? 1 : spoken / weight
 }
 
 /** `σ(w·x)` of the weights from `start` on. */

@@ -1,6 +1,6 @@
 /**
  * What PPO, GRPO and DPO differ in, and nothing else: sampling, the reference, minibatches and epochs,
- * accumulation, clipping, AdamW, the learning rate and the KL's controller and brake are the learner's.
+ * accumulation, clipping, AdamW, the learning rate and the KL's controller are the learner's.
  */
 import { constant, exactDiv, type Tensor } from '../graph/index.ts'
 import { dpoBatchConfig, grpoBatchConfig, grpoLossConfig, ppoBatchConfig, ppoLossConfig, type LearnerConfig } from './config.ts'

@@ -59,12 +59,10 @@ export interface LearnerConfig {
   /** β at the start of the run. */
   klCoefficient: number
   klControl: 'fixed' | 'adaptive'
-  /** Mean sequence KL to the reference that the adaptive controller steers to, nats. */
+  /** Mean sequence KL to the reference that the run is to settle about, nats: β follows from it (kl.ts), and the adaptive controller steers to it. */
   targetKL: number
-  /** Mean sequence KL to the reference that the policy must not pass, nats: learning slows as it comes near. 0 for none. */
-  klCeiling: number
-  /** Rollouts over which the adaptive controller's correction is spread. */
-  klHorizon: number
+  /** How much of its error the adaptive controller makes good in a step, in logarithms of β. */
+  klGain: number
   /** Approximate KL per token to the sampling policy at which an update's epochs end, nats; 0 never ends them. */
   stopKL: number
 }
@@ -101,5 +99,5 @@ export function ratePlan({ learningRate: rate, learningRateSchedule: schedule, w
 export function klControl(c: LearnerConfig): KlControl {
   return c.klControl === 'fixed'
     ? { kind: 'fixed', coef: c.klCoefficient }
-    : { kind: 'adaptive', coef: c.klCoefficient, target: c.targetKL, horizon: c.klHorizon }
+    : { kind: 'adaptive', coef: c.klCoefficient, target: c.targetKL, gain: c.klGain }
 }

@@ -1,4 +1,5 @@
 import type { LearnerConfig } from './config.ts'
+import { klCoefficientFor } from './kl.ts'
 
 /**
  * PPO's settings, chosen with `scripts/study/offline.ts` on the demo model with a simulated crowd.
@@ -42,12 +43,11 @@ export const LEARNER_DEFAULTS: LearnerConfig = {
   whitenRewards: false,
   whitenAdvantages: true,
   missingEosPenalty: 1,
-  klCoefficient: 0.3,
-  klControl: 'adaptive',
-  targetKL: 2.5,
-  klCeiling: 4,
-  // With 128 rollouts β changes by up to 40 % a step: it acts within a few steps.
-  klHorizon: 64,
+  klCoefficient: klCoefficientFor(4),
+  klControl: 'fixed',
+  targetKL: 4,
+  // With errors clipped at 0.2 β moves by 1 % a step at most, so that it follows the run and not a step's noise.
+  klGain: 0.05,
   // Nats per token. An update of 30-token answers so spends about one nat at most.
   stopKL: 0.02,
 }

@@ -25,26 +25,53 @@ export function sequenceKl(logprobs: ArrayLike<number>, reference: ArrayLike<num
   return sum
 }
 
+/**
+ * β at which the KL of the best policy is `targetKL` nats per response, for scores of mean 0, deviation 1
+ * on the reference's outputs, as rewards are normalised to: 0.354 for 4 nats.
+ *
+ *     max_π E_π[r] - β KL(π ‖ π_ref)   has its optimum at   π ∝ π_ref e^{r/β}
+ *
+ * Where r is normal on π_ref, so it is on π, with mean 1/β and the same deviation; hence
+ *
+ *     KL = E_π[r]/β - log E_ref[e^{r/β}] = 1/β² - 1/(2β²) = 1/(2β²),   β = 1 / √(2 · targetKL).
+ *
+ * Scores that are bounded, as those of votes are, run out before: such a run settles under its target.
+ *
+ * @throws RangeError for a target that is not above 0.
+ */
+export function klCoefficientFor(targetKL: number): number {
+  if (!(targetKL > 0)) throw new RangeError(`a target KL of ${targetKL} nats has no coefficient: it is above 0`)
+  return 1 / Math.sqrt(2 * targetKL)
+}
+
 export type KlControl =
   | { kind: 'fixed'; coef: number }
-  /** `coef` is where it starts; `target` in nats per sequence; `horizon` in samples. */
-  | { kind: 'adaptive'; coef: number; target: number; horizon: number }
+  /** `coef` is where it starts; `target` in nats per sequence; `gain` is how much of the error a step makes good. */
+  | { kind: 'adaptive'; coef: number; target: number; gain: number }
+
+/** The adaptive coefficient stays within this factor of where it started, both ways: it can't switch the penalty off. */
+export const KL_RANGE = 2
 
 /**
- * The coefficient after a batch of `samples` sequences of mean KL `observed`.
+ * The coefficient after a batch of mean KL `observed`.
  *
- *     e = clip(observed / target - 1, -0.2, 0.2),   β ← β (1 + e · samples / horizon)
+ *     e = clip(observed / target - 1, -0.2, 0.2),   log β ← log β + gain · e,   β₀/2 ≤ β ≤ 2β₀
  *
- * A fixed coefficient stays. Source: Ziegler et al. 2019, section 2.2; lm-human-preferences'
- * `AdaptiveKLController`.
+ * A fixed coefficient is its configuration's, whatever it was. Source of the controller: Ziegler et al. 2019,
+ * section 2.2; lm-human-preferences' `AdaptiveKLController`, whose product this is to the first order. There is no
+ * more to it than β: from either end of its range it comes back with the first error of the other sign.
  */
-export function nextKlCoef(coef: number, control: KlControl, observed: number, samples: number): number {
+export function nextKlCoef(coef: number, control: KlControl, observed: number): number {
   switch (control.kind) {
     case 'fixed':
-      return coef
+      return control.coef
     case 'adaptive': {
       const error = Math.min(0.2, Math.max(-0.2, observed / control.target - 1))
-      return coef * (1 + (error * samples) / control.horizon)
+      return withinRange(coef * Math.exp(control.gain * error), control)
     }
   }
 }
+
+/** A coefficient that was stored, as its run's control may hold it today. */
+export const withinRange = (coef: number, { kind, coef: start }: KlControl): number =>
+  kind === 'fixed' ? start : Math.min(KL_RANGE * start, Math.max(start / KL_RANGE, coef))

@@ -9,14 +9,14 @@ import { algorithmOf } from './algorithm.ts'
 import { klControl, ratePlan, type LearnerConfig } from './config.ts'
 import { scoresOf, statisticsOf } from './experience.ts'
 import { openInspector } from './inspect.ts'
-import { nextKlCoef, sequenceKl } from './kl.ts'
+import { nextKlCoef, withinRange } from './kl.ts'
 import { metricsOf, type Metrics } from './metrics.ts'
+import { openMovementGauge } from './movement.ts'
 import { openOptimizer } from './optimizer.ts'
 import { heldPolicy, loadPolicy, releasePolicy } from './policy.ts'
 import { seedOf } from './random.ts'
 import { checkRollout, type ReferenceView, type Rollout } from './rollout.ts'
-import { klBrake, scheduledRate } from './schedule.ts'
-import { mean } from './statistics.ts'
+import { scheduledRate } from './schedule.ts'
 import { exportStates, importStates, rollback, type LearnerState } from './state.ts'
 
 export interface LearnerDeps {
@@ -56,6 +56,8 @@ export interface Update {
   metrics: Metrics
   /** Of each rollout: the mean over its tokens of the advantage that the loss saw (DPO's is between -1 and 1). Above 0 where the update made it likelier. */
   advantages: number[]
+  /** False: the policy is what it was before, to the precision of its weights, and nothing was learnt. */
+  changed: boolean
 }
 
 export interface Learner {
@@ -73,7 +75,8 @@ export interface Learner {
    * One update: `ppoEpochs` passes over the rollouts in minibatches, by the configured algorithm.
    * `rewards` are normalised, one per rollout. The result depends on (state, rollouts, rewards, seed) alone. Sizes that do
    * not divide throw before anything changes. When `signal` aborts, it rejects with the signal's
-   * reason within one minibatch, and the learner is as it was before the call.
+   * reason within one minibatch, and the learner is as it was before the call; so it is where the update
+   * would leave weights that are no numbers, which throws, too.
    */
   update(rollouts: readonly Rollout[], rewards: readonly number[], options?: UpdateOptions): Promise<Update>
   /** All that a later `importState` on a learner of the same model, configuration and seed goes on from. */
@@ -94,6 +97,8 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
   const rows = exactDiv(config.miniBatchSize, config.gradientAccumulationSteps, 'miniBatchSize by gradientAccumulationSteps')
   const inspector = openInspector(engine, policy, config.temperature, rows, pause)
   const optimizer = openOptimizer(engine, policy, algorithm, config, pause)
+  const gauge = openMovementGauge(engine, policy)
+  const control = klControl(config)
   let version = 0
   let klCoefficient = config.klCoefficient
 
@@ -140,21 +145,21 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
       }))
       const statistics = statisticsOf(scored, scoresOf(scored, config.missingEosPenalty), klCoefficient)
       const { experiences, advantages, metrics: own } = algorithm.prepare(scored, klCoefficient)
-      // Of the present policy, on rollouts that may be an update old.
-      const presentKl = mean(scored.map(({ policy: now, reference: base }) => sequenceKl(now.logprobs, base.logprobs)))
-      const brake = klBrake(Math.max(statistics.kl, presentKl), config.klCeiling)
-      const learningRate = brake * scheduledRate(ratePlan(config), version)
+      const learningRate = scheduledRate(ratePlan(config), version)
 
       const undo = rollback(engine, policy, optimizer)
-      const steps = await undo.unlessAborted(() => optimizer.run(experiences, { learningRate, klCoef: klCoefficient, seed: seedOf(seed, version), signal }))
+      const { steps, movement } = await undo.unlessAborted(async () => ({
+        steps: await optimizer.run(experiences, { learningRate, klCoef: klCoefficient, seed: seedOf(seed, version), signal }),
+        movement: await gauge.measure(),
+      }))
       const metrics = metricsOf({
-        ...{ batch: statistics, own, steps, klCoef: klCoefficient, learningRate },
+        ...{ batch: statistics, own, steps, klCoef: klCoefficient, learningRate, moved: movement.norm },
         entropies: views.map((view) => view.entropies),
         referenceLogprobs: reference.map((view) => view.logprobs),
       })
-      klCoefficient = nextKlCoef(klCoefficient, klControl(config), statistics.kl, rollouts.length)
+      klCoefficient = nextKlCoef(klCoefficient, control, statistics.kl)
       version++
-      return { metrics, advantages }
+      return { metrics, advantages, changed: movement.changed }
     },
 
     exportState: () => exportStates(engine, policy, { version, klCoefficient, optimizerSteps: optimizer.steps, seed }),
@@ -163,13 +168,14 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
       importStates(engine, policy, state)
       optimizer.steps = state.json.optimizerSteps
       version = state.json.version
-      klCoefficient = state.json.klCoefficient
+      klCoefficient = withinRange(state.json.klCoefficient, control)
     },
     policyWeights: async () => (await saveWeights(engine, policy.model)).weights,
     async close() {
       await sampler.close()
       await inspector.close()
       await optimizer.close()
+      await gauge.close()
       releasePolicy(engine.states, policy)
       if (engine.precision === 'float16') for (const name of lossScaleStates.keys()) engine.states.delete(name)
     },

@@ -7,19 +7,20 @@ import { mean, type StepStatistics } from './statistics.ts'
  * "Rollouts" are those of the update; "steps" the optimizer steps it took.
  */
 const SHARED = {
-  'objective/kl': 'mean over rollouts of Σ_t log π - log π_ref, before the update; nats per response',
-  'objective/kl_coef': 'β with which this update was made; score per nat',
+  'objective/kl': 'mean over rollouts of Σ_t log π - log π_ref, before the update, which settles at ppoConfig.targetKL or under it; nats per response',
+  'objective/kl_coef': 'β with which this update was made, 1 / √(2 · ppoConfig.targetKL) where the run names none and does not adapt it; score per nat',
   'objective/entropy': 'mean entropy of the policy at response tokens, before the update; nats per token',
   'objective/scores': 'mean normalised score, EOS penalty taken off; deviations of the reference’s scores',
   'objective/non_score_reward': 'mean of -β Σ_t (log π - log π_ref); same unit as the score',
   'objective/rlhf_reward': 'scores + non_score_reward, what every algorithm here climbs in its own way; same unit as the score',
   'policy/approxkl_avg': 'mean over steps of ½ mean (log π - log π_old)²; nats per token',
+  'policy/update_norm': 'norm of what the update added to the policy’s parameters (the adapters’, where it trains some), the value head aside, 0 where it changed nothing; no unit',
   'policy/steps': 'optimizer steps taken, fewer than planned where the KL stop ended the update; steps',
   'loss/policy_avg': 'mean over steps of the policy’s part of the loss, the clipped surrogate of PPO and GRPO or the pairs’ cross entropy of DPO; nats for DPO, else no unit',
   'loss/total_avg': 'mean over steps of the whole loss; no unit',
   'val/num_eos_tokens': 'rollouts that ended with EOS; rollouts',
   gradientNorm: 'mean over steps of the global norm of the gradients, before clipping; no unit',
-  learningRate: 'of this update, schedule and KL brake applied; no unit',
+  learningRate: 'of this update, by its schedule, never 0; no unit',
   perplexity: 'exp of the mean of -log π_ref over response tokens, how surprising the answers are to the reference; no unit, 1 or more',
   responseLength: 'mean length of a response, EOS included; tokens',
 } as const
@@ -93,6 +94,8 @@ export interface UpdateRecord {
   steps: readonly StepStatistics[]
   klCoef: number
   learningRate: number
+  /** By how much the policy's parameters moved. */
+  moved: number
   /** Per response token, before the update. */
   entropies: readonly ArrayLike<number>[]
   referenceLogprobs: readonly ArrayLike<number>[]
@@ -112,6 +115,7 @@ export function metricsOf(record: UpdateRecord): Metrics {
     'objective/non_score_reward': batch.nonScoreReward,
     'objective/rlhf_reward': batch.score + batch.nonScoreReward,
     'policy/approxkl_avg': over('approxKl'),
+    'policy/update_norm': record.moved,
     'policy/steps': steps.length,
     'loss/policy_avg': over('policyLoss'),
     'loss/total_avg': over('totalLoss'),

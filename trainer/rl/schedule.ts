@@ -8,31 +8,31 @@ export interface RatePlan {
   totalSteps: number
 }
 
+/** A falling schedule keeps this share of the rate: a step that people voted on must be able to change something. */
+export const LEAST_RATE = 0.01
+
 /**
  * The learning rate of step `step` (0 for the first). It rises linearly over the warm-up, whose last
- * step has the full rate; then it is constant, or falls to 0 by `totalSteps`: linearly, as
- * lm-human-preferences does it, or by half a cosine (Loshchilov & Hutter 2017). Steps beyond the total
- * keep the last step's rate.
+ * step has the full rate; then it is constant, or falls towards 0 at `totalSteps`: linearly, as
+ * lm-human-preferences does it, or by half a cosine (Loshchilov & Hutter 2017), but never below
+ * {@link LEAST_RATE} of the full rate. Steps beyond the total keep the last step's rate.
+ *
+ * Nothing else scales it: the KL is held by its penalty, which a rate of 0 would leave no way to act.
  */
 export function scheduledRate({ rate, schedule, warmupSteps, totalSteps }: RatePlan, step: number): number {
   if (step < warmupSteps) return (rate * (step + 1)) / warmupSteps
   const last = Math.max(warmupSteps, totalSteps - 1)
   const progress = (Math.min(step, last) - warmupSteps) / Math.max(1, totalSteps - warmupSteps)
-  switch (schedule) {
-    case 'constant':
-      return rate
-    case 'linear':
-      return rate * (1 - progress)
-    case 'cosine':
-      return (rate * (1 + Math.cos(Math.PI * progress))) / 2
-  }
+  return rate * Math.max(LEAST_RATE, shareOf(schedule, progress))
 }
 
-/**
- * The share of the learning rate that is left at this KL: all of it below half the ceiling, none at the
- * ceiling, linear between. A controller of β answers updates late, and the KL of a policy that keeps
- * moving one way grows with the square of the way: this brake is what the ceiling is kept by.
- */
-export function klBrake(kl: number, ceiling: number): number {
-  return ceiling === 0 ? 1 : Math.min(1, Math.max(0, 2 * (1 - kl / ceiling)))
+function shareOf(schedule: RateSchedule, progress: number): number {
+  switch (schedule) {
+    case 'constant':
+      return 1
+    case 'linear':
+      return 1 - progress
+    case 'cosine':
+      return (1 + Math.cos(Math.PI * progress)) / 2
+  }
 }

@@ -45,6 +45,9 @@ export function importStates(engine: Engine, policy: HeldPolicy, { arrays }: Lea
   }
 }
 
+/** Under which name a state is remembered while an update may still be taken back. */
+export const remembered = (name: string): string => `before/${name}`
+
 /** Remembers the trained states on the device until `unlessAborted` is over; puts them back where it throws. */
 export function rollback(engine: Engine, policy: HeldPolicy, optimizer: { steps: number }) {
   const { states } = engine
@@ -52,15 +55,15 @@ export function rollback(engine: Engine, policy: HeldPolicy, optimizer: { steps:
   const names = [...changingStates(engine, policy).keys()]
   return {
     async unlessAborted<T>(work: () => Promise<T>): Promise<T> {
-      for (const name of names) states.copy(name, `before/${name}`)
+      for (const name of names) states.copy(name, remembered(name))
       try {
         return await work()
       } catch (error) {
-        for (const name of names) states.copy(`before/${name}`, name)
+        for (const name of names) states.copy(remembered(name), name)
         optimizer.steps = stepsBefore
         throw error
       } finally {
-        for (const name of names) states.delete(`before/${name}`)
+        for (const name of names) states.delete(remembered(name))
       }
     },
   }

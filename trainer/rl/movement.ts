@@ -1,0 +1,49 @@
+/** How far an update moved the policy, measured on its weights. */
+import type { Engine, Program } from '../engines/engine.ts'
+import { add, Graph, reduceSum, sqrt, square, sub, type Tensor } from '../graph/index.ts'
+import { trainedParameters } from '../models/architecture.ts'
+import type { HeldPolicy } from './policy.ts'
+import { remembered } from './state.ts'
+
+export interface Movement {
+  /** Norm of what was added to the policy's parameters (the adapters', where it trains some), all taken as one vector. The value head is not among them. */
+  norm: number
+  /** False: the update was the identity, to the precision that the weights have. */
+  changed: boolean
+}
+
+export interface MovementGauge {
+  /** Of the weights now against those that `rollback` remembers. @throws Error where they are no numbers any more */
+  measure(): Promise<Movement>
+  close(): Promise<void>
+}
+
+/** Half a unit in float32's last place: what is added below this share of a number is lost in it. */
+const ROUNDING = 2 ** -24
+
+export function openMovementGauge(engine: Engine, { model }: HeldPolicy): MovementGauge {
+  let compiled: Promise<Program> | null = null
+  return {
+    async measure() {
+      const program = await (compiled ??= engine.compile(movementGraph(model), 'float32'))
+      const outputs = await program.run({})
+      const [norm, size] = [outputs.scalar('norm'), outputs.scalar('size')]
+      if (!Number.isFinite(norm)) throw new Error(noNumbers)
+      return { norm, changed: norm > ROUNDING * size }
+    },
+    close: async () => (await compiled)?.dispose(),
+  }
+}
+
+const noNumbers = 'The update would have left the model with weights that are infinite or no numbers; it was taken back. ' +
+  'Start the run anew with a lower learning rate or a smaller KL coefficient.'
+
+function movementGraph(model: HeldPolicy['model']): Graph {
+  const graph = new Graph()
+  const weights = [...trainedParameters(model)].map(([name, shape]) => ({ now: graph.state(name, shape), before: graph.state(remembered(name), shape) }))
+  graph.output('norm', normOf(weights.map(({ now, before }) => sub(now, before))))
+  graph.output('size', normOf(weights.map(({ before }) => before)))
+  return graph
+}
+
+const normOf = (parts: readonly Tensor[]): Tensor => sqrt(parts.map((part) => reduceSum(square(part))).reduce((a, b) => add(a, b)))
