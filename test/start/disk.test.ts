@@ -11,8 +11,17 @@ import { freePort } from '../../scripts/start/ports.ts'
 import { vote } from '../server/attune.ts'
 import { npmStart, patience, processesOf, root, running, until } from './npm-start.ts'
 
-/** A small file system of its own needs root. */
-describe.runIf(process.getuid?.() === 0)('a full disk', () => {
+test('a log whose disk is always full never throws, and says it', () => {
+  const troubles: string[] = []
+  const log = openLog('/dev/full', (message) => troubles.push(message))
+  for (let i = 0; i < 3; i++) log.write('lost')
+  log.close()
+  expect(troubles).toHaveLength(3)
+  expect(troubles[0]).toMatch(/^\/dev\/full can't be written \(ENOSPC/)
+})
+
+// A small file system of its own needs root.
+if (process.getuid?.() === 0) describe('a full disk', () => {
   let disk: string
   beforeAll(() => {
     disk = mkdtempSync(join(tmpdir(), 'attune-disk-'))
