@@ -4,7 +4,7 @@ import { pino } from 'pino'
 import { type Address, type Hex, parseGwei } from 'viem'
 import { ConfigError, loadConfig } from '../server/config.ts'
 import { openEpochStore } from '../server/db/epochs.ts'
-import { beat, stillAtIt } from '../server/db/heartbeats.ts'
+import { beat, heartbeats, stillAtIt } from '../server/db/heartbeats.ts'
 import { openPool } from '../server/db/pool.ts'
 import { queuePrefix, workerConnection } from '../server/queues.ts'
 import { append, EVERYWHERE, openRedis } from '../server/room.ts'
@@ -76,7 +76,10 @@ async function main(): Promise<void> {
     log[passing ? 'warn' : 'error']({ err: error }, 'the epoch stays open; the next turn goes on with it')
   })
 
-  const schedule = keepScheduled(queue, syncIntervalMs, (error) => log.warn({ err: error }, 'an epoch could not be queued; trying again'))
+  const schedule = keepScheduled(queue, syncIntervalMs, {
+    silentMs: async () => (await heartbeats(pool)).find(({ part }) => part === 'recorder')?.silentMs ?? 0,
+    onError: (error) => log.warn({ err: error }, 'an epoch could not be queued; trying again'),
+  })
   log.info({ ledger: contractAddress, everyMs: syncIntervalMs }, 'recording')
 
   const stop = async (): Promise<void> => {
