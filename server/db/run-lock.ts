@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { isExcluded } from './exclusions.ts'
 import type { Db, Pool } from './pool.ts'
 
 /**
@@ -69,7 +70,7 @@ export async function park(db: Db, sessionId: string, { sampleIds, votes }: { sa
   const { rowCount } = await db.query(
     `update sessions set parked_at = clock_timestamp() - make_interval(secs => ${unseenSeconds})
      where id = $1 and status = 'active'
-       and (select count(*) from feedback where sample_id = any($2::uuid[]) and withdrawn_at is null) = $3
+       and (select count(*) from feedback where sample_id = any($2::uuid[]) and withdrawn_at is null and not ${isExcluded('feedback')}) = $3
        and not exists (select from samples where session_id = $1 and ${asked})`,
     [sessionId, sampleIds, votes],
   )
@@ -91,7 +92,8 @@ export async function yieldTo(db: Db, sessionId: string): Promise<boolean> {
 const asked = `origin = 'ask' and status in ('queued', 'streaming')`
 const wanted = `(status = 'active' and (parked_at is null
   or exists (select from samples s join feedback f on f.sample_id = s.id
-     where s.session_id = sessions.id and s.status = 'open' and s.origin = 'rollout' and f.created_at > sessions.parked_at and f.withdrawn_at is null)
+     where s.session_id = sessions.id and s.status = 'open' and s.origin = 'rollout' and f.created_at > sessions.parked_at and f.withdrawn_at is null and not ${isExcluded('f')})
+  or exists (select from exclusions x where x.session_id = sessions.id and x.readmitted_at > sessions.parked_at)
   or exists (select from samples where session_id = sessions.id and ${asked})))`
 /** Whether some process has the run's lock; $1 is the lock's class. */
 const held = `exists (
