@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { type Address, type Hex, parseGwei } from 'viem'
 import { ConfigError, loadConfig } from '../server/config.ts'
 import { openEpochStore } from '../server/db/epochs.ts'
+import { beat, heartbeats, stillAtIt } from '../server/db/heartbeats.ts'
 import { openPool } from '../server/db/pool.ts'
 import { queuePrefix, workerConnection } from '../server/queues.ts'
 import { append, EVERYWHERE, openRedis } from '../server/room.ts'
@@ -11,6 +12,7 @@ import { openLedger } from './chain.ts'
 import { LedgerError, type LedgerErrorCode } from './errors.ts'
 import { confirmationsOf } from './networks.ts'
 import { createRecorder } from './recorder.ts'
+import { keepScheduled } from './schedule.ts'
 
 /** What goes by without anybody doing anything. */
 const PASSING = new Set<LedgerErrorCode>(['confirmation-timeout', 'fee-too-high', 'unreachable'])
@@ -39,18 +41,32 @@ async function main(): Promise<void> {
       ...(maxFeeGwei !== undefined && { maxFeePerGas: parseGwei(maxFeeGwei) }),
       privateKey: config.secrets.BLOCKCHAIN_PRIVATE_KEY as Hex,
     }),
-    clock: { now: Date.now, sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) },
+    clock: {
+      now: Date.now,
+      // An epoch may wait longer for its blocks than for its turn: whoever waits for them does not stand still.
+      async sleep(ms) {
+        await new Promise((resolve) => setTimeout(resolve, ms))
+        await stillAtIt(pool, 'recorder').catch(onError)
+      },
+    },
     log,
   })
 
   const connection = workerConnection(config.redisUrl)
-  const queue = new Queue('epoch', { prefix: queuePrefix, connection })
+  const queue = new Queue('epoch', { prefix: queuePrefix, connection: { url: config.redisUrl, enableOfflineQueue: false, maxRetriesPerRequest: 1 } })
   queue.on('error', onError)
+  const say = (error: string | null): Promise<void> => beat(pool, 'recorder', { everyMs: syncIntervalMs, error })
   const worker = new Worker(
     'epoch',
     async () => {
-      const closed = await recorder.closeEpoch()
-      if (closed) await append(redis, EVERYWHERE, { event: 'recorded', payload: { epochId: closed.epochId } })
+      try {
+        const closed = await recorder.closeEpoch()
+        await say(null)
+        if (closed) await append(redis, EVERYWHERE, { event: 'recorded', payload: { epochId: closed.epochId } })
+      } catch (error) {
+        await say(error instanceof Error ? error.message : String(error)).catch(onError)
+        throw error
+      }
     },
     { prefix: queuePrefix, connection, concurrency: 1, lockDuration: lockMs, stalledInterval: lockMs, maxStalledCount: 100 },
   )
@@ -60,21 +76,14 @@ async function main(): Promise<void> {
     log[passing ? 'warn' : 'error']({ err: error }, 'the epoch stays open; the next turn goes on with it')
   })
 
-  // One job at a time in the whole installation: recorders may be many, the leader is one.
-  const schedule = async (): Promise<void> => {
-    try {
-      await queue.setGlobalConcurrency(1)
-      await queue.upsertJobScheduler('epoch', { every: syncIntervalMs }, { opts: { removeOnComplete: true, removeOnFail: true } })
-    } catch (error) {
-      log.warn({ err: error }, 'could not schedule epochs; trying again when Redis is back')
-    }
-  }
-  await schedule()
-  redis.on('ready', schedule) // a Redis that was lost has forgotten the schedule
+  const schedule = keepScheduled(queue, syncIntervalMs, {
+    silentMs: async () => (await heartbeats(pool)).find(({ part }) => part === 'recorder')?.silentMs ?? 0,
+    onError: (error) => log.warn({ err: error }, 'an epoch could not be queued; trying again'),
+  })
   log.info({ ledger: contractAddress, everyMs: syncIntervalMs }, 'recording')
 
   const stop = async (): Promise<void> => {
-    redis.off('ready', schedule)
+    schedule.stop()
     await worker.close()
     await queue.close()
     redis.disconnect()

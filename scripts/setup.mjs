@@ -90,5 +90,10 @@ checkNode()
 const hash = wanted()
 if (!isInstalled(hash)) {
   if (!matchesNpmRecord()) await install()
-  writeFileSync(stamp, hash)
+  try {
+    writeFileSync(stamp, hash)
+  } catch (error) {
+    // Installed by another user, or on a disk that is full or read-only: the record is compared again next time.
+    if (!['EACCES', 'EPERM', 'EROFS', 'ENOSPC'].includes(error.code)) throw error
+  }
 }

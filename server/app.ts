@@ -10,7 +10,7 @@ import type { Config } from './config.ts'
 import { expectUpload } from './connections.ts'
 import type { Core } from './core.ts'
 import { AttuneError, httpStatus, toAttuneError } from './errors.ts'
-import { checkParts } from './health.ts'
+import { checkHealth } from './health.ts'
 import { lately } from './lately.ts'
 import { networkOf } from './newcomers.ts'
 import { openApi } from './openapi.ts'
@@ -34,14 +34,12 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
   app.use(helmet(headers))
   app.use(cors({ origin: originCheck(config.allowedOrigins), exposedHeaders: ['x-request-id', 'retry-after'], maxAge: 600 }))
 
-  const look = lately(() => checkParts(core), limits.healthMs)
+  const look = lately(() => checkHealth(core), limits.healthMs)
   app.get('/health', throttleBy(createThrottle(limits.healthBurst, limits.healthPerSecond)), async (_request, response) => {
-    const components = await look()
-    const healthy = components.database === 'up'
-    const status = !healthy ? 'unhealthy' : Object.values(components).includes('down') ? 'degraded' : 'healthy'
+    const { status, ...found } = await look()
     response
-      .status(healthy ? 200 : 503)
-      .json({ status, timestamp: new Date().toISOString(), uptime: process.uptime(), memory: process.memoryUsage(), version, components })
+      .status(status === 'unhealthy' ? 503 : 200)
+      .json({ status, timestamp: new Date().toISOString(), uptime: process.uptime(), memory: process.memoryUsage(), version, ...found })
   })
 
   const spend = createThrottle(limits.restBurst, limits.restPerSecond)

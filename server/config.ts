@@ -39,6 +39,7 @@ export function loadConfig<S extends SecretName = never>(
     downloadsPath: resolve(e.DOWNLOADS_PATH),
     cachePath: resolve(e.CACHE_PATH),
     compute: { engine: e.ATTUNE_ENGINE, device: e.ATTUNE_DEVICE, precision: e.ATTUNE_PRECISION },
+    trainer: { places: e.TRAINER_PLACES, turns: { patienceMs: 1_000 * e.TRAINER_PATIENCE, turnMs: 1_000 * e.TRAINER_TURN } },
     blockchain: {
       networkId: e.BLOCKCHAIN_NETWORK_ID,
       rpcUrl: e.BLOCKCHAIN_RPC_URL,
@@ -95,6 +96,8 @@ export interface Config {
   cachePath: string
   /** What trains: ONNX Runtime or TensorFlow.js, where, and what products of matrices are computed in. */
   compute: { engine: 'onnx' | 'tfjs'; device: 'cpu' | 'webgpu' | 'cuda' | 'auto'; precision: 'float32' | 'float16' }
+  /** Runs that one trainer trains side by side, and when one lets another have its place. */
+  trainer: { places: number; turns: { patienceMs: number; turnMs: number } }
   blockchain: {
     networkId: number | undefined
     /** Undefined: this installation has no chain. */
@@ -157,6 +160,9 @@ const Environment = Secrets.extend({
   ATTUNE_ENGINE: z.enum(['onnx', 'tfjs']).default('onnx'),
   ATTUNE_DEVICE: z.enum(['cpu', 'webgpu', 'cuda', 'auto']).default('cpu'),
   ATTUNE_PRECISION: z.enum(['float32', 'float16']).default('float32'),
+  TRAINER_PLACES: z.coerce.number().int().min(1).max(64).default(4),
+  TRAINER_PATIENCE: z.coerce.number().min(5).max(86_400).default(30),
+  TRAINER_TURN: z.coerce.number().min(0).max(86_400).default(60),
   BLOCKCHAIN_NETWORK_ID: z.coerce.number().int().positive().optional(),
   BLOCKCHAIN_RPC_URL: z.url().optional(),
   CONTRACT_ADDRESS: z.string().regex(/^0x[0-9a-f]{40}$/i, '0x and 40 hex digits').optional(),

@@ -13,6 +13,7 @@ import type { Pool } from './db/pool.ts'
 import type { MerkleProof, RoomEvent } from './protocol.ts'
 import type { ChainFacts } from './protocol-rewards.ts'
 import type { Jobs } from './queues.ts'
+import type { Watches } from './standstill.ts'
 import type { TreasurySender } from './treasury-sender.ts'
 import { append, type InternalEvent } from './room.ts'
 import type { Tallies } from './tallies.ts'
@@ -30,6 +31,10 @@ export interface Core {
   downloads: Downloads
   /** Tells rooms what their votes come to. */
   tallies: Tallies
+  /** The loops of this server. */
+  watches: Watches
+  /** How often the recorder closes an epoch, as this server was told, milliseconds. */
+  recordEveryMs: number
   log: Logger
 }
 

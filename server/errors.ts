@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { z } from 'zod'
 import { LedgerError } from '../contracts/errors.ts'
+import { isDiskFull } from './disk.ts'
 import { limits, type ErrorCode } from './protocol.ts'
 
 /** The one error that reaches a caller: a code of the protocol, and a sentence that says what to do. */
@@ -47,6 +48,7 @@ export function toAttuneError(error: unknown): AttuneError {
   if (error instanceof LedgerError && error.code === 'unreachable') {
     return new AttuneError('unavailable', 'the chain does not answer; try again', { retryAfter: 10, cause: error })
   }
+  if (isDiskFull(error)) return new AttuneError('unavailable', 'the server’s disk is full, and nothing was stored; try again later', { retryAfter: 30, cause: error })
   if (isAway(error)) return new AttuneError('unavailable', 'the database is away; try again', { retryAfter: 2, cause: error })
   if (isRedisAway(error)) return new AttuneError('unavailable', 'a part of the system is away; try again', { retryAfter: 2, cause: error })
   if (isOfDisk(error)) return new AttuneError('unavailable', `${DISK.get(error.code)} (${error.code}): tell who runs it`, { cause: error })

@@ -7,8 +7,12 @@ import { LedgerError } from '../contracts/errors.ts'
  *
  * @param pollMs milliseconds between two looks
  * @param trouble said where a look fails
+ * @param watch hears of every look, so that a loop that stands still is noticed
  */
-export function keepLooking(look: () => Promise<unknown>, { pollMs, log, trouble }: { pollMs: number; log: Pick<Logger, 'warn'>; trouble: string }): { stop: () => Promise<void> } {
+export function keepLooking(
+  look: () => Promise<unknown>,
+  { pollMs, log, trouble, watch }: { pollMs: number; log: Pick<Logger, 'warn'>; trouble: string; watch?: { turned: (error?: unknown) => void; remove: () => void } },
+): { stop: () => Promise<void> } {
   let stopped = false
   let away = false
   let timer: NodeJS.Timeout | undefined
@@ -16,7 +20,11 @@ export function keepLooking(look: () => Promise<unknown>, { pollMs, log, trouble
     try {
       await look()
       away = false
+      watch?.turned()
     } catch (error) {
+      // That the chain is away, the chain's own check says.
+      if (error instanceof LedgerError) watch?.turned()
+      else watch?.turned(error)
       if (!(away && error instanceof LedgerError)) log.warn({ err: error }, trouble)
       away = true
     }
@@ -28,6 +36,7 @@ export function keepLooking(look: () => Promise<unknown>, { pollMs, log, trouble
       stopped = true
       clearTimeout(timer)
       await turning
+      watch?.remove()
     },
   }
 }

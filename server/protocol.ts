@@ -471,6 +471,8 @@ export const TrainingSession = z.object({
   error: z.string().nullable(),
   /** Why the run paused by itself; null where it is not paused, or a person paused it. */
   pauseReason: z.string().nullable(),
+  /** It waits for a trainer's place, as the n-th of those that do (1: next); null: it has one, or needs none. */
+  queue: z.object({ position: z.int() }).nullable().default(null),
   /** Contributions of this session that are on the chain. */
   blockchain: z.object({ recorded: z.int(), lastEpoch: z.int().nullable() }),
 })
@@ -551,12 +553,16 @@ export const roomEvents = {
     metrics: TrainingMetrics,
   }),
   'training-warning': RunWarning,
-  /** What the trainer is doing, for the room's status line. `until`: when the phase ends by itself, if known. */
+  /**
+   * What the trainer is doing, for the room's status line. `until`: when the phase ends by itself, if known.
+   * `position`: of a run that is queued, since every trainer is busy with others; 1 is next.
+   */
   'training-phase': z.object({
     sessionId: SessionId,
-    phase: z.enum(['generating', 'voting', 'settling', 'learning', 'waiting-for-votes', 'restoring']),
+    phase: z.enum(['queued', 'generating', 'voting', 'settling', 'learning', 'waiting-for-votes', 'restoring']),
     step: z.int(),
     until: z.iso.datetime().nullable(),
+    position: z.int().optional(),
   }),
   'sample-started': z.object({
     sessionId: SessionId,

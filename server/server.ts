@@ -22,6 +22,7 @@ import { relayNext } from './relayer.ts'
 import { openRedis } from './room.ts'
 import { treasuryNext } from './treasurer.ts'
 import { openSockets } from './sockets/io.ts'
+import { openWatches } from './standstill.ts'
 import { openTallies } from './tallies.ts'
 
 export type ServerConfig = Config & { secrets: Record<Extract<SecretName, 'JWT_SECRET' | 'DATA_KEY'>, string> }
@@ -57,7 +58,7 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
   const imports = openImports({ pool, log, models })
   const downloads = openDownloads({ pool, log, models }, config.downloadsPath)
   const tallies = openTallies({ pool, redis, log })
-  const core: Core = { pool, redis, trainQueue, chain: openChainReader(config.blockchain), accounts, models, imports, downloads, tallies, log }
+  const core: Core = { pool, redis, trainQueue, chain: openChainReader(config.blockchain), accounts, models, imports, downloads, tallies, watches: openWatches(), recordEveryMs: config.blockchain.syncIntervalMs, log }
   const http = createServer(patience, createApp(core, { config, clientDir: fileURLToPath(new URL('../client/dist', import.meta.url)) }))
   const sockets = openSockets(http, core, config)
   guardConnections(http, config, log)
@@ -100,13 +101,13 @@ function watchChain(core: Core, { fromBlock, pollMs }: Config['blockchain']): { 
   const { chain, log } = core
   if (chain === null) return []
   const { bounties, epochs, relayer: sender, treasury } = chain
-  const looks: { look: () => Promise<unknown>; trouble: string }[] = [
-    { look: () => watchDisputes(core, epochs, fromBlock), trouble: 'disputes could not be looked at; trying again' },
+  const looks: { name: string; look: () => Promise<unknown>; trouble: string }[] = [
+    { name: 'disputes', look: () => watchDisputes(core, epochs, fromBlock), trouble: 'disputes could not be looked at; trying again' },
   ]
-  if (bounties !== null) looks.push({ look: createBountyWatch(core, bounties, fromBlock).look, trouble: 'the bounties could not be looked at; trying again' })
-  if (bounties !== null && sender !== null) looks.push({ look: () => relayNext({ core, bounties, sender }), trouble: 'claims could not be relayed; trying again' })
-  if (treasury !== null) looks.push({ look: () => treasuryNext({ core, chainId: chain.chainId, sender: treasury }), trouble: 'the treasury could not send; trying again' })
-  return looks.map(({ look, trouble }) => keepLooking(look, { pollMs, log, trouble }))
+  if (bounties !== null) looks.push({ name: 'bounties', look: createBountyWatch(core, bounties, fromBlock).look, trouble: 'the bounties could not be looked at; trying again' })
+  if (bounties !== null && sender !== null) looks.push({ name: 'relayer', look: () => relayNext({ core, bounties, sender }), trouble: 'claims could not be relayed; trying again' })
+  if (treasury !== null) looks.push({ name: 'treasury', look: () => treasuryNext({ core, chainId: chain.chainId, sender: treasury }), trouble: 'the treasury could not send; trying again' })
+  return looks.map(({ name, look, trouble }) => keepLooking(look, { pollMs, log, trouble, watch: core.watches.add(name, pollMs) }))
 }
 
 const placeOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : 'DATABASE_URL')

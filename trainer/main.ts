@@ -1,41 +1,78 @@
 /**
- * The trainer process: takes runs from the queue and trains each in a process of its own (job.ts).
+ * The trainer process: takes runs from the queue and trains each in a process of its own (job.ts),
+ * which ends when the run is put down: what it held in memory is free for others.
  * An engine's run blocks its event loop for as long as it computes; this process only keeps the
  * jobs' locks, so they hold through the longest step.
  */
+import { fork, type ChildProcess } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { Worker } from 'bullmq'
 import { pino } from 'pino'
 import { loadConfig } from '../server/config.ts'
+import { beat } from '../server/db/heartbeats.ts'
+import { openPool } from '../server/db/pool.ts'
+import { runsToTrain } from '../server/db/run-lock.ts'
 import { queuePrefix, workerConnection, type Jobs } from '../server/queues.ts'
+import { TRAINER_MS } from '../server/standstill.ts'
+import type { Report } from './job.ts'
+import type { End } from './session.ts'
 
-/** Runs that one trainer process trains side by side. A run that waits for votes computes nothing. */
-const concurrency = 4
 /** A job whose trainer died is noticed after this long, milliseconds; the server's reconciler is usually quicker. */
 const lockMs = 15_000
 
 function main(): void {
   const config = loadConfig(process.env)
   const log = pino({ level: config.logLevel, name: 'trainer' })
-  const worker = new Worker<Jobs['train'], string>('train', new URL('job.ts', import.meta.url), {
-    prefix: queuePrefix,
-    connection: workerConnection(config.redisUrl),
-    concurrency,
-    lockDuration: lockMs,
-    stalledInterval: lockMs,
-    maxStalledCount: 0, // the reconciler queues the run anew
-    workerForkOptions: { execArgv: ['--import', 'tsx'] },
-  })
+  const pool = openPool(config.databaseUrl, (error) => log.warn({ err: error }, 'connection trouble'), 1)
+  const children = new Set<ChildProcess>()
+  const worker = new Worker<Jobs['train'], End | 'not-wanted'>(
+    'train',
+    // Paused meanwhile, or nobody votes: not worth a process.
+    async ({ data: { sessionId } }) => ((await runsToTrain(pool)).includes(sessionId) ? trainApart(sessionId, children) : 'not-wanted'),
+    {
+      prefix: queuePrefix,
+      connection: workerConnection(config.redisUrl),
+      concurrency: config.trainer.places,
+      lockDuration: lockMs,
+      stalledInterval: lockMs,
+      maxStalledCount: 0, // the reconciler queues the run anew
+    },
+  )
   worker.on('error', (error) => log.warn({ err: error }, 'queue trouble'))
   worker.on('active', (job) => log.info({ sessionId: job.data.sessionId }, 'run taken'))
   worker.on('completed', (job, end) => log.info({ sessionId: job.data.sessionId, end }, 'run put down'))
   worker.on('failed', (job, error) => log.error({ sessionId: job?.data.sessionId, err: error }, 'run failed'))
-  log.info('waiting for runs')
+  log.info({ places: config.trainer.places }, 'waiting for runs')
 
-  // What a run has not committed it makes again: nothing is gained by waiting for its step. The
-  // runs' processes end with this one.
+  // Who asks whether the installation is well hears of trainers through this.
+  const speak = (): void => {
+    beat(pool, 'trainer', { everyMs: TRAINER_MS, error: worker.isRunning() ? null : 'it takes no runs from the queue' })
+      .catch((error: unknown) => log.warn({ err: error }, 'the trainer could not say that it is there'))
+      .finally(() => setTimeout(speak, TRAINER_MS))
+  }
+  speak()
+
+  // What a run has not committed it makes again: nothing is gained by waiting for its step.
   const stop = (): void => process.exit(0)
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
+  process.once('exit', () => children.forEach((child) => child.kill('SIGKILL')))
+}
+
+/** Trains a run in a process of its own; resolves once that process is gone. */
+async function trainApart(sessionId: string, children: Set<ChildProcess>): Promise<End> {
+  const child = fork(fileURLToPath(new URL('job.ts', import.meta.url)), [sessionId], { execArgv: ['--import', 'tsx'] })
+  children.add(child)
+  let report: Report | undefined
+  child.once('message', (message) => (report = message as Report))
+  const how = await new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message))
+    child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
+  })
+  children.delete(child)
+  if (report === undefined) throw new Error(`the run's process ended (${how})`)
+  if ('error' in report) throw new Error(report.error)
+  return report.end
 }
 
 main()

@@ -33,8 +33,10 @@ export async function packModel({ directory, precision, compression, folder, nam
     await writeModel(model, await readModel(directory), precision === 'fp16' ? 'F16' : 'F32')
     await copyCompanions(directory, model)
     const packed = await archive(model, join(place, name), compression)
+    // Both written before either has its name: on a full disk nothing half is left.
+    await writeFile(join(place, 'about.json'), JSON.stringify(packed))
     await rename(join(place, name), join(folder, name))
-    await writeFile(join(folder, `${name}.json`), JSON.stringify(packed))
+    await rename(join(place, 'about.json'), join(folder, `${name}.json`))
     return packed
   } finally {
     await rm(place, { recursive: true })

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { crowdOfVotes } from '../server/db/crowd.ts'
 import { excludedFrom, isExcluded } from '../server/db/exclusions.ts'
 import type { Pool } from '../server/db/pool.ts'
-import type { RunLock } from '../server/db/run-lock.ts'
+import { park, yieldTo, type RunLock } from '../server/db/run-lock.ts'
 import { pauseItself } from '../server/db/sessions.ts'
 import { commitStep, committedStep } from '../server/db/steps.ts'
 import { keepWarning } from '../server/db/warnings.ts'
@@ -23,9 +23,22 @@ export interface WorldDeps {
   pool: Pool
   redis: Redis
   log: Logger
+  /** When the run lets others have its place. */
+  turns?: Turns
 }
 
+export interface Turns {
+  /** Nobody has voted or asked for so long, and the step hasn't the votes that it needs: the run gives its place up until somebody does. Milliseconds. */
+  patienceMs: number
+  /** After so long, with a step committed, a run that waits for a place gets this one's. Milliseconds. */
+  turnMs: number
+}
+
+const usualTurns: Turns = { patienceMs: 30_000, turnMs: 60_000 }
+
 export interface SessionWorld extends World {
+  /** How many votes a step needs. */
+  needs(votesPerStep: number): void
   /** Tells crowd and researcher, for good. */
   warn(warning: Omit<RunWarning, 'sessionId' | 'timestamp'>): Promise<void>
   /** Pauses the run for a reason of its own, unless somebody has put it down already. */
@@ -35,8 +48,13 @@ export interface SessionWorld extends World {
 }
 
 /** The world of one session. */
-export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): SessionWorld {
+export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurns }: WorldDeps): SessionWorld {
   const abort = new AbortController()
+  const began = Date.now()
+  let needed = 1
+  let stepNow = 0
+  /** When somebody last voted or asked, as far as the run has seen, and how many votes its answers had then. */
+  let quiet = { since: Date.now(), votes: -1 }
   const poll = setInterval(async () => {
     try {
       if (lock.lost()) abort.abort(new Interrupted('taken-away'))
@@ -57,6 +75,18 @@ export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): Ses
   const putDown = (reason: string): void => {
     tell({ event: 'training-paused', payload: { sessionId, session: sessionId, reason } })
     abort.abort(new Interrupted('paused'))
+  }
+
+  /** Gives the place up where nobody has come for as long as the run is patient. The batch stays open to votes. */
+  const parkIfQuiet = async (sampleIds: string[], votes: number): Promise<void> => {
+    if (votes !== quiet.votes) quiet = { since: Date.now(), votes }
+    if (votes >= needed || Date.now() - quiet.since < turns.patienceMs || abort.signal.aborted) return
+    if (!(await park(lock.client, sessionId, { sampleIds, votes }))) {
+      quiet = { since: Date.now(), votes: -1 }
+      return
+    }
+    tell({ event: 'training-phase', payload: { sessionId, phase: 'waiting-for-votes', step: stepNow, until: null } })
+    abort.abort(new Interrupted('parked'))
   }
 
   /** Whose votes were left out when votes were last read: with them the step is committed. */
@@ -82,6 +112,7 @@ export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): Ses
     now: Date.now,
     sleep: (ms) => sleep(ms, abort.signal),
     phase(phase, step, until) {
+      stepNow = step
       tell({
         event: 'training-phase',
         payload: { sessionId, phase, step, until: until === undefined ? null : new Date(until).toISOString() },
@@ -126,6 +157,7 @@ export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): Ses
          where sample_id = any($1::uuid[]) and withdrawn_at is null and not ${isExcluded('feedback')} group by sample_id`,
         [sampleIds],
       )
+      await parkIfQuiet(sampleIds, rows.reduce((sum, row) => sum + row.votes, 0))
       return new Map(rows.map((row) => [row.sample_id, row.votes]))
     },
     async closeVoting(sampleIds) {
@@ -165,6 +197,7 @@ export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): Ses
          where session_id = $1 and origin = 'ask' and status in ('queued', 'streaming') order by created_at limit 1`,
         [sessionId],
       )
+      if (rows.length > 0) quiet = { since: Date.now(), votes: -1 }
       return rows[0] ?? null
     },
     async failAsk(sampleId) {
@@ -179,7 +212,8 @@ export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): Ses
       tell({ event: 'feedback-processed', payload: { sessionId, step, votes: receipts.length } })
       tell({ event: 'checkpoint-saved', payload: { ...about, checkpointPath: checkpoint } })
       for (const warning of warnings) tell({ event: 'training-warning', payload: warning })
-      if (paused && commit.pause !== null) putDown(commit.pause)
+      if (paused && commit.pause !== null) return putDown(commit.pause)
+      if (Date.now() - began >= turns.turnMs && (await yieldTo(pool, sessionId))) abort.abort(new Interrupted('yielded'))
     },
     async warn(warning) {
       log.warn(warning, 'the run warns')
@@ -188,6 +222,7 @@ export function openWorld({ sessionId, lock, pool, redis, log }: WorldDeps): Ses
     async pause(reason) {
       if (await pauseItself(pool, sessionId, reason)) putDown(reason)
     },
+    needs: (votesPerStep) => void (needed = votesPerStep),
     close: () => clearInterval(poll),
   }
 }

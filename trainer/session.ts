@@ -7,9 +7,10 @@ import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import type { Config } from '../server/config.ts'
 import { isConnectionTrouble, type Pool } from '../server/db/pool.ts'
-import { takeRunLock } from '../server/db/run-lock.ts'
+import { takeRunLock, unpark } from '../server/db/run-lock.ts'
 import { applyTransition } from '../server/db/sessions.ts'
 import { VotesChanged, checkpointsToKeep, committedCheckpoints } from '../server/db/steps.ts'
+import { isDiskFull } from '../server/disk.ts'
 import { AttuneError } from '../server/errors.ts'
 import { TrainingConfig } from '../server/protocol.ts'
 import { append } from '../server/room.ts'
@@ -18,7 +19,7 @@ import { openEngine } from './engines/open.ts'
 import { ModelChanged } from './fingerprint.ts'
 import { BeyondFloat16 } from './models/descent.ts'
 import { trainLive } from './run.ts'
-import { openWorld, type SessionWorld } from './session-world.ts'
+import { openWorld, type SessionWorld, type Turns } from './session-world.ts'
 import { exportRun, openRun } from './state.ts'
 import { Interrupted } from './world.ts'
 
@@ -30,6 +31,7 @@ export interface SessionDeps {
   pool: Pool
   redis: Redis
   log: Logger
+  turns?: Turns
 }
 
 export async function trainSession(deps: SessionDeps): Promise<End> {
@@ -38,6 +40,7 @@ export async function trainSession(deps: SessionDeps): Promise<End> {
   if (!lock) return 'held-elsewhere'
   const world = openWorld({ ...deps, lock })
   try {
+    await unpark(pool, sessionId)
     for (;;) {
       try {
         await trainOn(deps, world)
@@ -55,6 +58,11 @@ export async function trainSession(deps: SessionDeps): Promise<End> {
       await world.pause(error.message)
       return 'paused'
     }
+    if (isDiskFull(error)) {
+      log.error({ err: error, checkpointsPath: deps.config.checkpointsPath }, 'the disk is full; the run pauses')
+      await world.pause(diskFull)
+      return 'paused'
+    }
     if (isConnectionTrouble(error)) throw error // the run stays active: it is queued anew when Postgres is back
     log.error({ err: error }, 'the run failed')
     await finish(deps, 'fail', error instanceof Error ? error.message : String(error))
@@ -65,9 +73,12 @@ export async function trainSession(deps: SessionDeps): Promise<End> {
   }
 }
 
+const diskFull = 'The disk is full: a step could not be stored. Nothing that was acknowledged is lost. Free some space, then resume the run; it goes on from its last step.'
+
 /** Trains from the newest checkpoint that can be read. */
 async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: SessionWorld): Promise<void> {
   const { configuration, modelPath } = await readSession(pool, sessionId)
+  world.needs(configuration.live.minVotesPerStep)
   const store = openCheckpoints(join(config.checkpointsPath, sessionId))
   const standing = await newestReadable(store, await committedCheckpoints(pool, sessionId))
   if (standing.lost.length > 0) await world.warn({ step: standing.lost[0].step, kind: 'checkpoint-lost', message: goingBack(standing) })

@@ -44,7 +44,8 @@ export interface RecordedStep {
   votes: SettledVote[]
 }
 
-export type Phase = Extract<RoomEvent, { event: 'training-phase' }>['payload']['phase']
+/** `queued` is said of a run that nobody trains. */
+export type Phase = Exclude<Extract<RoomEvent, { event: 'training-phase' }>['payload']['phase'], 'queued'>
 
 export interface NewSample {
   id: string
@@ -80,7 +81,8 @@ export interface SettledVote {
 
 /** Why a run ended before its last step. */
 export class Interrupted extends Error {
-  readonly status: Exclude<SessionStatus, 'active'> | 'taken-away'
+  /** parked: it gave its place up, since nobody votes; yielded: to another run that waits. Either way it stays active. */
+  readonly status: Exclude<SessionStatus, 'active'> | 'taken-away' | 'parked' | 'yielded'
 
   constructor(status: Interrupted['status']) {
     super(`the run is ${status}`)

@@ -20,6 +20,8 @@ export interface Phase {
   phase: RoomEvents['training-phase']['phase']
   step: number
   until: string | null
+  /** Of a queued run: 1 is next. */
+  position?: number
 }
 
 export interface ChainRecord {
@@ -134,7 +136,11 @@ const changes: Changes = {
     const others = state.warnings.filter((warning) => warning.step !== step || warning.kind !== kind)
     return { ...state, warnings: [{ sessionId, step, kind, message, timestamp }, ...others].slice(0, KEPT.warnings) }
   },
-  'training-phase': (state, { phase, step, until }) => ({ ...state, phase: { phase, step, until } }),
+  'training-phase': (state, { phase, step, until, position }) => ({
+    ...state,
+    phase: { phase, step, until, ...(position !== undefined && { position }) },
+    session: state.session && { ...state.session, queue: phase === 'queued' && position !== undefined ? { position } : null },
+  }),
   'sample-started': (state, payload) => started(state, payload),
   'sample-tokens': (state, { sampleId, offset, text, others = [] }) =>
     [...others, { sampleId, offset, text }].reduce((next, piece) => written(next, piece), state),
@@ -156,8 +162,9 @@ const changes: Changes = {
 export const roomEventNames = Object.keys(changes) as RoomEventName[]
 
 /** What the trainer is doing: as it last said, or, for somebody who has just come in, as its samples show. */
-export function phaseOf({ phase, samples }: SessionState): Phase | null {
+export function phaseOf({ phase, samples, session }: SessionState): Phase | null {
   if (phase) return phase
+  if (session?.queue) return { phase: 'queued', step: session.currentStep + 1, until: null, position: session.queue.position }
   const latest = samples.findLast((sample) => sample.origin === 'rollout')
   if (latest?.status === 'streaming') return { phase: 'generating', step: latest.step, until: null }
   if (latest?.status === 'open') return { phase: 'voting', step: latest.step, until: null }

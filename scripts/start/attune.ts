@@ -10,7 +10,8 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildClient } from './client-build.ts'
 import { compileContracts } from './contracts-build.ts'
-import { StartFault } from './fault.ts'
+import { diskFault, StartFault } from './fault.ts'
+import { endLeftovers } from './leftovers.ts'
 import { lockFolder } from './lock.ts'
 import { startNodeChild } from './node-child.ts'
 import { chainPart, postgresPart, redisPart, sharedCache, type PartName } from './parts.ts'
@@ -71,9 +72,7 @@ const stopOrder: ProcessName[][] = [['recorder', 'trainer', 'server'], ['redis',
 export async function startAttune(options: AttuneOptions): Promise<Attune> {
   const { env = {}, demo = true, durable = true, phases = quietPhases, onTrouble = () => undefined } = options
   const dir = resolve(options.dataDir)
-  const cache = sharedCache(root)
-  for (const folder of [dir, cache]) mkdirSync(folder, { recursive: true })
-  const unlock = lockFolder(dir)
+  const { cache, unlock } = openFolder(dir)
   const running = new Map<ProcessName, Supervised>()
   const close = async () => {
     for (const names of stopOrder) await Promise.all(names.map((name) => running.get(name)?.stop()))
@@ -83,6 +82,8 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
   try {
     const modelsPath = resolve(env.MODELS_PATH ?? join(root, 'models'))
     if (demo) checkDemoModel(modelsPath)
+    const left = await endLeftovers(dir)
+    if (left.length > 0) onTrouble(`an earlier start left processes behind, which are ended now: ${left.join(', ')}`)
     const secrets = loadSecrets(dir, env)
     const port = await choosePort(options.port ?? env.PORT)
     const base = childBase(env)
@@ -146,7 +147,19 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
     }
   } catch (error) {
     await close()
-    throw error
+    throw diskFault(error, dir)
+  }
+}
+
+/** Makes and takes the data folder; this start has it alone. */
+function openFolder(dir: string): { cache: string; unlock: () => void } {
+  try {
+    mkdirSync(dir, { recursive: true })
+    const cache = sharedCache(root, dir)
+    mkdirSync(cache, { recursive: true })
+    return { cache, unlock: lockFolder(dir) }
+  } catch (error) {
+    throw diskFault(error, dir)
   }
 }
 

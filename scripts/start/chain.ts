@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { anvilArgs, anvilPath } from '../../contracts/anvil.ts'
 import { openChainGate } from './chain-gate.ts'
 import { orStop, startChild } from './child.ts'
-import { errorCode, StartFault } from './fault.ts'
+import { errorCode, errorText, StartFault } from './fault.ts'
 import { freePort } from './ports.ts'
 import type { Service, ServiceOptions } from './services.ts'
 
@@ -27,7 +27,7 @@ const keepMs = 2_000
 const clockMs = 1_000
 
 /** @param quietSeconds an empty block follows the last one with a transaction after this long: for whoever waits for a time on chain */
-export async function openChain({ dir, port, quietSeconds = 0 }: ServiceOptions & { quietSeconds?: number }): Promise<Service> {
+export async function openChain({ dir, port, quietSeconds = 0, onTrouble = () => undefined }: ServiceOptions & { quietSeconds?: number }): Promise<Service> {
   const folder = join(dir, 'chain')
   const state = join(folder, 'state.json')
   const kept = join(folder, 'state.kept.json')
@@ -44,11 +44,12 @@ export async function openChain({ dir, port, quietSeconds = 0 }: ServiceOptions 
     pidFile: join(dir, 'run', 'chain.json'),
     stopSignal: 'SIGINT', // on which anvil writes its state
     graceMs: 10_000,
+    onTrouble,
   })
   const nodeUrl = `http://${node.host}:${node.port}`
   await orStop(child, () => answering(nodeUrl, child.running, () => child.logTail()))
   const gate = await orStop(child, () => openChainGate(port, node))
-  const stopKeeping = keepWhole(state, kept)
+  const stopKeeping = keepWhole(state, kept, onTrouble)
   const stopClock = quietSeconds > 0 ? keepClock(nodeUrl, quietSeconds) : () => undefined
   const closed = child.exited.then(stopKeeping).then(stopClock).then(gate.close)
   return {
@@ -78,18 +79,25 @@ function recover(state: string, kept: string): void {
   else rmSync(state)
 }
 
-/** Sets each new state aside once it is whole; where anvil is just writing it, looks again soon. */
-function keepWhole(state: string, kept: string): () => void {
+/** Sets each new state aside once it is whole; where anvil is just writing it, looks again soon. A full disk costs the copy, until it is not full any more. */
+function keepWhole(state: string, kept: string, onTrouble: (message: string) => void): () => void {
   let last: Buffer | undefined
+  const look = (): number => {
+    const now = existsSync(state) ? readFileSync(state) : undefined
+    if (!now || last?.equals(now)) return keepMs
+    if (!isWhole(now)) return 100
+    writeFileSync(`${kept}.new`, now)
+    renameSync(`${kept}.new`, kept)
+    last = now
+    return keepMs
+  }
   const keep = () => {
     let wait = keepMs
-    const now = existsSync(state) ? readFileSync(state) : undefined
-    if (now && !last?.equals(now)) {
-      if (isWhole(now)) {
-        writeFileSync(`${kept}.new`, now)
-        renameSync(`${kept}.new`, kept)
-        last = now
-      } else wait = 100
+    try {
+      wait = look()
+    } catch (error) {
+      rmSync(`${kept}.new`, { force: true })
+      onTrouble(`the chain's state can't be set aside (${errorText(error)}): free some space on the disk of ${kept}`)
     }
     timer = setTimeout(keep, wait).unref()
   }

@@ -3,12 +3,13 @@
  * its output to a log, is known by a pid file, and dies with us.
  */
 import { spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { StartFault } from './fault.ts'
-import { identify, isRunning, signal, type ProcessIdentity } from './identity.ts'
+import { errorText, StartFault } from './fault.ts'
+import { identify, signal } from './identity.ts'
+import { endByFile, markOf, pidFileOf } from './leftovers.ts'
+import { openLog } from './log.ts'
 import { unwatch, watch } from './watchdog.ts'
 
 export interface ChildOptions {
@@ -27,10 +28,14 @@ export interface ChildOptions {
   graceMs: number
   /** Written to its standard input. */
   input?: string
+  /** An open file that is its standard input instead. */
+  stdin?: number
   uid?: number
   gid?: number
   /** Each line it prints. */
   onLine?: (line: string) => void
+  /** Hears what a person should know: that its log or its pid file can't be written. */
+  onTrouble?: (message: string) => void
 }
 
 export interface Exit {
@@ -50,20 +55,20 @@ export interface Child {
   logTail: (lines?: number) => string
 }
 
-/** A log starts afresh once it is larger than this, bytes; the old one is kept beside it. */
-const logBytes = 10 * 1024 * 1024
+/** How often a pid file that could not be written is tried again, milliseconds. */
+const pidFileMs = 5_000
 
 export async function startChild(options: ChildOptions): Promise<Child> {
-  mkdirSync(dirname(options.log), { recursive: true })
+  const { onTrouble = () => undefined } = options
   mkdirSync(dirname(options.pidFile), { recursive: true })
-  await stopLeftover(options.pidFile, options.stopSignal, options.graceMs)
-  const log = openLog(options.log)
-  const output = options.onLine ? 'pipe' : log
+  await endByFile(options.pidFile, options.graceMs)
+  const log = openLog(options.log, onTrouble)
+  const output = options.onLine ? 'pipe' : log.fd
   const handle = spawn(options.command, options.args, {
     cwd: options.cwd,
-    env: options.env,
+    env: { ...options.env, ...markOf(options.pidFile) },
     detached: true,
-    stdio: [options.input === undefined ? 'ignore' : 'pipe', output, output],
+    stdio: [options.stdin ?? (options.input === undefined ? 'ignore' : 'pipe'), output, output],
     ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.gid }),
   })
   let gone: Exit | undefined
@@ -78,23 +83,33 @@ export async function startChild(options: ChildOptions): Promise<Child> {
       resolve(gone)
     })
   })
-  handle.once('close', () => closeSync(log))
+  handle.once('close', log.close)
   await new Promise<void>((resolve, reject) => {
     handle.once('spawn', resolve)
     handle.once('error', (error) => {
-      closeSync(log)
+      log.close()
       reject(new StartFault(`${options.name} can't be run: ${options.command}: ${error.message}`))
     })
   })
   const pid = handle.pid
   if (pid === undefined) throw new Error(`${options.name} was spawned without a pid`)
   watch(pid, options.stopSignal)
-  const identity = identify(pid)
-  if (identity) writeFileSync(options.pidFile, JSON.stringify(identity))
+  const keepPid = (): void => {
+    const identity = gone ? null : identify(pid)
+    if (!identity) return
+    try {
+      writeFileSync(options.pidFile, pidFileOf(identity, options.stopSignal))
+    } catch (error) {
+      // It runs all the same; only a start after a kill -9 would miss the file.
+      onTrouble(`${options.pidFile} can't be written (${errorText(error)}): free some space on its disk`)
+      setTimeout(keepPid, pidFileMs).unref()
+    }
+  }
+  keepPid()
   for (const stream of [handle.stdout, handle.stderr]) {
     if (!stream) continue
     createInterface({ input: stream }).on('line', (line) => {
-      writeSync(log, `${line}\n`)
+      log.write(line)
       options.onLine?.(line)
     })
   }
@@ -131,32 +146,7 @@ export async function orStop<T>(child: Child, work: () => Promise<T>): Promise<T
   }
 }
 
-/** Stops the process of an earlier start, if the pid file's process is still that same one. */
-export async function stopLeftover(pidFile: string, stopSignal: NodeJS.Signals, graceMs: number): Promise<void> {
-  if (!existsSync(pidFile)) return
-  const identity = parseIdentity(readFileSync(pidFile, 'utf8'))
-  if (identity) {
-    const giveUpAt = Date.now() + graceMs
-    if (isRunning(identity)) signal(-identity.pid, stopSignal)
-    while (isRunning(identity)) {
-      if (Date.now() > giveUpAt) signal(-identity.pid, 'SIGKILL')
-      await sleep(20)
-    }
-  }
-  rmSync(pidFile, { force: true })
-}
-
-/** Null for a file that a crash left half written. */
-function parseIdentity(text: string): ProcessIdentity | null {
-  const match = /^\{"pid":(\d+),"started":"([^"]+)"\}$/.exec(text)
-  return match?.[1] && match[2] ? { pid: Number(match[1]), started: match[2] } : null
-}
-
-function openLog(path: string): number {
-  if (existsSync(path) && statSync(path).size > logBytes) renameSync(path, `${path}.old`)
-  return openSync(path, 'a', 0o600)
-}
-
 function tail(path: string, lines: number): string {
+  if (!existsSync(path)) return '(there is no log)'
   return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-lines).join('\n')
 }

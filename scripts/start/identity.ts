@@ -1,16 +1,18 @@
 /**
  * Which process a pid means. Pids are used again, so a pid alone never proves
- * that a process is ours: the time it started is kept with it.
+ * that a process is ours: the boot and the time it started are kept with it.
  */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { z } from 'zod'
 import { errorCode } from './fault.ts'
 
-export interface ProcessIdentity {
-  pid: number
+export const ProcessIdentity = z.object({
+  pid: z.int().positive(),
   /** When it started, in the system's own notation; only compared. */
-  started: string
-}
+  started: z.string().min(1),
+})
+export type ProcessIdentity = z.infer<typeof ProcessIdentity>
 
 /** The identity of a running process; null where no such process runs (a zombie does not run). */
 export function identify(pid: number): ProcessIdentity | null {
@@ -33,17 +35,30 @@ export function signal(pid: number, name: NodeJS.Signals): boolean {
   }
 }
 
-/** Field 22 of /proc/PID/stat: clock ticks after boot. The name in field 2 may hold spaces and brackets. */
+/** The boot, and field 22 of /proc/PID/stat: clock ticks after it. The name in field 2 may hold spaces and brackets. */
 function startedByProc(pid: number): string | null {
-  let stat: string
+  const stat = readProc(`/proc/${pid}/stat`)
+  if (stat === null) return null
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const ticks = fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
+  return ticks === undefined ? null : `${boot()}/${ticks}`
+}
+
+/** After a restart of the machine the same pid may have started at the same tick. */
+function boot(): string {
+  bootId ??= readProc('/proc/sys/kernel/random/boot_id')?.trim() ?? 'this boot'
+  return bootId
+}
+let bootId: string | undefined
+
+/** What a file below /proc says; null where its process is gone, or another user's business. */
+export function readProc(path: string): string | null {
   try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return readFileSync(path, 'utf8')
   } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ESRCH') return null
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(errorCode(error) ?? '')) return null
     throw error
   }
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null)
 }
 
 function startedByPs(pid: number): string | null {

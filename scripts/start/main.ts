@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { startAttune, type Attune } from './attune.ts'
 import { errorText, StartFault } from './fault.ts'
 import { consolePhases } from './phases.ts'
+import { openTerminal } from './terminal.ts'
 import { onceInAWhile } from './trouble.ts'
 
 const usage = `npm start -- [--port 3001] [--data .attune] [--no-demo]
@@ -38,22 +39,23 @@ async function main(): Promise<void> {
     return
   }
   const began = performance.now()
-  const phases = consolePhases(process.stdout)
+  const terminal = openTerminal()
+  const phases = consolePhases(terminal)
   let attune: Attune | undefined
   let stopping = false
   const stop = async (signal: string) => {
     // Once more: don't wait. What still runs dies with this process.
     if (stopping || !attune) process.exit(130)
     stopping = true
-    console.log(`\nstopping (${signal}) …`)
+    phases.say(`\nstopping (${signal}) …`)
     await attune.close()
-    console.log('stopped')
+    phases.say('stopped')
     process.exit(0)
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(signal))
 
   const dataDir = values.data ?? process.env.ATTUNE_DATA ?? '.attune'
-  console.log('Attune')
+  phases.say('Attune')
   attune = await startAttune({
     dataDir,
     env: process.env,
@@ -65,9 +67,9 @@ async function main(): Promise<void> {
   phases.end()
   if (attune.adminIsNew) {
     const { username, password } = attune.adminCredentials
-    console.log(`\n  admin: ${username} / ${password}   (shown once; kept in ${join(dataDir, 'admin.json')})`)
+    phases.say(`\n  admin: ${username} / ${password}   (shown once; kept in ${join(dataDir, 'admin.json')})`)
   }
-  console.log(`\nready  ${attune.url}   (${((performance.now() - began) / 1000).toFixed(1)} s; Ctrl-C stops it, logs are in ${join(dataDir, 'logs')})`)
+  phases.say(`\nready  ${attune.url}   (${((performance.now() - began) / 1000).toFixed(1)} s; Ctrl-C stops it, logs are in ${join(dataDir, 'logs')})`)
 }
 
 main().catch((error: unknown) => {

@@ -25,6 +25,7 @@ export function startNodeChild({ name, entry, root, dir, env, graceMs, onTrouble
     pidFile: join(dir, 'run', `${name}.json`),
     stopSignal: 'SIGTERM',
     graceMs,
+    onTrouble,
     onLine: (line) => {
       const message = troubleIn(line)
       if (message) onTrouble(`${name}: ${message}`)

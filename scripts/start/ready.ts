@@ -1,9 +1,12 @@
 /** When each of Attune's own processes counts as started. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
 import { openPool } from '../../server/db/pool.ts'
 import { unheldRuns } from '../../server/db/run-lock.ts'
 import { errorCode, StartFault } from './fault.ts'
 import type { Supervised } from './supervise.ts'
+
+const Health = z.object({ components: z.object({ database: z.string() }) })
 
 const patienceMs = 60_000
 /** A process that dies this often before it is ready won't get any better. */
@@ -13,13 +16,14 @@ export async function serverAnswers(child: Supervised, port: number): Promise<vo
   await until(child, 40, async () => {
     try {
       const answer = await fetch(`http://127.0.0.1:${port}/health`, { signal: AbortSignal.timeout(5_000) })
-      await answer.arrayBuffer()
-      return answer.status === 200
+      const health = Health.safeParse(await answer.json())
+      // Whether trainer and recorder go on is not the server's to wait for.
+      return health.data?.components.database === 'up'
     } catch (error) {
       const code = error instanceof TypeError ? errorCode(error.cause) : undefined
       // A busy machine answers late; `until` says when it is too late.
       const late = error instanceof DOMException && error.name === 'TimeoutError'
-      if (late || code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'UND_ERR_SOCKET') return false
+      if (late || error instanceof SyntaxError || code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'UND_ERR_SOCKET') return false
       throw error
     }
   })

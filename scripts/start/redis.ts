@@ -41,6 +41,7 @@ export async function openRedis(options: RedisOptions): Promise<Service> {
     pidFile: join(dir, 'run', 'redis.json'),
     stopSignal: 'SIGTERM',
     graceMs: 5_000,
+    ...(options.onTrouble && { onTrouble: options.onTrouble }),
   })
   const url = `redis://:${password}@127.0.0.1:${port}/0`
   await orStop(child, () => answering(url, child.running, () => child.logTail()))

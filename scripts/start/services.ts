@@ -8,6 +8,8 @@ export interface ServiceOptions {
   /** Its data, log and pid file go below this folder. */
   dir: string
   port: number
+  /** Hears what a person should know. */
+  onTrouble?: (message: string) => void
 }
 
 export interface Service {

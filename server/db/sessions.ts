@@ -1,4 +1,5 @@
 import type { Db } from './pool.ts'
+import { unheldRuns } from './run-lock.ts'
 import { AttuneError } from '../errors.ts'
 import type { SessionStatus, TrainingConfig, TrainingMetrics, TrainingSession } from '../protocol.ts'
 import { transitions, type Transition } from '../session-state.ts'
@@ -31,7 +32,7 @@ export async function insertSession(db: Db, session: NewSession): Promise<boolea
 export async function applyTransition(db: Db, id: string, name: Transition, error?: string): Promise<void> {
   const { from, to } = transitions[name]
   const { rowCount } = await db.query(
-    `update sessions set status = $2, error = $4, pause_reason = null, end_time = case when $2 in ('completed', 'failed') then now() end
+    `update sessions set status = $2, error = $4, pause_reason = null, parked_at = null, queued_at = clock_timestamp(), end_time = case when $2 in ('completed', 'failed') then now() end
      where id = $1 and status = any($3)`,
     [id, to, from, error ?? null],
   )
@@ -82,7 +83,7 @@ export async function findSession(db: Db, id: string): Promise<TrainingSession> 
   const { rows } = await db.query<Row>(`${select} where s.id = $1`, [id])
   const [row] = rows
   if (row === undefined) throw new AttuneError('not-found', `there is no session ${id}`)
-  return toSession(row)
+  return (await toSessions(db, [row]))[0]
 }
 
 /** The running ones first, then newest first. */
@@ -91,7 +92,7 @@ export async function listSessions(db: Db, limit: number): Promise<TrainingSessi
     `${select} order by s.status in ('active', 'paused') desc, s.start_time desc, s.id limit $1`,
     [limit],
   )
-  return rows.map(toSession)
+  return toSessions(db, rows)
 }
 
 /** What sessions are called, by their ids. */
@@ -143,7 +144,15 @@ interface Row {
   last_epoch: number | null
 }
 
-const toSession = (row: Row): TrainingSession => ({
+async function toSessions(db: Db, rows: readonly Row[]): Promise<TrainingSession[]> {
+  const waiting = rows.some((row) => row.status === 'active') ? await unheldRuns(db) : []
+  return rows.map((row) => {
+    const place = waiting.indexOf(row.id)
+    return toSession(row, place < 0 ? null : { position: place + 1 })
+  })
+}
+
+const toSession = (row: Row, queue: TrainingSession['queue']): TrainingSession => ({
   id: row.id,
   title: row.title,
   modelId: row.model_id,
@@ -158,5 +167,6 @@ const toSession = (row: Row): TrainingSession => ({
   configuration: row.configuration,
   error: row.error,
   pauseReason: row.pause_reason,
+  queue,
   blockchain: { recorded: row.recorded, lastEpoch: row.last_epoch },
 })

@@ -5,11 +5,12 @@ import { chainProgress } from '../db/contributions.ts'
 import { countVotes } from '../db/feedback.ts'
 import { countModels } from '../db/models.ts'
 import { countSessions } from '../db/sessions.ts'
-import { checkParts, inTime } from '../health.ts'
+import { checkHealth, inTime } from '../health.ts'
 
 const Standing = z.enum(['up', 'down', 'none'])
 const SystemStatus = z.object({
-  status: z.enum(['healthy', 'degraded']),
+  /** unhealthy: the database is away, or something stands still; degraded: another part is away. */
+  status: z.enum(['healthy', 'degraded', 'unhealthy']),
   activeTrainingSessions: z.int(),
   totalModels: z.int(),
   /** null: the queue does not answer. */
@@ -22,6 +23,8 @@ const SystemStatus = z.object({
   gpuUtilization: z.array(z.number()),
   blockchainSync: z.object({ status: Standing, lastEpoch: z.int().nullable(), unrecorded: z.int() }),
   components: z.object({ database: Standing, blockchain: Standing, queue: Standing }),
+  /** What has not done its work for longer than three of its intervals, by name. */
+  standstills: z.array(z.object({ name: z.string(), lastSeen: z.iso.datetime().nullable(), everyMs: z.number(), reason: z.string() })),
   lastUpdate: z.iso.datetime(),
 })
 
@@ -32,15 +35,15 @@ export const systemRoutes = [
     answer: SystemStatus,
     cost: 2,
     async handle({ core }) {
-      const [components, sessions, totalModels, progress, queuedJobs] = await Promise.all([
-        checkParts(core),
+      const [{ status, components, standstills }, sessions, totalModels, progress, queuedJobs] = await Promise.all([
+        checkHealth(core),
         countSessions(core.pool),
         countModels(core.pool),
         chainProgress(core.pool),
         core.redis.status === 'ready' ? inTime(core.trainQueue.getWaitingCount()) : null,
       ])
       return {
-        status: Object.values(components).includes('down') ? ('degraded' as const) : ('healthy' as const),
+        status,
         activeTrainingSessions: sessions.active ?? 0,
         totalModels,
         queuedJobs,
@@ -49,6 +52,7 @@ export const systemRoutes = [
         gpuUtilization: [],
         blockchainSync: { status: components.blockchain, ...progress },
         components,
+        standstills,
         lastUpdate: new Date().toISOString(),
       }
     },

@@ -25,6 +25,7 @@ const session: TrainingSession = {
   configuration: TrainingConfig.parse({}),
   error: null,
   pauseReason: null,
+  queue: null,
   blockchain: { recorded: 0, lastEpoch: null },
 }
 const snapshot: SessionSnapshot = { seq: '1-0', session, samples: [], steps: [], receipts: [], warnings: [], exclusion: null, raters: 3, bounties: [] }

@@ -42,6 +42,9 @@ export interface OrtApi {
   createCpuMemoryInfo(allocator: number, type: number, made: At): Status
   createMemoryInfo(name: string, allocator: number, id: number, type: number, made: At): Status
   releaseMemoryInfo(info: Pointer): void
+  createArenaCfg(maxBytes: number, strategy: number, firstBytes: number, deadBytes: number, made: At): Status
+  releaseArenaCfg(arena: Pointer): void
+  createAndRegisterAllocator(env: Pointer, info: Pointer, arena: Pointer): Status
   createAllocator(session: Pointer, info: Pointer, made: At): Status
   releaseAllocator(allocator: Pointer): void
   createTensor(allocator: Pointer, shape: BigInt64Array, rank: number, type: number, made: At): Status
@@ -100,6 +103,9 @@ export function openApi(): OrtApi {
     createCpuMemoryInfo: entry(69, pointer, [int, int, made]),
     createMemoryInfo: entry(68, pointer, [text, int, int, int, made]),
     releaseMemoryInfo: entry(94, 'void', [pointer]),
+    createArenaCfg: entry(156, pointer, [size, int, int, int, made]),
+    releaseArenaCfg: entry(157, 'void', [pointer]),
+    createAndRegisterAllocator: entry(144, pointer, [pointer, pointer, pointer]),
     createAllocator: entry(131, pointer, [pointer, pointer, made]),
     releaseAllocator: entry(132, 'void', [pointer]),
     createTensor: entry(48, pointer, [pointer, pointer, size, int, made]),
