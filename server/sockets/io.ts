@@ -3,22 +3,22 @@ import { Server, type Socket } from 'socket.io'
 import type { Config } from '../config.ts'
 import type { Core } from '../core.ts'
 import { AttuneError, toAttuneError } from '../errors.ts'
-import type { Caller } from '../permissions.ts'
+import type { Presence } from '../auth/logins.ts'
 import { limits, type ClientToServer, type ServerToClient } from '../protocol.ts'
 import { originCheck } from '../app.ts'
 import { dispatch } from './dispatch.ts'
+import { attend, keepRechecking } from './identity.ts'
 import { openRooms, type Rooms } from './room.ts'
 
-export interface SocketData {
-  caller: Caller
-}
+/** Who has the socket, as last looked at (identity.ts). */
+export type SocketData = Presence
 export type AttuneServer = Server<ClientToServer, ServerToClient, Record<string, never>, SocketData>
 export type AttuneSocket = Socket<ClientToServer, ServerToClient, Record<string, never>, SocketData>
 
 /** The socket side of the server. `close` ends every connection. */
-export function openSockets(http: HttpServer, core: Core, config: Pick<Config, 'allowedOrigins'>): { io: AttuneServer; rooms: Rooms; close: () => Promise<void> } {
+export function openSockets(http: HttpServer, core: Core, config: Pick<Config, 'allowedOrigins' | 'publicUrl'>): { io: AttuneServer; rooms: Rooms; close: () => Promise<void> } {
   const io: AttuneServer = new Server(http, {
-    cors: { origin: originCheck(config.allowedOrigins) },
+    cors: { origin: originCheck(config) },
     // Beyond this the transport hangs up; up to it an oversized message gets its error (dispatch.ts).
     maxHttpBufferSize: 4 * limits.messageBytes,
     serveClient: false,
@@ -26,8 +26,8 @@ export function openSockets(http: HttpServer, core: Core, config: Pick<Config, '
   const rooms = openRooms(io, core)
   io.use((socket, next) => {
     authenticate(core, socket.handshake).then(
-      (caller) => {
-        socket.data.caller = caller
+      (presence) => {
+        Object.assign(socket.data, presence)
         next()
       },
       (error: unknown) => {
@@ -38,12 +38,15 @@ export function openSockets(http: HttpServer, core: Core, config: Pick<Config, '
   })
   io.on('connection', (socket) => {
     void socket.join(userRoom(socket.data.caller.userId))
+    attend(socket)
     dispatch(socket, core, rooms)
   })
+  const rechecking = keepRechecking(io, core)
   return {
     io,
     rooms,
     async close() {
+      rechecking.stop()
       await rooms.close()
       await io.close()
     },
@@ -54,8 +57,8 @@ export function openSockets(http: HttpServer, core: Core, config: Pick<Config, '
 export const userRoom = (userId: string) => `user:${userId}`
 
 /** The token of `auth.token`, or as old clients send it: the Authorization header, or the query's `token` (rule S2). */
-function authenticate(core: Core, { auth, headers, query }: Socket['handshake']): Promise<Caller> {
+function authenticate(core: Core, { auth, headers, query }: Socket['handshake']): Promise<Presence> {
   const given: unknown = auth.token ?? /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1] ?? query.token
   if (typeof given !== 'string') return Promise.reject(new AttuneError('unauthenticated', 'send a token: io(url, { auth: { token } })'))
-  return core.accounts.authenticate(given.replace(/^Bearer /i, ''))
+  return core.accounts.identify(given.replace(/^Bearer /i, ''))
 }

@@ -1,3 +1,4 @@
+import { recheck } from './identity.ts'
 import { openPresence } from './presence.ts'
 import { userRoom, type AttuneServer, type AttuneSocket } from './io.ts'
 import type { Core } from '../core.ts'
@@ -128,6 +129,8 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
         io.local.to(userRoom(userId)).emit('exclusion', said)
         return
       }
+      case 'identity':
+        return report(recheck(io, core, entry.payload.userId))
       case 'metrics-update':
         return send(io.local.to(metricsRoom(sessionId)).to(sessionRoom(sessionId)).except(sentAlready(sessionId, entry.seq)), entry)
       default: {
@@ -176,7 +179,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
   }
   const localUsers = () => [...new Set([...sockets.values()].map((socket) => (socket as AttuneSocket).data.caller.userId))]
   const report = (work: Promise<void>): void => {
-    work.catch((error: unknown) => core.log.warn({ err: error }, 'receipts could not be told; the next snapshot has them'))
+    work.catch((error: unknown) => core.log.warn({ err: error }, 'what the log says could not be told to its sockets; it is made good'))
   }
 
   let resyncTimer: NodeJS.Timeout | undefined
@@ -229,7 +232,7 @@ type RoomEntry = RoomEvent & { seq: string }
 type VoteEntry = RoomEntry & { event: 'feedback-received' | 'feedback-withdrawn' }
 
 const isRoomEvent = (entry: LogEntry): entry is RoomEntry & { user: string | undefined } =>
-  entry.event !== 'receipts' && entry.event !== 'recorded' && entry.event !== 'erased' && entry.event !== 'exclusion'
+  entry.event !== 'receipts' && entry.event !== 'recorded' && entry.event !== 'erased' && entry.event !== 'identity' && entry.event !== 'exclusion'
 
 /** Whether the entry holds what only the sample's voters may see. */
 const hidesCrowd = (entry: RoomEntry): entry is VoteEntry => entry.event === 'feedback-received' || entry.event === 'feedback-withdrawn'
