@@ -9,7 +9,8 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { signAccessToken } from '../../server/auth/tokens.ts'
+import { createLogins } from '../../server/auth/logins.ts'
+import { createSeal } from '../../server/auth/seal.ts'
 import type { Pool } from '../../server/db/pool.ts'
 import { insertUser } from '../../server/db/users.ts'
 import { distribution, type Distribution } from '../crowd/distribution.ts'
@@ -114,10 +115,11 @@ export function roomsText({ figures, fanOut, seconds }: RoomsBench): string {
 
 /** Accounts made past the sign-in, whose limits are not what is measured. */
 async function tokensOf(pool: Pool, secret: string, count: number): Promise<string[]> {
+  const logins = createLogins({ pool, seal: createSeal(secret), jwtSecret: secret })
   const tokens: string[] = []
   for (let i = 0; i < count; i++) {
-    const { id, username, role } = await insertUser(pool, { username: `simulated voter ${i + 1}`, email: null, passwordHash: null, wallet: null, guest: true, role: 'contributor' })
-    tokens.push(signAccessToken({ userId: id, username, email: null, role, guest: true, permissions: [], walletAddress: null }, secret))
+    const voter = await insertUser(pool, { username: `simulated voter ${i + 1}`, email: null, passwordHash: null, wallet: null, guest: true, role: 'contributor' })
+    tokens.push((await logins.begin(voter)).token)
   }
   return tokens
 }

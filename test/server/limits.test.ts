@@ -9,8 +9,10 @@ import { io as openSocket } from 'socket.io-client'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { senderOf } from '../../server/address.ts'
-import { signAccessToken } from '../../server/auth/tokens.ts'
+import { createLogins } from '../../server/auth/logins.ts'
+import { createSeal } from '../../server/auth/seal.ts'
 import { createBuckets } from '../../server/bucket.ts'
+import { insertUser } from '../../server/db/users.ts'
 import { lately } from '../../server/lately.ts'
 import { limits, type SignedIn } from '../../server/protocol.ts'
 import { closeUnread, endIfSilent } from '../../server/sockets/idle.ts'
@@ -120,10 +122,12 @@ test('P4: events are limited by person, too: many sockets send no more than two'
 
 test('by default a classroom behind one address gets in, everybody at once and each with their own socket', async () => {
   const server = await world.server()
-  const { rows } = await world.pool.query<{ id: string; username: string }>(
-    `insert into users (username, role, guest) select 'pupil ' || n, 'contributor', true from generate_series(1, 120) n returning id, username`,
-  )
-  const pupils = rows.map(({ id: userId, username }) => ({ token: signAccessToken({ userId, username, email: null, role: 'contributor', guest: true, permissions: [], walletAddress: null }, environmentOf(world).JWT_SECRET) }))
+  const { JWT_SECRET: jwtSecret, DATA_KEY: key } = environmentOf(world)
+  const logins = createLogins({ pool: world.pool, seal: createSeal(key), jwtSecret })
+  const pupils: SignedIn[] = []
+  for (let i = 1; i <= 120; i++) {
+    pupils.push(await logins.begin(await insertUser(world.pool, { username: `pupil ${i}`, email: null, passwordHash: null, wallet: null, guest: true, role: 'contributor' })))
+  }
   const room = await Promise.all(pupils.map((pupil) => come(pupil, server)))
   const answers = await Promise.all(room.map((client) => client.send('join-session', 'demo')))
   expect(answers.filter((answer) => answer.ok)).toHaveLength(pupils.length)
