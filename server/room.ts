@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import { z } from 'zod'
-import { roomEvents, type RoomEvent, type RoomEventName } from './protocol.ts'
+import { OwnVote, roomEvents, type RoomEvent, type RoomEventName } from './protocol.ts'
 
 /**
  * A session's event log: the Redis stream `attune:room:<session>`. Trainer and servers append,
@@ -21,6 +21,8 @@ export const internalEvents = {
   receipts: z.object({ step: z.int() }),
   /** Somebody may not vote in this session any more, or may again: their sockets are told. */
   exclusion: z.object({ sessionId: z.string(), userId: z.uuid(), excluded: z.boolean(), reason: z.string().nullable() }),
+  /** Somebody has voted, or withdrawn: their own connections hear of it. The entry's `user` is who. */
+  'own-vote': OwnVote,
   /** An epoch is confirmed on the chain. Goes to the log `EVERYWHERE`. */
   recorded: z.object({ epochId: z.int() }),
   /** Somebody was erased: their sockets end. Goes to the log `EVERYWHERE`. */

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { publish, type Core } from './core.ts'
 import { crowdOf } from './db/crowd.ts'
 import { insertVote, withdrawVote } from './db/feedback.ts'
+import { begunInTime } from './db/vote-begun.ts'
 import { findSample, matchSample, type VotableSample } from './db/samples.ts'
 import { sessionBasics, type SessionBasics } from './db/sessions.ts'
 import { AttuneError } from './errors.ts'
@@ -43,12 +44,12 @@ export async function castVote(core: Core, caller: Caller, vote: ParsedVote): Pr
     compassion: vote.compassion ?? null,
     quality: q,
     value: mix(q, c, session.configuration.rewardModel.compassionWeight),
-    late: sample?.status === 'closed',
+    late: sample?.status === 'closed' && !(await begunInTime(core.pool, sample.id, caller.userId)),
     salt: randomBytes(32),
   })
   const crowd = sample === null ? null : await crowdOf(core.pool, sample.id)
-  if (!duplicate) tell(core, 'feedback-received', caller, vote.sessionId, stored.sampleId, crowd)
-  return { ack: { id: stored.id, sampleId: stored.sampleId, value: stored.value, crowd, duplicate }, stored }
+  if (!duplicate) tell(core, 'feedback-received', caller, { sessionId: vote.sessionId, sampleId: stored.sampleId, crowd, vote: stored })
+  return { ack: { id: stored.id, sampleId: stored.sampleId, value: stored.value, crowd, duplicate, ...(stored.late && { late: true as const }) }, stored }
 }
 
 /** @throws AttuneError forbidden */
@@ -65,7 +66,7 @@ export async function takeBack(core: Core, caller: Caller, id: string): Promise<
   const { sessionId, sampleId, changed } = await withdrawVote(core.pool, id, caller.userId)
   if (changed) {
     const crowd = sampleId === null ? null : await crowdOf(core.pool, sampleId)
-    tell(core, 'feedback-withdrawn', caller, sessionId, sampleId, crowd)
+    tell(core, 'feedback-withdrawn', caller, { sessionId, sampleId, crowd, vote: null })
   }
   return { id }
 }
@@ -97,14 +98,16 @@ function weigh(sent: ParsedVote['categories'], { configuration }: SessionBasics)
   })
 }
 
+/** The room hears that there is a vote; its author's own connections, which one. */
 function tell(
   core: Core,
   event: 'feedback-received' | 'feedback-withdrawn',
   caller: Caller,
-  sessionId: string,
-  sampleId: string | null,
-  crowd: CrowdValue | null,
+  { sessionId, sampleId, crowd, vote }: { sessionId: string; sampleId: string | null; crowd: CrowdValue | null; vote: HumanFeedback | null },
 ): void {
   const payload = { sessionId, sampleId, votes: crowd?.votes ?? 0, ...(crowd !== null && { crowd }) }
   publish(core, sessionId, { event, payload }, caller.userId)
+  if (sampleId === null) return
+  const mine = vote && { feedbackId: vote.id, humanRating: vote.humanRating, compassionRating: vote.compassionRating }
+  publish(core, sessionId, { event: 'own-vote', payload: { sessionId, sampleId, mine } }, caller.userId)
 }

@@ -68,4 +68,5 @@ export async function eraseUser(db: Db, userId: string): Promise<void> {
     [userId],
   )
   await db.query('delete from refresh_tokens where user_id = $1', [userId])
+  await db.query('delete from vote_begun where user_id = $1', [userId])
 }

@@ -5,6 +5,7 @@ import { recordedIn } from '../db/contributions.ts'
 import { exclusionOf } from '../db/exclusions.ts'
 import { votedSamples } from '../db/feedback.ts'
 import { receiptsOfStep } from '../db/receipts.ts'
+import { begunSamples } from '../db/vote-begun.ts'
 import type { AckData, RoomEvent } from '../protocol.ts'
 import { follow } from '../follow.ts'
 import { compareSeq, EVERYWHERE, lastSeq, readAfter, readSince, START, type LogEntry } from '../room.ts'
@@ -14,6 +15,8 @@ import { takeSnapshot } from '../snapshot.ts'
 export interface Rooms {
   /** Brings a socket up to date, by a snapshot or by what it missed since `since`, and keeps it so (rule P3). */
   join: (socket: AttuneSocket, sessionId: string, since: string | undefined) => Promise<AckData['join-session']>
+  /** Somebody has begun a vote in time: until it is cast, the sample's crowd value is hidden from them after closing, too (rule V3). */
+  begun: (userId: string, sampleId: string) => void
   leave: (socket: AttuneSocket, sessionId: string) => Promise<void>
   watchMetrics: (socket: AttuneSocket, sessionId: string) => Promise<void>
   unwatchMetrics: (socket: AttuneSocket, sessionId: string) => Promise<void>
@@ -77,6 +80,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
     return following(sessionId, async (end) => {
       await socket.leave(sessionRoom(sessionId))
       for (const sampleId of await votedSamples(core.pool, sessionId, userId, VOTES_REMEMBERED)) void socket.join(votedRoom(sampleId))
+      for (const sampleId of await begunSamples(core.pool, sessionId, userId)) void socket.join(begunRoom(sampleId))
       let seq = end
       const missed = since === undefined || end === START ? null : await readSince(core.redis, sessionId, since)
       if (missed === null) {
@@ -107,7 +111,12 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
   function replay(socket: AttuneSocket, entries: LogEntry[], from: string): string {
     for (const entry of entries) {
       noteVote(entry)
+      if (entry.event === 'own-vote' && entry.user === socket.data.caller.userId) socket.emit('own-vote', entry.payload)
       if (!isRoomEvent(entry)) continue
+      if (entry.event === 'voting-closed') {
+        send(socket, asClosedFor(socket, entry))
+        continue
+      }
       send(socket, hidesCrowd(entry) && !socket.rooms.has(votedRoom(entry.payload.sampleId)) ? withoutCrowd(entry) : entry)
     }
     return entries.at(-1)?.seq ?? from
@@ -120,6 +129,9 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
         return report(tellReceipts(sessionId, entry.payload.step))
       case 'recorded':
         return report(tellRecorded(entry.payload.epochId))
+      case 'own-vote':
+        if (entry.user !== undefined) io.local.to(userRoom(entry.user)).emit('own-vote', entry.payload)
+        return
       case 'erased':
         io.local.in(userRoom(entry.payload.userId)).disconnectSockets(true)
         return
@@ -130,6 +142,16 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
       }
       case 'metrics-update':
         return send(io.local.to(metricsRoom(sessionId)).to(sessionRoom(sessionId)).except(sentAlready(sessionId, entry.seq)), entry)
+      case 'voting-closed': {
+        const done = sentAlready(sessionId, entry.seq)
+        const [room, begun] = [sessionRoom(sessionId), begunRoom(entry.payload.sampleId)]
+        send(io.local.to(room).except([begun, ...done]), entry)
+        for (const id of adapter.rooms.get(begun) ?? []) {
+          const socket = sockets.get(id)
+          if (socket?.rooms.has(room) && !done.includes(id)) send(socket, asClosedFor(socket, entry))
+        }
+        return
+      }
       default: {
         const done = sentAlready(sessionId, entry.seq)
         const room = sessionRoom(sessionId)
@@ -203,6 +225,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
 
   return {
     join,
+    begun: (userId, sampleId) => io.local.in(userRoom(userId)).socketsJoin(begunRoom(sampleId)),
     async leave(socket, sessionId) {
       await socket.leave(sessionRoom(sessionId))
       presence.touch()
@@ -225,14 +248,23 @@ export const sessionRoom = (sessionId: string) => `session:${sessionId}`
 const metricsRoom = (sessionId: string) => `metrics:${sessionId}`
 const votedRoom = (sampleId: string | null) => `voted:${sampleId}`
 
+const begunRoom = (sampleId: string) => `begun:${sampleId}`
+
 type RoomEntry = RoomEvent & { seq: string }
 type VoteEntry = RoomEntry & { event: 'feedback-received' | 'feedback-withdrawn' }
 
 const isRoomEvent = (entry: LogEntry): entry is RoomEntry & { user: string | undefined } =>
-  entry.event !== 'receipts' && entry.event !== 'recorded' && entry.event !== 'erased' && entry.event !== 'exclusion'
+  entry.event !== 'receipts' && entry.event !== 'recorded' && entry.event !== 'own-vote' && entry.event !== 'erased' && entry.event !== 'exclusion'
 
 /** Whether the entry holds what only the sample's voters may see. */
 const hidesCrowd = (entry: RoomEntry): entry is VoteEntry => entry.event === 'feedback-received' || entry.event === 'feedback-withdrawn'
+
+/** The closing of a sample, as somebody may see it who has perhaps a begun vote on it to cast. */
+function asClosedFor({ rooms }: { rooms: Set<string> }, entry: RoomEntry & { event: 'voting-closed' }): RoomEntry {
+  const { sampleId, crowd } = entry.payload
+  if (!rooms.has(begunRoom(sampleId)) || rooms.has(votedRoom(sampleId))) return entry
+  return { ...entry, payload: { ...entry.payload, crowd: { votes: crowd.votes, value: null, compassion: null } } }
+}
 
 function withoutCrowd({ event, payload: { crowd: _, ...payload }, seq }: VoteEntry): RoomEntry {
   return { event, payload, seq }
