@@ -2,18 +2,29 @@
  * Who is using the page. A guest account is made silently the first time
  * something needs one, and kept in this browser; a researcher signs in.
  */
+import { z } from 'zod'
 import type { SignedIn, User } from '../../server/protocol.ts'
 import { ApiError, request, type Method } from './api.ts'
+import { forgetDesk } from './desk.ts'
+import { storage } from './storage.ts'
 
 const KEY = 'attune.account'
 /** A token this close to its end is renewed before it is used, milliseconds. */
 const RENEW_BEFORE = 30_000
 
-let signedIn = $state.raw<SignedIn | null>(load(localStorage.getItem(KEY)))
+/** As it was kept, perhaps by an older page: what the page can't do without is looked at, and the rest taken. */
+const AtLeast = z.object({
+  token: z.string().min(1),
+  refreshToken: z.string().min(1),
+  user: z.object({ userId: z.string().min(1), username: z.string(), guest: z.boolean(), permissions: z.array(z.string()) }),
+})
+const Kept = z.custom<SignedIn>((value) => AtLeast.safeParse(value).success)
+
+let signedIn = $state.raw<SignedIn | null>(storage.readJson(KEY, Kept))
 let pending: Promise<SignedIn> | null = null
 
 addEventListener('storage', (change) => {
-  if (change.key === KEY) signedIn = load(change.newValue)
+  if (change.key === KEY) signedIn = storage.readJson(KEY, Kept)
 })
 
 export const account = {
@@ -64,7 +75,8 @@ export const account = {
   async signOut(): Promise<void> {
     const leaving = signedIn
     signedIn = null
-    localStorage.removeItem(KEY)
+    storage.removeItem(KEY)
+    if (leaving) forgetDesk(storage, leaving.user.userId)
     if (leaving) await request('POST', '/api/auth/logout', { refreshToken: leaving.refreshToken }, leaving.token)
   },
 }
@@ -76,7 +88,8 @@ async function refresh(current: SignedIn): Promise<SignedIn> {
     if (!(error instanceof ApiError) || error.code === 'offline' || error.code === 'unavailable') throw error
     // The sign-in is over. A guest becomes a new guest; anybody else has to sign in again.
     signedIn = null
-    localStorage.removeItem(KEY)
+    storage.removeItem(KEY)
+    if (current.user.guest) forgetDesk(storage, current.user.userId)
     if (!current.user.guest) throw new ApiError('unauthenticated', 'Your sign-in has ended. Sign in again.')
     return request<SignedIn>('POST', '/api/auth/guest', {})
   }
@@ -84,19 +97,24 @@ async function refresh(current: SignedIn): Promise<SignedIn> {
 
 function keep(next: SignedIn): SignedIn {
   signedIn = next
-  localStorage.setItem(KEY, JSON.stringify(next))
+  storage.writeJson(KEY, next)
   return next
-}
-
-function load(stored: string | null): SignedIn | null {
-  return stored === null ? null : (JSON.parse(stored) as SignedIn)
 }
 
 /** When a JWT ends, milliseconds since 1970; 0 where it doesn't say. */
 function expiry(token: string): number {
   const payload = token.split('.').at(1)
   if (!payload) return 0
-  const claims: unknown = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/')))
+  const claims = claimsOf(payload)
   const isClaims = typeof claims === 'object' && claims !== null && 'exp' in claims && typeof claims.exp === 'number'
   return isClaims ? Number(claims.exp) * 1000 : 0
+}
+
+function claimsOf(payload: string): unknown {
+  try {
+    return JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/')))
+  } catch {
+    // A token that was damaged where it was kept: it is renewed like one that has ended.
+    return null
+  }
 }

@@ -4,6 +4,7 @@
  * (rule V2).
  */
 import type { Vote } from '../../server/protocol.ts'
+import type { Store } from './storage.ts'
 
 export type OutgoingVote = Vote & { id: string; sampleId: string }
 
@@ -14,8 +15,6 @@ export interface Outbox {
   /** Oldest first. */
   all(): OutgoingVote[]
 }
-
-type Store = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
 
 /** The outbox of one session, kept in `store` (the browser's localStorage). */
 export function openOutbox(store: Store, sessionId: string): Outbox {
@@ -34,8 +33,13 @@ export function openOutbox(store: Store, sessionId: string): Outbox {
 }
 
 function parse(stored: string | null): OutgoingVote[] {
-  const value: unknown = JSON.parse(stored ?? '[]')
-  return Array.isArray(value) ? value.filter(isVote) : []
+  try {
+    const value: unknown = JSON.parse(stored ?? '[]')
+    return Array.isArray(value) ? value.filter(isVote) : []
+  } catch {
+    // Damaged where it was kept: what it held can't be known, and the next vote is written over it.
+    return []
+  }
 }
 
 function isVote(value: unknown): value is OutgoingVote {
