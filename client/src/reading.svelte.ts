@@ -59,12 +59,12 @@ export class Reading {
 
   /**
    * Brings the next answer where the reader has gone on, or the one to their own question where they have
-   * done nothing but wait for it. True where it brought that one.
+   * done nothing but wait for it, with no vote begun. True where it brought that one.
    */
   follow(): boolean {
     this.#known = this.#found ?? this.#known
     const answer = this.unseen
-    if (answer && answer.id !== this.#presented && (this.#expecting || this.#free)) {
+    if (answer && answer.id !== this.#presented && (this.#free || (this.#expecting && !this.#held))) {
       this.#presented = answer.id
       this.#show(answer.id)
       return true
