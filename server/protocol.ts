@@ -29,6 +29,14 @@ export const limits = {
   listItems: 16,
   /** A vote can be withdrawn for this long, milliseconds (rule V5). The trainer uses no younger vote. */
   withdrawMs: 10_000,
+  /** A vote begun while voting on its sample was open is on time if it is cast within this, milliseconds from its begin. */
+  voteBegunMs: 120_000,
+  /** A step's voting stays open for begun votes at most this much longer, milliseconds. */
+  closingHoldMs: 10_000,
+  /** Votes that one person may have begun in a session and not cast, within `voteBegunMs`. */
+  votesBegun: 3,
+  /** Who has left this many begun votes uncast within an hour holds no closing: others don't wait for them. */
+  holdsLeft: 3,
   /** Socket events a connection may send: this many at once, refilled at this rate (events per second). */
   socketBurst: 60,
   socketPerSecond: 20,
@@ -171,6 +179,8 @@ export const HumanFeedback = z.object({
   verified: z.boolean(),
   blockchainHash: z.string().nullable(),
   withdrawn: z.boolean(),
+  /** Cast after voting on its sample had closed, and not begun in time. */
+  late: z.boolean(),
 })
 export type HumanFeedback = z.infer<typeof HumanFeedback>
 
@@ -212,6 +222,12 @@ export type CrowdValue = z.infer<typeof CrowdValue>
 export const SampleStatus = z.enum(['queued', 'streaming', 'open', 'closed', 'failed'])
 export type SampleStatus = z.infer<typeof SampleStatus>
 
+/** A reader's own standing vote on a sample. */
+export const MyVote = z.object({ feedbackId: Uuid, humanRating: z.number(), compassionRating: unit.nullable() })
+export type MyVote = z.infer<typeof MyVote>
+export const OwnVote = z.object({ sessionId: SessionId, sampleId: Uuid, mine: MyVote.nullable() })
+export type OwnVote = z.infer<typeof OwnVote>
+
 export const Sample = z.object({
   id: Uuid,
   sessionId: SessionId,
@@ -223,7 +239,7 @@ export const Sample = z.object({
   status: SampleStatus,
   crowd: CrowdValue.nullable(),
   /** The reader's own standing vote on it. */
-  mine: z.object({ feedbackId: Uuid, humanRating: z.number(), compassionRating: unit.nullable() }).nullable(),
+  mine: MyVote.nullable(),
   timestamp: z.iso.datetime(),
 })
 export type Sample = z.infer<typeof Sample>
@@ -628,7 +644,15 @@ export const ErrorCode = z.enum([
 export type ErrorCode = z.infer<typeof ErrorCode>
 
 /** How every client event is answered (rule P2). */
-export type Ack<T = unknown> = { ok: true; data: T } | { ok: false; code: ErrorCode; message: string }
+export type Ack<T = unknown> =
+  | { ok: true; data: T }
+  | {
+      ok: false
+      code: ErrorCode
+      message: string
+      /** The field that failed, where one did. */
+      path?: string
+    }
 
 export const JoinSession = z.union([
   SessionId.transform((sessionId) => ({ sessionId, since: undefined as string | undefined })),
@@ -639,9 +663,13 @@ export const JoinSession = z.union([
 export const Authenticate = z.object({ token: z.string().min(1).max(4_000) })
 export const Ask = z.object({ sessionId: SessionId, prompt: z.string().trim().min(1).max(limits.promptChars) })
 
+export const BeginVote = z.object({ sessionId: SessionId, sampleId: Uuid })
+
 export const clientEvents = {
   'join-session': JoinSession,
   'leave-session': SessionId,
+  /** The reader begins a vote on an open sample. */
+  'begin-vote': BeginVote,
   'submit-feedback': Vote,
   'withdraw-feedback': Uuid,
   'subscribe-metrics': SessionId,
@@ -656,7 +684,10 @@ export interface AckData {
   /** A `session-snapshot` event or the missed events precede the acknowledgement. */
   'join-session': { sessionId: string; seq: string; caughtUp: boolean }
   'leave-session': { sessionId: string }
-  'submit-feedback': { id: string; sampleId: string | null; value: number; crowd: CrowdValue | null; duplicate: boolean }
+  /** For how long the vote counts as on time after voting has closed, milliseconds; null: it was not begun in time, or others have to be cast first. */
+  'begin-vote': { sampleId: string; countsForMs: number | null }
+  /** `late`: voting on the sample had closed, and the vote was not begun in time. */
+  'submit-feedback': { id: string; sampleId: string | null; value: number; crowd: CrowdValue | null; duplicate: boolean; late?: true }
   'withdraw-feedback': { id: string }
   'subscribe-metrics': { sessionId: string }
   'unsubscribe-metrics': { sessionId: string }
@@ -675,11 +706,13 @@ export type ServerToClient = {
   presence: (payload: { sessionId: string; raters: number }) => void
   /** To the vote's author alone. */
   receipt: (receipt: Receipt) => void
+  /** To the vote's author alone, on every connection of theirs: their standing vote on a sample, null where they have withdrawn it. */
+  'own-vote': (payload: OwnVote) => void
   /** To the vote's author alone: its epoch is on the chain. */
   recorded: (payload: { feedbackId: string; epochId: number; txHash: string }) => void
   /** To the person alone: they may not vote in this session any more, or may again. */
   exclusion: (payload: { sessionId: string; excluded: boolean; reason: string | null }) => void
-  'feedback-error': (payload: { error: string; code: ErrorCode }) => void
+  'feedback-error': (payload: { error: string; code: ErrorCode; path?: string }) => void
 }
 
 // ---------------------------------------------------------------- REST

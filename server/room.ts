@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import { z } from 'zod'
-import { roomEvents, type RoomEvent, type RoomEventName } from './protocol.ts'
+import { MyVote, roomEvents, type RoomEvent, type RoomEventName } from './protocol.ts'
 
 /**
  * A session's event log: the Redis stream `attune:room:<session>`. Trainer and servers append,
@@ -33,8 +33,8 @@ export type InternalEvent = {
   [E in InternalEventName]: { event: E; payload: z.infer<(typeof internalEvents)[E]> }
 }[InternalEventName]
 
-/** Whose vote on which sample stands now, or no longer does: opens its crowd value to them, or closes it (rule V3). Never leaves the servers. */
-const VoteAct = z.object({ userId: z.uuid(), sampleId: z.uuid(), stands: z.boolean() })
+/** Whose vote on which sample stands now; null: none does. Opens its crowd value to them, or closes it (rule V3), and tells their own connections, and nobody else's. */
+const VoteAct = z.object({ userId: z.uuid(), sampleId: z.uuid(), mine: MyVote.nullable() })
 export type VoteAct = z.infer<typeof VoteAct>
 const VoteActs = z.array(VoteAct)
 

@@ -2,12 +2,12 @@ import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { crowdsOf } from './db/crowd.ts'
 import type { Pool } from './db/pool.ts'
-import { limits, type CrowdValue, type RoomEvents } from './protocol.ts'
+import { limits, type CrowdValue, type MyVote, type RoomEvents } from './protocol.ts'
 import { append, type VoteAct } from './room.ts'
 
 export interface Tallies {
   /** A vote was stored or withdrawn: its room hears what the votes come to now. */
-  changed: (event: VoteEvent, act: { sessionId: string; sampleId: string | null; userId: string }) => void
+  changed: (event: VoteEvent, act: { sessionId: string; sampleId: string | null; userId: string; mine: MyVote | null }) => void
   /** Tells what has not been told yet. */
   close: () => Promise<void>
 }
@@ -61,12 +61,12 @@ export function openTallies({ pool, redis, log }: { pool: Pool; redis: Redis; lo
   }
 
   return {
-    changed(event, { sessionId, sampleId, userId }) {
+    changed(event, { sessionId, sampleId, userId, mine }) {
       const room = rooms.get(sessionId) ?? { news: new Map<string, Act>(), toldAt: 0, timer: undefined, telling: null }
       rooms.set(sessionId, room)
       const key = `${sampleId}/${userId}`
       room.news.delete(key) // the latest act goes last
-      room.news.set(key, { event, sampleId, userId })
+      room.news.set(key, { event, sampleId, userId, mine })
       lookAfter(sessionId, room)
     },
     async close() {
@@ -86,6 +86,8 @@ interface Act {
   event: VoteEvent
   sampleId: string | null
   userId: string
+  /** Their vote that stands on it now. */
+  mine: MyVote | null
 }
 
 /** A room with votes to tell of, or that was told of some within the last tick. */
@@ -108,4 +110,4 @@ function payloadOf(sessionId: string, acts: readonly Act[], crowds: ReadonlyMap<
   return { sessionId, ...last, ...(others.length > 0 && { others }) }
 }
 
-const toVoteAct = ({ event, sampleId, userId }: Act): VoteAct[] => (sampleId === null ? [] : [{ userId, sampleId, stands: event === 'feedback-received' }])
+const toVoteAct = ({ sampleId, userId, mine }: Act): VoteAct[] => (sampleId === null ? [] : [{ userId, sampleId, mine }])

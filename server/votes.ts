@@ -2,12 +2,13 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import type { Core } from './core.ts'
 import { crowdOf } from './db/crowd.ts'
 import { insertVote, withdrawVote } from './db/feedback.ts'
+import { begunInTime } from './db/vote-begun.ts'
 import { findSample, matchSample, type VotableSample } from './db/samples.ts'
 import { sessionBasics, type SessionBasics } from './db/sessions.ts'
 import { AttuneError } from './errors.ts'
 import { categoryWeight, compassion, mix, quality } from './feedback/value.ts'
 import { demand, type Caller } from './permissions.ts'
-import type { AckData, HumanFeedback, ParsedVote } from './protocol.ts'
+import type { AckData, HumanFeedback, MyVote, ParsedVote } from './protocol.ts'
 import { demandAdmitted } from './raters.ts'
 import { hasEnded } from './session-state.ts'
 
@@ -44,12 +45,12 @@ export async function castVote(core: Core, caller: Caller, vote: ParsedVote): Pr
     compassion: vote.compassion ?? null,
     quality: q,
     value: mix(q, c, session.configuration.rewardModel.compassionWeight),
-    late: sample?.status === 'closed',
+    late: sample?.status === 'closed' && !(await begunInTime(core.pool, sample.id, caller.userId)),
     salt: randomBytes(32),
   })
   const crowd = sample === null ? null : await crowdOf(core.pool, sample.id)
-  if (!duplicate) core.tallies.changed('feedback-received', { sessionId: vote.sessionId, sampleId: stored.sampleId, userId: caller.userId })
-  return { ack: { id: stored.id, sampleId: stored.sampleId, value: stored.value, crowd, duplicate }, stored }
+  if (!duplicate) core.tallies.changed('feedback-received', { sessionId: vote.sessionId, sampleId: stored.sampleId, userId: caller.userId, mine: mineOf(stored) })
+  return { ack: { id: stored.id, sampleId: stored.sampleId, value: stored.value, crowd, duplicate, ...(stored.late && { late: true as const }) }, stored }
 }
 
 /** @throws AttuneError forbidden */
@@ -64,7 +65,7 @@ function demandFreeText(caller: Caller, { configuration }: SessionBasics): void 
 /** Takes a vote back (rule V5). @throws AttuneError not-found, conflict */
 export async function takeBack(core: Core, caller: Caller, id: string): Promise<AckData['withdraw-feedback']> {
   const { sessionId, sampleId, changed } = await withdrawVote(core.pool, id, caller.userId)
-  if (changed) core.tallies.changed('feedback-withdrawn', { sessionId, sampleId, userId: caller.userId })
+  if (changed) core.tallies.changed('feedback-withdrawn', { sessionId, sampleId, userId: caller.userId, mine: null })
   return { id }
 }
 
@@ -94,3 +95,5 @@ function weigh(sent: ParsedVote['categories'], { configuration }: SessionBasics)
     return { name, score, weight: categoryWeight(name, weight, { categories: weights, freeCategories }) }
   })
 }
+
+const mineOf = ({ id, humanRating, compassionRating }: HumanFeedback): MyVote => ({ feedbackId: id, humanRating, compassionRating })

@@ -2,7 +2,8 @@
  * The live loop of one run, readable top to bottom.
  *
  *   1. Draw prompts, generate a batch with the current policy, stream what is shown.   rollouts.ts
- *   2. Keep voting open until every shown sample has its votes or the window ends.
+ *   2. Keep voting open until every shown sample has its votes or the window ends; then a moment longer
+ *      for votes that have been begun.
  *   3. Close it. With `overlap`, generate the next batch now: people vote on it meanwhile.
  *   4. Wait until no vote of the closed batch can be withdrawn any more.
  *   5. Learn: reward model, rewards, PPO.                                              learn.ts
@@ -18,6 +19,7 @@
  * Left out on purpose: the answers to raters' own questions train the reward model but not the policy,
  * since a batch of a fixed size is what PPO's minibatches divide.
  */
+import { limits } from '../server/protocol.ts'
 import { learn } from './learn.ts'
 import { answerAsk, generate, type Batch } from './rollouts.ts'
 import type { Run } from './state.ts'
@@ -53,16 +55,27 @@ function draw(run: Run, world: World, step: number, restoring: boolean): Promise
   return generate(run, world, step)
 }
 
-/** Until every shown sample has `minVotes`, or the window is over and the step has `minVotesPerStep`. */
+/**
+ * Until every shown sample has `minVotes`, or the window is over and the step has `minVotesPerStep`. Votes
+ * that people have begun are waited for, together at most `limits.closingHoldMs`: begun votes add no more to
+ * that, and a loop that was cut short in it waits so long again at most.
+ */
 async function votingEnds(run: Run, world: World, batch: Batch): Promise<void> {
   const { votingWindowSeconds, minVotes, minVotesPerStep } = run.config.live
   const ends = (await world.openedAt(batch.shown)) + votingWindowSeconds * 1000
   world.phase('voting', batch.step, ends)
+  let holdsUntil: number | null = null
   for (let waiting = false; ; ) {
     const tally = await world.tally(batch.shown)
     const total = [...tally.values()].reduce((sum, n) => sum + n, 0)
     if (total >= minVotesPerStep) {
-      if (world.now() >= ends || batch.shown.every((id) => (tally.get(id) ?? 0) >= minVotes)) return
+      if (world.now() >= ends || batch.shown.every((id) => (tally.get(id) ?? 0) >= minVotes)) {
+        if (world.now() >= (holdsUntil ?? Infinity) || (await world.begunVotes(batch.shown)) === 0) return
+        if (holdsUntil === null) {
+          holdsUntil = world.now() + limits.closingHoldMs
+          world.phase('voting', batch.step, holdsUntil)
+        }
+      }
     } else if (world.now() >= ends && !waiting) {
       world.phase('waiting-for-votes', batch.step)
       waiting = true

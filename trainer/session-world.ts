@@ -6,6 +6,7 @@ import type { Pool } from '../server/db/pool.ts'
 import { park, yieldTo, type RunLock } from '../server/db/run-lock.ts'
 import { pauseItself } from '../server/db/sessions.ts'
 import { commitStep, committedStep } from '../server/db/steps.ts'
+import { countHolding, forgetBegun } from '../server/db/vote-begun.ts'
 import { keepWarning } from '../server/db/warnings.ts'
 import { limits, type CrowdValue, type RunWarning, type SessionStatus } from '../server/protocol.ts'
 import { append } from '../server/room.ts'
@@ -160,6 +161,7 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
       await parkIfQuiet(sampleIds, rows.reduce((sum, row) => sum + row.votes, 0))
       return new Map(rows.map((row) => [row.sample_id, row.votes]))
     },
+    begunVotes: (sampleIds) => countHolding(pool, sessionId, sampleIds),
     async closeVoting(sampleIds) {
       const { rows } = await pool.query<{ id: string; votes: number; value: number | null; compassion: number | null }>(
         `with closed as (
@@ -175,13 +177,15 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
       for (const { id, ...crowd } of rows) {
         tell({ event: 'voting-closed', payload: { sessionId, sampleId: id, crowd: crowd satisfies CrowdValue } })
       }
+      await forgetBegun(pool, sessionId)
     },
     async settlesIn(sampleIds) {
       const { rows } = await pool.query<{ ms: number | null }>(
         `select $2 - extract(epoch from clock_timestamp() - max(f.created_at)) * 1000 as ms
          from feedback f join samples s on s.id = f.sample_id
-         where s.id = any($1::uuid[]) and f.withdrawn_at is null and f.created_at <= s.closed_at`,
-        [sampleIds, settleMs],
+         where s.id = any($1::uuid[]) and f.withdrawn_at is null
+           and (f.created_at <= s.closed_at or not f.late and f.created_at <= s.closed_at + make_interval(secs => $3::float8 / 1000))`,
+        [sampleIds, settleMs, limits.closingHoldMs],
       )
       return Math.max(0, Number(rows[0]?.ms ?? 0))
     },

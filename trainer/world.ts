@@ -23,8 +23,10 @@ export interface World {
   /** When voting on these samples opened, milliseconds since the epoch. */
   openedAt(sampleIds: string[]): Promise<number>
   tally(sampleIds: string[]): Promise<Map<string, number>>
+  /** Votes begun on these samples, and not cast, that a closing waits for (server/db/vote-begun.ts says which). */
+  begunVotes(sampleIds: string[]): Promise<number>
   closeVoting(sampleIds: string[]): Promise<void>
-  /** How long until no vote cast before voting closed can be withdrawn any more, milliseconds. */
+  /** How long until no vote cast before voting closed, or begun before and cast shortly after, can be withdrawn any more; milliseconds. */
   settlesIn(sampleIds: string[]): Promise<number>
   /** Every standing vote of the session that can't be withdrawn any more, oldest first; none of a rater who is excluded. */
   settledVotes(): Promise<SettledVote[]>

@@ -3,10 +3,13 @@
  * the first time something needs one, and kept in this browser; a researcher
  * signs in. What that means is in identity.ts.
  */
+import { z } from 'zod'
 import type { SignedIn, User } from '../../server/protocol.ts'
 import { ApiError, request, type Method } from './api.ts'
-import { endOf, KEY, openIdentity, type Kept } from './identity.ts'
+import { forgetDesk } from './desk.ts'
+import { endOf, GUEST_KEY, KEY, openIdentity, type Kept } from './identity.ts'
 import { claimUnowned, discard, waiting, type Waiting } from './outbox.ts'
+import { storage } from './storage.ts'
 import { openTurn } from './tab-lock.ts'
 
 /** While a socket is open its token is renewed so long before its end, milliseconds; and no sooner than so long after the last look. */
@@ -16,19 +19,30 @@ const RENEW_PAUSE = 5_000
 const watchers = new Set<(kept: Kept | null) => void>()
 let renewal: ReturnType<typeof setTimeout> | undefined
 
+/** As it was kept, perhaps by an older page: what the page can't do without is looked at, and the rest taken. */
+const AtLeast = z.object({
+  token: z.string().min(1),
+  refreshToken: z.string().min(1),
+  user: z.object({ userId: z.string().min(1), username: z.string(), guest: z.boolean(), permissions: z.array(z.string()) }),
+})
+// What is damaged is dropped, with a note, before anybody takes it for a sign-in.
+for (const key of [KEY, GUEST_KEY]) storage.readJson(key, AtLeast)
+
 const identity = openIdentity({
-  store: localStorage,
-  turn: openTurn(KEY, localStorage, navigator.locks),
+  store: storage,
+  turn: openTurn(KEY, storage, navigator.locks),
   request,
   now: Date.now,
   onchange(next) {
+    // Nobody can come back as a guest whom the server no longer knows.
+    if (kept && next?.replaces !== undefined && kept.user.userId !== next.user.userId) forgetDesk(storage, kept.user.userId)
     kept = next
     plan()
     for (const watch of watchers) watch(next)
   },
 })
 let kept = $state.raw<Kept | null>(identity.current())
-if (kept) claimUnowned(localStorage, keys(), kept.user)
+if (kept) claimUnowned(storage, storage.keys(), kept.user)
 
 // Another tab signed in, out, or renewed. A null key: the storage was cleared.
 addEventListener('storage', (change) => {
@@ -59,7 +73,10 @@ export const account = {
   register: (username: string, password: string, email?: string) => identity.register(username, password, email),
   /** Takes over a sign-in that was made elsewhere (a wallet's). */
   adopt: (next: SignedIn) => identity.adopt(next),
-  signOut: () => identity.signOut(),
+  async signOut(): Promise<void> {
+    if (kept) forgetDesk(storage, kept.user.userId)
+    await identity.signOut()
+  },
   acknowledge: () => identity.acknowledge(),
 
   /** REST as this user; before anybody signed in, as nobody, and as a new guest where the server asks who it is. */
@@ -84,18 +101,8 @@ export const account = {
   },
 
   /** Votes that wait in this browser, anybody's. */
-  waiting: (): Waiting[] => waiting(localStorage, keys()),
-  discard: (userId: string | null) => discard(localStorage, keys(), userId),
-}
-
-/** What this browser keeps. */
-function keys(): string[] {
-  try {
-    return Object.keys(localStorage)
-  } catch {
-    // It refuses to keep anything, so nothing waits.
-    return []
-  }
+  waiting: (): Waiting[] => waiting(storage, storage.keys()),
+  discard: (userId: string | null) => discard(storage, storage.keys(), userId),
 }
 
 /** Renews the token before it ends while somebody watches; one tab does it for all. */

@@ -18,6 +18,20 @@ export interface Ballot {
 
 export const emptyBallot: Ballot = { rating: null, categories: {}, compassion: null, sides: null, tags: [], comment: '' }
 
+/** Nothing has been said yet. */
+export const isEmpty = ({ rating, categories, compassion, sides, tags, comment }: Ballot): boolean =>
+  rating === null && Object.keys(categories).length === 0 && compassion === null && sides === null && tags.length === 0 && comment.trim() === ''
+
+/** A vote as it was filled in: one that was refused goes back to its card. */
+export const ballotOf = (vote: Vote): Ballot => ({
+  rating: vote.humanRating,
+  categories: Object.fromEntries((vote.categories ?? []).map(({ name, score }) => [name, score])),
+  compassion: vote.compassion ? null : (vote.compassionRating ?? null),
+  sides: vote.compassion ?? null,
+  tags: vote.tags ?? [],
+  comment: vote.comments ?? '',
+})
+
 /** What the three sides come to, each counting the same: c = (A + C + (1 - S)) / 3. */
 export const compassionOf = ({ agency, capability, suffering }: Sides): number => (agency + capability + 1 - suffering) / 3
 

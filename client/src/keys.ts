@@ -11,32 +11,75 @@ export type Shortcut =
 export type Focus = 'typing' | 'control' | 'page'
 
 export interface Key {
+  /** What the key writes on the layout in use. */
   key: string
+  /** Where it lies, by its name on a US keyboard; some on-screen keyboards leave it empty. */
+  code: string
   ctrlKey: boolean
   metaKey: boolean
   altKey: boolean
+  shiftKey: boolean
   repeat: boolean
+  /** A character is being composed, as in an input method. */
+  isComposing: boolean
+  keyCode?: number
+  /** Somebody has used the key already. */
+  defaultPrevented?: boolean
+  getModifierState?: (name: string) => boolean
 }
 
+/** What browsers say of a key that an input method has taken. */
+const COMPOSING = 229
+
 export function shortcutOf(pressed: Key, focus: Focus): Shortcut | null {
+  if (pressed.isComposing || pressed.keyCode === COMPOSING || pressed.key === 'Process' || pressed.key === 'Dead' || pressed.defaultPrevented) return null
   const command = pressed.ctrlKey || pressed.metaKey
-  if (command && pressed.key === 'Enter') return { do: 'submit' }
-  if (command || pressed.altKey || focus === 'typing') return null
-  if (/^[0-9]$/.test(pressed.key)) return { do: 'rate', rating: pressed.key === '0' ? 10 : Number(pressed.key) }
+  if (command && pressed.key === 'Enter' && !pressed.repeat) return { do: 'submit' }
+  if (command || pressed.altKey || pressed.getModifierState?.('AltGraph') || focus === 'typing') return null
   if (focus === 'page' && pressed.key === 'ArrowLeft') return { do: 'compassion', by: -0.1 }
   if (focus === 'page' && pressed.key === 'ArrowRight') return { do: 'compassion', by: 0.1 }
+  // A key that is held down says one thing, once: the answer may have changed meanwhile.
   if (pressed.repeat) return null
   if (pressed.key === 'Backspace' || pressed.key === 'Delete') return { do: 'clear-compassion' }
+  const digit = digitOf(pressed)
+  if (digit !== null) return { do: 'rate', rating: digit === 0 ? 10 : digit }
   if (focus === 'page' && pressed.key === 'Enter') return { do: 'submit' }
-  if (pressed.key === 's' || pressed.key === 'S') return { do: 'skip' }
-  if (pressed.key === 'z' || pressed.key === 'Z') return { do: 'withdraw' }
+  const letter = letterOf(pressed)
+  if (letter === 's') return { do: 'skip' }
+  if (letter === 'z') return { do: 'withdraw' }
   return null
+}
+
+/**
+ * The digit of a key: the one that it writes, in whatever script, or, in the row of digits, the one that
+ * is printed on it, as on a French keyboard, where that row writes & é " without Shift.
+ */
+function digitOf({ key, code, shiftKey }: Key): number | null {
+  if (/^\p{Nd}$/u.test(key)) return valueOf(key)
+  const place = /^Digit([0-9])$/.exec(code)?.[1]
+  return place !== undefined && !shiftKey ? Number(place) : null
+}
+
+/** A decimal digit's value: Unicode has them in runs of ten, from zero on. */
+function valueOf(digit: string): number {
+  const point = digit.codePointAt(0) ?? 0
+  let zero = point
+  while (point - zero < 9 && /^\p{Nd}$/u.test(String.fromCodePoint(zero - 1))) zero--
+  return point - zero
+}
+
+/** The letter that the key writes; where that is no Latin one, as on a Cyrillic keyboard, the one of its place. */
+function letterOf({ key, code }: Key): string | null {
+  if (/^[a-z]$/i.test(key)) return key.toLowerCase()
+  // A named key (Enter, Tab) is no letter, wherever it lies.
+  const writes = [...key].length === 1 || key === '' || key === 'Unidentified'
+  return writes ? (/^Key([A-Z])$/.exec(code)?.[1]?.toLowerCase() ?? null) : null
 }
 
 export function focusOf(target: EventTarget | null): Focus {
   if (!(target instanceof HTMLElement)) return 'page'
-  if (target.isContentEditable || target.matches('textarea, select, input:not([type=range], [type=radio], [type=checkbox])')) {
+  if (target.isContentEditable || target.matches('textarea, select, [role=textbox], input:not([type=range], [type=radio], [type=checkbox])')) {
     return 'typing'
   }
-  return target.matches('input, button, a, summary') ? 'control' : 'page'
+  return target.matches('input, button, a, summary, [tabindex="0"]') ? 'control' : 'page'
 }

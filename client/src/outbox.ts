@@ -5,6 +5,7 @@
  * else's (rule S5).
  */
 import type { Vote } from '../../server/protocol.ts'
+import type { Store } from './storage.ts'
 
 export type OutgoingVote = Vote & { id: string; sampleId: string }
 
@@ -29,7 +30,6 @@ export interface Waiting {
   votes: number
 }
 
-type Store = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
 type Kept = OutgoingVote & { owner?: Owner }
 
 const PREFIX = 'attune.outbox.'

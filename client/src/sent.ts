@@ -7,8 +7,8 @@ export type SentVote = {
   rating: number
 } & (
   | { state: 'waiting' | 'sending' }
-  /** In Postgres; `storedAt` by this browser's clock, `value` is v. */
-  | { state: 'stored' | 'withdrawing'; storedAt: number; value: number }
+  /** In Postgres; `storedAt` by this browser's clock, `value` is v; `late`: voting on its answer had closed. */
+  | { state: 'stored' | 'withdrawing'; storedAt: number; value: number; late: boolean }
   | { state: 'withdrawn' }
   | { state: 'refused'; reason: string }
 )

@@ -3,12 +3,16 @@
  * to the state, and sees every vote through to its acknowledgement.
  */
 import { io, type Socket } from 'socket.io-client'
-import type { Ack, AckData, ClientEventName, Receipt, RoomEventName, RoomEvents, SessionSnapshot } from '../../server/protocol.ts'
+import type { Ack, AckData, ClientEventName, Receipt, RoomEventName, RoomEvents, Sample, SessionSnapshot } from '../../server/protocol.ts'
 import { account } from './account.svelte.ts'
 import { advice } from './api.ts'
 import { openOutbox, type Outbox, type OutgoingVote } from './outbox.ts'
+import { answerTo, refusalOf, waitOf, type Refusal } from './retry.ts'
 import { outgoing, stands, type SentVote } from './sent.ts'
-import { chained, emptyState, receipted, reduce, replace, roomEventNames, voted, withdrawn, type SessionState } from './state.ts'
+import { sentence } from './sentence.ts'
+import { chained, emptyState, receipted, reduce, replace, roomEventNames, voted, votedElsewhere, withdrawn, type SessionState } from './state.ts'
+import { storage } from './storage.ts'
+import { openTimers } from './timers.ts'
 
 /** Events are applied together this often, milliseconds: tokens of a whole batch arrive faster than a screen redraws. */
 const FLUSH_MS = 40
@@ -16,8 +20,11 @@ const FLUSH_MS = 40
 const ACK_TIMEOUT_MS = 8_000
 /** Before a vote that the server could not take is sent again, milliseconds. */
 const RETRY_MS = 2_000
+/** A connection that held for this long was a good one: the next wait is a short one again, milliseconds. */
+const STABLE_MS = 30_000
 
-export type Connection = 'connecting' | 'live' | 'offline' | 'missing'
+/** stopped: the server refuses the connection, and will until the person does something. */
+export type Connection = 'connecting' | 'live' | 'offline' | 'stopped' | 'missing'
 type Change = (state: SessionState) => SessionState
 
 export class LiveSession {
@@ -28,6 +35,12 @@ export class LiveSession {
   sent = $state.raw<readonly SentVote[]>([])
   /** A calm sentence about the last thing that did not work. */
   notice = $state<string | null>(null)
+  /** When the next attempt to connect is made, by this browser's clock; null: none is put off. */
+  retryAt = $state<number | null>(null)
+  /** Votes begun while voting was open count until then, by this browser's clock; by sample. */
+  begun = $state.raw<Readonly<Record<string, number>>>({})
+  /** Told of a vote that the server didn't take: what was written in it is not lost. */
+  onreturned: (vote: OutgoingVote) => void = () => undefined
   /** Samples that need no vote from here any more. */
   done = $derived(new Set(this.sent.filter(stands).map((vote) => vote.sampleId)))
 
@@ -38,8 +51,17 @@ export class LiveSession {
   #person: string | null = null
   readonly #unwatch: () => void
   #changes: Change[] = []
-  #flushing: ReturnType<typeof setTimeout> | undefined
-  #retrying: ReturnType<typeof setTimeout> | undefined
+  /** All that is put off; nothing of it outlives close(). */
+  readonly #timers = openTimers()
+  #flushing: (() => void) | undefined
+  #retrying: (() => void) | undefined
+  #reconnecting: (() => void) | undefined
+  /** Attempts to connect that failed since the last connection that held. */
+  #attempts = 0
+  #renewed = false
+  #liveSince: number | null = null
+  /** Samples whose begun vote the server has been told of, or is being. */
+  readonly #beginning = new Set<string>()
   /** Votes to withdraw as soon as they are acknowledged. */
   readonly #unwanted = new Set<string>()
   /** Votes that may have reached the server. */
@@ -47,7 +69,7 @@ export class LiveSession {
 
   constructor(id: string) {
     this.id = id
-    this.#outbox = openOutbox(localStorage, id, account.user)
+    this.#outbox = openOutbox(storage, id, account.user)
     this.sent = this.#outbox.all().map(outgoing)
     for (const vote of this.sent) this.#attempted.add(vote.id)
     this.#socket = io({
@@ -55,21 +77,40 @@ export class LiveSession {
       reconnectionDelayMax: 3_000,
       auth: (give) => {
         account.token().then(
-          (token) => this.#introduce(token, give),
-          (error: unknown) => this.#refused(error),
+          (token) => this.#timers.closed || this.#introduce(token, give),
+          (error: unknown) => this.#refused(refusalOf(error)),
         )
       },
     })
     this.#listen()
     this.#socket.connect()
-    this.#unwatch = account.watch(() => void this.#renewed())
+    this.#unwatch = account.watch(() => void this.#reauthenticate())
   }
 
   close(): void {
-    clearTimeout(this.#flushing)
-    clearTimeout(this.#retrying)
+    this.#timers.close()
     this.#unwatch()
     this.#socket.disconnect()
+  }
+
+  /** Tries to connect now, whatever the page was waiting for. */
+  retry(): void {
+    if (this.#timers.closed || this.#socket.connected) return
+    this.#reconnecting?.()
+    this.retryAt = null
+    this.notice = null
+    this.#renewed = false
+    if (this.connection === 'stopped') this.connection = 'offline'
+    this.#socket.connect()
+  }
+
+  /** The reader begins a vote: begun while voting is open, it counts for a while after that has closed. */
+  async begin(sampleId: string): Promise<void> {
+    if (this.#beginning.has(sampleId)) return
+    this.#beginning.add(sampleId)
+    const answer = await this.#request('begin-vote', { sessionId: this.id, sampleId })
+    if (!answer.ok) this.#beginning.delete(sampleId)
+    else if (answer.data.countsForMs !== null) this.begun = { ...this.begun, [sampleId]: Date.now() + answer.data.countsForMs }
   }
 
   /** Takes the vote; it is kept until the server has acknowledged it, whatever the connection does. */
@@ -99,20 +140,20 @@ export class LiveSession {
   async ask(prompt: string): Promise<string | null> {
     const answer = await this.#request('ask', { sessionId: this.id, prompt })
     if (answer.ok) return answer.data.sampleId
-    this.notice = advice(answer.code, answer.message)
+    this.notice = sentence(advice(answer.code, answer.message))
     return null
   }
 
   /** The socket is opened for one person, and for no other one afterwards. */
   #introduce(token: string, give: (auth: { token: string }) => void): void {
     const userId = account.user?.userId ?? null
-    if (this.#person === null) this.#outbox = openOutbox(localStorage, this.id, account.user)
+    if (this.#person === null) this.#outbox = openOutbox(storage, this.id, account.user)
     this.#person ??= userId
     if (this.#person === userId) give({ token })
   }
 
   /** The sign-in has a new token: the open socket goes on with it, and one that was refused tries again. */
-  async #renewed(): Promise<void> {
+  async #reauthenticate(): Promise<void> {
     if (account.ended || this.#person === null || account.user?.userId !== this.#person) return
     if (this.#socket.connected) await this.#request('authenticate', { token: await account.token() })
     else if (!this.#socket.active) this.#socket.connect()
@@ -123,13 +164,12 @@ export class LiveSession {
     socket.on('connect', () => void this.#join())
     socket.on('disconnect', (reason) => {
       this.#lost()
-      // The server ended it, because the sign-in has ended perhaps: the socket does not come back by itself.
-      if (reason === 'io server disconnect') this.#refused(new Error('The server has closed the connection.'))
+      // A connection that the server ended is not tried again by the socket itself, nor is a refused one.
+      if (reason === 'io server disconnect') this.#waitFor({ code: 'unavailable', message: 'The server has closed the connection.' })
     })
     socket.on('connect_error', (error) => {
       this.#lost()
-      // A refused handshake is not tried again by the socket itself.
-      if (!socket.active) this.#refused(error, patienceOf(error))
+      if (!socket.active) this.#refused(refusalOf(error))
     })
     for (const event of roomEventNames) this.#relay(event)
     socket.on('session-snapshot', (snapshot: SessionSnapshot) => this.#apply((state) => replace(state, snapshot)))
@@ -138,6 +178,7 @@ export class LiveSession {
       if (sessionId === this.id) this.#apply((state) => ({ ...state, exclusion: reason }))
     })
     socket.on('receipt', (receipt: Receipt) => this.#apply((state) => receipted(state, receipt)))
+    socket.on('own-vote', ({ sampleId, mine }: { sampleId: string; mine: Sample['mine'] }) => this.#votedElsewhere(sampleId, mine))
     socket.on('recorded', ({ feedbackId, epochId, txHash }: { feedbackId: string; epochId: number; txHash: string }) =>
       this.#apply((state) => chained(state, feedbackId, { epochId, txHash })),
     )
@@ -151,11 +192,11 @@ export class LiveSession {
 
   #apply(change: Change): void {
     this.#changes.push(change)
-    this.#flushing ??= setTimeout(() => this.#flush(), FLUSH_MS)
+    this.#flushing ??= this.#timers.later(FLUSH_MS, () => this.#flush())
   }
 
   #flush(): void {
-    clearTimeout(this.#flushing)
+    this.#flushing?.()
     this.#flushing = undefined
     const changes = this.#changes
     this.#changes = []
@@ -166,41 +207,80 @@ export class LiveSession {
     this.#flush()
     const since = this.state.seq
     const answer = await this.#request('join-session', since ? { sessionId: this.id, since } : { sessionId: this.id })
+    if (this.#timers.closed) return
     this.#flush()
     if (answer.ok) {
       this.connection = 'live'
       this.notice = null
+      this.retryAt = null
+      this.#renewed = false
+      this.#liveSince = Date.now()
       await this.#sendAll()
     } else if (answer.code === 'not-found') {
       this.connection = 'missing'
+    } else if (answerTo(answer, true) === 'stop') {
+      this.#stopped(answer)
     } else {
-      this.notice = advice(answer.code, answer.message)
-      if (this.#socket.connected) setTimeout(() => void this.#join(), RETRY_MS)
+      this.notice = sentence(advice(answer.code, answer.message))
+      if (this.#socket.connected) this.#timers.later(waitOf(this.#attempts++, answer, Math.random()), () => void this.#join())
     }
   }
 
   #lost(): void {
-    if (this.connection !== 'missing') this.connection = 'offline'
+    if (this.connection !== 'missing' && this.connection !== 'stopped') this.connection = 'offline'
+    if (this.#liveSince !== null && Date.now() - this.#liveSince > STABLE_MS) this.#attempts = 0
+    this.#liveSince = null
     this.sent = this.sent.map((vote) => (vote.state === 'sending' ? { ...vote, state: 'waiting' } : vote))
   }
 
-  /** @param patience before the next try, milliseconds: as long as the server asks for, where it does */
-  #refused(error: unknown, patience = RETRY_MS): void {
+  #refused(refusal: Refusal): void {
+    if (this.#timers.closed) return
     this.connection = 'offline'
-    // Of a sign-in that has ended, the page itself says what to do (WhoseVotes.svelte).
-    this.notice = account.ended ? null : error instanceof Error ? error.message : String(error)
-    setTimeout(() => {
-      account.renew().then(
-        () => this.#socket.connect(),
-        (reason: unknown) => this.#refused(reason),
-      )
-    }, patience)
+    switch (answerTo(refusal, this.#renewed)) {
+      case 'stop':
+        return this.#stopped(refusal)
+      case 'wait':
+        return this.#waitFor(refusal)
+      case 'renew':
+        this.#renewed = true
+        account.renew().then(
+          () => this.#timers.closed || this.#socket.connect(),
+          (reason: unknown) => this.#refused(refusalOf(reason)),
+        )
+    }
+  }
+
+  #waitFor(refusal: Refusal): void {
+    if (this.#timers.closed) return
+    const ms = waitOf(this.#attempts++, refusal, Math.random())
+    this.notice = sentence(refusal.message)
+    this.retryAt = Date.now() + ms
+    this.#reconnecting?.()
+    this.#reconnecting = this.#timers.later(ms, () => {
+      this.retryAt = null
+      this.#socket.connect()
+    })
+  }
+
+  #stopped({ code, message }: Refusal): void {
+    this.connection = 'stopped'
+    this.retryAt = null
+    this.notice = sentence(code === 'unauthenticated' ? message : advice(code, message))
+    this.#socket.disconnect()
+  }
+
+  /** In another tab, or on another device; a vote of this page is seen through here. */
+  #votedElsewhere(sampleId: string, mine: Sample['mine']): void {
+    const here = this.sent.find((vote) => vote.sampleId === sampleId && stands(vote))
+    if (mine === null && here?.state === 'stored') this.#mark({ id: here.id, sampleId, rating: here.rating, state: 'withdrawn' })
+    if (mine !== null || here?.state !== 'sending') this.#apply((state) => votedElsewhere(state, sampleId, mine))
   }
 
   async #sendAll(): Promise<void> {
+    this.#retrying?.()
     this.#retrying = undefined
     for (const vote of this.#outbox.all()) {
-      if (this.connection !== 'live') return
+      if (this.connection !== 'live' || this.#timers.closed) return
       await this.#send(vote)
     }
   }
@@ -212,19 +292,21 @@ export class LiveSession {
     const answer = await this.#request('submit-feedback', vote)
     if (answer.ok) {
       this.#outbox.remove(vote.id)
-      const { value, crowd } = answer.data
-      const stored: SentVote = { ...outgoing(vote), state: 'stored', storedAt: Date.now(), value }
+      const { value, crowd, late = false } = answer.data
+      const stored: SentVote = { ...outgoing(vote), state: 'stored', storedAt: Date.now(), value, late }
       this.#mark(stored)
       const mine = { feedbackId: vote.id, humanRating: vote.humanRating, compassionRating: vote.compassionRating ?? null }
       this.#apply((state) => voted(state, vote.sampleId, mine, crowd))
       if (this.#unwanted.delete(vote.id)) await this.#withdrawStored(stored)
     } else if (isPassing(answer.code)) {
       this.#mark(outgoing(vote))
-      this.#retrying ??= setTimeout(() => void this.#sendAll(), RETRY_MS)
+      this.#retrying ??= this.#timers.later(RETRY_MS, () => void this.#sendAll())
     } else {
       this.#outbox.remove(vote.id)
-      this.#mark({ ...outgoing(vote), state: 'refused', reason: answer.message })
-      this.notice = `Your vote was not taken: ${advice(answer.code, answer.message)}`
+      const reason = sentence(advice(answer.code, answer.message))
+      this.#mark({ ...outgoing(vote), state: 'refused', reason })
+      this.notice = `Your vote was not taken. ${reason}`
+      this.onreturned(vote)
     }
   }
 
@@ -237,7 +319,7 @@ export class LiveSession {
       this.#flush()
     } else {
       this.#mark({ ...vote, state: 'stored' })
-      this.notice = `Your vote could not be withdrawn: ${advice(answer.code, answer.message)}`
+      this.notice = `Your vote could not be withdrawn. ${sentence(advice(answer.code, answer.message))}`
     }
   }
 
@@ -256,12 +338,6 @@ export class LiveSession {
       })
     })
   }
-}
-
-/** How long the server asks a refused client to wait, milliseconds; undefined where it doesn't say. */
-function patienceOf(error: Error & { data?: { retryAfter?: number } }): number | undefined {
-  const seconds = error.data?.retryAfter
-  return seconds === undefined ? undefined : seconds * 1_000
 }
 
 /** Refusals that pass by themselves: the vote is kept and sent again. */

@@ -189,6 +189,12 @@ export function withdrawn(state: SessionState, feedbackId: string): SessionState
   return withSample(state, sample.id, (s) => ({ ...s, mine: null, crowd: s.status === 'closed' ? s.crowd : null }))
 }
 
+/** The reader has voted on it, or taken that vote back, in another tab or on another device. */
+export function votedElsewhere(state: SessionState, sampleId: string, mine: Sample['mine']): SessionState {
+  if (mine) return voted(state, sampleId, mine, null)
+  return withSample(state, sampleId, (s) => ({ ...s, mine: null, crowd: s.status === 'closed' ? s.crowd : null }))
+}
+
 export function receipted(state: SessionState, receipt: Receipt): SessionState {
   if (state.receipts.some((r) => r.feedbackId === receipt.feedbackId && r.step === receipt.step)) return state
   return { ...state, receipts: [receipt, ...state.receipts].slice(0, KEPT.receipts) }

@@ -1,8 +1,10 @@
 /** Light, dark, or whatever the system says; kept in this browser. */
+import { storage } from './storage.ts'
+
 export type Theme = 'system' | 'light' | 'dark'
 
 const KEY = 'attune.theme'
-const stored = localStorage.getItem(KEY)
+const stored = storage.getItem(KEY)
 const system = matchMedia('(prefers-color-scheme: dark)')
 
 let choice = $state<Theme>(stored === 'light' || stored === 'dark' ? stored : 'system')
@@ -20,7 +22,7 @@ export const theme = {
   },
   set(next: Theme): void {
     choice = next
-    localStorage.setItem(KEY, next)
+    storage.setItem(KEY, next)
     apply()
   },
 }

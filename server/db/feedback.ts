@@ -66,7 +66,7 @@ export async function insertVote(db: Db, vote: NewVote): Promise<{ stored: Human
   const [fresh] = rows.map(toFeedback)
   if (fresh !== undefined) return { stored: fresh, duplicate: false }
   const before = await findVote(db, vote.id)
-  if (before === null) throw new AttuneError('conflict', 'you have voted on this sample: withdraw that vote first', { path: 'sampleId' })
+  if (before === null) throw new AttuneError('conflict', 'you have voted on this answer already, perhaps in another tab: withdraw that vote first', { path: 'sampleId' })
   if (before.userId !== vote.userId || !isSame(before, vote)) {
     throw new AttuneError('conflict', 'this id belongs to another vote', { path: 'id' })
   }
@@ -159,7 +159,7 @@ export async function countVotes(db: Db): Promise<{ votes: number; raters: numbe
 
 const select = (from: string) => `
   select f.id, f.session_id, f.sample_id, f.user_id, f.created_at, f.input_text, f.model_response, f.human_rating, f.human_preference,
-         f.categories, f.comments, f.tags, f.ethical_concerns, f.compassion_rating, f.compassion, f.value, f.withdrawn_at,
+         f.categories, f.comments, f.tags, f.ethical_concerns, f.compassion_rating, f.compassion, f.value, f.withdrawn_at, f.late,
          (e.confirmed_at is not null) as verified, e.tx_hash
   from ${from} f
   left join epoch_records r on r.feedback_id = f.id
@@ -183,6 +183,7 @@ interface Row {
   compassion: HumanFeedback['compassion']
   value: number
   withdrawn_at: Date | null
+  late: boolean
   verified: boolean
   tx_hash: string | null
 }
@@ -207,4 +208,5 @@ const toFeedback = (row: Row): HumanFeedback => ({
   verified: row.verified,
   blockchainHash: row.tx_hash,
   withdrawn: row.withdrawn_at !== null,
+  late: row.late,
 })

@@ -1,6 +1,6 @@
 import { crowdOfVotes } from './crowd.ts'
 import type { Db } from './pool.ts'
-import type { Sample, SampleStatus } from '../protocol.ts'
+import { limits, type Sample, type SampleStatus } from '../protocol.ts'
 
 export interface SamplePage {
   sessionId: string
@@ -24,6 +24,8 @@ export async function listSamples(db: Db, { sessionId, readerId, after, limit }:
      ), ${crowdOfVotes}
      select page.id, page.step, page.origin, page.prompt, page.response, page.policy_version, page.status, page.created_at,
             crowd.votes, crowd.value, crowd.compassion,
+            exists (select from vote_begun b where b.sample_id = page.id and b.user_id = $2
+                      and b.begun_at > clock_timestamp() - interval '${limits.voteBegunMs} milliseconds') as begun,
             mine.id as mine_id, mine.human_rating as mine_rating, mine.compassion_rating as mine_compassion
      from page left join crowd on crowd.sample_id = page.id
      left join votes mine on mine.sample_id = page.id and mine.user_id = $2
@@ -39,8 +41,9 @@ export async function listSamples(db: Db, { sessionId, readerId, after, limit }:
     response: row.response,
     policyVersion: row.policy_version,
     status: row.status,
+    // Whoever may still cast a vote that they began in time sees the others' no earlier than that (rule V3).
     crowd:
-      row.mine_id === null && row.status !== 'closed'
+      row.mine_id === null && (row.status !== 'closed' || row.begun)
         ? null
         : { votes: row.votes ?? 0, value: row.value, compassion: row.compassion },
     mine:
@@ -63,6 +66,7 @@ interface Row {
   votes: number | null
   value: number | null
   compassion: number | null
+  begun: boolean
   mine_id: string | null
   mine_rating: number | null
   mine_compassion: number | null

@@ -135,4 +135,5 @@ export async function eraseUser(db: Db, userId: string): Promise<void> {
     .catch(refused)
   await db.query('delete from refresh_tokens where user_id = $1', [userId])
   await db.query('delete from sign_in_addresses where user_id = $1', [userId])
+  await db.query('delete from vote_begun where user_id = $1', [userId])
 }

@@ -10,7 +10,7 @@ import { demandSignedIn, identityHandlers } from './identity.ts'
 import type { AttuneSocket } from './io.ts'
 import type { Rooms } from './room.ts'
 import { roomHandlers } from './rooms.ts'
-import type { z } from 'zod'
+import { z } from 'zod'
 
 /** What a handler works with. */
 export interface Context {
@@ -45,9 +45,11 @@ export function dispatch(socket: AttuneSocket, core: Core, rooms: Rooms, events:
       (error: unknown) => {
         const { code, message, path } = toAttuneError(error)
         if (code === 'internal' || code === 'unavailable') core.log.error({ err: error, event }, 'a socket event failed')
-        const said = path === undefined ? message : `${path}: ${message}`
-        acknowledge?.({ ok: false, code, message: said })
-        if (event.endsWith('-feedback')) socket.emit('feedback-error', { error: said, code })
+        const field = path === undefined ? {} : { path }
+        // A schema's words say nothing without the field; ours are sentences.
+        const said = path !== undefined && error instanceof z.ZodError ? `${path}: ${message}` : message
+        acknowledge?.({ ok: false, code, message: said, ...field })
+        if (event.endsWith('-feedback')) socket.emit('feedback-error', { error: said, code, ...field })
       },
     )
   })

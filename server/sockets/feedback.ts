@@ -1,8 +1,17 @@
 import type { Handlers } from './dispatch.ts'
+import { beginVote } from '../begun.ts'
 import { castVote, takeBack } from '../votes.ts'
 
 /** Votes. The room hears of them through its log (room.ts), whichever server they came in by. */
-export const feedbackHandlers: Pick<Handlers, 'submit-feedback' | 'withdraw-feedback'> = {
+export const feedbackHandlers: Pick<Handlers, 'begin-vote' | 'submit-feedback' | 'withdraw-feedback'> = {
+  'begin-vote': {
+    needs: 'vote',
+    async handle({ core, caller, rooms }, begun) {
+      const answer = await beginVote(core, caller, begun)
+      if (answer.countsForMs !== null) rooms.begun(caller.userId, begun.sampleId)
+      return answer
+    },
+  },
   'submit-feedback': {
     needs: 'vote',
     handle: async ({ core, caller }, vote) => (await castVote(core, caller, vote)).ack,

@@ -6,17 +6,20 @@ import { recordedIn } from '../db/contributions.ts'
 import { exclusionOf } from '../db/exclusions.ts'
 import { votedSamples } from '../db/feedback.ts'
 import { receiptsOfStep } from '../db/receipts.ts'
+import { begunSamples } from '../db/vote-begun.ts'
 import { limits, type AckData, type RoomEvent } from '../protocol.ts'
 import { follow } from '../follow.ts'
 import { compareSeq, EVERYWHERE, lastSeq, readAfter, readSince, START, type LogEntry } from '../room.ts'
 import { openPieces } from './pieces.ts'
 import { openSnapshots } from '../snapshot.ts'
-import { asSeenBy, audiences, isVoteEntry, noteVotes, votedRoom } from './voters.ts'
+import { asClosedFor, asSeenBy, audiences, begunRoom, isVoteEntry, noteVotes, votedRoom } from './voters.ts'
 
 /** What the handlers of a socket do with rooms. */
 export interface Rooms {
   /** Brings a socket up to date, by a snapshot or by what it missed since `since`, and keeps it so (rule P3). */
   join: (socket: AttuneSocket, sessionId: string, since: string | undefined) => Promise<AckData['join-session']>
+  /** Somebody has begun a vote in time: until it is cast, the sample's crowd value is hidden from them after closing, too (rule V3). */
+  begun: (userId: string, sampleId: string) => void
   leave: (socket: AttuneSocket, sessionId: string) => Promise<void>
   watchMetrics: (socket: AttuneSocket, sessionId: string) => Promise<void>
   unwatchMetrics: (socket: AttuneSocket, sessionId: string) => Promise<void>
@@ -81,6 +84,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
     return following(sessionId, async (end) => {
       await socket.leave(sessionRoom(sessionId))
       for (const sampleId of await votedSamples(core.pool, sessionId, userId, VOTES_REMEMBERED)) void socket.join(votedRoom(sampleId))
+      for (const sampleId of await begunSamples(core.pool, sessionId, userId)) void socket.join(begunRoom(sampleId))
       let seq = end
       const missed = since === undefined || end === START ? null : await readSince(core.redis, sessionId, since)
       if (missed === null) {
@@ -89,7 +93,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
         seq = snapshot.seq
       } else {
         seq = since ?? seq
-        seq = replay(socket, missed, seq)
+        seq = replay(socket, sessionId, missed, seq)
         socket.emit('presence', { sessionId, raters: presence.count(sessionId) })
         const exclusion = await exclusionOf(core.pool, sessionId, userId)
         socket.emit('exclusion', { sessionId, excluded: exclusion !== null, reason: exclusion?.reason ?? null })
@@ -98,7 +102,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
       while (core.redis.status === 'ready') {
         const position = follower.position(sessionId)
         if (position == null || compareSeq(position, seq) <= 0) break
-        seq = replay(socket, await readAfter(core.redis, sessionId, seq), position)
+        seq = replay(socket, sessionId, await readAfter(core.redis, sessionId, seq), position)
       }
       if (socket.connected) {
         void socket.join(sessionRoom(sessionId))
@@ -110,9 +114,10 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
   }
 
   /** Sends log entries to one socket; returns the last one's seq, or `from` without any. */
-  function replay(socket: AttuneSocket, entries: LogEntry[], from: string): string {
+  function replay(socket: AttuneSocket, sessionId: string, entries: LogEntry[], from: string): string {
     for (const entry of entries) {
-      if (isRoomEvent(entry)) send(socket, isVoteEntry(entry) ? asSeenBy(socket, entry) : entry)
+      for (const { userId, sampleId, mine } of entry.acts) if (userId === socket.data.caller.userId) socket.emit('own-vote', { sessionId, sampleId, mine })
+      if (isRoomEvent(entry)) send(socket, isVoteEntry(entry) ? asSeenBy(socket, entry) : entry.event === 'voting-closed' ? asClosedFor(socket, entry) : entry)
     }
     return entries.at(-1)?.seq ?? from
   }
@@ -122,7 +127,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
   })
 
   function relay(sessionId: string, entry: LogEntry): void {
-    noteVotes(io, entry.acts)
+    noteVotes(io, sessionId, entry.acts)
     if (entry.event === 'sample-tokens' && (adapter.rooms.get(sessionRoom(sessionId))?.size ?? 0) > limits.fullRoom) return pieces.add(sessionId, entry)
     pieces.flush(sessionId)
     switch (entry.event) {
@@ -142,6 +147,16 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
         return report(recheck(io, core, entry.payload.userId))
       case 'metrics-update':
         return send(io.local.to(metricsRoom(sessionId)).to(sessionRoom(sessionId)).except(sentAlready(sessionId, entry.seq)), entry)
+      case 'voting-closed': {
+        const done = sentAlready(sessionId, entry.seq)
+        const [room, begun] = [sessionRoom(sessionId), begunRoom(entry.payload.sampleId)]
+        send(io.local.to(room).except([begun, ...done]), entry)
+        for (const id of adapter.rooms.get(begun) ?? []) {
+          const socket = sockets.get(id)
+          if (socket?.rooms.has(room) && !done.includes(id)) send(socket, asClosedFor(socket, entry))
+        }
+        return
+      }
       default: {
         const done = sentAlready(sessionId, entry.seq)
         const room = sessionRoom(sessionId)
@@ -205,6 +220,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
 
   return {
     join,
+    begun: (userId, sampleId) => io.local.in(userRoom(userId)).socketsJoin(begunRoom(sampleId)),
     async leave(socket, sessionId) {
       await socket.leave(sessionRoom(sessionId))
       presence.touch()

@@ -6,18 +6,31 @@ import type { VoteAct } from '../room.ts'
 /** Entries of a log that hold what only a sample's voters may see. */
 export type VoteEntry = Extract<RoomEvent, { event: 'feedback-received' | 'feedback-withdrawn' }> & { seq: string }
 
+export type ClosingEntry = Extract<RoomEvent, { event: 'voting-closed' }> & { seq: string }
+
 export const isVoteEntry = (entry: { event: string }): entry is VoteEntry => entry.event === 'feedback-received' || entry.event === 'feedback-withdrawn'
 
 /** The sockets here of those who have voted on a sample. */
 export const votedRoom = (sampleId: string) => `voted:${sampleId}`
 
-/** A vote opens its sample's crowd value to its author's sockets here, whichever server took the vote; withdrawing closes it (rule V3). */
-export function noteVotes(io: AttuneServer, acts: readonly VoteAct[]): void {
-  for (const { userId, sampleId, stands } of acts) {
+/** The sockets here of those who have begun a vote on a sample in time, and may cast it after voting has closed. */
+export const begunRoom = (sampleId: string) => `begun:${sampleId}`
+
+/** A vote opens its sample's crowd value to its author's sockets here, whichever server took the vote; withdrawing closes it (rule V3). They hear of it, too: it may have come by another one. */
+export function noteVotes(io: AttuneServer, sessionId: string, acts: readonly VoteAct[]): void {
+  for (const { userId, sampleId, mine } of acts) {
     const theirs = io.local.in(userRoom(userId))
-    if (stands) theirs.socketsJoin(votedRoom(sampleId))
+    if (mine) theirs.socketsJoin(votedRoom(sampleId))
     else theirs.socketsLeave(votedRoom(sampleId))
+    theirs.emit('own-vote', { sessionId, sampleId, mine })
   }
+}
+
+/** The closing of a sample, as this socket may see it: who may still cast a begun vote sees no value before that (rule V3). */
+export function asClosedFor({ rooms }: Pick<AttuneSocket, 'rooms'>, entry: ClosingEntry): ClosingEntry {
+  const { sampleId, crowd } = entry.payload
+  if (!rooms.has(begunRoom(sampleId)) || rooms.has(votedRoom(sampleId))) return entry
+  return { ...entry, payload: { ...entry.payload, crowd: { votes: crowd.votes, value: null, compassion: null } } }
 }
 
 /** The entry as this socket may see it (rule V3). */

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { RoomEventName, RoomEvents, SessionSnapshot, TrainingSession } from '../../server/protocol.ts'
 import { TrainingConfig } from '../../server/protocol.ts'
-import { chained, emptyState, phaseOf, receipted, reduce, replace, roomEventNames, voted, withdrawn, type SessionState } from '../../client/src/state.ts'
+import { chained, emptyState, phaseOf, receipted, reduce, replace, roomEventNames, voted, votedElsewhere, withdrawn, type SessionState } from '../../client/src/state.ts'
 
 const sessionId = 'demo'
 const sampleId = '4be0643f-1d98-573b-97cd-ca98a65347dd'
@@ -211,4 +211,17 @@ test('a pause, a resumption and an end are the session’s status', () => {
   expect(itself.session).toMatchObject({ status: 'paused', pauseReason: reason })
   expect(play(itself, [['training-resumed', state]], 3).session?.pauseReason).toBeNull()
   expect(play(joined, [['training-failed', { ...state, error: 'out of memory' }]]).session).toMatchObject({ status: 'failed', error: 'out of memory' })
+})
+
+test('a vote given elsewhere stands on its sample, and taken back there is gone, with the crowd’s value (V3)', () => {
+  const open = play(joined, [
+    ['sample-started', { sessionId, sampleId, prompt: 'p', policyVersion: 0, step: 1, origin: 'rollout' }],
+    ['sample-ready', { sessionId, sampleId, response: 'r' }],
+  ])
+  const mine = { feedbackId, humanRating: 9, compassionRating: 0.5 }
+  const crowd = { votes: 1, value: 0.9, compassion: 0.5 }
+  const there = play(votedElsewhere(open, sampleId, mine), [['feedback-received', { sessionId, sampleId, votes: 1, crowd }]], 9)
+  expect(there.samples[0]).toMatchObject({ mine, crowd })
+  expect(votedElsewhere(there, sampleId, null).samples[0]).toMatchObject({ mine: null, crowd: null })
+  expect(votedElsewhere(open, otherId, mine).samples).toEqual(open.samples)
 })

@@ -2,11 +2,14 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { limits, Vote, type Sample } from '../../server/protocol.ts'
 import { quality, compassion, EQUAL_SIDES } from '../../server/feedback/value.ts'
-import { compassionOf, contentOf, emptyBallot, missingSides, ratedCompassion, type Ballot } from '../../client/src/ballot.ts'
+import { ballotOf, compassionOf, contentOf, emptyBallot, isEmpty, missingSides, ratedCompassion, type Ballot } from '../../client/src/ballot.ts'
 import { shortcutOf, type Key } from '../../client/src/keys.ts'
 import { openOutbox } from '../../client/src/outbox.ts'
 import { awaiting, nextSample, onTheTable } from '../../client/src/queue.ts'
+import { answerTo, refusalOf, waitOf } from '../../client/src/retry.ts'
 import { outgoing, withdrawableFor, type SentVote } from '../../client/src/sent.ts'
+import { sentence } from '../../client/src/sentence.ts'
+import { openTimers } from '../../client/src/timers.ts'
 
 const ids = {
   vote: '9b2d5b0c-53d1-4d0e-8f3a-6a1f0f6f2c11',
@@ -94,7 +97,7 @@ describe('V2: a vote keeps its id until it is acknowledged', () => {
 })
 
 describe('V5: ten seconds to withdraw', () => {
-  const stored: SentVote = { ...outgoing(vote), state: 'stored', storedAt: 1_000, value: 0.7 }
+  const stored: SentVote = { ...outgoing(vote), state: 'stored', storedAt: 1_000, value: 0.7, late: false }
 
   test('the countdown runs from the acknowledgement and ends before the server’s', () => {
     expect(withdrawableFor(stored, 1_000, limits.withdrawMs)).toBeLessThan(limits.withdrawMs)
@@ -151,7 +154,7 @@ describe('the queue', () => {
 })
 
 describe('the keyboard', () => {
-  const key = (name: string, more: Partial<Key> = {}): Key => ({ key: name, ctrlKey: false, metaKey: false, altKey: false, repeat: false, ...more })
+  const key = (name: string, more: Partial<Key> = {}): Key => ({ key: name, code: '', ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, repeat: false, isComposing: false, ...more })
 
   test('digits rate, 0 is ten', () => {
     expect(shortcutOf(key('7'), 'page')).toEqual({ do: 'rate', rating: 7 })
@@ -184,4 +187,113 @@ describe('the keyboard', () => {
     expect(shortcutOf(key('Enter', { repeat: true }), 'page')).toBeNull()
     expect(shortcutOf(key('s', { ctrlKey: true }), 'page')).toBeNull()
   })
+
+  const typed = (name: string, code: string, more: Partial<Key> = {}) => shortcutOf(key(name, { code, ...more }), 'page')
+
+  test('on a French keyboard the row of digits rates without Shift, and with it', () => {
+    const row = ['à', '&', 'é', '"', "'", '(', '-', 'è', '_', 'ç']
+    row.forEach((name, digit) => expect(typed(name, `Digit${digit}`), name).toEqual({ do: 'rate', rating: digit || 10 }))
+    expect(typed('7', 'Digit7', { shiftKey: true })).toEqual({ do: 'rate', rating: 7 })
+    // The keys that say A and Z there lie where Q and W are elsewhere: what is printed counts.
+    expect(typed('z', 'KeyW')).toEqual({ do: 'withdraw' })
+    expect(typed('w', 'KeyZ')).toBeNull()
+  })
+
+  test('S and Z lie where they lie on Cyrillic, Arabic, Greek and Hebrew keyboards', () => {
+    for (const [skip, withdraw] of [['ы', 'я'], ['س', 'ئ'], ['σ', 'ζ'], ['ד', 'ז'], ['ㄴ', 'ㅋ']]) {
+      expect(typed(skip, 'KeyS'), skip).toEqual({ do: 'skip' })
+      expect(typed(withdraw, 'KeyZ'), withdraw).toEqual({ do: 'withdraw' })
+    }
+    expect(typed('ё', 'Backquote')).toBeNull()
+  })
+
+  test('on Latin layouts the letter counts, not its place (QWERTZ, Dvorak)', () => {
+    expect(typed('z', 'KeyY')).toEqual({ do: 'withdraw' })
+    expect(typed('y', 'KeyZ')).toBeNull()
+    expect(typed('s', 'Semicolon')).toEqual({ do: 'skip' })
+    expect(typed('o', 'KeyS')).toBeNull()
+  })
+
+  test('digits of every script rate, and those of the block of digits while they are digits', () => {
+    for (const digits of ['٠١٢٣٤٥٦٧٨٩', '۰۱۲۳۴۵۶۷۸۹', '०१२३४५६७८९']) {
+      ;[...digits].forEach((name, digit) => expect(typed(name, `Digit${digit}`), name).toEqual({ do: 'rate', rating: digit || 10 }))
+    }
+    expect(typed('4', 'Numpad4')).toEqual({ do: 'rate', rating: 4 })
+    expect(typed('ArrowLeft', 'Numpad4')).toEqual({ do: 'compassion', by: -0.1 })
+    expect(typed('End', 'Numpad1')).toBeNull()
+  })
+
+  test('what is written with Shift or AltGr is no digit and no letter', () => {
+    expect(typed('!', 'Digit1', { shiftKey: true })).toBeNull()
+    expect(typed('ß', 'KeyS', { getModifierState: (name) => name === 'AltGraph' })).toBeNull()
+    expect(typed('@', 'Digit2', { ctrlKey: true, altKey: true })).toBeNull()
+  })
+
+  test('no key acts while a character is composed, has been used already, or is held down', () => {
+    expect(typed('7', 'Digit7', { isComposing: true })).toBeNull()
+    expect(typed('Process', 'Digit7', { keyCode: 229 })).toBeNull()
+    expect(typed('Dead', 'Digit6')).toBeNull()
+    expect(typed('s', 'KeyS', { defaultPrevented: true })).toBeNull()
+    expect(['7', 's', 'z'].map((name) => typed(name, '', { repeat: true }))).toEqual([null, null, null])
+  })
+
+  test('a named key is no letter, wherever it lies', () => {
+    expect(typed('Escape', 'KeyS')).toBeNull()
+    expect(typed('Unidentified', 'KeyS')).toEqual({ do: 'skip' })
+  })
+})
+
+describe('after the server has closed or refused a connection', () => {
+  test('waits grow, are spread over a crowd, and end at a minute', () => {
+    const waits = Array.from({ length: 12 }, (_, n) => waitOf(n, { code: 'unavailable' }, 0.5))
+    expect(waits).toEqual([...waits].sort((a, b) => a - b))
+    expect(waits[0]).toBeGreaterThan(0)
+    expect(waits.at(-1)).toBe(60_000)
+    expect(waitOf(3, { code: 'unavailable' }, 0.99)).toBeGreaterThan(waitOf(3, { code: 'unavailable' }, 0))
+  })
+
+  test('the server’s own word of when is kept, and a crowd is not made bigger', () => {
+    expect(waitOf(0, { code: 'unavailable', retryAfter: 40 }, 0)).toBe(40_000)
+    expect(waitOf(0, { code: 'too-frequent' }, 0)).toBeGreaterThanOrEqual(15_000)
+  })
+
+  test('a refusal that stays is not tried again: sign-in once, exclusion never', () => {
+    expect(answerTo({ code: 'unauthenticated' }, false)).toBe('renew')
+    expect(answerTo({ code: 'unauthenticated' }, true)).toBe('stop')
+    expect(answerTo({ code: 'forbidden' }, false)).toBe('stop')
+    expect(answerTo({ code: 'too-frequent' }, true)).toBe('wait')
+  })
+
+  test('the reason is read from the handshake’s error, whatever it looks like', () => {
+    expect(refusalOf(Object.assign(new Error('no'), { data: { code: 'forbidden', message: 'you are excluded', retryAfter: 3 } }))).toEqual({ code: 'forbidden', message: 'you are excluded', retryAfter: 3 })
+    for (const odd of [new Error('xhr poll error'), 'gone', null, { data: 7 }, Object.assign(new Error('x'), { data: { code: 'nonsense' } })]) {
+      expect(refusalOf(odd)).toMatchObject({ code: 'unavailable' })
+    }
+  })
+
+  test('what the server says is said as a sentence', () => {
+    expect(['the session is paused', 'Done.', ' no such vote ', ''].map(sentence)).toEqual(['The session is paused.', 'Done.', 'No such vote.', 'The server gave no reason.'])
+  })
+})
+
+test('a refused vote goes back to its card as it was filled in', () => {
+  const ballot: Ballot = { rating: 7, categories: { helpfulness: 4 }, compassion: 0.8, sides: null, tags: ['kind'], comment: 'because' }
+  expect(ballotOf({ ...vote, ...(contentOf(ballot) ?? { humanRating: 1 }) })).toEqual(ballot)
+  const sided: Ballot = { ...ballot, compassion: null, sides: { agency: 0.1, capability: 0.2, suffering: 0.3 } }
+  expect(ballotOf({ ...vote, ...(contentOf(sided) ?? { humanRating: 1 }) })).toEqual(sided)
+  expect(isEmpty({ ...emptyBallot, comment: '  ' })).toBe(true)
+})
+
+test('nothing that was put off happens after the end', async () => {
+  const timers = openTimers()
+  const happened: string[] = []
+  timers.later(0, () => happened.push('before'))
+  const giveUp = timers.later(0, () => happened.push('given up'))
+  giveUp()
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  timers.later(0, () => happened.push('after'))
+  timers.close()
+  timers.later(0, () => happened.push('later'))
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  expect(happened).toEqual(['before'])
 })

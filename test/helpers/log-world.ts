@@ -79,6 +79,14 @@ export function logWorld(log: RunLog, { fault, persist = () => undefined }: { fa
         counted.add(key)
         return new Map(ids.map((id) => [id, votes]))
       }),
+    // Somebody is in the middle of a vote when a closing is first thought of.
+    begunVotes: async (ids) =>
+      around('begunVotes', () => {
+        const key = `begun ${ids.join()}`
+        const begun = counted.has(key) ? 0 : 1
+        counted.add(key)
+        return begun
+      }),
     closeVoting: async () => around('closeVoting', () => undefined),
     settlesIn: async () => around('settlesIn', () => 0),
     settledVotes: async () => around('settledVotes', () => votesIn(log)),

@@ -1,0 +1,34 @@
+/** Timers that end together: nothing that was put off happens after its owner is gone. */
+export interface Timers {
+  /** Does the work after so many milliseconds; returns the way to give it up. */
+  later: (ms: number, work: () => void) => () => void
+  readonly closed: boolean
+  close: () => void
+}
+
+export function openTimers(): Timers {
+  const running = new Set<ReturnType<typeof setTimeout>>()
+  let closed = false
+  return {
+    later(ms, work) {
+      if (closed) return () => undefined
+      const timer = setTimeout(() => {
+        running.delete(timer)
+        work()
+      }, ms)
+      running.add(timer)
+      return () => {
+        clearTimeout(timer)
+        running.delete(timer)
+      }
+    },
+    get closed() {
+      return closed
+    },
+    close() {
+      closed = true
+      for (const timer of running) clearTimeout(timer)
+      running.clear()
+    },
+  }
+}
