@@ -82,6 +82,8 @@ export const limits = {
   snapshotSamples: 60,
   /** Warnings of a run in a snapshot, the latest ones. */
   snapshotWarnings: 20,
+  /** What rating an answer may be said to take, seconds: at least, at most, and where a session says nothing else. */
+  secondsPerAnswer: { least: 1, most: 60, usual: 6 },
 } as const
 
 // ---------------------------------------------------------------- pieces
@@ -336,6 +338,8 @@ export const LiveConfig = z.object({
   freeCategories: z.boolean().default(false),
   /** Whether people may vote on texts that the session never produced. Such votes teach the reward model, within a bounded share. */
   freeTexts: z.boolean().default(true),
+  /** Nobody is paid for more answers than they could rate in the time, each taking this long: 3,600 by it in an hour, over all sessions. */
+  secondsPerAnswer: z.int().min(limits.secondsPerAnswer.least).max(limits.secondsPerAnswer.most).default(limits.secondsPerAnswer.usual),
   tags: list.default(['kind', 'useful', 'clear', 'cold', 'vague', 'off topic']),
 })
 /** The watch for reward hacking: reward against people, length, repetition. What counts as evidence is in docs/METRICS.md. */

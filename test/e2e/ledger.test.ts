@@ -43,7 +43,7 @@ describe.skipIf(chromium === null)(chromium === null ? 'the ledger on the pages 
   })
 
   const record = async () => {
-    await paying.oldVote(ann)
+    await paying.usedVote(ann)
     await paying.recorder.closeEpoch()
   }
   const tokens = () => sender(paying.chain, { address: paying.contracts.token, abi: tokenAbi })

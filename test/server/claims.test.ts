@@ -44,7 +44,7 @@ const earning = async (who: SignedIn): Promise<Earning> => {
 /** Somebody who has one vote's pay to claim. */
 const withClaim = async () => {
   const one = await person()
-  await paying.oldVote(one.who)
+  await paying.usedVote(one.who)
   await paying.recorder.closeEpoch()
   await paying.pass(WINDOW_SECONDS + 1)
   const { claim } = await earning(one.who)
@@ -56,8 +56,8 @@ const now = async () => Number((await paying.chain.client.getBlock()).timestamp)
 test('what a vote earns is pending until its epoch is final, then claimable, then claimed; and the contract pays it', async () => {
   const { who, address } = await person()
   expect(await earnings(who)).toEqual({ account: address, points: '0', finalAt: null, relayer: false, earnings: [] })
-  await paying.oldVote(who)
-  await paying.oldVote(who)
+  await paying.usedVote(who)
+  await paying.usedVote(who)
   await paying.recorder.closeEpoch()
   const pending = await earnings(who)
   expect(pending).toMatchObject({
@@ -80,12 +80,12 @@ test('what a vote earns is pending until its epoch is final, then claimable, the
 
 test('what somebody earned before they linked a wallet waits for it, and is theirs with the next epoch', async () => {
   const { who, key, address } = await person(false)
-  await paying.oldVote(who)
+  await paying.usedVote(who)
   await paying.recorder.closeEpoch()
   await paying.pass(WINDOW_SECONDS + 1)
   expect(await earnings(who)).toMatchObject({ account: null, points: '50', earnings: [{ earned: String(VOTE), final: String(VOTE), claimed: '0', claim: null }] })
   await linkWallet(paying.server, who, key)
-  await paying.oldVote(who)
+  await paying.usedVote(who)
   await paying.recorder.closeEpoch()
   await paying.pass(WINDOW_SECONDS + 1)
   expect(await earnings(who)).toMatchObject({ account: address, points: '100', earnings: [{ earned: String(2n * VOTE), claim: { account: address, amount: String(2n * VOTE) } }] })
@@ -152,7 +152,7 @@ test(`one claim of a bounty is under way at a time, and ${rewardLimits.relayedPe
   expect((await relay(one, await signed(one))).status).toBe(201)
   expect((await relay(one, await signed(one))).status).toBe(409)
   await turns()
-  await paying.oldVote(one.who)
+  await paying.usedVote(one.who)
   await paying.recorder.closeEpoch()
   await paying.pass(WINDOW_SECONDS + 1)
   const next = { ...one, claim: (await earning(one.who)).claim ?? one.claim }

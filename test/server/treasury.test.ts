@@ -149,7 +149,7 @@ test('what the treasury has funded it prices, closes and takes back', async () =
   const perCredit = 2n * BigInt(PER_CREDIT)
   await order({ what: 'price', bounty: id, perCredit: String(perCredit) })
   await turns()
-  await paying.oldVote(who)
+  await paying.usedVote(who)
   await paying.recorder.closeEpoch()
   await order({ what: 'close', bounty: id })
   await turns()
