@@ -836,6 +836,14 @@ export const MerkleProof = z.object({
 })
 export type MerkleProof = z.infer<typeof MerkleProof>
 
+/**
+ * Why a vote earned nothing (contracts/credit.ts): on a text that the session never produced; cast after
+ * voting on its answer had closed; used by no update; of weight or reliability 0; in an update that changed
+ * nothing; more than a person can rate in the time.
+ */
+export const NoCredit = z.enum(['text', 'closed', 'unused', 'no-weight', 'no-change', 'pace'])
+export type NoCredit = z.infer<typeof NoCredit>
+
 export const ProofOfContribute = z.object({
   contributorId: Uuid,
   contributionType: z.enum(['training', 'feedback', 'validation', 'compute', 'data']),
@@ -845,6 +853,10 @@ export const ProofOfContribute = z.object({
   qualityScore: z.number(),
   /** Credit points of this contribution. */
   rewardTokens: z.number(),
+  /** Why they are none; null where there are some, where that is not decided yet, and for what is no vote. */
+  noCredit: NoCredit.nullable(),
+  /** They are paid once ten votes of the contributor in the session could be compared with others'. */
+  held: z.boolean(),
   timestamp: z.iso.datetime(),
   verified: z.boolean(),
   /** The vote's id, or another contribution's. */

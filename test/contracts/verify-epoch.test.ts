@@ -30,7 +30,7 @@ beforeAll(async () => {
   contract = deployment.address
   const ledger = ledgerOf(chain, deployment, { distributor })
   const keys = []
-  for (const [{ address, privateKey }, amount, perCredit] of [[STRANGER, 10_000n, 3n], [ADMIN, 1_001n, 1n]] as const) {
+  for (const [{ address, privateKey }, amount, perCredit] of [[STRANGER, 10_000n, 3n], [ADMIN, 601n, 1n]] as const) {
     const key = { session: sessionKey('demo'), sponsor: address.toLowerCase() as Address, token: zeroAddress }
     await sender(chain, { address: distributor, abi: distributorAbi }).send(privateKey, 'fund', [key.session, zeroAddress, amount, perCredit], amount)
     keys.push({ ...key, bounty: bountyId(chainId, distributor, key.session, key.sponsor, zeroAddress) })
@@ -38,7 +38,7 @@ beforeAll(async () => {
   let previous: Manifest | null = null
   for (const epochId of [1, 2]) {
     const records = Array.from({ length: COUNT }, (_, n) =>
-      testRecord(epochId * 100 + n, { walletAddress: n % 2 ? `0x${String(n).repeat(40)}` : null, usedInStep: n % 4 ? n : null, contributorId: `person ${n}`, sessionId: n < 7 ? 'demo' : 'other' }),
+      testRecord(epochId * 100 + n, { walletAddress: n % 2 ? `0x${String(n).repeat(40)}` : null, usedInStep: n % 4 ? n : null, contributorId: `person ${n}`, sessionId: n < 7 ? 'demo' : 'other', comparable: n === 3 && epochId === 1 ? 4 : n === 5 ? 9 : 10 }),
     )
     const links = epochId === 2 ? [{ payee: payeeOf('person 4'), account: `0x${'1'.repeat(40)}` as Address }] : []
     const epoch = testEpoch(ledger.ledger, records, { distributor, epochId, previous, links, market: await ledger.market(keys) })

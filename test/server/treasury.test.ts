@@ -158,6 +158,6 @@ test('what the treasury has funded it prices, closes and takes back', async () =
   expect((await order({ what: 'refund', bounty: id })).status).toBe(201)
   await turns()
   expect(await last()).toMatchObject({ what: 'refund', state: 'done' })
-  // Fifty credits of a vote that no step has used.
-  expect((await funded()).left).toBe(50n * perCredit)
+  // What the vote has earned.
+  expect((await funded()).left).toBe(100n * perCredit)
 })
