@@ -32,7 +32,7 @@ const contributions = `
          coalesce((payload ->> 'milliHours')::float8, 0), created_at, null
   from contributions`
 
-/** Whether the author of a record \`r\` of a contribution \`c\` has to qualify before it is paid. */
+/** Whether the author of a record `r` of a contribution `c` has to qualify before it is paid. */
 const isHeld = `
   r.held and not exists (
     select from receipts q join feedback f on f.id = q.feedback_id join epoch_records e on e.feedback_id = f.id

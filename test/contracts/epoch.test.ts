@@ -196,7 +196,7 @@ describe('an epoch', () => {
 
 describe('the manifest', () => {
   it('says nothing of who or what: no id, no session, no payload, no salt', () => {
-    const record = testRecord(1, { sessionId: 'a-session-id', payload: { rating: 8, sample: '0xabcdef' } })
+    const record = testRecord(1, { sessionId: 'a-session-id', payload: { rating: 8, sample: '0xabcdef', ...GOOD_VOTE } })
     const { manifest } = buildEpoch(input([record]))
     for (const secret of [record.recordId, record.contributorId, record.sessionId, record.salt, '0xabcdef', 'rating']) {
       expect(manifest).not.toContain(secret)
