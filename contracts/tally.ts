@@ -35,8 +35,9 @@ export type Tallied = Pick<Manifest, 'paces' | 'standings'> & { header: Pick<Man
 /** @param accounts of payees who have one, as far as that is known */
 export function tally(records: readonly ContributionRecord[], previous: Tallied | null, accounts: ReadonlyMap<Hex, Address>): Tally {
   const minute = records.filter(isPaced).reduce((newest, record) => Math.max(newest, minuteOf(record)), previous?.header.minute ?? 0)
+  const { sessionOf, personOf, paceOf } = names()
   const pace = openPace(new Map((previous?.paces ?? []).map(({ person, worked }) => [person, minutesOf(worked)])), minute)
-  const judged = records.toSorted(inTime).map((record) => ({ record, person: personOf(record), ...judge(record, pace) }))
+  const judged = records.toSorted(inTime).map((record) => ({ record, session: sessionOf(record), person: personOf(record), ...judge(record, pace, paceOf(record)) }))
   const lines = standings(
     (previous?.standings ?? []).map((line) => ({ ...line, counted: BigInt(line.counted), before: BigInt(line.before), held: BigInt(line.held) })),
     judged.flatMap(countedOf),
@@ -50,7 +51,7 @@ export function tally(records: readonly ContributionRecord[], previous: Tallied 
     paid.set(session, inSession.set(holder, (inSession.get(holder) ?? 0n) + credits))
   }
   for (const line of lines) pay(line.session, holders.get(line.person), releasedOf(line))
-  for (const { record, person, credit } of judged) if (record.kind !== 'feedback') pay(sessionKey(record.sessionId), holders.get(person), credit)
+  for (const { record, session, person, credit } of judged) if (record.kind !== 'feedback') pay(session, holders.get(person), credit)
   return {
     verdicts: new Map(judged.map(({ record, person, credit, zero }) => [record.recordId, { credit, zero, held: record.kind === 'feedback' && credit > 0n && !qualified.has(person) }])),
     standings: lines,
@@ -61,18 +62,18 @@ export function tally(records: readonly ContributionRecord[], previous: Tallied 
 }
 
 /** What a record earns by itself, and by how much of its author's time is left. */
-function judge(record: ContributionRecord, pace: Pace): Pick<Verdict, 'credit' | 'zero'> {
+function judge(record: ContributionRecord, pace: Pace, person: Hex): Pick<Verdict, 'credit' | 'zero'> {
   const zero = whyNothing(record)
   const credit = creditOf(record)
   if (credit === 0n || !isPaced(record)) return { credit, zero }
-  const fits = pace.add(pacePerson(record.payee), minuteOf(record), record.secondsPerAnswer)
+  const fits = pace.add(person, minuteOf(record), record.secondsPerAnswer)
   return fits ? { credit, zero } : { credit: 0n, zero: record.kind === 'feedback' ? 'pace' : null }
 }
 
-function countedOf({ record, person, credit }: { record: ContributionRecord; person: Hex; credit: bigint }): Counted[] {
+function countedOf({ record, session, person, credit }: { record: ContributionRecord; session: Hex; person: Hex; credit: bigint }): Counted[] {
   if (!isPaced(record)) return []
-  const { kind, sessionId, secondsPerAnswer: seconds, comparable } = record
-  return [{ session: sessionKey(sessionId), person, seconds, answers: credit > 0n ? 1 : 0, comparable, counted: kind === 'feedback' ? credit : 0n }]
+  const { kind, secondsPerAnswer: seconds, comparable } = record
+  return [{ session, person, seconds, answers: credit > 0n ? 1 : 0, comparable, counted: kind === 'feedback' ? credit : 0n }]
 }
 
 /** What takes a person's time: to vote, and to decide an appeal. */
@@ -82,7 +83,21 @@ function isPaced({ kind }: ContributionRecord): boolean {
 
 const minuteOf = ({ at }: ContributionRecord): number => Math.floor(at / 60)
 
-const personOf = ({ payee, sessionId }: ContributionRecord): Hex => standingPerson(payee, sessionKey(sessionId))
+/** The hashes that records of one session, or of one person, have in common: each is made once. */
+function names() {
+  const made = new Map<string, Hex>()
+  const once = (key: string, make: () => Hex): Hex => {
+    const known = made.get(key) ?? make()
+    made.set(key, known)
+    return known
+  }
+  const sessionOf = ({ sessionId }: ContributionRecord) => once(sessionId, () => sessionKey(sessionId))
+  return {
+    sessionOf,
+    personOf: (record: ContributionRecord) => once(`${record.payee} ${record.sessionId}`, () => standingPerson(record.payee, sessionOf(record))),
+    paceOf: ({ payee }: ContributionRecord) => once(`pace ${payee}`, () => pacePerson(payee)),
+  }
+}
 
 /** The earlier first: what was done first is counted first, whatever order the log has. */
 function inTime(a: ContributionRecord, b: ContributionRecord): number {

@@ -259,7 +259,7 @@ describe('C5 no strategy of one person', () => {
         expect(leaves.size).toBe(cast.length)
         expect(log.epochs.reduce((sum, epoch) => sum + epoch.count, 0)).toBe(cast.length)
       }),
-      { numRuns: 150 },
+      { numRuns: 50 },
     )
   }, 120_000)
 })
