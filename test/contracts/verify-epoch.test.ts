@@ -41,7 +41,7 @@ beforeAll(async () => {
     const records = Array.from({ length: COUNT }, (_, n) =>
       testRecord(epochId * 100 + n, { walletAddress: n % 2 ? `0x${String(n).repeat(40)}` : null, usedInStep: n % 4 ? n : null, contributorId: `person ${n}`, sessionId: n < 7 ? 'demo' : 'other', comparable: n === 3 && epochId === 1 ? 4 : n === 5 ? 9 : 10 }),
     )
-    const links = epochId === 2 ? [{ payee: payeeOf('person 6'), account: `0x${'1'.repeat(40)}` as Address }] : []
+    const links = epochId === 2 ? [{ payee: payeeOf('person 6'), account: `0x${'9'.repeat(40)}` as Address }] : []
     const epoch = testEpoch(ledger.ledger, records, { distributor, epochId, previous, links, market: await ledger.market(keys) })
     previous = readManifest(epoch.manifest)
     await submit(chain, ledger, epoch)
