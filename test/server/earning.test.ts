@@ -70,7 +70,6 @@ test('C5 nobody earns more than an honest person’s pace allows: not by made-up
   await closeAll()
 
   const figures = { flooder: await earned(flooder), late: await earned(late), bot: await earned(bot), adversary: await earned(adversary), honest: await earned(honest) }
-  console.info(figures)
   const nothing = { points: 0, wei: 0n }
   expect(figures).toEqual({
     flooder: nothing,
