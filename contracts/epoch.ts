@@ -5,7 +5,7 @@
 import { SimpleMerkleTree } from '@openzeppelin/merkle-tree'
 import { type Address, type Hex, zeroAddress, zeroHash } from 'viem'
 import { type Balance, type Holder, type Move, carry, isAccount } from './balances.ts'
-import { creditOf } from './credit.ts'
+import type { NoCredit } from './credit.ts'
 import { LedgerError } from './errors.ts'
 import {
   type ContributionRecord,
@@ -19,9 +19,12 @@ import {
   moveLeaf,
   rewardLeaf,
   balanceLeaf,
+  paceLeaf,
+  standingLeaf,
 } from './leaf.ts'
 import { MANIFEST_FORMAT, type Manifest, manifestHash, writeManifest } from './manifest.ts'
-import { type Market, payoutOf, split } from './payout.ts'
+import { type Market, payoutOf, pricesOf, split } from './payout.ts'
+import { tally } from './tally.ts'
 
 /** What the chain holds of an epoch, and how many upheld disputes it was built after. */
 export type EpochRoots = {
@@ -34,7 +37,16 @@ export type EpochRoots = {
   rejections: number
 }
 
-export type EpochLeaf = { recordId: string; credit: bigint; fields: LeafFields; leaf: Hex }
+export type EpochLeaf = {
+  recordId: string
+  credit: bigint
+  /** Why a vote earned nothing. */
+  zero: NoCredit | null
+  /** Its credit waits for its author to qualify (standing.ts). */
+  held: boolean
+  fields: LeafFields
+  leaf: Hex
+}
 
 /** A whole epoch, as persisted before anything is sent. */
 export type BuiltEpoch = EpochRoots & {
@@ -56,7 +68,7 @@ export type EpochInput = {
   /** In the log's order: it gives each record its index. At least one. */
   records: readonly ContributionRecord[]
   /** The manifest of the epoch before, null at the first. */
-  previous: Pick<Manifest, 'bounties' | 'balances'> | null
+  previous: Pick<Manifest, 'bounties' | 'balances' | 'standings' | 'paces'> & { header: Pick<Manifest['header'], 'minute'> } | null
   /** Accounts linked by now, of payees who have been waiting for one. */
   links: readonly Move[]
   /** All bounties that any epoch has named, and new ones. */
@@ -64,9 +76,9 @@ export type EpochInput = {
 }
 
 /**
- * Builds an epoch: a leaf a record, what each holder has earned of it in each
- * session, what each bounty pays for that, everybody's balances, and the
- * manifest that shows all of it.
+ * Builds an epoch: a leaf a record, what is counted of it and what is held,
+ * what each holder has earned in each session, what each bounty pays for that,
+ * everybody's balances, and the manifest that shows all of it.
  *
  * Only `records` has an order that matters. Throws `record-twice` (rule C1)
  * where a record occurs again, `bad-record` where one has no canonical form,
@@ -76,13 +88,15 @@ export function buildEpoch(input: EpochInput): BuiltEpoch {
   const { ledger, epochId, rejections, records, market } = input
   if (records.length === 0) throw new LedgerError('bad-record', 'an epoch has at least one record')
   refuseRepeats(records)
+  const accounts = accountsOf(input)
+  const { verdicts, standings, paces, minute, paid } = tally(records, input.previous, accounts)
   const leaves = records.map((record, index): EpochLeaf => {
-    const credit = creditOf(record)
+    const { credit, zero, held } = verdicts.get(record.recordId) ?? { credit: 0n, zero: null, held: false }
     const fields = leafFields(ledger, epochId, index, record, credit)
-    return { recordId: record.recordId, credit, fields, leaf: contributionLeaf(fields) }
+    return { recordId: record.recordId, credit, zero, held, fields, leaf: contributionLeaf(fields) }
   })
-  const earned = earnedBySession(records, leaves)
-  const moves = movesOf(input)
+  const earned = ascending([...paid].map(([session, holders]) => [session, ascending([...holders])]))
+  const moves = movesOf(input, accounts)
   const { bounties, shares } = payBounties(input, earned)
   const points = [...earned.values()].flatMap((holders) => [...holders].map(([holder, amount]) => ({ pot: POINTS, holder, amount })))
   const balances = carry(previousBalances(input), [...points, ...shares], moves)
@@ -114,6 +128,14 @@ export function buildEpoch(input: EpochInput): BuiltEpoch {
       amount: String(amount),
       leaf: pot !== POINTS && isAccount(holder) ? rewardLeaf(ledger, epochId, pot, holder, amount) : balanceLeaf(ledger, epochId, pot, holder, before, amount),
     })),
+    standings: standings.map((line) => ({
+      ...line,
+      counted: String(line.counted),
+      before: String(line.before),
+      held: String(line.held),
+      leaf: standingLeaf(ledger, epochId, line),
+    })),
+    paces: paces.map(({ person, before, worked }) => ({ person, before, worked, leaf: paceLeaf(ledger, epochId, person, before, worked) })),
   }
   const { contributionsRoot, rewardsRoot } = rootsOf(sections)
   const manifest = writeManifest({
@@ -134,6 +156,9 @@ export function buildEpoch(input: EpochInput): BuiltEpoch {
       moves: sections.moves.length,
       bounties: sections.bounties.length,
       balances: sections.balances.length,
+      minute,
+      standings: sections.standings.length,
+      paces: sections.paces.length,
     },
     ...sections,
   })
@@ -142,10 +167,10 @@ export function buildEpoch(input: EpochInput): BuiltEpoch {
 }
 
 /** The trees' leaves: what can be claimed and taken back is the rewards tree, all else the other. */
-export function treesOf({ contributions, earnings, moves, bounties, balances }: Omit<Manifest, 'header'>): { contributions: Hex[]; rewards: Hex[] } {
+export function treesOf({ contributions, earnings, moves, bounties, balances, standings, paces }: Omit<Manifest, 'header'>): { contributions: Hex[]; rewards: Hex[] } {
   const leafOf = ({ leaf }: { leaf: Hex }): Hex => leaf
   return {
-    contributions: [...contributions, ...earnings, ...moves, ...balances.filter((balance) => !isClaimable(balance))].map(leafOf),
+    contributions: [...contributions, ...earnings, ...moves, ...balances.filter((balance) => !isClaimable(balance)), ...standings, ...paces].map(leafOf),
     rewards: [...bounties, ...balances.filter(isClaimable)].map(leafOf),
   }
 }
@@ -165,19 +190,6 @@ function merkleRoot(leaves: readonly Hex[]): Hex {
   return leaves.length === 0 ? zeroHash : (SimpleMerkleTree.of([...leaves]).root as Hex)
 }
 
-/** Credits by session and holder, both in ascending order; without those who earned none. */
-function earnedBySession(records: readonly ContributionRecord[], leaves: readonly EpochLeaf[]): Map<Hex, Map<Holder, bigint>> {
-  const sessions = new Map<Hex, Map<Holder, bigint>>()
-  for (const [i, { credit, fields }] of leaves.entries()) {
-    const record = records[i]
-    if (record === undefined || credit === 0n) continue
-    const holder = (record.walletAddress?.toLowerCase() ?? record.payee) as Holder
-    const holders = sessions.get(fields.session) ?? new Map<Holder, bigint>()
-    sessions.set(fields.session, holders.set(holder, (holders.get(holder) ?? 0n) + credit))
-  }
-  return ascending([...sessions].map(([session, holders]) => [session, ascending([...holders])]))
-}
-
 /** What each bounty pays in this epoch, and to whom. */
 function payBounties({ previous, market }: EpochInput, earned: ReadonlyMap<Hex, ReadonlyMap<Holder, bigint>>) {
   const allocated = new Map((previous?.bounties ?? []).map(({ bounty, before, payout }) => [bounty, BigInt(before) + BigInt(payout)]))
@@ -187,25 +199,27 @@ function payBounties({ previous, market }: EpochInput, earned: ReadonlyMap<Hex, 
   const shares: Balance[] = []
   const bounties = market.offers.toSorted((a, b) => (a.bounty < b.bounty ? -1 : 1)).map((offer) => {
     const holders = earned.get(offer.session) ?? new Map<Holder, bigint>()
-    const credits = [...holders.values()].reduce((sum, amount) => sum + amount, 0n)
+    const prices = pricesOf(offer, holders)
     const before = allocated.get(offer.bounty) ?? 0n
-    const payout = payoutOf(offer, credits, before, market)
-    for (const [holder, amount] of split(payout, holders)) shares.push({ pot: offer.bounty, holder, amount })
+    const payout = payoutOf(offer, [...prices.values()].reduce((sum, price) => sum + price, 0n), before, market)
+    for (const [holder, amount] of split(payout, prices)) shares.push({ pot: offer.bounty, holder, amount })
     return { ...offer, before, payout }
   })
   return { bounties, shares }
 }
 
-/** Moves of payees who have, or now earn, anything; to the account that a record or, before that, a link names. */
-function movesOf({ records, links, previous }: EpochInput): Move[] {
-  const waiting = new Set<string>((previous?.balances ?? []).flatMap(({ holder, amount }) => (isAccount(holder) || amount === '0' ? [] : [holder])))
-  for (const { payee, walletAddress } of records) if (walletAddress === null) waiting.add(payee)
+/** The accounts of payees, as a link or, before that, a record names them: of several the lowest. */
+function accountsOf({ records, links }: EpochInput): Map<Hex, Address> {
   const named = records.flatMap(({ payee, walletAddress }) => (walletAddress === null ? [] : [{ payee, account: walletAddress }]))
   const accounts = new Map<Hex, Address>()
-  for (const { payee, account } of [...named.toSorted((a, b) => (a.account < b.account ? 1 : -1)), ...links]) {
-    if (waiting.has(payee)) accounts.set(payee, account.toLowerCase() as Address)
-  }
-  return [...ascending([...accounts])].map(([payee, account]) => ({ payee, account }))
+  for (const { payee, account } of [...named.toSorted((a, b) => (a.account < b.account ? 1 : -1)), ...links]) accounts.set(payee, account.toLowerCase() as Address)
+  return accounts
+}
+
+/** Moves of payees for whom something waits. */
+function movesOf({ previous }: EpochInput, accounts: ReadonlyMap<Hex, Address>): Move[] {
+  const waiting = new Set<string>((previous?.balances ?? []).flatMap(({ holder, amount }) => (isAccount(holder) || amount === '0' ? [] : [holder])))
+  return [...ascending([...accounts])].filter(([payee]) => waiting.has(payee)).map(([payee, account]) => ({ payee, account }))
 }
 
 function previousBalances({ previous }: EpochInput): Balance[] {

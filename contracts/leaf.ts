@@ -4,6 +4,7 @@
 import { type Address, type Hex, concat, encodeAbiParameters, keccak256, pad, parseAbiParameters, stringToHex, zeroHash } from 'viem'
 import { type Json, canonicalJson } from './canonical.ts'
 import { LedgerError } from './errors.ts'
+import type { Standing } from './standing.ts'
 
 /** Index = the seed system's number for the kind, `uint8` on chain. */
 export const CONTRIBUTION_KINDS = ['training', 'feedback', 'validation', 'compute', 'data'] as const
@@ -28,6 +29,12 @@ export type ContributionRecord = {
   payload: { readonly [key: string]: Json }
   /** The training step that used it, or null. */
   usedInStep: number | null
+  /** When it was done, seconds since 1970; a correction was when its vote was. */
+  at: number
+  /** What its session counts an answer for, seconds. */
+  secondsPerAnswer: number
+  /** How many votes of its contributor in its session could be compared with others' by now. */
+  comparable: number
   /** 32 random bytes of this record alone; stored with it, never derived. */
   salt: Hex
 }
@@ -58,6 +65,8 @@ const BOUNTY = parseAbiParameters('uint256, address, bytes32, address, address')
 const EARNING = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, uint256')
 const BALANCE = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, uint256, uint256')
 const MOVE = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, address')
+const STANDING = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, uint256, uint256, uint256, uint256, uint256, uint256')
+const PACE = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, bytes32')
 
 /** The leaf of a contribution: OpenZeppelin's standard double hash, `keccak(keccak(abi.encode(fields)))`. */
 export function contributionLeaf(fields: LeafFields): Hex {
@@ -96,6 +105,8 @@ export function allocationLeaf(id: LedgerId, epochId: number, bounty: Hex, alloc
 const EARNING_TAG = keccak256(stringToHex('attune:earning'))
 const BALANCE_TAG = keccak256(stringToHex('attune:balance'))
 const MOVE_TAG = keccak256(stringToHex('attune:move'))
+const STANDING_TAG = keccak256(stringToHex('attune:standing'))
+const PACE_TAG = keccak256(stringToHex('attune:pace'))
 
 /** The leaf of a holder's credits in one session and epoch, in the contributions tree. */
 export function earningLeaf(id: LedgerId, epochId: number, session: Hex, holder: Hex, credits: bigint): Hex {
@@ -113,6 +124,20 @@ export function balanceLeaf(id: LedgerId, epochId: number, pot: Hex, holder: Hex
 export function moveLeaf(id: LedgerId, epochId: number, payee: Hex, account: Address): Hex {
   const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), MOVE_TAG, payee, account] as const
   return keccak256(keccak256(encodeAbiParameters(MOVE, fields)))
+}
+
+/** The leaf of a person's standing in a session, in the contributions tree. */
+export function standingLeaf(id: LedgerId, epochId: number, line: Standing): Hex {
+  const { session, person, seconds, answers, comparable, counted, before, held } = line
+  const numbers = [BigInt(seconds), BigInt(answers), BigInt(comparable), counted, before, held] as const
+  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), STANDING_TAG, session, person, ...numbers] as const
+  return keccak256(keccak256(encodeAbiParameters(STANDING, fields)))
+}
+
+/** The leaf of a person's pace, in the contributions tree. Minutes as their line has them. */
+export function paceLeaf(id: LedgerId, epochId: number, person: Hex, before: string, worked: string): Hex {
+  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), PACE_TAG, person, keccak256(stringToHex(before)), keccak256(stringToHex(worked))] as const
+  return keccak256(keccak256(encodeAbiParameters(PACE, fields)))
 }
 
 /** The fields of a record's leaf. Throws `bad-record` on a malformed salt or record. */

@@ -6,8 +6,11 @@ import { type Hex, keccak256, stringToHex } from 'viem'
 import { z } from 'zod'
 import { canonicalJson } from './canonical.ts'
 import { LedgerError } from './errors.ts'
+import { QUALIFYING_VOTES } from './standing.ts'
 
-export const MANIFEST_FORMAT = 'attune-epoch-2'
+export const MANIFEST_FORMAT = 'attune-epoch-3'
+/** Of epochs that were built before votes had to qualify: read, and no longer written. */
+const FORMER_FORMAT = 'attune-epoch-2'
 
 const decimal = z.string().regex(/^(0|[1-9][0-9]*)$/)
 const hash = z.templateLiteral(['0x', z.string().regex(/^[0-9a-f]{64}$/)])
@@ -16,8 +19,8 @@ const holder = z.union([account, hash])
 const seconds = z.int().nonnegative()
 const lines = z.int().nonnegative()
 
-const Header = z.strictObject({
-  format: z.literal(MANIFEST_FORMAT),
+const FormerHeader = z.strictObject({
+  format: z.literal(FORMER_FORMAT),
   chainId: decimal,
   ledger: account,
   /** Zero where nothing is paid. */
@@ -37,6 +40,14 @@ const Header = z.strictObject({
   bounties: lines,
   balances: lines,
 })
+const Header = FormerHeader.extend({
+  format: z.literal(MANIFEST_FORMAT),
+  /** The newest that anybody had worked in, minutes since 1970; 0 for none. */
+  minute: seconds,
+  standings: lines,
+  paces: lines,
+})
+const AnyHeader = z.discriminatedUnion('format', [Header, FormerHeader.transform((header) => ({ ...header, minute: 0, standings: 0, paces: 0 }))])
 const Contribution = z.strictObject({
   index: z.int().nonnegative(),
   session: hash,
@@ -62,9 +73,22 @@ const Bounty = z.strictObject({
   leaf: hash,
 })
 const BalanceLine = z.strictObject({ pot: hash, holder, before: decimal, amount: decimal, leaf: hash })
+const StandingLine = z.strictObject({
+  session: hash,
+  person: hash,
+  seconds: z.int().positive(),
+  answers: z.int().nonnegative(),
+  comparable: z.int().min(0).max(QUALIFYING_VOTES),
+  counted: decimal,
+  before: decimal,
+  held: decimal,
+  leaf: hash,
+})
+const minutes = z.string().regex(/^(\d+:\d+(,\d+:\d+)*)?$/)
+const PaceLine = z.strictObject({ person: hash, before: minutes, worked: minutes, leaf: hash })
 
 export type Manifest = {
-  header: z.infer<typeof Header>
+  header: z.infer<typeof AnyHeader>
   /** In order of their index. */
   contributions: readonly z.infer<typeof Contribution>[]
   /** Credits of this epoch, in ascending order of session and holder. */
@@ -75,11 +99,16 @@ export type Manifest = {
   bounties: readonly z.infer<typeof Bounty>[]
   /** What everybody has earned so far, in ascending order of pot and holder. */
   balances: readonly z.infer<typeof BalanceLine>[]
+  /** What was counted and what is held, in ascending order of session and person. */
+  standings: readonly z.infer<typeof StandingLine>[]
+  /** When who has worked, in ascending order of persons. */
+  paces: readonly z.infer<typeof PaceLine>[]
 }
 
 /** The manifest's bytes: each line canonical JSON and a newline. */
-export function writeManifest({ header, contributions, earnings, moves, bounties, balances }: Manifest): string {
-  return [header, ...contributions, ...earnings, ...moves, ...bounties, ...balances].map((line) => `${canonicalJson(line)}\n`).join('')
+export function writeManifest({ header, contributions, earnings, moves, bounties, balances, standings, paces }: Manifest): string {
+  const lines = [header, ...contributions, ...earnings, ...moves, ...bounties, ...balances, ...standings, ...paces]
+  return lines.map((line) => `${canonicalJson(line)}\n`).join('')
 }
 
 /** Its content hash, keccak-256 of the UTF-8 bytes: what the chain holds. */
@@ -87,7 +116,7 @@ export function manifestHash(manifest: string): Hex {
   return keccak256(stringToHex(manifest))
 }
 
-/** Parses what `writeManifest` wrote. Throws `bad-manifest` with the line that is wrong. */
+/** Parses what `writeManifest` wrote, or wrote in the format before: then there are no standings and no paces. Throws `bad-manifest` with the line that is wrong. */
 export function readManifest(manifest: string): Manifest {
   const rest = manifest.split('\n')
   rest.pop() // the empty piece after the last newline
@@ -96,9 +125,9 @@ export function readManifest(manifest: string): Manifest {
     const first = total - rest.length
     return rest.splice(0, count).map((line, i) => parseLine(schema, line, first + i + 1))
   }
-  const header = parseLine(Header, rest.shift() ?? '', 1)
-  const { count, earnings, moves, bounties, balances } = header
-  const expected = count + earnings + moves + bounties + balances
+  const header = parseLine(AnyHeader, rest.shift() ?? '', 1)
+  const { count, earnings, moves, bounties, balances, standings, paces } = header
+  const expected = count + earnings + moves + bounties + balances + standings + paces
   if (rest.length !== expected) throw new LedgerError('bad-manifest', `${rest.length} lines follow the header, not ${expected}`)
   return {
     header,
@@ -107,6 +136,8 @@ export function readManifest(manifest: string): Manifest {
     moves: take(Moved, moves),
     bounties: take(Bounty, bounties),
     balances: take(BalanceLine, balances),
+    standings: take(StandingLine, standings),
+    paces: take(PaceLine, paces),
   }
 }
 

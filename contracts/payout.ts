@@ -1,4 +1,5 @@
 import type { Address, Hex } from 'viem'
+import { VOTE_USED } from './credit.ts'
 
 /** A sponsor's bounty for one session, as the distributor has it. Amounts in the token's smallest unit. */
 export type Offer = {
@@ -28,28 +29,42 @@ export type Market = {
 /** RewardDistributor.NOTICE: how long a closed bounty goes on earning, seconds. */
 export const NOTICE = 86_400
 
+/** One person takes at most this part of what was paid into a bounty, in one epoch: a tenth. */
+export const PERSON_PART = 10n
+
 /**
- * What an epoch takes from a bounty: the price of the session's credits, and
- * no more than is left of it. Nothing once it has been closed for NOTICE, where
- * epochs that the ledger took back begin that time anew.
+ * What each holder of a session's credits would be paid from a bounty that had
+ * enough: the price of their credits, and no more than a tenth of what was
+ * funded, or the price of one vote where that is more. What is above that stays
+ * in the pot. So nobody empties a pot in one epoch, however dear a vote is; in a
+ * room of one or two a pot lasts ten epochs at least, and one that never had
+ * enough for ten votes still pays each person one in each epoch.
+ */
+export function pricesOf<Key extends string>({ perCredit, funded }: Pick<Offer, 'perCredit' | 'funded'>, credits: ReadonlyMap<Key, bigint>): Map<Key, bigint> {
+  const [part, vote] = [funded / PERSON_PART, perCredit * VOTE_USED]
+  const most = part > vote ? part : vote
+  return new Map([...credits].map(([holder, amount]) => [holder, perCredit * amount < most ? perCredit * amount : most]))
+}
+
+/**
+ * What an epoch takes from a bounty: everybody's prices, and no more than is
+ * left of it. Nothing once it has been closed for NOTICE, where epochs that the
+ * ledger took back begin that time anew.
  *
- * @param credits of all people in the bounty's session in this epoch
+ * @param prices of all people in the bounty's session in this epoch, added up
  * @param allocated what earlier epochs have taken
  */
-export function payoutOf(offer: Offer, credits: bigint, allocated: bigint, market: Omit<Market, 'offers'>): bigint {
-  const { closedAt, funded, perCredit } = offer
+export function payoutOf({ closedAt, funded }: Pick<Offer, 'closedAt' | 'funded'>, prices: bigint, allocated: bigint, market: Omit<Market, 'offers'>): bigint {
   const over = closedAt !== 0 && market.time > Math.max(closedAt, market.rejectedAt) + NOTICE
   if (over || funded <= allocated) return 0n
-  const price = perCredit * credits
-  return price < funded - allocated ? price : funded - allocated
+  return prices < funded - allocated ? prices : funded - allocated
 }
 
 /**
  * Splits a total by weights, in whole units, by the largest remainder: each
  * share is rounded down, and what is left over goes one unit each to the
  * largest remainders, the lower key first among equals. The sum of the shares
- * is the total (rule C2); a pot that holds the full price pays each weight
- * times the price.
+ * is the total (rule C2); a pot that holds all prices pays each.
  */
 export function split<Key extends string>(total: bigint, weights: ReadonlyMap<Key, bigint>): ReadonlyMap<Key, bigint> {
   const whole = [...weights.values()].reduce((sum, weight) => sum + weight, 0n)

@@ -6,7 +6,7 @@ import type { RewardBook } from '../contracts/proofs.ts'
 import type { BountyChain } from './bounty-chain.ts'
 import type { ChainReader, Core } from './core.ts'
 import { bountiesAt } from './db/bounties.ts'
-import { lastRecorded } from './db/contributions.ts'
+import { lastRecorded, rewardsOf } from './db/contributions.ts'
 import { transaction } from './db/pool.ts'
 import { countRelayed, insertRelayed, relayedOf } from './db/relayed-claims.ts'
 import { sessionTitles } from './db/sessions.ts'
@@ -50,6 +50,7 @@ export async function earningsOf(core: Core, caller: Caller): Promise<Earnings> 
   return {
     account,
     points: String(holders.reduce((sum, holder) => sum + (book?.pointsOf(holder) ?? 0n), 0n)),
+    held: String((await rewardsOf(core.pool, caller.userId)).held),
     finalAt: pendingEpoch === null ? null : await finalAtOfEpoch(chain, pendingEpoch),
     relayer: chain.relayer !== null,
     earnings: await Promise.all(earnings),

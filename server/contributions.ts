@@ -15,6 +15,8 @@ export async function listContributions(core: Core, userId: string, limit: numbe
       feedbackProvided: row.id === row.feedbackId ? 1 : 0,
       qualityScore: row.quality,
       rewardTokens: row.record?.credit ?? 0,
+      noCredit: row.noCredit,
+      held: row.held,
       timestamp: row.timestamp.toISOString(),
       verified: row.record !== null,
       recordId: row.id,
@@ -27,8 +29,8 @@ export async function listContributions(core: Core, userId: string, limit: numbe
 }
 
 export const listRewards = async (core: Core, userId: string) => {
-  const { confirmed, pending, contributions } = await rewardsOf(core.pool, userId)
-  return { userId, totalRewards: confirmed, pendingRewards: pending, contributions }
+  const { confirmed, pending, held, contributions } = await rewardsOf(core.pool, userId)
+  return { userId, totalRewards: confirmed, pendingRewards: pending, heldRewards: held, contributions }
 }
 
 /** Trees of the epochs that were asked about last: building one reads its whole manifest. */

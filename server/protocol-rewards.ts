@@ -4,7 +4,7 @@
  * token's smallest unit.
  */
 import { z } from 'zod'
-import { Address, Amount, Bounty, CategoryScore, Hash, Receipt, SessionId, Uuid } from './protocol.ts'
+import { Address, Amount, Bounty, CategoryScore, Hash, NoCredit, Receipt, SessionId, Uuid } from './protocol.ts'
 
 export const rewardLimits = {
   /** Longest statement of an appeal, and longest reason of a decision, characters. */
@@ -61,8 +61,8 @@ export const AppealCase = Appeal.extend({
     comments: z.string().nullable(),
   }),
   receipt: Receipt.nullable(),
-  /** The epoch that holds the vote; null while none does. */
-  record: z.object({ epochId: z.int(), credit: z.int() }).nullable(),
+  /** The epoch that holds the vote, and why it earned nothing there, if so; null while none does. */
+  record: z.object({ epochId: z.int(), credit: z.int(), reason: NoCredit.nullable() }).nullable(),
   /** False for the vote's author and the run's owner, who have something to gain. */
   mayDecide: z.boolean(),
 })
@@ -205,6 +205,8 @@ export const Earnings = z.object({
   account: Address.nullable(),
   /** Credit points by all epochs so far. */
   points: Amount,
+  /** Credit points that wait for their author to qualify in a session: ten votes that could be compared with others'. */
+  held: Amount,
   /** When what is pending is final, as far as no dispute holds it up; null where nothing is. */
   finalAt: z.iso.datetime().nullable(),
   /** Whether claims can be relayed here. */

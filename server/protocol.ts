@@ -90,6 +90,8 @@ export const limits = {
   snapshotSamples: 60,
   /** Warnings of a run in a snapshot, the latest ones. */
   snapshotWarnings: 20,
+  /** What rating an answer may be said to take, seconds: at least, at most, and where a session says nothing else. */
+  secondsPerAnswer: { least: 1, most: 60, usual: 6 },
 } as const
 
 // ---------------------------------------------------------------- pieces
@@ -352,6 +354,8 @@ export const LiveConfig = z.object({
   freeCategories: z.boolean().default(false),
   /** Whether people may vote on texts that the session never produced. Such votes teach the reward model, within a bounded share. */
   freeTexts: z.boolean().default(true),
+  /** Nobody is paid for more answers than they could rate in the time, each taking this long: 3,600 by it in an hour, over all sessions. */
+  secondsPerAnswer: z.int().min(limits.secondsPerAnswer.least).max(limits.secondsPerAnswer.most).default(limits.secondsPerAnswer.usual),
   tags: list.default(['kind', 'useful', 'clear', 'cold', 'vague', 'off topic']),
 })
 /** The watch for reward hacking: reward against people, length, repetition. What counts as evidence is in docs/METRICS.md. */
@@ -865,6 +869,14 @@ export const MerkleProof = z.object({
 })
 export type MerkleProof = z.infer<typeof MerkleProof>
 
+/**
+ * Why a vote earned nothing (contracts/credit.ts): on a text that the session never produced; cast after
+ * voting on its answer had closed; used by no update; of weight or reliability 0; in an update that changed
+ * nothing; more than a person can rate in the time.
+ */
+export const NoCredit = z.enum(['text', 'closed', 'unused', 'no-weight', 'no-change', 'pace'])
+export type NoCredit = z.infer<typeof NoCredit>
+
 export const ProofOfContribute = z.object({
   contributorId: Uuid,
   contributionType: z.enum(['training', 'feedback', 'validation', 'compute', 'data']),
@@ -874,6 +886,10 @@ export const ProofOfContribute = z.object({
   qualityScore: z.number(),
   /** Credit points of this contribution. */
   rewardTokens: z.number(),
+  /** Why they are none; null where there are some, where that is not decided yet, and for what is no vote. */
+  noCredit: NoCredit.nullable(),
+  /** They are paid once ten votes of the contributor in the session could be compared with others'. */
+  held: z.boolean(),
   timestamp: z.iso.datetime(),
   verified: z.boolean(),
   /** The vote's id, or another contribution's. */

@@ -1,6 +1,7 @@
 /** What a person has contributed, with what came of each: receipt, appeal, epoch, proof. Pure. */
-import type { HumanFeedback, ProofOfContribute, Receipt } from '../../server/protocol.ts'
+import type { HumanFeedback, NoCredit, ProofOfContribute, Receipt } from '../../server/protocol.ts'
 import type { Appeal } from '../../server/protocol-rewards.ts'
+import { plural } from './format.ts'
 
 export interface Contribution {
   id: string
@@ -14,6 +15,10 @@ export interface Contribution {
   proof: ProofOfContribute['merkleProof']
   /** Points, once it is on the chain. */
   credit: number
+  /** Why it has none. */
+  noCredit: NoCredit | null
+  /** It waits for its author to qualify. */
+  held: boolean
 }
 
 export interface Totals {
@@ -21,7 +26,9 @@ export interface Totals {
   /** By a step that changed the model. */
   used: number
   onChain: number
+  /** Points that count already, and those that wait for a qualification. */
   credit: number
+  held: number
   /** The middle one of the latencies, milliseconds; null without any. */
   latencyMs: number | null
 }
@@ -47,6 +54,8 @@ export function joined(
       appeal: appealOf.get(contribution.recordId) ?? null,
       proof: contribution.merkleProof,
       credit: contribution.rewardTokens,
+      noCredit: contribution.noCredit,
+      held: contribution.held,
     }))
     .filter((contribution) => !contribution.vote?.withdrawn)
     .sort((a, b) => b.timestamp.localeCompare(a.timestamp))
@@ -58,10 +67,32 @@ export function totals(contributions: readonly Contribution[]): Totals {
     votes: contributions.filter((c) => c.vote).length,
     used: latencies.length,
     onChain: contributions.filter((c) => c.proof).length,
-    credit: contributions.reduce((sum, c) => sum + c.credit, 0),
+    credit: contributions.reduce((sum, c) => sum + (c.held ? 0 : c.credit), 0),
+    held: contributions.reduce((sum, c) => sum + (c.held ? c.credit : 0), 0),
     latencyMs: latencies[Math.floor(latencies.length / 2)] ?? null,
   }
 }
+
+/** What a vote earned and why, in words; null while there is nothing to say of it. */
+export function earnedText({ proof, credit, noCredit, held }: Pick<Contribution, 'proof' | 'credit' | 'noCredit' | 'held'>): string | null {
+  if (noCredit !== null) return `It earns nothing: ${reasons[noCredit]}`
+  if (proof === null) return null
+  if (held) return `${plural(credit, 'credit point')}, held until ten of your votes in this session could be compared with others’: then they are paid, too.`
+  return `${plural(credit, 'credit point')}.`
+}
+
+/** Why a vote earned nothing, in words. */
+export const reasons: Record<NoCredit, string> = {
+  text: 'its text is not an answer of this session.',
+  closed: 'voting on the answer had closed.',
+  unused: 'no step’s update used it. At most it taught the reward model.',
+  'no-weight': 'its weight, or your reliability, was 0 in the update.',
+  'no-change': 'the step’s update changed nothing.',
+  pace: 'there were more votes than a person can give in the time.',
+}
+
+/** Whether an appeal can give a vote what it lacks: it makes no text an answer, and no closed answer an open one. */
+export const canBePutRight = (reason: NoCredit | null): boolean => reason !== 'text' && reason !== 'closed'
 
 /** What a contribution that is no vote is, in words. */
 export const kindTitles: Record<Contribution['kind'], string> = {

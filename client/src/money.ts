@@ -8,7 +8,7 @@ export interface Token {
   decimals: number
 }
 
-/** Credits of a vote that a step uses. */
+/** Credits of a vote that changed the model. */
 export const VOTE_CREDITS = 100n
 /** Digits shown of an amount, from the first that is not 0. */
 const DIGITS = 4
@@ -59,7 +59,7 @@ export function payNotice(bounties: readonly Bounty[]): { paying: boolean; text:
   const paying = bounties.filter((bounty) => bounty.state === 'paying')
   if (paying.length > 0) {
     const prices = paying.map((bounty) => amountText(votePrice(bounty), bounty)).join(' and ')
-    return { paying: true, text: `A vote that a step uses earns ${prices}.` }
+    return { paying: true, text: `A vote that changes the model earns ${prices}, once ten of yours here could be compared with others’: then those before, too.` }
   }
   if (bounties.some((bounty) => bounty.state === 'empty')) {
     return { paying: false, text: 'The bounty is spent. Votes go on training the model and are credited, and are not paid until somebody fills it up.' }

@@ -34,6 +34,7 @@ export const groups: SettingGroup[] = [
       number('live.votingWindowSeconds', 'Voting window, seconds', 'Voting on an answer closes after this long. Longer windows gather more votes and make each step slower.'),
       number('live.minVotes', 'Votes that close an answer', 'Voting closes early once every shown answer has this many votes.'),
       number('live.minVotesPerStep', 'Votes that a step waits for', 'With fewer votes than this in all, the model does not learn: with nobody there, nothing moves.'),
+      number('live.secondsPerAnswer', 'Seconds an answer', 'How long a person needs to rate an answer. Where votes are paid, nobody is paid for more than they could do in the time.'),
       list('live.tags', 'Quick tags', 'What raters can mark with one click, separated by commas.'),
       list('live.categories', 'Categories', 'What raters score besides the rating itself, separated by commas. Each counts as much as the rating.'),
       toggle('live.freeTexts', 'Votes on texts of one’s own', 'Whether people may also vote on texts that this run never produced, through the API. They teach the reward model, within a bounded share.'),

@@ -181,8 +181,12 @@ function voteOf(epochId: number, n: number, count: number): ContributionRecord {
     payee: keccak256(toHex(`payee ${who}`)),
     sessionId: SESSION,
     kind: 'feedback',
-    payload: { humanRating: (n % 10) + 1, value: 0.8436 },
+    payload: { humanRating: (n % 10) + 1, value: 0.8436, produced: true, late: false, weight: 0.5, reliability: 0.6, updated: true },
     usedInStep: n,
+    // An hour for each epoch, in which everybody's votes fit.
+    at: epochId * 3_600 + Math.floor((n / count) * 6),
+    secondsPerAnswer: 6,
+    comparable: 10,
     salt: keccak256(toHex(`salt ${epochId} ${n}`)),
   }
 }

@@ -1,7 +1,9 @@
 import { type ChainEpoch, readBounty, readEpoch, readLedgerOf, readRejections, readTime } from './chain.ts'
-import { type Hex, doubleHash, keccak256, tag, treeRoot, word } from './hashes.ts'
-import { type Fields, type Kind, type Line, type Lines, readLines } from './lines.ts'
-import { type Earned, expectedBalances, payoutOf } from './payouts.ts'
+import { type Check, type Finding, ascends, bytes, domain, openCheck } from './check.ts'
+import { type Hex, keccak256, tag, treeRoot, word } from './hashes.ts'
+import { type Line, type Lines, readLines } from './lines.ts'
+import { type Earned, expectedBalances, payoutOf, pricesOf } from './payouts.ts'
+import { checkPaces, checkStandings, goesOn } from './standings.ts'
 
 /**
  * Recomputes every leaf, both roots, every payout and balance and the content
@@ -19,10 +21,17 @@ export async function verifyEpoch(question: Question): Promise<Report> {
   await checkHeader(check, epoch, rpcUrl)
   checkContributions(check, epoch)
   const earned = checkEarnings(check, epoch)
+  const released = checkStandings(check, epoch)
+  checkCredits(check, earned, released)
+  checkPaces(check, epoch)
   checkMoves(check, epoch)
   const notes = await checkBounties(check, epoch, earned, rpcUrl)
   checkBalances(check, epoch, earned)
-  if (previous !== undefined) checkPrevious(check, readLines(previous))
+  if (previous !== undefined) {
+    const before = readLines(previous)
+    checkPrevious(check, before)
+    goesOn(check, before)
+  }
   checkSums(check, epoch, manifest)
   const { contribution, balance, bounty } = lines.of
   return {
@@ -56,57 +65,10 @@ export type Report = {
   wrong: readonly Finding[]
   notes: readonly string[]
 }
-/** `line` counts from 1; Infinity for what the lines add up to. */
-export type Finding = { line: number; where: string; problem: string }
-
-/** What is checked, and what was found. */
-type Check = Lines & {
-  /** Of lines that are not what they were, whatever else is. */
-  damaged: Finding[]
-  wrong: Finding[]
-  /** Whether a line's fields hash to its leaf. */
-  hash(kind: Kind, line: Line, words: readonly string[]): void
-  say(kind: Kind | 'header', line: Line, ok: boolean, problem: string): void
-  sum(where: string, ok: boolean, problem: string): void
-  /** Calls with each readable line of a kind; says which are unreadable. */
-  each(kind: Kind, look: (fields: Fields, line: Line) => void): void
-}
-
-function openCheck(lines: Lines): Check {
-  const damaged: Finding[] = []
-  const wrong: Finding[] = []
-  const finding = (kind: Kind | 'header', line: Line, problem: string): Finding => ({
-    line: line.number,
-    where: kind === 'header' ? 'header (line 1)' : `${kind} ${line.place} (line ${line.number})`,
-    problem,
-  })
-  return {
-    ...lines,
-    damaged,
-    wrong,
-    hash(kind, line, words) {
-      const leaf = doubleHash(words)
-      if (leaf !== line.fields?.['leaf']) damaged.push(finding(kind, line, `its fields hash to ${leaf}, not to its leaf ${line.fields?.['leaf']}`))
-    },
-    say(kind, line, ok, problem) {
-      if (!ok) wrong.push(finding(kind, line, problem))
-    },
-    sum: (where, ok, problem) => {
-      if (!ok) wrong.push({ line: Infinity, where, problem })
-    },
-    each(kind, look) {
-      for (const line of lines.of[kind]) {
-        if (line.fields === null) damaged.push(finding(kind, line, `is not a ${kind} line`))
-        else look(line.fields, line)
-      }
-    },
-  }
-}
-
-async function checkHeader({ header, of, damaged, say, sum: total }: Check, epoch: ChainEpoch, rpcUrl: string): Promise<void> {
+async function checkHeader({ header, former, of, damaged, say, sum: total }: Check, epoch: ChainEpoch, rpcUrl: string): Promise<void> {
   const { fields } = header
   if (fields === null) {
-    damaged.push({ line: 1, where: 'header (line 1)', problem: 'is not a header of format attune-epoch-2' })
+    damaged.push({ line: 1, where: 'header (line 1)', problem: 'is not a header of format attune-epoch-3, nor of attune-epoch-2' })
     return
   }
   const { chainId, ledger, epochId, contributionsRoot, rewardsRoot, count } = epoch
@@ -114,7 +76,7 @@ async function checkHeader({ header, of, damaged, say, sum: total }: Check, epoc
     say('header', header, fields[name] === String(fact), `says ${name} ${fields[name]}, but it is ${fact}`)
   }
   // Said after everything else: a line that cannot be read may be missing here.
-  const counts = { earnings: of.earning, moves: of.move, bounties: of.bounty, balances: of.balance }
+  const counts = { earnings: of.earning, moves: of.move, bounties: of.bounty, balances: of.balance, ...(!former && { standings: of.standing, paces: of.pace }) }
   for (const [name, { length }] of Object.entries(counts)) total('header (line 1)', fields[name] === String(length), `says ${fields[name]} ${name}, there are ${length}`)
   const time = await readTime(rpcUrl, BigInt(fields['block'] ?? 0))
   say('header', header, fields['time'] === String(time), `says block ${fields['block']} was at ${fields['time']}, but it was at ${time ?? 'no time: the chain has no such block'}`)
@@ -123,17 +85,16 @@ async function checkHeader({ header, of, damaged, say, sum: total }: Check, epoc
   say('header', header, paysBy === ledger, `names the distributor ${distributor}, which does not pay by this ledger`)
 }
 
-function checkContributions({ of, each, say, hash }: Check, epoch: ChainEpoch): void {
+function checkContributions({ each, say, hash }: Check, epoch: ChainEpoch): void {
   each('contribution', (f, line) => {
     hash('contribution', line, [...domain(epoch), word(line.place), bytes(f['session']), bytes(f['contributor']), word(f['kind'] ?? 0), word(f['credit'] ?? 0), bytes(f['recordHash'])])
     say('contribution', line, f['index'] === String(line.place), `has index ${f['index']}`)
     say('contribution', line, f['kind'] !== '1' || BigInt(f['credit'] ?? 0) <= 100n, `a vote earns 100 credits at most, not ${f['credit']}`)
   })
-  ascends('earning', of.earning, ({ session, holder }) => `${session}${holder}`, say)
 }
 
 /** Credits by session and holder. */
-function checkEarnings({ of, each, say, hash, sum: total }: Check, epoch: ChainEpoch): Earned {
+function checkEarnings({ of, each, say, hash }: Check, epoch: ChainEpoch): Earned {
   const earned: Earned = new Map()
   each('earning', (f, line) => {
     const { session = '', holder = '', credits = '0' } = f
@@ -141,16 +102,22 @@ function checkEarnings({ of, each, say, hash, sum: total }: Check, epoch: ChainE
     say('earning', line, credits !== '0', 'earns nothing')
     earned.set(session, (earned.get(session) ?? new Map<string, bigint>()).set(holder, BigInt(credits)))
   })
-  const credited = new Map<string, bigint>()
-  for (const { fields } of of.contribution) {
-    if (fields !== null) credited.set(fields['session'] ?? '', (credited.get(fields['session'] ?? '') ?? 0n) + BigInt(fields['credit'] ?? 0))
-  }
-  for (const session of new Set([...credited.keys(), ...earned.keys()])) {
-    const earnings = [...(earned.get(session) ?? new Map<string, bigint>()).values()].reduce((a, b) => a + b, 0n)
-    const credits = credited.get(session) ?? 0n
-    total(`session ${session}`, earnings === credits, `its contributions have ${credits} credits, its earnings ${earnings}`)
-  }
+  ascends('earning', of.earning, ({ session, holder }) => `${session}${holder}`, say)
   return earned
+}
+
+/** Each session pays what its contributions earned; of its votes, what standings release. In the former format all of it, at once. */
+function checkCredits({ of, former, sum: total }: Check, earned: Earned, released: ReadonlyMap<string, bigint>): void {
+  const paid = new Map(released)
+  for (const { fields } of of.contribution) {
+    const { session = '', kind, credit = '0' } = fields ?? {}
+    if (former || kind !== '1') paid.set(session, (paid.get(session) ?? 0n) + BigInt(credit))
+  }
+  for (const session of new Set([...paid.keys(), ...earned.keys()])) {
+    const earnings = [...(earned.get(session) ?? new Map<string, bigint>()).values()].reduce((a, b) => a + b, 0n)
+    const credits = paid.get(session) ?? 0n
+    total(`session ${session}`, earnings === credits, `${credits} credits are paid in it, its earnings are ${earnings}`)
+  }
 }
 
 function checkMoves({ of, each, say, hash }: Check, epoch: ChainEpoch): void {
@@ -161,15 +128,16 @@ function checkMoves({ of, each, say, hash }: Check, epoch: ChainEpoch): void {
 }
 
 /** Gives what could not be looked at. */
-async function checkBounties({ header, of, each, say, hash }: Check, epoch: ChainEpoch, earned: Earned, rpcUrl: string): Promise<string[]> {
+async function checkBounties({ header, former, of, each, say, hash }: Check, epoch: ChainEpoch, earned: Earned, rpcUrl: string): Promise<string[]> {
   if (header.fields === null) return []
   const { distributor = '', block = '0', time = '0', rejectedAt = '0', rejections } = header.fields
   each('bounty', (f, line) => {
     const { session = '', sponsor = '', token = '', payout = '0', before = '0' } = f
     const id = keccak256(`0x${word(epoch.chainId)}${word(distributor)}${bytes(session)}${word(sponsor)}${word(token)}`)
     say('bounty', line, f['bounty'] === id, `its session, sponsor and token make the id ${id}, not ${f['bounty']}`)
-    const credits = [...(earned.get(session) ?? new Map<string, bigint>()).values()].reduce((a, b) => a + b, 0n)
-    const due = payoutOf(f, credits, { time: Number(time), rejectedAt: Number(rejectedAt) })
+    const holders = earned.get(session) ?? new Map<string, bigint>()
+    const credits = [...holders.values()].reduce((a, b) => a + b, 0n)
+    const due = payoutOf(f, pricesOf(f, holders, former), { time: Number(time), rejectedAt: Number(rejectedAt) })
     say('bounty', line, payout === String(due), `pays ${payout}, but ${credits} credits are to be paid ${due}`)
     hash('bounty', line, [...domain(epoch), bytes(f['bounty']), word(BigInt(before) + BigInt(payout))])
   })
@@ -191,8 +159,9 @@ async function checkBounties({ header, of, each, say, hash }: Check, epoch: Chai
   }
 }
 
-function checkBalances({ of, each, say, hash, sum: total }: Check, epoch: ChainEpoch, earned: Earned): void {
-  const expected = expectedBalances(of, earned)
+function checkBalances(check: Check, epoch: ChainEpoch, earned: Earned): void {
+  const { of, each, say, hash, sum: total } = check
+  const expected = expectedBalances(check, earned)
   each('balance', (f, line) => {
     const { pot = '', holder = '', before = '0', amount = '0' } = f
     const due = expected.get(pot + holder) ?? 0n
@@ -235,7 +204,7 @@ const UNREADABLE = `0x${'0'.repeat(64)}`
 function checkSums({ of, sum: total }: Check, epoch: ChainEpoch, manifest: Uint8Array): void {
   const leaves = (lines: readonly Line[]): Hex[] => lines.map(({ fields }) => (fields?.['leaf'] ?? UNREADABLE) as Hex)
   total('contributions', of.contribution.length === epoch.count, `there are ${of.contribution.length}, the ledger counts ${epoch.count}`)
-  const contributions = [...of.contribution, ...of.earning, ...of.move, ...of.balance.filter((line) => !isClaimable(line))]
+  const contributions = [...of.contribution, ...of.earning, ...of.move, ...of.balance.filter((line) => !isClaimable(line)), ...of.standing, ...of.pace]
   total('contributions root', treeRoot(leaves(contributions)) === epoch.contributionsRoot, 'the leaves lead to another root than the ledger holds')
   const rewards = [...of.bounty, ...of.balance.filter(isClaimable)]
   total('rewards root', treeRoot(leaves(rewards)) === epoch.rewardsRoot, 'the leaves lead to another root than the ledger holds')
@@ -246,24 +215,9 @@ function byLine(a: Finding, b: Finding): number {
   return a.line === b.line ? 0 : a.line - b.line
 }
 
-function ascends(kind: Kind, lines: readonly Line[], keyOf: (fields: Fields) => string, say: Check['say']): void {
-  for (const [i, line] of lines.entries()) {
-    const before = lines[i - 1]?.fields
-    if (line.fields !== null && before) say(kind, line, keyOf(line.fields) > keyOf(before), 'is not above the one before it')
-  }
-}
-
 /** Whether a balance can be claimed: an account's, and not of points. */
 function isClaimable({ fields }: Line): boolean {
   return fields?.['holder']?.length === 42 && !/^0x0+$/.test(fields['pot'] ?? '')
-}
-
-function domain({ chainId, ledger, epochId }: ChainEpoch): string[] {
-  return [word(chainId), word(ledger), word(epochId)]
-}
-
-function bytes(hash: string | undefined): string {
-  return (hash ?? '').slice(2)
 }
 
 function sum(lines: readonly Line[], field: string): bigint {

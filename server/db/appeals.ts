@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { isDuplicate, type Db } from './pool.ts'
 import { AttuneError } from '../errors.ts'
-import type { Receipt } from '../protocol.ts'
+import type { NoCredit, Receipt } from '../protocol.ts'
 import type { Appeal, AppealCase, AppealGround } from '../protocol-rewards.ts'
 
 export interface NewAppeal {
@@ -117,7 +117,7 @@ export async function appealCases(db: Db, readerId: string, open: boolean, limit
       comments: row.comments,
     },
     receipt: row.step === null ? null : { ...row.receipt, feedbackId: row.feedback_id, sessionId: row.session_id, sampleId: row.sample_id, step: row.step },
-    record: row.vote_epoch === null ? null : { epochId: row.vote_epoch, credit: row.vote_credit },
+    record: row.vote_epoch === null ? null : { epochId: row.vote_epoch, credit: row.vote_credit, reason: row.no_credit },
     mayDecide: row.user_id !== readerId && row.owner_id !== readerId,
   }))
 }
@@ -134,7 +134,7 @@ const select = `
          f.compassion_rating, f.comments, s.user_id as owner_id,
          r.step, jsonb_build_object('weight', r.weight, 'reliability', r.reliability, 'crowd', r.crowd, 'advantage', r.advantage,
            'latencyMs', r.latency_ms, 'comparable', r.comparable, 'updated', r.updated) as receipt,
-         v.epoch_id as vote_epoch, v.credit as vote_credit, k.epoch_id as correction_epoch, k.credit as correction_credit
+         v.epoch_id as vote_epoch, v.credit as vote_credit, v.no_credit, k.epoch_id as correction_epoch, k.credit as correction_credit
   from appeals a
   join feedback f on f.id = a.feedback_id
   join sessions s on s.id = f.session_id
@@ -169,6 +169,7 @@ interface CaseRow {
   receipt: Pick<Receipt, 'weight' | 'reliability' | 'crowd' | 'advantage' | 'latencyMs' | 'comparable' | 'updated'>
   vote_epoch: number | null
   vote_credit: number
+  no_credit: NoCredit | null
 }
 
 const toAppeal = (row: Row): Appeal => ({

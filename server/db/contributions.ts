@@ -1,5 +1,6 @@
 import type { Db } from './pool.ts'
-import type { ProofOfContribute } from '../protocol.ts'
+import { QUALIFYING_VOTES } from '../../contracts/standing.ts'
+import type { NoCredit, ProofOfContribute } from '../protocol.ts'
 
 /** A standing vote, or another contribution, as the log has it. */
 export interface ContributionRow {
@@ -13,18 +14,29 @@ export interface ContributionRow {
   /** Thousandths of an hour; 0 where no machine worked. */
   milliHours: number
   timestamp: Date
+  /** Why it earns nothing; null where it earns, or nobody knows yet. */
+  noCredit: NoCredit | null
+  /** Its credit waits for its author to qualify. */
+  held: boolean
   /** Where it is recorded; null until its epoch is confirmed. */
   record: { chainId: number; ledger: string; epochId: number; index: number; credit: number; txHash: string } | null
 }
 
 /** Everybody's: votes, but for withdrawn ones, and what else was contributed. */
 const contributions = `
-  select id, user_id, 'feedback' as kind, id as feedback_id, null::uuid as contribution_id, session_id, quality, 0 as milli_hours, created_at
+  select id, user_id, 'feedback' as kind, id as feedback_id, null::uuid as contribution_id, session_id, quality, 0 as milli_hours, created_at,
+         case when sample_id is null then 'text' when late then 'closed' end as foreseen
   from feedback where withdrawn_at is null
   union all
   select id, user_id, kind, (payload ->> 'corrects')::uuid, id, session_id, coalesce((payload ->> 'qualityBps')::float8 / 10000, 1),
-         coalesce((payload ->> 'milliHours')::float8, 0), created_at
+         coalesce((payload ->> 'milliHours')::float8, 0), created_at, null
   from contributions`
+
+/** Whether the author of a record `r` of a contribution `c` has to qualify before it is paid. */
+const isHeld = `
+  r.held and not exists (
+    select from receipts q join feedback f on f.id = q.feedback_id join epoch_records e on e.feedback_id = f.id
+    where f.user_id = c.user_id and q.session_id = c.session_id and q.comparable >= ${QUALIFYING_VOTES})`
 
 /** The record of a contribution `c`, with its epoch. */
 const recordOf = `
@@ -35,7 +47,7 @@ const recordOf = `
 /** Somebody's contributions, newest first. */
 export async function contributionsOf(db: Db, userId: string, limit: number): Promise<ContributionRow[]> {
   const { rows } = await db.query<Row>(
-    `select c.*, r.chain_id, r.ledger, r.epoch_id, r.leaf_index, r.credit, r.tx_hash
+    `select c.*, r.chain_id, r.ledger, r.epoch_id, r.leaf_index, r.credit, r.tx_hash, coalesce(r.no_credit, c.foreseen) as no_credit, coalesce(${isHeld}, false) as held
      from (select * from (${contributions}) c where user_id = $1 order by created_at desc, id limit $2) c
      left join lateral (${recordOf}) r on r.confirmed_at is not null
      order by c.created_at desc, c.id`,
@@ -49,6 +61,8 @@ export async function contributionsOf(db: Db, userId: string, limit: number): Pr
     quality: row.quality,
     milliHours: row.milli_hours,
     timestamp: row.created_at,
+    noCredit: row.credit !== null && row.credit > 0 ? null : row.no_credit,
+    held: row.held,
     record:
       row.epoch_id === null
         ? null
@@ -64,6 +78,8 @@ type Row = {
   quality: number
   milli_hours: number
   created_at: Date
+  no_credit: NoCredit | null
+  held: boolean
 } & (
   | { chain_id: number; ledger: string; epoch_id: number; leaf_index: number; credit: number; tx_hash: string }
   | { chain_id: null; ledger: null; epoch_id: null; leaf_index: null; credit: null; tx_hash: null }
@@ -96,13 +112,14 @@ export async function lastRecorded(db: Db, chainId: number, ledger: string): Pro
   return rows[0].id
 }
 
-/** Credit points of somebody's contributions: in confirmed epochs, and in built ones that are not confirmed yet. */
-export async function rewardsOf(db: Db, userId: string): Promise<{ confirmed: number; pending: number; contributions: number }> {
-  const { rows } = await db.query<{ confirmed: number; pending: number; contributions: number }>(
-    `select coalesce(sum(r.credit) filter (where r.confirmed_at is not null), 0)::float8 as confirmed,
-            coalesce(sum(r.credit) filter (where r.confirmed_at is null), 0)::float8 as pending,
+/** Credit points of somebody's contributions: paid by confirmed epochs, in built ones that are not confirmed yet, and held until their author qualifies. */
+export async function rewardsOf(db: Db, userId: string): Promise<{ confirmed: number; pending: number; held: number; contributions: number }> {
+  const { rows } = await db.query<{ confirmed: number; pending: number; held: number; contributions: number }>(
+    `select coalesce(sum(r.credit) filter (where r.confirmed_at is not null and not held), 0)::float8 as confirmed,
+            coalesce(sum(r.credit) filter (where r.confirmed_at is null and not held), 0)::float8 as pending,
+            coalesce(sum(r.credit) filter (where held), 0)::float8 as held,
             count(*) filter (where r.confirmed_at is not null) as contributions
-     from (${contributions}) c join lateral (${recordOf}) r on true where c.user_id = $1`,
+     from (select c.user_id, r.credit, r.confirmed_at, ${isHeld} as held from (${contributions}) c join lateral (${recordOf}) r on true where c.user_id = $1) r`,
     [userId],
   )
   return rows[0]

@@ -1,13 +1,9 @@
 import type { Address, Hex } from 'viem'
-import { VOTE_USED } from '../../contracts/credit.ts'
 import { LedgerError } from '../../contracts/errors.ts'
-import { type ContributionRecord, type LedgerId, sessionKey } from '../../contracts/leaf.ts'
+import { type LedgerId, sessionKey } from '../../contracts/leaf.ts'
 import type { EpochStore, PendingEpoch } from '../../contracts/recorder-ports.ts'
-import { limits } from '../protocol.ts'
 import { isDuplicate, transaction, type Pool } from './pool.ts'
-
-/** A vote that no step has used is recorded without one after this long, seconds: its run is waiting for something else. */
-const unusedAfterSeconds = 3600
+import { backlogOf, hexOf, settledRecords } from './settled.ts'
 
 /** Bounties of one session that are paid from: anybody can open one, and each is a line of every manifest. */
 const mostBounties = 32
@@ -15,21 +11,8 @@ const mostBounties = 32
 /** The recorder's side of the log. */
 export function openEpochStore(pool: Pool): EpochStore {
   return {
-    async unrecorded(limit) {
-      const votes = await settledVotes(pool, limit)
-      return [...votes, ...(await otherContributions(pool, limit - votes.length))]
-    },
-    async backlog() {
-      const { rows } = await pool.query<{ records: number; oldestSeconds: number }>(
-        `select count(*) as records, coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as "oldestSeconds"
-         from (select f.created_at from feedback f left join epoch_records e on e.feedback_id = f.id
-               where e.feedback_id is null and f.withdrawn_at is null
-               union all
-               select c.created_at from contributions c left join epoch_records e on e.contribution_id = c.id
-               where e.contribution_id is null) waiting`,
-      )
-      return rows[0]
-    },
+    unrecorded: (limit) => settledRecords(pool, limit),
+    backlog: () => backlogOf(pool),
     async links(payees) {
       const { rows } = await pool.query<{ payee: Buffer; account: Address }>(
         'select payee, wallet as account from users where payee = any($1::bytea[]) and wallet is not null',
@@ -75,9 +58,9 @@ export function openEpochStore(pool: Pool): EpochStore {
             ],
           )
           await client.query(
-            `insert into epoch_records (chain_id, ledger, epoch_id, feedback_id, contribution_id, leaf_index, credit)
-             select $1, $2, $3, f.id, c.id, leaf.index, leaf.credit
-             from unnest($4::uuid[], $5::int[], $6::bigint[]) leaf(id, index, credit)
+            `insert into epoch_records (chain_id, ledger, epoch_id, feedback_id, contribution_id, leaf_index, credit, no_credit, held)
+             select $1, $2, $3, f.id, c.id, leaf.index, leaf.credit, leaf.no_credit, leaf.held
+             from unnest($4::uuid[], $5::int[], $6::bigint[], $7::text[], $8::boolean[]) leaf(id, index, credit, no_credit, held)
              left join feedback f on f.id = leaf.id left join contributions c on c.id = leaf.id`,
             [
               ...keyOf(epoch.ledger),
@@ -85,6 +68,8 @@ export function openEpochStore(pool: Pool): EpochStore {
               epoch.leaves.map((leaf) => leaf.recordId),
               epoch.leaves.map((leaf) => Number(leaf.fields.index)),
               epoch.leaves.map((leaf) => String(leaf.credit)),
+              epoch.leaves.map((leaf) => leaf.zero),
+              epoch.leaves.map((leaf) => leaf.held),
             ],
           )
         })
@@ -137,106 +122,7 @@ export function openEpochStore(pool: Pool): EpochStore {
   }
 }
 
-/** Votes in no epoch that are past being withdrawn, and used or past being used, in the order in which they were stored. */
-async function settledVotes(pool: Pool, limit: number): Promise<ContributionRecord[]> {
-  const { rows } = await pool.query<VoteRow>(
-    `select f.id, f.user_id, u.wallet, u.payee, f.session_id, f.salt, f.human_rating, f.compassion_rating, f.value,
-            encode(sha256(convert_to(f.input_text || E'\\n' || f.model_response, 'UTF8')), 'hex') as text_hash,
-            r.step, r.weight, r.crowd
-     from feedback f
-     join users u on u.id = f.user_id
-     join sessions s on s.id = f.session_id
-     left join receipts r on r.feedback_id = f.id
-     left join epoch_records e on e.feedback_id = f.id
-     where e.feedback_id is null and f.withdrawn_at is null
-       and f.created_at < clock_timestamp() - make_interval(secs => $2)
-       and (r.feedback_id is not null or s.status in ('completed', 'failed')
-            or f.created_at < clock_timestamp() - make_interval(secs => $3))
-     order by f.seq limit $1`,
-    [limit, (2 * limits.withdrawMs) / 1000, unusedAfterSeconds],
-  )
-  return rows.map(voteRecord)
-}
-
-/** Other contributions in no epoch, in the order in which they were stored. A correction waits for the vote that it corrects. */
-async function otherContributions(pool: Pool, limit: number): Promise<ContributionRecord[]> {
-  const { rows } = await pool.query<ContributionRow>(
-    `select c.id, c.user_id, u.wallet, u.payee, c.session_id, c.kind, c.salt,
-            case when c.kind = 'feedback' then c.payload || jsonb_build_object('credit', $2 - v.credit) else c.payload end as payload
-     from contributions c
-     join users u on u.id = c.user_id
-     left join epoch_records e on e.contribution_id = c.id
-     left join epoch_records v on v.feedback_id = (c.payload ->> 'corrects')::uuid
-     where e.contribution_id is null and (c.kind <> 'feedback' or v.feedback_id is not null)
-     order by c.seq limit $1`,
-    [limit, Number(VOTE_USED)],
-  )
-  return rows.map(({ id, user_id, wallet, payee, session_id, kind, payload, salt }) => ({
-    recordId: id,
-    contributorId: user_id,
-    walletAddress: wallet,
-    payee: hexOf(payee),
-    sessionId: session_id,
-    kind,
-    payload,
-    usedInStep: null,
-    salt: hexOf(salt),
-  }))
-}
-
-const hexOf = (bytes: Buffer): Hex => `0x${bytes.toString('hex')}`
-
 const keyOf = ({ chainId, ledger }: LedgerId): [number, string] => [chainId, ledger.toLowerCase()]
-
-interface ContributionRow {
-  id: string
-  user_id: string
-  wallet: Address | null
-  payee: Buffer
-  session_id: string
-  kind: ContributionRecord['kind']
-  payload: ContributionRecord['payload']
-  salt: Buffer
-}
-
-interface VoteRow {
-  id: string
-  user_id: string
-  wallet: Address | null
-  payee: Buffer
-  session_id: string
-  salt: Buffer
-  human_rating: number
-  compassion_rating: number | null
-  value: number
-  text_hash: string
-  step: number | null
-  weight: number | null
-  crowd: number | null
-}
-
-/** What the leaf commits to: the vote and its receipt, no text. */
-function voteRecord(row: VoteRow): ContributionRecord {
-  const used = row.crowd !== null
-  return {
-    recordId: row.id,
-    contributorId: row.user_id,
-    walletAddress: row.wallet,
-    payee: hexOf(row.payee),
-    sessionId: row.session_id,
-    kind: 'feedback',
-    payload: {
-      textHash: row.text_hash,
-      humanRating: row.human_rating,
-      compassionRating: row.compassion_rating,
-      value: row.value,
-      step: row.step,
-      weight: row.weight,
-    },
-    usedInStep: used ? row.step : null,
-    salt: hexOf(row.salt),
-  }
-}
 
 interface PendingRow {
   id: number

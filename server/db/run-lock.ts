@@ -44,7 +44,7 @@ export interface RunLock {
  * place up because nobody voted wants none until there is a vote that it has not seen, or a question.
  */
 export async function unheldRuns(db: Db): Promise<string[]> {
-  const { rows } = await db.query<{ id: string }>(`select id from sessions where ${wanted} and not ${held} order by queued_at, start_time, id`, [LOCK_CLASS])
+  const { rows } = await db.query<{ id: string }>(`select id from sessions where ${wanted} and not ${isHeld('sessions.id')} order by queued_at, start_time, id`)
   return rows.map((row) => row.id)
 }
 
@@ -95,12 +95,13 @@ const wanted = `(status = 'active' and (parked_at is null
      where s.session_id = sessions.id and s.status = 'open' and s.origin = 'rollout' and f.created_at > sessions.parked_at and f.withdrawn_at is null and not ${isExcluded('f')})
   or exists (select from exclusions x where x.session_id = sessions.id and x.readmitted_at > sessions.parked_at)
   or exists (select from samples where session_id = sessions.id and ${asked})))`
-/** Whether some process has the run's lock; $1 is the lock's class. */
-const held = `exists (
+
+/** SQL that says whether a process is training a session, which may still commit a step though the session has ended. */
+export const isHeld = (sessionId: string): string => `exists (
   select from pg_locks
   where locktype = 'advisory' and granted
     and database = (select oid from pg_database where datname = current_database())
-    and classid = ($1::bigint)::oid and objid = (hashtext(sessions.id)::bigint & 4294967295)::oid and objsubid = 2)`
+    and classid = (${LOCK_CLASS}::bigint)::oid and objid = (hashtext(${sessionId})::bigint & 4294967295)::oid and objsubid = 2)`
 
 /** Keeps run locks apart from every other two-key advisory lock of the database: "run\0" in ASCII. */
 const LOCK_CLASS = 0x72756e00

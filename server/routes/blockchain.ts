@@ -28,7 +28,7 @@ export const blockchainRoutes = [
     access: 'own',
     summary: 'Credit points: of confirmed epochs, and of those that wait for the chain',
     params,
-    answer: z.object({ userId: Uuid, totalRewards: z.number(), pendingRewards: z.number(), contributions: z.int() }),
+    answer: z.object({ userId: Uuid, totalRewards: z.number(), pendingRewards: z.number(), heldRewards: z.number(), contributions: z.int() }),
     async handle({ core, caller, params: { userId } }) {
       demandOwner(caller, userId, 'review')
       return listRewards(core, userId)

@@ -25,8 +25,8 @@ beforeAll(async () => {
   const other = await guest(paying.server, 'Ben')
   await linkWallet(paying.server, who, KEY)
   await linkWallet(paying.server, other, `0x${'5b'.repeat(32)}`)
-  await paying.oldVote(who)
-  await paying.oldVote(other)
+  await paying.usedVote(who)
+  await paying.usedVote(other)
   await paying.recorder.closeEpoch()
   await paying.pass(WINDOW_SECONDS + 1)
   const [earning] = (await ask<Earnings>(paying.server, 'GET', '/api/claims', { token: who.token })).earnings

@@ -43,7 +43,7 @@ test('the crowd is told what a vote earns, and that it no longer does', () => {
   expect(payNotice([])).toBeNull()
   expect(payNotice([bounty({ state: 'unpriced' })])).toBeNull()
   expect(payNotice([bounty({}), bounty({ symbol: 'USDC', decimals: 6, perCredit: '500' }), bounty({ state: 'empty' })])).toEqual({
-    paying: true, text: 'A vote that a step uses earns 0.001 ETH and 0.05 USDC.',
+    paying: true, text: 'A vote that changes the model earns 0.001 ETH and 0.05 USDC, once ten of yours here could be compared with others’: then those before, too.',
   })
   expect(payNotice([bounty({ state: 'empty' }), bounty({ state: 'closed' })])).toMatchObject({ paying: false, text: expect.stringContaining('spent') })
   expect(payNotice([bounty({ state: 'closed' })])).toMatchObject({ paying: false, text: expect.stringContaining('closed') })

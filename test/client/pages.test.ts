@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { TrainingConfig, type HumanFeedback, type ProofOfContribute, type Receipt } from '../../server/protocol.ts'
+import { NoCredit, TrainingConfig, type HumanFeedback, type ProofOfContribute, type Receipt } from '../../server/protocol.ts'
 import type { Appeal } from '../../server/protocol-rewards.ts'
 import { fateOf } from '../../client/src/appeal.ts'
 import { pageOf } from '../../client/src/address.ts'
-import { joined, totals } from '../../client/src/contributions.ts'
+import { earnedText, joined, totals, type Contribution } from '../../client/src/contributions.ts'
 import { curvesOf, rangeOf } from '../../client/src/curves.ts'
 import { duration, excerpt } from '../../client/src/format.ts'
 import { promptLines } from '../../client/src/prompts.ts'
@@ -54,7 +54,7 @@ describe('curves', () => {
 
 describe('contributions', () => {
   const id = '9b2d5b0c-53d1-4d0e-8f3a-6a1f0f6f2c11'
-  const contribution = { recordId: id, feedbackId: id, contributionType: 'feedback', sessionId: 'demo', timestamp: '2026-01-01T00:00:00.000Z', rewardTokens: 12, merkleProof: null } as ProofOfContribute
+  const contribution = { recordId: id, feedbackId: id, contributionType: 'feedback', sessionId: 'demo', timestamp: '2026-01-01T00:00:00.000Z', rewardTokens: 12, noCredit: null, held: false, merkleProof: null } as ProofOfContribute
   const receipt = { feedbackId: id, latencyMs: 14_000, comparable: 9 } as Receipt
 
   const vote = { id, withdrawn: false } as HumanFeedback
@@ -75,8 +75,19 @@ describe('contributions', () => {
   })
 
   test('totals', () => {
-    expect(totals(joined([contribution], [receipt], [vote], []))).toEqual({ votes: 1, used: 1, onChain: 0, credit: 12, latencyMs: 14_000 })
+    expect(totals(joined([contribution], [receipt], [vote], []))).toEqual({ votes: 1, used: 1, onChain: 0, credit: 12, held: 0, latencyMs: 14_000 })
+    expect(totals(joined([{ ...contribution, held: true }], [receipt], [vote], []))).toMatchObject({ credit: 0, held: 12 })
     expect(totals([]).latencyMs).toBeNull()
+  })
+
+  test('a vote says what it earned, and each nothing has its reason', () => {
+    const proof = { epochId: 4 } as Contribution['proof']
+    expect(earnedText({ proof, credit: 100, noCredit: null, held: false })).toBe('100 credit points.')
+    expect(earnedText({ proof, credit: 100, noCredit: null, held: true })).toContain('held until ten of your votes in this session could be compared')
+    expect(earnedText({ proof: null, credit: 0, noCredit: null, held: false })).toBeNull()
+    const said = NoCredit.options.map((noCredit) => earnedText({ proof: null, credit: 0, noCredit, held: false }))
+    expect(said.every((text) => text?.startsWith('It earns nothing: '))).toBe(true)
+    expect(new Set(said).size).toBe(NoCredit.options.length)
   })
 
   test('an appeal says what has become of it', () => {

@@ -4,14 +4,14 @@ import { type Address, type Hex, zeroAddress, zeroHash } from 'viem'
 import { describe, expect, it } from 'vitest'
 import { type Balance, carry, totalOf } from '../../contracts/balances.ts'
 import { canonicalJson } from '../../contracts/canonical.ts'
-import { creditOf } from '../../contracts/credit.ts'
+import { creditOf, whyNothing } from '../../contracts/credit.ts'
 import { type EpochInput, buildEpoch, treesOf } from '../../contracts/epoch.ts'
 import { type ContributionRecord, POINTS, allocationLeaf, bountyId, contributorCommitment, rewardLeaf, sessionKey } from '../../contracts/leaf.ts'
 import { readManifest, writeManifest } from '../../contracts/manifest.ts'
-import { type Market, NOTICE, type Offer, payoutOf, split } from '../../contracts/payout.ts'
+import { type Market, NOTICE, type Offer, PERSON_PART, payoutOf, pricesOf, split } from '../../contracts/payout.ts'
 import { proofBook, rewardBook } from '../../contracts/proofs.ts'
 import { foldProof } from '../../client/src/proof.ts'
-import { NO_MARKET, payeeOf, testRecord } from '../helpers/ledger.ts'
+import { GOOD_VOTE, NO_MARKET, payeeOf, testRecord } from '../helpers/ledger.ts'
 
 const LEDGER = { chainId: 31_337, ledger: '0x5fbdb2315678afecb367f032d93f642f64180aa3' } as const
 
@@ -24,9 +24,9 @@ const records: fc.Arbitrary<ContributionRecord[]> = fc
     fc.tuple(
       ...numbers.map((n) =>
         fc
-          .record({ walletAddress: fc.option(account), used: fc.boolean(), who: fc.integer({ min: 0, max: 5 }) })
-          .map(({ walletAddress, used, who }) =>
-            testRecord(n, { walletAddress, usedInStep: used ? 7 : null, contributorId: `person ${who}`, sessionId: n % 3 ? 'demo' : 'other' }),
+          .record({ walletAddress: fc.option(account), used: fc.boolean(), who: fc.integer({ min: 0, max: 5 }), comparable: fc.constantFrom(0, 9, 10, 30) })
+          .map(({ walletAddress, used, who, comparable }) =>
+            testRecord(n, { walletAddress, comparable, usedInStep: used ? 7 : null, contributorId: `person ${who}`, sessionId: n % 3 ? 'demo' : 'other' }),
           ),
       ),
     ),
@@ -112,11 +112,14 @@ describe('an epoch', () => {
       fc.property(fc.array(fc.tuple(records, fc.array(account, { maxLength: 6 })), { maxLength: 5 }), market, (epochs, offered) => {
         let previous = null
         let before: Balance[] = []
+        let heldBefore = 0n
         for (const [i, [list, wallets]] of epochs.entries()) {
           const built = buildEpoch(input(list, { epochId: i + 1, previous, links: linksOf(wallets), market: offered }))
           previous = readManifest(built.manifest)
           const after = balancesOf(built.manifest)
-          expect(totalOf(after, POINTS)).toBe(totalOf(before, POINTS) + built.leaves.reduce((sum, { credit }) => sum + credit, 0n))
+          const held = previous.standings.reduce((sum, line) => sum + BigInt(line.held), 0n)
+          expect(totalOf(after, POINTS) + held).toBe(totalOf(before, POINTS) + heldBefore + built.leaves.reduce((sum, { credit }) => sum + credit, 0n))
+          heldBefore = held
           for (const { bounty, funded, before: allocated, payout } of previous.bounties) {
             expect(totalOf(after, bounty)).toBe(BigInt(allocated) + BigInt(payout))
             expect(totalOf(after, bounty)).toBeLessThanOrEqual(BigInt(funded))
@@ -193,7 +196,7 @@ describe('an epoch', () => {
 
 describe('the manifest', () => {
   it('says nothing of who or what: no id, no session, no payload, no salt', () => {
-    const record = testRecord(1, { sessionId: 'a-session-id', payload: { rating: 8, sample: '0xabcdef' } })
+    const record = testRecord(1, { sessionId: 'a-session-id', payload: { rating: 8, sample: '0xabcdef', ...GOOD_VOTE } })
     const { manifest } = buildEpoch(input([record]))
     for (const secret of [record.recordId, record.contributorId, record.sessionId, record.salt, '0xabcdef', 'rating']) {
       expect(manifest).not.toContain(secret)
@@ -229,17 +232,38 @@ describe('credits', () => {
     creditOf({ kind, payload, usedInStep })
 
   it('are those of the table', () => {
-    expect(of('feedback', {}, 12)).toBe(100n)
-    expect(of('feedback', {})).toBe(50n)
+    expect(of('feedback', GOOD_VOTE, 12)).toBe(100n)
+    expect(of('feedback', { ...GOOD_VOTE, corrects: 'a vote', credit: 60 })).toBe(60n)
     expect(of('compute', { milliHours: 1_500, qualityBps: 8_000 })).toBe(120n)
     expect(of('training', { milliHours: 1, qualityBps: 10_000 })).toBe(0n)
     expect(of('validation', { qualityBps: 9_999 })).toBe(99n)
+  })
+
+  it('are none for a vote on a text or a closed answer, of no weight, that no update used or that changed nothing; and each has its reason', () => {
+    const why = (more: ContributionRecord['payload'], usedInStep: number | null = 12) => {
+      const record = { kind: 'feedback' as const, payload: { ...GOOD_VOTE, ...more }, usedInStep }
+      expect(creditOf(record)).toBe(0n)
+      return whyNothing(record)
+    }
+    expect(why({ produced: false })).toBe('text')
+    expect(why({ late: true })).toBe('closed')
+    expect(why({ weight: null, reliability: null, updated: null }, null)).toBe('unused')
+    expect(why({ weight: 0 })).toBe('no-weight')
+    expect(why({ reliability: 0 })).toBe('no-weight')
+    expect(why({ updated: false })).toBe('no-change')
+    // An appeal makes neither a text an answer nor a late vote an early one.
+    expect(why({ corrects: 'a vote', credit: 100, produced: false })).toBe('text')
+    expect(why({ corrects: 'a vote', credit: 100, late: true })).toBe('closed')
+    expect(whyNothing({ kind: 'validation', payload: {}, usedInStep: null })).toBeNull()
   })
 
   it('are refused, not guessed, where a measure is missing or out of range', () => {
     const bad: ContributionRecord['payload'][] = [{}, { milliHours: 1 }, { milliHours: -1, qualityBps: 1 }, { milliHours: 1, qualityBps: 10_001 }, { milliHours: 0.5, qualityBps: 1 }]
     for (const payload of bad) {
       expect(() => of('compute', payload)).toThrow(expect.objectContaining({ code: 'bad-record' }))
+    }
+    for (const name of Object.keys(GOOD_VOTE)) {
+      expect(() => of('feedback', { ...GOOD_VOTE, [name]: null }, 12), name).toThrow(expect.objectContaining({ code: 'bad-record' }))
     }
   })
 })
@@ -266,19 +290,27 @@ describe('a payout', () => {
   const offer: Offer = { bounty: zeroHash, session: zeroHash, sponsor: zeroAddress, token: zeroAddress, perCredit: 3n, funded: 1_000n, closedAt: 0 }
   const at = (time: number, rejectedAt = 0) => ({ block: 0n, time, rejectedAt })
 
-  it('is the price of the credits, and no more than is left', () => {
-    expect(payoutOf(offer, 100n, 0n, at(0))).toBe(300n)
-    expect(payoutOf(offer, 100n, 900n, at(0))).toBe(100n)
-    expect(payoutOf(offer, 100n, 1_000n, at(0))).toBe(0n)
-    expect(payoutOf({ ...offer, funded: 0n }, 100n, 500n, at(0))).toBe(0n)
+  it('is what everybody’s credits cost, and no more than is left', () => {
+    expect(payoutOf(offer, 300n, 0n, at(0))).toBe(300n)
+    expect(payoutOf(offer, 300n, 900n, at(0))).toBe(100n)
+    expect(payoutOf(offer, 300n, 1_000n, at(0))).toBe(0n)
+    expect(payoutOf({ ...offer, funded: 0n }, 300n, 500n, at(0))).toBe(0n)
+  })
+
+  it('gives one person a tenth of what was funded in one epoch, or one vote’s price where that is more', () => {
+    const prices = (perCredit: bigint, funded: bigint) => [...pricesOf({ perCredit, funded }, new Map([['a', 500n], ['b', 100n], ['c', 0n]])).values()]
+    expect(prices(3n, 100_000n)).toEqual([1_500n, 300n, 0n])
+    expect(prices(3n, 10_000n)).toEqual([1_000n, 300n, 0n])
+    expect(prices(3n, 1_000n)).toEqual([300n, 300n, 0n])
+    expect(PERSON_PART).toBe(10n)
   })
 
   it('goes on for a day after its bounty was closed, and again after epochs were taken back', () => {
     const closed = { ...offer, closedAt: 1_000 }
-    expect(payoutOf(closed, 1n, 0n, at(1_000 + NOTICE))).toBe(3n)
-    expect(payoutOf(closed, 1n, 0n, at(1_001 + NOTICE))).toBe(0n)
-    expect(payoutOf(closed, 1n, 0n, at(1_001 + NOTICE, 2_000))).toBe(3n)
-    expect(payoutOf(closed, 1n, 0n, at(2_001 + NOTICE, 2_000))).toBe(0n)
+    expect(payoutOf(closed, 3n, 0n, at(1_000 + NOTICE))).toBe(3n)
+    expect(payoutOf(closed, 3n, 0n, at(1_001 + NOTICE))).toBe(0n)
+    expect(payoutOf(closed, 3n, 0n, at(1_001 + NOTICE, 2_000))).toBe(3n)
+    expect(payoutOf(closed, 3n, 0n, at(2_001 + NOTICE, 2_000))).toBe(0n)
   })
 
   it('is split whole by the largest remainder, each share within one unit of its exact size', () => {

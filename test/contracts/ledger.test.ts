@@ -6,7 +6,7 @@ import { creditOf } from '../../contracts/credit.ts'
 import { readManifest } from '../../contracts/manifest.ts'
 import { CONTRIBUTION_KINDS } from '../../contracts/leaf.ts'
 import { ADMIN, RECORDER, STRANGER, type TestChain, startChain } from '../helpers/chain.ts'
-import { type TestLedger, callsOf, deployTestLedger, testEpoch, testRecord } from '../helpers/ledger.ts'
+import { GOOD_VOTE, type TestLedger, callsOf, deployTestLedger, testEpoch, testRecord } from '../helpers/ledger.ts'
 
 let chain: TestChain
 beforeAll(async () => {
@@ -167,7 +167,7 @@ describe('single records', () => {
           functionName: 'creditOf',
           args: [number, BigInt(milliHours), BigInt(qualityBps)],
         })
-        expect(onChain).toBe(creditOf({ kind, usedInStep: 1, payload: { milliHours, qualityBps } }))
+        expect(onChain).toBe(creditOf({ kind, usedInStep: 1, payload: { ...GOOD_VOTE, milliHours, qualityBps } }))
       }
     }
   })

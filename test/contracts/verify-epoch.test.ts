@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { type Address, keccak256, zeroAddress } from 'viem'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { distributorAbi } from '../../contracts/abi.ts'
+import { canonicalJson } from '../../contracts/canonical.ts'
 import type { BuiltEpoch } from '../../contracts/epoch.ts'
 import { bountyId, sessionKey } from '../../contracts/leaf.ts'
 import { type Manifest, readManifest } from '../../contracts/manifest.ts'
@@ -30,7 +31,7 @@ beforeAll(async () => {
   contract = deployment.address
   const ledger = ledgerOf(chain, deployment, { distributor })
   const keys = []
-  for (const [{ address, privateKey }, amount, perCredit] of [[STRANGER, 10_000n, 3n], [ADMIN, 1_001n, 1n]] as const) {
+  for (const [{ address, privateKey }, amount, perCredit] of [[STRANGER, 10_000n, 3n], [ADMIN, 601n, 1n]] as const) {
     const key = { session: sessionKey('demo'), sponsor: address.toLowerCase() as Address, token: zeroAddress }
     await sender(chain, { address: distributor, abi: distributorAbi }).send(privateKey, 'fund', [key.session, zeroAddress, amount, perCredit], amount)
     keys.push({ ...key, bounty: bountyId(chainId, distributor, key.session, key.sponsor, zeroAddress) })
@@ -38,9 +39,9 @@ beforeAll(async () => {
   let previous: Manifest | null = null
   for (const epochId of [1, 2]) {
     const records = Array.from({ length: COUNT }, (_, n) =>
-      testRecord(epochId * 100 + n, { walletAddress: n % 2 ? `0x${String(n).repeat(40)}` : null, usedInStep: n % 4 ? n : null, contributorId: `person ${n}`, sessionId: n < 7 ? 'demo' : 'other' }),
+      testRecord(epochId * 100 + n, { walletAddress: n % 2 ? `0x${String(n).repeat(40)}` : null, usedInStep: n % 4 ? n : null, contributorId: `person ${n}`, sessionId: n < 7 ? 'demo' : 'other', comparable: n === 3 && epochId === 1 ? 4 : n === 5 ? 9 : 10 }),
     )
-    const links = epochId === 2 ? [{ payee: payeeOf('person 4'), account: `0x${'1'.repeat(40)}` as Address }] : []
+    const links = epochId === 2 ? [{ payee: payeeOf('person 6'), account: `0x${'9'.repeat(40)}` as Address }] : []
     const epoch = testEpoch(ledger.ledger, records, { distributor, epochId, previous, links, market: await ledger.market(keys) })
     previous = readManifest(epoch.manifest)
     await submit(chain, ledger, epoch)
@@ -62,8 +63,10 @@ describe('the independent verifier', () => {
   it('accepts what was recorded, of every kind of line', async () => {
     expect(await check(manifestOf(2), { previous: manifestOf(1) })).toMatchObject({ ok: true, contributions: COUNT, bounties: 2, wrong: [], notes: [] })
     expect(await check(manifestOf(1), { epochId: 1 })).toMatchObject({ ok: true })
-    const { moves, bounties, balances } = readManifest(textOf(2))
+    const { moves, bounties, balances, standings, paces } = readManifest(textOf(2))
     expect(moves).toHaveLength(1)
+    expect(standings.map(({ before, counted, held }) => [before, counted, held].join()).sort()).toEqual(['0,100,0', '0,100,0', '0,100,0', '0,100,0', '100,100,0', '100,100,200'])
+    expect(paces.some(({ before, worked }) => before !== '' && before !== worked)).toBe(true)
     expect(bounties.map(({ funded, before, payout }) => BigInt(funded) === BigInt(before) + BigInt(payout)).sort()).toEqual([false, true])
     expect(balances.length).toBeGreaterThan(COUNT)
   })
@@ -110,6 +113,29 @@ describe('the independent verifier', () => {
     const at = 1 + header.count + header.earnings + header.moves + bounties.findIndex(({ perCredit }) => perCredit === '3') + 1
     expect(wrong[0]).toMatchObject({ line: at, problem: expect.stringMatching(/credits are to be paid/) })
     expect(wrong.map(({ problem }) => problem).join()).toMatch(/says perCredit 2, but at block \d+ it was 3/)
+  })
+
+  it('finds what is held, released or worked against the rules, though every hash fits', async () => {
+    const { standings, paces } = readManifest(textOf(2))
+    const swap = async (line: object, change: object) => {
+      const text = canonicalJson(line as never)
+      expect(textOf(2)).toContain(text)
+      const report = await check(encode(textOf(2).replace(text, canonicalJson({ ...line, ...change } as never))), { previous: manifestOf(1) })
+      return report.wrong.map(({ problem }) => problem).join('\n')
+    }
+    const held = standings.find((line) => line.held !== '0') ?? standings[0]
+    const paid = standings.find((line) => line.before !== '0' && line.held === '0') ?? standings[0]
+    const busy = paces.find((line) => line.before !== '') ?? paces[0]
+    if (!held || !paid || !busy) throw new Error('the epoch says too little')
+    expect(await swap(held, { held: '0' })).toContain('with 9 comparable votes it is to hold 200')
+    expect(await swap(held, { comparable: 10 })).toContain('with 10 comparable votes it is to hold 0')
+    expect(await swap(paid, { counted: '900' })).toContain('counts 900 credits of 1 answers')
+    expect(await swap(paid, { before: '1000' })).toContain('says 1000 held before, the epoch before ends with 100')
+    expect(await swap(paid, { seconds: 1 })).toMatch(/counts an answer for|s of work were added/)
+    const minute = Number(busy.worked.split(':')[0])
+    expect(await swap(busy, { worked: `${minute}:606` })).toContain(`works more than 600 s in the 10 minutes from ${minute - 9}`)
+    expect(await swap(busy, { before: '' })).toContain('says no work before, the epoch before ends with')
+    expect(await swap(busy, { worked: `${minute}:1`, before: `${minute}:2` })).toContain('has less in a minute than before')
   })
 
   it('refuses the manifest of another epoch, a line too few and a line too many', async () => {

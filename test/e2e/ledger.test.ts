@@ -43,7 +43,7 @@ describe.skipIf(chromium === null)(chromium === null ? 'the ledger on the pages 
   })
 
   const record = async () => {
-    await paying.oldVote(ann)
+    await paying.usedVote(ann)
     await paying.recorder.closeEpoch()
   }
   const tokens = () => sender(paying.chain, { address: paying.contracts.token, abi: tokenAbi })
@@ -80,9 +80,9 @@ describe.skipIf(chromium === null)(chromium === null ? 'the ledger on the pages 
     await page.getByRole('alert').getByText('It is too early').waitFor()
     await paying.pass(2 * DAY)
     await back.click()
-    // Half a vote's price was earned by a vote that no step has used.
+    // A vote's price was earned.
     await page.locator('[data-testid=bounty]').getByText('0 ATTUNE left').waitFor()
-    expect(await held()).toBe(parseEther('9.9'))
+    expect(await held()).toBe(parseEther('9.8'))
   })
 
   test('an administrator funds a run from the treasury, without a wallet', async () => {

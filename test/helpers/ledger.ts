@@ -7,6 +7,7 @@ import { type BuiltEpoch, type EpochInput, type EpochRoots, buildEpoch } from '.
 import type { ContributionRecord, LedgerId } from '../../contracts/leaf.ts'
 import type { Market } from '../../contracts/payout.ts'
 import type { LedgerChain } from '../../contracts/recorder-ports.ts'
+import { QUALIFYING_VOTES } from '../../contracts/standing.ts'
 import { type DeployOptions, deploySystem } from '../../scripts/deploy/system.ts'
 import { ADMIN, RECORDER, type TestChain } from './chain.ts'
 
@@ -54,7 +55,10 @@ export function sender(chain: TestChain, contract: { address: Address; abi: Abi 
   }
 }
 
-/** A record with everything derived from its number, salt included. */
+/** What a vote's record says where nothing keeps it from earning. */
+export const GOOD_VOTE = { produced: true, late: false, weight: 0.5, reliability: 0.6, updated: true }
+
+/** A vote of somebody who has qualified, with everything derived from its number, salt included. */
 export function testRecord(n: number, over: Partial<ContributionRecord> = {}): ContributionRecord {
   return {
     recordId: uuid(n),
@@ -63,8 +67,11 @@ export function testRecord(n: number, over: Partial<ContributionRecord> = {}): C
     payee: payeeOf(over.contributorId ?? uuid(1_000_000 + (n % 7))),
     sessionId: 'demo',
     kind: 'feedback',
-    payload: { sample: keccak256(toHex(n)), rating: (n % 10) + 1, value: 0.8436 },
+    payload: { sample: keccak256(toHex(n)), rating: (n % 10) + 1, value: 0.8436, ...GOOD_VOTE },
     usedInStep: n,
+    at: 1_767_225_600 + 6 * n,
+    secondsPerAnswer: 6,
+    comparable: QUALIFYING_VOTES,
     salt: keccak256(toHex(`salt ${n}`)),
     ...over,
   }

@@ -6,7 +6,7 @@ import type { ProofOfContribute, Role, SignedIn } from '../../server/protocol.ts
 import { rewardLimits, type Appeal, type AppealCase } from '../../server/protocol-rewards.ts'
 import { startChain, type TestChain } from '../helpers/chain.ts'
 import { deployTestLedger, ledgerOf } from '../helpers/ledger.ts'
-import { addSample, admin, ask, call, guest, openWorld, vote, type TestServer, type World } from './attune.ts'
+import { addSample, admin, ask, call, guest, openWorld, useVotes, vote, type TestServer, type World } from './attune.ts'
 
 const WINDOW_SECONDS = 3_600
 
@@ -42,11 +42,12 @@ const withRole = async (username: string, role: Role): Promise<SignedIn> => {
   await ask(server, 'POST', '/api/auth/role', { token: boss.token, body: { username, role } })
   return signedIn
 }
-/** A vote of Ann's that no step has used and none will: past withdrawing, and past being waited for. */
+/** A vote of Ann's that taught the reward model only, as its receipt says: it earned nothing. */
 const unusedVote = async (by = ann): Promise<string> => {
   const { id } = vote(undefined)
   await ask(server, 'POST', '/api/feedback', { token: by.token, body: vote(await addSample(world.pool), { id }) })
   await world.pool.query(`update feedback set created_at = now() - interval '2 hours' where id = $1`, [id])
+  await useVotes(world.pool, [id], { weight: 0, crowd: null, advantage: null })
   return id
 }
 const appeal = (feedbackId: string, by = ann, more: object = {}) =>
@@ -66,21 +67,39 @@ test('an upheld appeal adds what the vote’s record lacks of a full credit in t
   const first = await recorder.closeEpoch()
   const id = await file(voteId)
   const [open] = await ask<AppealCase[]>(server, 'GET', '/api/appeals', { token: judge.token })
-  expect(open).toMatchObject({ id, state: 'open', vote: { humanRating: 8 }, receipt: null, record: { epochId: first?.epochId, credit: 50 }, mayDecide: true })
+  expect(open).toMatchObject({ id, state: 'open', vote: { humanRating: 8 }, receipt: { weight: 0, crowd: null }, record: { epochId: first?.epochId, credit: 0, reason: 'unused' }, mayDecide: true })
   expect(JSON.stringify(open)).not.toContain(ann.user.userId)
 
   expect((await decide(id, 'upheld')).status).toBe(200)
   expect(await mine(id)).toMatchObject({ state: 'upheld', decision: { reason: 'Looked at the log.' }, correction: null })
   const second = await recorder.closeEpoch()
   expect(second).toMatchObject({ epochId: (first?.epochId ?? 0) + 1, count: 2 })
-  expect(await mine(id)).toMatchObject({ correction: { epochId: second?.epochId, credit: 50 } })
+  expect(await mine(id)).toMatchObject({ correction: { epochId: second?.epochId, credit: 100 } })
   expect((await contributionsOf(ann)).filter((one) => one.feedbackId === voteId).map((one) => [one.contributionType, one.feedbackProvided, one.rewardTokens]))
-    .toEqual([['feedback', 0, 50], ['feedback', 1, 50]])
+    .toEqual([['feedback', 0, 100], ['feedback', 1, 0]])
   const [validation] = await contributionsOf(judge)
   expect(validation).toMatchObject({ contributionType: 'validation', feedbackId: null, qualityScore: 1, rewardTokens: 100 })
   // C3: these proofs are proofs like a vote's.
   expect(await ask(server, 'POST', '/api/blockchain/verify-contribution', { body: { proof: validation.merkleProof } })).toEqual({ valid: true })
   expect(await recorder.closeEpoch()).toBeNull()
+})
+
+test('C5 an appeal is no way around what earns nothing: not for a made-up text, nor for an answer on which voting had closed', async () => {
+  const eve = await withRole('Eve of texts', 'contributor')
+  const body = vote(undefined, { inputText: 'a question', modelResponse: 'made up' })
+  await ask(server, 'POST', '/api/feedback', { token: eve.token, body })
+  const late = vote(await addSample(world.pool, 'closed'))
+  await ask(server, 'POST', '/api/feedback', { token: eve.token, body: late })
+  await world.pool.query(`update feedback set created_at = created_at - interval '1 hour' where user_id = $1`, [eve.user.userId])
+  await useVotes(world.pool, [body.id, late.id], { weight: 0, crowd: null, advantage: null })
+  await recorder.closeEpoch()
+  for (const id of [body.id, late.id]) {
+    const filed = await appeal(id, eve)
+    await decide(filed.body.success ? filed.body.data.id : '', 'upheld')
+  }
+  await recorder.closeEpoch()
+  const all = await contributionsOf(eve)
+  expect(all.map((one) => [one.feedbackId, one.rewardTokens, one.noCredit])).toEqual([[late.id, 0, 'closed'], [body.id, 0, 'text'], [late.id, 0, 'closed'], [body.id, 0, 'text']])
 })
 
 test('a dismissed appeal changes nothing but what its adjudicator has contributed', async () => {
@@ -98,7 +117,7 @@ test('a correction waits until its vote is recorded', async () => {
   expect(await recorder.closeEpoch()).toMatchObject({ count: 2 })
   expect(await mine(id)).toMatchObject({ correction: null })
   expect(await recorder.closeEpoch()).toMatchObject({ count: 1 })
-  expect(await mine(id)).toMatchObject({ correction: { credit: 50 } })
+  expect(await mine(id)).toMatchObject({ correction: { credit: 100 } })
 })
 
 test('who has something to gain decides nothing: not the author, not the run’s owner, nobody without the permission', async () => {

@@ -5,7 +5,7 @@ import { pino } from 'pino'
 import { io, type Socket } from 'socket.io-client'
 import { loadConfig } from '../../server/config.ts'
 import { openPool, type Pool } from '../../server/db/pool.ts'
-import type { Ack, AckData, ClientEventName, ClientToServer, Envelope, SampleStatus, ServerToClient, SignedIn } from '../../server/protocol.ts'
+import type { Ack, AckData, ClientEventName, ClientToServer, Envelope, Receipt, SampleStatus, ServerToClient, SignedIn } from '../../server/protocol.ts'
 import { seed } from '../../server/seed.ts'
 import { openServer, type AttuneServer } from '../../server/server.ts'
 import { openServices, type TestServices } from '../helpers/services.ts'
@@ -142,6 +142,22 @@ export async function addSample(pool: Pool, status: SampleStatus = 'open', sessi
     [id, sessionId, text.prompt ?? `question ${id}`, text.response ?? `answer ${id}`, status],
   )
   return id
+}
+
+/** Commits a step that uses these votes of a session, each receipt the same but for what `more` says. */
+export async function useVotes(pool: Pool, feedbackIds: readonly string[], { sessionId = 'demo', ...more }: Partial<Omit<Receipt, 'feedbackId' | 'sampleId' | 'step'>> = {}): Promise<number> {
+  const receipt = { weight: 0.5, reliability: 0.6, crowd: 0.7, advantage: 0.1, latencyMs: 20_000, comparable: 10, updated: true, ...more }
+  const { rows } = await pool.query<{ step: number }>(
+    `insert into steps (session_id, step, policy_version, metrics, checkpoint, votes)
+     select $1, coalesce(max(step), 0) + 1, 1, '{}', 'none', $2 from steps where session_id = $1 returning step`,
+    [sessionId, feedbackIds.length],
+  )
+  await pool.query(
+    `insert into receipts (session_id, step, feedback_id, weight, reliability, crowd, advantage, latency_ms, comparable, updated)
+     select $1, $2, id, $4, $5, $6, $7, $8, $9, $10 from unnest($3::uuid[]) id`,
+    [sessionId, rows[0].step, feedbackIds, receipt.weight, receipt.reliability, receipt.crowd, receipt.advantage, receipt.latencyMs, receipt.comparable, receipt.updated],
+  )
+  return rows[0].step
 }
 
 /** A vote as the page sends it. */

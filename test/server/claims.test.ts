@@ -12,9 +12,9 @@ import { ask, call, guest, type TestServer } from './attune.ts'
 import { linkWallet, openPayingWorld, untilTrue, type PayingWorld } from './paying.ts'
 
 const WINDOW_SECONDS = 60
-/** One credit earns this much, wei. A vote that no step has used is 50 credits. */
+/** One credit earns this much, wei. A vote that a step has used is 100 credits. */
 const PER_CREDIT = parseEther('0.0001')
-const VOTE = 50n * PER_CREDIT
+const VOTE = 100n * PER_CREDIT
 const RELAYER = '0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6'
 
 let paying: PayingWorld
@@ -44,7 +44,7 @@ const earning = async (who: SignedIn): Promise<Earning> => {
 /** Somebody who has one vote's pay to claim. */
 const withClaim = async () => {
   const one = await person()
-  await paying.oldVote(one.who)
+  await paying.usedVote(one.who)
   await paying.recorder.closeEpoch()
   await paying.pass(WINDOW_SECONDS + 1)
   const { claim } = await earning(one.who)
@@ -55,13 +55,13 @@ const now = async () => Number((await paying.chain.client.getBlock()).timestamp)
 
 test('what a vote earns is pending until its epoch is final, then claimable, then claimed; and the contract pays it', async () => {
   const { who, address } = await person()
-  expect(await earnings(who)).toEqual({ account: address, points: '0', finalAt: null, relayer: false, earnings: [] })
-  await paying.oldVote(who)
-  await paying.oldVote(who)
+  expect(await earnings(who)).toEqual({ account: address, points: '0', held: '0', finalAt: null, relayer: false, earnings: [] })
+  await paying.usedVote(who)
+  await paying.usedVote(who)
   await paying.recorder.closeEpoch()
   const pending = await earnings(who)
   expect(pending).toMatchObject({
-    points: '100', finalAt: expect.any(String),
+    points: '200', finalAt: expect.any(String),
     earnings: [{ bounty, sessionId: 'demo', sessionTitle: 'Teach a small model to be kind and useful', symbol: 'ETH', decimals: 18, earned: String(2n * VOTE), final: '0', claimed: '0', claim: null, relayed: null }],
   })
   await paying.pass(WINDOW_SECONDS + 1)
@@ -80,15 +80,15 @@ test('what a vote earns is pending until its epoch is final, then claimable, the
 
 test('what somebody earned before they linked a wallet waits for it, and is theirs with the next epoch', async () => {
   const { who, key, address } = await person(false)
-  await paying.oldVote(who)
+  await paying.usedVote(who)
   await paying.recorder.closeEpoch()
   await paying.pass(WINDOW_SECONDS + 1)
-  expect(await earnings(who)).toMatchObject({ account: null, points: '50', earnings: [{ earned: String(VOTE), final: String(VOTE), claimed: '0', claim: null }] })
+  expect(await earnings(who)).toMatchObject({ account: null, points: '100', earnings: [{ earned: String(VOTE), final: String(VOTE), claimed: '0', claim: null }] })
   await linkWallet(paying.server, who, key)
-  await paying.oldVote(who)
+  await paying.usedVote(who)
   await paying.recorder.closeEpoch()
   await paying.pass(WINDOW_SECONDS + 1)
-  expect(await earnings(who)).toMatchObject({ account: address, points: '100', earnings: [{ earned: String(2n * VOTE), claim: { account: address, amount: String(2n * VOTE) } }] })
+  expect(await earnings(who)).toMatchObject({ account: address, points: '200', earnings: [{ earned: String(2n * VOTE), claim: { account: address, amount: String(2n * VOTE) } }] })
 })
 
 // ---------------------------------------------------------------- relayed
@@ -152,7 +152,7 @@ test(`one claim of a bounty is under way at a time, and ${rewardLimits.relayedPe
   expect((await relay(one, await signed(one))).status).toBe(201)
   expect((await relay(one, await signed(one))).status).toBe(409)
   await turns()
-  await paying.oldVote(one.who)
+  await paying.usedVote(one.who)
   await paying.recorder.closeEpoch()
   await paying.pass(WINDOW_SECONDS + 1)
   const next = { ...one, claim: (await earning(one.who)).claim ?? one.claim }

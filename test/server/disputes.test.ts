@@ -26,7 +26,7 @@ const epoch = async (epochId: number): Promise<LedgerEpoch> => {
   return found
 }
 const record = async () => {
-  await paying.oldVote(who)
+  await paying.usedVote(who)
   await paying.recorder.closeEpoch()
 }
 const dispute = (epochId: number, reason: string) => paying.ledger.send(STRANGER.privateKey, 'dispute', [BigInt(epochId), reason], BOND)

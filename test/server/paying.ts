@@ -11,7 +11,7 @@ import type { SessionBounties } from '../../server/protocol-rewards.ts'
 import { deploySystem } from '../../scripts/deploy/system.ts'
 import { ADMIN, RECORDER, STRANGER, startChain, type TestChain } from '../helpers/chain.ts'
 import { ledgerOf, sender } from '../helpers/ledger.ts'
-import { addSample, ask, openWorld, vote, type TestServer, type World } from './attune.ts'
+import { addSample, ask, openWorld, useVotes, vote, type TestServer, type World } from './attune.ts'
 
 export interface PayingWorld {
   world: World
@@ -25,8 +25,8 @@ export interface PayingWorld {
   recorder: Recorder
   /** STRANGER's bounty for the demo in the chain's coin: funds it, and waits until the server has seen that. Gives its id. */
   fund: (amount: bigint, perCredit: bigint) => Promise<Hex>
-  /** A vote that no step has used and none will: 50 credits, in the next epoch. */
-  oldVote: (by: SignedIn) => Promise<string>
+  /** A vote that a step has used, of somebody who has qualified: 100 credits, in the next epoch. */
+  usedVote: (by: SignedIn) => Promise<string>
   pass: (seconds: number) => Promise<void>
   close: () => Promise<void>
 }
@@ -68,10 +68,11 @@ export async function openPayingWorld({ disputeWindow = 0, disputeBond = 0n, mor
       })
       return id
     },
-    async oldVote(by) {
+    async usedVote(by) {
       const { id } = vote(undefined)
       await ask(server, 'POST', '/api/feedback', { token: by.token, body: vote(await addSample(world.pool), { id }) })
-      await world.pool.query(`update feedback set created_at = now() - interval '2 hours' where id = $1`, [id])
+      await world.pool.query(`update feedback set created_at = now() - interval '1 minute' where id = $1`, [id])
+      await useVotes(world.pool, [id])
       return id
     },
     async pass(seconds) {

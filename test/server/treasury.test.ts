@@ -149,7 +149,7 @@ test('what the treasury has funded it prices, closes and takes back', async () =
   const perCredit = 2n * BigInt(PER_CREDIT)
   await order({ what: 'price', bounty: id, perCredit: String(perCredit) })
   await turns()
-  await paying.oldVote(who)
+  await paying.usedVote(who)
   await paying.recorder.closeEpoch()
   await order({ what: 'close', bounty: id })
   await turns()
@@ -158,6 +158,6 @@ test('what the treasury has funded it prices, closes and takes back', async () =
   expect((await order({ what: 'refund', bounty: id })).status).toBe(201)
   await turns()
   expect(await last()).toMatchObject({ what: 'refund', state: 'done' })
-  // Fifty credits of a vote that no step has used.
-  expect((await funded()).left).toBe(50n * perCredit)
+  // What the vote has earned.
+  expect((await funded()).left).toBe(100n * perCredit)
 })
