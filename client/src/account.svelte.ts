@@ -1,102 +1,113 @@
 /**
- * Who is using the page. A guest account is made silently the first time
- * something needs one, and kept in this browser; a researcher signs in.
+ * Who is using the page, in every tab alike: a guest account is made silently
+ * the first time something needs one, and kept in this browser; a researcher
+ * signs in. What that means is in identity.ts.
  */
 import type { SignedIn, User } from '../../server/protocol.ts'
 import { ApiError, request, type Method } from './api.ts'
+import { endOf, KEY, openIdentity, type Kept } from './identity.ts'
+import { claimUnowned, discard, waiting, type Waiting } from './outbox.ts'
+import { openTurn } from './tab-lock.ts'
 
-const KEY = 'attune.account'
-/** A token this close to its end is renewed before it is used, milliseconds. */
-const RENEW_BEFORE = 30_000
+/** While a socket is open its token is renewed so long before its end, milliseconds; and no sooner than so long after the last look. */
+const RENEW_AHEAD = 60_000
+const RENEW_PAUSE = 5_000
 
-let signedIn = $state.raw<SignedIn | null>(load(localStorage.getItem(KEY)))
-let pending: Promise<SignedIn> | null = null
+const watchers = new Set<(kept: Kept | null) => void>()
+let renewal: ReturnType<typeof setTimeout> | undefined
 
+const identity = openIdentity({
+  store: localStorage,
+  turn: openTurn(KEY, localStorage, navigator.locks),
+  request,
+  now: Date.now,
+  onchange(next) {
+    kept = next
+    plan()
+    for (const watch of watchers) watch(next)
+  },
+})
+let kept = $state.raw<Kept | null>(identity.current())
+if (kept) claimUnowned(localStorage, keys(), kept.user)
+
+// Another tab signed in, out, or renewed. A null key: the storage was cleared.
 addEventListener('storage', (change) => {
-  if (change.key === KEY) signedIn = load(change.newValue)
+  if (change.key === null || change.key === KEY) identity.follow()
 })
 
 export const account = {
+  /** Who it is; also once the sign-in has ended, because what they do is still theirs. */
   get user(): User | null {
-    return signedIn?.user ?? null
+    return kept?.user ?? null
+  },
+  /** The server has ended the sign-in: nothing is sent until this person signs in again, or goes on as somebody else. */
+  get ended(): boolean {
+    return kept?.ended ?? false
+  },
+  /** The guest that the server no longer knew, in whose stead this one was made. */
+  get replaces(): string | null {
+    return kept?.replaces ?? null
+  },
+  /** The name of the guest that this browser is again after signing out. */
+  get guestBehind(): string | null {
+    return kept === null || kept.user.guest ? null : (identity.guest()?.user.username ?? null)
   },
 
-  /** A valid token: the stored one, a renewed one, or a new guest's. */
-  async token(): Promise<string> {
-    if (signedIn && expiry(signedIn.token) > Date.now() + RENEW_BEFORE) return signedIn.token
-    return (await this.renew()).token
-  },
-
-  /** Renews the sign-in, or makes a guest where there is none; one request however many ask at once. */
-  async renew(): Promise<SignedIn> {
-    pending ??= (signedIn ? refresh(signedIn) : request<SignedIn>('POST', '/api/auth/guest', {}))
-      .then(keep)
-      .finally(() => {
-        pending = null
-      })
-    return pending
-  },
+  token: () => identity.token(),
+  renew: (rejected?: string) => identity.renew(rejected),
+  signIn: (username: string, password: string) => identity.signIn(username, password),
+  register: (username: string, password: string, email?: string) => identity.register(username, password, email),
+  /** Takes over a sign-in that was made elsewhere (a wallet's). */
+  adopt: (next: SignedIn) => identity.adopt(next),
+  signOut: () => identity.signOut(),
+  acknowledge: () => identity.acknowledge(),
 
   /** REST as this user; before anybody signed in, as nobody, and as a new guest where the server asks who it is. */
   async call<T>(method: Method, path: string, body?: unknown): Promise<T> {
+    const token = kept ? await identity.token() : undefined
     try {
-      return await request<T>(method, path, body, signedIn ? await this.token() : undefined)
+      return await request<T>(method, path, body, token)
     } catch (error) {
       if (!(error instanceof ApiError && error.code === 'unauthenticated')) throw error
-      return request<T>(method, path, body, (await this.renew()).token)
+      return request<T>(method, path, body, (await identity.renew(token)).token)
     }
   },
 
-  async signIn(username: string, password: string): Promise<void> {
-    keep(await request<SignedIn>('POST', '/api/auth/login', { username, password }))
+  /** Hears of every change of the sign-in, whichever tab made it, and keeps its token fresh meanwhile. Returns the way to stop. */
+  watch(hear: (kept: Kept | null) => void): () => void {
+    watchers.add(hear)
+    plan()
+    return () => {
+      watchers.delete(hear)
+      plan()
+    }
   },
 
-  async register(username: string, password: string, email?: string): Promise<void> {
-    const guest = signedIn?.user.guest ? signedIn.token : undefined
-    keep(await request<SignedIn>('POST', '/api/auth/register', { username, password, ...(email ? { email } : {}) }, guest))
-  },
-
-  /** Takes over a sign-in that was made elsewhere (a wallet's). */
-  adopt(next: SignedIn): void {
-    keep(next)
-  },
-
-  async signOut(): Promise<void> {
-    const leaving = signedIn
-    signedIn = null
-    localStorage.removeItem(KEY)
-    if (leaving) await request('POST', '/api/auth/logout', { refreshToken: leaving.refreshToken }, leaving.token)
-  },
+  /** Votes that wait in this browser, anybody's. */
+  waiting: (): Waiting[] => waiting(localStorage, keys()),
+  discard: (userId: string | null) => discard(localStorage, keys(), userId),
 }
 
-async function refresh(current: SignedIn): Promise<SignedIn> {
+/** What this browser keeps. */
+function keys(): string[] {
   try {
-    return await request<SignedIn>('POST', '/api/auth/refresh', { refreshToken: current.refreshToken })
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.code === 'offline' || error.code === 'unavailable') throw error
-    // The sign-in is over. A guest becomes a new guest; anybody else has to sign in again.
-    signedIn = null
-    localStorage.removeItem(KEY)
-    if (!current.user.guest) throw new ApiError('unauthenticated', 'Your sign-in has ended. Sign in again.')
-    return request<SignedIn>('POST', '/api/auth/guest', {})
+    return Object.keys(localStorage)
+  } catch {
+    // It refuses to keep anything, so nothing waits.
+    return []
   }
 }
 
-function keep(next: SignedIn): SignedIn {
-  signedIn = next
-  localStorage.setItem(KEY, JSON.stringify(next))
-  return next
+/** Renews the token before it ends while somebody watches; one tab does it for all. */
+function plan(): void {
+  clearTimeout(renewal)
+  const now = kept
+  if (watchers.size === 0 || now === null || now.ended) return
+  const renew = () => identity.renew(now.token).catch((error: unknown) => {
+    // Whoever needs the token asks again, and says what is wrong; until then it is tried on.
+    if (!(error instanceof ApiError)) throw error
+    if (!kept?.ended) renewal = setTimeout(renew, RENEW_PAUSE)
+  })
+  renewal = setTimeout(renew, Math.max(RENEW_PAUSE, endOf(now) - RENEW_AHEAD - Date.now()))
 }
 
-function load(stored: string | null): SignedIn | null {
-  return stored === null ? null : (JSON.parse(stored) as SignedIn)
-}
-
-/** When a JWT ends, milliseconds since 1970; 0 where it doesn't say. */
-function expiry(token: string): number {
-  const payload = token.split('.').at(1)
-  if (!payload) return 0
-  const claims: unknown = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/')))
-  const isClaims = typeof claims === 'object' && claims !== null && 'exp' in claims && typeof claims.exp === 'number'
-  return isClaims ? Number(claims.exp) * 1000 : 0
-}

@@ -32,7 +32,11 @@ export class LiveSession {
   done = $derived(new Set(this.sent.filter(stands).map((vote) => vote.sampleId)))
 
   readonly #socket: Socket
-  readonly #outbox: Outbox
+  /** Of the person whose socket it is: a vote is of who was shown the answer, whoever uses the browser by now (rule S5). */
+  #outbox: Outbox
+  /** Whose socket it is; another person in this browser has a room of their own (App.svelte). */
+  #person: string | null = null
+  readonly #unwatch: () => void
   #changes: Change[] = []
   #flushing: ReturnType<typeof setTimeout> | undefined
   #retrying: ReturnType<typeof setTimeout> | undefined
@@ -43,7 +47,7 @@ export class LiveSession {
 
   constructor(id: string) {
     this.id = id
-    this.#outbox = openOutbox(localStorage, id)
+    this.#outbox = openOutbox(localStorage, id, account.user)
     this.sent = this.#outbox.all().map(outgoing)
     for (const vote of this.sent) this.#attempted.add(vote.id)
     this.#socket = io({
@@ -51,18 +55,20 @@ export class LiveSession {
       reconnectionDelayMax: 3_000,
       auth: (give) => {
         account.token().then(
-          (token) => give({ token }),
+          (token) => this.#introduce(token, give),
           (error: unknown) => this.#refused(error),
         )
       },
     })
     this.#listen()
     this.#socket.connect()
+    this.#unwatch = account.watch(() => void this.#renewed())
   }
 
   close(): void {
     clearTimeout(this.#flushing)
     clearTimeout(this.#retrying)
+    this.#unwatch()
     this.#socket.disconnect()
   }
 
@@ -97,10 +103,29 @@ export class LiveSession {
     return null
   }
 
+  /** The socket is opened for one person, and for no other one afterwards. */
+  #introduce(token: string, give: (auth: { token: string }) => void): void {
+    const userId = account.user?.userId ?? null
+    if (this.#person === null) this.#outbox = openOutbox(localStorage, this.id, account.user)
+    this.#person ??= userId
+    if (this.#person === userId) give({ token })
+  }
+
+  /** The sign-in has a new token: the open socket goes on with it, and one that was refused tries again. */
+  async #renewed(): Promise<void> {
+    if (account.ended || this.#person === null || account.user?.userId !== this.#person) return
+    if (this.#socket.connected) await this.#request('authenticate', { token: await account.token() })
+    else if (!this.#socket.active) this.#socket.connect()
+  }
+
   #listen(): void {
     const socket = this.#socket
     socket.on('connect', () => void this.#join())
-    socket.on('disconnect', () => this.#lost())
+    socket.on('disconnect', (reason) => {
+      this.#lost()
+      // The server ended it, because the sign-in has ended perhaps: the socket does not come back by itself.
+      if (reason === 'io server disconnect') this.#refused(new Error('The server has closed the connection.'))
+    })
     socket.on('connect_error', (error) => {
       this.#lost()
       // A refused handshake is not tried again by the socket itself.
@@ -162,7 +187,8 @@ export class LiveSession {
   /** @param patience before the next try, milliseconds: as long as the server asks for, where it does */
   #refused(error: unknown, patience = RETRY_MS): void {
     this.connection = 'offline'
-    this.notice = error instanceof Error ? error.message : String(error)
+    // Of a sign-in that has ended, the page itself says what to do (WhoseVotes.svelte).
+    this.notice = account.ended ? null : error instanceof Error ? error.message : String(error)
     setTimeout(() => {
       account.renew().then(
         () => this.#socket.connect(),
