@@ -5,6 +5,7 @@ import cors from 'cors'
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler, type Response } from 'express'
 import helmet from 'helmet'
 import { pinoHttp } from 'pino-http'
+import { hostOf } from './auth/address.ts'
 import { createBuckets } from './bucket.ts'
 import type { Config } from './config.ts'
 import { expectUpload } from './connections.ts'
@@ -19,7 +20,7 @@ import { limits } from './protocol.ts'
 import { routes } from './routes/index.ts'
 
 export interface AppOptions {
-  config: Pick<Config, 'allowedOrigins' | 'trustProxy'>
+  config: Pick<Config, 'allowedOrigins' | 'publicUrl' | 'trustProxy'>
   /** The built client; null: none is served. */
   clientDir: string | null
 }
@@ -32,7 +33,7 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
   app.use(identify)
   app.use(pinoHttp({ logger: core.log, genReqId: (request: object) => requestIdOf(request), ...quiet }))
   app.use(helmet(headers))
-  app.use(cors({ origin: originCheck(config.allowedOrigins), exposedHeaders: ['x-request-id', 'retry-after'], maxAge: 600 }))
+  app.use(cors({ origin: originCheck(config), exposedHeaders: ['x-request-id', 'retry-after'], maxAge: 600 }))
 
   const look = lately(() => checkHealth(core), limits.healthMs)
   app.get('/health', throttleBy(createThrottle(limits.healthBurst, limits.healthPerSecond)), async (_request, response) => {
@@ -45,6 +46,7 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
   const spend = createThrottle(limits.restBurst, limits.restPerSecond)
   app.set('etag', false)
   app.use('/api', throttleBy(spend), noStore, express.json({ limit: limits.messageBytes }))
+  const hostAsked = (request: Request) => hostOf(request.get('host'), request.get('x-forwarded-host'), config.trustProxy)
   const document = openApi(routes, version)
   // Bare, because tools that read OpenAPI know no envelope.
   app.get('/api/docs', (_request, response) => void response.json(document))
@@ -62,7 +64,7 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
         // What is left of an upload that was refused is not waited for.
         response.set('connection', 'close')
       }
-      const data = await route.run(core, caller, { params, query, body, stream: { headers: request.headers, stream: request }, address: request.ip ?? '' })
+      const data = await route.run(core, caller, { params, query, body, stream: { headers: request.headers, stream: request }, address: request.ip ?? '', host: hostAsked(request) })
       response.status(route.status)
       if (route.file) response.sendFile(String(data), { dotfiles: 'allow' })
       else if (route.bare !== null) response.type(route.bare).send(data)
@@ -174,7 +176,8 @@ function isNavigation(request: Request): boolean {
 const PAGE_PATH = /^(?!\/assets\/)(\/[\w~-]+)+\/?$/
 
 /** The server's own origin needs no entry: a browser asks nobody there. */
-export const originCheck = (allowed: readonly string[]): boolean | string[] => (allowed.includes('*') ? true : [...allowed])
+export const originCheck = ({ allowedOrigins, publicUrl }: Pick<Config, 'allowedOrigins' | 'publicUrl'>): boolean | string[] =>
+  allowedOrigins.includes('*') ? true : [...allowedOrigins, ...(publicUrl === null ? [] : [publicUrl])]
 
 const headers = {
   contentSecurityPolicy: {

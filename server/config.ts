@@ -27,6 +27,7 @@ export function loadConfig<S extends SecretName = never>(
     databaseUrl: e.DATABASE_URL,
     redisUrl: e.REDIS_URL,
     allowedOrigins: e.ALLOWED_ORIGINS,
+    publicUrl: e.PUBLIC_URL ?? null,
     trustProxy: e.TRUST_PROXY,
     guestsPerHour: e.GUESTS_PER_HOUR,
     sockets: { perAddress: e.MAX_SOCKETS_PER_ADDRESS, perPerson: e.MAX_SOCKETS_PER_PERSON },
@@ -76,7 +77,9 @@ export interface Config {
   redisUrl: string
   /** Origins that may call from a browser, besides the server's own; `*` for all. */
   allowedOrigins: string[]
-  /** Proxies in front of the server whose X-Forwarded-For is believed. */
+  /** The origin that people open the page at; null: whatever they asked for. */
+  publicUrl: string | null
+  /** Proxies in front of the server whose X-Forwarded-For and -Host are believed. */
   trustProxy: number
   /** New accounts, guests included, from one IPv4 address or IPv6 /64. */
   guestsPerHour: number
@@ -124,6 +127,11 @@ export interface Config {
 const LogLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
 const origins = z.string().transform((list) => list.split(',').map((origin) => origin.trim()).filter((origin) => origin !== ''))
 
+const origin = z
+  .string()
+  .refine((url) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol) && new URL(url).origin === new URL(url).href.replace(/\/$/, ''), 'an address without a path, like https://attune.example.org')
+  .transform((url) => new URL(url).origin)
+
 const key = z.string().regex(/^0x[0-9a-f]{64}$/i, '0x and 64 hex digits')
 
 const Secrets = z.object({
@@ -144,6 +152,7 @@ const Environment = Secrets.extend({
   DATABASE_URL: z.string(),
   REDIS_URL: z.string(),
   ALLOWED_ORIGINS: origins.default([]),
+  PUBLIC_URL: origin.optional(),
   TRUST_PROXY: z.coerce.number().int().min(0).max(8).default(0),
   GUESTS_PER_HOUR: z.coerce.number().int().min(1).max(1_000_000).default(300),
   MAX_SOCKETS_PER_ADDRESS: z.coerce.number().int().positive().max(1_000_000).default(300),

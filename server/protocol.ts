@@ -635,6 +635,8 @@ export const JoinSession = z.union([
   /** `since`: the last seq seen; what was missed follows, or a snapshot where the log no longer reaches back. */
   z.object({ sessionId: SessionId, since: Seq.optional() }),
 ])
+/** A socket's next access token, of the same person. */
+export const Authenticate = z.object({ token: z.string().min(1).max(4_000) })
 export const Ask = z.object({ sessionId: SessionId, prompt: z.string().trim().min(1).max(limits.promptChars) })
 
 export const clientEvents = {
@@ -645,6 +647,7 @@ export const clientEvents = {
   'subscribe-metrics': SessionId,
   'unsubscribe-metrics': SessionId,
   ask: Ask,
+  authenticate: Authenticate,
 } as const
 export type ClientEventName = keyof typeof clientEvents
 
@@ -658,6 +661,8 @@ export interface AckData {
   'subscribe-metrics': { sessionId: string }
   'unsubscribe-metrics': { sessionId: string }
   ask: { sampleId: string }
+  /** Until when the socket is good for this person without another token. */
+  authenticate: { userId: string; expiresAt: string }
 }
 
 export type ClientToServer = {
@@ -688,7 +693,10 @@ export const Credentials = {
   walletVerify: z.object({ message: z.string().max(4_000), signature: z.string().max(2_000).regex(/^0x([0-9a-f]{2})+$/i, 'a signature is 0x and pairs of hex digits') }),
 } as const
 
-export const SetRole = z.object({ username: name, role: Role })
+/** To an account, by its id or by its very name. */
+export const SetRole = z
+  .object({ userId: Uuid.optional(), username: name.optional(), role: Role })
+  .refine(({ userId, username }) => (userId === undefined) !== (username === undefined), { path: ['username'], message: 'say whom: either username or userId' })
 
 export const User = z.object({
   userId: Uuid,

@@ -25,6 +25,8 @@ export const internalEvents = {
   recorded: z.object({ epochId: z.int() }),
   /** Somebody was erased: their sockets end. Goes to the log `EVERYWHERE`. */
   erased: z.object({ userId: z.uuid() }),
+  /** Somebody signed out, or may now do other things: each server looks at their sockets again. Goes to the log `EVERYWHERE`. */
+  identity: z.object({ userId: z.uuid() }),
 } as const
 type InternalEventName = keyof typeof internalEvents
 export type InternalEvent = {

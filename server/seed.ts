@@ -1,28 +1,36 @@
 import { hashPassword } from './auth/password.ts'
 import { insertModel } from './db/models.ts'
-import { transaction, type Pool } from './db/pool.ts'
+import { giveSkeletons } from './db/names.ts'
+import { transaction, type Db, type Pool } from './db/pool.ts'
 import { insertSession } from './db/sessions.ts'
-import { findUserByName, insertUser } from './db/users.ts'
+import { administrators, insertUser, isTaken, type UserRow } from './db/users.ts'
 import { TrainingConfig, type TrainingConfigInput } from './protocol.ts'
 
 export interface SeedOptions {
-  /** Of the account `admin`, where this makes it; an existing one keeps its own. */
+  /** Of the administrator, where this makes one; an existing one keeps their own. */
   adminPassword: string
   /** Whether there is to be the demo model with its session. */
   demo: boolean
   /** The demo session's configuration, where it is to differ from the usual one. */
   configuration?: TrainingConfigInput
+  /** The administrator to be told of, where there are several. */
+  preferred?: string
+  /** Whether to make one more administrator even where there is one: nobody knows the password any more. */
+  another?: boolean
 }
 
-/** What a fresh installation has: an admin, and the demo. Running it again changes nothing. */
-export async function seed(pool: Pool, { adminPassword, demo, configuration = {} }: SeedOptions): Promise<{ username: string; isNew: boolean }> {
+/**
+ * What a fresh installation has: an administrator, and the demo. Running it again changes nothing,
+ * but where nobody has the role, somebody gets it (rule S6): it is the role that counts, not the name.
+ */
+export async function seed(pool: Pool, { adminPassword, demo, configuration = {}, preferred, another = false }: SeedOptions): Promise<{ username: string; isNew: boolean }> {
   return transaction(pool, async (client) => {
     // Processes that start together make one admin.
     await client.query(`select pg_advisory_xact_lock(hashtext('attune:seed'))`)
-    const before = await findUserByName(client, ADMIN)
-    const admin = before ?? (await insertUser(client, {
-      username: ADMIN, passwordHash: await hashPassword(adminPassword), role: 'admin', guest: false, email: null, wallet: null,
-    }))
+    await giveSkeletons(client)
+    const before = await administrators(client)
+    const isNew = another || before.length === 0
+    const admin = isNew ? await makeAdmin(client, adminPassword) : (before.find(({ username }) => username === preferred) ?? before[0])
     if (demo) {
       await insertModel(client, { ...demoModel, createdBy: admin.id })
       await insertSession(client, {
@@ -34,11 +42,20 @@ export async function seed(pool: Pool, { adminPassword, demo, configuration = {}
         configuration: TrainingConfig.parse(configuration),
       })
     }
-    return { username: ADMIN, isNew: before === null }
+    return { username: admin.username, isNew }
   })
 }
 
-const ADMIN = 'admin'
+/** Called "admin", or "admin 2" and so on where somebody has, or once had, that name. */
+async function makeAdmin(db: Db, password: string): Promise<UserRow> {
+  const passwordHash = await hashPassword(password)
+  for (let n = 1; ; n++) {
+    const username = n === 1 ? 'admin' : `admin ${n}`
+    if (await isTaken(db, username, null)) continue
+    return insertUser(db, { username, passwordHash, role: 'admin', guest: false, email: null, wallet: null })
+  }
+}
+
 const DEMO = 'demo'
 
 const demoModel = {

@@ -10,6 +10,7 @@ import type { Config, SecretName } from './config.ts'
 import { guardConnections, patience } from './connections.ts'
 import type { Core } from './core.ts'
 import { migrate } from './db/migrate.ts'
+import { giveSkeletons } from './db/names.ts'
 import { openPool } from './db/pool.ts'
 import { watchDisputes } from './epochs.ts'
 import { openNewcomers } from './newcomers.ts'
@@ -41,7 +42,7 @@ export class StartError extends Error {}
 export async function openServer(config: ServerConfig, log: Logger): Promise<AttuneServer> {
   const onTrouble = (error: Error): void => log.warn({ err: error }, 'connection trouble')
   const pool = openPool(config.databaseUrl, onTrouble)
-  await migrate(pool).catch(async (error: unknown) => {
+  await migrate(pool).then(() => giveSkeletons(pool)).catch(async (error: unknown) => {
     await pool.end()
     throw new StartError(`the database at ${placeOf(config.databaseUrl)} cannot be used: ${textOf(error)}`)
   })
@@ -49,11 +50,17 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
   const trainQueue = openQueue('train', config.redisUrl, onTrouble)
   const accounts = createAccounts({
     pool,
+    redis,
+    log,
     seal: createSeal(config.secrets.DATA_KEY),
     jwtSecret: config.secrets.JWT_SECRET,
     newcomers: openNewcomers({ redis, perHour: config.guestsPerHour }),
-    siweDomains: [`localhost:${config.port}`, `127.0.0.1:${config.port}`, ...config.allowedOrigins.filter((o) => URL.canParse(o)).map((o) => new URL(o).host)],
+    publicHost: config.publicUrl === null ? null : new URL(config.publicUrl).host,
+    otherHosts: [`localhost:${config.port}`, `127.0.0.1:${config.port}`, ...config.allowedOrigins.filter((o) => URL.canParse(o)).map((o) => new URL(o).host)],
   })
+  if (config.env === 'production' && config.publicUrl === null && config.trustProxy === 0) {
+    log.warn('wallet messages are checked against the host that a request names: set PUBLIC_URL where strangers can reach this server')
+  }
   const models = { path: config.modelsPath, checkpointsPath: config.checkpointsPath, maxBytes: config.maxModelBytes, hub: config.hub }
   const imports = openImports({ pool, log, models })
   const downloads = openDownloads({ pool, log, models }, config.downloadsPath)

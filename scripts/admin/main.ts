@@ -1,17 +1,20 @@
-/** `npm run admin`: makes the administrator of an installation that `npm start` hasn't made (docker compose, for one). */
+/** `npm run admin`: makes the administrator of an installation that has none, or one more where nobody knows the password. */
 import { randomBytes } from 'node:crypto'
 import { loadConfig } from '../../server/config.ts'
 import { migrate } from '../../server/db/migrate.ts'
 import { openPool } from '../../server/db/pool.ts'
 import { seed } from '../../server/seed.ts'
 
-const usage = `npm run admin -- [--demo]
+const usage = `npm run admin -- [--demo] [--another]
 
-Makes the account "admin" in the database at DATABASE_URL and prints its password, once.
-With --demo also the demo model and its session. What is there already stays as it is.`
+Where nobody is an administrator in the database at DATABASE_URL, makes an account that is, and
+prints its name and password, once. With --another also where there is one: for when its password
+is lost. With --demo also the demo model and its session. What is there already stays as it is.`
+
+const OPTIONS = ['--demo', '--another']
 
 async function main(args: string[]): Promise<void> {
-  const unknown = args.find((arg) => arg !== '--demo')
+  const unknown = args.find((arg) => !OPTIONS.includes(arg))
   if (unknown !== undefined) {
     console.log(usage)
     process.exitCode = unknown === '--help' ? 0 : 2
@@ -21,8 +24,8 @@ async function main(args: string[]): Promise<void> {
   try {
     await migrate(pool)
     const password = randomBytes(12).toString('base64url')
-    const { username, isNew } = await seed(pool, { adminPassword: password, demo: args.includes('--demo') })
-    console.log(isNew ? `${username} / ${password}   (shown once)` : `there is an account "${username}" already; its password stays as it is`)
+    const { username, isNew } = await seed(pool, { adminPassword: password, demo: args.includes('--demo'), another: args.includes('--another') })
+    console.log(isNew ? `${username} / ${password}   (shown once)` : `"${username}" is an administrator already, and its password stays as it is; --another makes one more`)
   } finally {
     await pool.end()
   }

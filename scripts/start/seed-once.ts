@@ -1,4 +1,4 @@
-/** The first start's administrator and demo; a later start finds them. */
+/** The first start's administrator and demo; a later start finds them, or makes an administrator where none is left (rule S6). */
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -22,10 +22,13 @@ export async function seedOnce(pool: Pool, dir: string, demo: boolean): Promise<
   const admin = kept ?? { username: 'admin', password: randomBytes(12).toString('base64url') }
   // Before the account: a start that is killed in between finds the password again.
   if (!kept) writePrivate(file, admin)
-  const { username, isNew } = await seed(pool, { adminPassword: admin.password, demo })
-  if (!isNew && !kept) {
+  const { username, isNew } = await seed(pool, { adminPassword: admin.password, demo, preferred: admin.username })
+  // Made by somebody else, who alone knows the password.
+  if (!isNew && (!kept || kept.username !== username)) {
     rmSync(file)
     return { admin: null, isNew }
   }
-  return { admin: { ...admin, username }, isNew }
+  const made = { ...admin, username }
+  if (username !== admin.username) writePrivate(file, made)
+  return { admin: made, isNew }
 }

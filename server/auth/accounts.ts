@@ -1,60 +1,89 @@
 import { randomBytes } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
+import { plainHost } from './address.ts'
+import { createLockout } from './lockout.ts'
+import { createLogins } from './logins.ts'
+import { nameOf, skeletonOf } from './names.ts'
 import { checkPassword, hashPassword } from './password.ts'
 import type { Seal } from './seal.ts'
-import { hashToken, newRefreshToken, REFRESH_MS, signAccessToken, verifyAccessToken } from './tokens.ts'
-import { verifySiwe } from './wallet.ts'
+import { issueNonce, verifySiwe } from './wallet.ts'
 import { appealsOf, eraseAppeals } from '../db/appeals.ts'
 import { exclusionsOfUser, forgetExclusions } from '../db/exclusions.ts'
-import { asksOf, forgetAsks } from '../db/samples.ts'
 import { eraseVotes, listVotes } from '../db/feedback.ts'
-import { transaction, type Pool } from '../db/pool.ts'
+import { isRetired, retireName } from '../db/names.ts'
+import { transaction, type Db, type Pool } from '../db/pool.ts'
 import { receiptsOfUser } from '../db/receipts.ts'
-import { saveRefreshToken, takeRefreshToken } from '../db/tokens.ts'
-import { eraseUser, findUser, findUserByName, findUserByWallet, insertUser, linkWallet, updateRole, type UserRow } from '../db/users.ts'
-import { AttuneError } from '../errors.ts'
-import type { Newcomers } from '../newcomers.ts'
-import { permissionsOf, type Caller } from '../permissions.ts'
+import { asksOf, forgetAsks } from '../db/samples.ts'
+import { knowsAddress, rememberAddress } from '../db/sign-in-addresses.ts'
+import {
+  administrators, eraseUser, findUser, findUserByName, findUserByTypedName, findUserByWallet, insertUser, isTaken, linkWallet, promoteGuest, updateRole, type UserRow,
+} from '../db/users.ts'
+import { AttuneError, toAttuneError } from '../errors.ts'
+import { networkOf, type Newcomers } from '../newcomers.ts'
+import type { Caller } from '../permissions.ts'
 import type { Role, SignedIn, User } from '../protocol.ts'
 
 export type Accounts = ReturnType<typeof createAccounts>
 
 export interface AccountsDeps {
   pool: Pool
+  redis: Redis
+  log: Logger
   seal: Seal
   jwtSecret: string
-  /** Hosts (with port) that wallet messages may be for. */
-  siweDomains: readonly string[]
+  /** Where the page is, for wallet messages: PUBLIC_URL's host, or null: what the request asks for. */
+  publicHost: string | null
+  /** Hosts (with port) that wallet messages may be for besides. */
+  otherHosts: readonly string[]
   newcomers: Newcomers
 }
 
 /** Who people are: how they come, come back, and leave. */
-export function createAccounts({ pool, seal, jwtSecret, siweDomains, newcomers }: AccountsDeps) {
-  const toUser = (row: UserRow): User => ({
-    userId: row.id,
-    username: row.username,
-    email: row.email === null ? null : seal.open(row.email),
-    role: row.role,
-    guest: row.guest,
-    permissions: [...permissionsOf(row.role, row.guest)],
-    walletAddress: row.wallet,
-  })
+export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, otherHosts, newcomers }: AccountsDeps) {
+  const logins = createLogins({ pool, seal, jwtSecret })
+  const lockout = createLockout(redis)
+  const digestOfName = (name: string) => seal.digest('name', skeletonOf(name))
+  const digestOfAddress = (address: string) => seal.digest('address', networkOf(address))
 
-  const signIn = async (row: UserRow): Promise<SignedIn> => {
-    const refresh = newRefreshToken()
-    await saveRefreshToken(pool, refresh.hash, row.id, new Date(Date.now() + REFRESH_MS))
-    const user = toUser(row)
-    return { token: signAccessToken(user, jwtSecret), refreshToken: refresh.token, user }
+  /** Makes a row whose name nobody has, or had before they were erased: after it, so that an erasure at the same moment is seen. */
+  const withName = (name: string, make: (db: Db) => Promise<UserRow>): Promise<UserRow> =>
+    transaction(pool, async (client) => {
+      const row = await make(client)
+      if (await isRetired(client, digestOfName(name))) throw new AttuneError('conflict', 'this name was somebody’s who is gone: choose another one', { path: 'username' })
+      return row
+    })
+
+  /** By a wallet's first sign-in: the guest's own account, or a new one, named after the wallet where there is no better name. */
+  async function walletAccount(wallet: string, guest: Caller | null, address: string): Promise<UserRow> {
+    if (guest === null) return newcomers.admit(address, () => namedAccount(wallet, null))
+    return namedAccount(wallet, guest)
+  }
+  async function namedAccount(wallet: string, guest: Caller | null): Promise<UserRow> {
+    const own = guest !== null && !/^Guest \d+$/.test(guest.username)
+    for (const name of [...(own ? [null] : []), `${wallet.slice(0, 6)}…${wallet.slice(-6)}`, wallet, `${wallet} ${randomBytes(3).toString('hex')}`]) {
+      try {
+        if (guest === null) return await withName(name ?? '', (db) => insertUser(db, { ...noCredentials, username: name ?? wallet, wallet, role: 'contributor' }))
+        const row = await promoteGuest(pool, guest.userId, { wallet, ...(name !== null && { username: name }) })
+        if (row !== null) return row
+        throw alreadyAccount()
+      } catch (error) {
+        if (!(error instanceof AttuneError && error.path === 'username')) throw error
+      }
+    }
+    throw new AttuneError('conflict', 'no name could be found for this wallet: make an account first, and connect the wallet to it')
   }
 
   return {
     /** A new guest. A name that is taken gets a number behind it: being asked for another one is no one click. */
     async guest(displayName: string | undefined, address: string): Promise<SignedIn> {
-      const name = (displayName ?? 'Guest').slice(0, 55)
+      const name = [...nameOf(displayName ?? 'Guest', 'displayName')].slice(0, 55).join('')
       return newcomers.admit(address, async () => {
         for (let attempt = 0; ; attempt++) {
           const suffix = attempt === 0 && displayName !== undefined ? '' : ` ${randomBytes(4).readUInt32BE() % 10 ** Math.min(4 + attempt, 8)}`
+          const username = name + suffix
           try {
-            return await signIn(await insertUser(pool, { ...noCredentials, username: name + suffix, role: 'contributor', guest: true }))
+            return await logins.begin(await withName(username, (db) => insertUser(db, { ...noCredentials, username, role: 'contributor', guest: true })))
           } catch (error) {
             if (!(error instanceof AttuneError && error.code === 'conflict') || attempt === 5) throw error
           }
@@ -62,66 +91,99 @@ export function createAccounts({ pool, seal, jwtSecret, siweDomains, newcomers }
       })
     },
 
-    async register(username: string, password: string, email: string | undefined, address: string): Promise<SignedIn> {
-      return newcomers.admit(address, async () => {
-        const passwordHash = await hashPassword(password)
-        const sealed = email === undefined ? null : seal.seal(email)
-        return signIn(await insertUser(pool, { ...noCredentials, username, passwordHash, email: sealed, role: 'contributor' }))
-      })
-    },
-
-    async login(username: string, password: string): Promise<SignedIn> {
-      const row = await findUserByName(pool, username)
-      if (!(await checkPassword(password, row?.passwordHash ?? null)) || row === null) {
-        throw new AttuneError('unauthenticated', 'the name or the password is wrong')
+    /** Makes an account. A guest becomes it, with all that they have done (rule S5). */
+    async register(given: { username: string; password: string; email?: string | undefined }, caller: Caller | null, address: string): Promise<SignedIn> {
+      const username = nameOf(given.username, 'username')
+      const guest = caller?.guest === true ? caller : null
+      // Before the work of hashing; the database has the last word.
+      if (await isTaken(pool, username, guest?.userId ?? null)) throw new AttuneError('conflict', 'this name is taken, or looks like one that is', { path: 'username' })
+      const email = given.email === undefined ? null : seal.seal(given.email)
+      const make = async (): Promise<UserRow> => {
+        const passwordHash = await hashPassword(given.password)
+        return withName(username, async (db) => {
+          if (guest === null) return insertUser(db, { ...noCredentials, username, passwordHash, email, role: 'contributor' })
+          const promoted = await promoteGuest(db, guest.userId, { username, passwordHash, ...(email !== null && { email }) })
+          if (promoted === null) throw alreadyAccount()
+          return promoted
+        })
       }
-      return signIn(row)
+      // A guest who becomes an account is nobody new.
+      const row = await (guest === null ? newcomers.admit(address, make) : make())
+      await rememberAddress(pool, row.id, digestOfAddress(address))
+      return logins.begin(row)
     },
 
-    /** A refresh token is good once: the answer holds the next one. */
-    async refresh(refreshToken: string): Promise<SignedIn> {
-      const userId = await takeRefreshToken(pool, hashToken(refreshToken))
-      const row = userId === null ? null : await findUser(pool, userId)
-      if (row === null) throw new AttuneError('unauthenticated', 'the refresh token is unknown, used or expired: sign in again')
-      return signIn(row)
+    /** @throws AttuneError unauthenticated; too-frequent with the seconds to wait, longer with each wrong password */
+    async login(username: string, password: string, at: string): Promise<SignedIn> {
+      const row = await findUserByTypedName(pool, username)
+      const address = digestOfAddress(at)
+      const name = digestOfName(username)
+      const known = await knowsAddress(pool, row?.id ?? null, address)
+      const attempt = {
+        pair: Buffer.concat([name, address]).toString('base64url'),
+        address: address.toString('base64url'),
+        ...(!known && { name: name.toString('base64url') }),
+      }
+      try {
+        const right = await lockout.try(attempt, () => checkPassword(password, row?.passwordHash ?? null))
+        if (!right || row === null) {
+          throw new AttuneError('unauthenticated', 'the name or the password is wrong')
+        }
+      } catch (error) {
+        const { code, retryAfter } = toAttuneError(error)
+        const who = row === null ? { nameHash: name.toString('hex').slice(0, 16) } : { userId: row.id }
+        log.warn({ event: 'sign-in-failed', reason: code, ...who, addressHash: address.toString('hex').slice(0, 16), ...(retryAfter !== undefined && { retryAfter }) }, 'a sign-in failed')
+        throw error
+      }
+      await rememberAddress(pool, row.id, address)
+      return logins.begin(row)
     },
 
-    async logout(refreshToken: string): Promise<void> {
-      await takeRefreshToken(pool, hashToken(refreshToken))
-    },
-
-    /** Signs in by wallet: into the caller's account, linking the wallet, or the wallet's own, which the first time makes. */
-    async wallet(message: string, signature: string, caller: Caller | null, address: string): Promise<SignedIn> {
-      const wallet = await verifySiwe(pool, message, signature, siweDomains)
-      if (caller !== null) await linkWallet(pool, caller.userId, wallet)
-      const row =
-        (await findUserByWallet(pool, wallet)) ??
-        (await newcomers.admit(address, () => insertUser(pool, { ...noCredentials, username: `${wallet.slice(0, 6)}…${wallet.slice(-6)}`, wallet, role: 'contributor' })))
-      return signIn(row)
-    },
+    refresh: logins.refresh,
+    logout: logins.end,
+    identify: logins.identify,
+    again: logins.again,
 
     /** Whose token it is, with the rights that they have now. @throws AttuneError unauthenticated */
-    async authenticate(token: string): Promise<Caller> {
-      const row = await findUser(pool, verifyAccessToken(token, jwtSecret))
-      if (row === null) throw new AttuneError('unauthenticated', 'this account is gone')
-      const { id: userId, username, role, guest, wallet: walletAddress } = row
-      return { userId, username, role, guest, walletAddress, permissions: permissionsOf(role, guest) }
+    authenticate: async (token: string): Promise<Caller> => (await logins.identify(token)).caller,
+
+    walletNonce: () => issueNonce(jwtSecret),
+
+    /**
+     * Signs in by wallet: into its account, where it has one. Else it is linked to the caller's
+     * account; a guest becomes its account; and without a caller it gets a new one.
+     */
+    async wallet({ message, signature }: { message: string; signature: string }, caller: Caller | null, from: { address: string; host: string }): Promise<SignedIn> {
+      const domains = [publicHost ?? plainHost(from.host), ...otherHosts]
+      const wallet = await verifySiwe(pool, message, signature, { domains, secret: jwtSecret })
+      if (caller !== null && !caller.guest) await linkWallet(pool, caller.userId, wallet)
+      const row = (await findUserByWallet(pool, wallet)) ?? (await walletAccount(wallet, caller, from.address))
+      await rememberAddress(pool, row.id, digestOfAddress(from.address))
+      return logins.begin(row)
     },
 
-    /** @throws AttuneError not-found, forbidden for the caller's own: an installation keeps an admin */
-    async setRole(caller: Caller, username: string, role: Role): Promise<Pick<User, 'userId' | 'username' | 'role'>> {
-      const row = await findUserByName(pool, username)
-      if (row === null) throw new AttuneError('not-found', `nobody here is called ${username}`, { path: 'username' })
-      if (row.guest) throw new AttuneError('conflict', `${username} is a guest: a role needs an account`, { path: 'username' })
-      if (row.id === caller.userId) throw new AttuneError('forbidden', 'nobody changes their own role: another admin has to')
+    /**
+     * Gives a role to one account, named by its id or by its very name: one that only looks like it is another's.
+     *
+     * @throws AttuneError not-found; conflict for a guest, and for the last administrator (rule S6); forbidden for the caller's own
+     */
+    async setRole(caller: Caller, to: { userId?: string | undefined; username?: string | undefined }, role: Role): Promise<Pick<User, 'userId' | 'username' | 'role'>> {
+      const row = to.userId !== undefined ? await findUser(pool, to.userId) : await findUserByName(pool, to.username ?? '')
+      const path = to.userId !== undefined ? 'userId' : 'username'
+      if (row === null) throw new AttuneError('not-found', `nobody here is called ${to.userId ?? to.username}`, { path })
+      if (row.guest) throw new AttuneError('conflict', `${row.username} is a guest: a role needs an account`, { path })
+      if (row.id === caller.userId) {
+        const only = (await administrators(pool)).length === 1
+        throw new AttuneError('forbidden', `nobody changes their own role: another administrator has to${only ? ', and you are the only one' : ''}`)
+      }
       await updateRole(pool, row.id, role)
-      return { userId: row.id, username, role }
+      return { userId: row.id, username: row.username, role }
     },
 
     async me(userId: string): Promise<User> {
       const row = await findUser(pool, userId)
       if (row === null) throw new AttuneError('not-found', 'this account is gone')
-      return toUser(row)
+      return logins.toUser(row)
     },
 
     /** Everything that is stored about somebody (rule S4). */
@@ -137,18 +199,27 @@ export function createAccounts({ pool, seal, jwtSecret, siweDomains, newcomers }
       return { user, votes, receipts, questions, appeals, exclusions }
     },
 
-    /** Erases somebody: their name, address and words go, their votes are withdrawn and no later step uses them (rules S4, T3). */
+    /**
+     * Erases somebody: their name, address and words go, their votes are withdrawn and no later
+     * step uses them (rules S4, T3). Nobody takes their name afterwards.
+     *
+     * @throws AttuneError conflict for the last administrator (rule S6)
+     */
     async erase(userId: string): Promise<void> {
       await transaction(pool, async (client) => {
+        const row = await findUser(client, userId)
+        if (row === null) return
         await eraseVotes(client, userId)
         await forgetAsks(client, userId)
         await eraseAppeals(client, userId)
         await forgetExclusions(client, userId)
         await eraseUser(client, userId)
+        await retireName(client, digestOfName(row.username))
       })
     },
   }
 }
 
+const alreadyAccount = () => new AttuneError('conflict', 'this guest has just become an account: sign in to it')
 const noCredentials = { email: null, passwordHash: null, wallet: null, guest: false }
 const EXPORT_LIMIT = 1_000_000

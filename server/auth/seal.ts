@@ -1,13 +1,15 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto'
 
 /** Encrypts personal data at rest (rule S4). */
 export interface Seal {
   seal: (plain: string) => Buffer
   /** @throws Error where the bytes were changed or sealed with another key */
   open: (sealed: Buffer) => string
+  /** A keyed hash, to know again what need not be read again: without the key nobody can try what it is of. */
+  digest: (purpose: string, text: string) => Buffer
 }
 
-/** AES-256-GCM; what is stored is nonce (12 bytes) · tag (16) · ciphertext. `keyHex`: 32 bytes in hex. */
+/** AES-256-GCM; what is stored is nonce (12 bytes) · tag (16) · ciphertext. Digests are HMAC-SHA256. `keyHex`: 32 bytes in hex. */
 export function createSeal(keyHex: string): Seal {
   const key = Buffer.from(keyHex, 'hex')
   return {
@@ -22,5 +24,6 @@ export function createSeal(keyHex: string): Seal {
       decipher.setAuthTag(sealed.subarray(12, 28))
       return Buffer.concat([decipher.update(sealed.subarray(28)), decipher.final()]).toString('utf8')
     },
+    digest: (purpose, text) => createHmac('sha256', key).update(`${purpose}\0${text}`).digest(),
   }
 }

@@ -1,17 +1,19 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { isAddress, verifyMessage } from 'viem'
-import { generateSiweNonce, parseSiweMessage, validateSiweMessage } from 'viem/siwe'
-import type { Pool } from '../db/pool.ts'
-import { saveNonce, takeNonce } from '../db/tokens.ts'
+import { parseSiweMessage, validateSiweMessage } from 'viem/siwe'
+import { plainHost } from './address.ts'
+import type { Db } from '../db/pool.ts'
+import { spendNonce } from '../db/tokens.ts'
 import { AttuneError } from '../errors.ts'
 
 /** Milliseconds between asking for a nonce and signing in with it. */
 const NONCE_MS = 10 * 60 * 1000
 
-export async function issueNonce(pool: Pool): Promise<{ nonce: string; expiresAt: string }> {
-  const nonce = generateSiweNonce()
-  const expiresAt = new Date(Date.now() + NONCE_MS)
-  await saveNonce(pool, nonce, expiresAt)
-  return { nonce, expiresAt: expiresAt.toISOString() }
+/** A nonce that says itself until when it is good, and proves that it came from here: asking for one leaves nothing behind. */
+export function issueNonce(secret: string): { nonce: string; expiresAt: string } {
+  const expiresAt = Date.now() + NONCE_MS
+  const body = expiresAt.toString(16).padStart(TIME_DIGITS, '0') + randomBytes(10).toString('hex')
+  return { nonce: body + proofOf(body, secret), expiresAt: new Date(expiresAt).toISOString() }
 }
 
 /**
@@ -21,17 +23,35 @@ export async function issueNonce(pool: Pool): Promise<{ nonce: string; expiresAt
  *
  * @throws AttuneError unauthenticated, invalid
  */
-export async function verifySiwe(pool: Pool, message: string, signature: string, domains: readonly string[]): Promise<string> {
+export async function verifySiwe(db: Db, message: string, signature: string, { domains, secret }: { domains: readonly string[]; secret: string }): Promise<string> {
   const { address, nonce, domain } = parseSiweMessage(message)
   if (address === undefined || nonce === undefined || domain === undefined || !isAddress(address)) {
     throw new AttuneError('invalid', 'this is no Sign-In with Ethereum message', { path: 'message' })
   }
-  if (!domains.includes(domain)) throw new AttuneError('unauthenticated', `the message is for ${domain}`)
-  if (!(await takeNonce(pool, nonce))) throw new AttuneError('unauthenticated', 'the nonce is unknown, used or expired: ask for a new one')
+  if (!domains.includes(plainHost(domain))) throw new AttuneError('unauthenticated', `the message is for ${domain}, and this is ${domains[0]}`)
+  const expiresAt = expiryOf(nonce, secret)
+  if (expiresAt === null || expiresAt < Date.now()) throw staleNonce()
   if (!validateSiweMessage({ message: parseSiweMessage(message), time: new Date() })) {
     throw new AttuneError('unauthenticated', 'the message is not valid at this time')
   }
   const genuine = await verifyMessage({ address, message, signature: signature as `0x${string}` }).catch(() => false)
   if (!genuine) throw new AttuneError('unauthenticated', 'the signature is not of this address')
+  // Last, so that only who holds a wallet can leave a row.
+  if (!(await spendNonce(db, nonce, new Date(expiresAt)))) throw staleNonce()
   return address.toLowerCase()
+}
+
+const staleNonce = () => new AttuneError('unauthenticated', 'the nonce is unknown, used or expired: ask for a new one')
+
+/** Hex digits of a nonce: its expiry (milliseconds since 1970), 80 random bits, and the proof. */
+const TIME_DIGITS = 12
+const BODY_DIGITS = TIME_DIGITS + 20
+
+const proofOf = (body: string, secret: string): string => createHmac('sha256', secret).update(`nonce\0${body}`).digest('hex').slice(0, 32)
+
+/** When a nonce of ours expires, milliseconds since 1970; null for one that isn't. */
+function expiryOf(nonce: string, secret: string): number | null {
+  const [body, proof] = [nonce.slice(0, BODY_DIGITS), Buffer.from(nonce.slice(BODY_DIGITS))]
+  const expected = Buffer.from(proofOf(body, secret))
+  return proof.length === expected.length && timingSafeEqual(proof, expected) ? Number.parseInt(body.slice(0, TIME_DIGITS), 16) : null
 }

@@ -42,6 +42,11 @@ export function isDuplicate(error: unknown, constraint?: string): boolean {
   )
 }
 
+/** Whether `error` is Postgres refusing what a check or a trigger of this name forbids. */
+export function isRefusedBy(error: unknown, constraint: string): boolean {
+  return error instanceof pg.DatabaseError && error.code === '23514' && error.constraint === constraint
+}
+
 /** Whether `error` says that Postgres is away or going away, not that it refused something. */
 export function isConnectionTrouble(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) return /^(08|57P)/.test(error.code ?? '')

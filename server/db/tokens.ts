@@ -1,31 +1,71 @@
 import type { Db } from './pool.ts'
 
-/** Refresh tokens and wallet nonces: what is good for one use, before it expires. */
+/** Logins, each a family of refresh tokens; and the wallet nonces that were used. */
 
-export async function saveRefreshToken(db: Db, hash: Buffer, userId: string, expiresAt: Date): Promise<void> {
-  await db.query('insert into refresh_tokens (token_hash, user_id, expires_at) values ($1, $2, $3)', [hash, userId, expiresAt])
+export interface NewToken {
+  hash: Buffer
+  userId: string
+  login: string
+  expiresAt: Date
+}
+
+export async function saveRefreshToken(db: Db, { hash, userId, login, expiresAt }: NewToken): Promise<void> {
+  await db.query('insert into refresh_tokens (token_hash, user_id, family, expires_at) values ($1, $2, $3, $4) on conflict (token_hash) do nothing', [hash, userId, login, expiresAt])
   await db.query('delete from refresh_tokens where user_id = $1 and expires_at < now()', [userId])
 }
 
-/** Uses a refresh token up: whose it was, or null where it is unknown or expired. */
-export async function takeRefreshToken(db: Db, hash: Buffer): Promise<string | null> {
-  const { rows } = await db.query<{ user_id: string; valid: boolean }>(
-    'delete from refresh_tokens where token_hash = $1 returning user_id, expires_at > now() as valid',
+/** A login, as its token found it. */
+export interface Login {
+  userId: string
+  login: string
+}
+
+/** Uses a refresh token, once: null where it was used before, is unknown or has expired. Those that wait for it see what it did. */
+export async function useRefreshToken(db: Db, hash: Buffer): Promise<Login | null> {
+  const { rows } = await db.query<Login>(
+    `update refresh_tokens set rotated_at = clock_timestamp() where token_hash = $1 and rotated_at is null and expires_at > now()
+     returning user_id as "userId", family as login`,
     [hash],
   )
-  return rows[0]?.valid === true ? rows[0].user_id : null
+  return rows[0] ?? null
 }
 
-export async function saveNonce(db: Db, nonce: string, expiresAt: Date): Promise<void> {
-  await db.query('insert into wallet_nonces (nonce, expires_at) values ($1, $2)', [nonce, expiresAt])
-  await db.query('delete from wallet_nonces where expires_at < now()')
+export interface UsedToken extends Login {
+  /** Milliseconds since it was used. */
+  age: number
+  /** Whether the token that followed it (`next`) has been used, too. */
+  followed: boolean
 }
 
-/** Uses a nonce up; false where it is unknown or expired. */
-export async function takeNonce(db: Db, nonce: string): Promise<boolean> {
-  const { rows } = await db.query<{ valid: boolean }>(
-    'delete from wallet_nonces where nonce = $1 returning expires_at > now() as valid',
-    [nonce],
+/** A refresh token that was used and has not expired, with what became of `next`, which followed it; null where there is none. */
+export async function usedRefreshToken(db: Db, hash: Buffer, next: Buffer): Promise<UsedToken | null> {
+  const { rows } = await db.query<UsedToken>(
+    `select t.user_id as "userId", t.family as login, n.rotated_at is not null as followed,
+            extract(epoch from clock_timestamp() - t.rotated_at)::float8 * 1000 as age
+     from refresh_tokens t join refresh_tokens n on n.token_hash = $2 and n.family = t.family
+     where t.token_hash = $1 and t.rotated_at is not null and t.expires_at > now()`,
+    [hash, next],
   )
-  return rows[0]?.valid === true
+  return rows[0] ?? null
+}
+
+/** Forgets a login's tokens that were used so long ago. Those who would use one now are told that it is unknown. */
+export async function forgetUsedTokens(db: Db, login: string, days: number): Promise<void> {
+  await db.query(`delete from refresh_tokens where family = $1 and rotated_at < now() - $2 * interval '1 day'`, [login, days])
+}
+
+/** Ends the login that a refresh token, used or not, belongs to; null where there is none. */
+export async function endLoginOf(db: Db, hash: Buffer): Promise<Login | null> {
+  const { rows } = await db.query<Login>(
+    `delete from refresh_tokens where family = (select family from refresh_tokens where token_hash = $1) returning user_id as "userId", family as login`,
+    [hash],
+  )
+  return rows[0] ?? null
+}
+
+/** Takes note that a nonce was used; false where it had been. Those that have expired need no note. */
+export async function spendNonce(db: Db, nonce: string, expiresAt: Date): Promise<boolean> {
+  await db.query('delete from wallet_nonces where expires_at < now()')
+  const { rowCount } = await db.query('insert into wallet_nonces (nonce, expires_at) values ($1, $2) on conflict (nonce) do nothing', [nonce, expiresAt])
+  return rowCount === 1
 }

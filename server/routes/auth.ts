@@ -1,8 +1,7 @@
 import { z } from 'zod'
 import { route } from './route.ts'
-import { issueNonce } from '../auth/wallet.ts'
 import { EVERYWHERE } from '../room.ts'
-import { publish } from '../core.ts'
+import { publish, type Core } from '../core.ts'
 import { Credentials, HumanFeedback, Receipt, SetRole, User } from '../protocol.ts'
 import { Appeal } from '../protocol-rewards.ts'
 
@@ -21,12 +20,16 @@ export const authRoutes = [
   }),
   route('post', '/api/auth/register', {
     access: 'public',
-    summary: 'Make an account',
+    summary: 'Make an account; with a guest’s token sent along, the guest becomes it',
     body: Credentials.register,
     answer: SignedIn,
     status: 201,
     cost: 10,
-    handle: ({ core, body, address }) => core.accounts.register(body.username, body.password, body.email, address),
+    async handle({ core, caller, body, address }) {
+      const signedIn = await core.accounts.register(body, caller, address)
+      if (caller?.userId === signedIn.user.userId) tellServers(core, caller.userId)
+      return signedIn
+    },
   }),
   route('post', '/api/auth/login', {
     access: 'public',
@@ -34,22 +37,23 @@ export const authRoutes = [
     body: Credentials.login,
     answer: SignedIn,
     cost: 10,
-    handle: ({ core, body }) => core.accounts.login(body.username, body.password),
+    handle: ({ core, body, address }) => core.accounts.login(body.username, body.password, address),
   }),
   route('post', '/api/auth/refresh', {
     access: 'public',
     summary: 'Get a new access token; the refresh token is good once',
     body: Credentials.refresh,
     answer: SignedIn,
-    handle: ({ core, body }) => core.accounts.refresh(body.refreshToken),
+    handle: ({ core, body }) => core.accounts.refresh(body.refreshToken, ({ userId }) => tellServers(core, userId)),
   }),
   route('post', '/api/auth/logout', {
     access: 'public',
-    summary: 'End a login: its refresh token is good no more',
+    summary: 'End a login: its tokens are good no more, and its sockets end',
     body: Credentials.refresh,
     answer: Nothing,
     async handle({ core, body }) {
-      await core.accounts.logout(body.refreshToken)
+      const ended = await core.accounts.logout(body.refreshToken)
+      if (ended !== null) tellServers(core, ended.userId)
       return {}
     },
   }),
@@ -57,15 +61,19 @@ export const authRoutes = [
     access: 'public',
     summary: 'A nonce for Sign-In with Ethereum',
     answer: z.object({ nonce: z.string(), expiresAt: z.iso.datetime() }),
-    handle: ({ core }) => issueNonce(core.pool),
+    handle: ({ core }) => core.accounts.walletNonce(),
   }),
   route('post', '/api/auth/wallet/verify', {
     access: 'public',
-    summary: 'Sign in by a signed message; with a token sent along, link the wallet to that account',
+    summary: 'Sign in by a signed message; with a token sent along, link the wallet to that account, which a guest becomes',
     body: Credentials.walletVerify,
     answer: SignedIn,
     cost: 5,
-    handle: ({ core, caller, body, address }) => core.accounts.wallet(body.message, body.signature, caller, address),
+    async handle({ core, caller, body, address, host }) {
+      const signedIn = await core.accounts.wallet(body, caller, { address, host })
+      tellServers(core, signedIn.user.userId)
+      return signedIn
+    },
   }),
   route('get', '/api/auth/me', {
     access: 'own',
@@ -78,7 +86,11 @@ export const authRoutes = [
     summary: 'Give somebody a role: contributor, trainer (a researcher), validator or admin',
     body: SetRole,
     answer: User.pick({ userId: true, username: true, role: true }),
-    handle: ({ core, caller, body }) => core.accounts.setRole(caller, body.username, body.role),
+    async handle({ core, caller, body }) {
+      const given = await core.accounts.setRole(caller, body, body.role)
+      tellServers(core, given.userId)
+      return given
+    },
   }),
   route('get', '/api/auth/export', {
     access: 'own',
@@ -105,3 +117,6 @@ export const authRoutes = [
     },
   }),
 ]
+
+/** Every server looks again at this person's sockets: whether they are still signed in, and what they may do. */
+const tellServers = (core: Core, userId: string): void => publish(core, EVERYWHERE, { event: 'identity', payload: { userId } })

@@ -31,7 +31,7 @@ export interface Route {
   /** Tokens of the caller's bucket that a request costs; more than 1 where it makes us work. */
   cost: number
   /** Parses and handles. @throws ZodError, AttuneError */
-  run: (core: Core, caller: Caller | null, raw: { params: unknown; query: unknown; body: unknown; stream: Body; address: string }) => Promise<unknown>
+  run: (core: Core, caller: Caller | null, raw: { params: unknown; query: unknown; body: unknown; stream: Body; address: string; host: string }) => Promise<unknown>
 }
 
 interface Spec<A extends Access, P, Q, B, D extends z.ZodType> {
@@ -56,6 +56,8 @@ interface Spec<A extends Access, P, Q, B, D extends z.ZodType> {
     stream: Body
     /** Where the request came from, behind as many proxies as are trusted. */
     address: string
+    /** The host that it asked for there, with its port where there is one. */
+    host: string
   }) => Promise<z.output<D>> | z.output<D>
 }
 
@@ -78,6 +80,7 @@ export function route<A extends Access, P = undefined, Q = undefined, B = undefi
         body: readBody(body, raw.body) as B,
         stream: raw.stream,
         address: raw.address,
+        host: raw.host,
       })
     },
   }

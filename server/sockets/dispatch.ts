@@ -6,6 +6,7 @@ import { clientEvents, limits, type Ack, type AckData, type ClientEventName } fr
 import { parseStrictly, refuseUnstorable } from '../strict.ts'
 import { askHandlers } from './ask.ts'
 import { feedbackHandlers } from './feedback.ts'
+import { demandSignedIn, identityHandlers } from './identity.ts'
 import type { AttuneSocket } from './io.ts'
 import type { Rooms } from './room.ts'
 import { roomHandlers } from './rooms.ts'
@@ -25,7 +26,7 @@ export interface Handler<E extends ClientEventName> {
 }
 export type Handlers = { [E in ClientEventName]: Handler<E> }
 
-const handlers: Handlers = { ...roomHandlers, ...feedbackHandlers, ...askHandlers }
+const handlers: Handlers = { ...roomHandlers, ...feedbackHandlers, ...askHandlers, ...identityHandlers }
 
 /**
  * Answers everything that a socket sends: not too often, not too large, a known event, a body of
@@ -34,7 +35,6 @@ const handlers: Handlers = { ...roomHandlers, ...feedbackHandlers, ...askHandler
  * clients of the seed system listen to. `events` has what each person may send, by their id.
  */
 export function dispatch(socket: AttuneSocket, core: Core, rooms: Rooms, events: Buckets): void {
-  const context: Context = { socket, caller: socket.data.caller, core, rooms }
   const bucket = createBucket(limits.socketBurst, limits.socketPerSecond, Date.now())
   socket.onAny((event: string, ...sent: unknown[]) => {
     const last = sent.at(-1)
@@ -54,14 +54,15 @@ export function dispatch(socket: AttuneSocket, core: Core, rooms: Rooms, events:
 
   const answer = async (event: string, body: unknown[]): Promise<unknown> => {
     const now = Date.now()
-    const wait = bucket.take(now) || events.take(context.caller.userId, now)
+    const wait = bucket.take(now) || events.take(socket.data.caller.userId, now)
     if (wait > 0) throw new AttuneError('too-frequent', `at most ${limits.socketPerSecond} events a second`, { retryAfter: wait })
     if (!isEvent(event)) throw new AttuneError('invalid', 'there is no such event')
     refuseUnstorable(body)
     if (Buffer.byteLength(JSON.stringify(body)) > limits.messageBytes) {
       throw new AttuneError('too-large', `a message holds at most ${limits.messageBytes} bytes`)
     }
-    return run(event, context, body[0])
+    if (event !== 'authenticate') await demandSignedIn(socket, core, handlers[event].needs)
+    return run(event, { socket, caller: socket.data.caller, core, rooms }, body[0])
   }
 }
 

@@ -4,17 +4,17 @@ import { createBuckets } from '../bucket.ts'
 import type { Config } from '../config.ts'
 import type { Core } from '../core.ts'
 import { AttuneError, toAttuneError } from '../errors.ts'
-import type { Caller } from '../permissions.ts'
+import type { Presence } from '../auth/logins.ts'
 import { limits, type ClientToServer, type ServerToClient } from '../protocol.ts'
 import { originCheck } from '../app.ts'
 import { openAdmission } from './admission.ts'
 import { dispatch } from './dispatch.ts'
 import { closeUnread, endIfSilent } from './idle.ts'
+import { attend, keepRechecking } from './identity.ts'
 import { openRooms, type Rooms } from './room.ts'
 
-export interface SocketData {
-  caller: Caller
-}
+/** Who has the socket, as last looked at (identity.ts). */
+export type SocketData = Presence
 export type AttuneServer = Server<ClientToServer, ServerToClient, Record<string, never>, SocketData>
 export type AttuneSocket = Socket<ClientToServer, ServerToClient, Record<string, never>, SocketData>
 
@@ -22,10 +22,10 @@ export type AttuneSocket = Socket<ClientToServer, ServerToClient, Record<string,
 const REFUSED_MS = 1_000
 
 /** The socket side of the server. `close` ends every connection. */
-export function openSockets(http: HttpServer, core: Core, config: Pick<Config, 'allowedOrigins' | 'sockets' | 'trustProxy'>): { io: AttuneServer; rooms: Rooms; close: () => Promise<void> } {
+export function openSockets(http: HttpServer, core: Core, config: Pick<Config, 'allowedOrigins' | 'publicUrl' | 'sockets' | 'trustProxy'>): { io: AttuneServer; rooms: Rooms; close: () => Promise<void> } {
   const admission = openAdmission(config)
   const io: AttuneServer = new Server(http, {
-    cors: { origin: originCheck(config.allowedOrigins) },
+    cors: { origin: originCheck(config) },
     // Beyond this the transport hangs up; up to it an oversized message gets its error (dispatch.ts).
     maxHttpBufferSize: 4 * limits.messageBytes,
     serveClient: false,
@@ -42,7 +42,7 @@ export function openSockets(http: HttpServer, core: Core, config: Pick<Config, '
   io.use((socket, next) => {
     const enter = async (): Promise<void> => {
       admission.demandPlace(socket.request)
-      socket.data.caller = await authenticate(core, socket.handshake)
+      Object.assign(socket.data, await authenticate(core, socket.handshake))
       const leave = admission.signedIn(socket.data.caller.userId)
       socket.once('disconnect', leave)
       socket.conn.once('close', leave)
@@ -59,15 +59,18 @@ export function openSockets(http: HttpServer, core: Core, config: Pick<Config, '
   })
   io.on('connection', (socket) => {
     void socket.join(userRoom(socket.data.caller.userId))
+    attend(socket)
     endIfSilent(socket)
     dispatch(socket, core, rooms, events)
   })
   const stopClosing = closeUnread(io)
+  const rechecking = keepRechecking(io, core)
   return {
     io,
     rooms,
     async close() {
       stopClosing()
+      rechecking.stop()
       await rooms.close()
       await io.close()
     },
@@ -78,8 +81,8 @@ export function openSockets(http: HttpServer, core: Core, config: Pick<Config, '
 export const userRoom = (userId: string) => `user:${userId}`
 
 /** The token of `auth.token`, or as old clients send it: the Authorization header, or the query's `token` (rule S2). */
-function authenticate(core: Core, { auth, headers, query }: Socket['handshake']): Promise<Caller> {
+function authenticate(core: Core, { auth, headers, query }: Socket['handshake']): Promise<Presence> {
   const given: unknown = auth.token ?? /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1] ?? query.token
   if (typeof given !== 'string') return Promise.reject(new AttuneError('unauthenticated', 'send a token: io(url, { auth: { token } })'))
-  return core.accounts.authenticate(given.replace(/^Bearer /i, ''))
+  return core.accounts.identify(given.replace(/^Bearer /i, ''))
 }

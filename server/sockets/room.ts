@@ -1,3 +1,4 @@
+import { recheck } from './identity.ts'
 import { openPresence } from './presence.ts'
 import { userRoom, type AttuneServer, type AttuneSocket } from './io.ts'
 import type { Core } from '../core.ts'
@@ -137,6 +138,8 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
         io.local.to(userRoom(userId)).emit('exclusion', said)
         return
       }
+      case 'identity':
+        return report(recheck(io, core, entry.payload.userId))
       case 'metrics-update':
         return send(io.local.to(metricsRoom(sessionId)).to(sessionRoom(sessionId)).except(sentAlready(sessionId, entry.seq)), entry)
       default: {
@@ -174,7 +177,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
   }
   const localUsers = () => [...new Set([...sockets.values()].map((socket) => (socket as AttuneSocket).data.caller.userId))]
   const report = (work: Promise<void>): void => {
-    work.catch((error: unknown) => core.log.warn({ err: error }, 'receipts could not be told; the next snapshot has them'))
+    work.catch((error: unknown) => core.log.warn({ err: error }, 'what the log says could not be told to its sockets; it is made good'))
   }
 
   let resyncTimer: NodeJS.Timeout | undefined
@@ -227,7 +230,7 @@ const metricsRoom = (sessionId: string) => `metrics:${sessionId}`
 type RoomEntry = RoomEvent & { seq: string }
 
 const isRoomEvent = (entry: LogEntry): entry is RoomEntry & Pick<LogEntry, 'acts'> =>
-  entry.event !== 'receipts' && entry.event !== 'recorded' && entry.event !== 'erased' && entry.event !== 'exclusion'
+  entry.event !== 'receipts' && entry.event !== 'recorded' && entry.event !== 'erased' && entry.event !== 'identity' && entry.event !== 'exclusion'
 
 /** The one place where an entry becomes a message: its payload with its seq. TypeScript cannot see that event and payload belong together. */
 function send(to: AttuneSocket | ReturnType<AttuneServer['to']>, { event, payload, seq }: RoomEntry): void {

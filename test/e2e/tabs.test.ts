@@ -100,6 +100,7 @@ describe.skipIf(chromium === null)(chromium === null ? 'two tabs (no Chromium he
     await expect.poll(() => one.getByTestId('guest-votes').textContent()).toContain('stay with that guest')
     await register(one, 'Tabitha')
     await expect.poll(() => menu(two).textContent()).toContain('Tabitha')
+    await enter(two)
     await vote(two)
     expect(await whose()).toEqual([guest, guest])
     expect(await kept(two)).toMatchObject({ user: { userId: guest, username: 'Tabitha', guest: false } })

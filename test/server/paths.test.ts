@@ -18,7 +18,7 @@ beforeAll(async () => {
   writeFileSync(join(clientDir, 'index.html'), '<!doctype html><title>the page</title>')
   writeFileSync(join(clientDir, 'assets', 'main-1a2b.js'), '1')
   const { core } = await world.server()
-  http = createServer(createApp(core, { config: { allowedOrigins: [], trustProxy: 0 }, clientDir }))
+  http = createServer(createApp(core, { config: { allowedOrigins: [], publicUrl: null, trustProxy: 0 }, clientDir }))
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
   url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
 })

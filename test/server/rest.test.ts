@@ -75,7 +75,7 @@ test('S3: every route names a permission that exists, and is refused without it'
 })
 
 test('S3: what Express serves is the route table and nothing else', async () => {
-  const app = createApp(server.core, { config: { allowedOrigins: [], trustProxy: 0 }, clientDir: null })
+  const app = createApp(server.core, { config: { allowedOrigins: [], publicUrl: null, trustProxy: 0 }, clientDir: null })
   const mounted = app.router.stack.flatMap(({ route }) => (route === undefined ? [] : Object.keys((route as unknown as { methods: Record<string, boolean> }).methods).map((method) => `${method} ${route.path}`)))
   expect(mounted.sort()).toEqual(['get /health', 'get /api/docs', ...routes.map((r) => `${r.method} ${r.path}`)].sort())
   const document = (await (await fetch(`${server.url}/api/docs`)).json()) as { openapi: string; paths: Record<string, Record<string, { 'x-permission'?: string }>> }
@@ -85,7 +85,7 @@ test('S3: what Express serves is the route table and nothing else', async () => 
   expect(document.paths['/api/training/{sessionId}/pause'].post['x-permission']).toBe('train')
 })
 
-test('an account: register, sign in, refresh once, sign out', async () => {
+test('an account: register, sign in, refresh, sign out', async () => {
   const body = { username: 'Berta', email: 'berta@example.org', password: 'a good password' }
   const registered = await ask<SignedIn>(server, 'POST', '/api/auth/register', { body })
   expect(registered.user).toMatchObject({ username: 'Berta', email: 'berta@example.org', role: 'contributor', guest: false })
@@ -94,7 +94,8 @@ test('an account: register, sign in, refresh once, sign out', async () => {
   expect((await call(server, 'POST', '/api/auth/login', { body: { username: 'Nobody', password: 'wrong' } })).status).toBe(401)
   const { refreshToken } = await ask<SignedIn>(server, 'POST', '/api/auth/login', { body })
   const next = await ask<SignedIn>(server, 'POST', '/api/auth/refresh', { body: { refreshToken } })
-  expect((await call(server, 'POST', '/api/auth/refresh', { body: { refreshToken } })).status).toBe(401)
+  expect(next.refreshToken).not.toBe(refreshToken)
+  expect((await call(server, 'POST', '/api/auth/refresh', { body: { refreshToken: 'never given' } })).status).toBe(401)
   await ask(server, 'POST', '/api/auth/logout', { body: { refreshToken: next.refreshToken } })
   expect((await call(server, 'POST', '/api/auth/refresh', { body: { refreshToken: next.refreshToken } })).status).toBe(401)
 })

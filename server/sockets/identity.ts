@@ -1,0 +1,81 @@
+import type { Handlers } from './dispatch.ts'
+import { userRoom, type AttuneServer, type AttuneSocket } from './io.ts'
+import type { Core } from '../core.ts'
+import { AttuneError } from '../errors.ts'
+import type { Permission } from '../permissions.ts'
+
+/**
+ * A socket is authenticated like a request (rule S2): it lasts as long as its login and its
+ * token, may what its person may now, and stays theirs.
+ */
+
+/** Milliseconds between two looks at every socket's login: what an event that was lost with Redis had to say. */
+const RECHECK_MS = 30_000
+/** setTimeout holds no more, milliseconds. */
+const MOST_TIMER_MS = 2 ** 31 - 1
+
+const timers = new WeakMap<AttuneSocket, NodeJS.Timeout>()
+
+/** Ends the socket when its token does. The transport closes, so that a client comes back by itself, with a fresh token. */
+export function attend(socket: AttuneSocket): void {
+  if (timers.has(socket)) clearTimeout(timers.get(socket))
+  else socket.once('disconnect', () => clearTimeout(timers.get(socket)))
+  const left = socket.data.expiresAt - Date.now()
+  const timer = setTimeout(() => (left > MOST_TIMER_MS ? attend(socket) : socket.conn.close()), Math.min(left, MOST_TIMER_MS))
+  timers.set(socket, timer)
+}
+
+/**
+ * Before an event: its token has not expired, and, where something is to be done in the person's
+ * name, the login still stands and the rights are those of now.
+ *
+ * @throws AttuneError unauthenticated
+ */
+export async function demandSignedIn(socket: AttuneSocket, core: Core, needs: Permission): Promise<void> {
+  const { caller, login, expiresAt } = socket.data
+  if (expiresAt <= Date.now()) throw new AttuneError('unauthenticated', 'the token has expired: send the next one by authenticate')
+  if (needs === 'read') return
+  const [now] = await core.accounts.again([{ userId: caller.userId, login }])
+  if (now == null) {
+    // After the answer.
+    setImmediate(() => socket.disconnect(true))
+    throw new AttuneError('unauthenticated', 'this sign-in has ended: sign in again')
+  }
+  socket.data.caller = now
+}
+
+export const identityHandlers: Pick<Handlers, 'authenticate'> = {
+  authenticate: {
+    needs: 'read',
+    async handle({ core, socket }, { token }) {
+      const presence = await core.accounts.identify(token)
+      if (presence.caller.userId !== socket.data.caller.userId) {
+        throw new AttuneError('forbidden', 'a socket stays with the person who opened it: connect anew as somebody else')
+      }
+      Object.assign(socket.data, presence)
+      attend(socket)
+      return { userId: presence.caller.userId, expiresAt: new Date(presence.expiresAt).toISOString() }
+    },
+  },
+}
+
+/** Looks again at who has the sockets of this server, or at one person's: those whose login has ended are ended. */
+export async function recheck(io: AttuneServer, core: Core, userId?: string): Promise<void> {
+  const { adapter, sockets } = io.of('/')
+  const ids = userId === undefined ? sockets.keys() : (adapter.rooms.get(userRoom(userId)) ?? [])
+  const concerned = [...ids].flatMap((id) => (sockets.get(id) as AttuneSocket | undefined) ?? [])
+  const callers = await core.accounts.again(concerned.map(({ data }) => ({ userId: data.caller.userId, login: data.login })))
+  for (const [i, socket] of concerned.entries()) {
+    const caller = callers[i]
+    if (caller === null) socket.disconnect(true)
+    else socket.data.caller = caller
+  }
+}
+
+/** Looks at every socket now and then. */
+export function keepRechecking(io: AttuneServer, core: Core): { stop: () => void } {
+  const timer = setInterval(() => {
+    recheck(io, core).catch((error: unknown) => core.log.warn({ err: error }, 'sign-ins could not be looked at; trying again'))
+  }, RECHECK_MS)
+  return { stop: () => clearInterval(timer) }
+}
