@@ -44,6 +44,7 @@ test('after kill -9 of npm start and its watchdog the next start ends the orphan
   // Once more, and this time nothing that a trainer has started has a parent any more.
   const now = processesOf(dir)
   killStart(second.child.pid)
+  await second.ended
   for (const { name, pid } of now) if (name === 'trainer' || name === 'server') signal(pid, 'SIGKILL')
 
   const third = npmStart(['--port', port, '--data', dir])
@@ -70,6 +71,7 @@ test('after kill -9 of everything at once, and after kill -9 of Postgres alone a
   await second.ready()
   const orphans = processesOf(here)
   killStart(second.child.pid)
+  await second.ended
   signal(orphans.find(({ name }) => name === 'postgres')?.pid ?? 0, 'SIGKILL')
   // What a full disk left no pid file of is known by its mark.
   rmSync(join(here, 'run', 'server.json'))
