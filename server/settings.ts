@@ -89,6 +89,7 @@ export const settings: Readonly<Record<string, Setting>> = {
   'live.categories': read('server/votes.ts'),
   'live.freeCategories': read('server/votes.ts'),
   'live.freeTexts': read('server/votes.ts'),
+  'live.secondsPerAnswer': read('server/db/settled.ts'),
   'live.tags': read('client/src/pages/Room.svelte'),
   'checkpoints.keepLast': read('server/db/steps.ts'),
   'checkpoints.keepEvery': read('server/db/steps.ts'),
