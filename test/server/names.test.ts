@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => world.close())
 
 const password = 'a good password'
-const register = (username: string) => call<SignedIn>(server, 'POST', '/api/auth/register', { body: { username, password } })
+const register = (username: string, at = server) => call<SignedIn>(at, 'POST', '/api/auth/register', { body: { username, password } })
 
 const likeAdmin = {
   'other case': 'Admin', 'all capitals': 'ADMIN', 'Cyrillic а': 'аdmin', 'all of it Cyrillic': 'ѕуѕтем', 'Cyrillic і': 'admіn', 'Greek Α': 'Αdmin',
@@ -53,10 +53,12 @@ describe('one name is one person', () => {
     ['Straße 0', ['STRASSE 0', 'Strasse O', 'straße о']],
     ['Николай', ['николай', 'НИКОЛАЙ', 'Николай\u0000']],
   ])('what looks like %s is taken with it', async (name, others) => {
-    expect((await register(name)).status).toBe(201)
-    for (const other of others) expect([400, 409], other).toContain((await register(other)).status)
+    // A server of its own: so many registrations from one address would be too many.
+    const own = await world.server()
+    expect((await register(name, own)).status).toBe(201)
+    for (const other of others) expect([400, 409], other).toContain((await register(other, own)).status)
     // A guest is not asked for another name, and gets one that can be told from it.
-    const { user } = await guest(server, name)
+    const { user } = await guest(own, name)
     expect(user.username).toMatch(/ \d+$/)
   })
 
