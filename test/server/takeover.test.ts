@@ -115,7 +115,7 @@ test('hundreds of inverted votes on texts of its own making by one account weigh
   const client = await strict.join(attacker)
   const { sampleId: _, ...body } = voteOf(strict.sessionId, randomUUID(), 0)
   expect(await client.send('submit-feedback', { ...body, inputText: 'a', modelResponse: 'b' })).toEqual({
-    ok: false, code: 'forbidden', message: 'sampleId: this session takes votes on its own answers only: send the sampleId of one',
+    ok: false, code: 'forbidden', path: 'sampleId', message: 'this session takes votes on its own answers only: send the sampleId of one',
   })
   await strict.close()
 })
