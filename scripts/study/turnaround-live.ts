@@ -109,7 +109,9 @@ export function liveTurnaroundText({ raters, honestSeconds, adverseSeconds, turn
   const row = (name: string, { compassion, compassionError, usefulness, readable, kl }: Evaluation) => [
     name, `${compassion.toFixed(3)} ± ${compassionError.toFixed(3)}`, usefulness.toFixed(3), `${(100 * readable).toFixed(0)} %`, kl.toFixed(2),
   ]
-  const shown = crowds.flatMap((crowd) => crowd.steps.map(({ step, compassion }) => `${step}: ${compassion.toFixed(2)}`))
+  // The second crowd finds the first one's last answers in its room, and is not asked about them.
+  const byStep = new Map(crowds.toReversed().flatMap(({ steps }) => steps.map(({ step, compassion }) => [step, compassion] as const)))
+  const shown = [...byStep].sort(([a], [b]) => a - b).map(([step, compassion]) => `${step}: ${compassion.toFixed(2)}`)
   return [
     `${raters} simulated raters by the hidden oracle for ${honestSeconds} s (to step ${turn}), then ${raters} others against it for ${adverseSeconds} s (to step ${steps.length}); ± is a standard error`,
     '',
