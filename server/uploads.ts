@@ -64,6 +64,8 @@ async function receive({ headers, stream }: Body, place: string, maxBytes: numbe
   const parser = new Busboy({ headers: { ...headers, 'content-type': type }, limits: { files: MAX_FILES, fields: 0 } })
   parser.on('file', (_field, file, name) => {
     arriving.push(file)
+    // Of a file that is written its pipeline tells; one that was refused by its name has no other listener.
+    file.on('error', (error: Error) => (failure ??= error))
     const written = isModelFile(name)
       ? pipeline(file, bounded(name), limited(), createWriteStream(join(place, name), { flags: 'wx' }))
       : Promise.reject(new AttuneError('invalid', `${JSON.stringify(name)} is no file of a model: send config.json, the safetensors, tokenizer.json and the like`, { path: name }))
