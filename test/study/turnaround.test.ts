@@ -20,9 +20,9 @@ test('a crowd is followed where every step moves the policy, the KL is bounded, 
 
 test('a crowd that turns round is followed by a real run, at small size: no step is the identity, and the learning rate is never 0', async () => {
   // Small steps on the demo model, a rate that suits them; all else is what a session has that names nothing.
-  const study = await turnaround({ modelDir: 'models/demo', seed: 1, steps: 36, turn: 12, heldOut: 0, change: { batchSize: 32, learningRate: 2e-4 } })
+  const study = await turnaround({ modelDir: 'models/demo', seed: 1, steps: 44, turn: 12, heldOut: 0, change: { batchSize: 32, learningRate: 2e-4 } })
   console.log(turnaroundText(study))
-  expect(study.steps).toHaveLength(36)
+  expect(study.steps).toHaveLength(44)
   expect(study.criteria.filter(({ holds }) => !holds)).toEqual([])
   for (const { learningRate, updateNorm, klCoefficient } of study.steps) {
     expect([learningRate, klCoefficient]).toEqual([2e-4, 1 / Math.sqrt(8)])
