@@ -8,7 +8,7 @@
  * A vote counts half once it is this many steps old and so much weight of votes has come since: where few vote,
  * few are forgotten, and whoever weighs nothing makes nobody's vote older.
  */
-export const HALF_LIFE = { steps: 12, weight: 400 } as const
+export const HALF_LIFE = { steps: 8, weight: 300 } as const
 
 export interface DatedVote {
   /** The step that was the first to learn from it, or that is about to. */

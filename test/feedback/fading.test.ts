@@ -5,15 +5,15 @@ import { weigh, type CastVote } from '../../server/feedback/weights.ts'
 
 const votes = (perStep: number, steps: number, weight = 1) => Array.from({ length: perStep * steps }, (_, i) => ({ round: 1 + Math.floor(i / perStep), weight }))
 
-it('a vote counts half once it is twelve steps old and 400 votes of full weight have come since', () => {
-  const factors = fading(votes(100, 13))
-  expect([factors[0], factors[1200]]).toEqual([0.5, 1])
-  expect(fading(votes(100, 25))[0]).toBe(0.25)
+it('a vote counts half once it is eight steps old and 300 votes of full weight have come since', () => {
+  const factors = fading(votes(100, 9))
+  expect([factors[0], factors[800]]).toEqual([0.5, 1])
+  expect(fading(votes(100, 17))[0]).toBe(0.25)
   expect(fading([])).toEqual([])
 })
 
-it('where few vote, votes keep: one a step loses half after 400 others, however many steps that takes', () => {
-  expect(fading(votes(1, 401))[0]).toBe(0.5)
+it('where few vote, votes keep: one a step loses half after 300 others, however many steps that takes', () => {
+  expect(fading(votes(1, 301))[0]).toBe(0.5)
   expect(fading(votes(1, 51))[0]).toBeCloseTo(0.5 ** (50 / HALF_LIFE.weight), 12)
   // Time alone ages nothing.
   expect(fading([{ round: 1, weight: 1 }, { round: 900, weight: 1 }])[0]).toBeCloseTo(0.5 ** (1 / HALF_LIFE.weight), 12)
