@@ -227,8 +227,6 @@ export type SampleStatus = z.infer<typeof SampleStatus>
 /** A reader's own standing vote on a sample. */
 export const MyVote = z.object({ feedbackId: Uuid, humanRating: z.number(), compassionRating: unit.nullable() })
 export type MyVote = z.infer<typeof MyVote>
-export const OwnVote = z.object({ sessionId: SessionId, sampleId: Uuid, mine: MyVote.nullable() })
-export type OwnVote = z.infer<typeof OwnVote>
 
 export const Sample = z.object({
   id: Uuid,
@@ -711,7 +709,7 @@ export type ServerToClient = {
   /** To the vote's author alone. */
   receipt: (receipt: Receipt) => void
   /** To the vote's author alone, on every connection of theirs: their standing vote on a sample, null where they have withdrawn it. */
-  'own-vote': (payload: OwnVote) => void
+  'own-vote': (payload: { sessionId: string; sampleId: string; mine: MyVote | null }) => void
   /** To the vote's author alone: its epoch is on the chain. */
   recorded: (payload: { feedbackId: string; epochId: number; txHash: string }) => void
   /** To the person alone: they may not vote in this session any more, or may again. */
