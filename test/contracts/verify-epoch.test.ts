@@ -44,6 +44,8 @@ beforeAll(async () => {
     const links = epochId === 2 ? [{ payee: payeeOf('person 6'), account: `0x${'9'.repeat(40)}` as Address }] : []
     const epoch = testEpoch(ledger.ledger, records, { distributor, epochId, previous, links, market: await ledger.market(keys) })
     previous = readManifest(epoch.manifest)
+    // The block that records an epoch is of the same second as the one that its payouts were read at.
+    await chain.control.setNextBlockTimestamp({ timestamp: (await chain.client.getBlock()).timestamp })
     await submit(chain, ledger, epoch)
     epochs.push(epoch)
   }
@@ -97,6 +99,12 @@ describe('the independent verifier', () => {
       }),
       { numRuns: 300 },
     )
+  })
+
+  it('names the header where it says another block of the same second, which only the content hash tells', async () => {
+    const { block } = readManifest(textOf(2)).header
+    const later = textOf(2).replace(`"block":"${block}"`, `"block":"${Number(block) + 1}"`)
+    expect((await check(encode(later))).wrong).toEqual([{ line: 1, where: 'header (line 1)', problem: expect.stringContaining('its hash is not the one that the ledger holds') }])
   })
 
   it('finds what was changed together with its hash', async () => {

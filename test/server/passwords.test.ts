@@ -132,9 +132,17 @@ describe('wrong passwords', () => {
     const server = await open()
     await register(server, 'Frequent')
     const address = somewhere()
-    for (let i = 0; i < 32; i++) expect((await login(server, 'Frequent', password, address)).status).toBe(200)
-    const atOnce = await Promise.all(Array.from({ length: 12 }, () => login(server, 'Frequent', password, address)))
-    expect(new Set(atOnce.map(({ status }) => status))).toEqual(new Set([200]))
+    const signIn = async (): Promise<void> => {
+      for (;;) {
+        const { status, headers, body } = await login(server, 'Frequent', password, address)
+        if (body.success) return
+        // The limit on requests of any kind, which a fast machine reaches; nothing was a guess.
+        expect([status, body.message]).toEqual([429, expect.not.stringMatching(/password/)])
+        await sleep(1_000 * Number(headers.get('retry-after')))
+      }
+    }
+    for (let i = 0; i < 32; i++) await signIn()
+    await Promise.all(Array.from({ length: 12 }, signIn))
   })
 
   test('are counted by all servers together', async () => {
