@@ -1,21 +1,17 @@
 /** What sponsors and doubters do on the pages with their own wallets, on a chain whose time the test passes. */
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseEther } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tokenAbi } from '../../contracts/abi.ts'
-import { buildClient } from '../../scripts/start/client-build.ts'
 import type { SignedIn } from '../../server/protocol.ts'
 import { ADMIN, STRANGER } from '../helpers/chain.ts'
 import { sender } from '../helpers/ledger.ts'
 import { adminPassword, guest } from '../server/attune.ts'
 import { linkWallet, openPayingWorld, type PayingWorld } from '../server/paying.ts'
 import { findChromium, openReader, type Reader } from './chromium.ts'
+import { buildPage } from './page.ts'
 import { injectWallet } from './wallet.ts'
 
 const chromium = findChromium(process.env)
-const root = fileURLToPath(new URL('../..', import.meta.url))
 const WINDOW_SECONDS = 60
 const BOND = parseEther('0.01')
 const DAY = 86_400
@@ -28,9 +24,7 @@ describe.skipIf(chromium === null)(chromium === null ? 'the ledger on the pages 
   let ann: SignedIn
 
   beforeAll(async () => {
-    const cache = join(root, '.attune', 'cache')
-    mkdirSync(cache, { recursive: true })
-    await buildClient({ root, cache, env: process.env, log: join(cache, 'client-build.log') })
+    await buildPage()
     paying = await openPayingWorld({ disputeWindow: WINDOW_SECONDS, disputeBond: BOND, more: { TREASURER_PRIVATE_KEY: TREASURER } })
     ann = await guest(paying.server, 'Ann')
     await linkWallet(paying.server, ann, `0x${'5a'.repeat(32)}`)

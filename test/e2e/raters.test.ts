@@ -1,24 +1,18 @@
 /** An owner excludes a rater from the console, and the rater's page says so, in real browsers on a real server. */
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { buildClient } from '../../scripts/start/client-build.ts'
 import { addSample, adminPassword, openWorld, type World } from '../server/attune.ts'
 import { findChromium, openReader, type Reader } from './chromium.ts'
+import { buildPage } from './page.ts'
 
 const chromium = findChromium(process.env)
-const root = fileURLToPath(new URL('../..', import.meta.url))
 
 describe.skipIf(chromium === null)('raters, as a run’s owner sees them', () => {
   let world: World
   let rater: Reader
   let owner: Reader
   beforeAll(async () => {
-    const cache = join(root, '.attune', 'cache')
-    mkdirSync(cache, { recursive: true })
-    await buildClient({ root, cache, env: process.env, log: join(cache, 'client-build.log') })
+    await buildPage()
     world = await openWorld()
     const { url } = await world.server()
     for (let i = 0; i < 2; i++) await addSample(world.pool)

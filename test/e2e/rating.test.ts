@@ -1,46 +1,30 @@
 /** What a rater sends, and what it does not: the vote card in a real browser on a real server; the trainer's part is its own commit. */
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { takeRunLock, type RunLock } from '../../server/db/run-lock.ts'
-import { openRedis } from '../../server/room.ts'
-import { buildClient } from '../../scripts/start/client-build.ts'
-import { openWorld as openSessionWorld, type SessionWorld } from '../../trainer/session-world.ts'
+import type { SessionWorld } from '../../trainer/session-world.ts'
 import { addSample, openWorld, type World } from '../server/attune.ts'
 import { findChromium, openReader, type Reader } from './chromium.ts'
+import { buildPage } from './page.ts'
 import { until } from './sessions.ts'
+import { openTrainer } from './trainer.ts'
 
 const chromium = findChromium(process.env)
-const root = fileURLToPath(new URL('../..', import.meta.url))
 
 describe.skipIf(chromium === null)('the vote card', () => {
   let world: World
-  let redis: Awaited<ReturnType<typeof openRedis>>
-  let lock: RunLock
   let trainer: SessionWorld
   let rater: Reader
   let sampleId: string
 
   beforeAll(async () => {
-    const cache = join(root, '.attune', 'cache')
-    mkdirSync(cache, { recursive: true })
-    await buildClient({ root, cache, env: process.env, log: join(cache, 'client-build.log') })
+    await buildPage()
     world = await openWorld()
     const { url } = await world.server()
-    redis = await openRedis(world.redisUrl, (error) => console.error(error))
-    const taken = await takeRunLock(world.pool, 'demo')
-    if (!taken) throw new Error('somebody trains the demo session')
-    lock = taken
-    trainer = openSessionWorld({ sessionId: 'demo', lock, pool: world.pool, redis, log: pino({ level: 'silent' }) })
+    trainer = await openTrainer(world)
     rater = await openReader(chromium ?? '', url)
   }, 120_000)
   afterAll(async () => {
     await rater?.close()
     trainer?.close()
-    lock?.release()
-    redis?.disconnect()
     await world?.close()
   })
   beforeEach(async () => {

@@ -1,12 +1,9 @@
 /** A room without a trainer: a real server, the built client, and samples that are whole already. */
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
-import { buildClient } from '../../scripts/start/client-build.ts'
 import { append, EVERYWHERE, openRedis, type InternalEvent } from '../../server/room.ts'
 import type { RoomEvent } from '../../server/protocol.ts'
 import { openWorld, type World } from '../server/attune.ts'
+import { buildPage } from './page.ts'
 
 export interface Hall extends World {
   url: string
@@ -18,10 +15,7 @@ export interface Hall extends World {
 const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 
 export async function openHall(executablePath: string): Promise<Hall> {
-  const root = fileURLToPath(new URL('../..', import.meta.url))
-  const cache = join(root, '.attune', 'cache')
-  mkdirSync(cache, { recursive: true })
-  await buildClient({ root, cache, env: process.env, log: join(cache, 'client-build.log') })
+  await buildPage()
   const world = await openWorld()
   const first = await world.server()
   await world.pool.query(`update sessions set status = 'active'`)

@@ -1,13 +1,10 @@
 /** Two tabs of one browser, and whose votes they send (rule S5). A real server and the built client, without a trainer. */
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { chromium as browsers, type Browser, type BrowserContext, type Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { buildClient } from '../../scripts/start/client-build.ts'
 import type { SignedIn } from '../../server/protocol.ts'
 import { addSample, ask, openWorld, type TestServer, type World } from '../server/attune.ts'
 import { findChromium } from './chromium.ts'
+import { buildPage } from './page.ts'
 
 const chromium = findChromium(process.env)
 const password = 'a good password'
@@ -21,10 +18,7 @@ describe.skipIf(chromium === null)(chromium === null ? 'two tabs (no Chromium he
   let two: Page
   let samples: string[]
   beforeAll(async () => {
-    const root = fileURLToPath(new URL('../..', import.meta.url))
-    const cache = join(root, '.attune', 'cache')
-    mkdirSync(cache, { recursive: true })
-    await buildClient({ root, cache, env: process.env, log: join(cache, 'client-build.log') })
+    await buildPage()
     world = await openWorld()
     server = await world.server()
     browser = await browsers.launch({ executablePath: chromium ?? '', args: ['--no-sandbox'] })

@@ -1,41 +1,27 @@
 /** What crowd and researcher see of reward hacking, in real browsers on a real server; the trainer's part is its own commits. */
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { takeRunLock, type RunLock } from '../../server/db/run-lock.ts'
 import type { StepCommit } from '../../server/db/steps.ts'
-import { openRedis } from '../../server/room.ts'
-import { buildClient } from '../../scripts/start/client-build.ts'
-import { openWorld as openSessionWorld, type SessionWorld } from '../../trainer/session-world.ts'
+import type { SessionWorld } from '../../trainer/session-world.ts'
 import { adminPassword, openWorld, type World } from '../server/attune.ts'
 import { findChromium, openReader, type Reader } from './chromium.ts'
+import { buildPage } from './page.ts'
 import { until } from './sessions.ts'
+import { openTrainer } from './trainer.ts'
 
 const chromium = findChromium(process.env)
-const root = fileURLToPath(new URL('../..', import.meta.url))
 const reason = 'The reward promises more than people give: 0.92 where their votes say 0.48.'
 
 describe.skipIf(chromium === null)('reward hacking, as people see it', () => {
   let world: World
-  let redis: Awaited<ReturnType<typeof openRedis>>
-  let lock: RunLock
   let trainer: SessionWorld
   let rater: Reader
   let researcher: Reader
 
   beforeAll(async () => {
-    const cache = join(root, '.attune', 'cache')
-    mkdirSync(cache, { recursive: true })
-    await buildClient({ root, cache, env: process.env, log: join(cache, 'client-build.log') })
+    await buildPage()
     world = await openWorld()
     const { url } = await world.server()
-    redis = await openRedis(world.redisUrl, (error) => console.error(error))
-    const taken = await takeRunLock(world.pool, 'demo')
-    if (!taken) throw new Error('somebody trains the demo session')
-    lock = taken
-    trainer = openSessionWorld({ sessionId: 'demo', lock, pool: world.pool, redis, log: pino({ level: 'silent' }) })
+    trainer = await openTrainer(world)
     for (let step = 1; step <= 9; step++) await trainer.commit(stepWith(step, {}))
     const readers = await Promise.all([openReader(chromium ?? '', url), openReader(chromium ?? '', url)])
     ;[rater, researcher] = readers
@@ -49,8 +35,6 @@ describe.skipIf(chromium === null)('reward hacking, as people see it', () => {
   afterAll(async () => {
     await Promise.all([rater?.close(), researcher?.close()])
     trainer?.close()
-    lock?.release()
-    redis?.disconnect()
     await world?.close()
   })
 
