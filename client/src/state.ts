@@ -186,14 +186,16 @@ export function voted(
 export function withdrawn(state: SessionState, feedbackId: string): SessionState {
   const sample = state.samples.find((s) => s.mine?.feedbackId === feedbackId)
   if (!sample) return state
-  return withSample(state, sample.id, (s) => ({ ...s, mine: null, crowd: s.status === 'closed' ? s.crowd : null }))
+  return unvoted(state, sample.id)
 }
 
 /** The reader has voted on it, or taken that vote back, in another tab or on another device. */
 export function votedElsewhere(state: SessionState, sampleId: string, mine: Sample['mine']): SessionState {
-  if (mine) return voted(state, sampleId, mine, null)
-  return withSample(state, sampleId, (s) => ({ ...s, mine: null, crowd: s.status === 'closed' ? s.crowd : null }))
+  return mine ? voted(state, sampleId, mine, null) : unvoted(state, sampleId)
 }
+
+const unvoted = (state: SessionState, sampleId: string): SessionState =>
+  withSample(state, sampleId, (sample) => ({ ...sample, mine: null, crowd: sample.status === 'closed' ? sample.crowd : null }))
 
 export function receipted(state: SessionState, receipt: Receipt): SessionState {
   if (state.receipts.some((r) => r.feedbackId === receipt.feedbackId && r.step === receipt.step)) return state
