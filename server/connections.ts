@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
+import { createCounts } from './counts.ts'
 import { networkOf } from './newcomers.ts'
 import { limits } from './protocol.ts'
 
@@ -36,23 +37,20 @@ export function guardConnections(http: Server, { maxConnections = forConnections
   http.maxConnections = maxConnections
   const perAddress = trustProxy > 0 ? Infinity : Math.ceil(Math.min(PER_SOCKET * sockets.perAddress, ADDRESS_SHARE * maxConnections))
   const refused = tellerOf(log)
-  const counts = new Map<string, number>()
+  const addresses = createCounts()
   const open = new Map<Socket, { written: number; since: number }>()
   http.on('drop', () => refused('connections are refused: there are as many as fit (MAX_CONNECTIONS, ulimit -n)', maxConnections))
   http.prependListener('connection', (socket: Socket) => {
     const address = networkOf(socket.remoteAddress ?? '')
-    const count = (counts.get(address) ?? 0) + 1
-    if (count > perAddress) {
+    if (addresses.count(address) >= perAddress) {
       refused('connections are refused: one address has as many as it may', perAddress)
       return void socket.destroy()
     }
-    counts.set(address, count)
+    const leave = addresses.take(address)
     open.set(socket, { written: 0, since: Date.now() })
     socket.once('close', () => {
       open.delete(socket)
-      const left = (counts.get(address) ?? 1) - 1
-      if (left > 0) counts.set(address, left)
-      else counts.delete(address)
+      leave()
     })
   })
   const look = setInterval(() => {

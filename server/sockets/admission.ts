@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { senderOf } from '../address.ts'
 import type { Config } from '../config.ts'
+import { createCounts } from '../counts.ts'
 import { AttuneError } from '../errors.ts'
 import { limits } from '../protocol.ts'
 
@@ -34,21 +35,3 @@ export function openAdmission({ sockets: { perAddress, perPerson }, trustProxy }
 }
 
 const tooMany = (message: string) => new AttuneError('too-frequent', message, { retryAfter: limits.refusedSeconds })
-
-function createCounts() {
-  const counts = new Map<string, number>()
-  return {
-    count: (key: string): number => counts.get(key) ?? 0,
-    take(key: string): () => void {
-      counts.set(key, (counts.get(key) ?? 0) + 1)
-      let held = true
-      return () => {
-        if (!held) return
-        held = false
-        const left = (counts.get(key) ?? 1) - 1
-        if (left > 0) counts.set(key, left)
-        else counts.delete(key)
-      }
-    },
-  }
-}
