@@ -7,7 +7,7 @@ RUN npm ci
 COPY . .
 # The page and the contracts, and then nothing that only a build needs.
 RUN npx vite build client \
- && node --import tsx --eval "import('./contracts/compile.ts').then(({ artifact }) => artifact('ContributionLedger'))" \
+ && node --import tsx --eval "import('./contracts/solidity/compile.ts').then(({ artifact }) => artifact('ContributionLedger'))" \
  && npm prune --omit=dev
 
 FROM node:20-bookworm-slim

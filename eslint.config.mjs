@@ -5,7 +5,7 @@ import boundedSpread from './scripts/lint/bounded-spread.mjs'
 
 const rules = { 'attune/bounded-spread': 'error' }
 const plugins = { attune: { rules: { 'bounded-spread': boundedSpread } } }
-const code = (kinds) => ['server', 'trainer', 'contracts', 'client', 'scripts'].map((folder) => `${folder}/**/*.${kinds}`)
+const code = (kinds) => ['lm', 'core', 'server', 'trainer', 'contracts', 'client', 'scripts'].map((folder) => `${folder}/**/*.${kinds}`)
 
 export default [
   { ignores: ['client/dist/**', 'contracts/build/**'] },

@@ -1,6 +1,6 @@
 /** The server process: REST, sockets, the built client; re-queues every active run that nobody holds. */
 import { pino } from 'pino'
-import { ConfigError, loadConfig } from './config.ts'
+import { ConfigError, loadConfig } from '../core/config.ts'
 import { openServer, StartError } from './server.ts'
 
 /** Milliseconds that closing may take before the process ends anyway: what is open then is of no use to anybody. */

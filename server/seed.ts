@@ -1,10 +1,10 @@
 import { hashPassword } from './auth/password.ts'
-import { insertModel } from './db/models.ts'
-import { giveSkeletons } from './db/names.ts'
-import { transaction, type Db, type Pool } from './db/pool.ts'
-import { insertSession } from './db/sessions.ts'
-import { administrators, insertUser, isTaken, type UserRow } from './db/users.ts'
-import { TrainingConfig, type TrainingConfigInput } from './protocol.ts'
+import { insertModel } from '../core/db/models.ts'
+import { giveSkeletons } from '../core/db/names.ts'
+import { transaction, type Db, type Pool } from '../core/db/pool.ts'
+import { insertSession } from '../core/db/sessions.ts'
+import { administrators, insertUser, isTaken, type UserRow } from '../core/db/users.ts'
+import { TrainingConfig, type TrainingConfigInput } from '../core/protocol/index.ts'
 
 export interface SeedOptions {
   /** Of the administrator, where this makes one; an existing one keeps their own. */

@@ -3,8 +3,8 @@
  * silently keep its default), nothing that no column can hold, nothing that lies too deep.
  */
 import type { z } from 'zod'
-import { AttuneError } from './errors.ts'
-import { limits } from './protocol.ts'
+import { AttuneError } from '../core/errors.ts'
+import { limits } from '../core/protocol/index.ts'
 
 /** Reads a value by its schema, and refuses what the schema does not name. @throws AttuneError invalid with the path, ZodError */
 export function parseStrictly<T>(schema: z.ZodType<T>, value: unknown): T {

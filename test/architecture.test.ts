@@ -26,14 +26,14 @@ describe('each rule catches what it forbids', () => {
 
   // A file that breaks each rule, and what it imports.
   const breaking: Record<string, [file: string, imports: string]> = {
-    'protocol-imports-only-zod': ['server/protocol.ts', './errors.ts'],
+    'protocol-imports-only-zod': ['core/protocol/index.ts', './errors.ts'],
     'client-imports-only-protocol-from-server': ['client/src/page.ts', '../../server/errors.ts'],
     'trainer-imports-no-web-server': ['trainer/web.ts', 'express'],
     'graph-imports-no-engine': ['trainer/graph/op.ts', '../engines/cpu.ts'],
     'engine-knows-nothing-of-models': ['trainer/engines/cpu.ts', '../models/gpt.ts'],
     'rl-and-feedback-do-no-io': ['trainer/rl/clock.ts', 'node:fs'],
     'rl-and-feedback-import-nothing-that-does-io': ['server/feedback/vote.ts', '../errors.ts'],
-    'processes-import-no-script-and-no-test': ['contracts/main.ts', '../scripts/deploy.ts'],
+    'processes-import-no-script-and-no-test': ['contracts/recorder/main.ts', '../scripts/deploy.ts'],
   }
 
   test('one example for each', async () => {
@@ -42,7 +42,7 @@ describe('each rule catches what it forbids', () => {
       'tsconfig.json': '{"compilerOptions":{"module":"preserve","allowImportingTsExtensions":true,"noEmit":true}}',
       'node_modules/express/package.json': '{"name":"express","main":"index.js"}',
       'node_modules/express/index.js': 'module.exports = 1',
-      'server/errors.ts': 'export const a = 1',
+      'core/errors.ts': 'export const a = 1',
       'trainer/models/gpt.ts': 'export const a = 1',
       'scripts/deploy.ts': 'export const a = 1',
     }
@@ -64,7 +64,7 @@ function entries(): Set<string> {
   const scripts = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
   const run = Object.values(scripts.scripts).flatMap((line) => [...line.matchAll(/[\w/.-]+\.(?:ts|mjs)\b/g)].map((match) => match[0]))
   // The last one sets a variable for a native library, and reads none.
-  return new Set([...run, 'trainer/job.ts', 'server/config.ts', 'trainer/engines/no-telemetry.ts'])
+  return new Set([...run, 'trainer/job.ts', 'core/config.ts', 'lm/engines/no-telemetry.ts'])
 }
 
 function sources(folder: string): string[] {
@@ -73,7 +73,7 @@ function sources(folder: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length))
 }
 
-test('only main.ts files and server/config.ts read the environment', () => {
+test('only main.ts files and core/config.ts read the environment', () => {
   const allowed = entries()
   const readers = folders
     .flatMap(sources)

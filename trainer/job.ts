@@ -1,9 +1,9 @@
 /** One run, in a process of its own that ends with it: `job.ts SESSION`. Tells its parent how the run ended. */
 import { pino } from 'pino'
-import { loadConfig } from '../server/config.ts'
-import { openPool } from '../server/db/pool.ts'
-import { openRedis } from '../server/room.ts'
-import { trainSession, type End } from './session.ts'
+import { loadConfig } from '../core/config.ts'
+import { openPool } from '../core/db/pool.ts'
+import { openRedis } from '../core/events/log.ts'
+import { trainSession, type End } from './loop/session.ts'
 
 /** What the parent hears before the process ends. */
 export type Report = { end: End } | { error: string }

@@ -1,5 +1,5 @@
 /** REST: one function that speaks the envelope (rule P5), and the answers that the protocol file has no schema for. */
-import type { Envelope, ErrorCode, MerkleProof, ProofOfContribute, Receipt } from '../../server/protocol.ts'
+import type { Envelope, ErrorCode, MerkleProof, ProofOfContribute, Receipt } from '../../core/protocol/index.ts'
 
 /** An answer that was not a success, with a message that a person can act on. */
 export class ApiError extends Error {

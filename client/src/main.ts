@@ -2,7 +2,7 @@ import './zod.ts'
 import { mount } from 'svelte'
 import './tokens.css'
 import './app.css'
-import './theme.svelte.ts'
+import './ui/theme.svelte.ts'
 import App from './App.svelte'
 
 const target = document.getElementById('app')

@@ -1,5 +1,5 @@
 /** History routing. Plain links work: a click on one is turned into a change of page here. */
-import { pageOf, type Page } from './address.ts'
+import { pageOf, type Page } from './ledger/address.ts'
 
 let path = $state(location.pathname)
 

@@ -1,8 +1,8 @@
 /** `npm run admin`: makes the administrator of an installation that has none, or one more where nobody knows the password. */
 import { randomBytes } from 'node:crypto'
-import { loadConfig } from '../../server/config.ts'
-import { migrate } from '../../server/db/migrate.ts'
-import { openPool } from '../../server/db/pool.ts'
+import { loadConfig } from '../../core/config.ts'
+import { migrate } from '../../core/db/migrate.ts'
+import { openPool } from '../../core/db/pool.ts'
 import { seed } from '../../server/seed.ts'
 
 const usage = `npm run admin -- [--demo] [--another]

@@ -4,8 +4,8 @@
  * same run, what the database alone takes to store a vote.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
-import { insertVote } from '../../server/db/feedback.ts'
-import { limits } from '../../server/protocol.ts'
+import { insertVote } from '../../core/db/feedback.ts'
+import { limits } from '../../core/protocol/index.ts'
 import { signInAsGuest } from '../crowd/account.ts'
 import { runCrowd } from '../crowd/crowd.ts'
 import { distribution, type Distribution } from '../crowd/distribution.ts'

@@ -3,11 +3,11 @@
  * peak resident memory is the run's. Weights are random and made tensor by tensor: a model's speed and
  * size don't depend on what it knows. Prints one line of JSON.
  */
-import { openOnnx } from '../../trainer/engines/onnx.ts'
-import { sizeOf } from '../../trainer/graph/index.ts'
-import { gpt2 } from '../../trainer/models/gpt2.ts'
-import { openRandom } from '../../trainer/models/random.ts'
-import type { Weights } from '../../trainer/models/weights.ts'
+import { openOnnx } from '../../lm/engines/onnx.ts'
+import { sizeOf } from '../../lm/graph/index.ts'
+import { gpt2 } from '../../lm/architectures/gpt2.ts'
+import { openRandom } from '../../lm/sampling/random.ts'
+import type { Weights } from '../../lm/files/weights.ts'
 import { LEARNER_DEFAULTS } from '../../trainer/rl/defaults.ts'
 import { openLearner } from '../../trainer/rl/learner.ts'
 import type { LoraBench } from './lora.ts'

@@ -6,7 +6,7 @@
  */
 import { createServer } from 'node:http'
 import { Server } from 'socket.io'
-import { limits } from '../../server/protocol.ts'
+import { limits } from '../../core/protocol/index.ts'
 
 const perVote = process.argv[2] === 'vote'
 const http = createServer()

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { io, type Socket } from 'socket.io-client'
-import type { Ack, AckData, ClientToServer, RoomEvents, ServerToClient } from '../../server/protocol.ts'
+import type { Ack, AckData, ClientToServer, RoomEvents, ServerToClient } from '../../core/protocol/index.ts'
 import { WATCHERS, type LoadJob, type LoadMessage, type LoadResult } from './rooms-job.ts'
 
 /** At most so many come in at once: a crowd, not an attack. */

@@ -2,16 +2,16 @@
  * One measurement of the trainer's speed in a process of its own, so that its peak memory is the
  * measured thing's. Takes a job as JSON and prints its result as one line of JSON.
  */
-import { Graph, matmul } from '../../trainer/graph/index.ts'
-import type { Device, Engine, Precision } from '../../trainer/engines/engine.ts'
-import { openOnnx } from '../../trainer/engines/onnx.ts'
-import { openEngine } from '../../trainer/engines/open.ts'
-import { openTfjs } from '../../trainer/engines/tfjs.ts'
-import { loadWeights } from '../../trainer/models/directory.ts'
-import { openFit, pretraining } from '../../trainer/models/fit.ts'
-import { gpt2 } from '../../trainer/models/gpt2.ts'
-import { initialModel } from '../../trainer/models/init.ts'
-import { openSampler } from '../../trainer/models/sampler.ts'
+import { Graph, matmul } from '../../lm/graph/index.ts'
+import type { Device, Engine, Precision } from '../../lm/engines/engine.ts'
+import { openOnnx } from '../../lm/engines/onnx.ts'
+import { openEngine } from '../../lm/engines/open.ts'
+import { openTfjs } from '../../lm/engines/tfjs.ts'
+import { loadWeights } from '../../lm/files/directory.ts'
+import { openFit, pretraining } from '../../lm/training/fit.ts'
+import { gpt2 } from '../../lm/architectures/gpt2.ts'
+import { initialModel } from '../../lm/architectures/init.ts'
+import { openSampler } from '../../lm/sampling/sampler.ts'
 import { LEAST_SECONDS, PROMPT_TOKENS, tokensOf, type Shape, type Work } from './trainer-shapes.ts'
 
 export type Job =

@@ -1,5 +1,5 @@
 /** What the trainer's speed is measured on: three sizes of GPT-2's architecture, with random weights. */
-import type { Gpt2Config } from '../../trainer/models/gpt2-config.ts'
+import type { Gpt2Config } from '../../lm/architectures/gpt2-config.ts'
 
 export interface Shape {
   config: Gpt2Config

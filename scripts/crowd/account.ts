@@ -1,5 +1,5 @@
 /** A guest of an Attune server, over REST. */
-import { limits, type Envelope, type ErrorCode, type Receipt, type SignedIn, type TrainingSession } from '../../server/protocol.ts'
+import { limits, type Envelope, type ErrorCode, type Receipt, type SignedIn, type TrainingSession } from '../../core/protocol/index.ts'
 
 export interface Account {
   userId: string

@@ -1,5 +1,5 @@
 /** What one rater's socket has told them of a session: the answers that are open to their vote. Pure. */
-import type { RoomEvents, SessionSnapshot } from '../../server/protocol.ts'
+import type { RoomEvents, SessionSnapshot } from '../../core/protocol/index.ts'
 
 export interface SeenSample {
   id: string

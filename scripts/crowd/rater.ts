@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { io, type Socket } from 'socket.io-client'
 import type {
   Ack, AckData, ClientToServer, ErrorCode, Receipt, ServerToClient, TrainingConfig, Vote,
-} from '../../server/protocol.ts'
+} from '../../core/protocol/index.ts'
 import { rate } from '../pretrain/oracle.ts'
 import { hash, seededRandom } from '../pretrain/random.ts'
 import { receiptsOf, type Account } from './account.ts'

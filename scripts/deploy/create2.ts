@@ -1,5 +1,5 @@
 import { type Address, type Hex, concat, getContractAddress, keccak256 } from 'viem'
-import { LedgerError } from '../../contracts/errors.ts'
+import { LedgerError } from '../../contracts/ledger/errors.ts'
 import type { Deployer } from './deployer.ts'
 
 /**

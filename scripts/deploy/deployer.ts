@@ -1,7 +1,7 @@
 import { type Hex, createWalletClient, http } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
-import { openClient } from '../../contracts/chain.ts'
-import { LedgerError } from '../../contracts/errors.ts'
+import { openClient } from '../../contracts/ledger/client/chain.ts'
+import { LedgerError } from '../../contracts/ledger/errors.ts'
 
 /** A key on a chain that can run what is compiled here. */
 export async function openDeployer(rpcUrl: string, privateKey: Hex, expected?: number) {

@@ -3,8 +3,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Address, type Hex, getAddress, parseEther, zeroHash } from 'viem'
-import { verificationInput } from '../../contracts/compile.ts'
-import { NETWORKS, networkOf } from '../../contracts/networks.ts'
+import { verificationInput } from '../../contracts/solidity/compile.ts'
+import { NETWORKS, networkOf } from '../../contracts/ledger/client/networks.ts'
 import { type Deployment, type DeployOptions, deploySystem } from './system.ts'
 
 const usage = `npm run deploy -- --network NAME --key-file FILE [options]

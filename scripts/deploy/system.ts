@@ -1,6 +1,6 @@
 import { type Address, type Hex, encodeDeployData, keccak256, stringToHex, zeroAddress } from 'viem'
-import { named } from '../../contracts/chain.ts'
-import { type ContractName, artifact } from '../../contracts/compile.ts'
+import { named } from '../../contracts/ledger/client/chain.ts'
+import { type ContractName, artifact } from '../../contracts/solidity/compile.ts'
 import { type Placed, place } from './create2.ts'
 import { type Deployer, openDeployer } from './deployer.ts'
 

@@ -1,7 +1,7 @@
 /** What the model commands share: how their options are read, and how their engine is opened. */
 import { parseArgs, type ParseArgsConfig } from 'node:util'
-import type { Engine } from '../../trainer/engines/engine.ts'
-import { openEngine, type EngineChoice } from '../../trainer/engines/open.ts'
+import type { Engine } from '../../lm/engines/engine.ts'
+import { openEngine, type EngineChoice } from '../../lm/engines/open.ts'
 
 /** Its result is printed as JSON. */
 export type Command = (args: readonly string[], around: Surroundings) => Promise<object>

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { copyCompanions, loadWeights, readModel, writeHeldModel } from '../../trainer/models/directory.ts'
-import { openFit, padRows } from '../../trainer/models/fit.ts'
-import { checkIds } from '../../trainer/models/forward.ts'
-import { readJson } from '../../trainer/models/json-file.ts'
+import { copyCompanions, loadWeights, readModel, writeHeldModel } from '../../lm/files/directory.ts'
+import { openFit, padRows } from '../../lm/training/fit.ts'
+import { checkIds } from '../../lm/architectures/forward.ts'
+import { readJson } from '../../lm/files/json-file.ts'
 import { engineOptions, Misuse, numberOf, parse, withEngine, type Surroundings } from './arguments.ts'
 
 const text = (otherwise: string) => ({ type: 'string', default: otherwise }) as const

@@ -1,7 +1,7 @@
-import { loadWeights, readModel } from '../../trainer/models/directory.ts'
-import { readGeneration, type Generation } from '../../trainer/models/generation.ts'
-import { openSampler } from '../../trainer/models/sampler.ts'
-import { openPromptTokenizer, type PromptTokenizer } from '../../trainer/prompt-tokenizer.ts'
+import { loadWeights, readModel } from '../../lm/files/directory.ts'
+import { readGeneration, type Generation } from '../../lm/files/generation-config.ts'
+import { openSampler } from '../../lm/sampling/sampler.ts'
+import { openPromptTokenizer, type PromptTokenizer } from '../../lm/text/prompt-tokenizer.ts'
 import { engineOptions, idsOf, Misuse, numberOf, parse, withEngine, type Surroundings } from './arguments.ts'
 
 const text = { type: 'string' } as const

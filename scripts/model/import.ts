@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises'
 import { SingleBar } from 'cli-progress'
-import { ifThere } from '../../trainer/models/disk.ts'
-import type { Progress } from '../../trainer/models/hub.ts'
-import { importModel as takeIn, type ImportedModel, type Source } from '../../trainer/models/intake.ts'
+import { ifThere } from '../../lm/files/disk.ts'
+import type { Progress } from '../../lm/files/hub.ts'
+import { importModel as takeIn, type ImportedModel, type Source } from '../../lm/files/import.ts'
 import { Misuse, parse, type Surroundings } from './arguments.ts'
 
 const text = { type: 'string' } as const

@@ -1,4 +1,4 @@
-import { describe } from '../../trainer/isolated.ts'
+import { describe } from '../../lm/isolated/isolated.ts'
 import { engineOptions, parse } from './arguments.ts'
 
 /** What a model directory holds; throws where it is not a whole model. */

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe } from '../../trainer/isolated.ts'
-import type { ModelDescription } from '../../trainer/models/describe.ts'
+import { describe } from '../../lm/isolated/isolated.ts'
+import type { ModelDescription } from '../../lm/files/describe.ts'
 import { Misuse, type Surroundings } from './arguments.ts'
 
 type Listed = { name: string; directory: string } & (Pick<ModelDescription, 'family' | 'parameters' | 'context' | 'dtypes'> | { error: string })

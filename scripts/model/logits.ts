@@ -1,6 +1,6 @@
-import { Graph } from '../../trainer/graph/index.ts'
-import { loadWeights, readModel } from '../../trainer/models/directory.ts'
-import { checkIds, hiddenStates, nextLogits, tokenFeeds, tokenInputs } from '../../trainer/models/forward.ts'
+import { Graph } from '../../lm/graph/index.ts'
+import { loadWeights, readModel } from '../../lm/files/directory.ts'
+import { checkIds, hiddenStates, nextLogits, tokenFeeds, tokenInputs } from '../../lm/architectures/forward.ts'
 import { engineOptions, idsOf, Misuse, parse, withEngine, type Surroundings } from './arguments.ts'
 
 /** One row of V next-token logits for each given token. */

@@ -1,5 +1,5 @@
 /** `npm run model`: looks at, runs, trains and imports models. Its result is JSON on the standard output, its progress is on the error output. */
-import { loadConfig } from '../../server/config.ts'
+import { loadConfig } from '../../core/config.ts'
 import { Misuse } from './arguments.ts'
 import { runCommand, usage } from './commands.ts'
 

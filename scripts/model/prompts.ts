@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { givePrompts } from '../../trainer/give-prompts.ts'
+import { givePrompts } from '../../lm/files/give-prompts.ts'
 import { Misuse, parse } from './arguments.ts'
 
 const text = { type: 'string' } as const

@@ -41,12 +41,12 @@ type Row = { mutation: Mutation; noticed: string | null }
 
 async function tryAll(copy: string, chosen: readonly Mutation[]): Promise<Row[]> {
   // The copy's own compiler module: it reads the copy's sources, and stays warm from one to the next.
-  const { artifactIn, SOURCES } = (await import(pathToFileURL(join(copy, 'contracts/compile.ts')).href)) as typeof import('../../contracts/compile.ts')
+  const { artifactIn, SOURCES } = (await import(pathToFileURL(join(copy, 'contracts/solidity/compile.ts')).href)) as typeof import('../../contracts/solidity/compile.ts')
   const progress = openProgress(chosen.length, (n) => chosen[n]?.at.replace(/^function |\(\n?$/g, '') ?? 'done')
   const rows: Row[] = []
   for (const mutation of chosen) {
     progress.report(rows.length, 0, mutation.guard)
-    const file = `contracts/${mutation.file}.sol`
+    const file = `contracts/solidity/${mutation.file}.sol`
     const source = readFileSync(join(copy, file), 'utf8')
     writeFileSync(join(copy, file), mutated(source, mutation))
     artifactIn(SOURCES, mutation.file, 'artifacts.json', true)

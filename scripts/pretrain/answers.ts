@@ -1,8 +1,8 @@
 /** Answers sampled from a model, and what the oracle finds in them. */
 import type { Tokenizer } from '@huggingface/tokenizers'
-import type { Engine } from '../../trainer/engines/engine.ts'
-import type { HeldModel } from '../../trainer/models/architecture.ts'
-import { openSampler } from '../../trainer/models/sampler.ts'
+import type { Engine } from '../../lm/engines/engine.ts'
+import type { HeldModel } from '../../lm/architectures/architecture.ts'
+import { openSampler } from '../../lm/sampling/sampler.ts'
 import { promptText } from './format.ts'
 import { MAX_ANSWER_TOKENS } from './model-files.ts'
 import { rate, type OracleRating } from './oracle.ts'

@@ -1,7 +1,7 @@
 /** Trains the demo model on a stream of exchanges: warm-up, cosine schedule, held-out perplexity. */
-import type { Engine } from '../../trainer/engines/engine.ts'
-import type { HeldModel } from '../../trainer/models/architecture.ts'
-import { meanLoss, openFit, pretraining, type Rows } from '../../trainer/models/fit.ts'
+import type { Engine } from '../../lm/engines/engine.ts'
+import type { HeldModel } from '../../lm/architectures/architecture.ts'
+import { meanLoss, openFit, pretraining, type Rows } from '../../lm/training/fit.ts'
 import { BUCKETS, batches } from './rows.ts'
 
 const PEAK_RATE = 1.2e-3

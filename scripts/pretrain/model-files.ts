@@ -1,7 +1,7 @@
 /** The files of the model's directory besides its weights and their configuration: tokenizer and live prompts. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Gpt2Config } from '../../trainer/models/gpt2-config.ts'
+import type { Gpt2Config } from '../../lm/architectures/gpt2-config.ts'
 import { tokenizerConfig, tokenizerJson, trainBpe } from './bpe.ts'
 import type { Exchange } from './corpus.ts'
 import { promptText } from './format.ts'

@@ -3,7 +3,7 @@
  * go together, so that little of a batch is padding.
  */
 import type { Tokenizer } from '@huggingface/tokenizers'
-import { padRows, type Rows } from '../../trainer/models/fit.ts'
+import { padRows, type Rows } from '../../lm/training/fit.ts'
 import { drawExchange } from './corpus.ts'
 import { exchangeText, promptText } from './format.ts'
 import type { Use } from './prompts.ts'

@@ -3,8 +3,8 @@
  * gain and bias are multiplied, and with them every logit, since the head is the tied embedding and
  * has no bias. It takes away the thin tail of wrong tokens that a short training leaves.
  */
-import type { Model } from '../../trainer/models/directory.ts'
-import type { WeightTensor } from '../../trainer/models/weights.ts'
+import type { Model } from '../../lm/files/directory.ts'
+import type { WeightTensor } from '../../lm/files/weights.ts'
 
 const FINAL_NORM = ['transformer.ln_f.weight', 'transformer.ln_f.bias']
 

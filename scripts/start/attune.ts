@@ -127,7 +127,7 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
     await settle([
       own('server', 'server/main.ts', { JWT_SECRET: secrets.JWT_SECRET, DATA_KEY: secrets.DATA_KEY, RELAYER_PRIVATE_KEY: chain.relayerKey ?? '', TREASURER_PRIVATE_KEY: chain.treasurerKey ?? '' }, (child) => serverAnswers(child, port)),
       own('trainer', 'trainer/main.ts', {}, (child) => (demo ? runTaken(child, databaseUrl, 'demo') : alive(child))),
-      own('recorder', 'contracts/main.ts', { BLOCKCHAIN_PRIVATE_KEY: chain.key }, alive),
+      own('recorder', 'contracts/recorder/main.ts', { BLOCKCHAIN_PRIVATE_KEY: chain.key }, alive),
     ])
     return {
       url: `http://localhost:${port}`,

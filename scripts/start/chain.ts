@@ -4,7 +4,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, 
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { anvilArgs, anvilPath } from '../../contracts/anvil.ts'
+import { anvilArgs, anvilPath } from '../../contracts/ledger/client/anvil.ts'
 import { openChainGate } from './chain-gate.ts'
 import { orStop, startChild } from './child.ts'
 import { errorCode, errorText, StartFault } from './fault.ts'

@@ -15,7 +15,7 @@ export async function compileContracts({ root, cache, env, log }: Build): Promis
     await runOnce({
       name: 'the compilation of the contracts',
       command: process.execPath,
-      args: ['--import', 'tsx', '--input-type=module', '--eval', "import { artifact } from './contracts/compile.ts'; artifact('ContributionLedger')"],
+      args: ['--import', 'tsx', '--input-type=module', '--eval', "import { artifact } from './contracts/solidity/compile.ts'; artifact('ContributionLedger')"],
       env,
       cwd: root,
       log,

@@ -1,9 +1,9 @@
 /** What must be in the database and on the chain before Attune's own processes start. */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { artifact } from '../../contracts/compile.ts'
-import { migrate } from '../../server/db/migrate.ts'
-import { openPool, type Pool } from '../../server/db/pool.ts'
+import { artifact } from '../../contracts/solidity/compile.ts'
+import { migrate } from '../../core/db/migrate.ts'
+import { openPool, type Pool } from '../../core/db/pool.ts'
 import { hasCode } from './chain.ts'
 import type { ChainPart } from './parts.ts'
 import type { Phases } from './phases.ts'

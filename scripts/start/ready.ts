@@ -1,8 +1,8 @@
 /** When each of Attune's own processes counts as started. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { openPool } from '../../server/db/pool.ts'
-import { unheldRuns } from '../../server/db/run-lock.ts'
+import { openPool } from '../../core/db/pool.ts'
+import { unheldRuns } from '../../core/db/run-lock.ts'
 import { errorCode, StartFault } from './fault.ts'
 import type { Supervised } from './supervise.ts'
 

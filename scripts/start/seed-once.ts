@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { Pool } from '../../server/db/pool.ts'
+import type { Pool } from '../../core/db/pool.ts'
 import { seed } from '../../server/seed.ts'
 import { writePrivate } from './secrets.ts'
 

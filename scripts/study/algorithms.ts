@@ -4,8 +4,8 @@
  * with other seeds, by the settings that a session has which names the algorithm and nothing else. No
  * server and no clock: the live loop's arithmetic alone.
  */
-import { TrainingConfig } from '../../server/protocol.ts'
-import { learnerConfig, rewardModelConfig } from '../../trainer/configuration.ts'
+import { TrainingConfig } from '../../core/protocol/index.ts'
+import { learnerConfig, rewardModelConfig } from '../../trainer/loop/configuration.ts'
 import { mean } from '../crowd/distribution.ts'
 import type { Point } from './canvas.ts'
 import { drawChart } from './chart.ts'

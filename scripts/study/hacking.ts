@@ -5,9 +5,9 @@
  * it has made as many steps as the other.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { findSession } from '../../server/db/sessions.ts'
-import { warningsOf } from '../../server/db/warnings.ts'
-import type { RunWarning, TrainingConfig, TrainingConfigInput } from '../../server/protocol.ts'
+import { findSession } from '../../core/db/sessions.ts'
+import { warningsOf } from '../../core/db/warnings.ts'
+import type { RunWarning, TrainingConfig, TrainingConfigInput } from '../../core/protocol/index.ts'
 import { runCrowd, type Progress } from '../crowd/crowd.ts'
 import type { CrowdReport } from '../crowd/report.ts'
 import type { Point } from './canvas.ts'

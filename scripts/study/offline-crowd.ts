@@ -3,7 +3,7 @@ import { judge, type Temper } from '../crowd/judge.ts'
 import { rate } from '../pretrain/oracle.ts'
 import { hash, seededRandom, shuffled } from '../pretrain/random.ts'
 import { categoryHead, COMPASSION, RATING } from '../../trainer/reward/model.ts'
-import { unitScore } from '../../server/feedback/value.ts'
+import { unitScore } from '../../core/votes/value.ts'
 
 export interface OfflineVote {
   id: string

@@ -1,6 +1,6 @@
 /** One simulated crowd on one fresh instance, and how much better its policy is afterwards. */
-import type { StepMetrics, TrainingConfig, TrainingConfigInput } from '../../server/protocol.ts'
-import { learnerConfig } from '../../trainer/configuration.ts'
+import type { StepMetrics, TrainingConfig, TrainingConfigInput } from '../../core/protocol/index.ts'
+import { learnerConfig } from '../../trainer/loop/configuration.ts'
 import { mean } from '../crowd/distribution.ts'
 import { runCrowd, type CrowdOptions, type Progress } from '../crowd/crowd.ts'
 import type { CrowdReport } from '../crowd/report.ts'

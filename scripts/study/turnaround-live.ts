@@ -2,9 +2,9 @@
  * `npm run study -- turnaround --live`: the same question asked of the whole system. Twelve raters vote by the
  * hidden oracle on a fresh instance's default session, through real sockets; then twelve others against it.
  */
-import type { StepMetrics } from '../../server/protocol.ts'
-import { learnerConfig } from '../../trainer/configuration.ts'
-import type { Checkpoint } from '../../trainer/checkpoint.ts'
+import type { StepMetrics } from '../../core/protocol/index.ts'
+import { learnerConfig } from '../../trainer/loop/configuration.ts'
+import type { Checkpoint } from '../../trainer/loop/checkpoint.ts'
 import { runCrowd, type Progress } from '../crowd/crowd.ts'
 import type { CrowdReport } from '../crowd/report.ts'
 import { openEvaluator, type Evaluation } from './evaluate.ts'

@@ -3,8 +3,8 @@
  * hidden oracle for the first half of a run, and against it from then on. No server and no clock: the live
  * loop's arithmetic alone, with the settings of a run that names none.
  */
-import { TrainingConfig, type TrainingConfigInput } from '../../server/protocol.ts'
-import { learnerConfig, rewardModelConfig } from '../../trainer/configuration.ts'
+import { TrainingConfig, type TrainingConfigInput } from '../../core/protocol/index.ts'
+import { learnerConfig, rewardModelConfig } from '../../trainer/loop/configuration.ts'
 import { mean } from '../crowd/distribution.ts'
 import type { Point } from './canvas.ts'
 import { drawChart } from './chart.ts'

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import { RateLimiterMemory, RateLimiterRedis, type RateLimiterAbstract } from 'rate-limiter-flexible'
-import { AttuneError } from '../errors.ts'
+import { AttuneError } from '../../core/errors.ts'
 
 /** How wrong passwords are slowed down: so many are free, then each costs twice the wait of the last one. */
 interface Rule {

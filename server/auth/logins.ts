@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { hashToken, newRefreshToken, nextRefreshToken, REFRESH_GRACE_MS, refreshMs, signAccessToken, verifyAccessToken } from './tokens.ts'
 import type { Seal } from './seal.ts'
-import { transaction, type Db, type Pool } from '../db/pool.ts'
-import { endLoginOf, forgetUsedTokens, saveRefreshToken, usedRefreshToken, useRefreshToken, type Login } from '../db/tokens.ts'
-import { findManySignedIn, findSignedIn, findUser, type UserRow } from '../db/users.ts'
-import { AttuneError } from '../errors.ts'
-import { permissionsOf, type Caller } from '../permissions.ts'
-import type { SignedIn, User } from '../protocol.ts'
+import { transaction, type Db, type Pool } from '../../core/db/pool.ts'
+import { endLoginOf, forgetUsedTokens, saveRefreshToken, usedRefreshToken, useRefreshToken, type Login } from '../../core/db/tokens.ts'
+import { findManySignedIn, findSignedIn, findUser, type UserRow } from '../../core/db/users.ts'
+import { AttuneError } from '../../core/errors.ts'
+import { permissionsOf, type Caller } from '../../core/permissions.ts'
+import type { SignedIn, User } from '../../core/protocol/index.ts'
 
 /** Days for which it is remembered that a refresh token was used. */
 const USED_DAYS = 7

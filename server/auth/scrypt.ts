@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { AttuneError } from '../errors.ts'
+import { AttuneError } from '../../core/errors.ts'
 
 interface Job {
   password: string

@@ -1,8 +1,8 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto'
 import jwt from 'jsonwebtoken'
 import { z } from 'zod'
-import { AttuneError } from '../errors.ts'
-import { Role, type User } from '../protocol.ts'
+import { AttuneError } from '../../core/errors.ts'
+import { Role, type User } from '../../core/protocol/index.ts'
 
 /** Seconds for which an access token is good, unless its login ends before. */
 export const ACCESS_SECONDS = 60 * 60

@@ -2,9 +2,9 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { isAddress, verifyMessage } from 'viem'
 import { parseSiweMessage, validateSiweMessage } from 'viem/siwe'
 import { plainHost } from './address.ts'
-import type { Db } from '../db/pool.ts'
-import { spendNonce } from '../db/tokens.ts'
-import { AttuneError } from '../errors.ts'
+import type { Db } from '../../core/db/pool.ts'
+import { spendNonce } from '../../core/db/tokens.ts'
+import { AttuneError } from '../../core/errors.ts'
 
 /** Milliseconds between asking for a nonce and signing in with it. */
 const NONCE_MS = 10 * 60 * 1000

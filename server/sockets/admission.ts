@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
-import { senderOf } from '../address.ts'
-import type { Config } from '../config.ts'
-import { createCounts } from '../counts.ts'
-import { AttuneError } from '../errors.ts'
-import { limits } from '../protocol.ts'
+import { senderOf } from '../limits/sender.ts'
+import type { Config } from '../../core/config.ts'
+import { createCounts } from '../limits/counts.ts'
+import { AttuneError } from '../../core/errors.ts'
+import { limits } from '../../core/protocol/index.ts'
 
 /** Connections beyond an address's limit that are still told why they are refused; those beyond are refused without words. */
 const TOLD = 50

@@ -1,5 +1,5 @@
 import type { Handlers } from './dispatch.ts'
-import { ask } from '../training.ts'
+import { ask } from '../sessions/training.ts'
 
 /** A rater's own question. */
 export const askHandlers: Pick<Handlers, 'ask'> = {

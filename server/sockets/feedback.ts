@@ -1,6 +1,6 @@
 import type { Handlers } from './dispatch.ts'
-import { beginVote } from '../begun.ts'
-import { castVote, takeBack } from '../votes.ts'
+import { beginVote } from '../sessions/begun.ts'
+import { castVote, takeBack } from '../sessions/votes.ts'
 
 /** Votes. The room hears of them through its log (room.ts), whichever server they came in by. */
 export const feedbackHandlers: Pick<Handlers, 'begin-vote' | 'submit-feedback' | 'withdraw-feedback'> = {

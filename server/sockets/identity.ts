@@ -1,8 +1,8 @@
 import type { Handlers } from './dispatch.ts'
 import { userRoom, type AttuneServer, type AttuneSocket } from './io.ts'
-import type { Core } from '../core.ts'
-import { AttuneError } from '../errors.ts'
-import type { Permission } from '../permissions.ts'
+import type { Core } from '../deps.ts'
+import { AttuneError } from '../../core/errors.ts'
+import type { Permission } from '../../core/permissions.ts'
 
 /**
  * A socket is authenticated like a request (rule S2): it lasts as long as its login and its

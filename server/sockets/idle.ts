@@ -1,5 +1,5 @@
 import type { Server, Socket } from 'socket.io'
-import { limits } from '../protocol.ts'
+import { limits } from '../../core/protocol/index.ts'
 
 /** Milliseconds between two looks at sockets that may not be reading. */
 const LOOK_MS = 2_000

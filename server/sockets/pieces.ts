@@ -1,4 +1,4 @@
-import { limits, type RoomEvents } from '../protocol.ts'
+import { limits, type RoomEvents } from '../../core/protocol/index.ts'
 
 type Piece = Pick<RoomEvents['sample-tokens'], 'sampleId' | 'offset' | 'text'>
 export type PiecesEntry = { event: 'sample-tokens'; payload: RoomEvents['sample-tokens']; seq: string }

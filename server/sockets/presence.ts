@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AttuneServer, AttuneSocket } from './io.ts'
 import { sessionRoom } from './room.ts'
-import type { Core } from '../core.ts'
+import type { Core } from '../deps.ts'
 
 /** Milliseconds: how often counts are looked at; how soon after somebody came or went; how long an announcement holds, and how often it is made again. */
 const LOOK_MS = 1_000

@@ -1,5 +1,5 @@
 import type { Handlers } from './dispatch.ts'
-import { sessionBasics } from '../db/sessions.ts'
+import { sessionBasics } from '../../core/db/sessions.ts'
 
 /** Coming into a session's room and leaving it. */
 export const roomHandlers: Pick<Handlers, 'join-session' | 'leave-session' | 'subscribe-metrics' | 'unsubscribe-metrics'> = {

@@ -1,7 +1,7 @@
 import type { AttuneServer, AttuneSocket } from './io.ts'
 import { userRoom } from './io.ts'
-import type { RoomEvent, Tally } from '../protocol.ts'
-import type { VoteAct } from '../room.ts'
+import type { RoomEvent, Tally } from '../../core/protocol/index.ts'
+import type { VoteAct } from '../../core/events/log.ts'
 
 /** Entries of a log that hold what only a sample's voters may see. */
 export type VoteEntry = Extract<RoomEvent, { event: 'feedback-received' | 'feedback-withdrawn' }> & { seq: string }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { check, load, startBare } from '../../scripts/bench/rooms.ts'
-import { limits } from '../../server/protocol.ts'
+import { limits } from '../../core/protocol/index.ts'
 import { addSample, guest, openWorld, type TestServer, type World } from '../server/attune.ts'
 
 const SOCKETS = 30

@@ -1,11 +1,11 @@
 /** Who a browser is, in all its tabs (rule S5): several identities over one store, as tabs have it. */
 import { describe, expect, test } from 'vitest'
 import { ApiError, type Method } from '../../client/src/api.ts'
-import { GUEST_KEY, KEY, openIdentity, type Kept } from '../../client/src/identity.ts'
-import { claimUnowned, discard, openOutbox, waiting } from '../../client/src/outbox.ts'
-import { openTurn } from '../../client/src/tab-lock.ts'
-import { notesOf } from '../../client/src/whose.ts'
-import type { SignedIn } from '../../server/protocol.ts'
+import { GUEST_KEY, KEY, openIdentity, type Kept } from '../../client/src/account/identity.ts'
+import { claimUnowned, discard, openOutbox, waiting } from '../../client/src/room/outbox.ts'
+import { openTurn } from '../../client/src/account/tab-lock.ts'
+import { notesOf } from '../../client/src/account/whose.ts'
+import type { SignedIn } from '../../core/protocol/index.ts'
 
 const HOUR = 3_600_000
 

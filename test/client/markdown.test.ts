@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { partsOf } from '../../client/src/invisible.ts'
-import { directionOf, toHtml } from '../../client/src/markdown.ts'
+import { partsOf } from '../../client/src/ui/invisible.ts'
+import { directionOf, toHtml } from '../../client/src/ui/markdown.ts'
 
 /** The text of rendered HTML. */
 const textOf = (html: string): string =>

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { parseEther, parseUnits } from 'viem'
 import { describe, expect, test } from 'vitest'
-import type { Bounty } from '../../server/protocol.ts'
-import { amountText, parseAmount, payNotice, reachOf } from '../../client/src/money.ts'
+import type { Bounty } from '../../core/protocol/index.ts'
+import { amountText, parseAmount, payNotice, reachOf } from '../../client/src/ledger/money.ts'
 
 const ETH = { symbol: 'ETH', decimals: 18 }
 const bounty = (more: Partial<Bounty>): Bounty => ({

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { RoomEventName, RoomEvents, SessionSnapshot, TrainingSession } from '../../server/protocol.ts'
-import { TrainingConfig } from '../../server/protocol.ts'
-import { chained, emptyState, phaseOf, receipted, reduce, replace, roomEventNames, voted, votedElsewhere, withdrawn, type SessionState } from '../../client/src/state.ts'
+import type { RoomEventName, RoomEvents, SessionSnapshot, TrainingSession } from '../../core/protocol/index.ts'
+import { TrainingConfig } from '../../core/protocol/index.ts'
+import { chained, emptyState, phaseOf, receipted, reduce, replace, roomEventNames, voted, votedElsewhere, withdrawn, type SessionState } from '../../client/src/room/state.ts'
 
 const sessionId = 'demo'
 const sampleId = '4be0643f-1d98-573b-97cd-ca98a65347dd'
@@ -141,7 +141,7 @@ describe('P3: state is a snapshot, then idempotent changes', () => {
   })
 
   test('every event of the protocol has its change', async () => {
-    const { roomEvents } = await import('../../server/protocol.ts')
+    const { roomEvents } = await import('../../core/protocol/index.ts')
     expect([...roomEventNames].sort()).toEqual(Object.keys(roomEvents).sort())
   })
 })

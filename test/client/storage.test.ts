@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { emptyBallot, type Ballot } from '../../client/src/ballot.ts'
-import { forgetDesk, openDesk } from '../../client/src/desk.ts'
-import { openOutbox } from '../../client/src/outbox.ts'
-import { openStorage, type Store, type StorageTrouble } from '../../client/src/storage.ts'
+import { emptyBallot, type Ballot } from '../../client/src/room/ballot.ts'
+import { forgetDesk, openDesk } from '../../client/src/room/desk.ts'
+import { openOutbox } from '../../client/src/room/outbox.ts'
+import { openStorage, type Store, type StorageTrouble } from '../../client/src/ui/storage.ts'
 
 const inMemory = (): Store & { map: Map<string, string> } => {
   const map = new Map<string, string>()

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { encodeErrorResult, parseAbi, toFunctionSelector } from 'viem'
 import { expect, test } from 'vitest'
-import { distributorAbi, ledgerAbi } from '../../contracts/abi.ts'
-import { refusalOf, refusals } from '../../client/src/transactions.ts'
+import { distributorAbi, ledgerAbi } from '../../contracts/ledger/client/abi.ts'
+import { refusalOf, refusals } from '../../client/src/ledger/transactions.ts'
 
 /** Errors as the Solidity sources declare them, and those that tokens are known to have (ERC-6093). */
 const declared = ['ContributionLedger', 'RewardDistributor'].flatMap((name) => {
-  const source = readFileSync(new URL(`../../contracts/${name}.sol`, import.meta.url), 'utf8')
+  const source = readFileSync(new URL(`../../contracts/solidity/${name}.sol`, import.meta.url), 'utf8')
   return [...source.matchAll(/^ {4}error (\w+)\(/gm)].map((match) => match[1])
 })
 const ofTokens = ['ERC20InsufficientBalance', 'ERC20InsufficientAllowance']

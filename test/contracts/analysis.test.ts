@@ -8,7 +8,9 @@ import { MUTATIONS, mutated } from '../../scripts/mutate/mutations.ts'
 const require = createRequire(import.meta.url)
 const contracts = new URL('../../contracts/', import.meta.url)
 const read = (name: string) => readFileSync(new URL(name, contracts), 'utf8')
-const sources = readdirSync(contracts).filter((name) => name.endsWith('.sol'))
+const solidity = new URL('solidity/', contracts)
+const source = (name: string) => readFileSync(new URL(name, solidity), 'utf8')
+const sources = readdirSync(solidity).filter((name) => name.endsWith('.sol'))
 const threats = read('THREATS.md')
 
 describe('static analysis', () => {
@@ -24,7 +26,7 @@ describe('static analysis', () => {
     expect(rules.length).toBeGreaterThan(15)
     const special = { 'compiler-version': ['error', '^0.8.28'], 'func-visibility': ['error', { ignoreConstructors: true }] }
     const config = { rules: { ...Object.fromEntries(rules.map((rule) => [rule, 'error'])), ...special } }
-    for (const name of sources) expect(Findings.parse(solhint.processStr(read(name), config)).reports, name).toEqual([])
+    for (const name of sources) expect(Findings.parse(solhint.processStr(source(name), config)).reports, name).toEqual([])
     for (const rule of answered) expect(threats).toContain(`\`${rule}\``)
     // It does look.
     expect(Findings.parse(solhint.processStr('pragma solidity ^0.8.28; contract C { function f() public view returns (bool) { return tx.origin == address(1); } }', config)).reports).toMatchObject([{ ruleId: 'avoid-tx-origin' }])
@@ -40,14 +42,14 @@ describe('THREATS.md', () => {
 
   it('lists the result of taking away each guard that there is', () => {
     for (const mutation of MUTATIONS) {
-      const source = read(`${mutation.file}.sol`)
-      expect(mutated(source, mutation)).not.toBe(source)
+      const unmutated = source(`${mutation.file}.sol`)
+      expect(mutated(unmutated, mutation)).not.toBe(unmutated)
       expect(threats, `the result of "${mutation.guard}"`).toContain(`| ${mutation.guard} |`)
     }
   })
 
   it('and the mutations know every error that the contracts can end with', () => {
-    const errors = sources.flatMap((name) => [...read(name).matchAll(/revert (?:ContributionLedger\.)?(\w+)\(/g)].map(([, error]) => error))
+    const errors = sources.flatMap((name) => [...source(name).matchAll(/revert (?:ContributionLedger\.)?(\w+)\(/g)].map(([, error]) => error))
     const known = MUTATIONS.map(({ from }) => from).join()
     // These few are taken away by their condition.
     const byCondition = ['EmptyEpoch', 'EpochNotFinal', 'EpochNotPending', 'NoSuchDispute', 'ScoreOutOfRange', 'SignatureExpired']

@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Address } from 'viem'
 import { afterAll, beforeAll } from 'vitest'
-import { openEpochStore } from '../../server/db/epochs.ts'
-import { type Pool, openPool } from '../../server/db/pool.ts'
+import { openEpochStore } from '../../core/db/epochs.ts'
+import { type Pool, openPool } from '../../core/db/pool.ts'
 import { type TestServices, openServices } from '../helpers/services.ts'
 import { type StoreUnderTest, describeEpochStore } from './epoch-store.ts'
 

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { type Address, type Hex, zeroAddress } from 'viem'
 import { describe, expect, it } from 'vitest'
-import { type BuiltEpoch, buildEpoch } from '../../contracts/epoch.ts'
-import { type ContributionRecord, POINTS, bountyId, sessionKey } from '../../contracts/leaf.ts'
-import { type Manifest, readManifest } from '../../contracts/manifest.ts'
-import { PACE_KEPT, minutesOf, minutesText, openPace } from '../../contracts/pace.ts'
-import type { Market } from '../../contracts/payout.ts'
-import { QUALIFYING_VOTES } from '../../contracts/standing.ts'
+import { type BuiltEpoch, buildEpoch } from '../../contracts/ledger/epoch/epoch.ts'
+import { type ContributionRecord, POINTS, bountyId, sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
+import { type Manifest, readManifest } from '../../contracts/ledger/epoch/manifest.ts'
+import { PACE_KEPT, minutesOf, minutesText, openPace } from '../../contracts/ledger/epoch/pace.ts'
+import type { Market } from '../../contracts/ledger/epoch/payout.ts'
+import { QUALIFYING_VOTES } from '../../contracts/ledger/epoch/standing.ts'
 import { GOOD_VOTE, payeeOf, testRecord } from '../helpers/ledger.ts'
 
 const LEDGER = { chainId: 31_337, ledger: '0x5fbdb2315678afecb367f032d93f642f64180aa3' } as const

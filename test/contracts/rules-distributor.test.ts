@@ -1,8 +1,8 @@
 // The rules that a random sequence seldom or never comes upon, each by itself and at once: the distributor’s, and the token’s.
 import { type Address, type Hex, keccak256, maxUint96, toHex, zeroAddress, zeroHash } from 'viem'
 import { describe, expect, it } from 'vitest'
-import { artifact } from '../../contracts/compile.ts'
-import { allocationLeaf } from '../../contracts/leaf.ts'
+import { artifact } from '../../contracts/solidity/compile.ts'
+import { allocationLeaf } from '../../contracts/ledger/epoch/leaf.ts'
 import { type Contract } from '../helpers/evm.ts'
 import { DAY } from './ledger-model.ts'
 import { CHAIN, type Owed, STRANGER, potId, propose, strange } from './ledger-world.ts'

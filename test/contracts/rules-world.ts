@@ -1,6 +1,6 @@
 // One ledger and its distributor in a world of their own, and short words for what is done to them.
 import { type Address, type Hex, encodeFunctionData, keccak256, toHex, zeroAddress } from 'viem'
-import { artifact } from '../../contracts/compile.ts'
+import { artifact } from '../../contracts/solidity/compile.ts'
 import type { Contract } from '../helpers/evm.ts'
 import { ACCOUNTS, type Owed, SESSIONS, SPONSORS, STAFF, deployWorld, openLedgerWorld, potId, propose } from './ledger-world.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Vote } from '../../server/protocol.ts'
+import { Vote } from '../../core/protocol/index.ts'
 import { judge, type JudgeOptions } from '../../scripts/crowd/judge.ts'
 import { nextCandidate, reactionMs, HUMAN } from '../../scripts/crowd/pace.ts'
 import { seededRandom } from '../../scripts/pretrain/random.ts'

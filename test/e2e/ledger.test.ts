@@ -1,8 +1,8 @@
 /** What sponsors and doubters do on the pages with their own wallets, on a chain whose time the test passes. */
 import { parseEther } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { tokenAbi } from '../../contracts/abi.ts'
-import type { SignedIn } from '../../server/protocol.ts'
+import { tokenAbi } from '../../contracts/ledger/client/abi.ts'
+import type { SignedIn } from '../../core/protocol/index.ts'
 import { ADMIN, STRANGER } from '../helpers/chain.ts'
 import { sender } from '../helpers/ledger.ts'
 import { adminPassword, guest } from '../server/attune.ts'

@@ -1,6 +1,6 @@
 /** What a rater sends, and what it does not: the vote card in a real browser on a real server; the trainer's part is its own commit. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { SessionWorld } from '../../trainer/session-world.ts'
+import type { SessionWorld } from '../../trainer/loop/postgres-world.ts'
 import { addSample, openWorld, type World } from '../server/attune.ts'
 import { findChromium, openReader, type Reader } from './chromium.ts'
 import { buildPage } from './page.ts'

@@ -1,7 +1,7 @@
 /** A room without a trainer: a real server, the built client, and samples that are whole already. */
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
-import { append, EVERYWHERE, openRedis, type InternalEvent } from '../../server/room.ts'
-import type { RoomEvent } from '../../server/protocol.ts'
+import { append, EVERYWHERE, openRedis, type InternalEvent } from '../../core/events/log.ts'
+import type { RoomEvent } from '../../core/protocol/index.ts'
 import { openWorld, type World } from '../server/attune.ts'
 import { buildPage } from './page.ts'
 

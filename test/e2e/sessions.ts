@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Instance } from '../../scripts/study/instance.ts'
-import type { TrainingConfig, TrainingConfigInput, TrainingSession } from '../../server/protocol.ts'
+import type { TrainingConfig, TrainingConfigInput, TrainingSession } from '../../core/protocol/index.ts'
 
 /** A session whose steps are small and follow each other closely. */
 export const startQuickSession = (instance: Instance, title: string, live: TrainingConfigInput['live'] = {}): Promise<TrainingSession> =>

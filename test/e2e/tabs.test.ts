@@ -1,7 +1,7 @@
 /** Two tabs of one browser, and whose votes they send (rule S5). A real server and the built client, without a trainer. */
 import { chromium as browsers, type Browser, type BrowserContext, type Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { SignedIn } from '../../server/protocol.ts'
+import type { SignedIn } from '../../core/protocol/index.ts'
 import { addSample, ask, openWorld, type TestServer, type World } from '../server/attune.ts'
 import { findChromium } from './chromium.ts'
 import { buildPage } from './page.ts'

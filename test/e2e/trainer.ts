@@ -1,7 +1,7 @@
 import { pino } from 'pino'
-import { takeRunLock } from '../../server/db/run-lock.ts'
-import { openRedis } from '../../server/room.ts'
-import { openWorld, type SessionWorld } from '../../trainer/session-world.ts'
+import { takeRunLock } from '../../core/db/run-lock.ts'
+import { openRedis } from '../../core/events/log.ts'
+import { openWorld, type SessionWorld } from '../../trainer/loop/postgres-world.ts'
 import type { World } from '../server/attune.ts'
 
 /** Stands in the demo session's trainer's place: holds its lease, and commits what a test says. */

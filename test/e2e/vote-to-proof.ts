@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Instance } from '../../scripts/study/instance.ts'
-import { readModel } from '../../trainer/models/directory.ts'
+import { readModel } from '../../lm/files/directory.ts'
 import { openReader, type Reader } from './chromium.ts'
 import { startQuickSession, until } from './sessions.ts'
 

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import { BaseError, createWalletClient, http, type Address, type Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
-import { openClient } from '../../contracts/chain.ts'
+import { openClient } from '../../contracts/ledger/client/chain.ts'
 
 export interface TestWallet {
   address: Address

@@ -1,7 +1,7 @@
 /** What crowd and researcher see of reward hacking, in real browsers on a real server; the trainer's part is its own commits. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { StepCommit } from '../../server/db/steps.ts'
-import type { SessionWorld } from '../../trainer/session-world.ts'
+import type { StepCommit } from '../../core/db/steps.ts'
+import type { SessionWorld } from '../../trainer/loop/postgres-world.ts'
 import { adminPassword, openWorld, type World } from '../server/attune.ts'
 import { findChromium, openReader, type Reader } from './chromium.ts'
 import { buildPage } from './page.ts'

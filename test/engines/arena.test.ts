@@ -9,8 +9,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 /** What a process's memory has grown by, bytes, once it has run graphs of so many shapes, each with 64 MiB or somewhat less on its way. */
 async function growth(shapes: number): Promise<number> {
   const script = `
-    import { Graph, exp, mul, reduceSum as sum } from './trainer/graph/index.ts'
-    import { openOnnx } from './trainer/engines/onnx.ts'
+    import { Graph, exp, mul, reduceSum as sum } from './lm/graph/index.ts'
+    import { openOnnx } from './lm/engines/onnx.ts'
     const engine = await openOnnx()
     const before = process.memoryUsage().rss
     for (let n = 0; n < ${shapes}; n++) {

@@ -1,8 +1,8 @@
 /** The engines that one contract holds for. */
 import { test } from 'vitest'
-import type { Engine } from '../../trainer/engines/engine.ts'
-import { openOnnx } from '../../trainer/engines/onnx.ts'
-import { openTfjs } from '../../trainer/engines/tfjs.ts'
+import type { Engine } from '../../lm/engines/engine.ts'
+import { openOnnx } from '../../lm/engines/onnx.ts'
+import { openTfjs } from '../../lm/engines/tfjs.ts'
 import { useSoftwareVulkan } from '../helpers/vulkan.ts'
 
 /** Why WebGPU can't be tested on this machine; null where it can. */

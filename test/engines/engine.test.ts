@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   add, adamW, adamWInputs, and, cast, gather, Graph, gradients, greater, matmul, mul, neg, or, reduceMean, reduceSum, sizeOf, square, sub, tokenLogProbs, writeRows,
-} from '../../trainer/graph/index.ts'
-import type { Engine } from '../../trainer/engines/engine.ts'
-import { openOnnx } from '../../trainer/engines/onnx.ts'
-import { openRandom } from '../../trainer/models/random.ts'
+} from '../../lm/graph/index.ts'
+import type { Engine } from '../../lm/engines/engine.ts'
+import { openOnnx } from '../../lm/engines/onnx.ts'
+import { openRandom } from '../../lm/sampling/random.ts'
 import { engines } from './each.ts'
 
 // One contract, whatever runs the graph.

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Engine } from '../../trainer/engines/engine.ts'
-import { openEngine } from '../../trainer/engines/open.ts'
-import { cast, Graph, gradients, lossScaleStates, matmul, mul, reduceSum, updateLossScale } from '../../trainer/graph/index.ts'
-import { fromHalf, toHalf } from '../../trainer/models/half.ts'
-import { openRandom } from '../../trainer/models/random.ts'
+import type { Engine } from '../../lm/engines/engine.ts'
+import { openEngine } from '../../lm/engines/open.ts'
+import { cast, Graph, gradients, lossScaleStates, matmul, mul, reduceSum, updateLossScale } from '../../lm/graph/index.ts'
+import { fromHalf, toHalf } from '../../lm/files/half.ts'
+import { openRandom } from '../../lm/sampling/random.ts'
 import { float16Engines } from './float16.ts'
 
 /** As IEEE rounds them, computed in plain TypeScript. */

@@ -1,7 +1,7 @@
 /** The engines that compute in float16. */
 import { test } from 'vitest'
-import type { Engine } from '../../trainer/engines/engine.ts'
-import { openOnnx } from '../../trainer/engines/onnx.ts'
+import type { Engine } from '../../lm/engines/engine.ts'
+import { openOnnx } from '../../lm/engines/onnx.ts'
 import { useSoftwareVulkan } from '../helpers/vulkan.ts'
 
 const noWebgpu = useSoftwareVulkan({ float16: true })

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { add, cos, Graph, matmul, scatterAddRows, sin } from '../../trainer/graph/index.ts'
-import { encodeModel } from '../../trainer/engines/onnx-format.ts'
-import { lower } from '../../trainer/engines/onnx-lowering.ts'
-import { hostValue, openSession } from '../../trainer/engines/ort.ts'
+import { add, cos, Graph, matmul, scatterAddRows, sin } from '../../lm/graph/index.ts'
+import { encodeModel } from '../../lm/engines/onnx-format.ts'
+import { lower } from '../../lm/engines/onnx-lowering.ts'
+import { hostValue, openSession } from '../../lm/engines/ort.ts'
 
 test('both forms of a large embedding’s gradient add up repeated rows alike', async () => {
   const rows = 600

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { openEngine } from '../../trainer/engines/open.ts'
+import { openEngine } from '../../lm/engines/open.ts'
 import { noWebgpu } from './each.ts'
 
 test.skipIf(noWebgpu !== null)('auto leaves a GPU that is only software alone, and says why', async () => {

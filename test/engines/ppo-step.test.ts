@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Engine } from '../../trainer/engines/engine.ts'
-import { gpt2 } from '../../trainer/models/gpt2.ts'
-import { initialModel } from '../../trainer/models/init.ts'
+import type { Engine } from '../../lm/engines/engine.ts'
+import { gpt2 } from '../../lm/architectures/gpt2.ts'
+import { initialModel } from '../../lm/architectures/init.ts'
 import type { LearnerConfig } from '../../trainer/rl/config.ts'
 import { LEARNER_DEFAULTS } from '../../trainer/rl/defaults.ts'
 import { openLearner, type SampledRollout } from '../../trainer/rl/learner.ts'
-import { openOnnx } from '../../trainer/engines/onnx.ts'
+import { openOnnx } from '../../lm/engines/onnx.ts'
 import { noWebgpu, openWebgpu } from './each.ts'
 
 const shape = gpt2({ vocabSize: 48, context: 32, width: 32, layers: 2, heads: 2, inner: 64, epsilon: 1e-5, bosToken: 0, eosToken: 0, padToken: 0 })

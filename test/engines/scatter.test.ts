@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { Engine } from '../../trainer/engines/engine.ts'
-import { openOnnx } from '../../trainer/engines/onnx.ts'
-import { Graph, scatterAddRows } from '../../trainer/graph/index.ts'
-import { openRandom } from '../../trainer/models/random.ts'
+import type { Engine } from '../../lm/engines/engine.ts'
+import { openOnnx } from '../../lm/engines/onnx.ts'
+import { Graph, scatterAddRows } from '../../lm/graph/index.ts'
+import { openRandom } from '../../lm/sampling/random.ts'
 
 let engine: Engine
 beforeAll(async () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import {
   add, cast, exp, Graph, gradients, layerNorm, linear, matmul, mixedPrecision, mul, reduceSum, reshape, softmax, square, transpose,
   type OpName, type Tensor,
-} from '../../trainer/graph/index.ts'
+} from '../../lm/graph/index.ts'
 
 const opsOf = (graph: Graph): Record<string, number> => {
   const count: Record<string, number> = {}

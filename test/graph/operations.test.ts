@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import fc from 'fast-check'
-import { Graph, gradients, mul, reduceSum, topological, type Tensor } from '../../trainer/graph/index.ts'
-import type { Engine, Feeds } from '../../trainer/engines/engine.ts'
-import { interpreters } from '../../trainer/engines/tfjs-ops.ts'
+import { Graph, gradients, mul, reduceSum, topological, type Tensor } from '../../lm/graph/index.ts'
+import type { Engine, Feeds } from '../../lm/engines/engine.ts'
+import { interpreters } from '../../lm/engines/tfjs-ops.ts'
 import { engines } from '../engines/each.ts'
 import { cases, openDraw, type Case } from './operations.ts'
 

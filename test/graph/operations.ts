@@ -1,7 +1,7 @@
 /** One entry an operation: how to apply it to random inputs of random shapes, away from its kinks and poles. */
-import * as g from '../../trainer/graph/index.ts'
-import type { HostType, Shape, Tensor, TensorData } from '../../trainer/graph/index.ts'
-import { openRandom } from '../../trainer/models/random.ts'
+import * as g from '../../lm/graph/index.ts'
+import type { HostType, Shape, Tensor, TensorData } from '../../lm/graph/index.ts'
+import { openRandom } from '../../lm/sampling/random.ts'
 
 export interface Case {
   inputs: Record<string, { shape: Shape; dtype: HostType; data: TensorData }>

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'
 import { type Address, type Hex, createTestClient, http } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
-import { anvilArgs, anvilPath } from '../../contracts/anvil.ts'
-import { openClient } from '../../contracts/chain.ts'
+import { anvilArgs, anvilPath } from '../../contracts/ledger/client/anvil.ts'
+import { openClient } from '../../contracts/ledger/client/chain.ts'
 
 /**
  * Starts a private anvil on a free port and waits until it answers; `stop()`

@@ -1,8 +1,8 @@
 import type { Address, Hex } from 'viem'
-import type { BuiltEpoch } from '../../contracts/epoch.ts'
-import { LedgerError } from '../../contracts/errors.ts'
-import type { ContributionRecord, LedgerId } from '../../contracts/leaf.ts'
-import type { BountyKey, EpochStore, Inclusion, PendingEpoch } from '../../contracts/recorder-ports.ts'
+import type { BuiltEpoch } from '../../contracts/ledger/epoch/epoch.ts'
+import { LedgerError } from '../../contracts/ledger/errors.ts'
+import type { ContributionRecord, LedgerId } from '../../contracts/ledger/epoch/leaf.ts'
+import type { BountyKey, EpochStore, Inclusion, PendingEpoch } from '../../contracts/ledger/epoch/ports.ts'
 import { payeeOf } from './ledger.ts'
 
 /**

@@ -5,7 +5,7 @@ import { SimpleStateManager } from '@ethereumjs/statemanager'
 import { createAccount, createAddressFromString, bytesToHex, hexToBytes } from '@ethereumjs/util'
 import { type Abi, type Address, type Hex, decodeFunctionResult, encodeDeployData, encodeFunctionData, toFunctionSelector } from 'viem'
 import { formatAbiItem } from 'viem/utils'
-import { CONTRACT_NAMES, artifact } from '../../contracts/compile.ts'
+import { CONTRACT_NAMES, artifact } from '../../contracts/solidity/compile.ts'
 
 /** What came of a transaction: what its function gave, or the error it ended with, by name. Gas without what any transaction costs. */
 export type Outcome = { error: null; value: unknown; gas: bigint } | { error: string }

@@ -1,9 +1,9 @@
 import { type Address, type Hex, keccak256, stringToHex, zeroHash } from 'viem'
 import { SimpleMerkleTree } from '@openzeppelin/merkle-tree'
-import { canonicalJson } from '../../contracts/canonical.ts'
-import type { BuiltEpoch } from '../../contracts/epoch.ts'
-import { type ContributionRecord, type LedgerId, POINTS, allocationLeaf, balanceLeaf, contributionLeaf, earningLeaf, leafFields, rewardLeaf } from '../../contracts/leaf.ts'
-import type { Market } from '../../contracts/payout.ts'
+import { canonicalJson } from '../../contracts/ledger/epoch/canonical.ts'
+import type { BuiltEpoch } from '../../contracts/ledger/epoch/epoch.ts'
+import { type ContributionRecord, type LedgerId, POINTS, allocationLeaf, balanceLeaf, contributionLeaf, earningLeaf, leafFields, rewardLeaf } from '../../contracts/ledger/epoch/leaf.ts'
+import type { Market } from '../../contracts/ledger/epoch/payout.ts'
 
 /**
  * The first epoch of an installation from before votes had to qualify, in the format of that time (attune-epoch-2):

@@ -3,10 +3,10 @@ import { createHash, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
-import type { Pool } from '../../server/db/pool.ts'
-import { TrainingConfig, type TrainingConfigInput } from '../../server/protocol.ts'
-import type { Precision } from '../../trainer/engines/engine.ts'
-import { trainSession, type End, type SessionDeps } from '../../trainer/session.ts'
+import type { Pool } from '../../core/db/pool.ts'
+import { TrainingConfig, type TrainingConfigInput } from '../../core/protocol/index.ts'
+import type { Precision } from '../../lm/engines/engine.ts'
+import { trainSession, type End, type SessionDeps } from '../../trainer/loop/session.ts'
 
 /** Adds an active session of the demo model, and whoever owns it and votes; returns both ids. */
 export async function addSession(pool: Pool, configuration: TrainingConfigInput, sessionId = `run-${randomUUID()}`): Promise<{ sessionId: string; raterId: string }> {

@@ -2,8 +2,8 @@
  * The outside of a live loop as a plain log, which outlives the loop's processes as a database does. Who
  * votes, what they say and when it counts follow from the log alone, so every life of a run sees the same votes.
  */
-import type { StepCommit } from '../../server/db/steps.ts'
-import { Interrupted, type NewSample, type SettledVote, type World } from '../../trainer/world.ts'
+import type { StepCommit } from '../../core/db/steps.ts'
+import { Interrupted, type NewSample, type SettledVote, type World } from '../../trainer/loop/world.ts'
 import { shareOfVowels } from './live-session.ts'
 
 type Commit = Omit<StepCommit, 'sessionId'>

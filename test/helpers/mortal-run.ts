@@ -4,9 +4,9 @@
  */
 import { appendFileSync, existsSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { openCheckpoints } from '../../trainer/checkpoint.ts'
-import { trainLive } from '../../trainer/run.ts'
-import { exportRun, openRun } from '../../trainer/state.ts'
+import { openCheckpoints } from '../../trainer/loop/checkpoint.ts'
+import { trainLive } from '../../trainer/loop/live-loop.ts'
+import { exportRun, openRun } from '../../trainer/loop/run-state.ts'
 import { logWorld, openLog, type Happened } from './log-world.ts'
 import { tinyRun } from './tiny-model.ts'
 

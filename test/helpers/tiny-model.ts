@@ -1,9 +1,9 @@
-import { TrainingConfig } from '../../server/protocol.ts'
-import { copyCompanions, writeModel } from '../../trainer/models/directory.ts'
-import { gpt2 } from '../../trainer/models/gpt2.ts'
-import { llama } from '../../trainer/models/llama.ts'
-import { llamaConfig } from '../../trainer/models/llama-config.ts'
-import { initialModel } from '../../trainer/models/init.ts'
+import { TrainingConfig } from '../../core/protocol/index.ts'
+import { copyCompanions, writeModel } from '../../lm/files/directory.ts'
+import { gpt2 } from '../../lm/architectures/gpt2.ts'
+import { llama } from '../../lm/architectures/llama.ts'
+import { llamaConfig } from '../../lm/architectures/llama-config.ts'
+import { initialModel } from '../../lm/architectures/init.ts'
 
 /** Writes a model that is small enough to be trained dozens of times in a test: the demo's tokenizer and prompts, random weights. */
 export async function writeTinyModel(directory: string, family: keyof typeof tiny = 'gpt2'): Promise<void> {

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { readChatTemplate } from '../../trainer/models/chat.ts'
-import { readGeneration } from '../../trainer/models/generation.ts'
-import { openPromptTokenizer } from '../../trainer/prompt-tokenizer.ts'
+import { readChatTemplate } from '../../lm/text/chat.ts'
+import { readGeneration } from '../../lm/files/generation-config.ts'
+import { openPromptTokenizer } from '../../lm/text/prompt-tokenizer.ts'
 
 // See test/fixtures/README.md: what transformers writes.
 const golden = z.array(z.object({

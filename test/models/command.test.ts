@@ -8,9 +8,9 @@ import { promisify } from 'node:util'
 import { z } from 'zod'
 import { Misuse } from '../../scripts/model/arguments.ts'
 import { runCommand } from '../../scripts/model/commands.ts'
-import { readModel } from '../../trainer/models/directory.ts'
-import { openSafetensors } from '../../trainer/models/safetensors-file.ts'
-import type { SafetensorsFile } from '../../trainer/models/safetensors.ts'
+import { readModel } from '../../lm/files/directory.ts'
+import { openSafetensors } from '../../lm/files/safetensors-file.ts'
+import type { SafetensorsFile } from '../../lm/files/safetensors.ts'
 
 // See test/fixtures/README.md: what PyTorch and transformers compute.
 const repository = fileURLToPath(new URL('../..', import.meta.url))

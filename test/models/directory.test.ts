@@ -3,10 +3,10 @@ import { cp, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { copyCompanions, readModel, writeModel } from '../../trainer/models/directory.ts'
-import { toHalf } from '../../trainer/models/half.ts'
-import { openSafetensors } from '../../trainer/models/safetensors-file.ts'
-import { encodeSafetensors, type NamedTensor } from '../../trainer/models/safetensors.ts'
+import { copyCompanions, readModel, writeModel } from '../../lm/files/directory.ts'
+import { toHalf } from '../../lm/files/half.ts'
+import { openSafetensors } from '../../lm/files/safetensors-file.ts'
+import { encodeSafetensors, type NamedTensor } from '../../lm/files/safetensors.ts'
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
 let scratch: string

@@ -1,13 +1,13 @@
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Engine } from '../../trainer/engines/engine.ts'
-import { openOnnx } from '../../trainer/engines/onnx.ts'
-import { Graph } from '../../trainer/graph/index.ts'
-import { loadWeights, readModel, type Model } from '../../trainer/models/directory.ts'
-import { meanLoss, openFit, padRows } from '../../trainer/models/fit.ts'
-import { hiddenStates, nextLogProbs, tokenFeeds, tokenInputs } from '../../trainer/models/forward.ts'
-import { openRecent } from '../../trainer/models/recent.ts'
+import type { Engine } from '../../lm/engines/engine.ts'
+import { openOnnx } from '../../lm/engines/onnx.ts'
+import { Graph } from '../../lm/graph/index.ts'
+import { loadWeights, readModel, type Model } from '../../lm/files/directory.ts'
+import { meanLoss, openFit, padRows } from '../../lm/training/fit.ts'
+import { hiddenStates, nextLogProbs, tokenFeeds, tokenInputs } from '../../lm/architectures/forward.ts'
+import { openRecent } from '../../lm/lru.ts'
 
 const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-3, weightDecay: 0, maxGradientNorm: 1 }
 const texts = [[5, 6, 7, 8, 1], [9, 3, 1], [4, 4, 8, 2, 6, 1], [7, 1]]

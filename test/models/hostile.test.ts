@@ -3,11 +3,11 @@ import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { isolated } from '../../trainer/isolated.ts'
-import { importModel } from '../../trainer/models/intake.ts'
-import { fileLimits } from '../../trainer/models/model-files.ts'
-import { openPromptTokenizer } from '../../trainer/prompt-tokenizer.ts'
-import { readModel } from '../../trainer/models/directory.ts'
+import { isolated } from '../../lm/isolated/isolated.ts'
+import { importModel } from '../../lm/files/import.ts'
+import { fileLimits } from '../../lm/files/model-files.ts'
+import { openPromptTokenizer } from '../../lm/text/prompt-tokenizer.ts'
+import { readModel } from '../../lm/files/directory.ts'
 import { writeTinyModel } from '../helpers/tiny-model.ts'
 
 const fixture = fileURLToPath(new URL('../fixtures/llama-tiny', import.meta.url))

@@ -3,13 +3,13 @@ import { copyFile, mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promi
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { initialModel } from '../../trainer/models/init.ts'
-import { importModel } from '../../trainer/models/intake.ts'
-import { readModel, writeModel } from '../../trainer/models/directory.ts'
-import { llamaConfig } from '../../trainer/models/llama-config.ts'
-import { llama } from '../../trainer/models/llama.ts'
-import { openTokenizer, readTokenizer } from '../../trainer/models/tokenizer.ts'
-import { openPromptTokenizer } from '../../trainer/prompt-tokenizer.ts'
+import { initialModel } from '../../lm/architectures/init.ts'
+import { importModel } from '../../lm/files/import.ts'
+import { readModel, writeModel } from '../../lm/files/directory.ts'
+import { llamaConfig } from '../../lm/architectures/llama-config.ts'
+import { llama } from '../../lm/architectures/llama.ts'
+import { openTokenizer, readTokenizer } from '../../lm/text/tokenizer.ts'
+import { openPromptTokenizer } from '../../lm/text/prompt-tokenizer.ts'
 
 const require = createRequire(import.meta.url)
 const texts = ['Hello, world!', 'Mir geht es nicht gut, aber danke — naïve façade.', '你好，世界。今天怎么样？', 'مرحبا بالعالم', 'Привет, мир!', '👩‍👩‍👧 ok 🇺🇳', '  def f(x):\n\treturn x ** 2\n', 'नमस्ते दुनिया']

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { frequencies, ropeContext, ropeSchema } from '../../trainer/models/rope.ts'
-import { llamaConfig } from '../../trainer/models/llama-config.ts'
+import { frequencies, ropeContext, ropeSchema } from '../../lm/architectures/rope.ts'
+import { llamaConfig } from '../../lm/architectures/llama-config.ts'
 
 // See test/fixtures/README.md: what transformers computes at the sizes of published models.
 const golden = z.array(z.object({ parameters: ropeSchema, frequencies: z.array(z.number()), attention: z.number() }))

@@ -3,9 +3,9 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { fromHalf, toHalf } from '../../trainer/models/half.ts'
-import { openSafetensors, writeSafetensors } from '../../trainer/models/safetensors-file.ts'
-import { encodeSafetensors, parseSafetensors, type NamedTensor } from '../../trainer/models/safetensors.ts'
+import { fromHalf, toHalf } from '../../lm/files/half.ts'
+import { openSafetensors, writeSafetensors } from '../../lm/files/safetensors-file.ts'
+import { encodeSafetensors, parseSafetensors, type NamedTensor } from '../../lm/files/safetensors.ts'
 
 let directory: string
 beforeAll(async () => {

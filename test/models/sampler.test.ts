@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fileURLToPath } from 'node:url'
-import { Graph, logSoftmax, mul } from '../../trainer/graph/index.ts'
-import type { Engine } from '../../trainer/engines/engine.ts'
-import { openOnnx } from '../../trainer/engines/onnx.ts'
-import { loadWeights, readModel, type Model } from '../../trainer/models/directory.ts'
-import { hiddenStates, nextLogits, tokenFeeds, tokenInputs } from '../../trainer/models/forward.ts'
-import { openSafetensors } from '../../trainer/models/safetensors-file.ts'
-import { openSampler, type Sample, type Sampler } from '../../trainer/models/sampler.ts'
+import { Graph, logSoftmax, mul } from '../../lm/graph/index.ts'
+import type { Engine } from '../../lm/engines/engine.ts'
+import { openOnnx } from '../../lm/engines/onnx.ts'
+import { loadWeights, readModel, type Model } from '../../lm/files/directory.ts'
+import { hiddenStates, nextLogits, tokenFeeds, tokenInputs } from '../../lm/architectures/forward.ts'
+import { openSafetensors } from '../../lm/files/safetensors-file.ts'
+import { openSampler, type Sample, type Sampler } from '../../lm/sampling/sampler.ts'
 
 // See test/fixtures/README.md.
 const directory = fileURLToPath(new URL('../fixtures/gpt2-tiny', import.meta.url))

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
-import { openTextStream, openTokenizer } from '../../trainer/models/tokenizer.ts'
+import { openTextStream, openTokenizer } from '../../lm/text/tokenizer.ts'
 
 const end = '<|end|>'
 const tokenizer = openTokenizer(byteLevelTokenizer(), { tokenizer_class: 'GPT2Tokenizer', eos_token: end, pad_token: null })

@@ -6,9 +6,9 @@ import { z } from 'zod'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { answers, statistics } from '../../scripts/pretrain/answers.ts'
 import { heldOutPrompts } from '../../scripts/pretrain/prompts.ts'
-import type { Engine } from '../../trainer/engines/engine.ts'
-import { openOnnx } from '../../trainer/engines/onnx.ts'
-import { loadWeights, readModel, type Model } from '../../trainer/models/directory.ts'
+import type { Engine } from '../../lm/engines/engine.ts'
+import { openOnnx } from '../../lm/engines/onnx.ts'
+import { loadWeights, readModel, type Model } from '../../lm/files/directory.ts'
 
 const demo = fileURLToPath(new URL('../../models/demo', import.meta.url))
 const read = (name: string): object => JSON.parse(readFileSync(join(demo, name), 'utf8')) as object

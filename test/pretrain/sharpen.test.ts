@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { DEMO } from '../../scripts/pretrain/model-files.ts'
 import { sharpened } from '../../scripts/pretrain/sharpen.ts'
-import { gpt2 } from '../../trainer/models/gpt2.ts'
-import { initialModel } from '../../trainer/models/init.ts'
+import { gpt2 } from '../../lm/architectures/gpt2.ts'
+import { initialModel } from '../../lm/architectures/init.ts'
 
 describe('sharpening', () => {
   it('multiplies the last norm and nothing else, in a copy', () => {

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { tokenizerConfig, tokenizerJson, trainBpe } from '../../scripts/pretrain/bpe.ts'
 import { corpus } from '../../scripts/pretrain/corpus.ts'
 import { EOS, exchangeText, promptText } from '../../scripts/pretrain/format.ts'
-import { openPromptTokenizer } from '../../trainer/prompt-tokenizer.ts'
+import { openPromptTokenizer } from '../../lm/text/prompt-tokenizer.ts'
 import { DEMO } from '../../scripts/pretrain/model-files.ts'
 
 const demo = new URL('../../models/demo/', import.meta.url)

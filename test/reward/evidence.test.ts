@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { openRandom, type Random } from '../../trainer/models/random.ts'
+import { openRandom, type Random } from '../../lm/sampling/random.ts'
 import { gapOf } from '../../trainer/reward/gap.ts'
 import { lengthDrift, repeatedShare, repetitionDrift, shapeOf } from '../../trainer/reward/drift.ts'
 import { rankCorrelation } from '../../trainer/reward/statistics.ts'

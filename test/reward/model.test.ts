@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { openRandom } from '../../trainer/models/random.ts'
+import { openRandom } from '../../lm/sampling/random.ts'
 import { REWARD_DEFAULTS } from '../../trainer/reward/defaults.ts'
 import { COMPASSION, RATING, categoryHead, openRewardModel, type RewardModelConfig, type RewardVote } from '../../trainer/reward/model.ts'
 

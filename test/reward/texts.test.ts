@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { weigh, type CastVote } from '../../server/feedback/weights.ts'
-import { openRandom } from '../../trainer/models/random.ts'
+import { weigh, type CastVote } from '../../core/votes/weights.ts'
+import { openRandom } from '../../lm/sampling/random.ts'
 import { REWARD_DEFAULTS } from '../../trainer/reward/defaults.ts'
 import { COMPASSION, openRewardModel, RATING } from '../../trainer/reward/model.ts'
 import { rankCorrelation } from '../../trainer/reward/statistics.ts'

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { scoresOf, statisticsOf, type Scored } from '../../trainer/rl/experience.ts'
-import { estimateAdvantages } from '../../trainer/rl/gae.ts'
+import { estimateAdvantages } from '../../trainer/rl/algorithms/gae.ts'
 import { klCoefficientFor, nextKlCoef, sequenceKl, shapedRewards, withinRange } from '../../trainer/rl/kl.ts'
 import { layOut, padRows, shapeOf, unpadRows } from '../../trainer/rl/layout.ts'
 import { minibatches } from '../../trainer/rl/minibatches.ts'
-import { preparePpo, withPotentials, type PpoBatchConfig } from '../../trainer/rl/ppo-batch.ts'
+import { preparePpo, withPotentials, type PpoBatchConfig } from '../../trainer/rl/algorithms/ppo-batch.ts'
 import { seedOf } from '../../trainer/rl/random.ts'
 import { moments, whiten } from '../../trainer/rl/whiten.ts'
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { openOnnx } from '../../trainer/engines/onnx.ts'
-import { Graph } from '../../trainer/graph/index.ts'
-import { estimateAdvantages } from '../../trainer/rl/gae.ts'
+import { openOnnx } from '../../lm/engines/onnx.ts'
+import { Graph } from '../../lm/graph/index.ts'
+import { estimateAdvantages } from '../../trainer/rl/algorithms/gae.ts'
 import { nextKlCoef, shapedRewards } from '../../trainer/rl/kl.ts'
-import { ppoLoss, type PpoLossConfig } from '../../trainer/rl/ppo.ts'
-import { ppoLossGraph } from '../../trainer/rl/ppo-graph.ts'
+import { ppoLoss, type PpoLossConfig } from '../../trainer/rl/algorithms/ppo.ts'
+import { ppoLossGraph } from '../../trainer/rl/algorithms/ppo-graph.ts'
 import { whiten } from '../../trainer/rl/whiten.ts'
 // Written by torch 2.14.1 in float64: one batch and every intermediate value.
 import golden from '../fixtures/ppo.json' with { type: 'json' }

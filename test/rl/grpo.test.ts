@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Engine } from '../../trainer/engines/engine.ts'
-import { openOnnx } from '../../trainer/engines/onnx.ts'
+import type { Engine } from '../../lm/engines/engine.ts'
+import { openOnnx } from '../../lm/engines/onnx.ts'
 import type { Scored } from '../../trainer/rl/experience.ts'
-import { groupAdvantages, grpoLoss, k3, prepareGrpo, type GrpoLossConfig, type GrpoLossType } from '../../trainer/rl/grpo.ts'
-import { grpoLossGraph } from '../../trainer/rl/grpo-graph.ts'
+import { groupAdvantages, grpoLoss, k3, prepareGrpo, type GrpoLossConfig, type GrpoLossType } from '../../trainer/rl/algorithms/grpo.ts'
+import { grpoLossGraph } from '../../trainer/rl/algorithms/grpo-graph.ts'
 import { minibatch, runLoss, slopesOf } from './loss-graph.ts'
 
 const TYPES: readonly GrpoLossType[] = ['grpo', 'dapo', 'dr_grpo']

@@ -1,7 +1,7 @@
 /** Runs a loss's graph on ragged rows, so that it can be held to its form in plain arrays. */
 import fc from 'fast-check'
-import { leavesOf, type Engine } from '../../trainer/engines/engine.ts'
-import { Graph, gradients, type Tensor } from '../../trainer/graph/index.ts'
+import { leavesOf, type Engine } from '../../lm/engines/engine.ts'
+import { Graph, gradients, type Tensor } from '../../lm/graph/index.ts'
 
 type Rows = readonly (readonly number[])[]
 

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import { seedOnce } from '../../scripts/start/seed-once.ts'
-import type { SignedIn } from '../../server/protocol.ts'
+import type { SignedIn } from '../../core/protocol/index.ts'
 import { seed } from '../../server/seed.ts'
 import { admin, adminPassword, ask, call, openWorld, type TestServer, type World } from './attune.ts'
 

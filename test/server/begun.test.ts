@@ -1,8 +1,8 @@
 /** Votes begun while voting is open, and what a person's other connections hear of a vote. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { countHolding } from '../../server/db/vote-begun.ts'
-import { limits, type HumanFeedback, type Sample, type SignedIn } from '../../server/protocol.ts'
-import { append, openRedis } from '../../server/room.ts'
+import { countHolding } from '../../core/db/vote-begun.ts'
+import { limits, type HumanFeedback, type Sample, type SignedIn } from '../../core/protocol/index.ts'
+import { append, openRedis } from '../../core/events/log.ts'
 import { addSample, ask, call, connect, guest, openWorld, vote, type Client, type TestServer, type World } from './attune.ts'
 
 let world: World

@@ -1,7 +1,7 @@
 /** An owner excludes a rater from a session, and readmits them. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { committedStep } from '../../server/db/steps.ts'
-import type { Rater, SignedIn } from '../../server/protocol.ts'
+import { committedStep } from '../../core/db/steps.ts'
+import type { Rater, SignedIn } from '../../core/protocol/index.ts'
 import { openLiveRoom, voteOf, worthOf } from '../helpers/live-room.ts'
 import { addSample, admin, ask, call, connect, guest, openWorld, vote, type TestServer, type World } from './attune.ts'
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { limits, type SignedIn, type Tally } from '../../server/protocol.ts'
-import { append, logKey } from '../../server/room.ts'
+import { limits, type SignedIn, type Tally } from '../../core/protocol/index.ts'
+import { append, logKey } from '../../core/events/log.ts'
 import { addSample, admin, ask, connect, guest, openWorld, vote, type Client, type Received, type TestServer, type World } from './attune.ts'
 
 const RATERS = 10

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { clientEvents, limits, type ClientEventName, type SignedIn } from '../../server/protocol.ts'
-import { routes } from '../../server/routes/index.ts'
+import { clientEvents, limits, type ClientEventName, type SignedIn } from '../../core/protocol/index.ts'
+import { routes } from '../../server/http/routes/index.ts'
 import { addSample, admin, ask, call, connect, guest, openWorld, vote, type Client, type TestServer, type World } from './attune.ts'
 
 /** Printed with every run; set it to repeat one. */

@@ -3,7 +3,7 @@ import jwt from 'jsonwebtoken'
 import { createSiweMessage } from 'viem/siwe'
 import { generatePrivateKey, privateKeyToAccount, type PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { HumanFeedback, SignedIn, User } from '../../server/protocol.ts'
+import type { HumanFeedback, SignedIn, User } from '../../core/protocol/index.ts'
 import { addSample, ask, call, connect, guest, openWorld, vote, type TestServer, type World } from './attune.ts'
 
 let world: World

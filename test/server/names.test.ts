@@ -1,9 +1,9 @@
 /** Names: nobody passes for somebody else by one that looks like theirs. */
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { nameOf, skeletonOf } from '../../server/auth/names.ts'
-import { giveSkeletons } from '../../server/db/names.ts'
-import type { SignedIn } from '../../server/protocol.ts'
+import { nameOf, skeletonOf } from '../../core/names.ts'
+import { giveSkeletons } from '../../core/db/names.ts'
+import type { SignedIn } from '../../core/protocol/index.ts'
 import { admin, ask, call, guest, openWorld, type TestServer, type World } from './attune.ts'
 
 let world: World

@@ -4,8 +4,8 @@ import { Redis } from 'ioredis'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { createSiweMessage } from 'viem/siwe'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { networkOf, openNewcomers } from '../../server/newcomers.ts'
-import type { SignedIn } from '../../server/protocol.ts'
+import { networkOf, openNewcomers } from '../../server/limits/newcomers.ts'
+import type { SignedIn } from '../../core/protocol/index.ts'
 import { ask, call, openWorld, type TestServer, type World } from './attune.ts'
 
 let world: World

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freePort, openRedis, type Service } from '../../scripts/start/services.ts'
-import type { SignedIn } from '../../server/protocol.ts'
+import type { SignedIn } from '../../core/protocol/index.ts'
 import { addSample, call, connect, guest, openWorld, vote, type Client, type TestServer, type World } from './attune.ts'
 
 let world: World

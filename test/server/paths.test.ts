@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createApp } from '../../server/app.ts'
+import { createApp } from '../../server/http/app.ts'
 import { openWorld, type World } from './attune.ts'
 
 let world: World

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { loadConfig } from '../../server/config.ts'
+import { loadConfig } from '../../core/config.ts'
 import { freePort } from '../../scripts/start/services.ts'
 import { connect, environmentOf, guest, openWorld, type TestServer, type World } from './attune.ts'
 

@@ -2,7 +2,7 @@
 import jwt from 'jsonwebtoken'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { REFRESH_GRACE_MS } from '../../server/auth/tokens.ts'
-import type { SignedIn } from '../../server/protocol.ts'
+import type { SignedIn } from '../../core/protocol/index.ts'
 import { addSample, ask, call, connect, environmentOf, guest, openWorld, vote, type TestServer, type World } from './attune.ts'
 
 let world: World

@@ -1,7 +1,7 @@
 /** Attacks on a room, played through real sockets against a real run of a tiny model. */
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Rater, SignedIn } from '../../server/protocol.ts'
+import type { Rater, SignedIn } from '../../core/protocol/index.ts'
 import { openLiveRoom, voteOf, worthOf, type LiveRoom } from '../helpers/live-room.ts'
 import { admin, ask, guest, openWorld, type Client, type TestServer, type World } from './attune.ts'
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { limits, type HumanFeedback, type SignedIn } from '../../server/protocol.ts'
+import { limits, type HumanFeedback, type SignedIn } from '../../core/protocol/index.ts'
 import { addSample, admin, ask, call, connect, guest, openWorld, vote, type Client, type TestServer, type World } from './attune.ts'
 
 let world: World

@@ -4,9 +4,9 @@ import { json } from 'node:stream/consumers'
 import { createSiweMessage } from 'viem/siwe'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { loadConfig } from '../../server/config.ts'
+import { loadConfig } from '../../core/config.ts'
 import { hostOf } from '../../server/auth/address.ts'
-import type { Envelope, SignedIn } from '../../server/protocol.ts'
+import type { Envelope, SignedIn } from '../../core/protocol/index.ts'
 import { environmentOf, openWorld, type TestServer, type World } from './attune.ts'
 
 let world: World

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { ConfigError, loadConfig } from '../../server/config.ts'
+import { ConfigError, loadConfig } from '../../core/config.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
@@ -22,8 +22,8 @@ const ComposeService = z.object({
 const Compose = z.object({ services: z.record(z.string(), ComposeService), volumes: z.record(z.string(), z.null()) })
 const { services } = Compose.parse(parse(read('docker-compose.yml'), { merge: true }))
 
-/** Names that server/config.ts reads. */
-const configNames = new Set([...read('server/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): \w/gm)].map((match) => match[1]))
+/** Names that core/config.ts reads. */
+const configNames = new Set([...read('core/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): \w/gm)].map((match) => match[1]))
 /** Of compose and `npm start` themselves, and two of the seed system's that are accepted and not read. */
 const otherNames = new Set(['ATTUNE_DATA', 'BLOCKCHAIN_DISPUTE_WINDOW', 'POSTGRES_PASSWORD', 'REDIS_PASSWORD', 'ELEVENLABS_API_KEY', 'OPENAI_API_KEY'])
 const exampleNames = [...read('.env.example').matchAll(/^#?([A-Z][A-Z_]+)=/gm)].flatMap((match) => match[1] ?? [])
@@ -31,7 +31,7 @@ const exampleNames = [...read('.env.example').matchAll(/^#?([A-Z][A-Z_]+)=/gm)].
 const processes: Record<string, { entry: string; secrets: Parameters<typeof loadConfig>[1] }> = {
   server: { entry: 'server/main.ts', secrets: ['JWT_SECRET', 'DATA_KEY'] },
   trainer: { entry: 'trainer/main.ts', secrets: [] },
-  recorder: { entry: 'contracts/main.ts', secrets: ['BLOCKCHAIN_PRIVATE_KEY'] },
+  recorder: { entry: 'contracts/recorder/main.ts', secrets: ['BLOCKCHAIN_PRIVATE_KEY'] },
 }
 
 test('.env.example explains every name that the code reads, and no other', () => {

@@ -6,7 +6,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startAttune, type Attune } from '../../scripts/start/attune.ts'
 import { ask, connect, guest, vote, type TestServer } from '../server/attune.ts'
-import { openPool, type Pool } from '../../server/db/pool.ts'
+import { openPool, type Pool } from '../../core/db/pool.ts'
 import { patience, until } from './npm-start.ts'
 
 let dataDir: string

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openEvaluator, type Evaluator } from '../../scripts/study/evaluate.ts'
-import { TrainingConfig } from '../../server/protocol.ts'
-import { exportRun, openRun } from '../../trainer/state.ts'
+import { TrainingConfig } from '../../core/protocol/index.ts'
+import { exportRun, openRun } from '../../trainer/loop/run-state.ts'
 
 const modelDir = 'models/demo'
 let evaluator: Evaluator

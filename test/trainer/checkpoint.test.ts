@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { CheckpointLost, newestReadable, openCheckpoints, type Checkpoint } from '../../trainer/checkpoint.ts'
+import { CheckpointLost, newestReadable, openCheckpoints, type Checkpoint } from '../../trainer/loop/checkpoint.ts'
 
 let dir: string
 beforeAll(async () => {

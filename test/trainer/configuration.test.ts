@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
-import { TrainingConfig } from '../../server/protocol.ts'
-import { groupSize, learnerConfig } from '../../trainer/configuration.ts'
-import { drawGroups, promptSource } from '../../trainer/prompts.ts'
+import { TrainingConfig } from '../../core/protocol/index.ts'
+import { groupSize, learnerConfig } from '../../trainer/loop/configuration.ts'
+import { drawGroups, promptSource } from '../../trainer/loop/prompts.ts'
 import { LEARNER_DEFAULTS, LIVE_DEFAULTS } from '../../trainer/rl/defaults.ts'
 
 it('a run started with no settings is the one that the offline study chose', () => {

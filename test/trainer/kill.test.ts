@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { openRandom } from '../../trainer/models/random.ts'
+import { openRandom } from '../../lm/sampling/random.ts'
 import { openLog, type Happened, type RunLog } from '../helpers/log-world.ts'
 import { writeTinyModel } from '../helpers/tiny-model.ts'
 

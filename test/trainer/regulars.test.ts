@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import type { Standing } from '../../server/feedback/reliability.ts'
-import { noRegulars, watchRegulars, type Regulars } from '../../trainer/regulars.ts'
+import type { Standing } from '../../core/votes/reliability.ts'
+import { noRegulars, watchRegulars, type Regulars } from '../../trainer/loop/regulars.ts'
 
 const room = (rho: Record<string, number>): ReadonlyMap<string, Standing> =>
   new Map(Object.entries(rho).map(([id, reliability]) => [id, { reliability, comparable: 40, weight: reliability, known: reliability >= 0.3 }]))

@@ -1,5 +1,5 @@
 /** How the heads' predictions become a value: by the very formulas that make a vote's value. */
-export { mix, weightedQuality } from '../../server/feedback/value.ts'
+export { mix, weightedQuality } from '../../core/votes/value.ts'
 
 /** Mean and (population) deviation of an ensemble's predictions. */
 export function unitMean(values: readonly number[]): { mean: number; deviation: number } {

@@ -1,4 +1,4 @@
-import { exactDiv } from '../graph/index.ts'
+import { exactDiv } from '../../lm/graph/index.ts'
 
 /**
  * Frozen-trunk features of samples by id, standardised: the reward model's eyes. The first half of a

@@ -1,5 +1,5 @@
 /** One member of the ensemble: its prior, its bootstrap and its exact fit. */
-import { openRandom } from '../models/random.ts'
+import { openRandom } from '../../lm/sampling/random.ts'
 import { seedAlong, seedOf } from '../rl/random.ts'
 import { RATING, examplesOf, sigmoid, type Example, type RewardPreference, type RewardVote } from './examples.ts'
 import { addExamples, factorise, openSystem, solve } from './ridge.ts'

@@ -21,7 +21,7 @@
  * Raters may leave a head out. A prediction is of what a vote will be worth, so a head counts in it by the share
  * of the votes' weight that speaks of it: nobody rating compassion, a value is its quality alone.
  */
-import { exactDiv } from '../graph/index.ts'
+import { exactDiv } from '../../lm/graph/index.ts'
 import { mix, unitMean, weightedQuality } from './combine.ts'
 import { COMPASSION, RATING, categoryHead, sigmoid, type RewardPreference, type RewardVote } from './examples.ts'
 import { openFeatures, type FeatureTable } from './features.ts'

@@ -1,5 +1,5 @@
 /** From votes and predictions to the reward of every rollout of a step. */
-import { crowdValue, type WeighedVote } from '../../server/feedback/crowd.ts'
+import { crowdValue, type WeighedVote } from '../../core/votes/crowd.ts'
 import {
   composeReward,
   constraintPenalty,
@@ -9,7 +9,7 @@ import {
   type Constraints,
   type Normalisation,
   type RewardType,
-} from '../../server/feedback/reward.ts'
+} from '../../core/votes/reward.ts'
 import { MIN_DEVIATION } from './defaults.ts'
 import { COMPASSION, categoryHead } from './examples.ts'
 import { referenceLength } from './drift.ts'

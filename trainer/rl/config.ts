@@ -1,10 +1,10 @@
-import type { AdamWOptions } from '../graph/index.ts'
-import type { LoraConfig } from '../models/lora.ts'
-import type { DpoBatchConfig, PreferenceLabels } from './dpo.ts'
-import type { GrpoBatchConfig, GrpoLossConfig, GrpoLossType, RewardScale } from './grpo.ts'
+import type { AdamWOptions } from '../../lm/graph/index.ts'
+import type { LoraConfig } from '../../lm/architectures/lora.ts'
+import type { DpoBatchConfig, PreferenceLabels } from './algorithms/dpo.ts'
+import type { GrpoBatchConfig, GrpoLossConfig, GrpoLossType, RewardScale } from './algorithms/grpo.ts'
 import type { KlControl } from './kl.ts'
-import type { PpoLossConfig } from './ppo.ts'
-import type { PpoBatchConfig } from './ppo-batch.ts'
+import type { PpoLossConfig } from './algorithms/ppo.ts'
+import type { PpoBatchConfig } from './algorithms/ppo-batch.ts'
 import type { RatePlan, RateSchedule } from './schedule.ts'
 
 /** Everything that learning is set by. Names are the API's where the API has one; defaults are in defaults.ts. */

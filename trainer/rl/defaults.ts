@@ -5,7 +5,7 @@ import { klCoefficientFor } from './kl.ts'
  * PPO's settings, chosen with `scripts/study/offline.ts` on the demo model with a simulated crowd.
  * With a dozen steps to learn in, noise is what has to be kept out: a sequence of 30 tokens carries
  * one score, and what of a step is not signal is KL spent for nothing. What the API names has the
- * same default there (server/protocol.ts); a test holds the two together.
+ * same default there (core/protocol/index.ts); a test holds the two together.
  */
 export const LEARNER_DEFAULTS: LearnerConfig = {
   algorithm: 'ppo',

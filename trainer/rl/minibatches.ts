@@ -1,5 +1,5 @@
-import { exactDiv } from '../graph/index.ts'
-import { openRandom } from '../models/random.ts'
+import { exactDiv } from '../../lm/graph/index.ts'
+import { openRandom } from '../../lm/sampling/random.ts'
 
 /**
  * A seeded permutation of `0 … size-1`, cut into `parts` minibatches of equal size: every index

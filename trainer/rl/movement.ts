@@ -1,7 +1,7 @@
 /** How far an update moved the policy, measured on its weights. */
-import type { Engine, Program } from '../engines/engine.ts'
-import { add, Graph, reduceSum, sqrt, square, sub, type Tensor } from '../graph/index.ts'
-import { trainedParameters } from '../models/architecture.ts'
+import type { Engine, Program } from '../../lm/engines/engine.ts'
+import { add, Graph, reduceSum, sqrt, square, sub, type Tensor } from '../../lm/graph/index.ts'
+import { trainedParameters } from '../../lm/architectures/architecture.ts'
 import type { HeldPolicy } from './policy.ts'
 import { remembered } from './state.ts'
 

@@ -1,10 +1,10 @@
 /** The policy and its value head as graph operations over a laid-out batch. */
-import type { StateStore } from '../engines/engine.ts'
-import { add, div, entropy, gather, matmul, momentNames, mul, reshape, tokenLogProbs, type Graph, type Shape, type Tensor } from '../graph/index.ts'
-import { heldParameters, trainedParameters, type Architecture, type HeldModel } from '../models/architecture.ts'
-import { loadWeights, type Model } from '../models/directory.ts'
-import { finalNorm, nextLogits, residualStream, tokenFeeds, tokenInputs } from '../models/forward.ts'
-import { adaptersOf, initialiseAdapters, type LoraConfig } from '../models/lora.ts'
+import type { StateStore } from '../../lm/engines/engine.ts'
+import { add, div, entropy, gather, matmul, momentNames, mul, reshape, tokenLogProbs, type Graph, type Shape, type Tensor } from '../../lm/graph/index.ts'
+import { heldParameters, trainedParameters, type Architecture, type HeldModel } from '../../lm/architectures/architecture.ts'
+import { loadWeights, type Model } from '../../lm/files/directory.ts'
+import { finalNorm, nextLogits, residualStream, tokenFeeds, tokenInputs } from '../../lm/architectures/forward.ts'
+import { adaptersOf, initialiseAdapters, type LoraConfig } from '../../lm/architectures/lora.ts'
 import type { BatchLayout, BatchShape } from './layout.ts'
 
 /** Prefixes of the engine's states. */

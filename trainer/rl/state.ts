@@ -1,8 +1,8 @@
 /** The learner's state outside the engine: for checkpoints, and to take an aborted update back. */
-import type { Engine } from '../engines/engine.ts'
-import { lossScaleStates, type Shape } from '../graph/index.ts'
-import { startLossScale } from '../models/descent.ts'
-import { toHeld, toStored } from '../models/held.ts'
+import type { Engine } from '../../lm/engines/engine.ts'
+import { lossScaleStates, type Shape } from '../../lm/graph/index.ts'
+import { startLossScale } from '../../lm/training/optimizer-step.ts'
+import { toHeld, toStored } from '../../lm/architectures/projection-layout.ts'
 import { momentStates, POLICY, REFERENCE, type HeldPolicy } from './policy.ts'
 
 export interface LearnerState {

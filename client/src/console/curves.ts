@@ -1,0 +1,90 @@
+/** The curves that a room and the console draw, from the metrics of the steps. Pure. */
+import type { StepMetrics, TrainingMetrics } from '../../../core/protocol/index.ts'
+import { duration, fixed } from '../ui/format.ts'
+
+export interface Series {
+  label: string
+  /** A token's name, such as `accent`. */
+  color: string
+  /** One value a step; null is a gap. */
+  values: (number | null)[]
+}
+
+export interface Curve {
+  title: string
+  /** What a reader should know to read it. */
+  meaning: string
+  steps: number[]
+  series: Series[]
+  format: (value: number) => string
+  /** The axis spans at least this much, so that noise does not look like a rise. */
+  span: number
+}
+
+const firstOf = (names: readonly string[]) => (metrics: TrainingMetrics): number | null =>
+  names.map((name) => metrics[name]).find((value) => value !== undefined && Number.isFinite(value)) ?? null
+
+/** The reward before normalisation where the trainer gives it: of the same scale as a vote. */
+const REWARD = ['rewardScore', 'objective/scores']
+export const rewardOf = firstOf(REWARD)
+
+const described: { title: string; meaning: string; format: (value: number) => string; span: number; series: [string, string, string[]][] }[] = [
+  {
+    title: 'Reward',
+    meaning: 'What the crowd’s votes make of the answers, less penalties: about 0 to 1.',
+    format: fixed,
+    span: 0.2,
+    series: [['reward', 'accent', REWARD]],
+  },
+  {
+    title: 'Reward and people',
+    meaning:
+      'What the reward model promised of the answers before it had seen any vote on them, and what people then gave, 0 to 1. Where the first rises and the second does not, the model learns to please its reward instead of people.',
+    format: fixed,
+    span: 0.2,
+    series: [
+      ['reward', 'accent', ['gap/reward']],
+      ['people', 'compassion', ['gap/people']],
+    ],
+  },
+  {
+    title: 'Compassion',
+    meaning: 'How kind the answers are in the crowd’s eyes, 0 to 1.',
+    format: fixed,
+    span: 0.2,
+    series: [['compassion', 'compassion', ['compassionScore']]],
+  },
+  {
+    title: 'KL to reference',
+    meaning: 'How far the answers are from the model before training: mean KL to the reference policy, in nats per answer.',
+    format: fixed,
+    span: 0.5,
+    series: [['KL', 'amber', ['objective/kl']]],
+  },
+  {
+    title: 'Vote to gradient',
+    meaning: 'How long a vote took to change the model: the middle vote and the slowest in twenty.',
+    format: duration,
+    span: 2_000,
+    series: [
+      ['p50', 'accent', ['vote_to_gradient_p50_ms']],
+      ['p95', 'line-strong', ['vote_to_gradient_p95_ms']],
+    ],
+  },
+]
+
+export function curvesOf(steps: readonly StepMetrics[]): Curve[] {
+  return described.map(({ series, ...curve }) => ({
+    ...curve,
+    steps: steps.map((s) => s.step),
+    series: series.map(([label, color, names]) => ({ label, color, values: steps.map((s) => firstOf(names)(s.metrics)) })),
+  }))
+}
+
+/** The range of an axis that holds [low, high] and spans at least `span`; what is never negative starts no lower than 0. */
+export function rangeOf(low: number, high: number, span: number): [number, number] {
+  const missing = Math.max(0, span - (high - low)) / 2
+  const margin = 0.08 * Math.max(span, high - low)
+  const from = low - missing - margin
+  return low >= 0 && from < 0 ? [0, high + 2 * missing + margin] : [from, high + missing + margin]
+}

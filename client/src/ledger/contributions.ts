@@ -1,0 +1,104 @@
+/** What a person has contributed, with what came of each: receipt, appeal, epoch, proof. Pure. */
+import type { HumanFeedback, NoCredit, ProofOfContribute, Receipt } from '../../../core/protocol/index.ts'
+import type { Appeal } from '../../../core/protocol/rewards.ts'
+import { plural } from '../ui/format.ts'
+
+export interface Contribution {
+  id: string
+  kind: ProofOfContribute['contributionType']
+  sessionId: string
+  timestamp: string
+  /** The vote that it is; null for any other contribution. */
+  vote: HumanFeedback | null
+  receipt: Receipt | null
+  appeal: Appeal | null
+  proof: ProofOfContribute['merkleProof']
+  /** Points, once it is on the chain. */
+  credit: number
+  /** Why it has none. */
+  noCredit: NoCredit | null
+  /** It waits for its author to qualify. */
+  held: boolean
+}
+
+export interface Totals {
+  votes: number
+  /** By a step that changed the model. */
+  used: number
+  onChain: number
+  /** Points that count already, and those that wait for a qualification. */
+  credit: number
+  held: number
+  /** The middle one of the latencies, milliseconds; null without any. */
+  latencyMs: number | null
+}
+
+/** Joined by the vote's id, newest first. */
+export function joined(
+  contributions: readonly ProofOfContribute[],
+  receipts: readonly Receipt[],
+  votes: readonly HumanFeedback[],
+  appeals: readonly Appeal[],
+): Contribution[] {
+  const receiptOf = new Map(receipts.map((receipt) => [receipt.feedbackId, receipt]))
+  const voteOf = new Map(votes.map((vote) => [vote.id, vote]))
+  const appealOf = new Map(appeals.map((appeal) => [appeal.feedbackId, appeal]))
+  return contributions
+    .map((contribution) => ({
+      id: contribution.recordId,
+      kind: contribution.contributionType,
+      sessionId: contribution.sessionId,
+      timestamp: contribution.timestamp,
+      vote: voteOf.get(contribution.recordId) ?? null,
+      receipt: receiptOf.get(contribution.recordId) ?? null,
+      appeal: appealOf.get(contribution.recordId) ?? null,
+      proof: contribution.merkleProof,
+      credit: contribution.rewardTokens,
+      noCredit: contribution.noCredit,
+      held: contribution.held,
+    }))
+    .filter((contribution) => !contribution.vote?.withdrawn)
+    .sort((a, b) => b.timestamp.localeCompare(a.timestamp))
+}
+
+export function totals(contributions: readonly Contribution[]): Totals {
+  const latencies = contributions.flatMap((c) => (c.receipt && c.receipt.updated !== false ? [c.receipt.latencyMs] : [])).sort((a, b) => a - b)
+  return {
+    votes: contributions.filter((c) => c.vote).length,
+    used: latencies.length,
+    onChain: contributions.filter((c) => c.proof).length,
+    credit: contributions.reduce((sum, c) => sum + (c.held ? 0 : c.credit), 0),
+    held: contributions.reduce((sum, c) => sum + (c.held ? c.credit : 0), 0),
+    latencyMs: latencies[Math.floor(latencies.length / 2)] ?? null,
+  }
+}
+
+/** What a vote earned and why, in words; null while there is nothing to say of it. */
+export function earnedText({ proof, credit, noCredit, held }: Pick<Contribution, 'proof' | 'credit' | 'noCredit' | 'held'>): string | null {
+  if (noCredit !== null) return `It earns nothing: ${reasons[noCredit]}`
+  if (proof === null) return null
+  if (held) return `${plural(credit, 'credit point')}, held until ten of your votes in this session could be compared with others’: then they are paid, too.`
+  return `${plural(credit, 'credit point')}.`
+}
+
+/** Why a vote earned nothing, in words. */
+export const reasons: Record<NoCredit, string> = {
+  text: 'its text is not an answer of this session.',
+  closed: 'voting on the answer had closed.',
+  unused: 'no step’s update used it. At most it taught the reward model.',
+  'no-weight': 'its weight, or your reliability, was 0 in the update.',
+  'no-change': 'the step’s update changed nothing.',
+  pace: 'there were more votes than a person can give in the time.',
+}
+
+/** Whether an appeal can give a vote what it lacks: it makes no text an answer, and no closed answer an open one. */
+export const canBePutRight = (reason: NoCredit | null): boolean => reason !== 'text' && reason !== 'closed'
+
+/** What a contribution that is no vote is, in words. */
+export const kindTitles: Record<Contribution['kind'], string> = {
+  feedback: 'What an upheld appeal added to a vote',
+  validation: 'You decided an appeal',
+  training: 'Training',
+  compute: 'Compute time',
+  data: 'Data',
+}

@@ -1,0 +1,70 @@
+/** A vote as it is being filled in, and what is sent of it. Pure. */
+import type { CompassionSides, Vote } from '../../../core/protocol/index.ts'
+import type { z } from 'zod'
+
+export type Sides = z.infer<typeof CompassionSides>
+
+export interface Ballot {
+  rating: number | null
+  /** Scores that the rater set; a category left alone is not sent, which is as if it were scored like the rating. */
+  categories: Readonly<Record<string, number>>
+  /** null: not rated, and not sent. */
+  compassion: number | null
+  /** Those of the three sides that the rater set, null for none; all three together are given instead of `compassion`, fewer are not sent. */
+  sides: Partial<Sides> | null
+  tags: readonly string[]
+  comment: string
+}
+
+export const emptyBallot: Ballot = { rating: null, categories: {}, compassion: null, sides: null, tags: [], comment: '' }
+
+/** Nothing has been said yet. */
+export const isEmpty = ({ rating, categories, compassion, sides, tags, comment }: Ballot): boolean =>
+  rating === null && Object.keys(categories).length === 0 && compassion === null && sides === null && tags.length === 0 && comment.trim() === ''
+
+/** A vote as it was filled in: one that was refused goes back to its card. */
+export const ballotOf = (vote: Vote): Ballot => ({
+  rating: vote.humanRating,
+  categories: Object.fromEntries((vote.categories ?? []).map(({ name, score }) => [name, score])),
+  compassion: vote.compassion ? null : (vote.compassionRating ?? null),
+  sides: vote.compassion ?? null,
+  tags: vote.tags ?? [],
+  comment: vote.comments ?? '',
+})
+
+/** What the three sides come to, each counting the same: c = (A + C + (1 - S)) / 3. */
+export const compassionOf = ({ agency, capability, suffering }: Sides): number => (agency + capability + 1 - suffering) / 3
+
+/** The three sides, once all are set. */
+export function wholeSides({ sides }: Ballot): Sides | null {
+  const { agency, capability, suffering } = sides ?? {}
+  return agency === undefined || capability === undefined || suffering === undefined ? null : { agency, capability, suffering }
+}
+
+/** Of the three sides, how many are still to be set before any of them counts; 0 where none or all are set. */
+export function missingSides({ sides }: Ballot): number {
+  const set = Object.values(sides ?? {}).filter((side) => side !== undefined).length
+  return set === 0 ? 0 : 3 - set
+}
+
+/** What the vote says of compassion; null: nothing. */
+export function ratedCompassion(ballot: Ballot): number | null {
+  const sides = wholeSides(ballot)
+  return sides ? compassionOf(sides) : ballot.compassion
+}
+
+/** The vote's content, or null while it has no rating. */
+export function contentOf(ballot: Ballot): Pick<Vote, 'humanRating' | 'categories' | 'compassionRating' | 'compassion' | 'tags' | 'comments'> | null {
+  if (ballot.rating === null) return null
+  const comments = ballot.comment.trim()
+  const compassion = ratedCompassion(ballot)
+  const sides = wholeSides(ballot)
+  return {
+    humanRating: ballot.rating,
+    categories: Object.entries(ballot.categories).map(([name, score]) => ({ name, score })),
+    tags: [...ballot.tags],
+    ...(compassion !== null && { compassionRating: Number(compassion.toFixed(4)) }),
+    ...(sides && { compassion: sides }),
+    ...(comments ? { comments } : {}),
+  }
+}

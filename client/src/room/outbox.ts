@@ -1,0 +1,98 @@
+/**
+ * Votes that the server has not acknowledged yet. They outlive a lost
+ * connection, a reload and the end of a sign-in, and keep their id, so sending
+ * one twice is one vote (rule V2). Each is somebody's, and is sent as nobody
+ * else's (rule S5).
+ */
+import type { Vote } from '../../../core/protocol/index.ts'
+import type { Store } from '../ui/storage.ts'
+
+export type OutgoingVote = Vote & { id: string; sampleId: string }
+
+/** Whose vote it is. */
+export interface Owner {
+  userId: string
+  username: string
+  guest: boolean
+}
+
+export interface Outbox {
+  add(vote: OutgoingVote): void
+  remove(id: string): void
+  /** Oldest first. */
+  all(): OutgoingVote[]
+}
+
+/** Votes of one person that wait for one session. Owner null: from a page of an older version, nobody knows whose. */
+export interface Waiting {
+  sessionId: string
+  owner: Owner | null
+  votes: number
+}
+
+type Kept = OutgoingVote & { owner?: Owner }
+
+const PREFIX = 'attune.outbox.'
+
+/**
+ * The outbox of one person (null: of nobody known) in one session, kept in `store` (the browser's
+ * localStorage) beside those of others: it neither shows nor touches theirs.
+ */
+export function openOutbox(store: Store, sessionId: string, owner: Owner | null = null): Outbox {
+  const key = PREFIX + sessionId
+  return {
+    add: (vote) => write(store, key, [...read(store, key).filter((v) => v.id !== vote.id), owned(vote, owner)]),
+    remove: (id) => write(store, key, read(store, key).filter((v) => v.id !== id)),
+    all: () => read(store, key).filter((v) => isOf(v, owner?.userId)).map(({ owner: _, ...vote }) => vote),
+  }
+}
+
+const owned = (vote: OutgoingVote, owner: Owner | null): Kept =>
+  owner === null ? vote : { ...vote, owner: { userId: owner.userId, username: owner.username, guest: owner.guest } }
+const isOf = ({ owner }: Kept, userId: string | undefined): boolean => owner?.userId === userId
+
+/** All that waits in this browser. `keys`: what the store holds. */
+export function waiting(store: Store, keys: readonly string[]): Waiting[] {
+  return keys.filter((key) => key.startsWith(PREFIX)).flatMap((key) => {
+    const found = new Map<string, Waiting>()
+    for (const { owner = null } of read(store, key)) {
+      const one = found.get(owner?.userId ?? '') ?? { sessionId: key.slice(PREFIX.length), owner, votes: 0 }
+      found.set(owner?.userId ?? '', { ...one, votes: one.votes + 1 })
+    }
+    return [...found.values()]
+  })
+}
+
+/** Forgets what waits for one person; null: what is nobody's. */
+export function discard(store: Store, keys: readonly string[], userId: string | null): void {
+  for (const key of keys.filter((one) => one.startsWith(PREFIX))) {
+    write(store, key, read(store, key).filter((vote) => !isOf(vote, userId ?? undefined)))
+  }
+}
+
+/** Gives votes of an older version, which didn't say whose they are, to who was signed in when they were given: who still is. */
+export function claimUnowned(store: Store, keys: readonly string[], by: Owner): void {
+  for (const key of keys.filter((one) => one.startsWith(PREFIX))) {
+    const votes = read(store, key)
+    if (votes.some((vote) => vote.owner === undefined)) write(store, key, votes.map((vote) => (vote.owner === undefined ? owned(vote, by) : vote)))
+  }
+}
+
+function write(store: Store, key: string, votes: readonly Kept[]): void {
+  if (votes.length === 0) store.removeItem(key)
+  else store.setItem(key, JSON.stringify(votes))
+}
+
+function read(store: Store, key: string): Kept[] {
+  try {
+    const value: unknown = JSON.parse(store.getItem(key) ?? '[]')
+    return Array.isArray(value) ? value.filter(isVote) : []
+  } catch {
+    // Damaged where it was kept: what it held can't be known, and the next vote is written over it.
+    return []
+  }
+}
+
+function isVote(value: unknown): value is Kept {
+  return typeof value === 'object' && value !== null && 'id' in value && 'sampleId' in value && 'humanRating' in value
+}

@@ -1,0 +1,35 @@
+/** Which answer a rater is shown next. Pure. */
+import type { Sample } from '../../../core/protocol/index.ts'
+
+export interface Rater {
+  /** Samples that need no vote of theirs any more. */
+  done: ReadonlySet<string>
+  /** Samples that answer their own questions. */
+  asked: ReadonlySet<string>
+}
+
+/**
+ * Open answers that still want this rater's vote, the next one first: those to their own
+ * questions, then the newest step's, and of those the least voted on.
+ */
+export function awaiting(samples: readonly Sample[], votes: Readonly<Record<string, number>>, { done, asked }: Rater): Sample[] {
+  return samples
+    .filter((sample) => sample.status === 'open' && !sample.mine && !done.has(sample.id))
+    .sort((a, b) => Number(asked.has(b.id)) - Number(asked.has(a.id)) || b.step - a.step || (votes[a.id] ?? 0) - (votes[b.id] ?? 0))
+}
+
+/** The next answer to vote on; where none is open, the newest one that is being written. */
+export function nextSample(samples: readonly Sample[], votes: Readonly<Record<string, number>>, rater: Rater): Sample | null {
+  const open = awaiting(samples, votes, rater).at(0)
+  if (open) return open
+  const writing = samples.filter((sample) => sample.status === 'streaming' && !rater.done.has(sample.id))
+  return writing.sort((a, b) => b.step - a.step).at(0) ?? null
+}
+
+/** The answers of the step that is being shown, and any older one that still waits for this rater. */
+export function onTheTable(samples: readonly Sample[], done: ReadonlySet<string>): Sample[] {
+  const step = samples.reduce((latest, sample) => Math.max(latest, sample.step), 0)
+  return samples.filter(
+    (sample) => sample.step === step || (sample.status === 'open' && !sample.mine && !done.has(sample.id)),
+  )
+}

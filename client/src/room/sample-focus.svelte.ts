@@ -1,0 +1,120 @@
+/**
+ * Which answer is before the reader. It stays there, whatever becomes of it, until the reader goes on: by a
+ * vote, by passing it over, by choosing another. Nothing else replaces what somebody may be reading; a key
+ * pressed then would be about an answer that they have not read.
+ */
+import type { Sample } from '../../../core/protocol/index.ts'
+import { nextSample } from './queue.ts'
+import type { LiveSession } from './session.svelte.ts'
+
+/** What Reading needs of a session. */
+type Room = Pick<LiveSession, 'state' | 'done'>
+
+export class Reading {
+  readonly #room: Room
+  #focusId = $state<string | null>(null)
+  /** The reader has gone on: the next answer comes as soon as there is one. */
+  #free = $state(true)
+  /** The reader has begun a vote on it. */
+  #held = $state(false)
+  #skipped = $state.raw<ReadonlySet<string>>(new Set())
+  #asked = $state.raw<ReadonlySet<string>>(new Set())
+  #seen = $state.raw<ReadonlySet<string>>(new Set())
+  /** The reader has asked and done nothing since: the answer is what they wait for. */
+  #expecting = false
+  #presented: string | null = null
+  /** The answer as it was last known: the room forgets old ones, the reader's stays. */
+  #known = $state.raw<Sample | null>(null)
+
+  constructor(room: Room, skipped: readonly string[] = []) {
+    this.#room = room
+    this.#skipped = new Set(skipped)
+  }
+
+  /** Samples that need no vote from here any more. */
+  readonly done = $derived.by(() => new Set([...this.#room.done, ...this.#skipped]))
+  readonly #found: Sample | undefined = $derived.by(() => this.#room.state.samples.find(({ id }) => id === this.#focusId))
+  readonly sample: Sample | null = $derived.by(() => this.#found ?? (this.#known?.id === this.#focusId ? this.#known : null))
+  /** Where the page would go next. */
+  readonly next: Sample | null = $derived.by(() =>
+    nextSample(
+      this.#room.state.samples.filter(({ id }) => id !== this.#focusId),
+      this.#room.state.votes,
+      { done: this.done, asked: this.#asked },
+    ),
+  )
+  /** Answers to the reader's own questions, once they have begun. */
+  readonly answers = $derived.by(() =>
+    this.#room.state.samples.filter(({ id, status }) => this.#asked.has(id) && status !== 'queued'),
+  )
+  /** Questions of the reader's that the model has not begun to answer. */
+  readonly waiting = $derived.by(() => this.#asked.size - this.answers.length)
+  /** The answer to the reader's own question, where it has begun and they have not seen it. */
+  readonly unseen: Sample | null = $derived.by(() => this.answers.findLast(({ id }) => id !== this.#focusId && !this.#seen.has(id)) ?? null)
+
+  /** It answers the reader's own question. */
+  isAsked(id: string): boolean {
+    return this.#asked.has(id)
+  }
+
+  /**
+   * Brings the next answer where the reader has gone on, or the one to their own question where they have
+   * done nothing but wait for it, with no vote begun. True where it brought that one.
+   */
+  follow(): boolean {
+    this.#known = this.#found ?? this.#known
+    const answer = this.unseen
+    if (answer && answer.id !== this.#presented && (this.#free || (this.#expecting && !this.#held))) {
+      this.#presented = answer.id
+      this.#show(answer.id)
+      return true
+    }
+    if (this.#free && this.next) this.#show(this.next.id)
+    return false
+  }
+
+  /** The reader does something: what is before them is what they do it with. */
+  stir(): void {
+    this.#expecting = false
+  }
+
+  /** The reader works on this answer. */
+  hold(): void {
+    this.#held = true
+    this.#free = false
+    this.#expecting = false
+  }
+
+  /** The reader is done with this answer. */
+  release(): void {
+    this.#held = false
+    this.#free = true
+  }
+
+  pick(id: string): void {
+    this.#show(id)
+  }
+
+  /** Back to an answer whose vote was withdrawn, unless another vote has been begun. */
+  returnTo(id: string): void {
+    if (!this.#held) this.#show(id)
+  }
+
+  skip(): void {
+    if (this.#focusId !== null) this.#skipped = new Set([...this.#skipped, this.#focusId])
+    this.release()
+  }
+
+  asked(id: string): void {
+    this.#asked = new Set([...this.#asked, id])
+    this.#expecting = true
+  }
+
+  #show(id: string): void {
+    this.#focusId = id
+    this.#free = false
+    this.#held = false
+    this.#expecting = false
+    this.#seen = new Set([...this.#seen, id])
+  }
+}

@@ -1,0 +1,196 @@
+// From a contribution's record to its leaf in an epoch's tree. Pure; the same
+// encoding is written down in FORMAT.md, for those who verify without this code.
+
+import { type Address, type Hex, concat, encodeAbiParameters, keccak256, pad, parseAbiParameters, stringToHex, zeroHash } from 'viem'
+import { type Json, canonicalJson } from './canonical.ts'
+import { LedgerError } from '../errors.ts'
+import type { Standing } from './standing.ts'
+
+/** Index = the seed system's number for the kind, `uint8` on chain. */
+export const CONTRIBUTION_KINDS = ['training', 'feedback', 'validation', 'compute', 'data'] as const
+export type ContributionKind = (typeof CONTRIBUTION_KINDS)[number]
+
+/** One ledger in the world: what a leaf is domain-separated by, with the epoch. */
+export type LedgerId = { chainId: number; ledger: Address }
+
+/** One contribution as the log has it. Nothing of it but hashes leaves the house. */
+export type ContributionRecord = {
+  /** The feedback's or the contribution's UUID. */
+  recordId: string
+  /** The contributor's user UUID. */
+  contributorId: string
+  /** The contributor's number in the books while they have linked no account: 32 random bytes, the same in every record of theirs. */
+  payee: Hex
+  /** The account that the earnings go to; null while none is linked. */
+  walletAddress: Address | null
+  sessionId: string
+  kind: ContributionKind
+  /** What is committed to beside the ids: sample hash, rating, receipt. */
+  payload: { readonly [key: string]: Json }
+  /** The training step that used it, or null. */
+  usedInStep: number | null
+  /** When it was done, seconds since 1970; a correction was when its vote was. */
+  at: number
+  /** What its session counts an answer for, seconds. */
+  secondsPerAnswer: number
+  /** How many votes of its contributor in its session could be compared with others' by now. */
+  comparable: number
+  /** 32 random bytes of this record alone; stored with it, never derived. */
+  salt: Hex
+}
+
+/** A leaf's fields as they travel (JSON-safe): integers in decimal, hashes in lower-case hex. */
+export type LeafFields = {
+  chainId: string
+  ledger: string
+  epochId: string
+  /** The record's place in its epoch, from 0, in feedback order. */
+  index: string
+  /** keccak-256 of the session's id. */
+  session: Hex
+  /** Salted commitment to the contributor. */
+  contributor: Hex
+  /** Index in CONTRIBUTION_KINDS. */
+  kind: number
+  /** Credits, whole. */
+  credit: string
+  /** Salted hash of the record. */
+  recordHash: Hex
+}
+
+const LEAF = parseAbiParameters('uint256, address, uint256, uint256, bytes32, bytes32, uint8, uint256, bytes32')
+const REWARD = parseAbiParameters('uint256, address, uint256, bytes32, address, uint256')
+const ALLOCATION = parseAbiParameters('uint256, address, uint256, bytes32, uint256')
+const BOUNTY = parseAbiParameters('uint256, address, bytes32, address, address')
+const EARNING = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, uint256')
+const BALANCE = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, uint256, uint256')
+const MOVE = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, address')
+const STANDING = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, uint256, uint256, uint256, uint256, uint256, uint256')
+const PACE = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, bytes32')
+
+/** The leaf of a contribution: OpenZeppelin's standard double hash, `keccak(keccak(abi.encode(fields)))`. */
+export function contributionLeaf(fields: LeafFields): Hex {
+  return keccak256(
+    keccak256(
+      encodeAbiParameters(LEAF, [
+        BigInt(fields.chainId),
+        fields.ledger as Address,
+        BigInt(fields.epochId),
+        BigInt(fields.index),
+        fields.session,
+        fields.contributor,
+        fields.kind,
+        BigInt(fields.credit),
+        fields.recordHash,
+      ]),
+    ),
+  )
+}
+
+/** The bounty of points: nobody funds it, so nothing is paid from it. */
+export const POINTS: Hex = zeroHash
+
+/** The leaf of what an account has earned so far from a bounty, in an epoch's rewards tree. */
+export function rewardLeaf(id: LedgerId, epochId: number, bounty: Hex, account: Address, amount: bigint): Hex {
+  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), bounty, account, amount] as const
+  return keccak256(keccak256(encodeAbiParameters(REWARD, fields)))
+}
+
+/** The leaf of what all people together have earned so far from a bounty: what its sponsor cannot take back. */
+export function allocationLeaf(id: LedgerId, epochId: number, bounty: Hex, allocated: bigint): Hex {
+  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), bounty, allocated] as const
+  return keccak256(keccak256(encodeAbiParameters(ALLOCATION, fields)))
+}
+
+const EARNING_TAG = keccak256(stringToHex('attune:earning'))
+const BALANCE_TAG = keccak256(stringToHex('attune:balance'))
+const MOVE_TAG = keccak256(stringToHex('attune:move'))
+const STANDING_TAG = keccak256(stringToHex('attune:standing'))
+const PACE_TAG = keccak256(stringToHex('attune:pace'))
+
+/** The leaf of a holder's credits in one session and epoch, in the contributions tree. */
+export function earningLeaf(id: LedgerId, epochId: number, session: Hex, holder: Hex, credits: bigint): Hex {
+  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), EARNING_TAG, session, pad(holder), credits] as const
+  return keccak256(keccak256(encodeAbiParameters(EARNING, fields)))
+}
+
+/** The leaf of what nobody can claim, in the contributions tree: points, and what waits for a payee. */
+export function balanceLeaf(id: LedgerId, epochId: number, pot: Hex, holder: Hex, before: bigint, amount: bigint): Hex {
+  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), BALANCE_TAG, pot, pad(holder), before, amount] as const
+  return keccak256(keccak256(encodeAbiParameters(BALANCE, fields)))
+}
+
+/** The leaf of a payee's move to an account, in the contributions tree. */
+export function moveLeaf(id: LedgerId, epochId: number, payee: Hex, account: Address): Hex {
+  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), MOVE_TAG, payee, account] as const
+  return keccak256(keccak256(encodeAbiParameters(MOVE, fields)))
+}
+
+/** The leaf of a person's standing in a session, in the contributions tree. */
+export function standingLeaf(id: LedgerId, epochId: number, line: Standing): Hex {
+  const { session, person, seconds, answers, comparable, counted, before, held } = line
+  const numbers = [BigInt(seconds), BigInt(answers), BigInt(comparable), counted, before, held] as const
+  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), STANDING_TAG, session, person, ...numbers] as const
+  return keccak256(keccak256(encodeAbiParameters(STANDING, fields)))
+}
+
+/** The leaf of a person's pace, in the contributions tree. Minutes as their line has them. */
+export function paceLeaf(id: LedgerId, epochId: number, person: Hex, before: string, worked: string): Hex {
+  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), PACE_TAG, person, keccak256(stringToHex(before)), keccak256(stringToHex(worked))] as const
+  return keccak256(keccak256(encodeAbiParameters(PACE, fields)))
+}
+
+/** The fields of a record's leaf. Throws `bad-record` on a malformed salt or record. */
+export function leafFields(
+  id: LedgerId,
+  epochId: number,
+  index: number,
+  record: ContributionRecord,
+  credit: bigint,
+): LeafFields {
+  return {
+    chainId: String(id.chainId),
+    ledger: id.ledger.toLowerCase(),
+    epochId: String(epochId),
+    index: String(index),
+    session: sessionKey(record.sessionId),
+    contributor: contributorCommitment(record.contributorId, record.salt),
+    kind: CONTRIBUTION_KINDS.indexOf(record.kind),
+    credit: String(credit),
+    recordHash: recordHash(record),
+  }
+}
+
+/** A bounty's id, as `bountyOf` of its distributor gives it. */
+export function bountyId(chainId: number, distributor: Address, session: Hex, sponsor: Address, token: Address): Hex {
+  return keccak256(encodeAbiParameters(BOUNTY, [BigInt(chainId), distributor, session, sponsor, token]))
+}
+
+/** How a session is named on chain: keccak-256 of its id. */
+export function sessionKey(sessionId: string): Hex {
+  return keccak256(stringToHex(sessionId))
+}
+
+/**
+ * `keccak(salt ‖ "attune:contributor:" ‖ contributorId)`. The salt is the
+ * record's own, so that two records of one person cannot be linked.
+ */
+export function contributorCommitment(contributorId: string, salt: Hex): Hex {
+  return keccak256(concat([checkedSalt(salt), stringToHex(`attune:contributor:${contributorId}`)]))
+}
+
+/** `keccak(salt ‖ canonical JSON of the opening)`. */
+export function recordHash(record: ContributionRecord): Hex {
+  return keccak256(concat([checkedSalt(record.salt), stringToHex(canonicalJson(recordOpening(record)))]))
+}
+
+/** The object behind a record hash: what its contributor may be shown, and may show. */
+export function recordOpening(record: ContributionRecord): { readonly [key: string]: Json } {
+  const { kind, payload, recordId, sessionId, usedInStep } = record
+  return { kind, payload, recordId, sessionId, usedInStep }
+}
+
+function checkedSalt(salt: Hex): Hex {
+  if (!/^0x[0-9a-f]{64}$/.test(salt)) throw new LedgerError('bad-record', 'a salt is 32 bytes in lower-case hex')
+  return salt
+}

@@ -1,0 +1,73 @@
+import type { Db } from './pool.ts'
+import type { BountyState, FundedBounty, TokenFacts } from '../../contracts/ledger/client/bounties.ts'
+
+/** A distributor on its chain. */
+export interface Place {
+  chainId: number
+  /** In lower case. */
+  distributor: string
+}
+
+/** A bounty as the distributor last had it. */
+export interface BountyRow extends Omit<FundedBounty, 'session'>, BountyState, TokenFacts {
+  sessionId: string
+}
+
+/** Stores what the distributor says of a bounty. */
+export async function saveBounty(db: Db, { chainId, distributor }: Place, bounty: BountyRow): Promise<void> {
+  await db.query(
+    `insert into bounties (chain_id, distributor, id, session_id, sponsor, token, symbol, decimals, funded, pot, per_credit, closed_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+     on conflict (chain_id, distributor, id) do update
+     set funded = excluded.funded, pot = excluded.pot, per_credit = excluded.per_credit, closed_at = excluded.closed_at`,
+    [
+      chainId, distributor, bounty.id, bounty.sessionId, bounty.sponsor, bounty.token, bounty.symbol, bounty.decimals,
+      String(bounty.funded), String(bounty.pot), String(bounty.perCredit), bounty.closedAt,
+    ],
+  )
+}
+
+/** Forgets one that the chain has forgotten. */
+export async function dropBounty(db: Db, { chainId, distributor }: Place, id: string): Promise<void> {
+  await db.query('delete from bounties where chain_id = $1 and distributor = $2 and id = $3', [chainId, distributor, id])
+}
+
+/** The bounties of a distributor, of one session where it is given, the fullest first. */
+export async function bountiesAt(db: Db, { chainId, distributor }: Place, sessionId?: string): Promise<BountyRow[]> {
+  const { rows } = await db.query<Row>(
+    `select id, session_id as "sessionId", sponsor, token, symbol, decimals, funded, pot, per_credit as "perCredit", closed_at as "closedAt"
+     from bounties where chain_id = $1 and distributor = $2 and ($3::text is null or session_id = $3) order by pot desc, id`,
+    [chainId, distributor, sessionId ?? null],
+  )
+  return rows.map((row) => ({ ...row, funded: BigInt(row.funded), pot: BigInt(row.pot), perCredit: BigInt(row.perCredit) }))
+}
+
+type Row = Omit<BountyRow, 'funded' | 'pot' | 'perCredit'> & Record<'funded' | 'pot' | 'perCredit', string>
+
+/** How many standing votes of a session that may earn came within the last `seconds`: on its open answers. */
+export async function votesSince(db: Db, sessionId: string, seconds: number): Promise<number> {
+  const { rows } = await db.query<{ votes: number }>(
+    `select count(*) as votes from feedback
+     where session_id = $1 and withdrawn_at is null and sample_id is not null and not late and created_at > clock_timestamp() - make_interval(secs => $2)`,
+    [sessionId, seconds],
+  )
+  return rows[0].votes
+}
+
+/** How many standing votes of a session that may earn no epoch holds yet: those on texts and closed answers don't, nor those of weight 0. */
+export async function unrecordedVotes(db: Db, sessionId: string): Promise<number> {
+  const { rows } = await db.query<{ votes: number }>(
+    `select count(*) as votes from feedback f
+     left join epoch_records e on e.feedback_id = f.id left join receipts r on r.feedback_id = f.id
+     where f.session_id = $1 and f.withdrawn_at is null and e.feedback_id is null and f.sample_id is not null and not f.late
+       and (r.feedback_id is null or r.crowd is not null and r.weight > 0 and r.updated)`,
+    [sessionId],
+  )
+  return rows[0].votes
+}
+
+/** The ids of all sessions. */
+export async function sessionIds(db: Db): Promise<string[]> {
+  const { rows } = await db.query<{ id: string }>('select id from sessions')
+  return rows.map(({ id }) => id)
+}

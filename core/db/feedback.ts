@@ -1,0 +1,212 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Db } from './pool.ts'
+import { AttuneError } from '../errors.ts'
+import { limits, type HumanFeedback, type ParsedVote } from '../protocol/index.ts'
+
+/** A vote as it is stored: the sample found, the weights the session's, the value computed. */
+export interface NewVote {
+  id: string
+  sessionId: string
+  sampleId: string | null
+  userId: string
+  inputText: string
+  modelResponse: string
+  humanRating: number
+  humanPreference: ParsedVote['humanPreference'] | null
+  categories: ParsedVote['categories']
+  comments: string | null
+  tags: string[]
+  ethicalConcerns: string[]
+  compassionRating: number | null
+  compassion: ParsedVote['compassion'] | null
+  /** q and v, in [0, 1]. */
+  quality: number
+  value: number
+  /** Cast after voting on its sample had closed. */
+  late: boolean
+  /** 32 random bytes of its leaf on the chain. */
+  salt: Buffer
+}
+
+/**
+ * Stores a vote (rule V1) and returns it, with whether it had been stored before (rule V2).
+ *
+ * @throws AttuneError conflict where the id is another vote's, where this vote was withdrawn, or
+ *   where its author has a standing vote on the sample
+ */
+export async function insertVote(db: Db, vote: NewVote): Promise<{ stored: HumanFeedback; duplicate: boolean }> {
+  const { rows } = await db.query<Row>(
+    `with stored as (
+       insert into feedback (id, session_id, sample_id, user_id, input_text, model_response, human_rating, human_preference,
+         categories, comments, tags, ethical_concerns, compassion_rating, compassion, quality, value, salt, late)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+       on conflict do nothing returning *)
+     ${select('stored')}`,
+    [
+      vote.id,
+      vote.sessionId,
+      vote.sampleId,
+      vote.userId,
+      vote.inputText,
+      vote.modelResponse,
+      vote.humanRating,
+      vote.humanPreference,
+      JSON.stringify(vote.categories),
+      vote.comments,
+      vote.tags,
+      vote.ethicalConcerns,
+      vote.compassionRating,
+      vote.compassion === null ? null : JSON.stringify(vote.compassion),
+      vote.quality,
+      vote.value,
+      vote.salt,
+      vote.late,
+    ],
+  )
+  const [fresh] = rows.map(toFeedback)
+  if (fresh !== undefined) return { stored: fresh, duplicate: false }
+  const before = await findVote(db, vote.id)
+  if (before === null) throw new AttuneError('conflict', 'you have voted on this answer already, perhaps in another tab: withdraw that vote first', { path: 'sampleId' })
+  if (before.userId !== vote.userId || !isSame(before, vote)) {
+    throw new AttuneError('conflict', 'this id belongs to another vote', { path: 'id' })
+  }
+  if (before.withdrawn) throw new AttuneError('conflict', 'this vote was withdrawn: send a new id', { path: 'id' })
+  return { stored: before, duplicate: true }
+}
+
+/** Whether a vote says what the stored one says. Its texts are the sample's, its value follows from the rest. */
+function isSame(stored: HumanFeedback, vote: NewVote): boolean {
+  const said = ({ sessionId, sampleId, humanRating, humanPreference, categories, comments, tags, ethicalConcerns, compassion, compassionRating }: HumanFeedback | NewVote) => ({
+    sessionId, sampleId, humanRating, humanPreference, categories, comments, tags, ethicalConcerns, compassion, compassionRating,
+  })
+  return isDeepStrictEqual(said(stored), said(vote))
+}
+
+async function findVote(db: Db, id: string): Promise<HumanFeedback | null> {
+  const { rows } = await db.query<Row>(`${select('feedback')} where f.id = $1`, [id])
+  return rows.map(toFeedback)[0] ?? null
+}
+
+/**
+ * Withdraws a vote (rule V5); withdrawing twice is withdrawing once. Returns where it stood, and
+ * whether it stood until now.
+ *
+ * @throws AttuneError not-found where the author has no such vote, conflict where it is too late
+ */
+export async function withdrawVote(db: Db, id: string, userId: string): Promise<{ sessionId: string; sampleId: string | null; changed: boolean }> {
+  const { rows } = await db.query<{ sessionId: string; sampleId: string | null }>(
+    `update feedback set withdrawn_at = clock_timestamp()
+     where id = $1 and user_id = $2 and withdrawn_at is null and created_at > clock_timestamp() - make_interval(secs => $3::float8 / 1000)
+     returning session_id as "sessionId", sample_id as "sampleId"`,
+    [id, userId, limits.withdrawMs],
+  )
+  if (rows[0] !== undefined) return { ...rows[0], changed: true }
+  const vote = await findVote(db, id)
+  if (vote === null || vote.userId !== userId) throw new AttuneError('not-found', 'you have no such vote')
+  if (vote.withdrawn) return { sessionId: vote.sessionId, sampleId: vote.sampleId, changed: false }
+  throw new AttuneError('conflict', `a vote can be withdrawn for ${limits.withdrawMs / 1000} seconds; this one is older`)
+}
+
+/** Withdraws every standing vote of somebody who is erased, and forgets what they wrote (rules S4, T3). */
+export async function eraseVotes(db: Db, userId: string): Promise<void> {
+  await db.query(
+    `update feedback set comments = null, withdrawn_at = coalesce(withdrawn_at, clock_timestamp()),
+       input_text = case when sample_id is null then '' else input_text end,
+       model_response = case when sample_id is null then '' else model_response end
+     where user_id = $1`,
+    [userId],
+  )
+}
+
+export interface VotePage {
+  sessionId?: string | undefined
+  /** Only this person's. */
+  userId?: string | undefined
+  /** Votes older than this one. */
+  before?: string | undefined
+  limit: number
+}
+
+/** Votes, newest first, the withdrawn ones included. */
+export async function listVotes(db: Db, { sessionId, userId, before, limit }: VotePage): Promise<HumanFeedback[]> {
+  const { rows } = await db.query<Row>(
+    `${select('feedback')}
+     where ($1::text is null or f.session_id = $1) and ($2::uuid is null or f.user_id = $2)
+       and ($3::uuid is null or f.seq < (select seq from feedback where id = $3))
+     order by f.seq desc limit $4`,
+    [sessionId ?? null, userId ?? null, before ?? null, limit],
+  )
+  return rows.map(toFeedback)
+}
+
+/** The samples of a session that somebody has a standing vote on, the latest `limit` of them. */
+export async function votedSamples(db: Db, sessionId: string, userId: string, limit: number): Promise<string[]> {
+  const { rows } = await db.query<{ sample_id: string }>(
+    `select sample_id from feedback
+     where session_id = $1 and user_id = $2 and sample_id is not null and withdrawn_at is null order by seq desc limit $3`,
+    [sessionId, userId, limit],
+  )
+  return rows.map((row) => row.sample_id)
+}
+
+/** How many standing votes there are in all, and of how many people. */
+export async function countVotes(db: Db): Promise<{ votes: number; raters: number }> {
+  const { rows } = await db.query<{ votes: number; raters: number }>(
+    'select count(*) as votes, count(distinct user_id) as raters from feedback where withdrawn_at is null',
+  )
+  return rows[0]
+}
+
+const select = (from: string) => `
+  select f.id, f.session_id, f.sample_id, f.user_id, f.created_at, f.input_text, f.model_response, f.human_rating, f.human_preference,
+         f.categories, f.comments, f.tags, f.ethical_concerns, f.compassion_rating, f.compassion, f.value, f.withdrawn_at, f.late,
+         (e.confirmed_at is not null) as verified, e.tx_hash
+  from ${from} f
+  left join epoch_records r on r.feedback_id = f.id
+  left join epochs e on (e.chain_id, e.ledger, e.id) = (r.chain_id, r.ledger, r.epoch_id) and e.confirmed_at is not null`
+
+interface Row {
+  id: string
+  session_id: string
+  sample_id: string | null
+  user_id: string
+  created_at: Date
+  input_text: string
+  model_response: string
+  human_rating: number
+  human_preference: HumanFeedback['humanPreference']
+  categories: HumanFeedback['categories']
+  comments: string | null
+  tags: string[]
+  ethical_concerns: string[]
+  compassion_rating: number | null
+  compassion: HumanFeedback['compassion']
+  value: number
+  withdrawn_at: Date | null
+  late: boolean
+  verified: boolean
+  tx_hash: string | null
+}
+
+const toFeedback = (row: Row): HumanFeedback => ({
+  id: row.id,
+  sessionId: row.session_id,
+  sampleId: row.sample_id,
+  userId: row.user_id,
+  timestamp: row.created_at.toISOString(),
+  inputText: row.input_text,
+  modelResponse: row.model_response,
+  humanRating: row.human_rating,
+  humanPreference: row.human_preference,
+  categories: row.categories,
+  comments: row.comments,
+  tags: row.tags,
+  ethicalConcerns: row.ethical_concerns,
+  compassionRating: row.compassion_rating,
+  compassion: row.compassion,
+  value: row.value,
+  verified: row.verified,
+  blockchainHash: row.tx_hash,
+  withdrawn: row.withdrawn_at !== null,
+  late: row.late,
+})

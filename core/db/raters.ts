@@ -1,0 +1,34 @@
+import type { Db } from './pool.ts'
+import type { CastVote } from '../votes/weights.ts'
+
+export interface RaterRow {
+  userId: string
+  username: string
+  guest: boolean
+  votes: number
+  lastVoteAt: Date
+}
+
+/** Everybody with a standing vote in a session. */
+export async function ratersOf(db: Db, sessionId: string): Promise<RaterRow[]> {
+  const { rows } = await db.query<RaterRow>(
+    `select u.id as "userId", u.username, u.guest, count(*)::int as votes, max(f.created_at) as "lastVoteAt"
+     from feedback f join users u on u.id = f.user_id
+     where f.session_id = $1 and f.withdrawn_at is null group by u.id`,
+    [sessionId],
+  )
+  return rows
+}
+
+/** A session's standing votes but those of its excluded raters, oldest first, as their weights depend on them. */
+export async function castVotesOf(db: Db, sessionId: string, excluded: readonly string[]): Promise<CastVote[]> {
+  const { rows } = await db.query<CastVote>(
+    `select f.user_id as "raterId", coalesce(f.sample_id::text, 'text/' || f.id) as "sampleId", f.value, s.origin,
+            coalesce(s.asked_by = f.user_id, false) as "ownQuestion", f.late, coalesce(r.step, session.current_step + 1) as round
+     from feedback f join sessions session on session.id = f.session_id
+       left join receipts r on r.feedback_id = f.id left join samples s on s.id = f.sample_id
+     where f.session_id = $1 and f.withdrawn_at is null and not f.user_id = any($2::uuid[]) order by f.seq`,
+    [sessionId, excluded],
+  )
+  return rows
+}

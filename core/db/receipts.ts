@@ -1,0 +1,63 @@
+import type { Pool } from 'pg'
+import type { Receipt } from '../protocol/index.ts'
+
+/** A receipt and whom it is for. */
+export interface AddressedReceipt {
+  userId: string
+  receipt: Receipt
+}
+
+const select = `
+  select r.feedback_id, r.session_id, f.sample_id, r.step, r.weight, r.reliability, r.crowd, r.advantage,
+         r.latency_ms, r.comparable, r.updated, f.user_id
+  from receipts r join feedback f on f.id = r.feedback_id`
+
+/** The receipts that a step wrote, for those of its authors who are asked for. */
+export async function receiptsOfStep(pool: Pool, sessionId: string, step: number, userIds: string[]): Promise<AddressedReceipt[]> {
+  const { rows } = await pool.query<Row>(`${select} where r.session_id = $1 and r.step = $2 and f.user_id = any($3::uuid[])`, [
+    sessionId,
+    step,
+    userIds,
+  ])
+  return rows.map((row) => ({ userId: row.user_id, receipt: toReceipt(row) }))
+}
+
+/** A rater's receipts, newest first; of one session where it is given. */
+export async function receiptsOfUser(pool: Pool, userId: string, limit: number, sessionId?: string): Promise<Receipt[]> {
+  const { rows } = await pool.query<Row>(
+    `${select} where f.user_id = $1 and ($3::text is null or r.session_id = $3) order by r.created_at desc limit $2`,
+    [userId, limit, sessionId ?? null],
+  )
+  return rows.map(toReceipt)
+}
+
+interface Row {
+  feedback_id: string
+  session_id: string
+  sample_id: string | null
+  step: number
+  weight: number
+  reliability: number
+  crowd: number | null
+  advantage: number | null
+  latency_ms: number
+  comparable: number
+  updated: boolean
+  user_id: string
+}
+
+function toReceipt(row: Row): Receipt {
+  return {
+    feedbackId: row.feedback_id,
+    sessionId: row.session_id,
+    sampleId: row.sample_id,
+    step: row.step,
+    weight: row.weight,
+    reliability: row.reliability,
+    crowd: row.crowd,
+    advantage: row.advantage,
+    latencyMs: row.latency_ms,
+    comparable: row.comparable,
+    updated: row.updated,
+  }
+}

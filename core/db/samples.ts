@@ -1,0 +1,144 @@
+import { crowdOfVotes } from './crowd.ts'
+import type { Db } from './pool.ts'
+import { limits, type Sample, type SampleStatus } from '../protocol/index.ts'
+
+export interface SamplePage {
+  sessionId: string
+  /** Whose eyes: decides `crowd` (rule V3) and `mine`. */
+  readerId: string
+  /** The samples that came after this one; without it the latest ones. */
+  after?: string | undefined
+  limit: number
+}
+
+/** A page of a session's samples, oldest first. */
+export async function listSamples(db: Db, { sessionId, readerId, after, limit }: SamplePage): Promise<Sample[]> {
+  const { rows } = await db.query<Row>(
+    `with page as (
+       select * from samples
+       where session_id = $1 ${after === undefined ? '' : 'and (created_at, id) > (select created_at, id from samples where id = $4)'}
+       order by ${after === undefined ? 'created_at desc, id desc' : 'created_at, id'} limit $3
+     ),
+     votes as (
+       select f.* from feedback f join page on page.id = f.sample_id where f.withdrawn_at is null
+     ), ${crowdOfVotes}
+     select page.id, page.step, page.origin, page.prompt, page.response, page.policy_version, page.status, page.created_at,
+            crowd.votes, crowd.value, crowd.compassion,
+            exists (select from vote_begun b where b.sample_id = page.id and b.user_id = $2
+                      and b.begun_at > clock_timestamp() - interval '${limits.voteBegunMs} milliseconds') as begun,
+            mine.id as mine_id, mine.human_rating as mine_rating, mine.compassion_rating as mine_compassion
+     from page left join crowd on crowd.sample_id = page.id
+     left join votes mine on mine.sample_id = page.id and mine.user_id = $2
+     order by page.created_at, page.id`,
+    after === undefined ? [sessionId, readerId, limit] : [sessionId, readerId, limit, after],
+  )
+  return rows.map((row) => ({
+    id: row.id,
+    sessionId,
+    step: row.step,
+    origin: row.origin,
+    prompt: row.prompt,
+    response: row.response,
+    policyVersion: row.policy_version,
+    status: row.status,
+    // Whoever may still cast a vote that they began in time sees the others' no earlier than that (rule V3).
+    crowd:
+      row.mine_id === null && (row.status !== 'closed' || row.begun)
+        ? null
+        : { votes: row.votes ?? 0, value: row.value, compassion: row.compassion },
+    mine:
+      row.mine_id === null || row.mine_rating === null
+        ? null
+        : { feedbackId: row.mine_id, humanRating: row.mine_rating, compassionRating: row.mine_compassion },
+    timestamp: row.created_at.toISOString(),
+  }))
+}
+
+interface Row {
+  id: string
+  step: number
+  origin: Sample['origin']
+  prompt: string
+  response: string
+  policy_version: number
+  status: SampleStatus
+  created_at: Date
+  votes: number | null
+  value: number | null
+  compassion: number | null
+  begun: boolean
+  mine_id: string | null
+  mine_rating: number | null
+  mine_compassion: number | null
+}
+
+export interface VotableSample {
+  id: string
+  prompt: string
+  response: string
+  status: SampleStatus
+}
+
+/** A sample of this session; null where there is none of that id in it (rule V4). */
+export async function findSample(db: Db, sessionId: string, id: string): Promise<VotableSample | null> {
+  const { rows } = await db.query<VotableSample>(
+    'select id, prompt, response, status from samples where id = $2 and session_id = $1',
+    [sessionId, id],
+  )
+  return rows[0] ?? null
+}
+
+/** The latest sample of this session with that prompt and response, whole and open to votes; null without one. */
+export async function matchSample(db: Db, sessionId: string, prompt: string, response: string): Promise<VotableSample | null> {
+  const { rows } = await db.query<VotableSample>(
+    `select id, prompt, response, status from samples
+     where session_id = $1 and md5(response) = md5($3) and response = $3 and prompt = $2 and status in ('open', 'closed')
+     order by created_at desc limit 1`,
+    [sessionId, prompt, response],
+  )
+  return rows[0] ?? null
+}
+
+/** Puts a question in the session's queue; the trainer answers it. */
+export async function insertAsk(
+  db: Db,
+  ask: { id: string; sessionId: string; userId: string; prompt: string; step: number; policyVersion: number },
+): Promise<void> {
+  await db.query(
+    `insert into samples (id, session_id, step, origin, asked_by, prompt, policy_version, status)
+     values ($1, $2, $3, 'ask', $4, $5, $6, 'queued')`,
+    [ask.id, ask.sessionId, ask.step, ask.userId, ask.prompt, ask.policyVersion],
+  )
+}
+
+/** How many of a person's questions to a session wait for their answer. */
+export async function countAsks(db: Db, sessionId: string, userId: string): Promise<number> {
+  const { rows } = await db.query<{ count: number }>(
+    `select count(*) as count from samples where session_id = $1 and asked_by = $2 and status in ('queued', 'streaming')`,
+    [sessionId, userId],
+  )
+  return rows[0].count
+}
+
+/** The prompts that somebody asked, for their export. */
+export async function asksOf(db: Db, userId: string): Promise<{ id: string; sessionId: string; prompt: string; response: string }[]> {
+  const { rows } = await db.query<{ id: string; sessionId: string; prompt: string; response: string }>(
+    'select id, session_id as "sessionId", prompt, response from samples where asked_by = $1 order by created_at',
+    [userId],
+  )
+  return rows
+}
+
+/** What stands in place of a question whose author was erased. */
+const ERASED_QUESTION = '(an erased question)'
+
+/** Forgets what somebody asked, also where others voted on the answer; what was not answered yet never will be. */
+export async function forgetAsks(db: Db, userId: string): Promise<void> {
+  await db.query(
+    `with forgotten as (
+       update samples set asked_by = null, prompt = $2, status = case when status = 'queued' then 'failed' else status end where asked_by = $1 returning id
+     )
+     update feedback set input_text = $2 from forgotten where feedback.sample_id = forgotten.id`,
+    [userId, ERASED_QUESTION],
+  )
+}

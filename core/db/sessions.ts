@@ -1,0 +1,172 @@
+import type { Db } from './pool.ts'
+import { unheldRuns } from './run-lock.ts'
+import { AttuneError } from '../errors.ts'
+import type { SessionStatus, TrainingConfig, TrainingMetrics, TrainingSession } from '../protocol/index.ts'
+import { transitions, type Transition } from '../session-state.ts'
+
+export interface NewSession {
+  id: string
+  title: string
+  modelId: string
+  userId: string
+  status: SessionStatus
+  configuration: TrainingConfig
+}
+
+/** Adds a session; false where the id exists, which stays as it is. Its steps are the configuration's `epochs`. */
+export async function insertSession(db: Db, session: NewSession): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `insert into sessions (id, title, model_id, user_id, status, configuration, total_steps)
+     values ($1, $2, $3, $4, $5, $6, $7) on conflict (id) do nothing`,
+    [session.id, session.title, session.modelId, session.userId, session.status, session.configuration, session.configuration.epochs],
+  )
+  return rowCount === 1
+}
+
+/**
+ * Moves a session along its life, in one statement: of two callers that race, one wins.
+ * `error` says why it failed. Whatever a person decides, a pause's own reason is over.
+ *
+ * @throws AttuneError not-found, conflict
+ */
+export async function applyTransition(db: Db, id: string, name: Transition, error?: string): Promise<void> {
+  const { from, to } = transitions[name]
+  const { rowCount } = await db.query(
+    `update sessions set status = $2, error = $4, pause_reason = null, parked_at = null, queued_at = clock_timestamp(), end_time = case when $2 in ('completed', 'failed') then now() end
+     where id = $1 and status = any($3)`,
+    [id, to, from, error ?? null],
+  )
+  if (rowCount === 1) return
+  const { status } = await sessionBasics(db, id)
+  throw new AttuneError('conflict', `the session is ${status}: it cannot ${name}`)
+}
+
+/** Pauses an active session for a reason of its run's own; false where it was not active any more. */
+export async function pauseItself(db: Db, id: string, reason: string): Promise<boolean> {
+  const { rowCount } = await db.query(`update sessions set status = 'paused', pause_reason = $2 where id = $1 and status = 'active'`, [id, reason])
+  return rowCount === 1
+}
+
+export interface SessionBasics {
+  status: SessionStatus
+  userId: string
+  configuration: TrainingConfig
+  currentStep: number
+  policyVersion: number
+}
+
+/** What deciding about a session needs. @throws AttuneError not-found */
+export async function sessionBasics(db: Db, id: string): Promise<SessionBasics> {
+  const { rows } = await db.query<SessionBasics>(
+    `select status, user_id as "userId", configuration, current_step as "currentStep", policy_version as "policyVersion"
+     from sessions where id = $1`,
+    [id],
+  )
+  const [session] = rows
+  if (session === undefined) throw new AttuneError('not-found', `there is no session ${id}`)
+  return session
+}
+
+/** What a run has learnt, up to its last committed step; no hash before the first. @throws AttuneError not-found */
+export async function newestCheckpoint(db: Db, id: string): Promise<{ userId: string; modelId: string; hash: string | null; configuration: unknown }> {
+  const { rows } = await db.query<{ userId: string; modelId: string; hash: string | null; configuration: unknown }>(
+    'select user_id as "userId", model_id as "modelId", checkpoint as hash, configuration from sessions where id = $1',
+    [id],
+  )
+  const [session] = rows
+  if (session === undefined) throw new AttuneError('not-found', `there is no session ${id}`)
+  return session
+}
+
+/** @throws AttuneError not-found */
+export async function findSession(db: Db, id: string): Promise<TrainingSession> {
+  const { rows } = await db.query<Row>(`${select} where s.id = $1`, [id])
+  const [row] = rows
+  if (row === undefined) throw new AttuneError('not-found', `there is no session ${id}`)
+  return (await toSessions(db, [row]))[0]
+}
+
+/** The running ones first, then newest first. */
+export async function listSessions(db: Db, limit: number): Promise<TrainingSession[]> {
+  const { rows } = await db.query<Row>(
+    `${select} order by s.status in ('active', 'paused') desc, s.start_time desc, s.id limit $1`,
+    [limit],
+  )
+  return toSessions(db, rows)
+}
+
+/** What sessions are called, by their ids. */
+export async function sessionTitles(db: Db, ids: readonly string[]): Promise<Map<string, string>> {
+  const { rows } = await db.query<{ id: string; title: string }>('select id, title from sessions where id = any($1)', [ids])
+  return new Map(rows.map(({ id, title }) => [id, title]))
+}
+
+/** Ids of a model's runs that may still go on. */
+export async function unfinishedSessions(db: Db, modelId: string): Promise<string[]> {
+  const { rows } = await db.query<{ id: string }>(`select id from sessions where model_id = $1 and status in ('pending', 'active', 'paused') order by id`, [modelId])
+  return rows.map(({ id }) => id)
+}
+
+/** How many sessions there are of each status; a status without any is absent. */
+export async function countSessions(db: Db): Promise<Partial<Record<SessionStatus, number>>> {
+  const { rows } = await db.query<{ status: SessionStatus; count: number }>(
+    'select status, count(*) as count from sessions group by status',
+  )
+  return Object.fromEntries(rows.map((row) => [row.status, row.count]))
+}
+
+const select = `
+  select s.id, s.title, s.model_id, s.user_id, s.status, s.configuration, s.total_steps, s.current_step, s.policy_version,
+         s.metrics, s.error, s.pause_reason, s.start_time, s.end_time, chain.recorded, chain.last_epoch
+  from sessions s left join lateral (
+    select count(*)::int as recorded, max(e.id) as last_epoch
+    from feedback f join epoch_records r on r.feedback_id = f.id
+      join epochs e on (e.chain_id, e.ledger, e.id) = (r.chain_id, r.ledger, r.epoch_id)
+    where f.session_id = s.id and e.confirmed_at is not null
+  ) chain on true`
+
+interface Row {
+  id: string
+  title: string
+  model_id: string
+  user_id: string
+  status: SessionStatus
+  configuration: TrainingConfig
+  total_steps: number
+  current_step: number
+  policy_version: number
+  metrics: TrainingMetrics
+  error: string | null
+  pause_reason: string | null
+  start_time: Date
+  end_time: Date | null
+  recorded: number
+  last_epoch: number | null
+}
+
+async function toSessions(db: Db, rows: readonly Row[]): Promise<TrainingSession[]> {
+  const waiting = rows.some((row) => row.status === 'active') ? await unheldRuns(db) : []
+  return rows.map((row) => {
+    const place = waiting.indexOf(row.id)
+    return toSession(row, place < 0 ? null : { position: place + 1 })
+  })
+}
+
+const toSession = (row: Row, queue: TrainingSession['queue']): TrainingSession => ({
+  id: row.id,
+  title: row.title,
+  modelId: row.model_id,
+  userId: row.user_id,
+  status: row.status,
+  startTime: row.start_time.toISOString(),
+  endTime: row.end_time?.toISOString() ?? null,
+  totalSteps: row.total_steps,
+  currentStep: row.current_step,
+  policyVersion: row.policy_version,
+  metrics: row.metrics,
+  configuration: row.configuration,
+  error: row.error,
+  pauseReason: row.pause_reason,
+  queue,
+  blockchain: { recorded: row.recorded, lastEpoch: row.last_epoch },
+})

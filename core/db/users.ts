@@ -1,0 +1,139 @@
+import { isDuplicate, isRefusedBy, type Db } from './pool.ts'
+import { plainName, skeletonOf } from '../names.ts'
+import { AttuneError } from '../errors.ts'
+import type { Role } from '../protocol/index.ts'
+
+export interface UserRow {
+  id: string
+  username: string
+  /** Sealed (server/auth/seal.ts). */
+  email: Buffer | null
+  passwordHash: string | null
+  role: Role
+  guest: boolean
+  /** 0x and 40 lower-case hex digits. */
+  wallet: string | null
+}
+
+const columns = 'id, username, email, password_hash as "passwordHash", role, guest, wallet'
+
+/** @throws AttuneError conflict where the name, one that looks like it, or the wallet is taken */
+export async function insertUser(db: Db, user: Omit<UserRow, 'id'>): Promise<UserRow> {
+  const { rows } = await db
+    .query<UserRow>(
+      `insert into users (username, skeleton, email, password_hash, role, guest, wallet) values ($1, $2, $3, $4, $5, $6, $7) returning ${columns}`,
+      [user.username, skeletonOf(user.username), user.email, user.passwordHash, user.role, user.guest, user.wallet],
+    )
+    .catch(refused)
+  return rows[0]
+}
+
+/**
+ * Makes a guest an account: what it has done stays its own, because it stays the same row (rule
+ * S5). Null where it is no guest any more: somebody else was quicker.
+ *
+ * @throws AttuneError conflict, as of a new account
+ */
+export async function promoteGuest(db: Db, id: string, to: Partial<Pick<UserRow, 'username' | 'email' | 'passwordHash' | 'wallet'>>): Promise<UserRow | null> {
+  const { rows } = await db
+    .query<UserRow>(
+      `update users set guest = false, username = coalesce($2, username), skeleton = coalesce($3, skeleton),
+              email = coalesce($4, email), password_hash = coalesce($5, password_hash), wallet = coalesce($6, wallet)
+       where id = $1 and guest and erased_at is null returning ${columns}`,
+      [id, to.username, to.username === undefined ? null : skeletonOf(to.username), to.email, to.passwordHash, to.wallet],
+    )
+    .catch(refused)
+  return rows[0] ?? null
+}
+
+function refused(error: unknown): never {
+  if (isDuplicate(error, 'users_username_key')) throw new AttuneError('conflict', 'this name is taken', { path: 'username' })
+  if (isDuplicate(error, 'users_skeleton_key')) throw new AttuneError('conflict', 'this name is taken, or looks like one that is', { path: 'username' })
+  if (isDuplicate(error, 'users_wallet_key')) throw new AttuneError('conflict', 'this wallet belongs to another account')
+  if (isRefusedBy(error, 'users_keep_an_admin')) {
+    throw new AttuneError('conflict', 'this is the only administrator: make somebody else one first (rule S6)', { cause: error })
+  }
+  throw error
+}
+
+export const findUser = (db: Db, id: string) => findBy(db, 'id', id)
+/** By the very name: one that only looks like it is somebody else's. */
+export const findUserByName = (db: Db, username: string) => findBy(db, 'username', username)
+/** By the name as somebody types it: the very one, or the one that it becomes when it is registered. One query, whoever exists. */
+export async function findUserByTypedName(db: Db, typed: string): Promise<UserRow | null> {
+  const { rows } = await db.query<UserRow>(
+    `select ${columns} from users where username = any($1) and erased_at is null order by username = $2 desc limit 1`,
+    [[typed, plainName(typed)], typed],
+  )
+  return rows[0] ?? null
+}
+export const findUserByWallet = (db: Db, wallet: string) => findBy(db, 'wallet', wallet)
+
+/** Erased people are nobody. */
+async function findBy(db: Db, column: 'id' | 'username' | 'wallet', value: string): Promise<UserRow | null> {
+  const { rows } = await db.query<UserRow>(`select ${columns} from users where ${column} = $1 and erased_at is null`, [value])
+  return rows[0] ?? null
+}
+
+/** Whether a name, or one that looks like it, can't be had by anybody new. It may be taken meanwhile: inserting says so, too. */
+export async function isTaken(db: Db, username: string, exceptId: string | null): Promise<boolean> {
+  const { rowCount } = await db.query('select 1 from users where (skeleton = $1 or username = $2) and id is distinct from $3', [skeletonOf(username), username, exceptId])
+  return (rowCount ?? 0) > 0
+}
+
+/** The user of a login (null: a token without one), while both last. */
+export async function findSignedIn(db: Db, id: string, login: string | null): Promise<UserRow | null> {
+  const [row] = await findManySignedIn(db, [{ userId: id, login }])
+  return row ?? null
+}
+
+/** For each of these logins its user, or null where it or they are gone. */
+export async function findManySignedIn(db: Db, logins: readonly { userId: string; login: string | null }[]): Promise<(UserRow | null)[]> {
+  const { rows } = await db.query<UserRow & { nth: number }>(
+    `select asked.nth, ${columns} from unnest($1::uuid[], $2::uuid[]) with ordinality as asked (user_id, login, nth)
+     join users on users.id = asked.user_id and users.erased_at is null
+     where asked.login is null or exists (select 1 from refresh_tokens t where t.family = asked.login and t.user_id = users.id)`,
+    [logins.map(({ userId }) => userId), logins.map(({ login }) => login)],
+  )
+  const found = new Map(rows.map(({ nth, ...row }) => [nth, row]))
+  return logins.map((_, i) => found.get(i + 1) ?? null)
+}
+
+/** Those who run this installation, the first one first. */
+export async function administrators(db: Db): Promise<UserRow[]> {
+  const { rows } = await db.query<UserRow>(`select ${columns} from users where role = 'admin' and erased_at is null order by created_at, id`)
+  return rows
+}
+
+/** Whose a payout is while they have linked no wallet: the number that stands for them in manifests. */
+export async function payeeOf(db: Db, userId: string): Promise<`0x${string}`> {
+  const { rows } = await db.query<{ payee: Buffer }>('select payee from users where id = $1', [userId])
+  return `0x${rows[0].payee.toString('hex')}`
+}
+
+/** @throws AttuneError conflict where nobody would be left to administer (rule S6) */
+export async function updateRole(db: Db, userId: string, role: Role): Promise<void> {
+  await db.query('update users set role = $2 where id = $1', [userId, role]).catch(refused)
+}
+
+/** @throws AttuneError conflict where the wallet belongs to another account */
+export async function linkWallet(db: Db, userId: string, wallet: string): Promise<void> {
+  await db.query('update users set wallet = $2 where id = $1', [userId, wallet]).catch(refused)
+}
+
+/**
+ * Removes what says who somebody is; the row stays as the key of their votes (rule S4).
+ *
+ * @throws AttuneError conflict where nobody would be left to administer (rule S6)
+ */
+export async function eraseUser(db: Db, userId: string): Promise<void> {
+  await db
+    .query(
+      `update users set username = 'erased ' || id, skeleton = null, email = null, password_hash = null, wallet = null, erased_at = now() where id = $1`,
+      [userId],
+    )
+    .catch(refused)
+  await db.query('delete from refresh_tokens where user_id = $1', [userId])
+  await db.query('delete from sign_in_addresses where user_id = $1', [userId])
+  await db.query('delete from vote_begun where user_id = $1', [userId])
+}

@@ -1,0 +1,112 @@
+import { Redis } from 'ioredis'
+import { z } from 'zod'
+import { MyVote, roomEvents, type RoomEvent, type RoomEventName } from '../protocol/index.ts'
+
+/**
+ * A session's event log: the Redis stream `attune:room:<session>`. Trainer and servers append,
+ * every server follows the logs of the sessions that its sockets are in. A stream id is the
+ * event's sequence number (rule P3). The log reaches back `LOG_ENTRIES` events; what happened is
+ * in Postgres, so losing a log loses a few animations and nothing else.
+ */
+export async function append(redis: Redis, sessionId: string, entry: RoomEvent | InternalEvent, acts: readonly VoteAct[] = []): Promise<string> {
+  const about = acts.length === 0 ? [] : ['acts', JSON.stringify(acts)]
+  const seq = await redis.xadd(logKey(sessionId), 'MAXLEN', '~', LOG_ENTRIES, '*', 'event', entry.event, 'payload', JSON.stringify(entry.payload), ...about)
+  if (seq === null) throw new Error('XADD made no entry')
+  return seq
+}
+
+/** Events that steer the servers and never reach a client as they are. */
+export const internalEvents = {
+  /** The receipts of this committed step are in Postgres: each server tells its own users. */
+  receipts: z.object({ step: z.int() }),
+  /** Somebody may not vote in this session any more, or may again: their sockets are told. */
+  exclusion: z.object({ sessionId: z.string(), userId: z.uuid(), excluded: z.boolean(), reason: z.string().nullable() }),
+  /** An epoch is confirmed on the chain. Goes to the log `EVERYWHERE`. */
+  recorded: z.object({ epochId: z.int() }),
+  /** Somebody was erased: their sockets end. Goes to the log `EVERYWHERE`. */
+  erased: z.object({ userId: z.uuid() }),
+  /** Somebody signed out, or may now do other things: each server looks at their sockets again. Goes to the log `EVERYWHERE`. */
+  identity: z.object({ userId: z.uuid() }),
+} as const
+type InternalEventName = keyof typeof internalEvents
+export type InternalEvent = {
+  [E in InternalEventName]: { event: E; payload: z.infer<(typeof internalEvents)[E]> }
+}[InternalEventName]
+
+/** Whose vote on which sample stands now; null: none does. Opens its crowd value to them, or closes it (rule V3), and tells their own connections, and nobody else's. */
+const VoteAct = z.object({ userId: z.uuid(), sampleId: z.uuid(), mine: MyVote.nullable() })
+export type VoteAct = z.infer<typeof VoteAct>
+const VoteActs = z.array(VoteAct)
+
+/** One entry as read, with the acts that led to it. */
+export type LogEntry = (RoomEvent | InternalEvent) & { seq: string; acts: readonly VoteAct[] }
+
+/** The log that every server follows whichever sessions its sockets are in. */
+export const EVERYWHERE = '@everywhere'
+/** Events that a session's log keeps, about. */
+export const LOG_ENTRIES = 4_000
+/** The sequence number before the first entry of any log. */
+export const START = '0-0'
+
+/** The last sequence number of a log; START where it has none. */
+export async function lastSeq(redis: Redis, sessionId: string): Promise<string> {
+  const [last] = await redis.xrevrange(logKey(sessionId), '+', '-', 'COUNT', 1)
+  return last?.[0] ?? START
+}
+
+/** The entries after `since`, oldest first, or null where the log no longer holds `since` itself, so that something may be missing. */
+export async function readSince(redis: Redis, sessionId: string, since: string): Promise<LogEntry[] | null> {
+  const entries = await redis.xrange(logKey(sessionId), since, '+')
+  return entries[0]?.[0] === since ? entries.slice(1).flatMap(parseEntry) : null
+}
+
+/** The entries after `since` that the log still has, oldest first. */
+export async function readAfter(redis: Redis, sessionId: string, since: string): Promise<LogEntry[]> {
+  return (await redis.xrange(logKey(sessionId), `(${since}`, '+')).flatMap(parseEntry)
+}
+
+/** The last `count` entries up to `until`, newest first. */
+export async function readBack(redis: Redis, sessionId: string, until: string, count: number): Promise<LogEntry[]> {
+  return (await redis.xrevrange(logKey(sessionId), until, '-', 'COUNT', count)).flatMap(parseEntry)
+}
+
+/** Which of two sequence numbers came later: above 0, `a`. */
+export function compareSeq(a: string, b: string): number {
+  const [aTime = 0, aCount = 0] = a.split('-').map(Number)
+  const [bTime = 0, bCount = 0] = b.split('-').map(Number)
+  return aTime - bTime || aCount - bCount
+}
+
+/** A log's key in Redis. */
+export const logKey = (sessionId: string) => `attune:room:${sessionId}`
+
+/** One entry or none: an event that this version doesn't know (replicas of two versions, while one replaces the other) is passed over. */
+export function parseEntry([seq, fields]: [string, string[]]): LogEntry[] {
+  const field = (name: string) => {
+    for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) return fields[i + 1]
+    return undefined
+  }
+  const event = field('event')
+  if (event === undefined || !isEvent(event)) return []
+  const payload = allEvents[event].parse(JSON.parse(field('payload') ?? 'null'))
+  return [{ event, payload, seq, acts: VoteActs.parse(JSON.parse(field('acts') ?? '[]')) } as LogEntry]
+}
+const allEvents = { ...roomEvents, ...internalEvents }
+const isEvent = (event: string): event is RoomEventName | InternalEventName => Object.hasOwn(allEvents, event)
+
+/**
+ * Opens a connection whose commands fail at once while Redis is away: nothing waits for it
+ * (Redis only carries). Resolves once it is connected, or after `waitMs` without it.
+ */
+export async function openRedis(redisUrl: string, onError: (error: Error) => void, waitMs = 3_000): Promise<Redis> {
+  const redis = new Redis(redisUrl, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    // Longer than the follower's blocking reads: a connection that only looks alive is noticed.
+    commandTimeout: 5_000,
+    retryStrategy: (attempt) => Math.min(attempt * 100, 2_000),
+  })
+  redis.on('error', onError)
+  await Promise.race([new Promise<void>((resolve) => redis.once('ready', () => resolve())), new Promise((resolve) => setTimeout(resolve, waitMs))])
+  return redis
+}

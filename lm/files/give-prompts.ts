@@ -1,0 +1,24 @@
+/** Tells a model what it is to be asked. */
+import { join } from 'node:path'
+import { readModel } from './directory.ts'
+import { PROMPTS_FILE, parsePrompts } from './prompt-file.ts'
+import { writeAtomically } from './safetensors.ts'
+import { openPromptTokenizer } from '../text/prompt-tokenizer.ts'
+
+/**
+ * Puts prompts, as JSON lines, into a model's directory in place of those that it had; a run that began on those
+ * does not go on. Returns how many they are.
+ *
+ * @throws Error with the line that is no prompt, or the prompt that leaves the model no room for an answer
+ */
+export async function givePrompts(directory: string, jsonl: string, what: string): Promise<number> {
+  const prompts = parsePrompts(jsonl, what)
+  const { architecture: { context } } = await readModel(directory)
+  const { encodePrompt } = await openPromptTokenizer(directory)
+  for (const [i, { prompt }] of prompts.entries()) {
+    const tokens = encodePrompt(prompt).length
+    if (tokens >= context) throw new Error(`${what}: prompt ${i + 1} has ${tokens} tokens, which leaves no room for an answer in the model's context of ${context}: “${prompt.slice(0, 60)}…”`)
+  }
+  await writeAtomically(join(directory, PROMPTS_FILE), new TextEncoder().encode(jsonl))
+  return prompts.length
+}

@@ -1,0 +1,59 @@
+/** Which files of a directory or repository make a model. */
+
+import { limits } from '../../core/protocol/index.ts'
+
+/** Everything that is read of a model, and what people should know of it. */
+const wanted = /^(config\.json|generation_config\.json|tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json|chat_template\.jinja|prompts\.jsonl|LICENSE[\w.-]*|README\.md)$/
+const shard = /^model-\d+-of-\d+\.safetensors$/
+const pickle = /\.(bin|pt|pth|ckpt|pkl)$/
+
+/** What is read whole is a stranger's: it has a bound, bytes. Weights are read tensor by tensor, and have none here. */
+export const fileLimits = {
+  /** config.json, generation_config.json, special_tokens_map.json, chat_template.jinja. */
+  configuration: 1024 * 1024,
+  /** tokenizer_config.json, in which each added token has its paragraph. */
+  tokenizerConfig: 8 * 1024 * 1024,
+  /** tokenizer.json: the largest known, of 262,144 tokens, have 33 MB. */
+  tokenizer: 64 * 1024 * 1024,
+  /** The index of weights in several files. */
+  index: 16 * 1024 * 1024,
+  /** The header of one safetensors file; those of models with thousands of tensors have some hundred kB. */
+  header: 16 * 1024 * 1024,
+  /** Licence and README. */
+  words: 4 * 1024 * 1024,
+  /** Lists and objects within each other, in any JSON file. */
+  nesting: 64,
+} as const
+
+/** The most bytes that a file of a model may have; null for weights. */
+export function mostBytes(name: string): number | null {
+  if (name.endsWith('.safetensors')) return null
+  if (name === 'tokenizer.json') return fileLimits.tokenizer
+  if (name === 'tokenizer_config.json') return fileLimits.tokenizerConfig
+  if (name === 'model.safetensors.index.json') return fileLimits.index
+  if (name === 'prompts.jsonl') return limits.promptFileBytes
+  return /^(LICENSE|README)/.test(name) ? fileLimits.words : fileLimits.configuration
+}
+
+/** @throws Error where a file is larger than its kind may be */
+export function checkSize(name: string, bytes: number, what = name): void {
+  const most = mostBytes(name)
+  if (most !== null && bytes > most) throw new Error(`${what} has ${bytes} bytes; at most ${most} are read of such a file`)
+}
+
+/** Whether a file may be part of a model directory: a name of its kind, and no path. */
+export function isModelFile(name: string): boolean {
+  return wanted.test(name) || name === 'model.safetensors' || name === 'model.safetensors.index.json' || shard.test(name)
+}
+
+/** The names that make a model, weights last; `what` is what errors name. Throws where there are no weights that can be read. */
+export function chooseFiles(names: readonly string[], what: string): string[] {
+  if (!names.includes('config.json')) throw new Error(`${what} has no config.json: it is not a model of transformers`)
+  const small = names.filter(name => wanted.test(name))
+  if (names.includes('model.safetensors')) return [...small, 'model.safetensors']
+  const shards = names.filter(name => shard.test(name))
+  if (names.includes('model.safetensors.index.json') && shards.length > 0) return [...small, 'model.safetensors.index.json', ...shards]
+  const stored = names.find(name => pickle.test(name))
+  if (stored !== undefined) throw new Error(`${what} has its weights as a pickle (${stored}), which can run code when it is read, and none as safetensors; ask its owner to convert it`)
+  throw new Error(`${what} has no model.safetensors`)
+}

@@ -1,0 +1,91 @@
+import type { Queue } from 'bullmq'
+import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
+import type { EpochStatus } from '../contracts/ledger/client/chain.ts'
+import type { BountyChain } from '../contracts/ledger/client/bounties.ts'
+import type { Accounts } from './auth/accounts.ts'
+import type { ClaimSender } from './rewards/claim-sender.ts'
+import type { LedgerQuestion } from './rewards/rpc-proxy.ts'
+import type { Imports } from './models/imports.ts'
+import type { Downloads } from './models/archives.ts'
+import type { EpochChain } from '../contracts/ledger/client/epochs.ts'
+import type { Pool } from '../core/db/pool.ts'
+import type { MerkleProof, RoomEvent } from '../core/protocol/index.ts'
+import type { ChainFacts } from '../core/protocol/rewards.ts'
+import type { Jobs } from '../core/queues.ts'
+import type { Watches } from './sessions/standstill.ts'
+import type { TreasurySender } from './rewards/treasury-sender.ts'
+import { append, type InternalEvent } from '../core/events/log.ts'
+import type { Tallies } from './sessions/tallies.ts'
+
+/** What the domain functions work with. Postgres is needed; Redis and the chain may be away. */
+export interface Core {
+  pool: Pool
+  redis: Redis
+  trainQueue: Queue<Jobs['train']>
+  /** null: this installation has no chain. */
+  chain: ChainReader | null
+  accounts: Accounts
+  models: ModelStore
+  imports: Imports
+  downloads: Downloads
+  /** Tells rooms what their votes come to. */
+  tallies: Tallies
+  /** The loops of this server. */
+  watches: Watches
+  /** How often the recorder closes an epoch, as this server was told, milliseconds. */
+  recordEveryMs: number
+  log: Logger
+}
+
+/** Where models lie, and where they come from. */
+export interface ModelStore {
+  /** MODELS_PATH, absolute. */
+  path: string
+  /** CHECKPOINTS_PATH, absolute. */
+  checkpointsPath: string
+  /** Of one model that comes in. */
+  maxBytes: number
+  hub: { url: string; token: string | undefined }
+}
+
+/** What the server asks the chain; never on the path of a vote. */
+export interface ChainReader {
+  /** Where the epochs go. */
+  chainId: number
+  /** In lower case. */
+  ledger: `0x${string}`
+  facts: ChainFacts
+  /** null: nothing is paid here. */
+  bounties: BountyChain | null
+  epochs: EpochChain
+  /** Sends claims for their accounts; null: nobody does. */
+  relayer: ClaimSender | null
+  /** The account that administrators fund by; null: there is none. */
+  treasury: TreasurySender | null
+  /** Checks a proof against the ledger's own storage, never against the caller's word. */
+  verify: (proof: MerkleProof) => Promise<{ valid: boolean; reason?: string }>
+  /** Where the ledger has an epoch. @throws LedgerError unreachable */
+  epochStatus: (epochId: number) => Promise<EpochStatus>
+  /** For the health check and the status page; rejects where the chain does not answer. */
+  check: () => Promise<void>
+  /** The node's own answer to a page's question about the ledger. */
+  relay: (question: LedgerQuestion) => Promise<unknown>
+}
+
+/**
+ * Tells a session's room. Not awaited by those who act: what happened is in Postgres already,
+ * and an event that cannot be sent is made good by a snapshot once Redis is back.
+ */
+export function publish(core: Pick<Core, 'redis' | 'log'>, sessionId: string, event: RoomEvent | InternalEvent): void {
+  append(core.redis, sessionId, event).catch((error: unknown) => {
+    core.log.warn({ err: error, sessionId, event: event.event }, 'a room event was lost')
+  })
+}
+
+/** Asks for a trainer. Where Redis is away the reconciler asks again (reconcile.ts). */
+export function enqueueRun(core: Pick<Core, 'trainQueue' | 'log'>, sessionId: string): void {
+  core.trainQueue.add('train', { sessionId }).catch((error: unknown) => {
+    core.log.warn({ err: error, sessionId }, 'a run could not be queued; the reconciler will')
+  })
+}

@@ -1,0 +1,51 @@
+import { z } from 'zod'
+import { route } from './route.ts'
+import { bountiesOf, refundOf } from '../../rewards/bounties.ts'
+import { votesSince } from '../../../core/db/bounties.ts'
+import { sessionBasics } from '../../../core/db/sessions.ts'
+import { ordersOf } from '../../../core/db/treasury-orders.ts'
+import { Hash, SessionId, Uuid } from '../../../core/protocol/index.ts'
+import { OrderTreasury, Refund, SessionBounties } from '../../../core/protocol/rewards.ts'
+import { orderOf } from '../../rewards/treasury.ts'
+
+/** The pace is that of the last ten minutes. */
+const PACE_SECONDS = 600
+/** So many of the treasury's orders are shown. */
+const ORDERS = 5
+
+export const bountyRoutes = [
+  route('get', '/api/bounties/:sessionId', {
+    access: 'read',
+    summary: 'What the votes of a session earn, and how many there are at the present pace',
+    params: z.object({ sessionId: SessionId }),
+    answer: SessionBounties,
+    async handle({ core, params: { sessionId } }) {
+      await sessionBasics(core.pool, sessionId)
+      const { chain, pool } = core
+      const [bounties, votes, orders] = await Promise.all([
+        bountiesOf(core, sessionId),
+        votesSince(pool, sessionId, PACE_SECONDS),
+        chain === null ? [] : ordersOf(pool, chain.chainId, sessionId, ORDERS),
+      ])
+      return { bounties, treasury: chain?.treasury?.address ?? null, orders, votesPerHour: (votes * 3_600) / PACE_SECONDS }
+    },
+  }),
+  route('post', '/api/bounties/:sessionId/treasury', {
+    access: 'administer',
+    summary: 'Have the treasury fund a session, or change, close and take back what it funded',
+    params: z.object({ sessionId: SessionId }),
+    body: OrderTreasury,
+    answer: z.object({ id: Uuid }),
+    status: 201,
+    cost: 5,
+    handle: ({ core, caller, params, body }) => orderOf(core, caller, params.sessionId, body),
+  }),
+  route('get', '/api/bounties/:sessionId/:bountyId/refund', {
+    access: 'read',
+    summary: 'What the distributor has to be told to return what a closed bounty never owed',
+    params: z.object({ sessionId: SessionId, bountyId: Hash }),
+    answer: Refund,
+    cost: 2,
+    handle: ({ core, params }) => refundOf(core, params.sessionId, params.bountyId),
+  }),
+]

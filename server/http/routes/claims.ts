@@ -1,0 +1,24 @@
+import { z } from 'zod'
+import { route } from './route.ts'
+import { earningsOf, relayClaim } from '../../rewards/claims.ts'
+import { Uuid } from '../../../core/protocol/index.ts'
+import { Earnings, RelayClaim } from '../../../core/protocol/rewards.ts'
+
+export const claimRoutes = [
+  route('get', '/api/claims', {
+    access: 'own',
+    summary: 'What I have earned from each bounty, and what of it can be claimed now',
+    answer: Earnings,
+    cost: 2,
+    handle: ({ core, caller }) => earningsOf(core, caller),
+  }),
+  route('post', '/api/claims/relay', {
+    access: 'own',
+    summary: 'Have the server send a claim that my wallet has signed, and pay its fee',
+    body: RelayClaim,
+    answer: z.object({ id: Uuid }),
+    status: 201,
+    cost: 10,
+    handle: ({ core, caller, body }) => relayClaim(core, caller, body),
+  }),
+]

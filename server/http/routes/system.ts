@@ -1,0 +1,76 @@
+import { freemem, loadavg, totalmem } from 'node:os'
+import { z } from 'zod'
+import { route } from './route.ts'
+import { chainProgress } from '../../../core/db/contributions.ts'
+import { countVotes } from '../../../core/db/feedback.ts'
+import { countModels } from '../../../core/db/models.ts'
+import { countSessions } from '../../../core/db/sessions.ts'
+import { checkHealth, inTime } from '../health.ts'
+
+const Standing = z.enum(['up', 'down', 'none'])
+const SystemStatus = z.object({
+  /** unhealthy: the database is away, or something stands still; degraded: another part is away. */
+  status: z.enum(['healthy', 'degraded', 'unhealthy']),
+  activeTrainingSessions: z.int(),
+  totalModels: z.int(),
+  /** null: the queue does not answer. */
+  queuedJobs: z.int().nullable(),
+  /** Load average of one minute. */
+  systemLoad: z.number(),
+  /** Share of the machine's memory that is in use. */
+  memoryUsage: z.number(),
+  /** Nothing here measures GPUs: empty. */
+  gpuUtilization: z.array(z.number()),
+  blockchainSync: z.object({ status: Standing, lastEpoch: z.int().nullable(), unrecorded: z.int() }),
+  components: z.object({ database: Standing, blockchain: Standing, queue: Standing }),
+  /** What has not done its work for longer than three of its intervals, by name. */
+  standstills: z.array(z.object({ name: z.string(), lastSeen: z.iso.datetime().nullable(), everyMs: z.number(), reason: z.string() })),
+  lastUpdate: z.iso.datetime(),
+})
+
+export const systemRoutes = [
+  route('get', '/api/status', {
+    access: 'public',
+    summary: "The system's state",
+    answer: SystemStatus,
+    cost: 2,
+    async handle({ core }) {
+      const [{ status, components, standstills }, sessions, totalModels, progress, queuedJobs] = await Promise.all([
+        checkHealth(core),
+        countSessions(core.pool),
+        countModels(core.pool),
+        chainProgress(core.pool),
+        core.redis.status === 'ready' ? inTime(core.trainQueue.getWaitingCount()) : null,
+      ])
+      return {
+        status,
+        activeTrainingSessions: sessions.active ?? 0,
+        totalModels,
+        queuedJobs,
+        systemLoad: loadavg()[0] ?? 0,
+        memoryUsage: 1 - freemem() / totalmem(),
+        gpuUtilization: [],
+        blockchainSync: { status: components.blockchain, ...progress },
+        components,
+        standstills,
+        lastUpdate: new Date().toISOString(),
+      }
+    },
+  }),
+  route('get', '/api/metrics', {
+    access: 'read',
+    summary: 'Figures of the whole installation',
+    answer: z.object({
+      sessions: z.record(z.string(), z.int()),
+      votes: z.int(),
+      raters: z.int(),
+      models: z.int(),
+      /** Seconds. */
+      uptime: z.number(),
+    }),
+    async handle({ core }) {
+      const [sessions, votes, models] = await Promise.all([countSessions(core.pool), countVotes(core.pool), countModels(core.pool)])
+      return { sessions, ...votes, models, uptime: process.uptime() }
+    },
+  }),
+]

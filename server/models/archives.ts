@@ -1,0 +1,117 @@
+/**
+ * A model as one archive. A download's id says all that it depends on, and what was packed lies under DOWNLOADS_PATH by
+ * that name. Nothing is remembered besides: where a server died while packing, the next question begins anew.
+ */
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { isolated } from '../../lm/isolated/isolated.ts'
+import { ifThere } from '../../lm/files/disk.ts'
+import type { Core } from '../deps.ts'
+import { AttuneError } from '../../core/errors.ts'
+import { directoryOf } from './models.ts'
+import { DownloadRequest, type Download } from '../../core/protocol/index.ts'
+
+type Deps = Pick<Core, 'pool' | 'models' | 'log'>
+
+export interface Downloads {
+  /** Where a model's archive is; it is packed if it is not there. @throws AttuneError not-found, conflict */
+  ask: (downloadId: string) => Promise<Download>
+  /** The path of an archive that is there. @throws AttuneError not-found, conflict */
+  file: (downloadId: string) => Promise<string>
+  /** Returns when nothing is being packed any more. */
+  close: () => Promise<void>
+}
+
+/** What an estimate of the time rests on, bytes a second. */
+const PACK_SPEED = 50e6
+
+/** All that an archive depends on, as its id and its name. */
+export const downloadIdOf = (modelId: string, { precision, compression }: DownloadRequest): string => [modelId, precision, compression].join(':')
+
+export function openDownloads(deps: Deps, downloadsPath: string): Downloads {
+  /** What is being packed, or could not be. */
+  const working = new Map<string, { done: Promise<void>; failure: string | null }>()
+
+  function begin(id: string, wanted: Wanted): void {
+    const entry = { failure: null as string | null, done: Promise.resolve() }
+    entry.done = packModel(wanted, downloadsPath).then(
+      () => void working.delete(id),
+      (error: unknown) => {
+        entry.failure = error instanceof Error ? error.message : String(error)
+        deps.log.warn({ err: error, downloadId: id }, 'a model could not be packed')
+      },
+    )
+    working.set(id, entry)
+  }
+
+  return {
+    async ask(downloadId) {
+      const wanted = await wantedBy(deps, downloadId)
+      const ready = await findPacked(wanted, downloadsPath)
+      if (ready) return { downloadId, status: 'ready', estimatedTime: 0, url: `/api/weights/downloads/${encodeURIComponent(downloadId)}/file`, ...ready, error: null }
+      const failure = working.get(downloadId)?.failure ?? null
+      // Who hears of a failure may ask again, and it is tried again.
+      if (failure !== null) working.delete(downloadId)
+      else if (!working.has(downloadId)) begin(downloadId, wanted)
+      const estimatedTime = failure === null ? Math.ceil(wanted.bytes / PACK_SPEED) : 0
+      return { downloadId, status: failure === null ? 'preparing' : 'failed', estimatedTime, url: null, sha256: null, bytes: null, error: failure }
+    },
+    async file(downloadId) {
+      const wanted = await wantedBy(deps, downloadId)
+      if (!(await findPacked(wanted, downloadsPath))) throw new AttuneError('conflict', 'this download is not packed: ask for its status until it is ready')
+      return join(downloadsPath, wanted.name)
+    },
+    async close() {
+      await Promise.all([...working.values()].map(({ done }) => done))
+    },
+  }
+}
+
+interface Wanted {
+  directory: string
+  precision: DownloadRequest['precision']
+  compression: DownloadRequest['compression']
+  /** Of the archive under DOWNLOADS_PATH: it changes with the model's files. */
+  name: string
+  /** Of the model's files. */
+  bytes: number
+}
+
+async function wantedBy(deps: Deps, downloadId: string): Promise<Wanted> {
+  const [modelId = '', precision = '', compression = '', ...rest] = downloadId.split(':')
+  const request = DownloadRequest.safeParse({ precision, compression })
+  if (!request.success || rest.length > 0) throw new AttuneError('not-found', `there is no download ${downloadId}`)
+  const directory = await directoryOf(deps, modelId)
+  const files = await Promise.all((await readdir(directory)).map((file) => stat(join(directory, file))))
+  const version = createHash('sha256').update(files.map(({ size, mtimeMs }) => `${size} ${mtimeMs}`).sort().join('\n')).digest('hex').slice(0, 16)
+  const name = `${modelId}-${request.data.precision}-${version}.tar${EXTENSIONS[request.data.compression]}`
+  return { directory, ...request.data, name, bytes: files.reduce((sum, { size }) => sum + size, 0) }
+}
+
+const EXTENSIONS = { none: '', gzip: '.gz', brotli: '.br' } as const
+
+const Packed = z.object({ sha256: z.string(), bytes: z.number() })
+
+/** What is known of an archive stands in a file beside it, which is written last. */
+async function findPacked({ name }: Wanted, downloadsPath: string): Promise<z.infer<typeof Packed> | null> {
+  const text = await ifThere(readFile(join(downloadsPath, `${name}.json`), 'utf8'))
+  return text === null ? null : Packed.parse(JSON.parse(text))
+}
+
+async function packModel({ directory, precision, compression, name }: Wanted, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  await clear(folder)
+  await isolated('pack', { directory, precision, compression, folder, name })
+}
+
+/** Archives, and what a server left that died while packing, are kept for so many days. */
+const KEPT_DAYS = 14
+
+async function clear(downloadsPath: string): Promise<void> {
+  for (const name of await readdir(downloadsPath)) {
+    const left = await ifThere(stat(join(downloadsPath, name)))
+    if (left && Date.now() - left.mtimeMs > KEPT_DAYS * 86_400_000) await rm(join(downloadsPath, name), { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,59 @@
+/** Models that come out of runs. */
+import { readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { admit, openIncoming } from '../../lm/files/import.ts'
+import { isModelFile } from '../../lm/files/model-files.ts'
+import { writeLearntModel } from '../../trainer/loop/export.ts'
+import type { Core } from '../deps.ts'
+import { findModel } from '../../core/db/models.ts'
+import { newestCheckpoint } from '../../core/db/sessions.ts'
+import { AttuneError, badFile } from '../../core/errors.ts'
+import { adopt, directoryOf, weightsOf } from './models.ts'
+import { demandOwner, type Caller } from '../../core/permissions.ts'
+import { TrainingConfig, type ModelConfig, type ModelFile } from '../../core/protocol/index.ts'
+
+/**
+ * Keeps what a run has learnt up to its last committed step as a model of its own, which can be fetched, or trained further.
+ * The run goes on meanwhile.
+ *
+ * @throws AttuneError not-found, forbidden, conflict
+ */
+export async function keepLearnt(core: Core, caller: Caller, sessionId: string, name: string): Promise<ModelConfig> {
+  const { userId, modelId, hash, configuration } = await newestCheckpoint(core.pool, sessionId)
+  demandOwner(caller, userId, 'administer')
+  if (hash === null) throw new AttuneError('conflict', 'the run has not learnt anything yet: wait for its first step')
+  if (await findModel(core.pool, name)) throw new AttuneError('conflict', `there is a model ${name} already: choose another name`, { path: 'name' })
+  const base = await findModel(core.pool, modelId)
+  if (base === null) throw new Error(`${sessionId} is a run of no model`)
+  const place = await openIncoming(core.models.path)
+  try {
+    await writeLearntModel(place, {
+      checkpoints: join(core.models.checkpointsPath, sessionId),
+      hash,
+      config: TrainingConfig.parse(configuration),
+      baseDir: weightsOf(core, base),
+      baseName: base.huggingfaceRepo ?? base.name,
+    })
+  } catch (error) {
+    await rm(place, { recursive: true })
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    throw new AttuneError('conflict', 'the run took its next step meanwhile, or its checkpoint is lost: try again', { cause: error })
+  }
+  return adopt(core, { name, ...(await admit(place, core.models.path, name).catch(badFile)) })
+}
+
+/** A model's files, adapters' included. @throws AttuneError not-found, conflict */
+export async function filesOf(core: Core, modelId: string): Promise<ModelFile[]> {
+  const directory = await directoryOf(core, modelId)
+  const names = (await readdir(directory, { recursive: true })).filter(isShared).sort()
+  return Promise.all(names.map(async (name) => ({ name, bytes: (await stat(join(directory, name))).size })))
+}
+
+/** The path of a model's file. @throws AttuneError not-found, conflict */
+export async function fileOf(core: Core, modelId: string, name: string): Promise<string> {
+  const directory = await directoryOf(core, modelId)
+  if (!(await readdir(directory, { recursive: true })).includes(name) || !isShared(name)) throw new AttuneError('not-found', `the model ${modelId} has no file ${name}`)
+  return join(directory, name)
+}
+
+const isShared = (name: string): boolean => isModelFile(name) || /^adapters\/adapter_(config\.json|model\.safetensors)$/.test(name)

@@ -1,0 +1,71 @@
+import { sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
+import { bountiesOf } from './bounties.ts'
+import type { BountyChain, FundedBounty } from '../../contracts/ledger/client/bounties.ts'
+import { readOn } from './chain-events.ts'
+import { publish, type Core } from '../deps.ts'
+import { bountiesAt, dropBounty, saveBounty, sessionIds, type BountyRow } from '../../core/db/bounties.ts'
+
+/** A token that does not say how it counts is shown in its smallest unit. */
+const NAMELESS = { symbol: 'token', decimals: 0 }
+
+/**
+ * Keeps the bounties in Postgres as the chain has them, and tells the rooms of what has changed.
+ * Every server does: writing the same twice changes nothing. One look at a time; `look` throws
+ * LedgerError `unreachable` where the chain is away.
+ */
+export function createBountyWatch(core: Core, chain: BountyChain, fromBlock: bigint): { look: () => Promise<void> } {
+  /** Session ids by their name on chain. */
+  const sessions = new Map<string, string>()
+  /** What each room was told last. */
+  const told = new Map<string, string>()
+
+  async function sessionOf(key: string): Promise<string | undefined> {
+    if (!sessions.has(key)) for (const id of await sessionIds(core.pool)) sessions.set(sessionKey(id), id)
+    return sessions.get(key)
+  }
+
+  const discover = (): Promise<void> =>
+    readOn(core.pool, {
+      chainId: chain.chainId,
+      contract: chain.distributor,
+      fromBlock,
+      head: chain.head,
+      async read(from, to) {
+        for (const funded of await chain.fundedIn(from, to)) await take(funded)
+      },
+    })
+
+  async function take({ session, ...funded }: FundedBounty): Promise<void> {
+    const sessionId = await sessionOf(session)
+    const state = await chain.bounty(funded.id)
+    // The distributor may serve other installations' sessions as well.
+    if (sessionId === undefined || state === null) return
+    await saveBounty(core.pool, chain, { ...funded, ...((await chain.token(funded.token)) ?? NAMELESS), ...state, sessionId })
+  }
+
+  async function refresh(row: BountyRow): Promise<void> {
+    const state = await chain.bounty(row.id)
+    if (state === null) await dropBounty(core.pool, chain, row.id)
+    else if (!isSame(row, state)) await saveBounty(core.pool, chain, { ...row, ...state })
+  }
+
+  async function tell(sessionId: string): Promise<void> {
+    const bounties = await bountiesOf(core, sessionId)
+    const news = JSON.stringify(bounties)
+    if (told.get(sessionId) === news) return
+    told.set(sessionId, news)
+    publish(core, sessionId, { event: 'bounties-changed', payload: { sessionId, bounties } })
+  }
+
+  return {
+    async look() {
+      await discover()
+      const known = await bountiesAt(core.pool, chain)
+      await Promise.all(known.map(refresh))
+      for (const sessionId of new Set([...known.map((row) => row.sessionId), ...told.keys()])) await tell(sessionId)
+    },
+  }
+}
+
+const isSame = (a: BountyRow, b: Pick<BountyRow, 'funded' | 'pot' | 'perCredit' | 'closedAt'>): boolean =>
+  a.funded === b.funded && a.pot === b.pot && a.perCredit === b.perCredit && a.closedAt?.getTime() === b.closedAt?.getTime()

@@ -1,0 +1,50 @@
+import { type Address, type Hex } from 'viem'
+import { distributorAbi } from '../../contracts/ledger/client/abi.ts'
+import { named, openClient } from '../../contracts/ledger/client/chain.ts'
+import { LedgerError } from '../../contracts/ledger/errors.ts'
+import { openSender } from '../../contracts/ledger/client/transactions.ts'
+import type { RelayJob } from '../../core/db/relayed-claims.ts'
+import { outcomeOf } from '../../contracts/ledger/client/outcome.ts'
+
+/** The most gas that a relayed claim may take: a recipient's own code runs in it. */
+const MOST_GAS = 300_000n
+
+/** The relayer's account: sends signed claims, and nothing else. */
+export interface ClaimSender {
+  address: Address
+  /** @throws LedgerError reverted, fee-too-high, unreachable */
+  sign: (job: RelayJob, bumps: number) => Promise<{ raw: Hex; txHash: Hex }>
+  /** @throws LedgerError unreachable */
+  send: (raw: Hex) => Promise<'sent' | 'underpriced'>
+  /** Null while no block holds it. @throws LedgerError unreachable */
+  outcome: (txHash: Hex) => Promise<'success' | 'reverted' | null>
+}
+
+export interface ClaimSenderOptions {
+  rpcUrl: string
+  chainId: number
+  distributor: Address
+  privateKey: Hex
+  /** Wei. */
+  maxFeePerGas: bigint
+  timeoutMs?: number
+}
+
+export function openClaimSender({ rpcUrl, chainId, distributor, privateKey, maxFeePerGas, timeoutMs = 5_000 }: ClaimSenderOptions): ClaimSender {
+  const client = openClient(rpcUrl, chainId, timeoutMs)
+  const sender = openSender(client, privateKey, maxFeePerGas)
+  return {
+    address: sender.address.toLowerCase() as Address,
+    sign: (job, bumps) =>
+      named(async () => {
+        const { epochId, bounty, account, amount, proof, recipient, deadline, signature } = job
+        const claim = { epochId: BigInt(epochId), bounty, account, amount, proof }
+        const call = { address: distributor, abi: distributorAbi, functionName: 'claimTo', args: [claim, recipient, BigInt(deadline), signature] } as const
+        const gas = await client.estimateContractGas({ ...call, account: sender.address, blockTag: 'latest', prepare: false })
+        if (gas > MOST_GAS) throw new LedgerError('reverted', `it would take ${gas} gas, and ${MOST_GAS} are paid for here: send it from your own wallet`)
+        return sender.sign({ ...call, leastGas: gas }, bumps)
+      }),
+    send: (raw) => named(() => sender.send(raw)),
+    outcome: (txHash) => outcomeOf(client, txHash),
+  }
+}

@@ -1,0 +1,52 @@
+import { proofBook, type ProofBook } from '../../contracts/ledger/epoch/proofs.ts'
+import type { Core } from '../deps.ts'
+import { contributionsOf, manifestOf, rewardsOf, type ContributionRow } from '../../core/db/contributions.ts'
+import type { MerkleProof, ProofOfContribute } from '../../core/protocol/index.ts'
+
+/** Somebody's contributions, newest first, each with its proof once its epoch is confirmed (rule C3). */
+export async function listContributions(core: Core, userId: string, limit: number): Promise<ProofOfContribute[]> {
+  const contributions: ProofOfContribute[] = []
+  for (const row of await contributionsOf(core.pool, userId, limit)) {
+    contributions.push({
+      contributorId: userId,
+      contributionType: row.kind,
+      computeHours: row.milliHours / 1_000,
+      dataContributed: row.kind === 'data' ? 1 : 0,
+      feedbackProvided: row.id === row.feedbackId ? 1 : 0,
+      qualityScore: row.quality,
+      rewardTokens: row.record?.credit ?? 0,
+      noCredit: row.noCredit,
+      held: row.held,
+      timestamp: row.timestamp.toISOString(),
+      verified: row.record !== null,
+      recordId: row.id,
+      feedbackId: row.feedbackId,
+      sessionId: row.sessionId,
+      merkleProof: row.record === null ? null : await proofOf(core, row.record),
+    })
+  }
+  return contributions
+}
+
+export const listRewards = async (core: Core, userId: string) => {
+  const { confirmed, pending, held, contributions } = await rewardsOf(core.pool, userId)
+  return { userId, totalRewards: confirmed, pendingRewards: pending, heldRewards: held, contributions }
+}
+
+/** Trees of the epochs that were asked about last: building one reads its whole manifest. */
+const books = new Map<string, ProofBook>()
+const BOOKS = 64
+
+async function proofOf(core: Core, { chainId, ledger, epochId, index, txHash }: NonNullable<ContributionRow['record']>): Promise<MerkleProof> {
+  const key = `${chainId}/${ledger}/${epochId}/${txHash}`
+  let book = books.get(key)
+  if (book === undefined) {
+    const manifest = await manifestOf(core.pool, chainId, ledger, epochId)
+    if (manifest === null) throw new Error(`epoch ${epochId} of ${ledger} has a record and no manifest`)
+    book = proofBook(manifest, txHash)
+    books.set(key, book)
+    const [oldest] = books.keys()
+    if (books.size > BOOKS && oldest !== undefined) books.delete(oldest)
+  }
+  return book.proof(index)
+}

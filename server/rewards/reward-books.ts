@@ -1,0 +1,22 @@
+import { rewardBook, type RewardBook } from '../../contracts/ledger/epoch/proofs.ts'
+import { manifestHashOf, manifestOf } from '../../core/db/contributions.ts'
+import type { Pool } from '../../core/db/pool.ts'
+
+/** What everybody had earned by an epoch of this ledger; null where it is not recorded. Making one reads the whole manifest, so the last few are kept. */
+export async function bookOf(pool: Pool, { chainId, ledger }: { chainId: number; ledger: string }, epochId: number): Promise<RewardBook | null> {
+  const hash = await manifestHashOf(pool, chainId, ledger, epochId)
+  if (hash === null) return null
+  const kept = books.get(hash)
+  if (kept !== undefined) return kept
+  const manifest = await manifestOf(pool, chainId, ledger, epochId)
+  if (manifest === null) return null
+  const book = rewardBook(manifest)
+  books.set(hash, book)
+  const [oldest] = books.keys()
+  if (books.size > BOOKS && oldest !== undefined) books.delete(oldest)
+  return book
+}
+
+/** The newest final epoch's, the newest epoch's, and those before. */
+const BOOKS = 4
+const books = new Map<string, RewardBook>()

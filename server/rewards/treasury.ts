@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto'
+import { encodeFunctionData, type Address, type Hex, zeroAddress } from 'viem'
+import type { z } from 'zod'
+import { distributorAbi, tokenAbi } from '../../contracts/ledger/client/abi.ts'
+import { sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
+import { refundOf } from './bounties.ts'
+import { paying } from './claims.ts'
+import type { Core } from '../deps.ts'
+import { bountiesAt } from '../../core/db/bounties.ts'
+import { transaction } from '../../core/db/pool.ts'
+import { sessionBasics } from '../../core/db/sessions.ts'
+import { insertOrder, type TreasuryCall } from '../../core/db/treasury-orders.ts'
+import { AttuneError } from '../../core/errors.ts'
+import type { Caller } from '../../core/permissions.ts'
+import type { OrderTreasury } from '../../core/protocol/rewards.ts'
+import type { TreasurySender } from './treasury-sender.ts'
+
+/**
+ * Orders something of the treasury. It is stored, and the chain gets it in its turn: nothing
+ * waits for that.
+ *
+ * @throws AttuneError not-found, conflict, unavailable
+ */
+export async function orderOf(core: Core, caller: Caller, sessionId: string, order: z.output<typeof OrderTreasury>): Promise<{ id: string }> {
+  const { chain } = paying(core)
+  const { treasury } = chain
+  if (treasury === null) throw new AttuneError('unavailable', 'this installation has no treasury: set TREASURER_PRIVATE_KEY')
+  await sessionBasics(core.pool, sessionId)
+  const calls = order.what === 'fund' ? await fundingCalls(core, treasury, sessionId, order) : [await changeCall(core, treasury, sessionId, order)]
+  const ids = calls.map(() => randomUUID())
+  await transaction(core.pool, async (client) => {
+    for (const [i, call] of calls.entries()) await insertOrder(client, { chainId: chain.chainId, sessionId, orderedBy: caller.userId }, ids[i] ?? '', call)
+  })
+  return { id: ids.at(-1) ?? '' }
+}
+
+type Order<What> = Extract<z.output<typeof OrderTreasury>, { what: What }>
+
+async function fundingCalls(core: Core, treasury: TreasurySender, sessionId: string, { token: given, amount: text, perCredit }: Order<'fund'>): Promise<TreasuryCall[]> {
+  const { bounties } = paying(core)
+  const [token, amount] = [given.toLowerCase() as Address, BigInt(text)]
+  if ((await bounties.token(token)) === null) throw new AttuneError('invalid', `there is no token at ${given} on this chain`, { path: 'token' })
+  if ((await treasury.holds(token)) < amount) throw new AttuneError('conflict', `the treasury ${treasury.address} holds less than that: fill it up first`, { path: 'amount' })
+  const value = token === zeroAddress ? amount : 0n
+  const data = encodeFunctionData({ abi: distributorAbi, functionName: 'fund', args: [sessionKey(sessionId), token, amount, BigInt(perCredit)] })
+  const fund: TreasuryCall = { what: 'fund', contract: bounties.distributor, data, value }
+  if (token === zeroAddress) return [fund]
+  const allowance = encodeFunctionData({ abi: tokenAbi, functionName: 'approve', args: [bounties.distributor, amount] })
+  return [{ what: 'approve', contract: token, data: allowance, value: 0n }, fund]
+}
+
+/** Of a bounty that the treasury has funded. */
+async function changeCall(core: Core, treasury: TreasurySender, sessionId: string, order: Order<'price' | 'close' | 'refund'>): Promise<TreasuryCall> {
+  const { bounties } = paying(core)
+  const id = order.bounty as Hex
+  const own = (await bountiesAt(core.pool, bounties, sessionId)).find((bounty) => bounty.id === id && bounty.sponsor === treasury.address)
+  if (own === undefined) throw new AttuneError('not-found', 'the treasury has funded no such bounty of this session', { path: 'bounty' })
+  return { what: order.what, contract: bounties.distributor, data: await dataOf(core, sessionId, id, order), value: 0n }
+}
+
+async function dataOf(core: Core, sessionId: string, id: Hex, order: Order<'price' | 'close' | 'refund'>): Promise<Hex> {
+  switch (order.what) {
+    case 'price':
+      return encodeFunctionData({ abi: distributorAbi, functionName: 'setPrice', args: [id, BigInt(order.perCredit)] })
+    case 'close':
+      return encodeFunctionData({ abi: distributorAbi, functionName: 'close', args: [id] })
+    case 'refund': {
+      const { epochId, allocated, proof } = await refundOf(core, sessionId, id)
+      return encodeFunctionData({ abi: distributorAbi, functionName: 'refund', args: [id, BigInt(epochId), BigInt(allocated), proof as Hex[]] })
+    }
+  }
+}

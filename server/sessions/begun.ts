@@ -1,0 +1,16 @@
+import type { Core } from '../deps.ts'
+import { insertBegun } from '../../core/db/vote-begun.ts'
+import { sessionBasics } from '../../core/db/sessions.ts'
+import type { Caller } from '../../core/permissions.ts'
+import type { AckData } from '../../core/protocol/index.ts'
+
+/**
+ * Somebody begins a vote. Begun while voting is open, it counts as on time for a while after that has
+ * closed; said too late, or with too many begun and not cast, nothing is stored.
+ *
+ * @throws AttuneError not-found where there is no such session
+ */
+export async function beginVote(core: Core, { userId }: Caller, { sessionId, sampleId }: { sessionId: string; sampleId: string }): Promise<AckData['begin-vote']> {
+  await sessionBasics(core.pool, sessionId)
+  return { sampleId, countsForMs: await insertBegun(core.pool, { sessionId, sampleId, userId }) }
+}

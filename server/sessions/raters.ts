@@ -1,0 +1,76 @@
+import { publish, type Core } from '../deps.ts'
+import { endExclusion, exclusionOf, exclusionsOf, insertExclusion } from '../../core/db/exclusions.ts'
+import { castVotesOf, ratersOf } from '../../core/db/raters.ts'
+import { sessionBasics } from '../../core/db/sessions.ts'
+import { findUser } from '../../core/db/users.ts'
+import { AttuneError } from '../../core/errors.ts'
+import { weigh } from '../../core/votes/weights.ts'
+import { demandOwner, type Caller } from '../../core/permissions.ts'
+import type { Rater } from '../../core/protocol/index.ts'
+
+/**
+ * Who votes in a session, and what their votes weigh: as the next step would have it, the heaviest first.
+ * Its owner may ask, and an administrator.
+ *
+ * @throws AttuneError not-found, forbidden
+ */
+export async function listRaters(core: Core, caller: Caller, sessionId: string): Promise<Rater[]> {
+  await demandSteering(core, caller, sessionId)
+  const [people, exclusions] = await Promise.all([ratersOf(core.pool, sessionId), exclusionsOf(core.pool, sessionId)])
+  const votes = await castVotesOf(core.pool, sessionId, exclusions.map(({ userId }) => userId))
+  const { standing, inFit } = weigh(votes)
+  const weights = new Map<string, number>()
+  votes.forEach(({ raterId }, i) => weights.set(raterId, (weights.get(raterId) ?? 0) + inFit[i]))
+  const total = inFit.reduce((sum, w) => sum + w, 0)
+  const excluded = new Map(exclusions.map(({ userId, ...rest }) => [userId, rest]))
+  return people
+    .map(({ lastVoteAt, ...person }): Rater => {
+      const { reliability, comparable, known } = standing(person.userId)
+      const exclusion = excluded.get(person.userId)
+      return {
+        ...person,
+        lastVoteAt: lastVoteAt.toISOString(),
+        reliability,
+        comparable,
+        known,
+        share: total === 0 ? 0 : (weights.get(person.userId) ?? 0) / total,
+        excluded: exclusion === undefined ? null : { reason: exclusion.reason, by: exclusion.by, at: exclusion.at.toISOString() },
+      }
+    })
+    .sort((a, b) => b.share - a.share || b.votes - a.votes)
+}
+
+/**
+ * Keeps somebody out of a session: from the next step on their votes there weigh nothing, and they can give no
+ * more. Nothing is deleted, and receipts stand. The session's owner may, and an administrator.
+ *
+ * @throws AttuneError not-found, forbidden, conflict where they are excluded already
+ */
+export async function excludeRater(core: Core, caller: Caller, exclusion: { sessionId: string; userId: string; reason: string }): Promise<void> {
+  const { sessionId, userId, reason } = exclusion
+  await demandSteering(core, caller, sessionId)
+  if ((await findUser(core.pool, userId)) === null) throw new AttuneError('not-found', 'there is nobody of this id', { path: 'userId' })
+  await insertExclusion(core.pool, { ...exclusion, by: caller.userId })
+  publish(core, sessionId, { event: 'exclusion', payload: { sessionId, userId, excluded: true, reason } })
+}
+
+/** Lets somebody vote again, and their earlier votes weigh again. @throws AttuneError not-found, forbidden, conflict */
+export async function readmitRater(core: Core, caller: Caller, { sessionId, userId }: { sessionId: string; userId: string }): Promise<void> {
+  await demandSteering(core, caller, sessionId)
+  await endExclusion(core.pool, { sessionId, userId, by: caller.userId })
+  publish(core, sessionId, { event: 'exclusion', payload: { sessionId, userId, excluded: false, reason: null } })
+}
+
+/** @throws AttuneError forbidden where the caller is excluded from the session */
+export async function demandAdmitted(core: Core, caller: Caller, sessionId: string): Promise<void> {
+  const exclusion = await exclusionOf(core.pool, sessionId, caller.userId)
+  if (exclusion !== null) throw new AttuneError('forbidden', exclusionSentence(exclusion.reason))
+}
+
+const exclusionSentence = (reason: string): string =>
+  `You are excluded from voting in this session (${reason}). If you think that this is a mistake, write to its owner.`
+
+async function demandSteering(core: Core, caller: Caller, sessionId: string): Promise<void> {
+  const { userId } = await sessionBasics(core.pool, sessionId)
+  demandOwner(caller, userId, 'administer')
+}

@@ -1,0 +1,79 @@
+import { enqueueRun, publish, type Core } from '../deps.ts'
+import { unheldRuns, wake } from '../../core/db/run-lock.ts'
+import { sessionBasics } from '../../core/db/sessions.ts'
+import { adopter } from '../models/models.ts'
+
+/** Milliseconds between two looks. */
+const EVERY_MS = 2_000
+
+/**
+ * Keeps every active session in somebody's hands: one whose lock is free and that no job waits
+ * for gets a job. A queue that was lost, stalled or doubled so neither stops a run nor runs it
+ * twice (rule T1). Rooms hear which run waits for a trainer, and how long the line before it is.
+ * Imports whose server is gone are gone on with, and models that appeared under MODELS_PATH
+ * become known. While Postgres or Redis is away it only tries again.
+ */
+export function keepRunning(core: Core): { stop: () => Promise<void> } {
+  const adoptModels = adopter(core)
+  const tellLine = lineTeller(core)
+  const watch = core.watches.add('reconciler', EVERY_MS)
+  let stopped = false
+  let timer: NodeJS.Timeout | undefined
+  const look = async (): Promise<void> => {
+    try {
+      await requeue(core)
+      await tellLine()
+      await core.imports.takeOver()
+      await adoptModels()
+    } catch (error) {
+      core.log.warn({ err: error }, 'runs, imports and models could not be looked after; trying again')
+    }
+    // What fails for want of Postgres or Redis is named by their own checks.
+    watch.turned()
+    if (!stopped) timer = setTimeout(() => (looking = look()), EVERY_MS)
+  }
+  let looking = look()
+  return {
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await looking
+      watch.remove()
+    },
+  }
+}
+
+/** A trainer that has taken a job holds the session's lock after this long, milliseconds; else it is gone. */
+const TAKEN_MS = 20_000
+
+/** Adds a job for each active session that wants a trainer, has none and waits for none; returns these sessions. */
+export async function requeue(core: Core): Promise<string[]> {
+  if (core.redis.status !== 'ready') return []
+  const unheld = await unheldRuns(core.pool)
+  if (unheld.length === 0) return []
+  const jobs = await core.trainQueue.getJobs(['waiting', 'delayed', 'prioritized', 'active'])
+  // A job that was taken while the list was read is undefined.
+  const inHand = jobs.filter((job) => job && (job.processedOn === undefined || Date.now() - job.processedOn < TAKEN_MS))
+  const waiting = new Set(inHand.map((job) => job.data.sessionId))
+  const lost = unheld.filter((id) => !waiting.has(id))
+  if (lost.length > 0) await wake(core.pool, lost)
+  for (const id of lost) enqueueRun(core, id)
+  return lost
+}
+
+/** Tells the room of each run that waits for a trainer its place in the line, when it has changed. One that has just begun to wait gets a look's time first: usually a place is free. */
+function lineTeller(core: Core): () => Promise<void> {
+  let before = new Set<string>()
+  let told = new Map<string, number>()
+  return async () => {
+    const line = await unheldRuns(core.pool)
+    const now = new Map(line.map((id, i): [string, number] => [id, i + 1]).filter(([id]) => before.has(id)))
+    for (const [sessionId, position] of now) {
+      if (told.get(sessionId) === position) continue
+      const { currentStep } = await sessionBasics(core.pool, sessionId)
+      publish(core, sessionId, { event: 'training-phase', payload: { sessionId, phase: 'queued', step: currentStep + 1, until: null, position } })
+    }
+    before = new Set(line)
+    told = now
+  }
+}

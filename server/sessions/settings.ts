@@ -1,0 +1,124 @@
+/**
+ * Every setting of a run, and what it does (rule T6: a setting that does nothing is refused). One that is sent
+ * with its default passes always: clients send whole configurations back. With another value it has to act,
+ * in this very run: most do, some only beside another setting, some never here.
+ */
+import { AttuneError } from '../../core/errors.ts'
+import { TrainingConfig } from '../../core/protocol/index.ts'
+
+/** A setting acts: `by`, the file that reads it; `when`, in such a run; else `instead` says what to do. */
+export interface Setting {
+  by: string | null
+  when: (run: TrainingConfig) => boolean
+  instead: string
+}
+
+const read = (by: string): Setting => ({ by, when: () => true, instead: '' })
+const readWhen = (by: string, when: Setting['when'], instead: string): Setting => ({ by, when, instead })
+const unread = (instead: string): Setting => ({ by: null, when: () => false, instead })
+
+const learner = 'trainer/loop/configuration.ts'
+const ppo: Setting['when'] = ({ algorithm }) => algorithm === 'ppo'
+const grpo: Setting['when'] = ({ algorithm }) => algorithm === 'grpo'
+const dpo: Setting['when'] = ({ algorithm }) => algorithm === 'dpo'
+const notDpo: Setting['when'] = ({ algorithm }) => algorithm !== 'dpo'
+const adapted: Setting['when'] = ({ loraConfig }) => loraConfig.rank > 0
+const scoresHarm: Setting['when'] = ({ live }) => live.categories.some(({ name }) => name === 'harm' || name === 'safety')
+const prompts = 'a run asks what its model’s prompts.jsonl holds: send prompts to POST /api/models/:modelId/prompts'
+const tokenizer = 'a model is read by its own tokenizer.json: leave this out'
+
+/** By the setting's path. A setting that has no entry here is a fault (test/server/settings.test.ts). */
+export const settings: Readonly<Record<string, Setting>> = {
+  algorithm: read(learner),
+  batchSize: read(learner),
+  learningRate: read(learner),
+  learningRateSchedule: read(learner),
+  warmupSteps: read(learner),
+  gradientAccumulationSteps: read(learner),
+  epochs: read(learner),
+  validationSplit: unread('nothing is held out, since a run learns from its crowd: leave this out'),
+  'rewardModel.type': read('server/sessions/training.ts'),
+  'rewardModel.modelPath': unread('the reward model is learnt from the run’s own votes, and none is loaded: leave this out'),
+  'rewardModel.humanFeedbackWeight': unread('it weighs people against an AI scorer, and there is none here: the reward is people’s alone; leave this out'),
+  'rewardModel.aiRewardWeight': unread('it weighs an AI scorer, and there is none here: leave this out'),
+  'rewardModel.compassionWeight': read(learner),
+  'rewardModel.shrinkage': read('trainer/reward/reward.ts'),
+  'rewardModel.lengthBonus': read('trainer/reward/reward.ts'),
+  'rewardModel.ethicalConstraints.maxHarmScore': readWhen('core/votes/reward.ts', scoresHarm, 'nobody scores harm in this run: add harm or safety to live.categories, or leave this out'),
+  'rewardModel.ethicalConstraints.minCompassionScore': read('core/votes/reward.ts'),
+  'rewardModel.ethicalConstraints.biasThresholds': unread('no bias is measured here: leave this out'),
+  'rewardModel.ethicalConstraints.prohibitedTopics': read('core/votes/reward.ts'),
+  'rewardModel.ethicalConstraints.requiredDisclosures': unread('no disclosure is looked for in answers: leave this out'),
+  'ppoConfig.clipRatio': readWhen(learner, notDpo, 'DPO clips no ratio: leave this out'),
+  'ppoConfig.valueClipRatio': readWhen(learner, ppo, 'only PPO has a value head: leave this out, or choose algorithm ppo'),
+  'ppoConfig.entropyCoefficient': readWhen(learner, notDpo, 'DPO has no entropy bonus: leave this out'),
+  'ppoConfig.valueCoefficient': readWhen(learner, ppo, 'only PPO has a value head: leave this out, or choose algorithm ppo'),
+  'ppoConfig.maxGradNorm': read(learner),
+  'ppoConfig.ppoEpochs': read(learner),
+  'ppoConfig.miniBatchSize': read(learner),
+  'ppoConfig.targetKL': read(learner),
+  'grpoConfig.groupSize': readWhen(learner, grpo, 'only GRPO reads it: leave this out, or choose algorithm grpo'),
+  'grpoConfig.scaleRewards': readWhen(learner, grpo, 'only GRPO reads it: leave this out, or choose algorithm grpo'),
+  'grpoConfig.lossType': readWhen(learner, grpo, 'only GRPO reads it: leave this out, or choose algorithm grpo'),
+  'dpoConfig.groupSize': readWhen(learner, dpo, 'only DPO reads it: leave this out, or choose algorithm dpo'),
+  'dpoConfig.labels': readWhen(learner, dpo, 'only DPO reads it: leave this out, or choose algorithm dpo'),
+  'loraConfig.rank': read(learner),
+  'loraConfig.alpha': readWhen('lm/architectures/lora.ts', adapted, 'without adapters it does nothing: set loraConfig.rank above 0, or leave this out'),
+  'loraConfig.rankStabilised': readWhen('lm/architectures/lora.ts', adapted, 'without adapters it does nothing: set loraConfig.rank above 0, or leave this out'),
+  'loraConfig.targets': readWhen('lm/architectures/lora.ts', adapted, 'without adapters it does nothing: set loraConfig.rank above 0, or leave this out'),
+  'datasetConfig.type': unread(prompts),
+  'datasetConfig.sources': unread(prompts),
+  'datasetConfig.preprocessing.tokenizer': unread(tokenizer),
+  'datasetConfig.preprocessing.maxLength': unread('answers end at live.maxNewTokens tokens: set that'),
+  'datasetConfig.preprocessing.padding': unread('batches are padded as they need: leave this out'),
+  'datasetConfig.preprocessing.truncation': unread('answers end at live.maxNewTokens tokens: set that'),
+  'datasetConfig.preprocessing.specialTokens': unread(tokenizer),
+  'datasetConfig.augmentation': unread('nothing is made up beside the model’s prompts: leave this out'),
+  distributedConfig: unread('a run is trained by one process: leave this out'),
+  'live.title': read('server/sessions/training.ts'),
+  'live.shownPerStep': readWhen('trainer/loop/rollouts.ts', ({ live, batchSize }) => live.shownPerStep <= batchSize, 'a step has batchSize answers, and more cannot be shown: lower this, or raise batchSize'),
+  'live.votingWindowSeconds': read('trainer/loop/live-loop.ts'),
+  'live.minVotes': read('trainer/loop/live-loop.ts'),
+  'live.minVotesPerStep': read('trainer/loop/live-loop.ts'),
+  'live.maxNewTokens': read(learner),
+  'live.temperature': read(learner),
+  'live.klCoefficient': read(learner),
+  'live.adaptiveKl': read(learner),
+  'live.overlap': read('trainer/loop/live-loop.ts'),
+  'live.seed': read('trainer/loop/rollouts.ts'),
+  'live.categories': read('server/sessions/votes.ts'),
+  'live.freeCategories': read('server/sessions/votes.ts'),
+  'live.freeTexts': read('server/sessions/votes.ts'),
+  'live.secondsPerAnswer': read('core/db/settled.ts'),
+  'live.tags': read('client/src/pages/Room.svelte'),
+  'checkpoints.keepLast': read('core/db/steps.ts'),
+  'checkpoints.keepEvery': read('core/db/steps.ts'),
+  'checkpoints.keepBest': read('core/db/steps.ts'),
+  'checkpoints.bestMetric': readWhen('core/db/steps.ts', ({ checkpoints }) => checkpoints.keepBest > 0, 'no best steps are kept: set checkpoints.keepBest above 0, or leave this out'),
+  'rewardHacking.pause': read('trainer/reward/evidence.ts'),
+  'rewardHacking.warnAt': read('trainer/reward/evidence.ts'),
+  'rewardHacking.pauseAt': read('trainer/reward/evidence.ts'),
+  'rewardHacking.allowedGap': read('trainer/reward/evidence.ts'),
+  'rewardHacking.allowedLengthDrift': read('trainer/reward/evidence.ts'),
+  'rewardHacking.allowedRepetition': read('trainer/reward/evidence.ts'),
+  'rewardHacking.minVotes': read('trainer/loop/reward-hacking-watch.ts'),
+}
+
+/** @throws AttuneError invalid for a setting that would do nothing in this run, with its path and what to do */
+export function refuseIneffective(run: TrainingConfig): void {
+  const defaults: unknown = TrainingConfig.parse({})
+  for (const [path, { when, instead }] of Object.entries(settings)) {
+    const value = at(run, path)
+    if (isNeutral(value) || same(value, at(defaults, path)) || when(run)) continue
+    throw new AttuneError('invalid', `this setting would do nothing: ${instead}`, { path: `configuration.${path}` })
+  }
+}
+
+/** What is absent, and an object or a list without anything in it, asks for nothing. */
+const isNeutral = (value: unknown): boolean => value === undefined || (typeof value === 'object' && value !== null && Object.keys(value).length === 0)
+
+const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
+
+function at(tree: unknown, path: string): unknown {
+  return path.split('.').reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined), tree)
+}

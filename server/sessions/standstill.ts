@@ -1,0 +1,95 @@
+/**
+ * What should happen again and again, and doesn't: a part that has been silent, or has failed each time, for longer
+ * than three of its intervals. Processes leave their word in Postgres; the server's own loops are watched here.
+ */
+import type { Core } from '../deps.ts'
+import { heartbeats, type Heartbeat } from '../../core/db/heartbeats.ts'
+import { runsToTrain } from '../../core/db/run-lock.ts'
+
+export interface Standstill {
+  /** recorder, trainer, reconciler, disputes, bounties, relayer or treasury. */
+  name: string
+  /** When it last did something; null: never, as far as this server knows. */
+  lastSeen: string | null
+  everyMs: number
+  /** A sentence for people. */
+  reason: string
+}
+
+const INTERVALS = 3
+/** However short an interval is, a busy machine may take so long, milliseconds … */
+const LEAST_MS = 10_000
+/** … and a process that nobody has seen yet may take so long to come up. */
+const FIRST_MS = 120_000
+
+/** The server's loops, and when each last came round. */
+export interface Watches {
+  /** Of a trainer that has never said how often it speaks. */
+  readonly since: number
+  /** A loop begins; it is silent from now on until it `turned`. */
+  add: (name: string, everyMs: number) => { turned: (error?: unknown) => void; remove: () => void }
+  all: () => Heartbeat[]
+}
+
+export function openWatches(now: () => number = Date.now): Watches {
+  const loops = new Map<string, { everyMs: number; at: number; failing: { since: number; error: string } | null }>()
+  return {
+    since: now(),
+    add(name, everyMs) {
+      loops.set(name, { everyMs, at: now(), failing: null })
+      return {
+        turned(error) {
+          const last = loops.get(name)?.failing ?? null
+          const failing = error === undefined ? null : { since: last?.since ?? now(), error: error instanceof Error ? error.message : String(error) }
+          loops.set(name, { everyMs, at: now(), failing })
+        },
+        remove: () => void loops.delete(name),
+      }
+    },
+    all: () =>
+      [...loops].map(([part, { everyMs, at, failing }]) => ({
+        part,
+        everyMs,
+        silentMs: now() - at,
+        failingMs: failing && now() - failing.since,
+        error: failing && failing.error,
+      })),
+  }
+}
+
+/** Every part that stands still now. Rejects where Postgres does not answer. */
+export async function standstills(core: Pick<Core, 'pool' | 'chain' | 'watches' | 'recordEveryMs'>): Promise<Standstill[]> {
+  const [known, wanted] = await Promise.all([heartbeats(core.pool), runsToTrain(core.pool)])
+  const upMs = Date.now() - core.watches.since
+  // After a long stop everything is late: it gets the time that it would have had since this server came up.
+  const processes = (['recorder', 'trainer'] as const).map((part): Heartbeat & { never: boolean } => {
+    const found = known.find((one) => one.part === part)
+    const everyMs = found?.everyMs ?? (part === 'recorder' ? core.recordEveryMs : TRAINER_MS)
+    return {
+      part,
+      everyMs,
+      silentMs: Math.min(found?.silentMs ?? Infinity, upMs),
+      failingMs: found?.failingMs == null ? null : Math.min(found.failingMs, upMs),
+      error: found?.error ?? null,
+      never: found === undefined,
+    }
+  })
+  const expected = processes.filter(({ part }) => (part === 'recorder' ? core.chain !== null : wanted.length > 0))
+  return [...expected, ...core.watches.all().map((loop) => ({ ...loop, never: false }))].flatMap((one) => {
+    const reason = reasonOf(one)
+    return reason === null ? [] : [{ name: one.part, lastSeen: one.never ? null : new Date(Date.now() - one.silentMs).toISOString(), everyMs: one.everyMs, reason }]
+  })
+}
+
+/** How often a trainer says that it is there, milliseconds. */
+export const TRAINER_MS = 5_000
+
+function reasonOf({ part, everyMs, silentMs, failingMs, error, never }: Heartbeat & { never: boolean }): string | null {
+  const patience = Math.max(INTERVALS * everyMs, never ? FIRST_MS : LEAST_MS)
+  const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`
+  if (silentMs > patience) {
+    return `${part}: ${never ? 'it has not been seen' : 'nothing has been heard of it'} for ${seconds(silentMs)}, and it should act every ${seconds(everyMs)}: look at its log, and start it again`
+  }
+  if (failingMs !== null && failingMs > patience) return `${part}: it has failed each time for ${seconds(failingMs)}: ${error ?? 'look at its log'}`
+  return null
+}

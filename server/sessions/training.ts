@@ -1,0 +1,89 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { enqueueRun, publish, type Core } from '../deps.ts'
+import { findModel } from '../../core/db/models.ts'
+import { transaction } from '../../core/db/pool.ts'
+import { countAsks, insertAsk } from '../../core/db/samples.ts'
+import { applyTransition, insertSession, sessionBasics } from '../../core/db/sessions.ts'
+import { AttuneError } from '../../core/errors.ts'
+import { demandTrainable } from './prompts.ts'
+import { demandOwner, type Caller } from '../../core/permissions.ts'
+import type { SessionStatus, TrainingConfig } from '../../core/protocol/index.ts'
+import { transitions } from '../../core/session-state.ts'
+import { refuseIneffective } from './settings.ts'
+import { isMetric } from '../../trainer/loop/metric-catalogue.ts'
+
+/** Starts a run of a model; the caller owns it. @throws AttuneError not-found, invalid, conflict where the model has no weights or no prompts */
+export async function startTraining(
+  core: Core,
+  caller: Caller,
+  { modelId, configuration }: { modelId: string; configuration: TrainingConfig },
+): Promise<{ sessionId: string; status: SessionStatus }> {
+  const { type } = configuration.rewardModel
+  if (type !== 'human') {
+    throw new AttuneError('invalid', `a reward of type ${type} needs an AI scorer, and this server has none: use human`, { path: 'configuration.rewardModel.type' })
+  }
+  refuseIneffective(configuration)
+  const { keepBest, bestMetric } = configuration.checkpoints
+  if (keepBest > 0 && !isMetric(bestMetric)) {
+    throw new AttuneError('invalid', `no run reports a metric ${bestMetric}: docs/METRICS.md has the names`, { path: 'configuration.checkpoints.bestMetric' })
+  }
+  const { adaptiveKl, klCoefficient } = configuration.live
+  if (adaptiveKl && klCoefficient === 0) {
+    throw new AttuneError('invalid', 'a KL coefficient of 0 stays 0 however it is adapted: give one above 0, or set adaptiveKl to false', { path: 'configuration.live.adaptiveKl' })
+  }
+  const model = await findModel(core.pool, modelId)
+  if (model === null) throw new AttuneError('not-found', `there is no model ${modelId}`, { path: 'modelId' })
+  await demandTrainable(core, model)
+  const sessionId = `run-${randomBytes(6).toString('hex')}`
+  const title = configuration.live.title ?? model.name
+  await transaction(core.pool, async (client) => {
+    await insertSession(client, { id: sessionId, title, modelId, userId: caller.userId, status: 'pending', configuration })
+    await applyTransition(client, sessionId, 'start')
+  })
+  publish(core, sessionId, { event: 'training-started', payload: { sessionId, session: sessionId } })
+  enqueueRun(core, sessionId)
+  return { sessionId, status: 'active' }
+}
+
+/**
+ * Pauses, resumes or stops a run: its owner may, and an admin. The trainer sees it within one
+ * step (rule T2), because the session's status is what it reads.
+ *
+ * @throws AttuneError not-found, forbidden, conflict
+ */
+export async function steer(
+  core: Core,
+  caller: Caller,
+  sessionId: string,
+  action: 'pause' | 'resume' | 'stop',
+): Promise<{ sessionId: string; status: SessionStatus }> {
+  const { userId } = await sessionBasics(core.pool, sessionId)
+  demandOwner(caller, userId, 'administer')
+  await applyTransition(core.pool, sessionId, action)
+  publish(core, sessionId, { event: transitions[action].event, payload: { sessionId, session: sessionId } })
+  if (action === 'resume') enqueueRun(core, sessionId)
+  return { sessionId, status: transitions[action].to }
+}
+
+/** Questions of one person to one session that may wait at a time. */
+const WAITING_ASKS = 2
+
+/**
+ * Puts a rater's own question to the policy; the trainer streams the answer like any sample.
+ *
+ * @throws AttuneError not-found, conflict where the session is not active, too-frequent
+ */
+export async function ask(core: Core, caller: Caller, sessionId: string, prompt: string): Promise<{ sampleId: string }> {
+  const sampleId = randomUUID()
+  await transaction(core.pool, async (client) => {
+    // One question of a person at a time, so that the count below is true.
+    await client.query('select from users where id = $1 for update', [caller.userId])
+    const { status, currentStep, policyVersion } = await sessionBasics(client, sessionId)
+    if (status !== 'active') throw new AttuneError('conflict', `the session is ${status}: nobody would answer`)
+    if ((await countAsks(client, sessionId, caller.userId)) >= WAITING_ASKS) {
+      throw new AttuneError('too-frequent', `${WAITING_ASKS} of your questions wait for their answer`, { retryAfter: 10 })
+    }
+    await insertAsk(client, { id: sampleId, sessionId, userId: caller.userId, prompt, step: currentStep, policyVersion })
+  })
+  return { sampleId }
+}

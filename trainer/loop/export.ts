@@ -1,0 +1,47 @@
+/**
+ * What a run has made of its model, as a model of its own: read from a checkpoint and the base model, one tensor at a
+ * time, so that neither is ever held whole and no engine is needed.
+ */
+import { join } from 'node:path'
+import type { TrainingConfig } from '../../core/protocol/index.ts'
+import { checkpointFile, LEARNER_STATES } from './checkpoint.ts'
+import { learnerConfig } from './configuration.ts'
+import type { StateReader } from '../../lm/engines/engine.ts'
+import { writeAdapters } from '../../lm/files/adapter-directory.ts'
+import { copyCompanions, readModel, writeHeldModel } from '../../lm/files/directory.ts'
+import { openSafetensors } from '../../lm/files/safetensors-file.ts'
+import { heldPolicy, REFERENCE } from '../rl/policy.ts'
+import { asHeld } from '../rl/state.ts'
+
+export interface LearntFrom {
+  /** The run's checkpoints, and the hash of the one that is wanted. */
+  checkpoints: string
+  hash: string
+  config: TrainingConfig
+  /** The model that the run began on: its directory, and how others find it. */
+  baseDir: string
+  baseName: string
+}
+
+/**
+ * Writes the policy, adapters merged into it, with the base's tokenizer and prompts, as a directory that transformers
+ * reads. Adapters stand in `adapters/` besides, as PEFT reads them.
+ *
+ * @throws Error with code ENOENT where the checkpoint has been pruned
+ */
+export async function writeLearntModel(directory: string, { checkpoints, hash, config, baseDir, baseName }: LearntFrom): Promise<void> {
+  const base = await readModel(baseDir)
+  const { lora } = learnerConfig(config)
+  const policy = heldPolicy(base.architecture, { valueHead: false, lora })
+  const saved = await openSafetensors(checkpointFile(checkpoints, hash))
+  const states: StateReader = {
+    async get(name) {
+      const own = name.startsWith(REFERENCE) ? base.weights.get(name.slice(REFERENCE.length)) : saved.float32(LEARNER_STATES + name)
+      if (!own) throw new Error(`the base model has no weight ${name.slice(REFERENCE.length)}`)
+      return asHeld(policy, name, own.data)
+    },
+  }
+  await writeHeldModel(directory, states, policy.model)
+  await copyCompanions(baseDir, directory)
+  if (lora) await writeAdapters(join(directory, 'adapters'), states, policy.model, lora, baseName)
+}

@@ -1,0 +1,12 @@
+/** Every metric that a step of a run may report, with its meaning and unit, by the file that computes it. */
+import { LIVE_METRICS } from './step-metrics.ts'
+import { METRICS } from '../rl/metrics.ts'
+import { WATCH_METRICS } from './reward-hacking-watch.ts'
+
+export const METRICS_BY_FILE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'trainer/loop/step-metrics.ts': LIVE_METRICS,
+  'trainer/loop/reward-hacking-watch.ts': WATCH_METRICS,
+  'trainer/rl/metrics.ts': METRICS,
+}
+
+export const isMetric = (name: string): boolean => Object.values(METRICS_BY_FILE).some((metrics) => Object.hasOwn(metrics, name))

@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto'
+import { exactDiv } from '../../lm/graph/index.ts'
+import { readPromptFile, type Prompt } from '../../lm/files/prompt-file.ts'
+import { permutation } from '../rl/minibatches.ts'
+
+/** What a run asks its policy. */
+export interface PromptSource {
+  /** `count` prompts from position `start` on: whole passes, each in an order of its own that the seed gives. */
+  draw(start: number, count: number, seed: number): string[]
+  /** The reference answer that a prompt comes with; undefined without one. */
+  answerTo(prompt: string): string | undefined
+  readonly size: number
+}
+
+/** The prompts of a model directory. */
+export async function readPrompts(directory: string): Promise<PromptSource> {
+  return promptSource(await readPromptFile(directory))
+}
+
+export function promptSource(prompts: readonly Prompt[]): PromptSource {
+  const { length: size } = prompts
+  const answers = new Map(prompts.map(({ prompt, answer }) => [prompt, answer]))
+  return {
+    size,
+    draw(start, count, seed) {
+      const orders = new Map<number, number[]>()
+      return Array.from({ length: count }, (_, i) => {
+        const pass = Math.floor((start + i) / size)
+        const order = orders.get(pass) ?? permutation(size, seed + pass)
+        orders.set(pass, order)
+        return prompts[order[(start + i) % size]].prompt
+      })
+    },
+    answerTo: (prompt) => answers.get(prompt),
+  }
+}
+
+/** The prompts of a step, `batchSize` in all, each as often as it is to be answered: a group's answers stand next to each other. */
+export function drawGroups(prompts: PromptSource, { step, batchSize, groupSize, seed }: { step: number; batchSize: number; groupSize: number; seed: number }): string[] {
+  const count = exactDiv(batchSize, groupSize, 'batchSize by groupSize')
+  return prompts.draw((step - 1) * count, count, seed).flatMap((prompt) => new Array<string>(groupSize).fill(prompt))
+}
+
+/**
+ * A sample's id: the same for the same place in a run, so that a step made again writes the same rows (a UUID
+ * of version 8, RFC 9562). `take` counts the different answers that were ever given there.
+ */
+export function sampleId(sessionId: string, step: number, index: number, take = 1): string {
+  const place = `${sessionId}/${step}/${index}`
+  const hash = createHash('sha256').update(take === 1 ? place : `${place}/${take}`).digest('hex')
+  const variant = ((parseInt(hash[16], 16) & 0x3) | 0x8).toString(16)
+  return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-${variant}${hash.slice(17, 20)}-${hash.slice(20, 32)}`
+}

@@ -1,0 +1,212 @@
+/**
+ * A run, and what its checkpoint holds of it. With the run's configuration, which never changes, and its
+ * base model, whose files' fingerprint is checked, that is all there is: going on from it gives the weights
+ * that never stopping gives.
+ *
+ * | what | where |
+ * |---|---|
+ * | policy, value head, Adam's moments | `learner/…` (rl/state.ts) |
+ * | KL controller, optimizer steps, policy version | `learner` |
+ * | reward model, what it reads of every sample | `reward/…` (reward/model.ts) |
+ * | reward normaliser | the reference's outputs, `reference/features` and `reference`: refitted on them each step |
+ * | the watch's evidence, and for how long updates have changed nothing | `state.evidence`, `state.idle` |
+ * | what the watch over the regulars remembers | `state.regulars` |
+ * | random states | none: every stream is seeded by (seed, step, place), and `learner.seed` is checked |
+ * | prompt sampler's position | `state.step`: batch t begins after the t - 1 before it in the seeded order (prompts.ts) |
+ * | the batch that people vote on | `state.pending` |
+ * | votes already used | in Postgres, in the transaction that commits the checkpoint: receipts up to `state.step` |
+ */
+import { z } from 'zod'
+import type { TrainingConfig } from '../../core/protocol/index.ts'
+import { LEARNER_STATES, type Checkpoint } from './checkpoint.ts'
+import type { Engine } from '../../lm/engines/engine.ts'
+import { openOnnx } from '../../lm/engines/onnx.ts'
+import { learnerConfig, rewardModelConfig } from './configuration.ts'
+import { ModelChanged, fingerprintOf } from '../../lm/files/fingerprint.ts'
+import { readModel } from '../../lm/files/directory.ts'
+import { openPromptTokenizer, type PromptTokenizer } from '../../lm/text/prompt-tokenizer.ts'
+import { readPrompts, type PromptSource } from './prompts.ts'
+import { noRegulars, type Regulars } from './regulars.ts'
+import { shapeOf, type Shape } from '../reward/drift.ts'
+import { noEvidence, type Evidence } from '../reward/evidence.ts'
+import { openRewardModel, type RewardModel } from '../reward/model.ts'
+import { openLearner, type Learner } from '../rl/learner.ts'
+import { seedOf } from '../rl/random.ts'
+import type { Batch } from './rollouts.ts'
+
+/** An output of the reference policy, and what the reward model reads of it. */
+export interface ReferenceOutput extends Shape {
+  features: Float32Array
+}
+
+/** A run: its models, open, and where it stands. */
+export interface Run {
+  sessionId: string
+  config: TrainingConfig
+  /** Of the base model's files. */
+  fingerprint: string
+  tokenizer: PromptTokenizer
+  prompts: PromptSource
+  learner: Learner
+  rewardModel: RewardModel
+  /** Outputs of the reference policy: what rewards are normalised on, and drift is measured from. */
+  reference: ReferenceOutput[]
+  state: {
+    /** The last committed step; 0 before the first. */
+    step: number
+    /** The batch after it, if it was generated while the last one was voted on. */
+    pending: Batch | null
+    /** What the watch has seen of reward hacking (watch.ts). */
+    evidence: Evidence
+    /** How reliable the regulars were in the latest steps (regulars.ts). */
+    regulars: Regulars
+    /** `rewardScore` of the latest steps, oldest first. */
+    rewards: number[]
+    /** Steps in a row, up to the last one, whose votes changed nothing (idle.ts). */
+    idle: number
+  }
+  close(): Promise<void>
+}
+
+/** Outputs of the reference policy that are kept. */
+const referenceCount = 64
+/** Sets their random numbers apart from the steps', which count from 1. */
+const referenceStream = 0
+
+/** Opens a run at its last checkpoint, or at its beginning. @throws ModelChanged where it began on another model or other prompts */
+export async function openRun(from: {
+  sessionId: string
+  config: TrainingConfig
+  modelDir: string
+  saved: Checkpoint | null
+  engine?: Engine
+}): Promise<Run> {
+  const { sessionId, config, modelDir, saved } = from
+  const { seed } = config.live
+  const fingerprint = await fingerprintOf(modelDir)
+  const begun = saved && unpack(saved)
+  if (begun && begun.json.model !== fingerprint) {
+    throw new ModelChanged('The model’s files are not those that this run began on. Put them back as they were and resume, or start a new run.')
+  }
+  const model = await readModel(modelDir)
+  const tokenizer = await openPromptTokenizer(modelDir)
+  const prompts = await readPrompts(modelDir)
+  const engine = from.engine ?? (await openOnnx())
+  const learner = openLearner({ engine, model, config: learnerConfig(config), seed })
+  const width = 2 * model.architecture.width
+  const rewardConfig = rewardModelConfig(config)
+  const close = async (): Promise<void> => {
+    await learner.close()
+    await engine.close()
+  }
+  const opened = { sessionId, config, fingerprint, tokenizer, prompts, learner, close }
+  if (begun) {
+    const { json, arrays } = begun
+    learner.importState({ arrays: arrays(LEARNER_STATES), json: json.learner })
+    const rewardModel = openRewardModel(rewardConfig, width, seed, { arrays: arrays('reward/'), json: json.reward })
+    const features = rowsOf(arrays('reference/').get('features'), width)
+    const reference = json.reference.map((shape, i) => ({ ...shape, features: features[i] }))
+    return { ...opened, rewardModel, reference, state: json.state }
+  }
+  const rewardModel = openRewardModel(rewardConfig, width, seed)
+  const reference = await referenceOutputs({ learner, tokenizer, prompts, seed })
+  rewardModel.features.fitScale(reference.map(({ features }) => features))
+  const state = { step: 0, pending: null, evidence: noEvidence(), regulars: noRegulars(), rewards: [], idle: 0 }
+  return { ...opened, rewardModel, reference, state }
+}
+
+/** All that `openRun` goes on from. */
+export async function exportRun({ fingerprint, learner, rewardModel, reference, state: { step, evidence, regulars, rewards, idle, pending } }: Run): Promise<Checkpoint> {
+  const policy = await learner.exportState()
+  const reward = rewardModel.exportState()
+  const tensors: Checkpoint['tensors'] = new Map()
+  const put = (prefix: string, arrays: Iterable<[string, Float32Array]>): void => {
+    for (const [name, data] of arrays) tensors.set(prefix + name, { shape: [data.length], data })
+  }
+  put(LEARNER_STATES, policy.arrays)
+  put('reward/', reward.arrays)
+  put('reference/', [['features', flat(reference.map(({ features }) => features))]])
+  const saved: z.input<typeof SavedRun> = {
+    model: fingerprint,
+    learner: policy.json,
+    reward: reward.json,
+    reference: reference.map(({ tokens, repetition }) => ({ tokens, repetition })),
+    // In the order of the schema, so that a run that was read back writes the same bytes.
+    state: { step, evidence, regulars, rewards, idle, pending: pending && packBatch(pending) },
+  }
+  return { tensors, state: saved }
+}
+
+/** The policy at its beginning is the reference. */
+async function referenceOutputs(run: Pick<Run, 'learner' | 'tokenizer' | 'prompts'> & { seed: number }): Promise<ReferenceOutput[]> {
+  const { learner, tokenizer, prompts, seed } = run
+  const drawn = prompts.draw(0, referenceCount, seedOf(seed, referenceStream))
+  const seeds = drawn.map((_, i) => seedOf(seed, referenceStream, i))
+  const samples = await learner.sample(drawn.map(tokenizer.encodePrompt), { seeds })
+  const rollouts = samples.map((sample, i) => ({ ...sample, sampleId: `reference/${i}`, prompt: drawn[i], response: '' }))
+  const views = await learner.reference(rollouts)
+  return rollouts.map(({ responseIds }, i) => ({ ...shapeOf(responseIds), features: views[i].features }))
+}
+
+const numbers = z.array(z.number())
+const signEvidence = z.object({ sum: z.number(), warned: z.boolean() })
+const SavedRun = z.object({
+  model: z.string(),
+  learner: z.object({ version: z.int(), klCoefficient: z.number(), optimizerSteps: z.int(), seed: z.int() }),
+  reward: z.object({ seed: z.int(), width: z.int(), heads: z.array(z.string()), sampleIds: z.array(z.string()) }),
+  reference: z.array(z.object({ tokens: z.int(), repetition: z.number() })),
+  state: z.object({
+    step: z.int(),
+    evidence: z.object({ level: signEvidence, order: signEvidence, length: signEvidence, repetition: signEvidence }),
+    // Absent from checkpoints of runs that began before the regulars were watched over.
+    regulars: z.object({ recent: z.array(z.record(z.string(), z.number())), warned: z.boolean() }).default(noRegulars),
+    rewards: numbers,
+    // Checkpoints of before this was watched have none.
+    idle: z.int().default(0),
+    pending: z
+      .object({
+        step: z.int(),
+        shown: z.array(z.string()),
+        rollouts: z.array(
+          z.object({
+            sampleId: z.string(),
+            prompt: z.string(),
+            response: z.string(),
+            promptIds: numbers,
+            responseIds: numbers,
+            logprobs: numbers.transform((values) => Float32Array.from(values)),
+            truncated: z.boolean(),
+            policyVersion: z.int(),
+          }),
+        ),
+      })
+      .nullable(),
+  }),
+})
+
+function unpack({ tensors, state }: Checkpoint) {
+  return {
+    json: SavedRun.parse(state),
+    arrays(prefix: string): Map<string, Float32Array> {
+      const found = new Map<string, Float32Array>()
+      for (const [name, { data }] of tensors) {
+        if (name.startsWith(prefix) && data instanceof Float32Array) found.set(name.slice(prefix.length), data)
+      }
+      return found
+    },
+  }
+}
+
+/** float32 values survive JSON: each has a shortest decimal form that reads back as itself. */
+const packBatch = (batch: Batch) => ({ ...batch, rollouts: batch.rollouts.map((r) => ({ ...r, logprobs: [...r.logprobs] })) })
+
+function flat(rows: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(rows.reduce((n, row) => n + row.length, 0))
+  rows.forEach((row, i) => all.set(row, i * row.length))
+  return all
+}
+
+function rowsOf(all: Float32Array | undefined, width: number): Float32Array[] {
+  if (!all || all.length % width !== 0) throw new Error('the checkpoint holds no reference features of this model')
+  return Array.from({ length: all.length / width }, (_, i) => all.slice(i * width, (i + 1) * width))
+}

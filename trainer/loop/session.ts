@@ -1,0 +1,133 @@
+/**
+ * One session, trained until it ends or is put down: takes its lock, goes on from the newest checkpoint
+ * that can be read, and says how it ended.
+ */
+import { join } from 'node:path'
+import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
+import type { Config } from '../../core/config.ts'
+import { isConnectionTrouble, type Pool } from '../../core/db/pool.ts'
+import { takeRunLock, unpark } from '../../core/db/run-lock.ts'
+import { applyTransition } from '../../core/db/sessions.ts'
+import { VotesChanged, checkpointsToKeep, committedCheckpoints } from '../../core/db/steps.ts'
+import { isDiskFull } from '../../core/disk.ts'
+import { AttuneError } from '../../core/errors.ts'
+import { TrainingConfig } from '../../core/protocol/index.ts'
+import { append } from '../../core/events/log.ts'
+import { newestReadable, openCheckpoints, type Standing } from './checkpoint.ts'
+import { openEngine } from '../../lm/engines/open.ts'
+import { ModelChanged } from '../../lm/files/fingerprint.ts'
+import { BeyondFloat16 } from '../../lm/training/optimizer-step.ts'
+import { trainLive } from './live-loop.ts'
+import { openWorld, type SessionWorld, type Turns } from './postgres-world.ts'
+import { exportRun, openRun } from './run-state.ts'
+import { Interrupted } from './world.ts'
+
+export type End = 'completed' | 'held-elsewhere' | Interrupted['status']
+
+export interface SessionDeps {
+  sessionId: string
+  config: Pick<Config, 'modelsPath' | 'checkpointsPath' | 'compute'>
+  pool: Pool
+  redis: Redis
+  log: Logger
+  turns?: Turns
+}
+
+export async function trainSession(deps: SessionDeps): Promise<End> {
+  const { pool, sessionId, log } = deps
+  const lock = await takeRunLock(pool, sessionId)
+  if (!lock) return 'held-elsewhere'
+  const world = openWorld({ ...deps, lock })
+  try {
+    await unpark(pool, sessionId)
+    for (;;) {
+      try {
+        await trainOn(deps, world)
+        await finish(deps, 'complete')
+        return 'completed'
+      } catch (error) {
+        if (!(error instanceof VotesChanged)) throw error
+        log.info('a vote of the step was erased; making the step again from the last commit')
+      }
+    }
+  } catch (error) {
+    if (error instanceof Interrupted) return error.status
+    if (error instanceof ModelChanged || error instanceof BeyondFloat16) { // to be put right by the operator, who then resumes it
+      log.error({ modelsPath: deps.config.modelsPath, compute: deps.config.compute }, error.message)
+      await world.pause(error.message)
+      return 'paused'
+    }
+    if (isDiskFull(error)) {
+      log.error({ err: error, checkpointsPath: deps.config.checkpointsPath }, 'the disk is full; the run pauses')
+      await world.pause(diskFull)
+      return 'paused'
+    }
+    if (isConnectionTrouble(error)) throw error // the run stays active: it is queued anew when Postgres is back
+    log.error({ err: error }, 'the run failed')
+    await finish(deps, 'fail', error instanceof Error ? error.message : String(error))
+    throw error
+  } finally {
+    world.close()
+    lock.release()
+  }
+}
+
+const diskFull = 'The disk is full: a step could not be stored. Nothing that was acknowledged is lost. Free some space, then resume the run; it goes on from its last step.'
+
+/** Trains from the newest checkpoint that can be read. */
+async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: SessionWorld): Promise<void> {
+  const { configuration, modelPath } = await readSession(pool, sessionId)
+  world.needs(configuration.live.minVotesPerStep)
+  const store = openCheckpoints(join(config.checkpointsPath, sessionId))
+  const standing = await newestReadable(store, await committedCheckpoints(pool, sessionId))
+  if (standing.lost.length > 0) await world.warn({ step: standing.lost[0].step, kind: 'checkpoint-lost', message: goingBack(standing) })
+  const { engine, why } = await openEngine(config.compute)
+  log.info({ engine: engine.name, why }, 'engine chosen')
+  const run = await openRun({ sessionId, config: configuration, modelDir: join(config.modelsPath, modelPath), saved: standing.checkpoint, engine })
+  log.info({ step: run.state.step, policyVersion: run.learner.version }, 'training')
+  try {
+    await trainLive(run, world, async () => {
+      const hash = await store.save(await exportRun(run))
+      await store.prune([hash, ...(await checkpointsToKeep(pool, sessionId, run.state.step, configuration.checkpoints))])
+      return hash
+    })
+  } finally {
+    await run.close()
+  }
+}
+
+function goingBack({ step, lost }: Standing): string {
+  const [newest] = lost
+  const from = step === 0 ? 'from the beginning' : `from step ${step}`
+  const again = newest.step === step + 1 ? `makes step ${newest.step}` : `makes steps ${step + 1} to ${newest.step}`
+  return `The checkpoint of step ${newest.step} cannot be read: ${newest.reason}. The run goes on ${from} and ${again} again, from the same votes.`
+}
+
+async function readSession(pool: Pool, sessionId: string): Promise<{ configuration: TrainingConfig; modelPath: string }> {
+  const { rows } = await pool.query<{ configuration: unknown; modelPath: string | null; modelId: string }>(
+    `select s.configuration, m.checkpoint_path as "modelPath", m.id as "modelId"
+     from sessions s join models m on m.id = s.model_id where s.id = $1`,
+    [sessionId],
+  )
+  const row = rows[0]
+  if (!row) throw new Error(`session ${sessionId} does not exist`)
+  if (row.modelPath === null) throw new Error(`model ${row.modelId} has no weights: import it first`)
+  return { configuration: TrainingConfig.parse(row.configuration), modelPath: row.modelPath }
+}
+
+/** Ends the run for good, unless somebody ended it meanwhile. */
+async function finish({ pool, redis, sessionId, log }: SessionDeps, transition: 'complete' | 'fail', reason?: string): Promise<void> {
+  try {
+    await applyTransition(pool, sessionId, transition, reason)
+  } catch (error) {
+    if (error instanceof AttuneError && error.code === 'conflict') return
+    throw error
+  }
+  const about = { sessionId, session: sessionId }
+  const told =
+    transition === 'complete'
+      ? append(redis, sessionId, { event: 'training-completed', payload: about })
+      : append(redis, sessionId, { event: 'training-failed', payload: { ...about, error: reason ?? 'unknown' } })
+  await told.catch((error: unknown) => log.debug({ err: error }, 'room event lost'))
+}

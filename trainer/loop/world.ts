@@ -1,0 +1,93 @@
+import type { StepCommit } from '../../core/db/steps.ts'
+import type { RoomEvent, SessionStatus } from '../../core/protocol/index.ts'
+
+/**
+ * What the live loop sees of the outside: the session's samples and votes in Postgres, and the room that
+ * watches. The loop itself (run.ts) knows neither Postgres nor Redis; session-world.ts does.
+ */
+export interface World {
+  /** Aborted when the run is paused, stopped or taken away; its reason is an {@link Interrupted}. */
+  readonly signal: AbortSignal
+  /** Milliseconds since the epoch. */
+  now(): number
+  sleep(ms: number): Promise<void>
+  phase(phase: Phase, step: number, until?: number): void
+  /**
+   * Stores a sample about to be streamed, and returns null. Where it is whole already, its step being
+   * repeated, it stays as it is, and its response is returned.
+   */
+  start(sample: NewSample): Promise<string | null>
+  tokens(sampleId: string, offset: number, text: string): void
+  /** The response is whole: votes may come. */
+  ready(sampleId: string, response: string): Promise<void>
+  /** When voting on these samples opened, milliseconds since the epoch. */
+  openedAt(sampleIds: string[]): Promise<number>
+  tally(sampleIds: string[]): Promise<Map<string, number>>
+  /** Votes begun on these samples, and not cast, that a closing waits for (core/db/vote-begun.ts says which). */
+  begunVotes(sampleIds: string[]): Promise<number>
+  closeVoting(sampleIds: string[]): Promise<void>
+  /** How long until no vote cast before voting closed, or begun before and cast shortly after, can be withdrawn any more; milliseconds. */
+  settlesIn(sampleIds: string[]): Promise<number>
+  /** Every standing vote of the session that can't be withdrawn any more, oldest first; none of a rater who is excluded. */
+  settledVotes(): Promise<SettledVote[]>
+  /** What the log has of this step, where it was committed in an earlier life of the run; else null. */
+  recorded(step: number): Promise<RecordedStep | null>
+  /** The oldest question that has no answer yet. */
+  nextAsk(): Promise<{ sampleId: string; prompt: string } | null>
+  failAsk(sampleId: string): Promise<void>
+  /** Where the step pauses the run, `signal` is aborted with it. */
+  commit(step: Omit<StepCommit, 'sessionId'>): Promise<void>
+}
+
+/** A committed step whose checkpoint was lost: what making it again starts from, and where it should arrive. */
+export interface RecordedStep {
+  checkpoint: string
+  /** Every vote that it learnt from and that still stands, oldest first. */
+  votes: SettledVote[]
+}
+
+/** `queued` is said of a run that nobody trains. */
+export type Phase = Exclude<Extract<RoomEvent, { event: 'training-phase' }>['payload']['phase'], 'queued'>
+
+export interface NewSample {
+  id: string
+  step: number
+  origin: 'rollout' | 'ask'
+  prompt: string
+  policyVersion: number
+}
+
+export interface SettledVote {
+  id: string
+  /** null: on a text that the session never produced. */
+  sampleId: string | null
+  /** Where the sample came from; null without one. */
+  origin: 'rollout' | 'ask' | null
+  raterId: string
+  /** Whether its author asked the question. */
+  ownQuestion: boolean
+  /** Cast after voting on its sample had closed. */
+  late: boolean
+  prompt: string
+  response: string
+  /** 1…10. */
+  rating: number
+  categories: { name: string; score: number; weight: number }[]
+  /** c in [0, 1]; null where the rater gave none. */
+  compassion: number | null
+  /** Milliseconds since the epoch. */
+  at: number
+  /** The step whose receipt names it: the first that learnt from it. null: none has. */
+  usedIn: number | null
+}
+
+/** Why a run ended before its last step. */
+export class Interrupted extends Error {
+  /** parked: it gave its place up, since nobody votes; yielded: to another run that waits. Either way it stays active. */
+  readonly status: Exclude<SessionStatus, 'active'> | 'taken-away' | 'parked' | 'yielded'
+
+  constructor(status: Interrupted['status']) {
+    super(`the run is ${status}`)
+    this.status = status
+  }
+}
