@@ -15,9 +15,7 @@ export function loadConfig<S extends SecretName = never>(
   // An empty value is what a compose file makes of an unset one.
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
   const parsed = Environment.safeParse(given)
-  const issues = parsed.success
-    ? []
-    : parsed.error.issues.map((issue) => describe(issue, given))
+  const issues = parsed.success ? [] : parsed.error.issues.map((issue) => describe(issue, given))
   for (const name of secrets) if (given[name] === undefined) issues.push(`${name} is missing`)
   if (!parsed.success || issues.length > 0) throw new ConfigError([...new Set(issues)].join('; '))
   const e = parsed.data
@@ -40,7 +38,10 @@ export function loadConfig<S extends SecretName = never>(
     downloadsPath: resolve(e.DOWNLOADS_PATH),
     cachePath: resolve(e.CACHE_PATH),
     compute: { engine: e.ATTUNE_ENGINE, device: e.ATTUNE_DEVICE, precision: e.ATTUNE_PRECISION },
-    trainer: { places: e.TRAINER_PLACES, turns: { patienceMs: 1_000 * e.TRAINER_PATIENCE, turnMs: 1_000 * e.TRAINER_TURN } },
+    trainer: {
+      places: e.TRAINER_PLACES,
+      turns: { patienceMs: 1_000 * e.TRAINER_PATIENCE, turnMs: 1_000 * e.TRAINER_TURN },
+    },
     blockchain: {
       networkId: e.BLOCKCHAIN_NETWORK_ID,
       rpcUrl: e.BLOCKCHAIN_RPC_URL,
@@ -49,8 +50,14 @@ export function loadConfig<S extends SecretName = never>(
       fromBlock: BigInt(e.BLOCKCHAIN_FROM_BLOCK),
       confirmations: e.BLOCKCHAIN_CONFIRMATIONS,
       maxFeeGwei: e.BLOCKCHAIN_MAX_FEE_GWEI,
-      relayer: e.RELAYER_PRIVATE_KEY === undefined ? null : { privateKey: e.RELAYER_PRIVATE_KEY as `0x${string}`, maxFeeGwei: e.RELAYER_MAX_FEE_GWEI },
-      treasurer: e.TREASURER_PRIVATE_KEY === undefined ? null : { privateKey: e.TREASURER_PRIVATE_KEY as `0x${string}`, maxFeeGwei: e.TREASURER_MAX_FEE_GWEI },
+      relayer:
+        e.RELAYER_PRIVATE_KEY === undefined
+          ? null
+          : { privateKey: e.RELAYER_PRIVATE_KEY as `0x${string}`, maxFeeGwei: e.RELAYER_MAX_FEE_GWEI },
+      treasurer:
+        e.TREASURER_PRIVATE_KEY === undefined
+          ? null
+          : { privateKey: e.TREASURER_PRIVATE_KEY as `0x${string}`, maxFeeGwei: e.TREASURER_MAX_FEE_GWEI },
       pollMs: e.BLOCKCHAIN_POLL_INTERVAL,
       syncIntervalMs: e.BLOCKCHAIN_SYNC_INTERVAL,
     },
@@ -116,7 +123,10 @@ export interface Config {
     maxFeeGwei: string | undefined
     /** Who sends the claims of others, and the most that it pays for a unit of gas, gwei, decimal; null: nobody. */
     relayer: { privateKey: `0x${string}`; maxFeeGwei: string } | null
-    /** Whose money administrators fund sessions with, and the most that it pays for a unit of gas, gwei, decimal; null: nobody's. */
+    /**
+     * Whose money administrators fund sessions with, and the most that it pays for a unit of gas, gwei, decimal; null:
+     * nobody's.
+     */
     treasurer: { privateKey: `0x${string}`; maxFeeGwei: string } | null
     /** Between two looks at the chain for what others have done there. */
     pollMs: number
@@ -125,11 +135,22 @@ export interface Config {
 }
 
 const LogLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
-const origins = z.string().transform((list) => list.split(',').map((origin) => origin.trim()).filter((origin) => origin !== ''))
+const origins = z.string().transform((list) =>
+  list
+    .split(',')
+    .map((origin) => origin.trim())
+    .filter((origin) => origin !== ''),
+)
 
 const origin = z
   .string()
-  .refine((url) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol) && new URL(url).origin === new URL(url).href.replace(/\/$/, ''), 'an address without a path, like https://attune.example.org')
+  .refine(
+    (url) =>
+      URL.canParse(url) &&
+      /^https?:$/.test(new URL(url).protocol) &&
+      new URL(url).origin === new URL(url).href.replace(/\/$/, ''),
+    'an address without a path, like https://attune.example.org',
+  )
   .transform((url) => new URL(url).origin)
 
 const key = z.string().regex(/^0x[0-9a-f]{64}$/i, '0x and 64 hex digits')
@@ -138,7 +159,10 @@ const Secrets = z.object({
   /** Signs the access tokens. */
   JWT_SECRET: z.string().min(32, 'at least 32 characters').optional(),
   /** Encrypts personal data at rest: 32 bytes, in hex. */
-  DATA_KEY: z.string().regex(/^[0-9a-f]{64}$/i, '64 hex digits').optional(),
+  DATA_KEY: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/i, '64 hex digits')
+    .optional(),
   /** Pays for the recorder's transactions. */
   BLOCKCHAIN_PRIVATE_KEY: key.optional(),
 })
@@ -160,7 +184,11 @@ const Environment = Secrets.extend({
   MAX_CONNECTIONS: z.coerce.number().int().positive().max(10_000_000).optional(),
   LOG_LEVEL: LogLevel.default('info'),
   MODELS_PATH: z.string().default('./models'),
-  MAX_MODEL_BYTES: z.coerce.number().int().positive().default(64 * 2 ** 30),
+  MAX_MODEL_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(64 * 2 ** 30),
   HF_ENDPOINT: z.url().default('https://huggingface.co'),
   HF_TOKEN: z.string().optional(),
   CHECKPOINTS_PATH: z.string().default('./.attune/checkpoints'),
@@ -174,8 +202,14 @@ const Environment = Secrets.extend({
   TRAINER_TURN: z.coerce.number().min(0).max(86_400).default(60),
   BLOCKCHAIN_NETWORK_ID: z.coerce.number().int().positive().optional(),
   BLOCKCHAIN_RPC_URL: z.url().optional(),
-  CONTRACT_ADDRESS: z.string().regex(/^0x[0-9a-f]{40}$/i, '0x and 40 hex digits').optional(),
-  DISTRIBUTOR_ADDRESS: z.string().regex(/^0x[0-9a-f]{40}$/i, '0x and 40 hex digits').optional(),
+  CONTRACT_ADDRESS: z
+    .string()
+    .regex(/^0x[0-9a-f]{40}$/i, '0x and 40 hex digits')
+    .optional(),
+  DISTRIBUTOR_ADDRESS: z
+    .string()
+    .regex(/^0x[0-9a-f]{40}$/i, '0x and 40 hex digits')
+    .optional(),
   BLOCKCHAIN_FROM_BLOCK: z.coerce.number().int().min(0).default(0),
   BLOCKCHAIN_CONFIRMATIONS: z.coerce.number().int().min(1).max(1_000).optional(),
   BLOCKCHAIN_MAX_FEE_GWEI: gwei.optional(),

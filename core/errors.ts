@@ -48,10 +48,17 @@ export function toAttuneError(error: unknown): AttuneError {
   if (error instanceof LedgerError && error.code === 'unreachable') {
     return new AttuneError('unavailable', 'the chain does not answer; try again', { retryAfter: 10, cause: error })
   }
-  if (isDiskFull(error)) return new AttuneError('unavailable', 'the server’s disk is full, and nothing was stored; try again later', { retryAfter: 30, cause: error })
-  if (isAway(error)) return new AttuneError('unavailable', 'the database is away; try again', { retryAfter: 2, cause: error })
-  if (isRedisAway(error)) return new AttuneError('unavailable', 'a part of the system is away; try again', { retryAfter: 2, cause: error })
-  if (isOfDisk(error)) return new AttuneError('unavailable', `${DISK.get(error.code)} (${error.code}): tell who runs it`, { cause: error })
+  if (isDiskFull(error))
+    return new AttuneError('unavailable', 'the server’s disk is full, and nothing was stored; try again later', {
+      retryAfter: 30,
+      cause: error,
+    })
+  if (isAway(error))
+    return new AttuneError('unavailable', 'the database is away; try again', { retryAfter: 2, cause: error })
+  if (isRedisAway(error))
+    return new AttuneError('unavailable', 'a part of the system is away; try again', { retryAfter: 2, cause: error })
+  if (isOfDisk(error))
+    return new AttuneError('unavailable', `${DISK.get(error.code)} (${error.code}): tell who runs it`, { cause: error })
   if (error instanceof URIError) return new AttuneError('invalid', 'the address is not well encoded', { cause: error })
   if (hasStatus(error)) {
     if ('type' in error && error.type === 'entity.too.large') {
@@ -59,7 +66,8 @@ export function toAttuneError(error: unknown): AttuneError {
     }
     if (error.status === 404) return new AttuneError('not-found', 'there is no such file', { cause: error })
     if (error.status === 416) return new AttuneError('invalid', 'the range reaches beyond the file', { cause: error })
-    if (error.status >= 400 && error.status < 500) return new AttuneError('invalid', 'the body cannot be read', { cause: error })
+    if (error.status >= 400 && error.status < 500)
+      return new AttuneError('invalid', 'the body cannot be read', { cause: error })
   }
   return new AttuneError('internal', 'something went wrong here', { cause: error })
 }
@@ -74,7 +82,10 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
   ['54001', 'lists and objects lie too deep in each other to be stored'],
 ])
 
-/** What the disk says where it can't do what a request needs. That is for who runs the server to mend, and no fault of the caller's. */
+/**
+ * What the disk says where it can't do what a request needs. That is for who runs the server to mend, and no fault of
+ * the caller's.
+ */
 const DISK: ReadonlyMap<string, string> = new Map([
   ['EACCES', 'this server may not write where its files are kept'],
   ['EPERM', 'this server may not write where its files are kept'],
@@ -89,9 +100,13 @@ const DISK: ReadonlyMap<string, string> = new Map([
 ])
 
 /** An error of the file system, which names the call that failed. */
-export const isOfDisk = (error: unknown): error is Error & { code: string } => error instanceof Error && 'syscall' in error && 'code' in error && DISK.has(String(error.code))
+export const isOfDisk = (error: unknown): error is Error & { code: string } =>
+  error instanceof Error && 'syscall' in error && 'code' in error && DISK.has(String(error.code))
 
-/** For what reads a file of the caller's: what is wrong in it is theirs to mend, what the disk refuses is not. @throws AttuneError, or the disk's own error */
+/**
+ * For what reads a file of the caller's: what is wrong in it is theirs to mend, what the disk refuses is not. @throws
+ * AttuneError, or the disk's own error
+ */
 export function badFile(error: unknown): never {
   if (error instanceof AttuneError || isOfDisk(error)) throw error
   throw new AttuneError('invalid', error instanceof Error ? error.message : String(error), { cause: error })
@@ -104,13 +119,17 @@ function isAway(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isAway)
   if (!(error instanceof Error)) return false
   if (error instanceof pg.DatabaseError) return /^(08|57P|53)/.test(error.code ?? '')
-  return ('code' in error && NETWORK.has(String(error.code))) || /^(timeout exceeded when trying to connect|Connection terminated)/.test(error.message)
+  return (
+    ('code' in error && NETWORK.has(String(error.code))) ||
+    /^(timeout exceeded when trying to connect|Connection terminated)/.test(error.message)
+  )
 }
 
 /** ioredis has no codes for these. */
 const isRedisAway = (error: unknown): boolean =>
   error instanceof Error &&
-  (error.name === 'MaxRetriesPerRequestError' || /^(Connection is closed|Command timed out|Stream isn't writeable)/.test(error.message))
+  (error.name === 'MaxRetriesPerRequestError' ||
+    /^(Connection is closed|Command timed out|Stream isn't writeable)/.test(error.message))
 
 /** Errors of Express, its body parser and its sending of files. */
 const hasStatus = (error: unknown): error is Error & { status: number } =>

@@ -56,7 +56,10 @@ export interface Caller {
 /** @throws AttuneError forbidden */
 export function demand(caller: Caller, permission: Permission): void {
   if (!caller.permissions.includes(permission)) {
-    throw new AttuneError('forbidden', `this needs the permission '${permission}'${caller.guest ? ', which guests do not have' : ''}`)
+    throw new AttuneError(
+      'forbidden',
+      `this needs the permission '${permission}'${caller.guest ? ', which guests do not have' : ''}`,
+    )
   }
 }
 

@@ -19,7 +19,11 @@ export const workerConnection = (redisUrl: string) => ({ url: redisUrl, maxRetri
  * A queue to add jobs to. A command fails at once while Redis is away instead of waiting: the
  * reconciler adds later what was lost (server/sessions/reconciler.ts).
  */
-export function openQueue<N extends QueueName>(name: N, redisUrl: string, onError: (error: Error) => void): Queue<Jobs[N]> {
+export function openQueue<N extends QueueName>(
+  name: N,
+  redisUrl: string,
+  onError: (error: Error) => void,
+): Queue<Jobs[N]> {
   const queue = new Queue<Jobs[N]>(name, {
     prefix: queuePrefix,
     connection: { url: redisUrl, enableOfflineQueue: false, maxRetriesPerRequest: 1 },

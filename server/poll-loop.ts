@@ -11,7 +11,17 @@ import { LedgerError } from '../contracts/ledger/errors.ts'
  */
 export function keepLooking(
   look: () => Promise<unknown>,
-  { pollMs, log, trouble, watch }: { pollMs: number; log: Pick<Logger, 'warn'>; trouble: string; watch?: { turned: (error?: unknown) => void; remove: () => void } },
+  {
+    pollMs,
+    log,
+    trouble,
+    watch,
+  }: {
+    pollMs: number
+    log: Pick<Logger, 'warn'>
+    trouble: string
+    watch?: { turned: (error?: unknown) => void; remove: () => void }
+  },
 ): { stop: () => Promise<void> } {
   let stopped = false
   let away = false

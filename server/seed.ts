@@ -23,14 +23,19 @@ export interface SeedOptions {
  * What a fresh installation has: an administrator, and the demo. Running it again changes nothing,
  * but where nobody has the role, somebody gets it (rule S6): it is the role that counts, not the name.
  */
-export async function seed(pool: Pool, { adminPassword, demo, configuration = {}, preferred, another = false }: SeedOptions): Promise<{ username: string; isNew: boolean }> {
+export async function seed(
+  pool: Pool,
+  { adminPassword, demo, configuration = {}, preferred, another = false }: SeedOptions,
+): Promise<{ username: string; isNew: boolean }> {
   return transaction(pool, async (client) => {
     // Processes that start together make one admin.
     await client.query(`select pg_advisory_xact_lock(hashtext('attune:seed'))`)
     await giveSkeletons(client)
     const before = await administrators(client)
     const isNew = another || before.length === 0
-    const admin = isNew ? await makeAdmin(client, adminPassword) : (before.find(({ username }) => username === preferred) ?? before[0])
+    const admin = isNew
+      ? await makeAdmin(client, adminPassword)
+      : (before.find(({ username }) => username === preferred) ?? before[0])
     if (demo) {
       await insertModel(client, { ...demoModel, createdBy: admin.id })
       await insertSession(client, {

@@ -42,10 +42,12 @@ export class StartError extends Error {}
 export async function openServer(config: ServerConfig, log: Logger): Promise<AttuneServer> {
   const onTrouble = (error: Error): void => log.warn({ err: error }, 'connection trouble')
   const pool = openPool(config.databaseUrl, onTrouble)
-  await migrate(pool).then(() => giveSkeletons(pool)).catch(async (error: unknown) => {
-    await pool.end()
-    throw new StartError(`the database at ${placeOf(config.databaseUrl)} cannot be used: ${textOf(error)}`)
-  })
+  await migrate(pool)
+    .then(() => giveSkeletons(pool))
+    .catch(async (error: unknown) => {
+      await pool.end()
+      throw new StartError(`the database at ${placeOf(config.databaseUrl)} cannot be used: ${textOf(error)}`)
+    })
   const redis = await openRedis(config.redisUrl, onTrouble)
   const trainQueue = openQueue('train', config.redisUrl, onTrouble)
   const accounts = createAccounts({
@@ -56,17 +58,44 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
     jwtSecret: config.secrets.JWT_SECRET,
     newcomers: openNewcomers({ redis, perHour: config.guestsPerHour }),
     publicHost: config.publicUrl === null ? null : new URL(config.publicUrl).host,
-    otherHosts: [`localhost:${config.port}`, `127.0.0.1:${config.port}`, ...config.allowedOrigins.filter((o) => URL.canParse(o)).map((o) => new URL(o).host)],
+    otherHosts: [
+      `localhost:${config.port}`,
+      `127.0.0.1:${config.port}`,
+      ...config.allowedOrigins.filter((o) => URL.canParse(o)).map((o) => new URL(o).host),
+    ],
   })
   if (config.env === 'production' && config.publicUrl === null && config.trustProxy === 0) {
-    log.warn('wallet messages are checked against the host that a request names: set PUBLIC_URL where strangers can reach this server')
+    log.warn(
+      'wallet messages are checked against the host that a request names: set PUBLIC_URL where strangers can reach this server',
+    )
   }
-  const models = { path: config.modelsPath, checkpointsPath: config.checkpointsPath, maxBytes: config.maxModelBytes, hub: config.hub }
+  const models = {
+    path: config.modelsPath,
+    checkpointsPath: config.checkpointsPath,
+    maxBytes: config.maxModelBytes,
+    hub: config.hub,
+  }
   const imports = openImports({ pool, log, models })
   const downloads = openDownloads({ pool, log, models }, config.downloadsPath)
   const tallies = openTallies({ pool, redis, log })
-  const core: Core = { pool, redis, trainQueue, chain: openChainReader(config.blockchain), accounts, models, imports, downloads, tallies, watches: openWatches(), recordEveryMs: config.blockchain.syncIntervalMs, log }
-  const http = createServer(patience, createApp(core, { config, clientDir: fileURLToPath(new URL('../client/dist', import.meta.url)) }))
+  const core: Core = {
+    pool,
+    redis,
+    trainQueue,
+    chain: openChainReader(config.blockchain),
+    accounts,
+    models,
+    imports,
+    downloads,
+    tallies,
+    watches: openWatches(),
+    recordEveryMs: config.blockchain.syncIntervalMs,
+    log,
+  }
+  const http = createServer(
+    patience,
+    createApp(core, { config, clientDir: fileURLToPath(new URL('../client/dist', import.meta.url)) }),
+  )
   const sockets = openSockets(http, core, config)
   guardConnections(http, config, log)
   const closeParts = async (): Promise<void> => {
@@ -109,12 +138,33 @@ function watchChain(core: Core, { fromBlock, pollMs }: Config['blockchain']): { 
   if (chain === null) return []
   const { bounties, epochs, relayer: sender, treasury } = chain
   const looks: { name: string; look: () => Promise<unknown>; trouble: string }[] = [
-    { name: 'disputes', look: () => watchDisputes(core, epochs, fromBlock), trouble: 'disputes could not be looked at; trying again' },
+    {
+      name: 'disputes',
+      look: () => watchDisputes(core, epochs, fromBlock),
+      trouble: 'disputes could not be looked at; trying again',
+    },
   ]
-  if (bounties !== null) looks.push({ name: 'bounties', look: createBountyWatch(core, bounties, fromBlock).look, trouble: 'the bounties could not be looked at; trying again' })
-  if (bounties !== null && sender !== null) looks.push({ name: 'relayer', look: () => relayNext({ core, bounties, sender }), trouble: 'claims could not be relayed; trying again' })
-  if (treasury !== null) looks.push({ name: 'treasury', look: () => treasuryNext({ core, chainId: chain.chainId, sender: treasury }), trouble: 'the treasury could not send; trying again' })
-  return looks.map(({ name, look, trouble }) => keepLooking(look, { pollMs, log, trouble, watch: core.watches.add(name, pollMs) }))
+  if (bounties !== null)
+    looks.push({
+      name: 'bounties',
+      look: createBountyWatch(core, bounties, fromBlock).look,
+      trouble: 'the bounties could not be looked at; trying again',
+    })
+  if (bounties !== null && sender !== null)
+    looks.push({
+      name: 'relayer',
+      look: () => relayNext({ core, bounties, sender }),
+      trouble: 'claims could not be relayed; trying again',
+    })
+  if (treasury !== null)
+    looks.push({
+      name: 'treasury',
+      look: () => treasuryNext({ core, chainId: chain.chainId, sender: treasury }),
+      trouble: 'the treasury could not send; trying again',
+    })
+  return looks.map(({ name, look, trouble }) =>
+    keepLooking(look, { pollMs, log, trouble, watch: core.watches.add(name, pollMs) }),
+  )
 }
 
 const placeOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : 'DATABASE_URL')

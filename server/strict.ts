@@ -6,7 +6,10 @@ import type { z } from 'zod'
 import { AttuneError } from '../core/errors.ts'
 import { limits } from '../core/protocol/index.ts'
 
-/** Reads a value by its schema, and refuses what the schema does not name. @throws AttuneError invalid with the path, ZodError */
+/**
+ * Reads a value by its schema, and refuses what the schema does not name. @throws AttuneError invalid with the path,
+ * ZodError
+ */
 export function parseStrictly<T>(schema: z.ZodType<T>, value: unknown): T {
   refuseUnstorable(value)
   const [stranger] = strangers(schema as unknown as Schema, value, [])
@@ -22,7 +25,10 @@ export function refuseAny(value: unknown, what: string): void {
 
 // ---------------------------------------------------------------- unknown keys
 
-interface Stranger { path: string[]; known: string[] }
+interface Stranger {
+  path: string[]
+  known: string[]
+}
 
 /** A schema of zod, as far as keys are concerned. */
 interface Schema {
@@ -46,7 +52,8 @@ interface Schema {
 /** Keys in a value that its schema does not name. */
 function strangers(schema: Schema, value: unknown, path: string[]): Stranger[] {
   const { def } = schema
-  const inside = (inner: Schema | undefined, of: unknown, ...at: string[]): Stranger[] => (inner ? strangers(inner, of, [...path, ...at]) : [])
+  const inside = (inner: Schema | undefined, of: unknown, ...at: string[]): Stranger[] =>
+    inner ? strangers(inner, of, [...path, ...at]) : []
   switch (def.type) {
     case 'object': {
       if (!isTree(value)) return []
@@ -79,7 +86,9 @@ function strangers(schema: Schema, value: unknown, path: string[]): Stranger[] {
 /** By the option that the value is of, or else by the one that it comes closest to. */
 function ofUnion(options: readonly Schema[], value: unknown, path: string[]): Stranger[] {
   const fitting = options.filter((option) => option.safeParse(value).success)
-  const found = (fitting.length > 0 ? fitting : options.filter(({ def }) => def.type === 'object')).map((option) => strangers(option, value, path))
+  const found = (fitting.length > 0 ? fitting : options.filter(({ def }) => def.type === 'object')).map((option) =>
+    strangers(option, value, path),
+  )
   return found.sort((a, b) => a.length - b.length)[0] ?? []
 }
 
@@ -95,7 +104,9 @@ const shown = (key: string): string => (/^[\w.-]{1,64}$/.test(key) ? key : JSON.
 /** The name that a key may be a slip of: the same but for case, underscores and at most a third of its letters. */
 export function nearest(key: string, known: readonly string[]): string | null {
   const plain = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]/g, '')
-  const ranked = known.map((name) => ({ name, apart: distance(plain(key).slice(0, 64), plain(name)) })).sort((a, b) => a.apart - b.apart)
+  const ranked = known
+    .map((name) => ({ name, apart: distance(plain(key).slice(0, 64), plain(name)) }))
+    .sort((a, b) => a.apart - b.apart)
   const [first] = ranked
   return first !== undefined && first.apart <= Math.max(1, Math.floor(first.name.length / 3)) ? first.name : null
 }
@@ -105,7 +116,10 @@ function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
-    for (let j = 1; j <= b.length; j++) next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)))
+    for (let j = 1; j <= b.length; j++)
+      next.push(
+        Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)),
+      )
     row = next
   }
   return row[b.length] ?? 0
@@ -127,9 +141,17 @@ export function refuseUnstorable(value: unknown): void {
       const problem = problemOf(of)
       if (problem !== null) throw new AttuneError('invalid', problem, path === '' ? {} : { path: path.slice(0, 200) })
       if (typeof of !== 'object' || of === null) continue
-      if (depth === limits.nesting) throw new AttuneError('invalid', `lists and objects lie in each other more than ${limits.nesting} deep`, { path: path.slice(0, 200) })
+      if (depth === limits.nesting)
+        throw new AttuneError('invalid', `lists and objects lie in each other more than ${limits.nesting} deep`, {
+          path: path.slice(0, 200),
+        })
       for (const [key, inner] of Object.entries(of)) {
-        if (problemOf(key) !== null) throw new AttuneError('invalid', 'a name holds a character that cannot be stored', path === '' ? {} : { path: path.slice(0, 200) })
+        if (problemOf(key) !== null)
+          throw new AttuneError(
+            'invalid',
+            'a name holds a character that cannot be stored',
+            path === '' ? {} : { path: path.slice(0, 200) },
+          )
         next.push({ of: inner, path: path === '' ? key : `${path}.${key}` })
       }
     }
@@ -138,14 +160,19 @@ export function refuseUnstorable(value: unknown): void {
 }
 
 function problemOf(value: unknown): string | null {
-  if (typeof value === 'string') return value.includes('\0') || !isWellFormed(value) ? 'a text holds a character that cannot be stored (NUL, or half of a surrogate pair)' : null
+  if (typeof value === 'string')
+    return value.includes('\0') || !isWellFormed(value)
+      ? 'a text holds a character that cannot be stored (NUL, or half of a surrogate pair)'
+      : null
   if (typeof value === 'number') return Number.isFinite(value) ? null : 'a number is greater than can be stored'
-  if (typeof value === 'object' && value !== null && !Array.isArray(value) && !isTree(value)) return 'send plain JSON, and no bytes'
+  if (typeof value === 'object' && value !== null && !Array.isArray(value) && !isTree(value))
+    return 'send plain JSON, and no bytes'
   return null
 }
 
 /** No half of a surrogate pair stands alone. */
-const isWellFormed = (text: string): boolean => !/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(text)
+const isWellFormed = (text: string): boolean =>
+  !/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(text)
 
 /** An object of JSON: no list, no bytes, nothing with a class of its own. */
 function isTree(value: unknown): value is Record<string, unknown> {

@@ -2,7 +2,8 @@
 import type { ICruiseOptions, IForbiddenRuleType, IResolveOptions } from 'dependency-cruiser'
 
 /** Node's own modules that reach outside the process or aren't a function of their arguments. */
-const impureCore = '^(node:)?(fs|fs/promises|net|http|https|http2|dns|tls|dgram|child_process|cluster|worker_threads|crypto|timers|timers/promises|process|os|perf_hooks|readline|repl|v8|vm)$'
+const impureCore =
+  '^(node:)?(fs|fs/promises|net|http|https|http2|dns|tls|dgram|child_process|cluster|worker_threads|crypto|timers|timers/promises|process|os|perf_hooks|readline|repl|v8|vm)$'
 
 export const forbidden: (IForbiddenRuleType & { name: string })[] = [
   {
@@ -15,7 +16,10 @@ export const forbidden: (IForbiddenRuleType & { name: string })[] = [
     name: 'client-imports-only-protocol-from-server',
     severity: 'error',
     from: { path: '^client/' },
-    to: { path: '^(server|trainer|contracts|scripts|test)/', pathNot: '^(server/protocol(-rewards)?|contracts/(leaf|abi))\\.ts$' },
+    to: {
+      path: '^(server|trainer|contracts|scripts|test)/',
+      pathNot: '^(server/protocol(-rewards)?|contracts/(leaf|abi))\\.ts$',
+    },
   },
   {
     name: 'trainer-imports-no-web-server',
@@ -45,7 +49,10 @@ export const forbidden: (IForbiddenRuleType & { name: string })[] = [
     name: 'rl-and-feedback-import-nothing-that-does-io',
     severity: 'error',
     from: { path: '^(trainer/rl|server/feedback)/' },
-    to: { path: '^(server/(?!feedback/|protocol\\.ts)|contracts/|scripts/|trainer/(engines/(?!engine\\.ts)|[^/]+\\.ts))', reachable: true },
+    to: {
+      path: '^(server/(?!feedback/|protocol\\.ts)|contracts/|scripts/|trainer/(engines/(?!engine\\.ts)|[^/]+\\.ts))',
+      reachable: true,
+    },
   },
   {
     name: 'processes-import-no-script-and-no-test',

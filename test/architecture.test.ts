@@ -46,7 +46,8 @@ describe('each rule catches what it forbids', () => {
       'trainer/models/gpt.ts': 'export const a = 1',
       'scripts/deploy.ts': 'export const a = 1',
     }
-    for (const [file, imports] of Object.values(breaking)) files[file] = `import * as x from '${imports}'\nexport const y = x`
+    for (const [file, imports] of Object.values(breaking))
+      files[file] = `import * as x from '${imports}'\nexport const y = x`
     for (const [file, text] of Object.entries(files)) {
       mkdirSync(dirname(join(place, file)), { recursive: true })
       writeFileSync(join(place, file), text)
@@ -54,7 +55,10 @@ describe('each rule catches what it forbids', () => {
     const found = await violations(place, folders)
     expect(new Set(found.map((line) => line.split(':')[0]))).toEqual(new Set(forbidden.map((rule) => rule.name)))
     for (const [name, [file]] of Object.entries(breaking)) {
-      expect(found.some((line) => line.startsWith(`${name}: ${file}`)), `${name} catches ${file}`).toBe(true)
+      expect(
+        found.some((line) => line.startsWith(`${name}: ${file}`)),
+        `${name} catches ${file}`,
+      ).toBe(true)
     }
   })
 })
@@ -62,7 +66,9 @@ describe('each rule catches what it forbids', () => {
 /** Files that a command or a process starts with: these hand the environment on as an argument. */
 function entries(): Set<string> {
   const scripts = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
-  const run = Object.values(scripts.scripts).flatMap((line) => [...line.matchAll(/[\w/.-]+\.(?:ts|mjs)\b/g)].map((match) => match[0]))
+  const run = Object.values(scripts.scripts).flatMap((line) =>
+    [...line.matchAll(/[\w/.-]+\.(?:ts|mjs)\b/g)].map((match) => match[0]),
+  )
   // The last one sets a variable for a native library, and reads none.
   return new Set([...run, 'trainer/job.ts', 'core/config.ts', 'lm/engines/no-telemetry.ts'])
 }

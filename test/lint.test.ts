@@ -6,7 +6,18 @@ import boundedSpread from '../scripts/lint/bounded-spread.mjs'
 const linter = new Linter()
 const complaints = (code: string): string[] =>
   linter
-    .verify(code, [{ files: ['**/*.ts'], languageOptions: { parser }, plugins: { attune: { rules: { 'bounded-spread': boundedSpread } } }, rules: { 'attune/bounded-spread': 'error' } }], 'a.ts')
+    .verify(
+      code,
+      [
+        {
+          files: ['**/*.ts'],
+          languageOptions: { parser },
+          plugins: { attune: { rules: { 'bounded-spread': boundedSpread } } },
+          rules: { 'attune/bounded-spread': 'error' },
+        },
+      ],
+      'a.ts',
+    )
     .map(({ message }) => message)
 
 test.each([

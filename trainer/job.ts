@@ -9,7 +9,13 @@ import { trainSession, type End } from './loop/session.ts'
 export type Report = { end: End } | { error: string }
 
 async function main(sessionId: string): Promise<Report> {
-  const { databaseUrl, redisUrl, logLevel, trainer: { turns }, ...config } = loadConfig(process.env)
+  const {
+    databaseUrl,
+    redisUrl,
+    logLevel,
+    trainer: { turns },
+    ...config
+  } = loadConfig(process.env)
   const log = pino({ level: logLevel, name: 'trainer', base: { sessionId } })
   const onError = (error: Error): void => log.warn({ err: error }, 'connection trouble')
   const pool = openPool(databaseUrl, onError, 3)
@@ -25,6 +31,8 @@ async function main(sessionId: string): Promise<Report> {
 // The parent keeps this job's lock. Without it nobody would: stop, and the run is taken up elsewhere.
 process.on('disconnect', () => process.exit(1))
 
-const report = await main(process.argv[2]).catch((error: unknown): Report => ({ error: error instanceof Error ? error.message : String(error) }))
+const report = await main(process.argv[2]).catch((error: unknown): Report => ({
+  error: error instanceof Error ? error.message : String(error),
+}))
 // What the engine holds goes with the process, at once.
 process.send?.(report, () => process.exit(0))

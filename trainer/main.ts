@@ -28,7 +28,8 @@ function main(): void {
   const worker = new Worker<Jobs['train'], End | 'not-wanted'>(
     'train',
     // Paused meanwhile, or nobody votes: not worth a process.
-    async ({ data: { sessionId } }) => ((await runsToTrain(pool)).includes(sessionId) ? trainApart(sessionId, children) : 'not-wanted'),
+    async ({ data: { sessionId } }) =>
+      (await runsToTrain(pool)).includes(sessionId) ? trainApart(sessionId, children) : 'not-wanted',
     {
       prefix: queuePrefix,
       connection: workerConnection(config.redisUrl),

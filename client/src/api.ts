@@ -17,7 +17,10 @@ export class ApiError extends Error {
 
 export type Method = 'GET' | 'POST' | 'DELETE'
 
-/** A body is sent as JSON; a string as it is, as lines of JSON. @throws ApiError with the server's code, or `offline` where no answer came. */
+/**
+ * A body is sent as JSON; a string as it is, as lines of JSON. @throws ApiError with the server's code, or `offline`
+ * where no answer came.
+ */
 export async function request<T>(method: Method, path: string, body?: unknown, token?: string): Promise<T> {
   const headers: Record<string, string> = {}
   const lines = typeof body === 'string'
@@ -36,7 +39,10 @@ export async function request<T>(method: Method, path: string, body?: unknown, t
 
 async function readEnvelope<T>(response: Response): Promise<Envelope<T>> {
   if (response.headers.get('content-type')?.includes('application/json')) return (await response.json()) as Envelope<T>
-  throw new ApiError('unavailable', `The server answered ${response.status} without an explanation. Try again in a moment.`)
+  throw new ApiError(
+    'unavailable',
+    `The server answered ${response.status} without an explanation. Try again in a moment.`,
+  )
 }
 
 /** What a person can do about an error of this code, where the server's own message is not enough. */

@@ -29,9 +29,11 @@ addEventListener('popstate', () => {
 })
 
 document.addEventListener('click', (click) => {
-  if (click.defaultPrevented || click.button !== 0 || click.metaKey || click.ctrlKey || click.shiftKey || click.altKey) return
+  if (click.defaultPrevented || click.button !== 0 || click.metaKey || click.ctrlKey || click.shiftKey || click.altKey)
+    return
   const link = click.target instanceof Element ? click.target.closest('a') : null
-  if (!link || link.origin !== location.origin || link.target || link.download || link.pathname.startsWith('/api/')) return
+  if (!link || link.origin !== location.origin || link.target || link.download || link.pathname.startsWith('/api/'))
+    return
   if (link.hash && link.pathname === location.pathname) return
   click.preventDefault()
   navigate(link.pathname)

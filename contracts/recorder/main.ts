@@ -53,7 +53,10 @@ async function main(): Promise<void> {
   })
 
   const connection = workerConnection(config.redisUrl)
-  const queue = new Queue('epoch', { prefix: queuePrefix, connection: { url: config.redisUrl, enableOfflineQueue: false, maxRetriesPerRequest: 1 } })
+  const queue = new Queue('epoch', {
+    prefix: queuePrefix,
+    connection: { url: config.redisUrl, enableOfflineQueue: false, maxRetriesPerRequest: 1 },
+  })
   queue.on('error', onError)
   const say = (error: string | null): Promise<void> => beat(pool, 'recorder', { everyMs: syncIntervalMs, error })
   const worker = new Worker(
@@ -68,7 +71,14 @@ async function main(): Promise<void> {
         throw error
       }
     },
-    { prefix: queuePrefix, connection, concurrency: 1, lockDuration: lockMs, stalledInterval: lockMs, maxStalledCount: 100 },
+    {
+      prefix: queuePrefix,
+      connection,
+      concurrency: 1,
+      lockDuration: lockMs,
+      stalledInterval: lockMs,
+      maxStalledCount: 100,
+    },
   )
   worker.on('error', onError)
   worker.on('failed', (_, error) => {

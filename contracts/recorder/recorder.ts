@@ -33,7 +33,8 @@ export function createRecorder(deps: RecorderDeps): Recorder {
       return null
     }
     const rejected = await store.reject(chain.ledger, lastEpochId, rejections)
-    if (rejected > 0) log.error({ epochs: rejected, from: lastEpochId + 1 }, 'a dispute was upheld: these epochs are built anew')
+    if (rejected > 0)
+      log.error({ epochs: rejected, from: lastEpochId + 1 }, 'a dispute was upheld: these epochs are built anew')
     for (const epoch of await store.pending(chain.ledger, lastEpochId)) {
       log.info({ epochId: epoch.epochId }, 'going on with an epoch that was built before')
       await settle(epoch)
@@ -83,7 +84,8 @@ export function createRecorder(deps: RecorderDeps): Recorder {
           const signed = await chain.sign(epoch, bumps)
           await store.markSent(chain.ledger, epochId, signed.txHash)
           if ((await chain.send(signed.raw)) === 'underpriced') bumps++
-          else if (waits) log.info({ epochId, bumps, txHash: signed.txHash }, 'replaced a transaction that waited too long')
+          else if (waits)
+            log.info({ epochId, bumps, txHash: signed.txHash }, 'replaced a transaction that waited too long')
           txHash = signed.txHash
           sentAt = clock.now()
         }
@@ -102,7 +104,10 @@ export function createRecorder(deps: RecorderDeps): Recorder {
         }
       }
       if (clock.now() >= deadline) {
-        throw new LedgerError('confirmation-timeout', `epoch ${epochId} is ${there === null ? 'in no block' : 'not confirmed'} after ${confirmTimeoutMs} ms; the next turn looks again`)
+        throw new LedgerError(
+          'confirmation-timeout',
+          `epoch ${epochId} is ${there === null ? 'in no block' : 'not confirmed'} after ${confirmTimeoutMs} ms; the next turn looks again`,
+        )
       }
       await clock.sleep(pollMs)
     }
@@ -112,7 +117,10 @@ export function createRecorder(deps: RecorderDeps): Recorder {
     const { maxBacklog = 5 * limit, maxBacklogSeconds = 3 * 3600 } = deps
     const { records, oldestSeconds } = await store.backlog()
     if (records > maxBacklog || oldestSeconds > maxBacklogSeconds) {
-      log.error({ records, oldestSeconds }, 'the backlog has grown past its limit: look at the chain, the fees and the balance of the recorder’s account')
+      log.error(
+        { records, oldestSeconds },
+        'the backlog has grown past its limit: look at the chain, the fees and the balance of the recorder’s account',
+      )
     }
   }
 
@@ -161,4 +169,3 @@ function sameRoots(there: Omit<EpochRoots, 'epochId' | 'rejections'>, built: Epo
     there.count === built.count
   )
 }
-

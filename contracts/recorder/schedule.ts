@@ -9,8 +9,8 @@ const leastSilentMs = 15_000
 
 /**
  * Queues an epoch's job at once and then every `everyMs` milliseconds. Redis keeps nothing that this rests on: a Redis
- * that was flushed, restarted empty or lost a part of its keys has the job again at the next turn. One job runs at a time
- * in the whole installation: recorders may be many, the leader is one.
+ * that was flushed, restarted empty or lost a part of its keys has the job again at the next turn. One job runs at a
+ * time in the whole installation: recorders may be many, the leader is one.
  *
  * @param silentMs milliseconds since any recorder said that it is at work
  */
@@ -30,8 +30,13 @@ export function keepScheduled(
       await queue.setGlobalConcurrency(1)
       await queue.removeJobScheduler('epoch') // earlier versions left the schedule to Redis
       if ((await queue.getWaitingCount()) < mostWaiting) {
-        // Of several recorders' turns one counts; for less than the interval, so that a key that outlives its job stops nothing.
-        await queue.add('epoch', {}, { deduplication: { id: 'epoch', ttl: Math.floor(everyMs / 2) }, removeOnComplete: true, removeOnFail: true })
+        // Of several recorders' turns one counts; for less than the interval, so that a key that outlives its job stops
+        // nothing.
+        await queue.add(
+          'epoch',
+          {},
+          { deduplication: { id: 'epoch', ttl: Math.floor(everyMs / 2) }, removeOnComplete: true, removeOnFail: true },
+        )
       }
     } catch (error) {
       next = Math.min(everyMs, againMs)

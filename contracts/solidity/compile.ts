@@ -26,7 +26,12 @@ export function artifact(name: ContractName): Artifact {
  * @param file where in `contracts/build/` they are kept
  * @param lenient lets a source pass that the compiler warns of
  */
-export function artifactIn<Name extends string>(sources: Readonly<Record<Name, string>>, name: Name, file = 'artifacts.json', lenient = false): Artifact {
+export function artifactIn<Name extends string>(
+  sources: Readonly<Record<Name, string>>,
+  name: Name,
+  file = 'artifacts.json',
+  lenient = false,
+): Artifact {
   const input = compilerInput(Object.values(sources))
   const key = createHash('sha256').update(JSON.stringify(input)).digest('hex')
   const path = join(root, 'contracts/build', file)
@@ -59,10 +64,7 @@ const require = createRequire(import.meta.url)
 const hex = z.string().regex(/^0x[0-9a-f]+$/)
 const Build = z.object({
   key: z.string(),
-  contracts: z.record(
-    z.string(),
-    z.object({ abi: z.array(z.unknown()), bytecode: hex, deployedBytecode: hex }),
-  ),
+  contracts: z.record(z.string(), z.object({ abi: z.array(z.unknown()), bytecode: hex, deployedBytecode: hex })),
 })
 type Build = z.infer<typeof Build>
 
@@ -101,7 +103,9 @@ function gather(unit: string, into: Map<string, { content: string }>): void {
 }
 
 const SolcOutput = z.object({
-  errors: z.array(z.object({ severity: z.string(), errorCode: z.string().optional(), formattedMessage: z.string() })).default([]),
+  errors: z
+    .array(z.object({ severity: z.string(), errorCode: z.string().optional(), formattedMessage: z.string() }))
+    .default([]),
   contracts: z
     .record(
       z.string(),
@@ -109,18 +113,27 @@ const SolcOutput = z.object({
         z.string(),
         z.object({
           abi: z.array(z.unknown()),
-          evm: z.object({ bytecode: z.object({ object: z.string() }), deployedBytecode: z.object({ object: z.string() }) }),
+          evm: z.object({
+            bytecode: z.object({ object: z.string() }),
+            deployedBytecode: z.object({ object: z.string() }),
+          }),
         }),
       ),
     )
     .default({}),
 })
 
-function compile({ language, sources, settings }: ReturnType<typeof compilerInput>, units: Readonly<Record<string, string>>, lenient: boolean): Build['contracts'] {
+function compile(
+  { language, sources, settings }: ReturnType<typeof compilerInput>,
+  units: Readonly<Record<string, string>>,
+  lenient: boolean,
+): Build['contracts'] {
   // Loaded only here: the compiler itself is 9 MB of JavaScript.
   const solc = require('solc') as { compile(input: string): string }
   const output = SolcOutput.parse(JSON.parse(solc.compile(JSON.stringify({ language, sources, settings }))))
-  const errors = output.errors.filter(({ severity, errorCode }) => errorCode !== TRANSIENT_STORAGE && !(lenient && severity !== 'error'))
+  const errors = output.errors.filter(
+    ({ severity, errorCode }) => errorCode !== TRANSIENT_STORAGE && !(lenient && severity !== 'error'),
+  )
   const report = errors.map(({ formattedMessage }) => formattedMessage).join('\n')
   // A warning stops the build as well: this code holds other people's money.
   if (report !== '') throw new Error(`the contracts do not compile\n${report}`)
@@ -129,10 +142,7 @@ function compile({ language, sources, settings }: ReturnType<typeof compilerInpu
       const contract = output.contracts[unit]?.[name]
       if (contract === undefined) throw new Error(`${unit} defines no contract ${name}`)
       const { abi, evm } = contract
-      return [
-        name,
-        { abi, bytecode: `0x${evm.bytecode.object}`, deployedBytecode: `0x${evm.deployedBytecode.object}` },
-      ]
+      return [name, { abi, bytecode: `0x${evm.bytecode.object}`, deployedBytecode: `0x${evm.deployedBytecode.object}` }]
     }),
   )
 }

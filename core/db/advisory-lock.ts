@@ -1,8 +1,14 @@
 import type pg from 'pg'
 import type { Pool } from './pool.ts'
 
-/** Does some work that only one process at a time may do, by a lock of this name; says false where another one has it. */
-export async function inTurn(pool: Pool, name: string, work: (client: pg.PoolClient) => Promise<boolean>): Promise<boolean> {
+/**
+ * Does some work that only one process at a time may do, by a lock of this name; says false where another one has it.
+ */
+export async function inTurn(
+  pool: Pool,
+  name: string,
+  work: (client: pg.PoolClient) => Promise<boolean>,
+): Promise<boolean> {
   const client = await pool.connect()
   try {
     const { rows } = await client.query<{ free: boolean }>('select pg_try_advisory_lock(hashtext($1)) as free', [name])

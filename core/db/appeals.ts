@@ -16,20 +16,31 @@ export interface NewAppeal {
 export async function insertAppeal(db: Db, appeal: NewAppeal): Promise<void> {
   try {
     await db.query('insert into appeals (id, feedback_id, user_id, ground, statement) values ($1, $2, $3, $4, $5)', [
-      appeal.id, appeal.feedbackId, appeal.userId, appeal.ground, appeal.statement,
+      appeal.id,
+      appeal.feedbackId,
+      appeal.userId,
+      appeal.ground,
+      appeal.statement,
     ])
   } catch (error) {
-    if (isDuplicate(error, 'appeals_feedback_id_key')) throw new AttuneError('conflict', 'this vote was appealed before: an appeal is decided once')
+    if (isDuplicate(error, 'appeals_feedback_id_key'))
+      throw new AttuneError('conflict', 'this vote was appealed before: an appeal is decided once')
     throw error
   }
 }
 
 export async function countOpenAppeals(db: Db, userId: string): Promise<number> {
-  const { rows } = await db.query<{ count: number }>('select count(*) as count from appeals where user_id = $1 and outcome is null', [userId])
+  const { rows } = await db.query<{ count: number }>(
+    'select count(*) as count from appeals where user_id = $1 and outcome is null',
+    [userId],
+  )
   return rows[0].count
 }
 
-/** Where a standing vote of this person is recorded; `record` is null while no epoch holds it, the whole null where they have no such vote. */
+/**
+ * Where a standing vote of this person is recorded; `record` is null while no epoch holds it, the whole null where they
+ * have no such vote.
+ */
 export async function appealableVote(
   db: Db,
   feedbackId: string,
@@ -48,7 +59,9 @@ export async function appealableVote(
   return { record: { chainId: row.chain_id, ledger: row.ledger, epochId: row.epoch_id, confirmed: row.confirmed } }
 }
 
-/** Who may not decide an appeal: its author and the run's owner. Null where there is no such appeal of a standing vote. */
+/**
+ * Who may not decide an appeal: its author and the run's owner. Null where there is no such appeal of a standing vote.
+ */
 export async function interestedIn(db: Db, id: string): Promise<{ authorId: string; ownerId: string } | null> {
   const { rows } = await db.query<{ authorId: string; ownerId: string }>(
     `select a.user_id as "authorId", s.user_id as "ownerId"
@@ -94,7 +107,10 @@ export async function decideAppeal(db: Db, { id, outcome, reason, decidedBy }: D
 
 /** Somebody's appeals, newest first. */
 export async function appealsOf(db: Db, userId: string, limit: number): Promise<Appeal[]> {
-  const { rows } = await db.query<Row>(`${select} where a.user_id = $1 order by a.created_at desc, a.id limit $2`, [userId, limit])
+  const { rows } = await db.query<Row>(`${select} where a.user_id = $1 order by a.created_at desc, a.id limit $2`, [
+    userId,
+    limit,
+  ])
   return rows.map(toAppeal)
 }
 
@@ -116,8 +132,18 @@ export async function appealCases(db: Db, readerId: string, open: boolean, limit
       compassionRating: row.compassion_rating,
       comments: row.comments,
     },
-    receipt: row.step === null ? null : { ...row.receipt, feedbackId: row.feedback_id, sessionId: row.session_id, sampleId: row.sample_id, step: row.step },
-    record: row.vote_epoch === null ? null : { epochId: row.vote_epoch, credit: row.vote_credit, reason: row.no_credit },
+    receipt:
+      row.step === null
+        ? null
+        : {
+            ...row.receipt,
+            feedbackId: row.feedback_id,
+            sessionId: row.session_id,
+            sampleId: row.sample_id,
+            step: row.step,
+          },
+    record:
+      row.vote_epoch === null ? null : { epochId: row.vote_epoch, credit: row.vote_credit, reason: row.no_credit },
     mayDecide: row.user_id !== readerId && row.owner_id !== readerId,
   }))
 }

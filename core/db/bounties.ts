@@ -21,15 +21,29 @@ export async function saveBounty(db: Db, { chainId, distributor }: Place, bounty
      on conflict (chain_id, distributor, id) do update
      set funded = excluded.funded, pot = excluded.pot, per_credit = excluded.per_credit, closed_at = excluded.closed_at`,
     [
-      chainId, distributor, bounty.id, bounty.sessionId, bounty.sponsor, bounty.token, bounty.symbol, bounty.decimals,
-      String(bounty.funded), String(bounty.pot), String(bounty.perCredit), bounty.closedAt,
+      chainId,
+      distributor,
+      bounty.id,
+      bounty.sessionId,
+      bounty.sponsor,
+      bounty.token,
+      bounty.symbol,
+      bounty.decimals,
+      String(bounty.funded),
+      String(bounty.pot),
+      String(bounty.perCredit),
+      bounty.closedAt,
     ],
   )
 }
 
 /** Forgets one that the chain has forgotten. */
 export async function dropBounty(db: Db, { chainId, distributor }: Place, id: string): Promise<void> {
-  await db.query('delete from bounties where chain_id = $1 and distributor = $2 and id = $3', [chainId, distributor, id])
+  await db.query('delete from bounties where chain_id = $1 and distributor = $2 and id = $3', [
+    chainId,
+    distributor,
+    id,
+  ])
 }
 
 /** The bounties of a distributor, of one session where it is given, the fullest first. */
@@ -39,7 +53,12 @@ export async function bountiesAt(db: Db, { chainId, distributor }: Place, sessio
      from bounties where chain_id = $1 and distributor = $2 and ($3::text is null or session_id = $3) order by pot desc, id`,
     [chainId, distributor, sessionId ?? null],
   )
-  return rows.map((row) => ({ ...row, funded: BigInt(row.funded), pot: BigInt(row.pot), perCredit: BigInt(row.perCredit) }))
+  return rows.map((row) => ({
+    ...row,
+    funded: BigInt(row.funded),
+    pot: BigInt(row.pot),
+    perCredit: BigInt(row.perCredit),
+  }))
 }
 
 type Row = Omit<BountyRow, 'funded' | 'pot' | 'perCredit'> & Record<'funded' | 'pot' | 'perCredit', string>
@@ -54,7 +73,10 @@ export async function votesSince(db: Db, sessionId: string, seconds: number): Pr
   return rows[0].votes
 }
 
-/** How many standing votes of a session that may earn no epoch holds yet: those on texts and closed answers don't, nor those of weight 0. */
+/**
+ * How many standing votes of a session that may earn no epoch holds yet: those on texts and closed answers don't, nor
+ * those of weight 0.
+ */
 export async function unrecordedVotes(db: Db, sessionId: string): Promise<number> {
   const { rows } = await db.query<{ votes: number }>(
     `select count(*) as votes from feedback f

@@ -2,7 +2,10 @@ import type { Db } from './pool.ts'
 
 /** Up to which block a contract's events have been read; null before the first. */
 export async function cursorOf(db: Db, chainId: number, contract: string): Promise<bigint | null> {
-  const { rows } = await db.query<{ block: number }>('select block from chain_cursors where chain_id = $1 and contract = $2', [chainId, contract])
+  const { rows } = await db.query<{ block: number }>(
+    'select block from chain_cursors where chain_id = $1 and contract = $2',
+    [chainId, contract],
+  )
   return rows[0] === undefined ? null : BigInt(rows[0].block)
 }
 

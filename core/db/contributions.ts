@@ -66,7 +66,14 @@ export async function contributionsOf(db: Db, userId: string, limit: number): Pr
     record:
       row.epoch_id === null
         ? null
-        : { chainId: row.chain_id, ledger: row.ledger, epochId: row.epoch_id, index: row.leaf_index, credit: row.credit, txHash: row.tx_hash },
+        : {
+            chainId: row.chain_id,
+            ledger: row.ledger,
+            epochId: row.epoch_id,
+            index: row.leaf_index,
+            credit: row.credit,
+            txHash: row.tx_hash,
+          },
   }))
 }
 
@@ -112,8 +119,14 @@ export async function lastRecorded(db: Db, chainId: number, ledger: string): Pro
   return rows[0].id
 }
 
-/** Credit points of somebody's contributions: paid by confirmed epochs, in built ones that are not confirmed yet, and held until their author qualifies. */
-export async function rewardsOf(db: Db, userId: string): Promise<{ confirmed: number; pending: number; held: number; contributions: number }> {
+/**
+ * Credit points of somebody's contributions: paid by confirmed epochs, in built ones that are not confirmed yet, and
+ * held until their author qualifies.
+ */
+export async function rewardsOf(
+  db: Db,
+  userId: string,
+): Promise<{ confirmed: number; pending: number; held: number; contributions: number }> {
   const { rows } = await db.query<{ confirmed: number; pending: number; held: number; contributions: number }>(
     `select coalesce(sum(r.credit) filter (where r.confirmed_at is not null and not held), 0)::float8 as confirmed,
             coalesce(sum(r.credit) filter (where r.confirmed_at is null and not held), 0)::float8 as pending,
@@ -125,8 +138,14 @@ export async function rewardsOf(db: Db, userId: string): Promise<{ confirmed: nu
   return rows[0]
 }
 
-/** The votes of these people that a confirmed epoch recorded. Of two ledgers' epochs of one number the newer is meant. */
-export async function recordedIn(db: Db, epochId: number, userIds: string[]): Promise<{ userId: string; feedbackId: string; txHash: string }[]> {
+/**
+ * The votes of these people that a confirmed epoch recorded. Of two ledgers' epochs of one number the newer is meant.
+ */
+export async function recordedIn(
+  db: Db,
+  epochId: number,
+  userIds: string[],
+): Promise<{ userId: string; feedbackId: string; txHash: string }[]> {
   const { rows } = await db.query<{ userId: string; feedbackId: string; txHash: string }>(
     `with epoch as (select * from epochs where id = $1 and confirmed_at is not null order by confirmed_at desc limit 1)
      select f.user_id as "userId", f.id as "feedbackId", epoch.tx_hash as "txHash"

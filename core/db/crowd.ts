@@ -2,7 +2,10 @@ import { isExcluded } from './exclusions.ts'
 import type { Db } from './pool.ts'
 import type { CrowdValue } from '../protocol/index.ts'
 
-/** Samples' votes taken together (compassion by those that rated it), as a room sees them, those of excluded raters left out; over a given `votes`. What an update makes of them is in the receipts. */
+/**
+ * Samples' votes taken together (compassion by those that rated it), as a room sees them, those of excluded raters left
+ * out; over a given `votes`. What an update makes of them is in the receipts.
+ */
 export const crowdOfVotes = `
   crowd as (
     select sample_id, count(*)::int as votes, avg(value) as value, avg(compassion_rating) as compassion from votes

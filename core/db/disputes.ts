@@ -9,16 +9,37 @@ interface Place {
 }
 
 /** Stores what happened from a block on, in place of what was known of it: a reorganisation may have changed that. */
-export async function replaceDisputes(pool: Pool, { chainId, ledger }: Place, from: bigint, events: readonly DisputeEvent[]): Promise<void> {
+export async function replaceDisputes(
+  pool: Pool,
+  { chainId, ledger }: Place,
+  from: bigint,
+  events: readonly DisputeEvent[],
+): Promise<void> {
   await transaction(pool, async (client) => {
-    await client.query('delete from dispute_events where chain_id = $1 and ledger = $2 and block >= $3', [chainId, ledger, String(from)])
+    await client.query('delete from dispute_events where chain_id = $1 and ledger = $2 and block >= $3', [
+      chainId,
+      ledger,
+      String(from),
+    ])
     for (const { block, logIndex, epochId, txHash, at, what } of events) {
       const { disputer, bond, reason } = what.kind === 'opened' ? what : { disputer: null, bond: null, reason: null }
       // Another server may be doing the same.
       await client.query(
         `insert into dispute_events (chain_id, ledger, block, log_index, epoch_id, kind, disputer, bond, reason, tx_hash, at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing`,
-        [chainId, ledger, String(block), logIndex, epochId, what.kind, disputer, bond === null ? null : String(bond), reason, txHash, at],
+        [
+          chainId,
+          ledger,
+          String(block),
+          logIndex,
+          epochId,
+          what.kind,
+          disputer,
+          bond === null ? null : String(bond),
+          reason,
+          txHash,
+          at,
+        ],
       )
     }
   })

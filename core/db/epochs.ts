@@ -30,7 +30,12 @@ export function openEpochStore(pool: Pool): EpochStore {
          where place <= $3 order by id`,
         [chainId, distributor, mostBounties],
       )
-      return rows.map(({ id, session_id, sponsor, token }) => ({ bounty: id, session: sessionKey(session_id), sponsor, token }))
+      return rows.map(({ id, session_id, sponsor, token }) => ({
+        bounty: id,
+        session: sessionKey(session_id),
+        sponsor,
+        token,
+      }))
     },
     async lastEpoch(ledger) {
       const { rows } = await pool.query<{ epochId: number; manifest: string }>(
@@ -74,7 +79,8 @@ export function openEpochStore(pool: Pool): EpochStore {
           )
         })
       } catch (error) {
-        if (isDuplicate(error)) throw new LedgerError('record-twice', `epoch ${epoch.epochId} or one of its records is recorded already`)
+        if (isDuplicate(error))
+          throw new LedgerError('record-twice', `epoch ${epoch.epochId} or one of its records is recorded already`)
         throw error
       }
     },
@@ -115,7 +121,10 @@ export function openEpochStore(pool: Pool): EpochStore {
              and e.chain_id = $1 and e.ledger = $2 and e.id > $3 and e.rejections < $4`,
           which,
         )
-        await client.query('delete from epochs where chain_id = $1 and ledger = $2 and id > $3 and rejections < $4', which)
+        await client.query(
+          'delete from epochs where chain_id = $1 and ledger = $2 and id > $3 and rejections < $4',
+          which,
+        )
         return rowCount ?? 0
       })
     },

@@ -24,7 +24,10 @@ export async function exclusionOf(db: Db, sessionId: string, userId: string): Pr
 }
 
 /** @throws AttuneError conflict where they are excluded already */
-export async function insertExclusion(db: Db, exclusion: { sessionId: string; userId: string; reason: string; by: string }): Promise<void> {
+export async function insertExclusion(
+  db: Db,
+  exclusion: { sessionId: string; userId: string; reason: string; by: string },
+): Promise<void> {
   try {
     await db.query('insert into exclusions (session_id, user_id, reason, excluded_by) values ($1, $2, $3, $4)', [
       exclusion.sessionId,
@@ -39,7 +42,10 @@ export async function insertExclusion(db: Db, exclusion: { sessionId: string; us
 }
 
 /** Ends an exclusion. @throws AttuneError conflict where there is none */
-export async function endExclusion(db: Db, { sessionId, userId, by }: { sessionId: string; userId: string; by: string }): Promise<void> {
+export async function endExclusion(
+  db: Db,
+  { sessionId, userId, by }: { sessionId: string; userId: string; by: string },
+): Promise<void> {
   const { rowCount } = await db.query(
     `update exclusions set readmitted_by = $3, readmitted_at = clock_timestamp()
      where session_id = $1 and user_id = $2 and readmitted_at is null`,
@@ -66,12 +72,19 @@ export async function exclusionsOf(db: Db, sessionId: string): Promise<Exclusion
 }
 
 /** Every exclusion of somebody, ended or not, for their export. */
-export async function exclusionsOfUser(db: Db, userId: string): Promise<{ sessionId: string; reason: string; at: string; readmittedAt: string | null }[]> {
+export async function exclusionsOfUser(
+  db: Db,
+  userId: string,
+): Promise<{ sessionId: string; reason: string; at: string; readmittedAt: string | null }[]> {
   const { rows } = await db.query<{ sessionId: string; reason: string; at: Date; readmittedAt: Date | null }>(
     'select session_id as "sessionId", reason, excluded_at as at, readmitted_at as "readmittedAt" from exclusions where user_id = $1 order by id',
     [userId],
   )
-  return rows.map(({ at, readmittedAt, ...row }) => ({ ...row, at: at.toISOString(), readmittedAt: readmittedAt?.toISOString() ?? null }))
+  return rows.map(({ at, readmittedAt, ...row }) => ({
+    ...row,
+    at: at.toISOString(),
+    readmittedAt: readmittedAt?.toISOString() ?? null,
+  }))
 }
 
 /** What stands in place of a reason, once the person whom it was about is erased. */

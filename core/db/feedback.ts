@@ -66,7 +66,12 @@ export async function insertVote(db: Db, vote: NewVote): Promise<{ stored: Human
   const [fresh] = rows.map(toFeedback)
   if (fresh !== undefined) return { stored: fresh, duplicate: false }
   const before = await findVote(db, vote.id)
-  if (before === null) throw new AttuneError('conflict', 'you have voted on this answer already, perhaps in another tab: withdraw that vote first', { path: 'sampleId' })
+  if (before === null)
+    throw new AttuneError(
+      'conflict',
+      'you have voted on this answer already, perhaps in another tab: withdraw that vote first',
+      { path: 'sampleId' },
+    )
   if (before.userId !== vote.userId || !isSame(before, vote)) {
     throw new AttuneError('conflict', 'this id belongs to another vote', { path: 'id' })
   }
@@ -76,8 +81,28 @@ export async function insertVote(db: Db, vote: NewVote): Promise<{ stored: Human
 
 /** Whether a vote says what the stored one says. Its texts are the sample's, its value follows from the rest. */
 function isSame(stored: HumanFeedback, vote: NewVote): boolean {
-  const said = ({ sessionId, sampleId, humanRating, humanPreference, categories, comments, tags, ethicalConcerns, compassion, compassionRating }: HumanFeedback | NewVote) => ({
-    sessionId, sampleId, humanRating, humanPreference, categories, comments, tags, ethicalConcerns, compassion, compassionRating,
+  const said = ({
+    sessionId,
+    sampleId,
+    humanRating,
+    humanPreference,
+    categories,
+    comments,
+    tags,
+    ethicalConcerns,
+    compassion,
+    compassionRating,
+  }: HumanFeedback | NewVote) => ({
+    sessionId,
+    sampleId,
+    humanRating,
+    humanPreference,
+    categories,
+    comments,
+    tags,
+    ethicalConcerns,
+    compassion,
+    compassionRating,
   })
   return isDeepStrictEqual(said(stored), said(vote))
 }
@@ -93,7 +118,11 @@ async function findVote(db: Db, id: string): Promise<HumanFeedback | null> {
  *
  * @throws AttuneError not-found where the author has no such vote, conflict where it is too late
  */
-export async function withdrawVote(db: Db, id: string, userId: string): Promise<{ sessionId: string; sampleId: string | null; changed: boolean }> {
+export async function withdrawVote(
+  db: Db,
+  id: string,
+  userId: string,
+): Promise<{ sessionId: string; sampleId: string | null; changed: boolean }> {
   const { rows } = await db.query<{ sessionId: string; sampleId: string | null }>(
     `update feedback set withdrawn_at = clock_timestamp()
      where id = $1 and user_id = $2 and withdrawn_at is null and created_at > clock_timestamp() - make_interval(secs => $3::float8 / 1000)
@@ -104,7 +133,10 @@ export async function withdrawVote(db: Db, id: string, userId: string): Promise<
   const vote = await findVote(db, id)
   if (vote === null || vote.userId !== userId) throw new AttuneError('not-found', 'you have no such vote')
   if (vote.withdrawn) return { sessionId: vote.sessionId, sampleId: vote.sampleId, changed: false }
-  throw new AttuneError('conflict', `a vote can be withdrawn for ${limits.withdrawMs / 1000} seconds; this one is older`)
+  throw new AttuneError(
+    'conflict',
+    `a vote can be withdrawn for ${limits.withdrawMs / 1000} seconds; this one is older`,
+  )
 }
 
 /** Withdraws every standing vote of somebody who is erased, and forgets what they wrote (rules S4, T3). */

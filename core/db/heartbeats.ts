@@ -1,10 +1,17 @@
 import type { Db } from './pool.ts'
 
-/** Parts that are processes of their own; loops of the server itself are watched where they run (server/sessions/standstill.ts). */
+/**
+ * Parts that are processes of their own; loops of the server itself are watched where they run
+ * (server/sessions/standstill.ts).
+ */
 export type Part = 'recorder' | 'trainer'
 
 /** Says that a part is alive, and how its last turn went. @param everyMs milliseconds between two turns */
-export async function beat(db: Db, part: Part, { everyMs, error = null }: { everyMs: number; error?: string | null }): Promise<void> {
+export async function beat(
+  db: Db,
+  part: Part,
+  { everyMs, error = null }: { everyMs: number; error?: string | null },
+): Promise<void> {
   await db.query(
     `insert into heartbeats (part, at, every_ms, failing_since, error)
      values ($1, clock_timestamp(), $2, case when $3::text is not null then clock_timestamp() end, $3)

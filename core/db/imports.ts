@@ -3,12 +3,21 @@ import pg from 'pg'
 import type { Db } from './pool.ts'
 import type { ModelImport } from '../protocol/index.ts'
 
-export interface NewImport { name: string; repo: string; revision: string; runner: string; startedBy: string }
+export interface NewImport {
+  name: string
+  repo: string
+  revision: string
+  runner: string
+  startedBy: string
+}
 
 const columns = `id, name, repo, revision, status, file, bytes, total_bytes, error, created_at`
 
 /** Adds a running import; null where one of the same name or repository runs already. */
-export async function insertImport(db: Db, { name, repo, revision, runner, startedBy }: NewImport): Promise<ModelImport | null> {
+export async function insertImport(
+  db: Db,
+  { name, repo, revision, runner, startedBy }: NewImport,
+): Promise<ModelImport | null> {
   try {
     const { rows } = await db.query<Row>(
       `insert into imports (id, name, repo, revision, status, runner, started_by) values ($1, $2, $3, $4, 'running', $5, $6) returning ${columns}`,
@@ -22,7 +31,12 @@ export async function insertImport(db: Db, { name, repo, revision, runner, start
 }
 
 /** Says how far an import is, and that somebody still runs it; false where it is not this runner's any more. */
-export async function speakForImport(db: Db, id: string, runner: string, progress: { file: string | null; bytes: number; totalBytes: number }): Promise<boolean> {
+export async function speakForImport(
+  db: Db,
+  id: string,
+  runner: string,
+  progress: { file: string | null; bytes: number; totalBytes: number },
+): Promise<boolean> {
   const { rowCount } = await db.query(
     `update imports set file = $3, bytes = $4, total_bytes = $5, spoken_at = clock_timestamp() where id = $1 and runner = $2 and status = 'running'`,
     [id, runner, progress.file, progress.bytes, progress.totalBytes],
@@ -31,13 +45,25 @@ export async function speakForImport(db: Db, id: string, runner: string, progres
 }
 
 /** Ends an import that this runner runs; `error` is why it failed. */
-export async function endImport(db: Db, id: string, runner: string, status: 'done' | 'failed', error: string | null): Promise<void> {
-  await db.query(`update imports set status = $3, error = $4, spoken_at = clock_timestamp() where id = $1 and runner = $2 and status = 'running'`, [id, runner, status, error])
+export async function endImport(
+  db: Db,
+  id: string,
+  runner: string,
+  status: 'done' | 'failed',
+  error: string | null,
+): Promise<void> {
+  await db.query(
+    `update imports set status = $3, error = $4, spoken_at = clock_timestamp() where id = $1 and runner = $2 and status = 'running'`,
+    [id, runner, status, error],
+  )
 }
 
 /** Stops an import, whoever runs it; null where there is none that runs. */
 export async function stopImport(db: Db, id: string): Promise<ModelImport | null> {
-  const { rows } = await db.query<Row>(`update imports set status = 'stopped' where id = $1 and status = 'running' returning ${columns}`, [id])
+  const { rows } = await db.query<Row>(
+    `update imports set status = 'stopped' where id = $1 and status = 'running' returning ${columns}`,
+    [id],
+  )
   return rows.map(toImport)[0] ?? null
 }
 
@@ -75,4 +101,8 @@ interface Row {
   created_at: Date
 }
 
-const toImport = ({ total_bytes: totalBytes, created_at, ...row }: Row): ModelImport => ({ ...row, totalBytes, createdAt: created_at.toISOString() })
+const toImport = ({ total_bytes: totalBytes, created_at, ...row }: Row): ModelImport => ({
+  ...row,
+  totalBytes,
+  createdAt: created_at.toISOString(),
+})

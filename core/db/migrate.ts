@@ -10,7 +10,10 @@ import type { Pool } from './pool.ts'
  * @throws Error where an applied migration has since been changed, is missing, or skips a number:
  *   the folder is append-only.
  */
-export async function migrate(pool: Pool, folder = fileURLToPath(new URL('../../migrations', import.meta.url))): Promise<string[]> {
+export async function migrate(
+  pool: Pool,
+  folder = fileURLToPath(new URL('../../migrations', import.meta.url)),
+): Promise<string[]> {
   const files = (await readdir(folder)).filter((file) => file.endsWith('.sql')).sort()
   const client = await pool.connect()
   try {
@@ -23,7 +26,9 @@ export async function migrate(pool: Pool, folder = fileURLToPath(new URL('../../
       'select number, name, sha256 from migrations order by number',
     )
     if (applied.length > files.length) {
-      throw new Error(`the database has ${applied.length} migrations, this version of Attune knows ${files.length}: update it`)
+      throw new Error(
+        `the database has ${applied.length} migrations, this version of Attune knows ${files.length}: update it`,
+      )
     }
     const added: string[] = []
     for (const [index, name] of files.entries()) {
@@ -33,11 +38,14 @@ export async function migrate(pool: Pool, folder = fileURLToPath(new URL('../../
       const sha256 = createHash('sha256').update(sql).digest('hex')
       const before = applied[index]
       if (before !== undefined) {
-        if (before.sha256 !== sha256) throw new Error(`migration ${name} was changed after it had been applied; add a new one instead`)
+        if (before.sha256 !== sha256)
+          throw new Error(`migration ${name} was changed after it had been applied; add a new one instead`)
         continue
       }
       // One simple-protocol query is one transaction: the migration and its row stand or fall together.
-      await client.query(`begin; ${sql}\n; insert into migrations (number, name, sha256) values (${number}, '${name}', '${sha256}'); commit;`)
+      await client.query(
+        `begin; ${sql}\n; insert into migrations (number, name, sha256) values (${number}, '${name}', '${sha256}'); commit;`,
+      )
       added.push(name)
     }
     return added

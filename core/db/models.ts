@@ -30,13 +30,19 @@ export async function insertModel(db: Db, model: NewModel): Promise<ModelConfig 
   return rows.map(toModel)[0] ?? null
 }
 
-export interface FoundModel extends Pick<ModelConfig, 'architecture' | 'parameters' | 'inputShape' | 'outputShape' | 'hyperparameters'> {
+export interface FoundModel extends Pick<
+  ModelConfig,
+  'architecture' | 'parameters' | 'inputShape' | 'outputShape' | 'hyperparameters'
+> {
   /** The directory under MODELS_PATH, and the model's id. */
   name: string
   huggingfaceRepo: string | null
 }
 
-/** Enters a model's directory: as a new model, or as the weights of one that was registered without; null where that one has others. */
+/**
+ * Enters a model's directory: as a new model, or as the weights of one that was registered without; null where that one
+ * has others.
+ */
 export async function adoptModel(db: Db, found: FoundModel): Promise<ModelConfig | null> {
   const { rows } = await db.query<Row>(
     `insert into models (id, name, type, architecture, parameters, input_shape, output_shape, hyperparameters, checkpoint_path, huggingface_repo)
@@ -46,14 +52,24 @@ export async function adoptModel(db: Db, found: FoundModel): Promise<ModelConfig
        hyperparameters = excluded.hyperparameters, checkpoint_path = excluded.checkpoint_path, huggingface_repo = coalesce(excluded.huggingface_repo, models.huggingface_repo)
      where models.checkpoint_path is null or models.checkpoint_path = excluded.checkpoint_path
      returning ${columns}`,
-    [found.name, found.architecture, found.parameters, found.inputShape, found.outputShape, found.hyperparameters, found.huggingfaceRepo],
+    [
+      found.name,
+      found.architecture,
+      found.parameters,
+      found.inputShape,
+      found.outputShape,
+      found.hyperparameters,
+      found.huggingfaceRepo,
+    ],
   )
   return rows.map(toModel)[0] ?? null
 }
 
 /** Where models lie under MODELS_PATH. */
 export async function listModelPaths(db: Db): Promise<string[]> {
-  const { rows } = await db.query<{ path: string }>('select distinct checkpoint_path as path from models where checkpoint_path is not null')
+  const { rows } = await db.query<{ path: string }>(
+    'select distinct checkpoint_path as path from models where checkpoint_path is not null',
+  )
   return rows.map(({ path }) => path)
 }
 

@@ -26,7 +26,9 @@ export async function giveSkeletons(db: Db): Promise<void> {
     )
     if (rows.length === 0) return
     const wanted = rows.map(({ username }) => skeletonOf(username))
-    const { rows: had } = await db.query<{ skeleton: string }>('select skeleton from users where skeleton = any($1)', [wanted])
+    const { rows: had } = await db.query<{ skeleton: string }>('select skeleton from users where skeleton = any($1)', [
+      wanted,
+    ])
     const taken = new Set(had.map(({ skeleton }) => skeleton))
     const given = rows.map(({ id }, i) => {
       const skeleton = taken.has(wanted[i]) ? `${wanted[i]} ${id}` : wanted[i]

@@ -52,7 +52,10 @@ export function isConnectionTrouble(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) return /^(08|57P)/.test(error.code ?? '')
   if (!(error instanceof Error)) return false
   const code = 'code' in error ? String(error.code) : ''
-  return /^(ECONN|EPIPE|ETIMEDOUT)/.test(code) || /connection (terminated|timeout)|timeout exceeded when trying to connect/i.test(error.message)
+  return (
+    /^(ECONN|EPIPE|ETIMEDOUT)/.test(code) ||
+    /connection (terminated|timeout)|timeout exceeded when trying to connect/i.test(error.message)
+  )
 }
 
 /** int8 as number: every bigint column of ours stays far below 2^53. */

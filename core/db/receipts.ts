@@ -13,17 +13,26 @@ const select = `
   from receipts r join feedback f on f.id = r.feedback_id`
 
 /** The receipts that a step wrote, for those of its authors who are asked for. */
-export async function receiptsOfStep(pool: Pool, sessionId: string, step: number, userIds: string[]): Promise<AddressedReceipt[]> {
-  const { rows } = await pool.query<Row>(`${select} where r.session_id = $1 and r.step = $2 and f.user_id = any($3::uuid[])`, [
-    sessionId,
-    step,
-    userIds,
-  ])
+export async function receiptsOfStep(
+  pool: Pool,
+  sessionId: string,
+  step: number,
+  userIds: string[],
+): Promise<AddressedReceipt[]> {
+  const { rows } = await pool.query<Row>(
+    `${select} where r.session_id = $1 and r.step = $2 and f.user_id = any($3::uuid[])`,
+    [sessionId, step, userIds],
+  )
   return rows.map((row) => ({ userId: row.user_id, receipt: toReceipt(row) }))
 }
 
 /** A rater's receipts, newest first; of one session where it is given. */
-export async function receiptsOfUser(pool: Pool, userId: string, limit: number, sessionId?: string): Promise<Receipt[]> {
+export async function receiptsOfUser(
+  pool: Pool,
+  userId: string,
+  limit: number,
+  sessionId?: string,
+): Promise<Receipt[]> {
   const { rows } = await pool.query<Row>(
     `${select} where f.user_id = $1 and ($3::text is null or r.session_id = $3) order by r.created_at desc limit $2`,
     [userId, limit, sessionId ?? null],

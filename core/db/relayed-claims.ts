@@ -24,18 +24,34 @@ export interface RelayJob {
 }
 
 /** @throws AttuneError conflict where one of this account and bounty is under way */
-export async function insertRelayed(db: Db, { chainId, distributor }: Place, userId: string, claim: Omit<RelayJob, 'state' | 'txHash' | 'bumps' | 'ageMs'>): Promise<void> {
+export async function insertRelayed(
+  db: Db,
+  { chainId, distributor }: Place,
+  userId: string,
+  claim: Omit<RelayJob, 'state' | 'txHash' | 'bumps' | 'ageMs'>,
+): Promise<void> {
   try {
     await db.query(
       `insert into relayed_claims (id, user_id, chain_id, distributor, bounty, account, amount, epoch_id, proof, recipient, deadline, signature)
        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
       [
-        claim.id, userId, chainId, distributor, claim.bounty, claim.account, String(claim.amount), claim.epochId, claim.proof,
-        claim.recipient, claim.deadline, claim.signature,
+        claim.id,
+        userId,
+        chainId,
+        distributor,
+        claim.bounty,
+        claim.account,
+        String(claim.amount),
+        claim.epochId,
+        claim.proof,
+        claim.recipient,
+        claim.deadline,
+        claim.signature,
       ],
     )
   } catch (error) {
-    if (isDuplicate(error, 'relayed_claims_open')) throw new AttuneError('conflict', 'a claim of this bounty is under way already')
+    if (isDuplicate(error, 'relayed_claims_open'))
+      throw new AttuneError('conflict', 'a claim of this bounty is under way already')
     throw error
   }
 }
@@ -62,7 +78,11 @@ export async function nextRelayed(db: Db, { chainId, distributor }: Place): Prom
   return rows[0] === undefined ? null : { ...rows[0], amount: BigInt(rows[0].amount) }
 }
 
-export async function markRelayed(db: Db, id: string, change: { state: RelayedClaim['state']; txHash?: Hex; bumps?: number; problem?: string }): Promise<void> {
+export async function markRelayed(
+  db: Db,
+  id: string,
+  change: { state: RelayedClaim['state']; txHash?: Hex; bumps?: number; problem?: string },
+): Promise<void> {
   await db.query(
     `update relayed_claims set state = $2, tx_hash = coalesce($3, tx_hash), bumps = coalesce($4, bumps), problem = $5,
        updated_at = case when $3::text is null then updated_at else clock_timestamp() end
@@ -72,11 +92,25 @@ export async function markRelayed(db: Db, id: string, change: { state: RelayedCl
 }
 
 /** The last claim of each bounty that somebody has given to the relayer. */
-export async function relayedOf(db: Db, { chainId, distributor }: Place, userId: string): Promise<Map<string, RelayedClaim>> {
-  const { rows } = await db.query<{ bounty: string; state: RelayedClaim['state']; amount: string; recipient: string; txHash: string | null; problem: string | null; created_at: Date }>(
+export async function relayedOf(
+  db: Db,
+  { chainId, distributor }: Place,
+  userId: string,
+): Promise<Map<string, RelayedClaim>> {
+  const { rows } = await db.query<{
+    bounty: string
+    state: RelayedClaim['state']
+    amount: string
+    recipient: string
+    txHash: string | null
+    problem: string | null
+    created_at: Date
+  }>(
     `select distinct on (bounty) bounty, state, amount, recipient, tx_hash as "txHash", problem, created_at
      from relayed_claims where chain_id = $1 and distributor = $2 and user_id = $3 order by bounty, created_at desc`,
     [chainId, distributor, userId],
   )
-  return new Map(rows.map(({ bounty, created_at, ...claim }) => [bounty, { ...claim, timestamp: created_at.toISOString() }]))
+  return new Map(
+    rows.map(({ bounty, created_at, ...claim }) => [bounty, { ...claim, timestamp: created_at.toISOString() }]),
+  )
 }

@@ -44,7 +44,9 @@ export interface RunLock {
  * place up because nobody voted wants none until there is a vote that it has not seen, or a question.
  */
 export async function unheldRuns(db: Db): Promise<string[]> {
-  const { rows } = await db.query<{ id: string }>(`select id from sessions where ${wanted} and not ${isHeld('sessions.id')} order by queued_at, start_time, id`)
+  const { rows } = await db.query<{ id: string }>(
+    `select id from sessions where ${wanted} and not ${isHeld('sessions.id')} order by queued_at, start_time, id`,
+  )
   return rows.map((row) => row.id)
 }
 
@@ -56,17 +58,24 @@ export async function runsToTrain(db: Db): Promise<string[]> {
 
 /** Wakes runs that had given their places up: each waits from now on. */
 export async function wake(db: Db, ids: readonly string[]): Promise<void> {
-  await db.query('update sessions set parked_at = null, queued_at = clock_timestamp() where id = any($1) and parked_at is not null', [ids])
+  await db.query(
+    'update sessions set parked_at = null, queued_at = clock_timestamp() where id = any($1) and parked_at is not null',
+    [ids],
+  )
 }
 
 /** How long before a run gave its place up the last vote that it may not have seen was stored; seconds. */
 const unseenSeconds = 2
 
 /**
- * Gives the run's place up: nobody votes. Not where one of these answers has another number of votes by now, or somebody
- * asks something; says whether. The caller holds the run's lock, and lets go of it.
+ * Gives the run's place up: nobody votes. Not where one of these answers has another number of votes by now, or
+ * somebody asks something; says whether. The caller holds the run's lock, and lets go of it.
  */
-export async function park(db: Db, sessionId: string, { sampleIds, votes }: { sampleIds: readonly string[]; votes: number }): Promise<boolean> {
+export async function park(
+  db: Db,
+  sessionId: string,
+  { sampleIds, votes }: { sampleIds: readonly string[]; votes: number },
+): Promise<boolean> {
   const { rowCount } = await db.query(
     `update sessions set parked_at = clock_timestamp() - make_interval(secs => ${unseenSeconds})
      where id = $1 and status = 'active'
@@ -85,7 +94,10 @@ export async function unpark(db: Db, sessionId: string): Promise<void> {
 /** Goes to the end of the line, where another run waits for a place; says whether one does. */
 export async function yieldTo(db: Db, sessionId: string): Promise<boolean> {
   if ((await unheldRuns(db)).length === 0) return false
-  const { rowCount } = await db.query(`update sessions set queued_at = clock_timestamp() where id = $1 and status = 'active'`, [sessionId])
+  const { rowCount } = await db.query(
+    `update sessions set queued_at = clock_timestamp() where id = $1 and status = 'active'`,
+    [sessionId],
+  )
   return rowCount === 1
 }
 
@@ -96,7 +108,9 @@ const wanted = `(status = 'active' and (parked_at is null
   or exists (select from exclusions x where x.session_id = sessions.id and x.readmitted_at > sessions.parked_at)
   or exists (select from samples where session_id = sessions.id and ${asked})))`
 
-/** SQL that says whether a process is training a session, which may still commit a step though the session has ended. */
+/**
+ * SQL that says whether a process is training a session, which may still commit a step though the session has ended.
+ */
 export const isHeld = (sessionId: string): string => `exists (
   select from pg_locks
   where locktype = 'advisory' and granted

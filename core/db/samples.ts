@@ -89,7 +89,12 @@ export async function findSample(db: Db, sessionId: string, id: string): Promise
 }
 
 /** The latest sample of this session with that prompt and response, whole and open to votes; null without one. */
-export async function matchSample(db: Db, sessionId: string, prompt: string, response: string): Promise<VotableSample | null> {
+export async function matchSample(
+  db: Db,
+  sessionId: string,
+  prompt: string,
+  response: string,
+): Promise<VotableSample | null> {
   const { rows } = await db.query<VotableSample>(
     `select id, prompt, response, status from samples
      where session_id = $1 and md5(response) = md5($3) and response = $3 and prompt = $2 and status in ('open', 'closed')
@@ -121,7 +126,10 @@ export async function countAsks(db: Db, sessionId: string, userId: string): Prom
 }
 
 /** The prompts that somebody asked, for their export. */
-export async function asksOf(db: Db, userId: string): Promise<{ id: string; sessionId: string; prompt: string; response: string }[]> {
+export async function asksOf(
+  db: Db,
+  userId: string,
+): Promise<{ id: string; sessionId: string; prompt: string; response: string }[]> {
   const { rows } = await db.query<{ id: string; sessionId: string; prompt: string; response: string }>(
     'select id, session_id as "sessionId", prompt, response from samples where asked_by = $1 order by created_at',
     [userId],

@@ -18,7 +18,15 @@ export async function insertSession(db: Db, session: NewSession): Promise<boolea
   const { rowCount } = await db.query(
     `insert into sessions (id, title, model_id, user_id, status, configuration, total_steps)
      values ($1, $2, $3, $4, $5, $6, $7) on conflict (id) do nothing`,
-    [session.id, session.title, session.modelId, session.userId, session.status, session.configuration, session.configuration.epochs],
+    [
+      session.id,
+      session.title,
+      session.modelId,
+      session.userId,
+      session.status,
+      session.configuration,
+      session.configuration.epochs,
+    ],
   )
   return rowCount === 1
 }
@@ -43,7 +51,10 @@ export async function applyTransition(db: Db, id: string, name: Transition, erro
 
 /** Pauses an active session for a reason of its run's own; false where it was not active any more. */
 export async function pauseItself(db: Db, id: string, reason: string): Promise<boolean> {
-  const { rowCount } = await db.query(`update sessions set status = 'paused', pause_reason = $2 where id = $1 and status = 'active'`, [id, reason])
+  const { rowCount } = await db.query(
+    `update sessions set status = 'paused', pause_reason = $2 where id = $1 and status = 'active'`,
+    [id, reason],
+  )
   return rowCount === 1
 }
 
@@ -68,7 +79,10 @@ export async function sessionBasics(db: Db, id: string): Promise<SessionBasics> 
 }
 
 /** What a run has learnt, up to its last committed step; no hash before the first. @throws AttuneError not-found */
-export async function newestCheckpoint(db: Db, id: string): Promise<{ userId: string; modelId: string; hash: string | null; configuration: unknown }> {
+export async function newestCheckpoint(
+  db: Db,
+  id: string,
+): Promise<{ userId: string; modelId: string; hash: string | null; configuration: unknown }> {
   const { rows } = await db.query<{ userId: string; modelId: string; hash: string | null; configuration: unknown }>(
     'select user_id as "userId", model_id as "modelId", checkpoint as hash, configuration from sessions where id = $1',
     [id],
@@ -97,13 +111,18 @@ export async function listSessions(db: Db, limit: number): Promise<TrainingSessi
 
 /** What sessions are called, by their ids. */
 export async function sessionTitles(db: Db, ids: readonly string[]): Promise<Map<string, string>> {
-  const { rows } = await db.query<{ id: string; title: string }>('select id, title from sessions where id = any($1)', [ids])
+  const { rows } = await db.query<{ id: string; title: string }>('select id, title from sessions where id = any($1)', [
+    ids,
+  ])
   return new Map(rows.map(({ id, title }) => [id, title]))
 }
 
 /** Ids of a model's runs that may still go on. */
 export async function unfinishedSessions(db: Db, modelId: string): Promise<string[]> {
-  const { rows } = await db.query<{ id: string }>(`select id from sessions where model_id = $1 and status in ('pending', 'active', 'paused') order by id`, [modelId])
+  const { rows } = await db.query<{ id: string }>(
+    `select id from sessions where model_id = $1 and status in ('pending', 'active', 'paused') order by id`,
+    [modelId],
+  )
   return rows.map(({ id }) => id)
 }
 

@@ -93,7 +93,10 @@ async function otherContributions(pool: Pool, limit: number): Promise<Uncompared
   }))
 }
 
-/** How many comparable votes the records' authors have in the records' sessions, by the receipts so far; by `user/session`. */
+/**
+ * How many comparable votes the records' authors have in the records' sessions, by the receipts so far; by
+ * `user/session`.
+ */
 async function comparables(pool: Pool, records: readonly Uncompared[]): Promise<Map<string, number>> {
   const { rows } = await pool.query<{ key: string; comparable: number }>(
     `select p.user_id || '/' || p.session_id as key, max(r.comparable) as comparable
@@ -107,7 +110,8 @@ async function comparables(pool: Pool, records: readonly Uncompared[]): Promise<
 }
 
 /** The setting of a session `s`; those that were started before there was one have the usual. */
-const secondsPerAnswer = (s: string): string => `coalesce((${s}.configuration #>> '{live,secondsPerAnswer}')::int, ${limits.secondsPerAnswer.usual})`
+const secondsPerAnswer = (s: string): string =>
+  `coalesce((${s}.configuration #>> '{live,secondsPerAnswer}')::int, ${limits.secondsPerAnswer.usual})`
 
 export const hexOf = (bytes: Buffer): Hex => `0x${bytes.toString('hex')}`
 

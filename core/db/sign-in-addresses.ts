@@ -19,5 +19,8 @@ export async function rememberAddress(db: Db, userId: string, address: Buffer): 
 
 /** Whether they have signed in from there. Of nobody (null) it is asked as well, so that it takes as long. */
 export async function knowsAddress(db: Db, userId: string | null, address: Buffer): Promise<boolean> {
-  return ((await db.query('select 1 from sign_in_addresses where user_id = $1 and address = $2', [userId, address])).rowCount ?? 0) > 0
+  return (
+    ((await db.query('select 1 from sign_in_addresses where user_id = $1 and address = $2', [userId, address]))
+      .rowCount ?? 0) > 0
+  )
 }

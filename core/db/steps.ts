@@ -41,7 +41,9 @@ export interface StepCommit {
   remade: boolean
 }
 
-/** A vote that the step learnt from was withdrawn or erased before the step was committed: the step must be made again. */
+/**
+ * A vote that the step learnt from was withdrawn or erased before the step was committed: the step must be made again.
+ */
 export class VotesChanged extends Error {}
 
 /**
@@ -56,7 +58,10 @@ export class VotesChanged extends Error {}
  *
  * @throws VotesChanged where a vote is no longer standing; nothing is written then.
  */
-export async function commitStep(client: ClientBase, commit: StepCommit): Promise<{ warnings: RunWarning[]; paused: boolean }> {
+export async function commitStep(
+  client: ClientBase,
+  commit: StepCommit,
+): Promise<{ warnings: RunWarning[]; paused: boolean }> {
   await client.query('begin')
   try {
     await demandStanding(client, commit)
@@ -72,7 +77,8 @@ export async function commitStep(client: ClientBase, commit: StepCommit): Promis
       [commit.sessionId, commit.step, commit.policyVersion, commit.metrics, commit.checkpoint],
     )
     const warnings: RunWarning[] = []
-    for (const { kind, message } of commit.warnings) warnings.push(await keepWarning(client, { sessionId: commit.sessionId, step: commit.step, kind, message }))
+    for (const { kind, message } of commit.warnings)
+      warnings.push(await keepWarning(client, { sessionId: commit.sessionId, step: commit.step, kind, message }))
     const paused = commit.pause !== null && (await pauseItself(client, commit.sessionId, commit.pause))
     await client.query('commit')
     return { warnings, paused }
@@ -85,14 +91,20 @@ export async function commitStep(client: ClientBase, commit: StepCommit): Promis
 /** Those that get their receipt stay as they are until the commit; the others may go the moment after this. */
 async function demandStanding(client: ClientBase, { receipts, learntFrom }: StepCommit): Promise<void> {
   await client.query('select from feedback where id = any($1::uuid[]) for share', [receipts.map((r) => r.feedbackId)])
-  const { rows: [{ standing }] } = await client.query<{ standing: number }>(
+  const {
+    rows: [{ standing }],
+  } = await client.query<{ standing: number }>(
     'select count(*)::int as standing from feedback where id = any($1::uuid[]) and withdrawn_at is null',
     [learntFrom],
   )
-  if (standing !== learntFrom.length) throw new VotesChanged('a vote that this step learnt from was withdrawn or erased meanwhile')
+  if (standing !== learntFrom.length)
+    throw new VotesChanged('a vote that this step learnt from was withdrawn or erased meanwhile')
 }
 
-async function writeStep(client: ClientBase, { sessionId, step, policyVersion, metrics, checkpoint, receipts, excluded = [] }: StepCommit): Promise<void> {
+async function writeStep(
+  client: ClientBase,
+  { sessionId, step, policyVersion, metrics, checkpoint, receipts, excluded = [] }: StepCommit,
+): Promise<void> {
   await client.query(
     `insert into steps (session_id, step, policy_version, metrics, checkpoint, votes, excluded)
      values ($1, $2, $3, $4, $5, $6, $7)`,
@@ -116,7 +128,10 @@ async function writeStep(client: ClientBase, { sessionId, step, policyVersion, m
   )
 }
 
-async function rewriteStep(client: ClientBase, { sessionId, step, policyVersion, metrics, checkpoint }: StepCommit): Promise<void> {
+async function rewriteStep(
+  client: ClientBase,
+  { sessionId, step, policyVersion, metrics, checkpoint }: StepCommit,
+): Promise<void> {
   const { rowCount } = await client.query(
     `update steps set policy_version = $3, metrics = $4, checkpoint = $5, remade_at = clock_timestamp() where session_id = $1 and step = $2`,
     [sessionId, step, policyVersion, metrics, checkpoint],
@@ -134,13 +149,25 @@ export async function committedCheckpoints(db: Db, sessionId: string): Promise<{
 }
 
 /** The checkpoint that a step was committed with, and whose votes it left out; null where it was not committed. */
-export async function committedStep(db: Db, sessionId: string, step: number): Promise<{ checkpoint: string; excluded: string[] } | null> {
-  const { rows } = await db.query<{ checkpoint: string; excluded: string[] }>('select checkpoint, excluded from steps where session_id = $1 and step = $2', [sessionId, step])
+export async function committedStep(
+  db: Db,
+  sessionId: string,
+  step: number,
+): Promise<{ checkpoint: string; excluded: string[] } | null> {
+  const { rows } = await db.query<{ checkpoint: string; excluded: string[] }>(
+    'select checkpoint, excluded from steps where session_id = $1 and step = $2',
+    [sessionId, step],
+  )
   return rows[0] ?? null
 }
 
 /** The checkpoints of the steps up to `step` that the session's rules keep. */
-export async function checkpointsToKeep(db: Db, sessionId: string, step: number, rules: CheckpointConfig): Promise<string[]> {
+export async function checkpointsToKeep(
+  db: Db,
+  sessionId: string,
+  step: number,
+  rules: CheckpointConfig,
+): Promise<string[]> {
   const { rows } = await db.query<{ checkpoint: string }>(
     `with past as (select step, checkpoint, metrics from steps where session_id = $1 and step <= $2)
      (select checkpoint from past order by step desc limit $3)
@@ -158,5 +185,7 @@ export async function stepMetrics(pool: Pool, sessionId: string, since: number, 
      where session_id = $1 and step > $2 order by step desc limit $3`,
     [sessionId, since, limit],
   )
-  return rows.reverse().map((row) => ({ step: row.step, metrics: row.metrics, timestamp: row.created_at.toISOString() }))
+  return rows
+    .reverse()
+    .map((row) => ({ step: row.step, metrics: row.metrics, timestamp: row.created_at.toISOString() }))
 }

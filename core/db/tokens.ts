@@ -10,7 +10,10 @@ export interface NewToken {
 }
 
 export async function saveRefreshToken(db: Db, { hash, userId, login, expiresAt }: NewToken): Promise<void> {
-  await db.query('insert into refresh_tokens (token_hash, user_id, family, expires_at) values ($1, $2, $3, $4) on conflict (token_hash) do nothing', [hash, userId, login, expiresAt])
+  await db.query(
+    'insert into refresh_tokens (token_hash, user_id, family, expires_at) values ($1, $2, $3, $4) on conflict (token_hash) do nothing',
+    [hash, userId, login, expiresAt],
+  )
   await db.query('delete from refresh_tokens where user_id = $1 and expires_at < now()', [userId])
 }
 
@@ -20,7 +23,10 @@ export interface Login {
   login: string
 }
 
-/** Uses a refresh token, once: null where it was used before, is unknown or has expired. Those that wait for it see what it did. */
+/**
+ * Uses a refresh token, once: null where it was used before, is unknown or has expired. Those that wait for it see what
+ * it did.
+ */
 export async function useRefreshToken(db: Db, hash: Buffer): Promise<Login | null> {
   const { rows } = await db.query<Login>(
     `update refresh_tokens set rotated_at = clock_timestamp() where token_hash = $1 and rotated_at is null and expires_at > now()
@@ -37,7 +43,10 @@ export interface UsedToken extends Login {
   followed: boolean
 }
 
-/** A refresh token that was used and has not expired, with what became of `next`, which followed it; null where there is none. */
+/**
+ * A refresh token that was used and has not expired, with what became of `next`, which followed it; null where there is
+ * none.
+ */
 export async function usedRefreshToken(db: Db, hash: Buffer, next: Buffer): Promise<UsedToken | null> {
   const { rows } = await db.query<UsedToken>(
     `select t.user_id as "userId", t.family as login, n.rotated_at is not null as followed,
@@ -51,7 +60,10 @@ export async function usedRefreshToken(db: Db, hash: Buffer, next: Buffer): Prom
 
 /** Forgets a login's tokens that were used so long ago. Those who would use one now are told that it is unknown. */
 export async function forgetUsedTokens(db: Db, login: string, days: number): Promise<void> {
-  await db.query(`delete from refresh_tokens where family = $1 and rotated_at < now() - $2 * interval '1 day'`, [login, days])
+  await db.query(`delete from refresh_tokens where family = $1 and rotated_at < now() - $2 * interval '1 day'`, [
+    login,
+    days,
+  ])
 }
 
 /** Ends the login that a refresh token, used or not, belongs to; null where there is none. */
@@ -66,6 +78,9 @@ export async function endLoginOf(db: Db, hash: Buffer): Promise<Login | null> {
 /** Takes note that a nonce was used; false where it had been. Those that have expired need no note. */
 export async function spendNonce(db: Db, nonce: string, expiresAt: Date): Promise<boolean> {
   await db.query('delete from wallet_nonces where expires_at < now()')
-  const { rowCount } = await db.query('insert into wallet_nonces (nonce, expires_at) values ($1, $2) on conflict (nonce) do nothing', [nonce, expiresAt])
+  const { rowCount } = await db.query(
+    'insert into wallet_nonces (nonce, expires_at) values ($1, $2) on conflict (nonce) do nothing',
+    [nonce, expiresAt],
+  )
   return rowCount === 1
 }

@@ -24,7 +24,12 @@ export interface OrderJob extends TreasuryCall {
 }
 
 /** Calls are made in the order in which they are given. */
-export async function insertOrder(db: Db, where: { chainId: number; sessionId: string; orderedBy: string }, id: string, { what, contract, data, value }: TreasuryCall): Promise<void> {
+export async function insertOrder(
+  db: Db,
+  where: { chainId: number; sessionId: string; orderedBy: string },
+  id: string,
+  { what, contract, data, value }: TreasuryCall,
+): Promise<void> {
   await db.query(
     'insert into treasury_orders (id, chain_id, session_id, ordered_by, what, contract, data, value) values ($1, $2, $3, $4, $5, $6, $7, $8)',
     [id, where.chainId, where.sessionId, where.orderedBy, what, contract, data, String(value)],
@@ -50,8 +55,16 @@ export async function markSigned(db: Db, id: string, nonce: number, txHash: Hex)
   )
 }
 
-export async function markOrder(db: Db, id: string, { state, problem }: { state?: 'done' | 'failed'; problem?: string }): Promise<void> {
-  await db.query('update treasury_orders set state = coalesce($2, state), problem = $3 where id = $1', [id, state ?? null, problem ?? null])
+export async function markOrder(
+  db: Db,
+  id: string,
+  { state, problem }: { state?: 'done' | 'failed'; problem?: string },
+): Promise<void> {
+  await db.query('update treasury_orders set state = coalesce($2, state), problem = $3 where id = $1', [
+    id,
+    state ?? null,
+    problem ?? null,
+  ])
 }
 
 /** What was ordered last for a session, newest first. */

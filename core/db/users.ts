@@ -34,24 +34,40 @@ export async function insertUser(db: Db, user: Omit<UserRow, 'id'>): Promise<Use
  *
  * @throws AttuneError conflict, as of a new account
  */
-export async function promoteGuest(db: Db, id: string, to: Partial<Pick<UserRow, 'username' | 'email' | 'passwordHash' | 'wallet'>>): Promise<UserRow | null> {
+export async function promoteGuest(
+  db: Db,
+  id: string,
+  to: Partial<Pick<UserRow, 'username' | 'email' | 'passwordHash' | 'wallet'>>,
+): Promise<UserRow | null> {
   const { rows } = await db
     .query<UserRow>(
       `update users set guest = false, username = coalesce($2, username), skeleton = coalesce($3, skeleton),
               email = coalesce($4, email), password_hash = coalesce($5, password_hash), wallet = coalesce($6, wallet)
        where id = $1 and guest and erased_at is null returning ${columns}`,
-      [id, to.username, to.username === undefined ? null : skeletonOf(to.username), to.email, to.passwordHash, to.wallet],
+      [
+        id,
+        to.username,
+        to.username === undefined ? null : skeletonOf(to.username),
+        to.email,
+        to.passwordHash,
+        to.wallet,
+      ],
     )
     .catch(refused)
   return rows[0] ?? null
 }
 
 function refused(error: unknown): never {
-  if (isDuplicate(error, 'users_username_key')) throw new AttuneError('conflict', 'this name is taken', { path: 'username' })
-  if (isDuplicate(error, 'users_skeleton_key')) throw new AttuneError('conflict', 'this name is taken, or looks like one that is', { path: 'username' })
-  if (isDuplicate(error, 'users_wallet_key')) throw new AttuneError('conflict', 'this wallet belongs to another account')
+  if (isDuplicate(error, 'users_username_key'))
+    throw new AttuneError('conflict', 'this name is taken', { path: 'username' })
+  if (isDuplicate(error, 'users_skeleton_key'))
+    throw new AttuneError('conflict', 'this name is taken, or looks like one that is', { path: 'username' })
+  if (isDuplicate(error, 'users_wallet_key'))
+    throw new AttuneError('conflict', 'this wallet belongs to another account')
   if (isRefusedBy(error, 'users_keep_an_admin')) {
-    throw new AttuneError('conflict', 'this is the only administrator: make somebody else one first (rule S6)', { cause: error })
+    throw new AttuneError('conflict', 'this is the only administrator: make somebody else one first (rule S6)', {
+      cause: error,
+    })
   }
   throw error
 }
@@ -59,7 +75,10 @@ function refused(error: unknown): never {
 export const findUser = (db: Db, id: string) => findBy(db, 'id', id)
 /** By the very name: one that only looks like it is somebody else's. */
 export const findUserByName = (db: Db, username: string) => findBy(db, 'username', username)
-/** By the name as somebody types it: the very one, or the one that it becomes when it is registered. One query, whoever exists. */
+/**
+ * By the name as somebody types it: the very one, or the one that it becomes when it is registered. One query, whoever
+ * exists.
+ */
 export async function findUserByTypedName(db: Db, typed: string): Promise<UserRow | null> {
   const { rows } = await db.query<UserRow>(
     `select ${columns} from users where username = any($1) and erased_at is null order by username = $2 desc limit 1`,
@@ -71,13 +90,21 @@ export const findUserByWallet = (db: Db, wallet: string) => findBy(db, 'wallet',
 
 /** Erased people are nobody. */
 async function findBy(db: Db, column: 'id' | 'username' | 'wallet', value: string): Promise<UserRow | null> {
-  const { rows } = await db.query<UserRow>(`select ${columns} from users where ${column} = $1 and erased_at is null`, [value])
+  const { rows } = await db.query<UserRow>(`select ${columns} from users where ${column} = $1 and erased_at is null`, [
+    value,
+  ])
   return rows[0] ?? null
 }
 
-/** Whether a name, or one that looks like it, can't be had by anybody new. It may be taken meanwhile: inserting says so, too. */
+/**
+ * Whether a name, or one that looks like it, can't be had by anybody new. It may be taken meanwhile: inserting says so,
+ * too.
+ */
 export async function isTaken(db: Db, username: string, exceptId: string | null): Promise<boolean> {
-  const { rowCount } = await db.query('select 1 from users where (skeleton = $1 or username = $2) and id is distinct from $3', [skeletonOf(username), username, exceptId])
+  const { rowCount } = await db.query(
+    'select 1 from users where (skeleton = $1 or username = $2) and id is distinct from $3',
+    [skeletonOf(username), username, exceptId],
+  )
   return (rowCount ?? 0) > 0
 }
 
@@ -88,7 +115,10 @@ export async function findSignedIn(db: Db, id: string, login: string | null): Pr
 }
 
 /** For each of these logins its user, or null where it or they are gone. */
-export async function findManySignedIn(db: Db, logins: readonly { userId: string; login: string | null }[]): Promise<(UserRow | null)[]> {
+export async function findManySignedIn(
+  db: Db,
+  logins: readonly { userId: string; login: string | null }[],
+): Promise<(UserRow | null)[]> {
   const { rows } = await db.query<UserRow & { nth: number }>(
     `select asked.nth, ${columns} from unnest($1::uuid[], $2::uuid[]) with ordinality as asked (user_id, login, nth)
      join users on users.id = asked.user_id and users.erased_at is null
@@ -101,7 +131,9 @@ export async function findManySignedIn(db: Db, logins: readonly { userId: string
 
 /** Those who run this installation, the first one first. */
 export async function administrators(db: Db): Promise<UserRow[]> {
-  const { rows } = await db.query<UserRow>(`select ${columns} from users where role = 'admin' and erased_at is null order by created_at, id`)
+  const { rows } = await db.query<UserRow>(
+    `select ${columns} from users where role = 'admin' and erased_at is null order by created_at, id`,
+  )
   return rows
 }
 

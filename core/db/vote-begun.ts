@@ -5,16 +5,21 @@ import { limits } from '../protocol/index.ts'
 /** How long what was left uncast is remembered against its author, milliseconds. */
 const rememberedMs = 3_600_000
 
-const within = (column: string, parameter: string) => `${column} > clock_timestamp() - make_interval(secs => ${parameter}::float8 / 1000)`
+const within = (column: string, parameter: string) =>
+  `${column} > clock_timestamp() - make_interval(secs => ${parameter}::float8 / 1000)`
 /** Whether the author of `begun` has voted on its sample, be it that they withdrew. */
-const cast = (begun: string) => `exists (select from feedback f where f.sample_id = ${begun}.sample_id and f.user_id = ${begun}.user_id)`
+const cast = (begun: string) =>
+  `exists (select from feedback f where f.sample_id = ${begun}.sample_id and f.user_id = ${begun}.user_id)`
 
 /**
  * Notes that somebody has begun a vote on a sample of this session that is open to votes; once noted, it
  * stays as it was. Returns for how long the vote is on time from now, milliseconds; null where it was not
  * begun in time, or its author has `limits.votesBegun` others to cast first.
  */
-export async function insertBegun(db: Db, { sessionId, sampleId, userId }: { sessionId: string; sampleId: string; userId: string }): Promise<number | null> {
+export async function insertBegun(
+  db: Db,
+  { sessionId, sampleId, userId }: { sessionId: string; sampleId: string; userId: string },
+): Promise<number | null> {
   await db.query(
     `insert into vote_begun (sample_id, user_id)
      select s.id, $2 from samples s
@@ -53,8 +58,8 @@ export async function begunInTime(db: Db, sampleId: string, userId: string): Pro
 }
 
 /**
- * How many begun votes on these samples a closing waits for. Only those of people whose votes the session
- * has, past withdrawal, who are not excluded, and who have not left `limits.holdsLeft` begun votes uncast within the hour; each
+ * How many begun votes on these samples a closing waits for. Only those of people whose votes the session has, past
+ * withdrawal, who are not excluded, and who have not left `limits.holdsLeft` begun votes uncast within the hour; each
  * of them holds a sample's closing once.
  */
 export async function countHolding(db: Db, sessionId: string, sampleIds: readonly string[]): Promise<number> {

@@ -17,7 +17,11 @@ export function follow(
 ): Follower {
   const positions = new Map<string, string | null>()
   // A blocking read must not wait behind others, and ends with its connection instead of being sent again on the next.
-  const reader = redis.duplicate({ enableOfflineQueue: true, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false })
+  const reader = redis.duplicate({
+    enableOfflineQueue: true,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+  })
   let closed = false
   let clientId: number | undefined
   /** Events may have been missed, and nobody has been told. */
@@ -102,7 +106,9 @@ export interface Follower {
   close: () => Promise<void>
 }
 
-/** Milliseconds: how long a read waits for events, at most; how long to wait with nothing to follow; and after an error. */
+/**
+ * Milliseconds: how long a read waits for events, at most; how long to wait with nothing to follow; and after an error.
+ */
 const BLOCK_MS = 1_000
 const IDLE_MS = 50
 const RETRY_MS = 500

@@ -8,9 +8,25 @@ import { MyVote, roomEvents, type RoomEvent, type RoomEventName } from '../proto
  * event's sequence number (rule P3). The log reaches back `LOG_ENTRIES` events; what happened is
  * in Postgres, so losing a log loses a few animations and nothing else.
  */
-export async function append(redis: Redis, sessionId: string, entry: RoomEvent | InternalEvent, acts: readonly VoteAct[] = []): Promise<string> {
+export async function append(
+  redis: Redis,
+  sessionId: string,
+  entry: RoomEvent | InternalEvent,
+  acts: readonly VoteAct[] = [],
+): Promise<string> {
   const about = acts.length === 0 ? [] : ['acts', JSON.stringify(acts)]
-  const seq = await redis.xadd(logKey(sessionId), 'MAXLEN', '~', LOG_ENTRIES, '*', 'event', entry.event, 'payload', JSON.stringify(entry.payload), ...about)
+  const seq = await redis.xadd(
+    logKey(sessionId),
+    'MAXLEN',
+    '~',
+    LOG_ENTRIES,
+    '*',
+    'event',
+    entry.event,
+    'payload',
+    JSON.stringify(entry.payload),
+    ...about,
+  )
   if (seq === null) throw new Error('XADD made no entry')
   return seq
 }
@@ -20,12 +36,20 @@ export const internalEvents = {
   /** The receipts of this committed step are in Postgres: each server tells its own users. */
   receipts: z.object({ step: z.int() }),
   /** Somebody may not vote in this session any more, or may again: their sockets are told. */
-  exclusion: z.object({ sessionId: z.string(), userId: z.uuid(), excluded: z.boolean(), reason: z.string().nullable() }),
+  exclusion: z.object({
+    sessionId: z.string(),
+    userId: z.uuid(),
+    excluded: z.boolean(),
+    reason: z.string().nullable(),
+  }),
   /** An epoch is confirmed on the chain. Goes to the log `EVERYWHERE`. */
   recorded: z.object({ epochId: z.int() }),
   /** Somebody was erased: their sockets end. Goes to the log `EVERYWHERE`. */
   erased: z.object({ userId: z.uuid() }),
-  /** Somebody signed out, or may now do other things: each server looks at their sockets again. Goes to the log `EVERYWHERE`. */
+  /**
+   * Somebody signed out, or may now do other things: each server looks at their sockets again. Goes to the log
+   * `EVERYWHERE`.
+   */
   identity: z.object({ userId: z.uuid() }),
 } as const
 type InternalEventName = keyof typeof internalEvents
@@ -33,7 +57,10 @@ export type InternalEvent = {
   [E in InternalEventName]: { event: E; payload: z.infer<(typeof internalEvents)[E]> }
 }[InternalEventName]
 
-/** Whose vote on which sample stands now; null: none does. Opens its crowd value to them, or closes it (rule V3), and tells their own connections, and nobody else's. */
+/**
+ * Whose vote on which sample stands now; null: none does. Opens its crowd value to them, or closes it (rule V3), and
+ * tells their own connections, and nobody else's.
+ */
 const VoteAct = z.object({ userId: z.uuid(), sampleId: z.uuid(), mine: MyVote.nullable() })
 export type VoteAct = z.infer<typeof VoteAct>
 const VoteActs = z.array(VoteAct)
@@ -54,7 +81,10 @@ export async function lastSeq(redis: Redis, sessionId: string): Promise<string> 
   return last?.[0] ?? START
 }
 
-/** The entries after `since`, oldest first, or null where the log no longer holds `since` itself, so that something may be missing. */
+/**
+ * The entries after `since`, oldest first, or null where the log no longer holds `since` itself, so that something may
+ * be missing.
+ */
 export async function readSince(redis: Redis, sessionId: string, since: string): Promise<LogEntry[] | null> {
   const entries = await redis.xrange(logKey(sessionId), since, '+')
   return entries[0]?.[0] === since ? entries.slice(1).flatMap(parseEntry) : null
@@ -80,7 +110,10 @@ export function compareSeq(a: string, b: string): number {
 /** A log's key in Redis. */
 export const logKey = (sessionId: string) => `attune:room:${sessionId}`
 
-/** One entry or none: an event that this version doesn't know (replicas of two versions, while one replaces the other) is passed over. */
+/**
+ * One entry or none: an event that this version doesn't know (replicas of two versions, while one replaces the other)
+ * is passed over.
+ */
 export function parseEntry([seq, fields]: [string, string[]]): LogEntry[] {
   const field = (name: string) => {
     for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) return fields[i + 1]
@@ -107,6 +140,9 @@ export async function openRedis(redisUrl: string, onError: (error: Error) => voi
     retryStrategy: (attempt) => Math.min(attempt * 100, 2_000),
   })
   redis.on('error', onError)
-  await Promise.race([new Promise<void>((resolve) => redis.once('ready', () => resolve())), new Promise((resolve) => setTimeout(resolve, waitMs))])
+  await Promise.race([
+    new Promise<void>((resolve) => redis.once('ready', () => resolve())),
+    new Promise((resolve) => setTimeout(resolve, waitMs)),
+  ])
   return redis
 }

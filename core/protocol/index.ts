@@ -29,7 +29,9 @@ export const limits = {
   listItems: 16,
   /** A vote can be withdrawn for this long, milliseconds (rule V5). The trainer uses no younger vote. */
   withdrawMs: 10_000,
-  /** A vote begun while voting on its sample was open is on time if it is cast within this, milliseconds from its begin. */
+  /**
+   * A vote begun while voting on its sample was open is on time if it is cast within this, milliseconds from its begin.
+   */
   voteBegunMs: 120_000,
   /** A step's voting stays open for begun votes at most this much longer, milliseconds. */
   closingHoldMs: 10_000,
@@ -52,7 +54,9 @@ export const limits = {
   /** Requests for /health from one address, likewise. */
   healthBurst: 120,
   healthPerSecond: 30,
-  /** Keys (addresses, people) whose requests are counted, at most; the one that was quiet longest is forgotten first. */
+  /**
+   * Keys (addresses, people) whose requests are counted, at most; the one that was quiet longest is forgotten first.
+   */
   countedKeys: 100_000,
   /** /health and the status page look at the parts no oftener than this, milliseconds. */
   healthMs: 1_000,
@@ -70,7 +74,10 @@ export const limits = {
   handshakeMs: 10_000,
   /** … and this long to send its first event. */
   silentMs: 300_000,
-  /** Messages that wait for a socket that reads too slowly, at most: it is then closed, and catches up when it comes back. */
+  /**
+   * Messages that wait for a socket that reads too slowly, at most: it is then closed, and catches up when it comes
+   * back.
+   */
   unreadMessages: 2_000,
   /** A client whose socket was refused for there being too many is to wait so long, seconds. */
   refusedSeconds: 15,
@@ -145,7 +152,9 @@ export const Vote = z
     comments: z.string().max(limits.commentChars).optional(),
     tags: list.default([]),
     ethicalConcerns: list.default([]),
-    /** Left out, like the three sides, where the rater says nothing of compassion: the vote then is its quality alone. */
+    /**
+     * Left out, like the three sides, where the rater says nothing of compassion: the vote then is its quality alone.
+     */
     compassionRating: unit.optional(),
     /** All three or none. They stand for `compassionRating` where both are sent. */
     compassion: CompassionSides.optional(),
@@ -246,28 +255,30 @@ export type Sample = z.infer<typeof Sample>
 
 // ---------------------------------------------------------------- sessions
 
-export const RewardModelConfig = z
-  .object({
-    type: z.enum(['human', 'ai', 'hybrid']).default('human'),
-    modelPath: z.string().optional(),
-    humanFeedbackWeight: z.number().min(0).default(1),
-    aiRewardWeight: z.number().min(0).default(0),
-    /** λ: how much of a vote is compassion. */
-    compassionWeight: unit.default(0.7),
-    /** κ: how many votes the reward model's prediction counts for. */
-    shrinkage: z.number().min(0).default(1),
-    /** Added to the reward for each deviation by which an answer is longer than the reference's mean, in the unit of a vote's value; below 0 it favours short ones. */
-    lengthBonus: z.number().min(-1).max(1).default(0),
-    ethicalConstraints: z
-      .object({
-        maxHarmScore: unit.default(1),
-        minCompassionScore: unit.default(0),
-        biasThresholds: z.record(z.string(), z.number()).default({}),
-        prohibitedTopics: list.default([]),
-        requiredDisclosures: list.default([]),
-      })
-      .prefault({}),
-  })
+export const RewardModelConfig = z.object({
+  type: z.enum(['human', 'ai', 'hybrid']).default('human'),
+  modelPath: z.string().optional(),
+  humanFeedbackWeight: z.number().min(0).default(1),
+  aiRewardWeight: z.number().min(0).default(0),
+  /** λ: how much of a vote is compassion. */
+  compassionWeight: unit.default(0.7),
+  /** κ: how many votes the reward model's prediction counts for. */
+  shrinkage: z.number().min(0).default(1),
+  /**
+   * Added to the reward for each deviation by which an answer is longer than the reference's mean, in the unit of a
+   * vote's value; below 0 it favours short ones.
+   */
+  lengthBonus: z.number().min(-1).max(1).default(0),
+  ethicalConstraints: z
+    .object({
+      maxHarmScore: unit.default(1),
+      minCompassionScore: unit.default(0),
+      biasThresholds: z.record(z.string(), z.number()).default({}),
+      prohibitedTopics: list.default([]),
+      requiredDisclosures: list.default([]),
+    })
+    .prefault({}),
+})
 export const PPOConfig = z.object({
   clipRatio: z.number().gt(0).max(1).default(0.2),
   valueClipRatio: z.number().gt(0).max(100).default(5),
@@ -278,8 +289,8 @@ export const PPOConfig = z.object({
   /** Answers in each update; a smaller batch is one update. It divides the batch. */
   miniBatchSize: z.int().min(1).max(512).default(32),
   /**
-   * The mean KL to the reference policy that the run settles about, nats per response. β follows from it as 1 / √(2 · targetKL),
-   * unless `live.klCoefficient` gives β; `live.adaptiveKl` steers to it. Every algorithm reads it.
+   * The mean KL to the reference policy that the run settles about, nats per response. β follows from it as 1 / √(2 ·
+   * targetKL), unless `live.klCoefficient` gives β; `live.adaptiveKl` steers to it. Every algorithm reads it.
    */
   targetKL: z.number().gt(0).default(4),
 })
@@ -287,9 +298,13 @@ export const PPOConfig = z.object({
 export const GRPOConfig = z.object({
   /** Answers to each prompt, which are compared with each other. */
   groupSize: z.int().min(2).max(64).default(4),
-  /** What an answer's difference from its group's mean is divided by: the group's deviation, the batch's, or nothing. */
+  /**
+   * What an answer's difference from its group's mean is divided by: the group's deviation, the batch's, or nothing.
+   */
   scaleRewards: z.enum(['group', 'batch', 'none']).default('batch'),
-  /** How the loss is averaged over tokens: by answer (grpo), over all tokens (dapo), or by the longest length (dr_grpo). */
+  /**
+   * How the loss is averaged over tokens: by answer (grpo), over all tokens (dapo), or by the longest length (dr_grpo).
+   */
   lossType: z.enum(['grpo', 'dapo', 'dr_grpo']).default('dapo'),
 })
 /** DPO's own settings; the rest it shares with PPO (`ppoConfig`). */
@@ -337,9 +352,14 @@ export const LiveConfig = z.object({
   minVotesPerStep: z.int().min(0).default(1),
   maxNewTokens: z.int().min(1).max(1024).default(64),
   temperature: z.number().gt(0).max(2).default(0.7),
-  /** β, score per nat: how strongly the policy is held to the reference. Without it β follows from `ppoConfig.targetKL`. */
+  /**
+   * β, score per nat: how strongly the policy is held to the reference. Without it β follows from `ppoConfig.targetKL`.
+   */
   klCoefficient: z.number().min(0).optional(),
-  /** Lets β move, by 1 % a step at most and within half and twice its start, so that the KL comes to `ppoConfig.targetKL`. */
+  /**
+   * Lets β move, by 1 % a step at most and within half and twice its start, so that the KL comes to
+   * `ppoConfig.targetKL`.
+   */
   adaptiveKl: z.boolean().default(false),
   /** Train on the last batch while people vote on this one. */
   overlap: z.boolean().default(true),
@@ -350,13 +370,26 @@ export const LiveConfig = z.object({
     .max(limits.listItems)
     .default([{ name: 'helpfulness', weight: 1 }]),
   freeCategories: z.boolean().default(false),
-  /** Whether people may vote on texts that the session never produced. Such votes teach the reward model, within a bounded share. */
+  /**
+   * Whether people may vote on texts that the session never produced. Such votes teach the reward model, within a
+   * bounded share.
+   */
   freeTexts: z.boolean().default(true),
-  /** Nobody is paid for more answers than they could rate in the time, each taking this long: 3,600 by it in an hour, over all sessions. */
-  secondsPerAnswer: z.int().min(limits.secondsPerAnswer.least).max(limits.secondsPerAnswer.most).default(limits.secondsPerAnswer.usual),
+  /**
+   * Nobody is paid for more answers than they could rate in the time, each taking this long: 3,600 by it in an hour,
+   * over all sessions.
+   */
+  secondsPerAnswer: z
+    .int()
+    .min(limits.secondsPerAnswer.least)
+    .max(limits.secondsPerAnswer.most)
+    .default(limits.secondsPerAnswer.usual),
   tags: list.default(['kind', 'useful', 'clear', 'cold', 'vague', 'off topic']),
 })
-/** The watch for reward hacking: reward against people, length, repetition. What counts as evidence is in docs/METRICS.md. */
+/**
+ * The watch for reward hacking: reward against people, length, repetition. What counts as evidence is in
+ * docs/METRICS.md.
+ */
 export const RewardHackingConfig = z
   .object({
     /** The run pauses by itself at `pauseAt`; a person resumes it. */
@@ -374,7 +407,10 @@ export const RewardHackingConfig = z
     /** Votes that the reward model has learnt from before its scores are held against people's. */
     minVotes: z.int().min(0).max(100_000).default(40),
   })
-  .refine(({ warnAt, pauseAt }) => pauseAt >= warnAt, { path: ['pauseAt'], message: 'a run is not paused before anybody is warned: pauseAt is at least warnAt' })
+  .refine(({ warnAt, pauseAt }) => pauseAt >= warnAt, {
+    path: ['pauseAt'],
+    message: 'a run is not paused before anybody is warned: pauseAt is at least warnAt',
+  })
 /** Which checkpoints of a run stay on disk, besides the last one. What is named by several rules is one file. */
 export const CheckpointConfig = z.object({
   /** Those of the latest steps: this many. The newest being damaged, the run goes on from the one before. */
@@ -387,33 +423,40 @@ export const CheckpointConfig = z.object({
   bestMetric: z.string().trim().min(1).max(100).default('humanRating'),
 })
 export type CheckpointConfig = z.output<typeof CheckpointConfig>
-export const TrainingConfig = z.object({
-  algorithm: z.enum(['ppo', 'grpo', 'dpo']).default('ppo'),
-  /** Rollouts in each step, shown or not. */
-  batchSize: z.int().min(1).max(1024).default(128),
-  learningRate: z.number().gt(0).max(1).default(1e-4),
-  learningRateSchedule: z.enum(['constant', 'linear', 'cosine']).default('constant'),
-  /** Steps of the run over which the learning rate rises to its full value. */
-  warmupSteps: z.int().min(0).max(1_000_000).default(0),
-  /** Parts into which a minibatch is cut to fit into memory; the result is the same. */
-  gradientAccumulationSteps: z.int().min(1).max(512).default(1),
-  /** Steps of the run. */
-  epochs: z.int().min(1).max(1_000_000).default(1_000),
-  validationSplit: unit.default(0),
-  rewardModel: RewardModelConfig.prefault({}),
-  ppoConfig: PPOConfig.prefault({}),
-  grpoConfig: GRPOConfig.prefault({}),
-  dpoConfig: DPOConfig.prefault({}),
-  loraConfig: LoRAConfig.prefault({}),
-  datasetConfig: DatasetConfig.prefault({}),
-  distributedConfig: z.record(z.string(), z.unknown()).optional(),
-  live: LiveConfig.prefault({}),
-  checkpoints: CheckpointConfig.prefault({}),
-  rewardHacking: RewardHackingConfig.prefault({}),
-}).superRefine((config, { addIssue }) => {
-  for (const { path, message } of indivisible(config)) addIssue({ code: 'custom', path, message })
-  if (config.algorithm === 'dpo' && config.live.klCoefficient === 0) addIssue({ code: 'custom', path: ['live', 'klCoefficient'], message: 'DPO needs a KL coefficient above 0: its rewards are multiples of it' })
-})
+export const TrainingConfig = z
+  .object({
+    algorithm: z.enum(['ppo', 'grpo', 'dpo']).default('ppo'),
+    /** Rollouts in each step, shown or not. */
+    batchSize: z.int().min(1).max(1024).default(128),
+    learningRate: z.number().gt(0).max(1).default(1e-4),
+    learningRateSchedule: z.enum(['constant', 'linear', 'cosine']).default('constant'),
+    /** Steps of the run over which the learning rate rises to its full value. */
+    warmupSteps: z.int().min(0).max(1_000_000).default(0),
+    /** Parts into which a minibatch is cut to fit into memory; the result is the same. */
+    gradientAccumulationSteps: z.int().min(1).max(512).default(1),
+    /** Steps of the run. */
+    epochs: z.int().min(1).max(1_000_000).default(1_000),
+    validationSplit: unit.default(0),
+    rewardModel: RewardModelConfig.prefault({}),
+    ppoConfig: PPOConfig.prefault({}),
+    grpoConfig: GRPOConfig.prefault({}),
+    dpoConfig: DPOConfig.prefault({}),
+    loraConfig: LoRAConfig.prefault({}),
+    datasetConfig: DatasetConfig.prefault({}),
+    distributedConfig: z.record(z.string(), z.unknown()).optional(),
+    live: LiveConfig.prefault({}),
+    checkpoints: CheckpointConfig.prefault({}),
+    rewardHacking: RewardHackingConfig.prefault({}),
+  })
+  .superRefine((config, { addIssue }) => {
+    for (const { path, message } of indivisible(config)) addIssue({ code: 'custom', path, message })
+    if (config.algorithm === 'dpo' && config.live.klCoefficient === 0)
+      addIssue({
+        code: 'custom',
+        path: ['live', 'klCoefficient'],
+        message: 'DPO needs a KL coefficient above 0: its rewards are multiples of it',
+      })
+  })
 
 /** Sizes that must divide, and do not. */
 function indivisible(config: {
@@ -430,18 +473,39 @@ function indivisible(config: {
   const group = algorithm === 'ppo' ? 1 : config[`${algorithm}Config`].groupSize
   const rows = algorithm === 'dpo' ? 2 : 1
   return [
-    ...(batchSize % miniBatch === 0 ? [] : [{ path: ['ppoConfig', 'miniBatchSize'], message: `minibatches of ${miniBatch} do not divide a batch of ${batchSize}` }]),
-    ...(batchSize % group === 0 ? [] : [{ path: [`${algorithm}Config`, 'groupSize'], message: `groups of ${group} answers do not divide a batch of ${batchSize}` }]),
+    ...(batchSize % miniBatch === 0
+      ? []
+      : [
+          {
+            path: ['ppoConfig', 'miniBatchSize'],
+            message: `minibatches of ${miniBatch} do not divide a batch of ${batchSize}`,
+          },
+        ]),
+    ...(batchSize % group === 0
+      ? []
+      : [
+          {
+            path: [`${algorithm}Config`, 'groupSize'],
+            message: `groups of ${group} answers do not divide a batch of ${batchSize}`,
+          },
+        ]),
     ...(miniBatch % (parts * rows) === 0
       ? []
-      : [{ path: ['gradientAccumulationSteps'], message: `${parts} parts do not divide a minibatch of ${miniBatch}${rows === 2 ? ' into whole pairs' : ''}` }]),
+      : [
+          {
+            path: ['gradientAccumulationSteps'],
+            message: `${parts} parts do not divide a minibatch of ${miniBatch}${rows === 2 ? ' into whole pairs' : ''}`,
+          },
+        ]),
   ]
 }
 export type TrainingConfig = z.output<typeof TrainingConfig>
 export type TrainingConfigInput = z.input<typeof TrainingConfig>
 
 /** An amount of a token, in its smallest unit. */
-export const Amount = z.string().regex(/^(0|[1-9][0-9]{0,28})$/, 'an amount is a whole number, in the smallest unit of its token')
+export const Amount = z
+  .string()
+  .regex(/^(0|[1-9][0-9]{0,28})$/, 'an amount is a whole number, in the smallest unit of its token')
 export const Address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'an address is 0x and 40 hex digits')
 export const Hash = z.string().regex(/^0x[0-9a-f]{64}$/, 'a hash is 0x and 64 hex digits in lower case')
 
@@ -460,7 +524,10 @@ export const Bounty = z.object({
   left: Amount,
   /** What one credit earns; a vote that a step uses is 100. */
   perCredit: Amount,
-  /** empty: not enough for one more vote, until it is filled up; unpriced: credits earn nothing, by its sponsor's choice. */
+  /**
+   * empty: not enough for one more vote, until it is filled up; unpriced: credits earn nothing, by its sponsor's
+   * choice.
+   */
   state: z.enum(['paying', 'empty', 'unpriced', 'closed']),
   closedAt: z.iso.datetime().nullable(),
 })
@@ -503,7 +570,16 @@ export type StepMetrics = z.infer<typeof StepMetrics>
 export const RunWarning = z.object({
   sessionId: SessionId,
   step: z.int(),
-  kind: z.enum(['checkpoint-lost', 'step-remade', 'reward-level', 'reward-order', 'length', 'repetition', 'regulars', 'no-update']),
+  kind: z.enum([
+    'checkpoint-lost',
+    'step-remade',
+    'reward-level',
+    'reward-order',
+    'length',
+    'repetition',
+    'regulars',
+    'no-update',
+  ]),
   /** A sentence for people. */
   message: z.string(),
   timestamp: z.iso.datetime(),
@@ -529,7 +605,9 @@ export const Rater = z.object({
   excluded: z.object({ reason: z.string(), by: z.string(), at: z.iso.datetime() }).nullable(),
 })
 export type Rater = z.infer<typeof Rater>
-export const Exclude = z.strictObject({ reason: z.string().trim().min(1, 'say why: the person is told').max(limits.reasonChars) })
+export const Exclude = z.strictObject({
+  reason: z.string().trim().min(1, 'say why: the person is told').max(limits.reasonChars),
+})
 
 // ---------------------------------------------------------------- room events
 
@@ -538,8 +616,15 @@ const Piece = z.object({ sampleId: Uuid, offset: z.int(), text: z.string() })
 /** A sample's standing votes. `crowd` only reaches those who have voted on the sample (rule V3). */
 const Tally = z.object({ sampleId: Uuid, votes: z.int(), crowd: CrowdValue.optional() })
 export type Tally = z.infer<typeof Tally>
-/** The sample whose votes changed last (null: a text of the rater's own), and the others whose votes changed in the same tick; absent without any. */
-const VotesCounted = Tally.extend({ sessionId: SessionId, sampleId: Uuid.nullable(), others: z.array(Tally).optional() })
+/**
+ * The sample whose votes changed last (null: a text of the rater's own), and the others whose votes changed in the same
+ * tick; absent without any.
+ */
+const VotesCounted = Tally.extend({
+  sessionId: SessionId,
+  sampleId: Uuid.nullable(),
+  others: z.array(Tally).optional(),
+})
 
 /**
  * What happens in a session, in the order of its log. Each reaches a client
@@ -590,7 +675,10 @@ export const roomEvents = {
     step: z.int(),
     origin: z.enum(['rollout', 'ask']),
   }),
-  /** `text` stands at character `offset` of the response. `others`: in a full room, the pieces that came before it in the same tick. */
+  /**
+   * `text` stands at character `offset` of the response. `others`: in a full room, the pieces that came before it in
+   * the same tick.
+   */
   'sample-tokens': Piece.extend({ sessionId: SessionId, others: z.array(Piece).optional() }),
   /** The response is whole and open to votes. */
   'sample-ready': z.object({ sessionId: SessionId, sampleId: Uuid, response: z.string() }),
@@ -686,10 +774,20 @@ export interface AckData {
   /** A `session-snapshot` event or the missed events precede the acknowledgement. */
   'join-session': { sessionId: string; seq: string; caughtUp: boolean }
   'leave-session': { sessionId: string }
-  /** For how long the vote counts as on time after voting has closed, milliseconds; null: it was not begun in time, or others have to be cast first. */
+  /**
+   * For how long the vote counts as on time after voting has closed, milliseconds; null: it was not begun in time, or
+   * others have to be cast first.
+   */
   'begin-vote': { sampleId: string; countsForMs: number | null }
   /** `late`: voting on the sample had closed, and the vote was not begun in time. */
-  'submit-feedback': { id: string; sampleId: string | null; value: number; crowd: CrowdValue | null; duplicate: boolean; late?: true }
+  'submit-feedback': {
+    id: string
+    sampleId: string | null
+    value: number
+    crowd: CrowdValue | null
+    duplicate: boolean
+    late?: true
+  }
   'withdraw-feedback': { id: string }
   'subscribe-metrics': { sessionId: string }
   'unsubscribe-metrics': { sessionId: string }
@@ -708,7 +806,10 @@ export type ServerToClient = {
   presence: (payload: { sessionId: string; raters: number }) => void
   /** To the vote's author alone. */
   receipt: (receipt: Receipt) => void
-  /** To the vote's author alone, on every connection of theirs: their standing vote on a sample, null where they have withdrawn it. */
+  /**
+   * To the vote's author alone, on every connection of theirs: their standing vote on a sample, null where they have
+   * withdrawn it.
+   */
   'own-vote': (payload: { sessionId: string; sampleId: string; mine: MyVote | null }) => void
   /** To the vote's author alone: its epoch is on the chain. */
   recorded: (payload: { feedbackId: string; epochId: number; txHash: string }) => void
@@ -725,13 +826,22 @@ export const Credentials = {
   /** `email`: forms that sign in as they registered send it along; nobody reads it. */
   login: z.object({ username: name, password: z.string().min(1).max(200), email: z.unknown().optional() }),
   refresh: z.object({ refreshToken: z.string().min(1).max(200) }),
-  walletVerify: z.object({ message: z.string().max(4_000), signature: z.string().max(2_000).regex(/^0x([0-9a-f]{2})+$/i, 'a signature is 0x and pairs of hex digits') }),
+  walletVerify: z.object({
+    message: z.string().max(4_000),
+    signature: z
+      .string()
+      .max(2_000)
+      .regex(/^0x([0-9a-f]{2})+$/i, 'a signature is 0x and pairs of hex digits'),
+  }),
 } as const
 
 /** To an account, by its id or by its very name. */
 export const SetRole = z
   .object({ userId: Uuid.optional(), username: name.optional(), role: Role })
-  .refine(({ userId, username }) => (userId === undefined) !== (username === undefined), { path: ['username'], message: 'say whom: either username or userId' })
+  .refine(({ userId, username }) => (userId === undefined) !== (username === undefined), {
+    path: ['username'],
+    message: 'say whom: either username or userId',
+  })
 
 export const User = z.object({
   userId: Uuid,
@@ -749,17 +859,33 @@ export interface SignedIn {
   user: User
 }
 
-export const StartTraining = z.object({ modelId: z.string().min(1).max(200), configuration: TrainingConfig.prefault({}) })
+export const StartTraining = z.object({
+  modelId: z.string().min(1).max(200),
+  configuration: TrainingConfig.prefault({}),
+})
 
 /** Of a model's directory under MODELS_PATH, and its id. */
-export const ModelName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, '1–64 characters of a–z, 0–9, ., _ and -, a letter or digit first')
+export const ModelName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, '1–64 characters of a–z, 0–9, ., _ and -, a letter or digit first')
 
 export const StartImport = z.object({
-  repo: z.string().max(200).regex(/^[A-Za-z0-9_][\w.-]*\/[A-Za-z0-9_][\w.-]*$/, 'a repository of the hub: owner/name'),
+  repo: z
+    .string()
+    .max(200)
+    .regex(/^[A-Za-z0-9_][\w.-]*\/[A-Za-z0-9_][\w.-]*$/, 'a repository of the hub: owner/name'),
   /** A branch, a tag or a commit. */
-  revision: z.string().max(200).regex(/^(?!.*\.\.)\w[\w./-]*$/, 'a branch, a tag or a commit').default('main'),
+  revision: z
+    .string()
+    .max(200)
+    .regex(/^(?!.*\.\.)\w[\w./-]*$/, 'a branch, a tag or a commit')
+    .default('main'),
   /** Opens a private or gated repository; it is not stored. */
-  token: z.string().regex(/^hf_\w+$/, 'a token of the hub: hf_…').max(200).optional(),
+  token: z
+    .string()
+    .regex(/^hf_\w+$/, 'a token of the hub: hf_…')
+    .max(200)
+    .optional(),
   /** The model's id; the repository's name by default. */
   name: ModelName.optional(),
 })
@@ -784,7 +910,10 @@ export const ModelImport = z.object({
 export type ModelImport = z.infer<typeof ModelImport>
 
 /** A size of a tensor, as wide as its column (int4). */
-const axis = z.int().min(-1).max(2 ** 31 - 1)
+const axis = z
+  .int()
+  .min(-1)
+  .max(2 ** 31 - 1)
 
 export const ModelConfig = z.object({
   /** The seed's clients send one; the server chooses its own, which is in the answer. */
@@ -805,10 +934,20 @@ export type ModelConfig = z.infer<typeof Model>
 
 /** A model as one archive, a tar of a Hugging Face directory. */
 export const DownloadRequest = z.object({
-  format: z.enum(['huggingface', 'pytorch', 'tensorflow', 'onnx', 'gguf']).default('huggingface')
-    .refine((format) => format === 'huggingface', 'models are packed as huggingface, which the other formats’ own tools read'),
-  precision: z.enum(['fp32', 'fp16', 'int8', 'int4']).default('fp32')
-    .refine((precision): precision is 'fp32' | 'fp16' => precision === 'fp32' || precision === 'fp16', 'fp32 or fp16: quantise the archive with a tool of your choice'),
+  format: z
+    .enum(['huggingface', 'pytorch', 'tensorflow', 'onnx', 'gguf'])
+    .default('huggingface')
+    .refine(
+      (format) => format === 'huggingface',
+      'models are packed as huggingface, which the other formats’ own tools read',
+    ),
+  precision: z
+    .enum(['fp32', 'fp16', 'int8', 'int4'])
+    .default('fp32')
+    .refine(
+      (precision): precision is 'fp32' | 'fp16' => precision === 'fp32' || precision === 'fp16',
+      'fp32 or fp16: quantise the archive with a tool of your choice',
+    ),
   compression: z.enum(['none', 'gzip', 'brotli']).default('none'),
   includeOptimizer: z.literal(false, 'a model has no optimizer state: its run’s checkpoint has').default(false),
   includeScheduler: z.literal(false, 'a model has no scheduler state: its run’s checkpoint has').default(false),

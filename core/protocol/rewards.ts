@@ -44,7 +44,10 @@ export const Appeal = z.object({
   timestamp: z.iso.datetime(),
   /** Null while it is open. */
   decision: z.object({ reason: z.string(), timestamp: z.iso.datetime() }).nullable(),
-  /** What an upheld appeal has put right, once an epoch holds it; credits that were added, 0 where only the record was wrong. */
+  /**
+   * What an upheld appeal has put right, once an epoch holds it; credits that were added, 0 where only the record was
+   * wrong.
+   */
   correction: z.object({ epochId: z.int(), credit: z.int() }).nullable(),
 })
 export type Appeal = z.infer<typeof Appeal>
@@ -97,7 +100,9 @@ export const Dispute = z.object({
   txHash: Hash,
   timestamp: z.iso.datetime(),
   /** Null while it is open. Upheld, its epoch and those after it are taken back; dismissed, the bond is forfeited. */
-  decision: z.object({ outcome: z.enum(['upheld', 'dismissed']), txHash: Hash, timestamp: z.iso.datetime() }).nullable(),
+  decision: z
+    .object({ outcome: z.enum(['upheld', 'dismissed']), txHash: Hash, timestamp: z.iso.datetime() })
+    .nullable(),
 })
 export type Dispute = z.infer<typeof Dispute>
 
@@ -126,7 +131,10 @@ export type EpochIndex = z.infer<typeof EpochIndex>
 
 // ---------------------------------------------------------------- bounties
 
-const above0 = Amount.refine((amount) => /^[1-9][0-9]{0,28}$/.test(amount) && BigInt(amount) < 2n ** 96n, 'an amount is above 0 and below 2^96')
+const above0 = Amount.refine(
+  (amount) => /^[1-9][0-9]{0,28}$/.test(amount) && BigInt(amount) < 2n ** 96n,
+  'an amount is above 0 and below 2^96',
+)
 
 /** Something that the treasury's account is to do. Amounts in the token's smallest unit. */
 export const OrderTreasury = z.discriminatedUnion('what', [
@@ -176,7 +184,13 @@ export const RelayedClaim = z.object({
 export type RelayedClaim = z.infer<typeof RelayedClaim>
 
 /** The arguments of the distributor's `claim`. */
-export const Claim = z.object({ epochId: z.int(), bounty: Hash, account: Address, amount: Amount, proof: z.array(Hash) })
+export const Claim = z.object({
+  epochId: z.int(),
+  bounty: Hash,
+  account: Address,
+  amount: Amount,
+  proof: z.array(Hash),
+})
 export type Claim = z.infer<typeof Claim>
 
 /** What somebody has earned from one bounty. */
@@ -205,7 +219,9 @@ export const Earnings = z.object({
   account: Address.nullable(),
   /** Credit points by all epochs so far. */
   points: Amount,
-  /** Credit points that wait for their author to qualify in a session: ten votes that could be compared with others'. */
+  /**
+   * Credit points that wait for their author to qualify in a session: ten votes that could be compared with others'.
+   */
   held: Amount,
   /** When what is pending is final, as far as no dispute holds it up; null where nothing is. */
   finalAt: z.iso.datetime().nullable(),
@@ -223,7 +239,10 @@ export const RelayClaim = z.object({
   /** Seconds since 1970; from one minute to one day from now. */
   deadline: z.int().positive(),
   /** Of the distributor's `ClaimTo` (EIP-712), by the linked wallet. */
-  signature: z.string().max(4_000).regex(/^0x([0-9a-f]{2})+$/i, 'a signature is 0x and pairs of hex digits'),
+  signature: z
+    .string()
+    .max(4_000)
+    .regex(/^0x([0-9a-f]{2})+$/i, 'a signature is 0x and pairs of hex digits'),
 })
 
 /** The arguments of the distributor's `refund`. */

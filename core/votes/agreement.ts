@@ -12,7 +12,10 @@ export type Metric = 'nominal' | 'ordinal' | 'interval' | 'ratio'
  * with the coincidences o_ck = Σ_u (number of c-k pairs in unit u) / (m_u - 1).
  * Source: Krippendorff, "Computing Krippendorff's Alpha-Reliability", 2011.
  */
-export function krippendorffAlpha(ratings: readonly (readonly (number | null)[])[], metric: Metric): number | undefined {
+export function krippendorffAlpha(
+  ratings: readonly (readonly (number | null)[])[],
+  metric: Metric,
+): number | undefined {
   const units = columns(ratings).filter((unit) => unit.length >= 2)
   const values = [...new Set(units.flat())].sort((a, b) => a - b)
   const index = new Map(values.map((value, i) => [value, i]))

@@ -4,7 +4,10 @@ import { isKnown, type RatedSample } from './reliability.ts'
 export const ESTABLISHED_RATERS = 3
 /** … have voted in this round or one of so many before it. */
 export const ESTABLISHED_ROUNDS = 3
-/** Comparisons with strangers alone count for so many votes at most, once a room is established: fewer than make anybody known. */
+/**
+ * Comparisons with strangers alone count for so many votes at most, once a room is established: fewer than make anybody
+ * known.
+ */
 export const AMONG_STRANGERS = 4
 
 /** Votes in order and by number, so that what is computed anew in every iteration is cheap. */
@@ -74,7 +77,10 @@ export interface Comparisons {
  *
  * @param reliability ρ by rater
  */
-export function comparisonsOf({ raters, samples, raterOf, sampleOf, ratersOn, rounds }: Ballots, reliability: Float64Array): Comparisons {
+export function comparisonsOf(
+  { raters, samples, raterOf, sampleOf, ratersOn, rounds }: Ballots,
+  reliability: Float64Array,
+): Comparisons {
   const full = new Float64Array(raters.length)
   const amongStrangers = new Float64Array(raters.length)
   const count = (rater: number): number => full[rater] + Math.min(AMONG_STRANGERS, amongStrangers[rater])
@@ -96,7 +102,8 @@ export function comparisonsOf({ raters, samples, raterOf, sampleOf, ratersOn, ro
       if (!founding) established[sample] = 1
       if (others.length < 2) continue
       let knownHere = knownOn.get(sample)
-      if (knownHere === undefined) knownOn.set(sample, (knownHere = others.reduce((n, id) => n + (known.has(id) ? 1 : 0), 0)))
+      if (knownHere === undefined)
+        knownOn.set(sample, (knownHere = others.reduce((n, id) => n + (known.has(id) ? 1 : 0), 0)))
       if (founding || knownHere - (known.has(rater) ? 1 : 0) > 0) {
         weights[index] = 1
         full[rater]++

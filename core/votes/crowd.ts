@@ -40,7 +40,10 @@ export function voteShare(votes: readonly WeighedVote[], index: number, shrinkag
 export const QUORUM = 3
 /** … to this. */
 export const STRANGERS_SHARE = 1 / 3
-/** What strangers weigh together on an answer with fewer known raters, in a room that has some: one trusted rater's vote. */
+/**
+ * What strangers weigh together on an answer with fewer known raters, in a room that has some: one trusted rater's
+ * vote.
+ */
 export const STRANGERS_WEIGHT = 1
 
 /**
@@ -53,10 +56,15 @@ export const STRANGERS_WEIGHT = 1
  * They get 1.2 together, 0.03 each, a third of 3.6.
  */
 export function capStrangers(votes: readonly { weight: number; known: boolean }[], established: boolean): number[] {
-  const sum = (known: boolean): number => votes.reduce((total, vote) => total + (vote.known === known ? vote.weight : 0), 0)
+  const sum = (known: boolean): number =>
+    votes.reduce((total, vote) => total + (vote.known === known ? vote.weight : 0), 0)
   const strangers = sum(false)
   const quorum = votes.reduce((n, vote) => n + (vote.known ? 1 : 0), 0) >= QUORUM
-  const most = quorum ? (sum(true) * STRANGERS_SHARE) / (1 - STRANGERS_SHARE) : established ? STRANGERS_WEIGHT : Infinity
+  const most = quorum
+    ? (sum(true) * STRANGERS_SHARE) / (1 - STRANGERS_SHARE)
+    : established
+      ? STRANGERS_WEIGHT
+      : Infinity
   const factor = strangers > most ? most / strangers : 1
   return votes.map((vote) => (vote.known ? vote.weight : vote.weight * factor))
 }

@@ -17,7 +17,10 @@ export interface DatedVote {
   weight: number
 }
 
-/** What each vote's weight is multiplied by, in their order: ½ to the power of its age in half-lives, counted back from the newest vote's step. */
+/**
+ * What each vote's weight is multiplied by, in their order: ½ to the power of its age in half-lives, counted back from
+ * the newest vote's step.
+ */
 export function fading(votes: readonly DatedVote[]): number[] {
   const newest = votes.reduce((latest, { round }) => Math.max(latest, round), 0)
   const byRound = new Map<number, number>()

@@ -109,11 +109,15 @@ export function standingsOf(votes: readonly RatedSample[], prior: ReliabilityPri
 }
 
 /** ρ of every rater, see {@link standingsOf}. */
-export function reliabilities(votes: readonly RatedSample[], prior: ReliabilityPrior = RELIABILITY_PRIOR): Map<string, number> {
+export function reliabilities(
+  votes: readonly RatedSample[],
+  prior: ReliabilityPrior = RELIABILITY_PRIOR,
+): Map<string, number> {
   return new Map([...standingsOf(votes, prior).raters].map(([id, { reliability }]) => [id, reliability]))
 }
 
-export const isKnown = (comparable: number, reliability: number): boolean => comparable >= KNOWN_VOTES && reliability >= KNOWN_RELIABILITY
+export const isKnown = (comparable: number, reliability: number): boolean =>
+  comparable >= KNOWN_VOTES && reliability >= KNOWN_RELIABILITY
 
 /** By rater. */
 function weights(rho: Float64Array, { counts }: Comparisons): Standing[] {
@@ -161,10 +165,17 @@ export function concordance(pairs: readonly Pair[]): number | undefined {
 }
 
 /** By rater: the comparable votes beside the crowd's value without them, where anybody of weight is left. */
-function pairsOf({ votes, raters, raterOf, on }: Ballots, { weights, established }: Comparisons, standings: readonly Standing[]): Pair[][] {
+function pairsOf(
+  { votes, raters, raterOf, on }: Ballots,
+  { weights, established }: Comparisons,
+  standings: readonly Standing[],
+): Pair[][] {
   const pairs = Array.from(raters, (): Pair[] => [])
   on.forEach((indices, sample) => {
-    const weighed = capStrangers(indices.map((index) => standings[raterOf[index]]), established[sample] === 1)
+    const weighed = capStrangers(
+      indices.map((index) => standings[raterOf[index]]),
+      established[sample] === 1,
+    )
     let sum = 0
     let total = 0
     indices.forEach((index, i) => {
@@ -175,7 +186,11 @@ function pairsOf({ votes, raters, raterOf, on }: Ballots, { weights, established
       const others = total - weighed[i]
       if (weights[index] === 0 || others <= 1e-9) return
       const { value } = votes[index]
-      pairs[raterOf[index]].push([value, Math.min(1, Math.max(0, (sum - weighed[i] * value) / others)), weights[index] * Math.min(1, others)])
+      pairs[raterOf[index]].push([
+        value,
+        Math.min(1, Math.max(0, (sum - weighed[i] * value) / others)),
+        weights[index] * Math.min(1, others),
+      ])
     })
   })
   return pairs

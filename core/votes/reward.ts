@@ -69,7 +69,10 @@ export function constraintPenalty(sample: Constrained, constraints: Constraints)
     penalty += Math.max(0, unit('harm', sample.harm) - unit('maxHarmScore', constraints.maxHarmScore))
   }
   if (sample.compassion !== undefined && constraints.minCompassionScore !== undefined) {
-    penalty += Math.max(0, unit('minCompassionScore', constraints.minCompassionScore) - unit('compassion', sample.compassion))
+    penalty += Math.max(
+      0,
+      unit('minCompassionScore', constraints.minCompassionScore) - unit('compassion', sample.compassion),
+    )
   }
   if (constraints.prohibitedTopics?.some((topic) => names(sample.text, topic))) penalty += 1
   return penalty

@@ -54,11 +54,14 @@ const allowance = (rest: number, share: number): number => (rest * share) / (1 -
 
 function sums(lessons: readonly Lesson[], selfMade: boolean): Map<string, number> {
   const found = new Map<string, number>()
-  for (const lesson of lessons) if (lesson.selfMade === selfMade) found.set(lesson.raterId, (found.get(lesson.raterId) ?? 0) + lesson.weight)
+  for (const lesson of lessons)
+    if (lesson.selfMade === selfMade) found.set(lesson.raterId, (found.get(lesson.raterId) ?? 0) + lesson.weight)
   return found
 }
 
-/** The level m at which authors' sums are cut so that none is more than its share c of what is left: m = c Σ min(W, m). */
+/**
+ * The level m at which authors' sums are cut so that none is more than its share c of what is left: m = c Σ min(W, m).
+ */
 function mostOfAnAuthor(sums: readonly number[], known: number): number {
   if (known < SEVERAL) return Infinity
   const share = Math.max(AUTHOR_SHARE, 2 / known)

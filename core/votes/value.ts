@@ -42,8 +42,9 @@ export interface VoteParts {
 /**
  * `v = (1 - λ) q + λ c`, λ the session's `compassionWeight`; `v = q` of a vote that leaves compassion out.
  *
- * Worked examples: rating 10 and nothing else is 1, rating 1 and nothing else is 0, whatever λ is. With compassion: R 8; helpfulness 8, weight 1.0; safety 9, weight 1.2; compassion 0.9; λ 0.3.
- * q = (0.7778 + 0.7778 + 1.2·0.8889) / 3.2 = 0.8194; v = 0.7·0.8194 + 0.3·0.9 = 0.8436.
+ * Worked examples: rating 10 and nothing else is 1, rating 1 and nothing else is 0, whatever λ is. With compassion: R
+ * 8; helpfulness 8, weight 1.0; safety 9, weight 1.2; compassion 0.9; λ 0.3. q = (0.7778 + 0.7778 + 1.2·0.8889) / 3.2 =
+ * 0.8194; v = 0.7·0.8194 + 0.3·0.9 = 0.8436.
  *
  * @throws OutOfRange for a part or a weight outside its range.
  */
@@ -51,7 +52,10 @@ export function voteValue(vote: VoteParts, compassionWeight: number): number {
   return mix(quality(vote.rating, vote.categories), vote.compassion, compassionWeight)
 }
 
-/** `(1 - λ) q + λ c` of parts that are already in [0, 1], q where c is missing: the one place where λ is applied, for votes and for predictions. */
+/**
+ * `(1 - λ) q + λ c` of parts that are already in [0, 1], q where c is missing: the one place where λ is applied, for
+ * votes and for predictions.
+ */
 export function mix(q: number, c: number | null, compassionWeight: number): number {
   const lambda = unit('compassionWeight', compassionWeight)
   if (c === null) return unit('quality', q)

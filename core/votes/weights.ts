@@ -30,9 +30,13 @@ export interface Weighed {
 }
 
 /** Its author chose what to rate, or when. */
-export const isSelfMade = ({ origin, ownQuestion, late }: Pick<CastVote, 'origin' | 'ownQuestion' | 'late'>): boolean => origin === null || ownQuestion || late
+export const isSelfMade = ({ origin, ownQuestion, late }: Pick<CastVote, 'origin' | 'ownQuestion' | 'late'>): boolean =>
+  origin === null || ownQuestion || late
 
-/** Only answers that the session chose, judged before anybody could know what others think, say how reliable somebody is. */
+/**
+ * Only answers that the session chose, judged before anybody could know what others think, say how reliable somebody
+ * is.
+ */
 const isComparable = ({ origin, late }: CastVote): boolean => origin === 'rollout' && !late
 
 /** By what a vote's weight in a fit is multiplied for its age, vote by vote (fading.ts). */
@@ -45,12 +49,21 @@ const ageless: Ageing = (votes) => votes.map(() => 1)
  * old votes have faded. Only votes on what the session chose make others older.
  */
 export function weigh(votes: readonly CastVote[], ageing: Ageing = ageless): Weighed {
-  const rated = votes.map((vote): RatedSample => ({ raterId: vote.raterId, sampleId: vote.sampleId, value: vote.value, round: vote.round, comparable: isComparable(vote) }))
+  const rated = votes.map((vote): RatedSample => ({
+    raterId: vote.raterId,
+    sampleId: vote.sampleId,
+    value: vote.value,
+    round: vote.round,
+    comparable: isComparable(vote),
+  }))
   const standings = standingsOf(rated)
   const onAnswer = capped(votes, standings)
   const known = [...standings.raters.values()].filter((standing) => standing.known).length
   const left = ageing(votes.map((vote, i) => ({ round: vote.round, weight: isSelfMade(vote) ? 0 : onAnswer[i] })))
-  const inFit = boundShares(votes.map((vote, i) => ({ raterId: vote.raterId, weight: onAnswer[i] * left[i], selfMade: isSelfMade(vote) })), known)
+  const inFit = boundShares(
+    votes.map((vote, i) => ({ raterId: vote.raterId, weight: onAnswer[i] * left[i], selfMade: isSelfMade(vote) })),
+    known,
+  )
   return { standing: standings.of, raters: standings.raters, onAnswer, inFit }
 }
 
@@ -63,7 +76,10 @@ function capped(votes: readonly CastVote[], standings: ReturnType<typeof standin
   })
   const weights = new Array<number>(votes.length).fill(0)
   for (const [sampleId, on] of bySample) {
-    const found = capStrangers(on.map((i) => standings.of(votes[i].raterId)), standings.established(sampleId))
+    const found = capStrangers(
+      on.map((i) => standings.of(votes[i].raterId)),
+      standings.established(sampleId),
+    )
     on.forEach((i, k) => (weights[i] = found[k]))
   }
   return weights

@@ -6,7 +6,10 @@
 import { add, linear, matmul, type Graph, type Shape, type Tensor } from '../graph/index.ts'
 import { heldShape } from './projection-layout.ts'
 
-/** A decoder-only transformer of given sizes. B sequences of T tokens, C wide; H query heads, K key and value heads of depth D; V tokens. */
+/**
+ * A decoder-only transformer of given sizes. B sequences of T tokens, C wide; H query heads, K key and value heads of
+ * depth D; V tokens.
+ */
 export interface Architecture {
   /** The contents of the model's `config.json`. */
   readonly config: Readonly<Record<string, unknown>>
@@ -24,7 +27,9 @@ export interface Architecture {
   readonly eosTokens: readonly number[]
   /** Hugging Face's parameter names and shapes, in a fixed order. */
   readonly parameters: ReadonlyMap<string, Shape>
-  /** Whether files have this parameter, a projection's weight, as [in, out]. Engines hold all as [out, in] (held.ts). */
+  /**
+   * Whether files have this parameter, a projection's weight, as [in, out]. Engines hold all as [out, in] (held.ts).
+   */
   storedInOut(name: string): boolean
   /** How many of the latest tokens, itself included, a token of this layer sees; null for all. */
   slidingWindow(layer: number): number | null
@@ -57,7 +62,10 @@ export interface Adapters {
 }
 
 /** The states of one adapter: A [rank, in] and B [out, rank]. */
-export interface AdapterPair { readonly a: { name: string; shape: Shape }; readonly b: { name: string; shape: Shape } }
+export interface AdapterPair {
+  readonly a: { name: string; shape: Shape }
+  readonly b: { name: string; shape: Shape }
+}
 
 /** The parameters of one model as tensors of one graph. */
 export interface Parameters {
@@ -80,18 +88,28 @@ export function parametersOf(graph: Graph, { architecture, prefix = '', adapters
       const pair = adapters?.pairs.get(name)
       if (!adapters || !pair) return projected
       const low = matmul(x, graph.state(pair.a.name, pair.a.shape), { transposeB: true }) // [..., in] -> [..., rank]
-      return add(projected, matmul(low, graph.state(pair.b.name, pair.b.shape), { transposeB: true, alpha: adapters.scale }))
+      return add(
+        projected,
+        matmul(low, graph.state(pair.b.name, pair.b.shape), { transposeB: true, alpha: adapters.scale }),
+      )
     },
   }
 }
 
-/** Names and shapes of the states that training changes: the adapters' where there are any, else the model's own, in a fixed order. */
+/**
+ * Names and shapes of the states that training changes: the adapters' where there are any, else the model's own, in a
+ * fixed order.
+ */
 export function trainedParameters(model: HeldModel): Map<string, Shape> {
   if (!model.adapters) return heldParameters(model)
-  return new Map([...model.adapters.pairs.values()].flatMap(({ a, b }) => [a, b].map(({ name, shape }): [string, Shape] => [name, shape])))
+  return new Map(
+    [...model.adapters.pairs.values()].flatMap(({ a, b }) =>
+      [a, b].map(({ name, shape }): [string, Shape] => [name, shape]),
+    ),
+  )
 }
 
 /** Names and shapes of the states that hold a model's parameters, in their fixed order. */
 export function heldParameters({ architecture, prefix = '' }: HeldModel): Map<string, Shape> {
-  return new Map([...architecture.parameters.keys()].map(name => [prefix + name, heldShape(architecture, name)]))
+  return new Map([...architecture.parameters.keys()].map((name) => [prefix + name, heldShape(architecture, name)]))
 }

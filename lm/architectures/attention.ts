@@ -1,14 +1,34 @@
 /** Which positions attention may see. */
-import { and, constant, equal, greater, less, not, or, range, reshape, sub, where, type Tensor } from '../graph/index.ts'
+import {
+  and,
+  constant,
+  equal,
+  greater,
+  less,
+  not,
+  or,
+  range,
+  reshape,
+  sub,
+  where,
+  type Tensor,
+} from '../graph/index.ts'
 
 /** Added to a score that must not count. Finite, so that a row of padding alone stays finite. */
 const unseen = -1e9
 
-/** 0 where column s is seen from row t (s ≤ t, within the window and a real token), else a large negative: mask [B, T] -> [B, 1, T, T]. */
+/**
+ * 0 where column s is seen from row t (s ≤ t, within the window and a real token), else a large negative: mask [B, T]
+ * -> [B, 1, T, T].
+ */
 export function maskedBias(mask: Tensor, window: number | null): Tensor {
   const [batch = 0, length = 0] = mask.shape
   const real = reshape(equal(mask, 1), [batch, 1, 1, length])
-  return where(and(real, not(hidden(columns(length), reshape(range(length), [length, 1]), window))), constant(0), constant(unseen))
+  return where(
+    and(real, not(hidden(columns(length), reshape(range(length), [length, 1]), window))),
+    constant(0),
+    constant(unseen),
+  )
 }
 
 /** The same where the padding is on the right, and so in nobody's past: [T, T]. */
@@ -26,7 +46,7 @@ export function cachedBias(positions: Tensor, length: number, window: number | n
 /** One bias for each window that occurs. */
 export function biasByWindow(make: (window: number | null) => Tensor): (window: number | null) => Tensor {
   const made = new Map<number | null, Tensor>()
-  return window => {
+  return (window) => {
     const bias = made.get(window) ?? make(window)
     made.set(window, bias)
     return bias

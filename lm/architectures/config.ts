@@ -11,8 +11,8 @@ type Json = Readonly<Record<string, unknown>>
 
 /** By `model_type`. Each throws where a field is missing or says something that the family's graph does not do. */
 const families: Readonly<Record<string, (json: Json) => Architecture>> = {
-  gpt2: json => gpt2(gpt2Config(gpt2Schema.parse(json)), json),
-  ...Object.fromEntries(llamaFamilies.map(type => [type, (json: Json) => llama(llamaConfig(type, json), json)])),
+  gpt2: (json) => gpt2(gpt2Config(gpt2Schema.parse(json)), json),
+  ...Object.fromEntries(llamaFamilies.map((type) => [type, (json: Json) => llama(llamaConfig(type, json), json)])),
 }
 
 /**
@@ -23,13 +23,18 @@ export function parseConfig(text: string, path: string, storedTensors = Infinity
   const json = parseJson(text, path, z.record(z.string(), z.unknown()))
   const { model_type: type } = json
   const family = typeof type === 'string' && Object.hasOwn(families, type) ? families[type] : undefined
-  if (!family) throw new Error(`${path}: model_type ${JSON.stringify(type)} is not supported; it must be one of ${Object.keys(families).join(', ')}`)
-  if (json.quantization_config) throw new Error(`${path}: quantised weights (quantization_config) are not read; import the model in full precision`)
+  if (!family)
+    throw new Error(
+      `${path}: model_type ${JSON.stringify(type)} is not supported; it must be one of ${Object.keys(families).join(', ')}`,
+    )
+  if (json.quantization_config)
+    throw new Error(`${path}: quantised weights (quantization_config) are not read; import the model in full precision`)
   checkLayers(json, path, storedTensors)
   try {
     return family(json)
   } catch (error) {
-    if (error instanceof z.ZodError) throw new Error(`${path} is not a supported ${String(type)} model: ${firstIssues(error)}`)
+    if (error instanceof z.ZodError)
+      throw new Error(`${path} is not a supported ${String(type)} model: ${firstIssues(error)}`)
     throw error
   }
 }
@@ -39,7 +44,9 @@ function checkLayers(json: Json, path: string, storedTensors: number): void {
   for (const field of ['n_layer', 'num_hidden_layers']) {
     const layers = json[field]
     if (typeof layers === 'number' && layers > storedTensors) {
-      throw new Error(`${path}: ${field} is ${layers}, and the weights hold ${storedTensors} tensors in all; its configuration describes another model`)
+      throw new Error(
+        `${path}: ${field} is ${layers}, and the weights hold ${storedTensors} tensors in all; its configuration describes another model`,
+      )
     }
   }
 }

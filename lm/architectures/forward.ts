@@ -4,7 +4,11 @@ import { parametersOf, type Architecture, type HeldModel } from './architecture.
 import { biasByWindow, maskedBias } from './attention.ts'
 
 /** What a forward pass reads: ids, positions and mask are int32 [B, T]; mask 1 marks a real token. */
-export interface Tokens { ids: Tensor; positions: Tensor; mask: Tensor }
+export interface Tokens {
+  ids: Tensor
+  positions: Tensor
+  mask: Tensor
+}
 
 /** The graph inputs of a [B, T] batch: `ids`, `positions`, `mask`; `tokenFeeds` makes their values. */
 export function tokenInputs(graph: Graph, batch: number, length: number): Tokens {
@@ -12,8 +16,15 @@ export function tokenInputs(graph: Graph, batch: number, length: number): Tokens
   return { ids: at('ids'), positions: at('positions'), mask: at('mask') }
 }
 
-/** Feeds for `tokenInputs`: a row's positions are its mask's running count minus one, so padding may stand on either side. */
-export function tokenFeeds(ids: Int32Array, mask: Int32Array, length: number): { ids: Int32Array; positions: Int32Array; mask: Int32Array } {
+/**
+ * Feeds for `tokenInputs`: a row's positions are its mask's running count minus one, so padding may stand on either
+ * side.
+ */
+export function tokenFeeds(
+  ids: Int32Array,
+  mask: Int32Array,
+  length: number,
+): { ids: Int32Array; positions: Int32Array; mask: Int32Array } {
   if (mask.length !== ids.length) throw new Error(`tokenFeeds: ${ids.length} ids and ${mask.length} mask entries`)
   exactDiv(ids.length, length, 'tokenFeeds: ids by length')
   const positions = new Int32Array(mask.length)
@@ -27,16 +38,19 @@ export function tokenFeeds(ids: Int32Array, mask: Int32Array, length: number): {
 
 /** Throws, naming `what`, where a sequence is empty, too long, or holds something that is no token of the model. */
 export function checkIds({ context, vocabSize }: Architecture, ids: ArrayLike<number>, what: string): void {
-  if (ids.length < 1 || ids.length > context) throw new Error(`${what} has ${ids.length} tokens; the model takes 1 to ${context}`)
-  const bad = Array.from(ids).find(id => !Number.isInteger(id) || id < 0 || id >= vocabSize)
+  if (ids.length < 1 || ids.length > context)
+    throw new Error(`${what} has ${ids.length} tokens; the model takes 1 to ${context}`)
+  const bad = Array.from(ids).find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize)
   if (bad !== undefined) throw new Error(`${what} holds ${bad}, which is no token of ${vocabSize}`)
 }
 
 /** The residual stream after the last block, before the final norm: [B, T, C]. */
 export function residualStream(graph: Graph, model: HeldModel, { ids, positions, mask }: Tokens): Tensor {
   const { architecture } = model
-  const biasOf = biasByWindow(window => maskedBias(mask, window))
-  return architecture.residual(parametersOf(graph, model), ids, positions, (layer, q, k, v) => attend(q, k, v, biasOf(architecture.slidingWindow(layer))))
+  const biasOf = biasByWindow((window) => maskedBias(mask, window))
+  return architecture.residual(parametersOf(graph, model), ids, positions, (layer, q, k, v) =>
+    attend(q, k, v, biasOf(architecture.slidingWindow(layer))),
+  )
 }
 
 /** Final hidden states, after the last norm: [B, T, C]. Heads (language, value, reward) read these. */
@@ -58,7 +72,13 @@ export function nextLogits(graph: Graph, model: HeldModel, hidden: Tensor): Tens
  * Log-probability of each next token, and the logits it comes from (divided by `temperature`):
  * entry t of the result, [B, T-1], is log p(ids[t+1] | ids[..t]).
  */
-export function nextLogProbs(graph: Graph, model: HeldModel, hidden: Tensor, ids: Tensor, temperature = 1): { logProbs: Tensor; logits: Tensor } {
+export function nextLogProbs(
+  graph: Graph,
+  model: HeldModel,
+  hidden: Tensor,
+  ids: Tensor,
+  temperature = 1,
+): { logProbs: Tensor; logits: Tensor } {
   const length = ids.shape[1] ?? 0
   const raw = nextLogits(graph, model, slice(hidden, 1, 0, length - 1)) // [B, T, C] -> [B, T-1, V]
   const logits = temperature === 1 ? raw : div(raw, temperature)

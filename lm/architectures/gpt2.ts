@@ -3,7 +3,19 @@
  * and layout: files have the projections as Conv1D, [in, out].
  * Left out: dropout, cross-attention.
  */
-import { add, exactDiv, gather, gelu, layerNorm, matmul, reshape, slice, transpose, type Shape, type Tensor } from '../graph/index.ts'
+import {
+  add,
+  exactDiv,
+  gather,
+  gelu,
+  layerNorm,
+  matmul,
+  reshape,
+  slice,
+  transpose,
+  type Shape,
+  type Tensor,
+} from '../graph/index.ts'
 import type { Architecture, Attention, Parameters } from './architecture.ts'
 import { gpt2Json, type Gpt2Config } from './gpt2-config.ts'
 
@@ -24,15 +36,19 @@ export function gpt2(config: Gpt2Config, json: Readonly<Record<string, unknown>>
   }
 
   return {
-    config: json, vocabSize, context, width, layers,
+    config: json,
+    vocabSize,
+    context,
+    width,
+    layers,
     keyValueHeads: heads,
     headDepth: exactDiv(width, heads, 'n_embd by n_head'),
     eosTokens: eosToken === null ? [] : [eosToken],
     parameters: gpt2Parameters(config),
-    storedInOut: name => /\.(c_attn|c_proj|c_fc)\.weight$/.test(name),
+    storedInOut: (name) => /\.(c_attn|c_proj|c_fc)\.weight$/.test(name),
     slidingWindow: () => null,
     // The two projections into the residual stream grow with depth (GPT-2's own scheme).
-    initialDeviation: name => name.endsWith('c_proj.weight') ? 0.02 / Math.sqrt(2 * layers) : 0.02,
+    initialDeviation: (name) => (name.endsWith('c_proj.weight') ? 0.02 / Math.sqrt(2 * layers) : 0.02),
     residual(parameters, ids, positions, attention) {
       const tokens = gather(parameters.tensor('transformer.wte.weight'), ids) // [B, T, C]
       let x = add(tokens, gather(parameters.tensor('transformer.wpe.weight'), positions))
@@ -40,12 +56,16 @@ export function gpt2(config: Gpt2Config, json: Readonly<Record<string, unknown>>
       return x
     },
     finalNorm: (parameters, x) => norm(parameters, x, 'transformer.ln_f'),
-    head: (parameters, hidden) => matmul(hidden, parameters.tensor(tied ? 'transformer.wte.weight' : 'lm_head.weight'), { transposeB: true }),
+    head: (parameters, hidden) =>
+      matmul(hidden, parameters.tensor(tied ? 'transformer.wte.weight' : 'lm_head.weight'), { transposeB: true }),
   }
 }
 
 function gpt2Parameters({ vocabSize, context, width, layers, inner, tied = true }: Gpt2Config): Map<string, Shape> {
-  const shapes = new Map<string, Shape>([['transformer.wte.weight', [vocabSize, width]], ['transformer.wpe.weight', [context, width]]])
+  const shapes = new Map<string, Shape>([
+    ['transformer.wte.weight', [vocabSize, width]],
+    ['transformer.wpe.weight', [context, width]],
+  ])
   const affine = (name: string, weight: Shape): void => {
     shapes.set(`${name}.weight`, weight).set(`${name}.bias`, weight.slice(-1))
   }
@@ -67,6 +87,7 @@ function threeHeads(qkv: Tensor, heads: number): [Tensor, Tensor, Tensor] {
   const [batch = 0, length = 0, width = 0] = qkv.shape
   const third = exactDiv(width, 3, 'queries, keys and values')
   const depth = exactDiv(third, heads, 'width by heads')
-  const one = (i: number): Tensor => transpose(reshape(slice(qkv, 2, i * third, (i + 1) * third), [batch, length, heads, depth]), [0, 2, 1, 3])
+  const one = (i: number): Tensor =>
+    transpose(reshape(slice(qkv, 2, i * third, (i + 1) * third), [batch, length, heads, depth]), [0, 2, 1, 3])
   return [one(0), one(1), one(2)]
 }

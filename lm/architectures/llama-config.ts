@@ -75,11 +75,15 @@ interface Family {
 
 const families = {
   llama: { eosToken: 2 },
-  mistral: { keyValueHeads: 8, eosToken: 2, window: c => c.sliding_window === undefined ? 4096 : c.sliding_window },
+  mistral: { keyValueHeads: 8, eosToken: 2, window: (c) => (c.sliding_window === undefined ? 4096 : c.sliding_window) },
   qwen2: { keyValueHeads: 32, queryKeyValueBias: true, window: upperLayersSlide },
   qwen3: { keyValueHeads: 32, headDepth: 128, headNorms: true, window: upperLayersSlide },
   smollm3: {
-    keyValueHeads: 4, tied: true, theta: 2_000_000, eosToken: 128_001, rotates: layerRotates,
+    keyValueHeads: 4,
+    tied: true,
+    theta: 2_000_000,
+    eosToken: 128_001,
+    rotates: layerRotates,
     window: (c, layer) => slides(c, layer, () => !layerRotates(c, layer)),
   },
 } satisfies Record<string, Family>
@@ -94,15 +98,27 @@ export function llamaConfig(type: LlamaFamily, json: unknown): LlamaConfig {
   const headDepth = depthOf(c, family)
   const rope = { parameters: ropeParameters(c, family), depth: headDepth, positions: c.max_position_embeddings }
   return {
-    vocabSize: c.vocab_size, width: c.hidden_size, layers: c.num_hidden_layers, heads: c.num_attention_heads,
+    vocabSize: c.vocab_size,
+    width: c.hidden_size,
+    layers: c.num_hidden_layers,
+    heads: c.num_attention_heads,
     context: checkedContext(rope),
     keyValueHeads: keyValueHeadsOf(c, family),
-    headDepth, inner: c.intermediate_size, epsilon: c.rms_norm_eps,
+    headDepth,
+    inner: c.intermediate_size,
+    epsilon: c.rms_norm_eps,
     tied: c.tie_word_embeddings ?? family.tied ?? false,
-    bias: { queryKeyValue: family.queryKeyValueBias ?? c.attention_bias, output: !family.queryKeyValueBias && c.attention_bias, mlp: c.mlp_bias },
+    bias: {
+      queryKeyValue: family.queryKeyValueBias ?? c.attention_bias,
+      output: !family.queryKeyValueBias && c.attention_bias,
+      mlp: c.mlp_bias,
+    },
     headNorms: family.headNorms ?? false,
     rope,
-    layerKinds: Array.from({ length: c.num_hidden_layers }, (_, layer) => ({ rotary: family.rotates?.(c, layer) ?? true, window: family.window?.(c, layer) ?? null })),
+    layerKinds: Array.from({ length: c.num_hidden_layers }, (_, layer) => ({
+      rotary: family.rotates?.(c, layer) ?? true,
+      window: family.window?.(c, layer) ?? null,
+    })),
     initialDeviation: c.initializer_range,
     eosTokens: tokensOf(c.eos_token_id === undefined ? family.eosToken : c.eos_token_id),
   }
@@ -112,7 +128,14 @@ export function llamaConfig(type: LlamaFamily, json: unknown): LlamaConfig {
 function checkedContext(rope: Rope): number {
   const context = ropeContext(rope)
   if (context >= 1 && context <= sizeLimits.context) return context
-  throw new z.ZodError([{ code: 'custom', path: ['rope_parameters', 'factor'], message: `makes a context of ${context} tokens; at most ${sizeLimits.context} are read`, input: context }])
+  throw new z.ZodError([
+    {
+      code: 'custom',
+      path: ['rope_parameters', 'factor'],
+      message: `makes a context of ${context} tokens; at most ${sizeLimits.context} are read`,
+      input: context,
+    },
+  ])
 }
 
 function tokensOf(token: number | readonly number[] | null | undefined): readonly number[] {
@@ -124,33 +147,45 @@ function depthOf(c: Shared, family: Family): number {
 }
 
 function keyValueHeadsOf({ num_key_value_heads: given, num_attention_heads: heads }: Shared, family: Family): number {
-  return given === undefined ? family.keyValueHeads ?? heads : given ?? heads
+  return given === undefined ? (family.keyValueHeads ?? heads) : (given ?? heads)
 }
 
 function checkSizes(c: Shared, family: Family, context: z.RefinementCtx): void {
-  const wrong = (path: keyof Shared & string, message: string): void => context.addIssue({ code: 'custom', path: [path], message })
+  const wrong = (path: keyof Shared & string, message: string): void =>
+    context.addIssue({ code: 'custom', path: [path], message })
   const depth = depthOf(c, family)
-  if (depth % 2 !== 0) wrong(c.head_dim ? 'head_dim' : 'num_attention_heads', `a head of depth ${depth} cannot be turned in pairs`)
-  if (c.num_attention_heads % keyValueHeadsOf(c, family) !== 0) wrong('num_key_value_heads', 'does not divide num_attention_heads')
+  if (depth % 2 !== 0)
+    wrong(c.head_dim ? 'head_dim' : 'num_attention_heads', `a head of depth ${depth} cannot be turned in pairs`)
+  if (c.num_attention_heads % keyValueHeadsOf(c, family) !== 0)
+    wrong('num_key_value_heads', 'does not divide num_attention_heads')
   for (const list of ['layer_types', 'no_rope_layers'] as const) {
     const given = c[list]?.length ?? c.num_hidden_layers
     if (given !== c.num_hidden_layers) wrong(list, `names ${given} of ${c.num_hidden_layers} layers`)
   }
-  if (c.layer_types?.includes('sliding_attention') && (!family.window || !c.sliding_window)) wrong('layer_types', 'a sliding layer needs a sliding_window')
+  if (c.layer_types?.includes('sliding_attention') && (!family.window || !c.sliding_window))
+    wrong('layer_types', 'a sliding layer needs a sliding_window')
 }
 
-/** The window of a layer that its `layer_types` (or, without them, `usual`) says slides, in a model that uses windows. */
+/**
+ * The window of a layer that its `layer_types` (or, without them, `usual`) says slides, in a model that uses windows.
+ */
 function slides(c: Shared, layer: number, usual: () => boolean): number | null {
   const kind = c.layer_types?.[layer]
   const sliding = kind ? kind === 'sliding_attention' : usual()
-  return c.use_sliding_window && sliding ? c.sliding_window ?? null : null
+  return c.use_sliding_window && sliding ? (c.sliding_window ?? null) : null
 }
 
 function upperLayersSlide(c: Shared, layer: number): number | null {
-  return slides({ ...c, sliding_window: c.sliding_window === undefined ? 4096 : c.sliding_window }, layer, () => layer >= c.max_window_layers)
+  return slides(
+    { ...c, sliding_window: c.sliding_window === undefined ? 4096 : c.sliding_window },
+    layer,
+    () => layer >= c.max_window_layers,
+  )
 }
 
-/** Whether a layer turns its queries and keys (the field's 1 means that it does): all but every fourth, or as it says. */
+/**
+ * Whether a layer turns its queries and keys (the field's 1 means that it does): all but every fourth, or as it says.
+ */
 function layerRotates(c: Shared, layer: number): boolean {
   return c.no_rope_layers ? c.no_rope_layers[layer] === 1 : (layer + 1) % c.no_rope_layer_interval !== 0
 }
@@ -159,9 +194,18 @@ function layerRotates(c: Shared, layer: number): boolean {
 function ropeParameters(c: Shared, family: Family): Rope['parameters'] {
   const theta = c.rope_theta ?? family.theta ?? 10_000
   // Said outside, the length of training counts more than said inside.
-  const trained = c.original_max_position_embeddings === undefined ? {} : { original_max_position_embeddings: c.original_max_position_embeddings }
-  if (c.rope_parameters) return parseRope('rope_parameters', { rope_theta: theta, rope_type: 'default', ...c.rope_parameters, ...trained })
-  return parseRope('rope_scaling', { rope_theta: theta, rope_type: c.rope_scaling?.type ?? 'default', ...c.rope_scaling, ...trained })
+  const trained =
+    c.original_max_position_embeddings === undefined
+      ? {}
+      : { original_max_position_embeddings: c.original_max_position_embeddings }
+  if (c.rope_parameters)
+    return parseRope('rope_parameters', { rope_theta: theta, rope_type: 'default', ...c.rope_parameters, ...trained })
+  return parseRope('rope_scaling', {
+    rope_theta: theta,
+    rope_type: c.rope_scaling?.type ?? 'default',
+    ...c.rope_scaling,
+    ...trained,
+  })
 }
 
 function parseRope(field: string, value: unknown): Rope['parameters'] {

@@ -3,7 +3,19 @@
  * SmolLM) as a graph, under Hugging Face's parameter names and layout: weights are [out, in].
  * Left out: dropout, which none of them is trained with.
  */
-import { add, gather, matmul, mul, reshape, rmsNorm, rotary, silu, transpose, type Shape, type Tensor } from '../graph/index.ts'
+import {
+  add,
+  gather,
+  matmul,
+  mul,
+  reshape,
+  rmsNorm,
+  rotary,
+  silu,
+  transpose,
+  type Shape,
+  type Tensor,
+} from '../graph/index.ts'
 import type { Architecture, Attention, Parameters } from './architecture.ts'
 import type { LlamaConfig } from './llama-config.ts'
 import { rotations } from './rope.ts'
@@ -11,41 +23,62 @@ import { rotations } from './rope.ts'
 /** `json` is the `config.json` that the configuration was read from. */
 export function llama(config: LlamaConfig, json: Readonly<Record<string, unknown>>): Architecture {
   const { vocabSize, context, width, layers, heads, keyValueHeads, headDepth, eosTokens } = config
-  const norm = (parameters: Parameters, x: Tensor, name: string): Tensor => rmsNorm(x, parameters.tensor(`${name}.weight`), config.epsilon)
+  const norm = (parameters: Parameters, x: Tensor, name: string): Tensor =>
+    rmsNorm(x, parameters.tensor(`${name}.weight`), config.epsilon)
   const embedding = 'model.embed_tokens.weight'
 
   /** x [B, T, C] -> [B, T, C]. */
-  function block(parameters: Parameters, x: Tensor, layer: number, turned: (x: Tensor) => Tensor, attention: Attention): Tensor {
+  function block(
+    parameters: Parameters,
+    x: Tensor,
+    layer: number,
+    turned: (x: Tensor) => Tensor,
+    attention: Attention,
+  ): Tensor {
     const at = `model.layers.${layer}`
     const normal = norm(parameters, x, `${at}.input_layernorm`)
-    const project = (name: string, count: number): Tensor => splitHeads(parameters.project(normal, `${at}.self_attn.${name}_proj`), count, headDepth)
+    const project = (name: string, count: number): Tensor =>
+      splitHeads(parameters.project(normal, `${at}.self_attn.${name}_proj`), count, headDepth)
     const placed = (name: 'q' | 'k', count: number): Tensor => {
       const states = project(name, count)
       return turned(config.headNorms ? norm(parameters, states, `${at}.self_attn.${name}_norm`) : states)
     }
-    const attended = joinHeads(attention(layer, placed('q', heads), placed('k', keyValueHeads), project('v', keyValueHeads)))
+    const attended = joinHeads(
+      attention(layer, placed('q', heads), placed('k', keyValueHeads), project('v', keyValueHeads)),
+    )
     const middle = add(x, parameters.project(attended, `${at}.self_attn.o_proj`))
     const normal2 = norm(parameters, middle, `${at}.post_attention_layernorm`)
-    const inner = mul(silu(parameters.project(normal2, `${at}.mlp.gate_proj`)), parameters.project(normal2, `${at}.mlp.up_proj`)) // [B, T, inner]
+    const inner = mul(
+      silu(parameters.project(normal2, `${at}.mlp.gate_proj`)),
+      parameters.project(normal2, `${at}.mlp.up_proj`),
+    ) // [B, T, inner]
     return add(middle, parameters.project(inner, `${at}.mlp.down_proj`))
   }
 
   return {
-    config: json, vocabSize, context, width, layers, keyValueHeads, headDepth, eosTokens,
+    config: json,
+    vocabSize,
+    context,
+    width,
+    layers,
+    keyValueHeads,
+    headDepth,
+    eosTokens,
     parameters: llamaParameters(config),
     storedInOut: () => false,
-    slidingWindow: layer => config.layerKinds[layer]?.window ?? null,
+    slidingWindow: (layer) => config.layerKinds[layer]?.window ?? null,
     initialDeviation: () => config.initialDeviation,
     residual(parameters, ids, positions, attention) {
       const { cos, sin } = rotations(config.rope, positions)
       let x = gather(parameters.tensor(embedding), ids) // [B, T, C]
       config.layerKinds.forEach((kind, layer) => {
-        x = block(parameters, x, layer, states => kind.rotary ? rotary(states, cos, sin) : states, attention)
+        x = block(parameters, x, layer, (states) => (kind.rotary ? rotary(states, cos, sin) : states), attention)
       })
       return x
     },
     finalNorm: (parameters, x) => norm(parameters, x, 'model.norm'),
-    head: (parameters, hidden) => matmul(hidden, parameters.tensor(config.tied ? embedding : 'lm_head.weight'), { transposeB: true }),
+    head: (parameters, hidden) =>
+      matmul(hidden, parameters.tensor(config.tied ? embedding : 'lm_head.weight'), { transposeB: true }),
   }
 }
 
@@ -63,7 +96,8 @@ function llamaParameters(config: LlamaConfig): Map<string, Shape> {
     projection(`${at}.self_attn.k_proj`, keyValueHeads * headDepth, width, bias.queryKeyValue)
     projection(`${at}.self_attn.v_proj`, keyValueHeads * headDepth, width, bias.queryKeyValue)
     projection(`${at}.self_attn.o_proj`, width, heads * headDepth, bias.output)
-    if (config.headNorms) for (const name of ['q_norm', 'k_norm']) shapes.set(`${at}.self_attn.${name}.weight`, [headDepth])
+    if (config.headNorms)
+      for (const name of ['q_norm', 'k_norm']) shapes.set(`${at}.self_attn.${name}.weight`, [headDepth])
     shapes.set(`${at}.post_attention_layernorm.weight`, [width])
     projection(`${at}.mlp.gate_proj`, inner, width, bias.mlp)
     projection(`${at}.mlp.up_proj`, inner, width, bias.mlp)

@@ -33,29 +33,46 @@ export interface LoraConfig {
 
 export const ALL_LINEAR = 'all-linear'
 
-/** What adapters of a model's projections are called, under `prefix`, and their shapes. Throws where a target is no projection. */
-export function adaptersOf(architecture: Architecture, { rank, alpha, targets, rankStabilised }: LoraConfig, prefix: string): Adapters {
-  const pairs = new Map(targetedProjections(architecture, targets).map((name): [string, AdapterPair] => {
-    const { input, output } = sizesOf(architecture, name)
-    const state = (kind: 'A' | 'B', shape: Shape) => ({ name: `${prefix}${name}.lora_${kind}.weight`, shape })
-    return [name, { a: state('A', [rank, input]), b: state('B', [output, rank]) }]
-  }))
+/**
+ * What adapters of a model's projections are called, under `prefix`, and their shapes. Throws where a target is no
+ * projection.
+ */
+export function adaptersOf(
+  architecture: Architecture,
+  { rank, alpha, targets, rankStabilised }: LoraConfig,
+  prefix: string,
+): Adapters {
+  const pairs = new Map(
+    targetedProjections(architecture, targets).map((name): [string, AdapterPair] => {
+      const { input, output } = sizesOf(architecture, name)
+      const state = (kind: 'A' | 'B', shape: Shape) => ({ name: `${prefix}${name}.lora_${kind}.weight`, shape })
+      return [name, { a: state('A', [rank, input]), b: state('B', [output, rank]) }]
+    }),
+  )
   return { scale: alpha / (rankStabilised ? Math.sqrt(rank) : rank), pairs }
 }
 
 /** Sets every adapter to where training begins. */
 export function initialiseAdapters(states: StateStore, { pairs }: Adapters, seed: number): void {
-  [...pairs.values()].forEach(({ a, b }, i) => {
+  ;[...pairs.values()].forEach(({ a, b }, i) => {
     const random = openRandom(streamSeed(seed, i))
     const [rank = 0, input = 0] = a.shape
     const bound = 1 / Math.sqrt(input)
-    states.set(a.name, a.shape, Float32Array.from({ length: rank * input }, () => bound * (2 * random.uniform() - 1)))
+    states.set(
+      a.name,
+      a.shape,
+      Float32Array.from({ length: rank * input }, () => bound * (2 * random.uniform() - 1)),
+    )
     states.zero(b.name, b.shape)
   })
 }
 
 /** A parameter's values as its file has them; an adapted weight with its adapter added, `W + s B A`. */
-export async function mergedWeight(states: StateReader, { architecture, prefix = '', adapters }: HeldModel, name: string): Promise<Float32Array> {
+export async function mergedWeight(
+  states: StateReader,
+  { architecture, prefix = '', adapters }: HeldModel,
+  name: string,
+): Promise<Float32Array> {
   const weight = await states.get(prefix + name) // a projection's is [out, in]
   const pair = adapters?.pairs.get(name.replace(/\.weight$/, ''))
   if (!adapters || !pair) return toStored(architecture, name, weight)
@@ -77,14 +94,15 @@ export async function mergedWeight(states: StateReader, { architecture, prefix =
 /** Every projection that one of `targets` means, in the order of the forward pass. */
 export function targetedProjections(architecture: Architecture, targets: readonly string[]): string[] {
   const all = projectionsOf(architecture)
-  const means = (target: string, name: string): boolean => target === ALL_LINEAR || name === target || name.endsWith(`.${target}`)
-  const strange = targets.find(target => !all.some(name => means(target, name)))
+  const means = (target: string, name: string): boolean =>
+    target === ALL_LINEAR || name === target || name.endsWith(`.${target}`)
+  const strange = targets.find((target) => !all.some((name) => means(target, name)))
   if (targets.length === 0 || strange !== undefined) {
-    const ends = [...new Set(all.map(name => name.split('.').at(-1)))]
+    const ends = [...new Set(all.map((name) => name.split('.').at(-1)))]
     const found = strange === undefined ? 'no target' : `no projection ${strange}`
     throw new Error(`LoRA: ${found}; this model has ${ends.join(', ')}, and ${ALL_LINEAR} for all of them`)
   }
-  return all.filter(name => targets.some(target => means(target, name)))
+  return all.filter((name) => targets.some((target) => means(target, name)))
 }
 
 /** The names that a family's blocks project by, in order: the forward pass of one token, written down. */
@@ -93,13 +111,18 @@ function projectionsOf(architecture: Architecture): string[] {
   const parameters = parametersOf(graph, { architecture })
   const names: string[] = []
   const ids = graph.input('ids', [1, 1], 'int32')
-  architecture.residual({
-    tensor: parameters.tensor,
-    project(x, name) {
-      names.push(name)
-      return parameters.project(x, name)
+  architecture.residual(
+    {
+      tensor: parameters.tensor,
+      project(x, name) {
+        names.push(name)
+        return parameters.project(x, name)
+      },
     },
-  }, ids, reshape(range(1), [1, 1]), (_, q) => q)
+    ids,
+    reshape(range(1), [1, 1]),
+    (_, q) => q,
+  )
   return names
 }
 

@@ -22,16 +22,22 @@ export function toStored(architecture: Architecture, name: string, data: Float32
   return architecture.storedInOut(name) ? transposed(data, heldShape(architecture, name)) : data
 }
 
-/** Side of a tile that is turned at once: the floats of a cache line. Lines of wider ones push each other out, as columns lie a power of two apart. */
+/**
+ * Side of a tile that is turned at once: the floats of a cache line. Lines of wider ones push each other out, as
+ * columns lie a power of two apart.
+ */
 const tile = 16
 
 function transposed(data: Float32Array, [rows = 0, columns = 0]: Shape): Float32Array {
-  if (data.length !== sizeOf([rows, columns])) throw new Error(`transposed: ${data.length} values are no [${rows}, ${columns}]`)
+  if (data.length !== sizeOf([rows, columns]))
+    throw new Error(`transposed: ${data.length} values are no [${rows}, ${columns}]`)
   const result = new Float32Array(data.length)
   for (let top = 0; top < rows; top += tile) {
     for (let left = 0; left < columns; left += tile) {
       const [bottom, right] = [Math.min(rows, top + tile), Math.min(columns, left + tile)]
-      for (let row = top; row < bottom; row++) for (let column = left; column < right; column++) result[column * rows + row] = data[row * columns + column] ?? 0
+      for (let row = top; row < bottom; row++)
+        for (let column = left; column < right; column++)
+          result[column * rows + row] = data[row * columns + column] ?? 0
     }
   }
   return result

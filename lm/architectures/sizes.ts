@@ -1,4 +1,7 @@
-/** The greatest sizes that a `config.json` may claim. What is stored bears out all but the context; these keep arithmetic exact and columns wide enough. */
+/**
+ * The greatest sizes that a `config.json` may claim. What is stored bears out all but the context; these keep
+ * arithmetic exact and columns wide enough.
+ */
 import { z } from 'zod'
 
 export const sizeLimits = {

@@ -17,7 +17,10 @@ interface Content {
 }
 
 /** A spare buffer is what the next run that updates the state writes into. */
-interface Held { content: Content; spare: Value | null }
+interface Held {
+  content: Content
+  spare: Value | null
+}
 
 /** `options` are those of every session on this device; throws where there is no such device. */
 export function openDeviceStates(options: SessionOptions): OnnxStates {
@@ -65,9 +68,9 @@ export function openDeviceStates(options: SessionOptions): OnnxStates {
         letGo(content)
       }
     },
-    shape: name => find(name).content.shape,
-    has: name => held.has(name),
-    names: (prefix = '') => [...held.keys()].filter(name => name.startsWith(prefix)).sort(),
+    shape: (name) => find(name).content.shape,
+    has: (name) => held.has(name),
+    names: (prefix = '') => [...held.keys()].filter((name) => name.startsWith(prefix)).sort(),
     copy: (from, to) => hold(to, find(from).content),
     delete(name) {
       find(name)
@@ -76,7 +79,13 @@ export function openDeviceStates(options: SessionOptions): OnnxStates {
     get bytes() {
       const all = [...held.values()]
       const contents = new Set(all.map(({ content }) => content)) // several states may share one
-      return 4 * [...contents, ...all.flatMap(({ content, spare }) => spare ? [content] : [])].reduce((total, { shape }) => total + sizeOf(shape), 0)
+      return (
+        4 *
+        [...contents, ...all.flatMap(({ content, spare }) => (spare ? [content] : []))].reduce(
+          (total, { shape }) => total + sizeOf(shape),
+          0,
+        )
+      )
     },
     async settle(name, shape, use) {
       if (use === 'replace' && !held.has(name)) this.zero(name, shape)
@@ -111,7 +120,7 @@ export function openDeviceStates(options: SessionOptions): OnnxStates {
         },
       }
     },
-    during: work => work(), // a run holds its buffers itself
+    during: (work) => work(), // a run holds its buffers itself
     close: () => transfers.close(),
   }
 }
@@ -159,11 +168,14 @@ function openTransfers(options: SessionOptions) {
 
 const identity: OnnxGraph = {
   nodes: [{ opType: 'Identity', domain: '', inputs: ['x'], outputs: ['y'], attributes: {} }],
-  constants: [], inputs: [{ name: 'x', dtype: 'float32', shape: null }], outputs: [{ name: 'y', dtype: 'float32', shape: null }],
+  constants: [],
+  inputs: [{ name: 'x', dtype: 'float32', shape: null }],
+  outputs: [{ name: 'y', dtype: 'float32', shape: null }],
 }
 
 const zeros: OnnxGraph = {
   nodes: [{ opType: 'Expand', domain: '', inputs: ['zero', 'x'], outputs: ['y'], attributes: {} }],
   constants: [{ name: 'zero', type: 'float32', shape: [], data: new Uint8Array(4) }],
-  inputs: [{ name: 'x', dtype: 'int64', shape: ['rank'] }], outputs: [{ name: 'y', dtype: 'float32', shape: null }],
+  inputs: [{ name: 'x', dtype: 'int64', shape: ['rank'] }],
+  outputs: [{ name: 'y', dtype: 'float32', shape: null }],
 }

@@ -3,7 +3,15 @@
  * it holds named state (weights, optimizer moments, caches) on the device
  * between runs. It knows nothing of models.
  */
-import { hostType, sizeOf, type Graph, type HostType, type Shape, type Tensor, type TensorData } from '../graph/index.ts'
+import {
+  hostType,
+  sizeOf,
+  type Graph,
+  type HostType,
+  type Shape,
+  type Tensor,
+  type TensorData,
+} from '../graph/index.ts'
 
 export type Device = 'cpu' | 'webgpu' | 'cuda'
 /** What products of matrices are computed in; all else is float32 whatever it is. */
@@ -75,29 +83,37 @@ export interface StateStore {
 /** All that it takes to write a model down. */
 export type StateReader = Pick<StateStore, 'get'>
 
-export interface HostTensor { readonly dtype: HostType; readonly shape: Shape; readonly data: TensorData }
+export interface HostTensor {
+  readonly dtype: HostType
+  readonly shape: Shape
+  readonly data: TensorData
+}
 
 /** Every input, checked against the graph's and in its type. */
 export function checkFeeds(inputs: ReadonlyMap<string, Tensor>, feeds: Feeds): Map<string, TensorData> {
   for (const name of Object.keys(feeds)) if (!inputs.has(name)) throw new Error(`run: the graph has no input ${name}`)
-  return new Map([...inputs].map(([name, tensor]) => {
-    const [dtype, shape] = [hostType(tensor), tensor.shape]
-    const feed = feeds[name]
-    if (feed === undefined) throw new Error(`run: input ${name} is missing`)
-    const values = typeof feed === 'number' ? [feed] : feed
-    if (values.length !== sizeOf(shape)) throw new Error(`run: input ${name} [${shape}] was fed ${values.length} values`)
-    const type = arrayType(dtype)
-    if (values instanceof type) return [name, values]
-    if (Array.isArray(values)) return [name, type.from(values)]
-    throw new Error(`run: input ${name} is ${dtype}, and was fed a ${values.constructor.name}`)
-  }))
+  return new Map(
+    [...inputs].map(([name, tensor]) => {
+      const [dtype, shape] = [hostType(tensor), tensor.shape]
+      const feed = feeds[name]
+      if (feed === undefined) throw new Error(`run: input ${name} is missing`)
+      const values = typeof feed === 'number' ? [feed] : feed
+      if (values.length !== sizeOf(shape))
+        throw new Error(`run: input ${name} [${shape}] was fed ${values.length} values`)
+      const type = arrayType(dtype)
+      if (values instanceof type) return [name, values]
+      if (Array.isArray(values)) return [name, type.from(values)]
+      throw new Error(`run: input ${name} is ${dtype}, and was fed a ${values.constructor.name}`)
+    }),
+  )
 }
 
 /** The array that an output goes to: the one in `into`, checked, or a new one. */
 export function arrayFor(name: string, { dtype, shape }: Pick<HostTensor, 'dtype' | 'shape'>, into: Into): TensorData {
   const given = into[name]
   if (!given) return new (arrayType(dtype))(sizeOf(shape))
-  if (dtype !== 'float32' || given.length !== sizeOf(shape)) throw new Error(`run: output ${name} is ${dtype} [${shape}], and was given ${given.length} float32 places`)
+  if (dtype !== 'float32' || given.length !== sizeOf(shape))
+    throw new Error(`run: output ${name} is ${dtype} [${shape}], and was given ${given.length} float32 places`)
   return given
 }
 
@@ -127,10 +143,11 @@ export function outputsOf(results: ReadonlyMap<string, HostTensor>): Outputs {
     },
     scalar(name) {
       const [value, ...rest] = result(name).data
-      if (value === undefined || rest.length > 0) throw new Error(`output ${name} [${result(name).shape}] is not a scalar`)
+      if (value === undefined || rest.length > 0)
+        throw new Error(`output ${name} [${result(name).shape}] is not a scalar`)
       return value
     },
-    shape: name => result(name).shape,
+    shape: (name) => result(name).shape,
   }
 }
 

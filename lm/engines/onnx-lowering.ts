@@ -1,7 +1,14 @@
 /** From a graph of the symbolic language to an ONNX graph, one table entry an operation. */
 import { sizeOf, type Graph, type HostType, type OpName, type Tensor } from '../graph/index.ts'
 import type { Device } from './engine.ts'
-import { bytesOf, elementTypes, type Attributes, type ElementType, type OnnxGraph, type OnnxValue } from './onnx-format.ts'
+import {
+  bytesOf,
+  elementTypes,
+  type Attributes,
+  type ElementType,
+  type OnnxGraph,
+  type OnnxValue,
+} from './onnx-format.ts'
 import { cudaLowerings, sumRows, webgpuLowerings } from './onnx-lowering-gpu.ts'
 import { biasedProducts, cpuProduct } from './onnx-matmul.ts'
 
@@ -16,9 +23,18 @@ export interface Lowered {
 
 /** The graph in the operations that the device's provider has. */
 export function lower(graph: Graph, device: Device): Lowered {
-  const table: Table = { ...lowerings, ...device === 'webgpu' ? webgpuLowerings : device === 'cuda' ? cudaLowerings : {} }
+  const table: Table = {
+    ...lowerings,
+    ...(device === 'webgpu' ? webgpuLowerings : device === 'cuda' ? cudaLowerings : {}),
+  }
   const emitter = new Emitter()
-  const lowered: Lowered = { onnx: emitter.graph, inputs: new Map(), states: new Map(), outputs: new Map(), updates: new Map() }
+  const lowered: Lowered = {
+    onnx: emitter.graph,
+    inputs: new Map(),
+    states: new Map(),
+    outputs: new Map(),
+    updates: new Map(),
+  }
   const biased = biasedProducts(graph)
   const folded = new Set<Tensor>(biased.values())
   for (const node of graph.nodes()) {
@@ -62,13 +78,27 @@ export class Emitter {
 
   lower<K extends OpName>(node: Tensor<K>, table: Table): void {
     const entry: Lowering<K> = table[node.op]
-    this.names.set(node, entry(this, node, node.inputs.map(input => this.nameOf(input))))
+    this.names.set(
+      node,
+      entry(
+        this,
+        node,
+        node.inputs.map((input) => this.nameOf(input)),
+      ),
+    )
   }
 
   /** `sum` of a product and a bias, as the product with one input more. */
   lowerBiased(sum: Tensor, product: Tensor<'matmul'>, table: Table): void {
     const inputs = [...product.inputs, ...sum.inputs.slice(1)]
-    this.names.set(sum, table.matmul(this, product, inputs.map(input => this.nameOf(input))))
+    this.names.set(
+      sum,
+      table.matmul(
+        this,
+        product,
+        inputs.map((input) => this.nameOf(input)),
+      ),
+    )
   }
 
   nameOf(node: Tensor): string {
@@ -85,7 +115,13 @@ export class Emitter {
     return this.emitMany(opType, inputs, attributes, [output], domain)
   }
 
-  emitMany(opType: string, inputs: string[], attributes: Attributes, outputs: [string, ...string[]], domain = ''): string {
+  emitMany(
+    opType: string,
+    inputs: string[],
+    attributes: Attributes,
+    outputs: [string, ...string[]],
+    domain = '',
+  ): string {
     this.graph.nodes.push({ opType, domain, inputs, outputs, attributes })
     return outputs[0]
   }
@@ -98,7 +134,9 @@ export class Emitter {
 
   /** int64 values, as ONNX wants shapes and axes; equal ones are one constant. */
   longs(values: readonly number[], shape: readonly number[] = [values.length]): string {
-    return this.once(`int64 ${shape}: ${values}`, () => this.constant('int64', shape, bytesOf(BigInt64Array.from(values, BigInt))))
+    return this.once(`int64 ${shape}: ${values}`, () =>
+      this.constant('int64', shape, bytesOf(BigInt64Array.from(values, BigInt))),
+    )
   }
 
   /** The value that `make` emitted when this key was first asked for. */
@@ -122,10 +160,15 @@ export class Emitter {
 }
 
 /** An operation that ONNX has as it is. */
-const same = (opType: string, domain = '') => (e: Emitter, _: unknown, inputs: string[]): string => e.emit(opType, inputs, {}, undefined, domain)
+const same =
+  (opType: string, domain = '') =>
+  (e: Emitter, _: unknown, inputs: string[]): string =>
+    e.emit(opType, inputs, {}, undefined, domain)
 const leaf = (e: Emitter): string => e.fresh()
-const reduction = (opType: string) => (e: Emitter, { attributes }: Tensor<'reduceSum' | 'reduceMean' | 'reduceMax'>, [x = '']: string[]): string =>
-  e.emit(opType, [x, e.longs(attributes.axes)], { keepdims: { i: attributes.keepDims ? 1 : 0 } })
+const reduction =
+  (opType: string) =>
+  (e: Emitter, { attributes }: Tensor<'reduceSum' | 'reduceMean' | 'reduceMax'>, [x = '']: string[]): string =>
+    e.emit(opType, [x, e.longs(attributes.axes)], { keepdims: { i: attributes.keepDims ? 1 : 0 } })
 
 /** Every (b, h), repeated `count` times, in row-major order: [B, H, n, 2]. */
 function grid(batch: number, heads: number, count: number): BigInt64Array {
@@ -135,22 +178,47 @@ function grid(batch: number, heads: number, count: number): BigInt64Array {
   })
 }
 
-/** Up to so many rows of a table a product with one-hot ids is quicker than ONNX Runtime's scattering, which knows one thread. */
+/**
+ * Up to so many rows of a table a product with one-hot ids is quicker than ONNX Runtime's scattering, which knows one
+ * thread.
+ */
 const fewRows = 512
 
 const lowerings: Table = {
   input: leaf,
   state: leaf,
   constant: (e, node) => e.constant(node.dtype, node.shape, bytesOf(node.attributes.data)),
-  neg: same('Neg'), exp: same('Exp'), log: same('Log'), sqrt: same('Sqrt'), reciprocal: same('Reciprocal'), abs: same('Abs'),
-  tanh: same('Tanh'), sigmoid: same('Sigmoid'), relu: same('Relu'), softplus: same('Softplus'), sin: same('Sin'), cos: same('Cos'),
+  neg: same('Neg'),
+  exp: same('Exp'),
+  log: same('Log'),
+  sqrt: same('Sqrt'),
+  reciprocal: same('Reciprocal'),
+  abs: same('Abs'),
+  tanh: same('Tanh'),
+  sigmoid: same('Sigmoid'),
+  relu: same('Relu'),
+  softplus: same('Softplus'),
+  sin: same('Sin'),
+  cos: same('Cos'),
   gelu: (e, node, [x = '']) => {
     if (node.shape.length > 0) return e.emit('FastGelu', [x], {}, undefined, 'com.microsoft')
     // FastGelu takes no scalar.
-    return e.emit('Squeeze', [e.emit('FastGelu', [e.emit('Unsqueeze', [x, e.longs([0])])], {}, undefined, 'com.microsoft')])
+    return e.emit('Squeeze', [
+      e.emit('FastGelu', [e.emit('Unsqueeze', [x, e.longs([0])])], {}, undefined, 'com.microsoft'),
+    ])
   },
-  add: same('Add'), sub: same('Sub'), mul: same('Mul'), div: same('Div'), minimum: same('Min'), maximum: same('Max'),
-  less: same('Less'), greater: same('Greater'), equal: same('Equal'), and: same('And'), or: same('Or'), not: same('Not'),
+  add: same('Add'),
+  sub: same('Sub'),
+  mul: same('Mul'),
+  div: same('Div'),
+  minimum: same('Min'),
+  maximum: same('Max'),
+  less: same('Less'),
+  greater: same('Greater'),
+  equal: same('Equal'),
+  and: same('And'),
+  or: same('Or'),
+  not: same('Not'),
   where: same('Where'),
   cast: (e, node, [x = '']) => e.cast(x, node.dtype),
   clip: (e, { attributes }, [x = '']) => e.emit('Clip', [x, e.float(attributes.min), e.float(attributes.max)]),
@@ -171,14 +239,17 @@ const lowerings: Table = {
     if (node.attributes.rows <= fewRows) return sumRows(e, node, [ids, values])
     // Not ScatterND: with more than one thread ONNX Runtime's adds to one row race, and sums are lost.
     const rows = e.emit('Expand', [e.emit('Unsqueeze', [ids, e.longs([1])]), e.longs(node.inputs[1]?.shape ?? [])]) // [N] -> [N, C]
-    return e.emit('ScatterElements', [e.zeros('float32', node.shape), rows, values], { axis: { i: 0 }, reduction: { s: 'add' } })
+    return e.emit('ScatterElements', [e.zeros('float32', node.shape), rows, values], {
+      axis: { i: 0 },
+      reduction: { s: 'add' },
+    })
   },
   takeAlong: (e, _, [x = '', ids = '']) => {
     const columns = e.emit('Unsqueeze', [ids, e.longs([-1])]) // [...] -> [..., 1]
     return e.emit('Squeeze', [e.emit('GatherElements', [x, columns], { axis: { i: -1 } }), e.longs([-1])])
   },
   addAlong: (e, _, [x = '', values = '', ids = '']) => {
-    const [columns = '', entries = ''] = [ids, values].map(name => e.emit('Unsqueeze', [name, e.longs([-1])])) // [...] -> [..., 1]
+    const [columns = '', entries = ''] = [ids, values].map((name) => e.emit('Unsqueeze', [name, e.longs([-1])])) // [...] -> [..., 1]
     return e.emit('ScatterElements', [x, columns, entries], { axis: { i: -1 }, reduction: { s: 'add' } })
   },
   writeRows: (e, node, [cache = '', rows = '', positions = '']) => {
@@ -186,7 +257,10 @@ const lowerings: Table = {
     // A model writes to many caches at the same places.
     const indices = e.once(`rows ${batch}x${heads}x${count} at ${positions}`, () => {
       const outer = e.constant('int64', [batch, heads, count, 2], bytesOf(grid(batch, heads, count)))
-      const offsets = e.longs(Array.from({ length: count }, (_, n) => n), [1, 1, count, 1])
+      const offsets = e.longs(
+        Array.from({ length: count }, (_, n) => n),
+        [1, 1, count, 1],
+      )
       const start = e.emit('Reshape', [e.cast(positions, 'int64'), e.longs([batch, 1, 1, 1])]) // [B] -> [B, 1, 1, 1]
       const rowsOfAll = e.emit('Expand', [e.emit('Add', [offsets, start]), e.longs([batch, heads, count, 1])])
       return e.emit('Concat', [outer, rowsOfAll], { axis: { i: -1 } }) // [B, H, n, 3]
@@ -197,7 +271,11 @@ const lowerings: Table = {
   logSoftmax: (e, _, inputs) => e.emit('LogSoftmax', inputs, { axis: { i: -1 } }),
   layerNorm: (e, { attributes }, inputs) => {
     const y = e.fresh()
-    return e.emitMany('LayerNormalization', inputs, { axis: { i: -1 }, epsilon: { f: attributes.epsilon } }, [y, `${y}.mean`, `${y}.inverseDeviation`])
+    return e.emitMany('LayerNormalization', inputs, { axis: { i: -1 }, epsilon: { f: attributes.epsilon } }, [
+      y,
+      `${y}.mean`,
+      `${y}.inverseDeviation`,
+    ])
   },
   layerNormMoment: (_, { attributes }, [y = '']) => `${y}.${attributes.moment}`,
 }

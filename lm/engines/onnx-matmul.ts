@@ -5,7 +5,9 @@ import type { Emitter, Lowering } from './onnx-lowering.ts'
 /** Its inputs are the two matrices and, where one was found (`biasedProducts`), the bias of its columns. */
 type Product = Lowering<'matmul'>
 
-/** Sums of a product [rows, columns] that nothing else reads and a bias [columns]: one operation in ONNX. By the sum. */
+/**
+ * Sums of a product [rows, columns] that nothing else reads and a bias [columns]: one operation in ONNX. By the sum.
+ */
 export function biasedProducts(graph: Graph): Map<Tensor, Tensor<'matmul'>> {
   const readers = graph.readers()
   const found = new Map<Tensor, Tensor<'matmul'>>()
@@ -24,7 +26,15 @@ const isProduct = (node: Tensor): node is Tensor<'matmul'> => node.op === 'matmu
  * by itself, but then takes its own casts away together with the graph's, and all rounding with them.
  */
 export const cpuProduct: Product = (e, node, inputs) => {
-  if (node.dtype === 'float16') return e.cast(fused(e, node, inputs.map(half => e.cast(half, 'float32'))), 'float16')
+  if (node.dtype === 'float16')
+    return e.cast(
+      fused(
+        e,
+        node,
+        inputs.map((half) => e.cast(half, 'float32')),
+      ),
+      'float16',
+    )
   return isBetterTurned(node, inputs.length === 3) ? turned(e, node, inputs) : fused(e, node, inputs)
 }
 
@@ -35,17 +45,24 @@ function fused(e: Emitter, node: Tensor<'matmul'>, inputs: string[]): string {
   const { transposeA, transposeB, alpha } = node.attributes
   const plain = !transposeA && !transposeB && alpha === 1
   if (plain && inputs.length === 2) return e.emit('MatMul', inputs)
-  return node.shape.length === 2 ? e.emit('Gemm', inputs, flagsOf(node)) : e.emit('FusedMatMul', inputs, flagsOf(node), undefined, 'com.microsoft')
+  return node.shape.length === 2
+    ? e.emit('Gemm', inputs, flagsOf(node))
+    : e.emit('FusedMatMul', inputs, flagsOf(node), undefined, 'com.microsoft')
 }
 
-const flagsOf = ({ attributes: { transposeA, transposeB, alpha } }: Tensor<'matmul'>) => ({ transA: { i: transposeA ? 1 : 0 }, transB: { i: transposeB ? 1 : 0 }, alpha: { f: alpha } })
+const flagsOf = ({ attributes: { transposeA, transposeB, alpha } }: Tensor<'matmul'>) => ({
+  transA: { i: transposeA ? 1 : 0 },
+  transB: { i: transposeB ? 1 : 0 },
+  alpha: { f: alpha },
+})
 
 /**
  * x wᵀ as the transposed w xᵀ. ONNX Runtime reads a product's first matrix as it lies and copies the second one into
  * panels first: a token's few rows are better the second, and a large weight, or a cache, the first.
  */
 function turned(e: Emitter, node: Tensor<'matmul'>, [x = '', weight = '', bias]: string[]): string {
-  if (node.shape.at(-2) === 1) { // a row and a column lie alike
+  if (node.shape.at(-2) === 1) {
+    // a row and a column lie alike
     const column = e.emit('Reshape', [x, e.longs([...node.shape.slice(0, -2), innerSize(node), 1])])
     return e.emit('Reshape', [e.emit('MatMul', [weight, column]), e.longs(node.shape)])
   }
@@ -54,10 +71,15 @@ function turned(e: Emitter, node: Tensor<'matmul'>, [x = '', weight = '', bias]:
   return e.emit('Transpose', [product], { perm: { ints: [1, 0] } })
 }
 
-/** Rows that are few. For two or three, turning the result costs what it saves; for one, adding a bias by itself does. */
+/**
+ * Rows that are few. For two or three, turning the result costs what it saves; for one, adding a bias by itself does.
+ */
 const [fewest, most] = [4, 64]
 
-function isBetterTurned({ shape, attributes: { transposeA, transposeB, alpha } }: Tensor<'matmul'>, biased: boolean): boolean {
+function isBetterTurned(
+  { shape, attributes: { transposeA, transposeB, alpha } }: Tensor<'matmul'>,
+  biased: boolean,
+): boolean {
   const [rows = 0, columns = 0] = shape.slice(-2)
   if (transposeA || !transposeB || columns < 4 * rows) return false
   return rows === 1 ? alpha === 1 && !biased : shape.length === 2 && rows >= fewest && rows <= most
@@ -73,9 +95,21 @@ export const webgpuProduct: Product = (e, node, inputs) => {
   if (node.dtype !== 'float16' || inner <= longestHalfSum) return transposedFirst(e, node, inputs)
   const parts = Array.from({ length: Math.ceil(inner / longestHalfSum) }, (_, i) => {
     const [start, end] = [i * longestHalfSum, Math.min(inner, (i + 1) * longestHalfSum)]
-    return e.cast(transposedFirst(e, node, inputs.map((input, side) => e.emit('Slice', [input, e.longs([start]), e.longs([end]), e.longs([innerAxis(node, side)])]))), 'float32')
+    return e.cast(
+      transposedFirst(
+        e,
+        node,
+        inputs.map((input, side) =>
+          e.emit('Slice', [input, e.longs([start]), e.longs([end]), e.longs([innerAxis(node, side)])]),
+        ),
+      ),
+      'float32',
+    )
   })
-  return e.cast(parts.reduce((sum, part) => e.emit('Add', [sum, part])), 'float16')
+  return e.cast(
+    parts.reduce((sum, part) => e.emit('Add', [sum, part])),
+    'float16',
+  )
 }
 
 /** Products. Rounding is off by about 2⁻¹² √512, half a per cent, of such a sum. */
@@ -85,20 +119,22 @@ const longestHalfSum = 512
 function transposedFirst(e: Emitter, node: Tensor<'matmul'>, inputs: string[]): string {
   const { transposeA, transposeB, alpha } = node.attributes
   if (node.shape.length === 2) return e.emit('Gemm', inputs, flagsOf(node))
-  const [a, b] = [transposeA, transposeB].map((transposed, i) => transposed ? exchanged(e, inputs[i] ?? '', node.shape.length) : inputs[i] ?? '')
+  const [a, b] = [transposeA, transposeB].map((transposed, i) =>
+    transposed ? exchanged(e, inputs[i] ?? '', node.shape.length) : (inputs[i] ?? ''),
+  )
   const product = e.emit('MatMul', [a ?? '', b ?? ''])
   return alpha === 1 ? product : e.emit('Mul', [product, e.float(alpha)])
 }
 
 /** Its last two axes exchanged. */
 function exchanged(e: Emitter, name: string, rank: number): string {
-  const axes = Array.from({ length: rank }, (_, i) => i < rank - 2 ? i : 2 * rank - 3 - i)
+  const axes = Array.from({ length: rank }, (_, i) => (i < rank - 2 ? i : 2 * rank - 3 - i))
   return e.emit('Transpose', [name], { perm: { ints: axes } })
 }
 
 /** The axis of a side along which is summed. */
 function innerAxis({ shape, attributes: { transposeA, transposeB } }: Tensor<'matmul'>, side: number): number {
-  return shape.length - (side === 0 ? transposeA ? 2 : 1 : transposeB ? 1 : 2)
+  return shape.length - (side === 0 ? (transposeA ? 2 : 1) : transposeB ? 1 : 2)
 }
 
 function innerSize(node: Tensor<'matmul'>): number {

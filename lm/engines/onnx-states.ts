@@ -27,8 +27,15 @@ export interface NextValue {
 }
 
 /** A spare buffer is what the next run that updates the state writes into. */
-interface Held { readonly shape: Shape; current: Buffer; spare: Buffer | null }
-interface Buffer { readonly data: Float32Array; readonly value: Value }
+interface Held {
+  readonly shape: Shape
+  current: Buffer
+  spare: Buffer | null
+}
+interface Buffer {
+  readonly data: Float32Array
+  readonly value: Value
+}
 
 export function openHostStates(): OnnxStates {
   const held = new Map<string, Held>()
@@ -64,17 +71,20 @@ export function openHostStates(): OnnxStates {
       const array = old && sameShape(old.shape, shape) ? old.current.data : hold(name, shape)
       array.fill(0)
     },
-    get: async name => find(name).current.data.slice(),
-    shape: name => find(name).shape,
-    has: name => held.has(name),
-    names: (prefix = '') => [...held.keys()].filter(name => name.startsWith(prefix)).sort(),
+    get: async (name) => find(name).current.data.slice(),
+    shape: (name) => find(name).shape,
+    has: (name) => held.has(name),
+    names: (prefix = '') => [...held.keys()].filter((name) => name.startsWith(prefix)).sort(),
     copy: (from, to) => void hold(to, find(from).shape, find(from).current.data),
     delete(name) {
       find(name)
       discard(held, name)
     },
     get bytes() {
-      return [...held.values()].reduce((total, { current, spare }) => total + current.data.byteLength + (spare?.data.byteLength ?? 0), 0)
+      return [...held.values()].reduce(
+        (total, { current, spare }) => total + current.data.byteLength + (spare?.data.byteLength ?? 0),
+        0,
+      )
     },
     async settle(name, shape, use) {
       if (use === 'replace' && !held.has(name)) {
@@ -86,7 +96,7 @@ export function openHostStates(): OnnxStates {
       checkShape(name, found.shape, shape)
       if (use === 'replace') found.spare ??= buffers.take(shape)
     },
-    current: name => find(name).current.value,
+    current: (name) => find(name).current.value,
     next(name) {
       const first = begun.get(name)
       if (first) {

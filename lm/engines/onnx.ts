@@ -9,7 +9,20 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { hostType, mixedPrecision, type Graph, type Tensor } from '../graph/index.ts'
 import { openDeviceStates } from './device-states.ts'
-import { arrayFor, checkFeeds, leavesOf, outputsOf, type Device, type Engine, type Feeds, type HostTensor, type Into, type Outputs, type Precision, type Program } from './engine.ts'
+import {
+  arrayFor,
+  checkFeeds,
+  leavesOf,
+  outputsOf,
+  type Device,
+  type Engine,
+  type Feeds,
+  type HostTensor,
+  type Into,
+  type Outputs,
+  type Precision,
+  type Program,
+} from './engine.ts'
 import { encodeModel } from './onnx-format.ts'
 import { lower, type Lowered } from './onnx-lowering.ts'
 import { openHostStates, type NextValue, type OnnxStates } from './onnx-states.ts'
@@ -51,7 +64,7 @@ export async function openOnnx(options: OnnxOptions = {}): Promise<Engine> {
       const release = async () => {
         if (sessions.delete(session)) session.release()
       }
-      return openProgram({ graph, lowered, session, states, device, release, inTurn, rename: name => name })
+      return openProgram({ graph, lowered, session, states, device, release, inTurn, rename: (name) => name })
     },
     async close() {
       for (const session of sessions) session.release()
@@ -63,7 +76,11 @@ export async function openOnnx(options: OnnxOptions = {}): Promise<Engine> {
 }
 
 function sessionOptions(device: Device, threads: number): SessionOptions {
-  return { provider: device, threads, config: { ...sharedCores, ...ownTranspositions, ...device === 'webgpu' ? wholeOnDevice : {} } }
+  return {
+    provider: device,
+    threads,
+    config: { ...sharedCores, ...ownTranspositions, ...(device === 'webgpu' ? wholeOnDevice : {}) },
+  }
 }
 
 /**
@@ -71,15 +88,23 @@ function sessionOptions(device: Device, threads: number): SessionOptions {
  * trainer, and from the thread it waits for: with both cores busy, sampling took 2.5 times as long.
  */
 const sharedCores = { 'session.intra_op.spin_duration_us': '50', 'session.force_spinning_stop': '1' }
-/** ONNX Runtime's rearranging of transpositions joins quick ones of two axes into slow ones of five, and turns products back that were turned on purpose. */
-const ownTranspositions = { 'optimization.disable_specified_optimizers': 'TransposeOptimizer;TransposeOptimizer_CPUExecutionProvider;GemmTransposeFusion' }
+/**
+ * ONNX Runtime's rearranging of transpositions joins quick ones of two axes into slow ones of five, and turns products
+ * back that were turned on purpose.
+ */
+const ownTranspositions = {
+  'optimization.disable_specified_optimizers':
+    'TransposeOptimizer;TransposeOptimizer_CPUExecutionProvider;GemmTransposeFusion',
+}
 /** An operation that the device lacks is an error, not a silent detour over the host. */
 const wholeOnDevice = { 'session.disable_cpu_ep_fallback': '1' }
 
 function openStates(device: Device, settings: SessionOptions): OnnxStates {
   if (device === 'cpu') return openHostStates()
   if (device === 'cuda' && !existsSync(join(libraryFolder(), cudaLibrary))) {
-    throw new Error(`onnx: there is no ${cudaLibrary} beside onnxruntime-node's library. "node node_modules/onnxruntime-node/script/install.js" downloads it; it needs CUDA 12 and cuDNN 9`)
+    throw new Error(
+      `onnx: there is no ${cudaLibrary} beside onnxruntime-node's library. "node node_modules/onnxruntime-node/script/install.js" downloads it; it needs CUDA 12 and cuDNN 9`,
+    )
   }
   try {
     return openDeviceStates(settings)
@@ -106,7 +131,10 @@ interface Parts {
   inTurn: Queue
 }
 
-/** A run that takes this long, milliseconds, leaves the event loop to others; for a shorter one the change of thread costs more. */
+/**
+ * A run that takes this long, milliseconds, leaves the event loop to others; for a shorter one the change of thread
+ * costs more.
+ */
 const longRunMs = 20
 
 function openProgram(parts: Parts): Program {
@@ -117,15 +145,17 @@ function openProgram(parts: Parts): Program {
   let lastMs = 0
   return {
     run: (feeds, into = {}) => inTurn(() => states.during(() => run(feeds, into))),
-    withStates: next => openProgram({ ...parts, rename: name => next(rename(name)) }),
+    withStates: (next) => openProgram({ ...parts, rename: (name) => next(rename(name)) }),
     dispose: parts.release,
   }
 
   async function run(feeds: Feeds, into: Into): Promise<Outputs> {
     await setImmediate() // runs one after another still let the event loop turn
     const fed = checkFeeds(inputs, feeds)
-    for (const [name, { shape }] of stateTensors) await states.settle(rename(name), shape, inPlace.has(name) ? 'write' : 'read')
-    for (const [name, { shape }] of graph.updates) if (!inPlace.has(name)) await states.settle(rename(name), shape, 'replace')
+    for (const [name, { shape }] of stateTensors)
+      await states.settle(rename(name), shape, inPlace.has(name) ? 'write' : 'read')
+    for (const [name, { shape }] of graph.updates)
+      if (!inPlace.has(name)) await states.settle(rename(name), shape, 'replace')
     const ours: Value[] = []
     const ownValue = ({ shape }: Tensor, data: HostTensor['data']): Value => {
       const value = hostValue(data, shape)
@@ -169,7 +199,7 @@ type Queue = <T>(job: () => Promise<T>) => Promise<T>
 /** Runs jobs one after another: a run reads what the run before it wrote, whoever asked for it. */
 function openQueue(): Queue {
   let last: Promise<unknown> = Promise.resolve()
-  return job => {
+  return (job) => {
     const result = last.then(job)
     last = result.catch(() => {}) // a failure is its caller's; the next job runs all the same
     return result
@@ -182,11 +212,18 @@ function openQueue(): Queue {
  */
 function writtenInPlace(graph: Graph): Set<string> {
   const readers = graph.readers()
-  return new Set([...graph.updates].flatMap(([name, node]) => {
-    const [target] = node.inputs
-    const alone = node.op === 'writeRows' && target?.op === 'state' && 'name' in target.attributes && target.attributes.name === name && readers.get(target) === 1
-    return alone ? [name] : []
-  }))
+  return new Set(
+    [...graph.updates].flatMap(([name, node]) => {
+      const [target] = node.inputs
+      const alone =
+        node.op === 'writeRows' &&
+        target?.op === 'state' &&
+        'name' in target.attributes &&
+        target.attributes.name === name &&
+        readers.get(target) === 1
+      return alone ? [name] : []
+    }),
+  )
 }
 
 function valueOf(values: ReadonlyMap<string, string>, name: string): string {

@@ -21,11 +21,18 @@ export interface OpenedEngine {
 /** Throws where the engine has no such device or precision, and says what it lacks. */
 export async function openEngine({ engine, device, precision = 'float32' }: EngineChoice): Promise<OpenedEngine> {
   if (engine === 'tfjs') {
-    if (precision === 'float16') throw new Error('tfjs: TensorFlow.js computes no float16. Take float32 (ATTUNE_PRECISION, --precision), or the engine onnx')
+    if (precision === 'float16')
+      throw new Error(
+        'tfjs: TensorFlow.js computes no float16. Take float32 (ATTUNE_PRECISION, --precision), or the engine onnx',
+      )
     return { engine: await openTfjs({ device }), why: 'as configured' }
   }
   const slowly = precision === 'float16' ? ['float16 is slower than float32 on a CPU'] : []
-  if (device !== 'auto') return { engine: await openOnnx({ device, precision }), why: ['as configured', ...device === 'cpu' ? slowly : []].join('; ') }
+  if (device !== 'auto')
+    return {
+      engine: await openOnnx({ device, precision }),
+      why: ['as configured', ...(device === 'cpu' ? slowly : [])].join('; '),
+    }
   const tried: string[] = []
   const cpu = await openOnnx({ precision })
   for (const device of ['cuda', 'webgpu'] as const) {
@@ -50,9 +57,13 @@ const hopeless = 8
 
 /** What the device is slower at, in words; null where it is faster. A GPU in software is always slower. */
 async function slowerThan(cpu: Engine, device: Engine): Promise<string | null> {
-  for (const [size, patience] of [[256, hopeless], [1_024, 1]] as const) {
+  for (const [size, patience] of [
+    [256, hopeless],
+    [1_024, 1],
+  ] as const) {
     const [ours, theirs] = [await timeProduct(cpu, size), await timeProduct(device, size)]
-    if (theirs > patience * ours) return `${theirs.toFixed(1)} ms for a product of ${size}, the CPU ${ours.toFixed(1)} ms`
+    if (theirs > patience * ours)
+      return `${theirs.toFixed(1)} ms for a product of ${size}, the CPU ${ours.toFixed(1)} ms`
   }
   return null
 }
@@ -61,13 +72,14 @@ async function slowerThan(cpu: Engine, device: Engine): Promise<string | null> {
 async function timeProduct(engine: Engine, size: number): Promise<number> {
   const names = ['probe.a', 'probe.b'] as const
   const graph = new Graph()
-  const [a, b] = names.map(name => graph.state(name, [size, size]))
+  const [a, b] = names.map((name) => graph.state(name, [size, size]))
   if (!a || !b) throw new Error('a product has two sides')
   graph.output('sum', reduceSum(matmul(a, b)))
   for (const name of names) engine.states.set(name, [size, size], new Float32Array(size * size).fill(1 / size))
   const program = await engine.compile(graph)
   let best = Infinity
-  for (let i = 0; i < 4; i++) { // the first one compiles and uploads
+  for (let i = 0; i < 4; i++) {
+    // the first one compiles and uploads
     const began = performance.now()
     const sum = (await program.run({})).scalar('sum')
     if (Math.abs(sum - size) > 1e-3 * size) throw new Error(`a product of ${size} sums to ${sum} in place of ${size}`)

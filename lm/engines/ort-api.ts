@@ -16,7 +16,9 @@ export type At = [Pointer | null]
 
 /** Bytes of memory, in an array. */
 type Bytes = NodeJS.TypedArray
-type Async<F extends (...args: never[]) => unknown> = F & { async(...args: [...Parameters<F>, (error: unknown, result: ReturnType<F>) => void]): void }
+type Async<F extends (...args: never[]) => unknown> = F & {
+  async(...args: [...Parameters<F>, (error: unknown, result: ReturnType<F>) => void]): void
+}
 
 export interface OrtApi {
   getErrorMessage(status: Pointer): string
@@ -36,8 +38,18 @@ export interface OrtApi {
 
   createSessionFromArray(env: Pointer, model: Bytes, bytes: number, options: Pointer, made: At): Status
   releaseSession(session: Pointer): void
-  run: Async<(session: Pointer, options: null, inputNames: string[], inputs: Pointer[], inputCount: number,
-    outputNames: string[], outputCount: number, outputs: Pointer[]) => Status>
+  run: Async<
+    (
+      session: Pointer,
+      options: null,
+      inputNames: string[],
+      inputs: Pointer[],
+      inputCount: number,
+      outputNames: string[],
+      outputCount: number,
+      outputs: Pointer[],
+    ) => Status
+  >
 
   createCpuMemoryInfo(allocator: number, type: number, made: At): Status
   createMemoryInfo(name: string, allocator: number, id: number, type: number, made: At): Status
@@ -48,7 +60,15 @@ export interface OrtApi {
   createAllocator(session: Pointer, info: Pointer, made: At): Status
   releaseAllocator(allocator: Pointer): void
   createTensor(allocator: Pointer, shape: BigInt64Array, rank: number, type: number, made: At): Status
-  createTensorWithData(info: Pointer, data: Bytes, bytes: number, shape: BigInt64Array, rank: number, type: number, made: At): Status
+  createTensorWithData(
+    info: Pointer,
+    data: Bytes,
+    bytes: number,
+    shape: BigInt64Array,
+    rank: number,
+    type: number,
+    made: At,
+  ): Status
   releaseValue(value: Pointer): void
 }
 
@@ -70,11 +90,19 @@ const loaded: unknown[] = []
 /** Loads the library. */
 export function openApi(): OrtApi {
   koffi.config({ ...koffi.config(), sync_stack_size: stackBytes, async_stack_size: stackBytes })
-  const name = process.platform === 'win32' ? 'onnxruntime.dll' : process.platform === 'darwin' ? 'libonnxruntime.1.dylib' : 'libonnxruntime.so.1'
+  const name =
+    process.platform === 'win32'
+      ? 'onnxruntime.dll'
+      : process.platform === 'darwin'
+        ? 'libonnxruntime.1.dylib'
+        : 'libonnxruntime.so.1'
   const library = koffi.load(join(libraryFolder(), name))
   loaded.push(library)
   const base: Pointer = library.func('OrtGetApiBase', 'void *', [])()
-  const table: Pointer | null = koffi.decode(koffi.decode(base, 'void *'), koffi.proto('void *', ['uint32_t']))(apiVersion)
+  const table: Pointer | null = koffi.decode(
+    koffi.decode(base, 'void *'),
+    koffi.proto('void *', ['uint32_t']),
+  )(apiVersion)
   if (table === null) throw new Error(`${name} is older than version 1.${apiVersion}`)
   const entry = (position: number, result: string, parameters: (string | ReturnType<typeof koffi.out>)[]) =>
     koffi.decode(koffi.decode(table, position * koffi.sizeof('void *'), 'void *'), koffi.proto(result, parameters))

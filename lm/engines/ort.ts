@@ -44,27 +44,38 @@ const { env, memory } = openEnvironment()
 
 /** The tensor that an array holds. */
 export function hostValue(data: TensorData | BigInt64Array, shape: Shape): Value {
-  const pointer = made(at => api.createTensorWithData(memory, data, data.byteLength, longs(shape), shape.length, elementTypes[typeOf(data)], at))
+  const pointer = made((at) =>
+    api.createTensorWithData(memory, data, data.byteLength, longs(shape), shape.length, elementTypes[typeOf(data)], at),
+  )
   return { pointer, data, release: () => api.releaseValue(pointer) }
 }
 
 /** Throws with ONNX Runtime's words where the model or the provider won't do. */
 export function openSession(model: Uint8Array, { threads, provider, config }: SessionOptions): Session {
-  const options = made(at => api.createSessionOptions(at))
+  const options = made((at) => api.createSessionOptions(at))
   // A planned block would stand beside what the first run took from the arena: half as much memory again.
   check(api.disableMemPattern(options))
   check(api.setIntraOpNumThreads(options, threads))
   for (const [key, value] of Object.entries(config)) check(api.addSessionConfigEntry(options, key, value))
   if (provider === 'cpu') check(api.addSessionConfigEntry(options, 'session.use_env_allocators', '1'))
   appendProvider(options, provider)
-  const session = made(at => api.createSessionFromArray(env, model, model.byteLength, options, at))
+  const session = made((at) => api.createSessionFromArray(env, model, model.byteLength, options, at))
   api.releaseSessionOptions(options)
   const allocator = provider === 'cpu' ? null : openAllocator(session, provider)
   return {
     run(inputs, outputs, thread) {
       const [ins, outs] = [Object.values(inputs), Object.values(outputs)]
       const pointers = (values: Value[]): Pointer[] => values.map(({ pointer }) => pointer)
-      const call = [session, null, Object.keys(inputs), pointers(ins), ins.length, Object.keys(outputs), outs.length, pointers(outs)] as const
+      const call = [
+        session,
+        null,
+        Object.keys(inputs),
+        pointers(ins),
+        ins.length,
+        Object.keys(outputs),
+        outs.length,
+        pointers(outs),
+      ] as const
       return new Promise((resolve, reject) => {
         const end = (error: unknown, status: Status): void => {
           try {
@@ -81,7 +92,7 @@ export function openSession(model: Uint8Array, { threads, provider, config }: Se
     },
     allocate(shape) {
       if (!allocator) throw new Error('the CPU has no memory of its own to allocate')
-      const pointer = made(at => api.createTensor(allocator, longs(shape), shape.length, elementTypes.float32, at))
+      const pointer = made((at) => api.createTensor(allocator, longs(shape), shape.length, elementTypes.float32, at))
       return { pointer, data: null, release: () => api.releaseValue(pointer) }
     },
     release() {
@@ -94,25 +105,28 @@ export function openSession(model: Uint8Array, { threads, provider, config }: Se
 function appendProvider(options: Pointer, provider: SessionOptions['provider']): void {
   if (provider === 'webgpu') check(api.appendExecutionProvider(options, 'WebGPU', [], [], 0))
   if (provider !== 'cuda') return
-  const cuda = made(at => api.createCudaOptions(at))
+  const cuda = made((at) => api.createCudaOptions(at))
   check(api.appendCuda(options, cuda))
   api.releaseCudaOptions(cuda)
 }
 
 function openAllocator(session: Pointer, provider: 'cuda' | 'webgpu'): Pointer {
-  const info = made(at => api.createMemoryInfo(provider === 'cuda' ? 'Cuda' : 'WebGPU_Buf', deviceAllocator, 0, defaultMemory, at))
-  const allocator = made(at => api.createAllocator(session, info, at))
+  const info = made((at) =>
+    api.createMemoryInfo(provider === 'cuda' ? 'Cuda' : 'WebGPU_Buf', deviceAllocator, 0, defaultMemory, at),
+  )
+  const allocator = made((at) => api.createAllocator(session, info, at))
   api.releaseMemoryInfo(info)
   return allocator
 }
 
 function openEnvironment(): { env: Pointer; memory: Pointer } {
-  const env = made(at => api.createEnv(logErrors, 'attune', at))
+  const env = made((at) => api.createEnv(logErrors, 'attune', at))
   check(api.disableTelemetryEvents(env))
-  const memory = made(at => api.createCpuMemoryInfo(arenaAllocator, defaultMemory, at))
-  // One arena for all sessions: with one each, every compiled shape keeps what its largest run took, and a trainer of the
-  // demo model grew from 1.0 to 1.8 GB within 40 steps. Runs come one after another, so together they need what one does.
-  const arena = made(at => api.createArenaCfg(unbounded, doubling, usual, usual, at))
+  const memory = made((at) => api.createCpuMemoryInfo(arenaAllocator, defaultMemory, at))
+  // One arena for all sessions: with one each, every compiled shape keeps what its largest run took, and a trainer of
+  // the demo model grew from 1.0 to 1.8 GB within 40 steps. Runs come one after another, so together they need what one
+  // does.
+  const arena = made((at) => api.createArenaCfg(unbounded, doubling, usual, usual, at))
   check(api.createAndRegisterAllocator(env, memory, arena))
   api.releaseArenaCfg(arena)
   return { env, memory }

@@ -5,10 +5,24 @@
  */
 import * as tf from '@tensorflow/tfjs-core'
 import { hostType, sizeOf, type Graph, type OpName, type Tensor } from '../graph/index.ts'
-import { arrayFor, checkFeeds, leavesOf, outputsOf, type Device, type Engine, type HostTensor, type Program, type StateStore } from './engine.ts'
+import {
+  arrayFor,
+  checkFeeds,
+  leavesOf,
+  outputsOf,
+  type Device,
+  type Engine,
+  type HostTensor,
+  type Program,
+  type StateStore,
+} from './engine.ts'
 import { interpreters, type Interpreter } from './tfjs-ops.ts'
 
-interface Backend { name: string; device: Device; package: string }
+interface Backend {
+  name: string
+  device: Device
+  package: string
+}
 
 /** In the order in which they are tried. None but the last is a dependency: who wants one installs it. */
 const backends: readonly Backend[] = [
@@ -25,7 +39,9 @@ export interface TfjsOptions {
 
 /** Throws where no backend for the device is installed. */
 export async function openTfjs({ device = 'auto', backend }: TfjsOptions = {}): Promise<Engine> {
-  const wanted = backend ? [{ ...backend, device: 'cpu' as const }] : backends.filter(found => device === 'auto' || found.device === device)
+  const wanted = backend
+    ? [{ ...backend, device: 'cpu' as const }]
+    : backends.filter((found) => device === 'auto' || found.device === device)
   const tried: string[] = []
   for (const { name, device, package: from } of wanted) {
     try {
@@ -41,7 +57,9 @@ export async function openTfjs({ device = 'auto', backend }: TfjsOptions = {}): 
 }
 
 function isMissing(error: unknown, name: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND' && error.message.includes(name)
+  return (
+    error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND' && error.message.includes(name)
+  )
 }
 
 function engineOn(device: Device): Engine {
@@ -52,7 +70,7 @@ function engineOn(device: Device): Engine {
     device,
     precision: 'float32',
     states,
-    compile: async graph => openProgram(graph, held, name => name),
+    compile: async (graph) => openProgram(graph, held, (name) => name),
     async close() {
       for (const name of states.names()) states.delete(name)
     },
@@ -89,7 +107,7 @@ function openProgram(graph: Graph, held: Map<string, tf.Tensor>, rename: (name: 
       }
       return outputsOf(outputs)
     },
-    withStates: next => openProgram(graph, held, name => next(rename(name))),
+    withStates: (next) => openProgram(graph, held, (name) => next(rename(name))),
     dispose: async () => {},
   }
 
@@ -127,10 +145,10 @@ function openStates(held: Map<string, tf.Tensor>): StateStore {
       hold(name, tf.tensor(data.slice(), [...shape], 'float32'))
     },
     zero: (name, shape) => hold(name, tf.zeros([...shape])),
-    get: async name => Float32Array.from(await find(name).data()),
-    shape: name => find(name).shape,
-    has: name => held.has(name),
-    names: (prefix = '') => [...held.keys()].filter(name => name.startsWith(prefix)).sort(),
+    get: async (name) => Float32Array.from(await find(name).data()),
+    shape: (name) => find(name).shape,
+    has: (name) => held.has(name),
+    names: (prefix = '') => [...held.keys()].filter((name) => name.startsWith(prefix)).sort(),
     copy: (from, to) => hold(to, find(from).clone()),
     delete(name) {
       find(name).dispose()

@@ -9,16 +9,27 @@ export async function requireFloat16(options: SessionOptions): Promise<void> {
   try {
     await session.run({ x }, { y }, 'this')
   } catch (cause) {
-    throw new Error('onnx: this WebGPU device computes no float16 (its feature shader-f16). Take float32 (ATTUNE_PRECISION, --precision), or a GPU and a driver that have it', { cause })
+    throw new Error(
+      'onnx: this WebGPU device computes no float16 (its feature shader-f16). Take float32 (ATTUNE_PRECISION, --precision), or a GPU and a driver that have it',
+      { cause },
+    )
   } finally {
     for (const value of [x, y]) value.release()
     session.release()
   }
 }
 
-const castTo = (type: 'float16' | 'float32', input: string, output: string) => ({ opType: 'Cast', domain: '', inputs: [input], outputs: [output], attributes: { to: { i: elementTypes[type] } } })
+const castTo = (type: 'float16' | 'float32', input: string, output: string) => ({
+  opType: 'Cast',
+  domain: '',
+  inputs: [input],
+  outputs: [output],
+  attributes: { to: { i: elementTypes[type] } },
+})
 
 const thereAndBack: OnnxGraph = {
   nodes: [castTo('float16', 'x', 'half'), castTo('float32', 'half', 'y')],
-  constants: [], inputs: [{ name: 'x', dtype: 'float32', shape: [1] }], outputs: [{ name: 'y', dtype: 'float32', shape: [1] }],
+  constants: [],
+  inputs: [{ name: 'x', dtype: 'float32', shape: [1] }],
+  outputs: [{ name: 'y', dtype: 'float32', shape: [1] }],
 }

@@ -17,7 +17,10 @@ export interface Packing extends DownloadRequest {
   name: string
 }
 
-export interface Packed { sha256: string; bytes: number }
+export interface Packed {
+  sha256: string
+  bytes: number
+}
 
 /**
  * Brotli's quality. Its own, 11, is for pages that are compressed once and fetched a million times: weights

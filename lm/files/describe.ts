@@ -35,31 +35,51 @@ export interface ModelDescription {
   bytes: Record<string, number>
 }
 
-/** Checks everything but the weights' values; throws, naming file and field or tensor, where the directory is not a whole model. */
+/**
+ * Checks everything but the weights' values; throws, naming file and field or tensor, where the directory is not a
+ * whole model.
+ */
 export async function describeModel(directory: string): Promise<ModelDescription> {
   const { architecture, weights } = await readModel(directory)
-  const files = (await readdir(directory, { withFileTypes: true })).filter(entry => entry.isFile()).map(entry => entry.name).sort()
+  const files = (await readdir(directory, { withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => entry.name)
+    .sort()
   const { vocabSize, context, width, layers, keyValueHeads, headDepth, eosTokens, config } = architecture
   const windows = Array.from({ length: layers }, (_, layer) => architecture.slidingWindow(layer) ?? Infinity)
   const shortest = windows.reduce((least, window) => Math.min(least, window), Infinity)
   return {
     family: String(config.model_type),
     parameters: [...architecture.parameters.values()].reduce((sum, shape) => sum + sizeOf(shape), 0),
-    vocabulary: vocabSize, context, width, layers, keyValueHeads, headDepth,
+    vocabulary: vocabSize,
+    context,
+    width,
+    layers,
+    keyValueHeads,
+    headDepth,
     slidingWindow: shortest === Infinity ? null : shortest,
     eosTokens,
     dtypes: weights.dtypes,
     tokenizer: files.includes('tokenizer.json') ? await describeTokenizer(directory, vocabSize, eosTokens) : null,
     generation: await readGeneration(directory),
     prompts: files.includes(PROMPTS_FILE) ? (await readPromptFile(directory)).length : 0,
-    bytes: Object.fromEntries(await Promise.all(files.map(async name => [name, (await stat(join(directory, name))).size] as const))),
+    bytes: Object.fromEntries(
+      await Promise.all(files.map(async (name) => [name, (await stat(join(directory, name))).size] as const)),
+    ),
   }
 }
 
-async function describeTokenizer(directory: string, vocabSize: number, endTokens: readonly number[]): Promise<ModelDescription['tokenizer']> {
+async function describeTokenizer(
+  directory: string,
+  vocabSize: number,
+  endTokens: readonly number[],
+): Promise<ModelDescription['tokenizer']> {
   const tokenizer = await readTokenizer(directory)
   const { vocabSize: vocabulary, eosToken } = tokenizer
-  if (vocabulary > vocabSize) throw new Error(`${join(directory, 'tokenizer.json')}: its ids reach ${vocabulary - 1}, the model has room for ${vocabSize} (vocab_size)`)
+  if (vocabulary > vocabSize)
+    throw new Error(
+      `${join(directory, 'tokenizer.json')}: its ids reach ${vocabulary - 1}, the model has room for ${vocabSize} (vocab_size)`,
+    )
   const chat = await readChatTemplate(directory)
   // A template or a pattern that never comes to an end shows here, and not in the midst of a run.
   const asked = promptTokenizer(tokenizer, chat, new Set(endTokens))

@@ -11,11 +11,24 @@ import { heldShape, toHeld } from '../architectures/projection-layout.ts'
 import { mergedWeight } from '../architectures/lora.ts'
 import { writeSafetensors } from './safetensors-file.ts'
 import { writeAtomically } from './safetensors.ts'
-import { countTensors, matchWeights, openWeights, type Weights, type WeightFiles, type WeightTensor } from './weights.ts'
+import {
+  countTensors,
+  matchWeights,
+  openWeights,
+  type Weights,
+  type WeightFiles,
+  type WeightTensor,
+} from './weights.ts'
 
-export interface Model { architecture: Architecture; weights: Weights }
+export interface Model {
+  architecture: Architecture
+  weights: Weights
+}
 
-/** Opens a directory. Throws, naming file and tensor, where a weight is missing or misshapen; the values are read when they are asked for. */
+/**
+ * Opens a directory. Throws, naming file and tensor, where a weight is missing or misshapen; the values are read when
+ * they are asked for.
+ */
 export async function readModel(directory: string): Promise<Model & { weights: WeightFiles }> {
   const configPath = join(directory, 'config.json')
   const json = await ifThere(readText(configPath))
@@ -24,42 +37,57 @@ export async function readModel(directory: string): Promise<Model & { weights: W
   const stored = await openWeights(directory)
   const architecture = parseConfig(json, configPath, countTensors(stored))
   const said = await readEndTokens(directory, architecture.config)
-  return { architecture: { ...architecture, eosTokens: said.length > 0 ? said : architecture.eosTokens }, weights: matchWeights(stored, architecture) }
+  return {
+    architecture: { ...architecture, eosTokens: said.length > 0 ? said : architecture.eosTokens },
+    weights: matchWeights(stored, architecture),
+  }
 }
 
 /** Writes a directory that transformers' `from_pretrained` reads; each file is replaced as a whole. */
-export async function writeModel(directory: string, { architecture, weights }: Model, dtype: 'F32' | 'F16' = 'F32'): Promise<void> {
-  await writeWeights(directory, architecture, name => weightOf(weights, name).data, dtype)
+export async function writeModel(
+  directory: string,
+  { architecture, weights }: Model,
+  dtype: 'F32' | 'F16' = 'F32',
+): Promise<void> {
+  await writeWeights(directory, architecture, (name) => weightOf(weights, name).data, dtype)
 }
 
 /** The same of weights that are held as states, one at a time, adapters merged into them. */
 export async function writeHeldModel(directory: string, states: StateReader, model: HeldModel): Promise<void> {
-  await writeWeights(directory, model.architecture, name => mergedWeight(states, model, name), 'F32')
+  await writeWeights(directory, model.architecture, (name) => mergedWeight(states, model, name), 'F32')
 }
 
 /** Copies what a directory holds beside weights and configuration: tokenizer, generation settings, prompts, licence. */
 export async function copyCompanions(from: string, to: string): Promise<void> {
   if (resolve(from) === resolve(to)) return
   await mkdir(to, { recursive: true })
-  for (const { name } of (await readdir(from, { withFileTypes: true })).filter(entry => entry.isFile())) {
-    if (!/^config\.json$|\.safetensors(\.index\.json)?$|\.(bin|pt|pth|ckpt|pkl|tmp)$/.test(name)) await cp(join(from, name), join(to, name))
+  for (const { name } of (await readdir(from, { withFileTypes: true })).filter((entry) => entry.isFile())) {
+    if (!/^config\.json$|\.safetensors(\.index\.json)?$|\.(bin|pt|pth|ckpt|pkl|tmp)$/.test(name))
+      await cp(join(from, name), join(to, name))
   }
 }
 
 /** Puts a model's weights into an engine's states under `prefix`. */
 export function loadWeights(states: StateStore, { architecture, weights }: Model, prefix = ''): void {
-  for (const name of architecture.parameters.keys()) states.set(prefix + name, heldShape(architecture, name), toHeld(architecture, name, weightOf(weights, name).data))
+  for (const name of architecture.parameters.keys())
+    states.set(prefix + name, heldShape(architecture, name), toHeld(architecture, name, weightOf(weights, name).data))
 }
 
 /** A copy of the weights that an engine holds, adapters merged into them. */
 export async function saveWeights(engine: Engine, model: HeldModel): Promise<Model> {
   const { architecture } = model
   const weights = new Map<string, WeightTensor>()
-  for (const [name, shape] of architecture.parameters) weights.set(name, { shape, data: await mergedWeight(engine.states, model, name) })
+  for (const [name, shape] of architecture.parameters)
+    weights.set(name, { shape, data: await mergedWeight(engine.states, model, name) })
   return { architecture, weights }
 }
 
-async function writeWeights(directory: string, architecture: Architecture, read: (name: string) => Float32Array | Promise<Float32Array>, dtype: 'F32' | 'F16'): Promise<void> {
+async function writeWeights(
+  directory: string,
+  architecture: Architecture,
+  read: (name: string) => Float32Array | Promise<Float32Array>,
+  dtype: 'F32' | 'F16',
+): Promise<void> {
   await mkdir(directory, { recursive: true })
   await writeSafetensors(join(directory, 'model.safetensors'), architecture.parameters, read, { dtype })
   const json = formatConfig(architecture, dtype === 'F16' ? 'float16' : 'float32')

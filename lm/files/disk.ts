@@ -19,7 +19,8 @@ export async function bytesOf(path: string): Promise<number> {
 /** Throws where the disk that holds a directory has no room for so many bytes more. */
 export async function checkRoom(directory: string, bytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(directory)
-  if (bavail * bsize < bytes) throw new Error(`${directory} has room for ${bavail * bsize} bytes more, and ${bytes} are needed`)
+  if (bavail * bsize < bytes)
+    throw new Error(`${directory} has room for ${bavail * bsize} bytes more, and ${bytes} are needed`)
 }
 
 /** Returns once a file's bytes, or a directory's entries, are on the disk itself. */

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 
 /** What a run's arithmetic depends on: weights and their sizes, tokenizer, prompts. */
-const files = /^(config\.json|tokenizer\.json|tokenizer_config\.json|prompts\.jsonl|.*\.safetensors|.*\.safetensors\.index\.json)$/
+const files =
+  /^(config\.json|tokenizer\.json|tokenizer_config\.json|prompts\.jsonl|.*\.safetensors|.*\.safetensors\.index\.json)$/
 
 /** SHA-256 of a model directory's files and their names: the same where a run would go on as it began. */
 export async function fingerprintOf(modelDir: string): Promise<string> {

@@ -13,11 +13,16 @@ import { openPromptTokenizer } from '../text/prompt-tokenizer.ts'
  */
 export async function givePrompts(directory: string, jsonl: string, what: string): Promise<number> {
   const prompts = parsePrompts(jsonl, what)
-  const { architecture: { context } } = await readModel(directory)
+  const {
+    architecture: { context },
+  } = await readModel(directory)
   const { encodePrompt } = await openPromptTokenizer(directory)
   for (const [i, { prompt }] of prompts.entries()) {
     const tokens = encodePrompt(prompt).length
-    if (tokens >= context) throw new Error(`${what}: prompt ${i + 1} has ${tokens} tokens, which leaves no room for an answer in the model's context of ${context}: “${prompt.slice(0, 60)}…”`)
+    if (tokens >= context)
+      throw new Error(
+        `${what}: prompt ${i + 1} has ${tokens} tokens, which leaves no room for an answer in the model's context of ${context}: “${prompt.slice(0, 60)}…”`,
+      )
   }
   await writeAtomically(join(directory, PROMPTS_FILE), new TextEncoder().encode(jsonl))
   return prompts.length

@@ -17,7 +17,7 @@ export function fromBrainFloat(halves: Uint16Array): Float32Array {
 /** The value of each of the 2¹⁶ patterns. */
 const everyHalf = Float32Array.from({ length: 2 ** 16 }, (_, half) => {
   const sign = half & 0x8000 ? -1 : 1
-  const exponent = half >> 10 & 0x1f
+  const exponent = (half >> 10) & 0x1f
   const fraction = half & 0x3ff
   if (exponent === 31) return fraction ? NaN : sign * Infinity
   return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15))
@@ -35,11 +35,11 @@ export function toHalf(values: Float32Array): Uint16Array {
 const wholes = 2 ** 52
 
 function halfOf(bits: number, value: number): number {
-  const sign = bits >>> 16 & 0x8000
+  const sign = (bits >>> 16) & 0x8000
   const size = bits & 0x7fffffff
   if (size > 0x7f800000) return 0x7e00 // NaN
   if (size >= 0x477ff000) return sign | 0x7c00 // 65520 and more
-  if (size < 0x38800000) return sign | Math.abs(value) * 2 ** 24 + wholes - wholes // below 2⁻¹⁴: a count of 2⁻²⁴
+  if (size < 0x38800000) return sign | (Math.abs(value) * 2 ** 24 + wholes - wholes) // below 2⁻¹⁴: a count of 2⁻²⁴
   // The exponent's bias is 112 less, and of the fraction's 23 bits 10 stay; a carry runs into the exponent.
-  return sign | size - 0x38000000 + 0xfff + (size >>> 13 & 1) >>> 13
+  return sign | ((size - 0x38000000 + 0xfff + ((size >>> 13) & 1)) >>> 13)
 }

@@ -23,7 +23,11 @@ export interface HubSource {
   token?: string
 }
 
-export interface Progress { file: string; bytes: number; totalBytes: number }
+export interface Progress {
+  file: string
+  bytes: number
+  totalBytes: number
+}
 
 export interface Transfer {
   /** Called as bytes arrive; `bytes` counts those of all files, including what an earlier attempt brought. */
@@ -39,19 +43,31 @@ const attempts = 4
 const firstPause = 500
 
 /** What is to be downloaded: the files that make a model, of one commit. */
-export interface Plan { source: HubSource; commit: string; files: readonly ListFileEntry[]; totalBytes: number }
+export interface Plan {
+  source: HubSource
+  commit: string
+  files: readonly ListFileEntry[]
+  totalBytes: number
+}
 
-/** Throws where there is no such model or revision, the token doesn't open it, or it is larger than the limit or not made of safetensors. */
-export async function planDownload(source: HubSource, { signal, maxBytes }: Pick<Transfer, 'signal' | 'maxBytes'>): Promise<Plan> {
+/**
+ * Throws where there is no such model or revision, the token doesn't open it, or it is larger than the limit or not
+ * made of safetensors.
+ */
+export async function planDownload(
+  source: HubSource,
+  { signal, maxBytes }: Pick<Transfer, 'signal' | 'maxBytes'>,
+): Promise<Plan> {
   const { repo, revision, hubUrl, token } = source
   const how = { hubUrl, ...access(token), fetch: fetchUntil(signal) }
   const { commit, entries } = await asked(repo, revision, async () => {
     const { sha: commit } = await modelInfo({ name: repo, revision, additionalFields: ['sha'], ...how })
     const entries = new Map<string, ListFileEntry>()
-    for await (const entry of listFiles({ repo, revision: commit, ...how })) if (entry.type === 'file') entries.set(entry.path, entry)
+    for await (const entry of listFiles({ repo, revision: commit, ...how }))
+      if (entry.type === 'file') entries.set(entry.path, entry)
     return { commit, entries }
   })
-  const files = chooseFiles([...entries.keys()], `${repo} at ${revision}`).flatMap(name => entries.get(name) ?? [])
+  const files = chooseFiles([...entries.keys()], `${repo} at ${revision}`).flatMap((name) => entries.get(name) ?? [])
   for (const { path, size } of files) checkSize(path, size, `${repo}: ${path}`)
   const totalBytes = files.reduce((sum, { size }) => sum + size, 0)
   if (totalBytes > maxBytes) throw new Error(`${repo} has ${totalBytes} bytes; at most ${maxBytes} are imported`)
@@ -59,12 +75,24 @@ export async function planDownload(source: HubSource, { signal, maxBytes }: Pick
 }
 
 /** Downloads the files into `directory`; those that are there already, whole, are not asked for again. */
-export async function download({ source, commit, files, totalBytes }: Plan, directory: string, { onProgress, signal }: Pick<Transfer, 'onProgress' | 'signal'>): Promise<void> {
-  const there = await Promise.all(files.flatMap(({ path }) => [bytesOf(join(directory, path)), bytesOf(join(directory, `${path}.part`))]))
+export async function download(
+  { source, commit, files, totalBytes }: Plan,
+  directory: string,
+  { onProgress, signal }: Pick<Transfer, 'onProgress' | 'signal'>,
+): Promise<void> {
+  const there = await Promise.all(
+    files.flatMap(({ path }) => [bytesOf(join(directory, path)), bytesOf(join(directory, `${path}.part`))]),
+  )
   await checkRoom(directory, totalBytes - there.reduce((sum, bytes) => sum + bytes, 0))
   let done = 0
   for (const file of files) {
-    await downloadWhole({ ...source, commit }, file, join(directory, file.path), bytes => onProgress?.({ file: file.path, bytes: done + bytes, totalBytes }), signal)
+    await downloadWhole(
+      { ...source, commit },
+      file,
+      join(directory, file.path),
+      (bytes) => onProgress?.({ file: file.path, bytes: done + bytes, totalBytes }),
+      signal,
+    )
     done += file.size
   }
 }
@@ -72,8 +100,14 @@ export async function download({ source, commit, files, totalBytes }: Plan, dire
 type AtCommit = HubSource & { commit: string }
 
 /** Goes on from what is there, again and again, until the file is whole and has its hash. */
-async function downloadWhole(source: AtCommit, entry: ListFileEntry, path: string, onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<void> {
-  if (await bytesOf(path) === entry.size) return onBytes(entry.size)
+async function downloadWhole(
+  source: AtCommit,
+  entry: ListFileEntry,
+  path: string,
+  onBytes: (bytes: number) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  if ((await bytesOf(path)) === entry.size) return onBytes(entry.size)
   const part = `${path}.part`
   for (let attempt = 1; ; attempt++) {
     try {
@@ -82,7 +116,11 @@ async function downloadWhole(source: AtCommit, entry: ListFileEntry, path: strin
     } catch (error) {
       signal?.throwIfAborted()
       const refused = error instanceof HubApiError && error.statusCode < 500 && error.statusCode !== 429
-      if (refused || attempt === attempts) throw new Error(`${source.repo}: ${entry.path} could not be downloaded: ${messageOf(error)}; what has arrived is kept, so importing it again goes on from there`, { cause: error })
+      if (refused || attempt === attempts)
+        throw new Error(
+          `${source.repo}: ${entry.path} could not be downloaded: ${messageOf(error)}; what has arrived is kept, so importing it again goes on from there`,
+          { cause: error },
+        )
       await sleep(firstPause * 2 ** (attempt - 1), undefined, { signal })
     }
   }
@@ -90,12 +128,20 @@ async function downloadWhole(source: AtCommit, entry: ListFileEntry, path: strin
   const found = await hashOf(part, entry)
   if (wanted !== undefined && found !== wanted) {
     await rm(part)
-    throw new Error(`${source.repo}: ${entry.path} arrived damaged: its hash is ${found}, the hub says ${wanted}; import it again`)
+    throw new Error(
+      `${source.repo}: ${entry.path} arrived damaged: its hash is ${found}, the hub says ${wanted}; import it again`,
+    )
   }
   await rename(part, path)
 }
 
-async function downloadRest({ repo, commit, hubUrl, token }: AtCommit, { path, size }: ListFileEntry, part: string, onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<void> {
+async function downloadRest(
+  { repo, commit, hubUrl, token }: AtCommit,
+  { path, size }: ListFileEntry,
+  part: string,
+  onBytes: (bytes: number) => void,
+  signal?: AbortSignal,
+): Promise<void> {
   let have = await bytesOf(part)
   if (have > size) {
     await rm(part)
@@ -103,7 +149,15 @@ async function downloadRest({ repo, commit, hubUrl, token }: AtCommit, { path, s
   }
   if (have === size && size > 0) return onBytes(size)
   // Plain HTTP ranges, which every hub has, and not xet, whose chunks cannot be gone on from in a file.
-  const blob = await downloadFile({ repo, path, revision: commit, hubUrl, xet: false, ...access(token), fetch: fetchUntil(signal) })
+  const blob = await downloadFile({
+    repo,
+    path,
+    revision: commit,
+    hubUrl,
+    xet: false,
+    ...access(token),
+    fetch: fetchUntil(signal),
+  })
   if (!blob) throw new Error('the hub lists it, and does not have it')
   const reader = blob.slice(have, size).stream().getReader()
   const chunks = async function* (): AsyncGenerator<Uint8Array> {
@@ -135,12 +189,19 @@ async function asked<T>(repo: string, revision: string, ask: () => Promise<T>): 
     return await ask()
   } catch (error) {
     if (!(error instanceof HubApiError)) throw error
-    if (error.statusCode === 401 || error.statusCode === 403) throw new Error(`${repo} is private or gated, or does not exist: give a token that may read it (HF_TOKEN)`, { cause: error })
-    if (error.statusCode === 404) throw new Error(`the hub has no model ${repo} at revision ${revision}`, { cause: error })
+    if (error.statusCode === 401 || error.statusCode === 403)
+      throw new Error(`${repo} is private or gated, or does not exist: give a token that may read it (HF_TOKEN)`, {
+        cause: error,
+      })
+    if (error.statusCode === 404)
+      throw new Error(`the hub has no model ${repo} at revision ${revision}`, { cause: error })
     throw error
   }
 }
 
-const access = (token: string | undefined) => token === undefined ? {} : { accessToken: token }
-const fetchUntil = (signal: AbortSignal | undefined): typeof fetch => (input, init) => fetch(input, signal ? { ...init, signal } : init)
-const messageOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
+const access = (token: string | undefined) => (token === undefined ? {} : { accessToken: token })
+const fetchUntil =
+  (signal: AbortSignal | undefined): typeof fetch =>
+  (input, init) =>
+    fetch(input, signal ? { ...init, signal } : init)
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

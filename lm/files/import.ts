@@ -11,9 +11,7 @@ import { checkRoom, ifThere, sync } from './disk.ts'
 import { download, planDownload, type HubSource, type Transfer } from './hub.ts'
 import { checkSize, chooseFiles } from './model-files.ts'
 
-export type Source =
-  | ({ kind: 'hub' } & HubSource)
-  | { kind: 'directory'; path: string }
+export type Source = ({ kind: 'hub' } & HubSource) | { kind: 'directory'; path: string }
 
 export interface Intake extends Transfer {
   modelsPath: string
@@ -35,12 +33,16 @@ const incoming = '.incoming'
 /** What an interrupted download left is kept for so many days. */
 const keptDays = 14
 
-/** Imports a model. Throws, naming file and tensor, where it is not whole; a download that was interrupted is gone on from next time. */
+/**
+ * Imports a model. Throws, naming file and tensor, where it is not whole; a download that was interrupted is gone on
+ * from next time.
+ */
 export async function importModel(source: Source, intake: Intake): Promise<ImportedModel> {
   const name = checkName(intake.name ?? nameOf(source))
   await refuseTaken(intake.modelsPath, name)
-  const { place, commit } = source.kind === 'hub' ? await fetchFromHub(source, intake) : await copyIn(source.path, intake)
-  return { name, commit, ...await admit(place, intake.modelsPath, name) }
+  const { place, commit } =
+    source.kind === 'hub' ? await fetchFromHub(source, intake) : await copyIn(source.path, intake)
+  return { name, commit, ...(await admit(place, intake.modelsPath, name)) }
 }
 
 async function fetchFromHub(source: HubSource, intake: Intake): Promise<{ place: string; commit: string }> {
@@ -70,14 +72,19 @@ export async function openIncoming(modelsPath: string, key: string = randomUUID(
   await mkdir(all, { recursive: true })
   for (const name of await readdir(all)) {
     const left = await ifThere(stat(join(all, name)))
-    if (left && Date.now() - left.mtimeMs > keptDays * 86_400_000) await rm(join(all, name), { recursive: true, force: true })
+    if (left && Date.now() - left.mtimeMs > keptDays * 86_400_000)
+      await rm(join(all, name), { recursive: true, force: true })
   }
   await mkdir(join(all, key), { recursive: true })
   return join(all, key)
 }
 
 /** Checks what gathered, and makes it a model under its name. A directory that is not a whole model is deleted. */
-export async function admit(place: string, modelsPath: string, name: string): Promise<{ directory: string; model: ModelDescription }> {
+export async function admit(
+  place: string,
+  modelsPath: string,
+  name: string,
+): Promise<{ directory: string; model: ModelDescription }> {
   const directory = join(modelsPath, checkName(name))
   try {
     const model = await describe(place)
@@ -89,30 +96,42 @@ export async function admit(place: string, modelsPath: string, name: string): Pr
   } catch (error) {
     await rm(place, { recursive: true, force: true })
     // Where it gathered is nothing to who sent it. What the disk itself refuses is no fault of theirs.
-    if (error instanceof Error && !('code' in error)) throw new Error(error.message.replaceAll(`${place}/`, ''), { cause: error })
+    if (error instanceof Error && !('code' in error))
+      throw new Error(error.message.replaceAll(`${place}/`, ''), { cause: error })
     throw error
   }
 }
 
 /** A model's name: its directory's, and its id in the API. */
 export function checkName(name: string): string {
-  if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name)) throw new Error(`${JSON.stringify(name)} is no name of a model: up to 64 of a–z, 0–9, ., _ and -, a letter or digit first`)
+  if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name))
+    throw new Error(
+      `${JSON.stringify(name)} is no name of a model: up to 64 of a–z, 0–9, ., _ and -, a letter or digit first`,
+    )
   return name
 }
 
 /** The last part of a repository's or directory's name, as a model may be called. */
 export function nameOf(source: Source): string {
-  const last = source.kind === 'hub' ? source.repo.split('/').at(-1) ?? '' : basename(resolve(source.path))
-  return last.toLowerCase().replace(/[^a-z0-9._-]+/g, '-').replace(/^[^a-z0-9]+/, '').slice(0, 64)
+  const last = source.kind === 'hub' ? (source.repo.split('/').at(-1) ?? '') : basename(resolve(source.path))
+  return last
+    .toLowerCase()
+    .replace(/[^a-z0-9._-]+/g, '-')
+    .replace(/^[^a-z0-9]+/, '')
+    .slice(0, 64)
 }
 
 async function refuseTaken(modelsPath: string, name: string): Promise<void> {
-  if (await ifThere(stat(join(modelsPath, name)))) throw new Error(`there is a model ${name} already; import this one under another name`)
+  if (await ifThere(stat(join(modelsPath, name))))
+    throw new Error(`there is a model ${name} already; import this one under another name`)
 }
 
 async function copyFiles(from: string, to: string, { onProgress, signal, maxBytes }: Transfer): Promise<void> {
-  const names = chooseFiles((await readdir(from, { withFileTypes: true })).filter(entry => !entry.isDirectory()).map(entry => entry.name), from)
-  const sizes = await Promise.all(names.map(async name => (await stat(join(from, name))).size))
+  const names = chooseFiles(
+    (await readdir(from, { withFileTypes: true })).filter((entry) => !entry.isDirectory()).map((entry) => entry.name),
+    from,
+  )
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(from, name))).size))
   names.forEach((name, i) => checkSize(name, sizes[i] ?? 0, join(from, name)))
   const totalBytes = sizes.reduce((sum, size) => sum + size, 0)
   if (totalBytes > maxBytes) throw new Error(`${from} has ${totalBytes} bytes; at most ${maxBytes} are imported`)

@@ -29,7 +29,8 @@ export function parseJson<T>(text: string, path: string, schema: z.ZodType<T>): 
   } catch (cause) {
     throw new Error(`${path} is not JSON`, { cause })
   }
-  if (isDeeper(json, fileLimits.nesting)) throw new Error(`${path}: its lists and objects lie more than ${fileLimits.nesting} deep in each other`)
+  if (isDeeper(json, fileLimits.nesting))
+    throw new Error(`${path}: its lists and objects lie more than ${fileLimits.nesting} deep in each other`)
   const parsed = schema.safeParse(json)
   if (!parsed.success) throw new Error(`${path}: ${firstIssues(parsed.error)}`)
   return parsed.data

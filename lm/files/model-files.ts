@@ -3,7 +3,8 @@
 import { limits } from '../../core/protocol/index.ts'
 
 /** Everything that is read of a model, and what people should know of it. */
-const wanted = /^(config\.json|generation_config\.json|tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json|chat_template\.jinja|prompts\.jsonl|LICENSE[\w.-]*|README\.md)$/
+const wanted =
+  /^(config\.json|generation_config\.json|tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json|chat_template\.jinja|prompts\.jsonl|LICENSE[\w.-]*|README\.md)$/
 const shard = /^model-\d+-of-\d+\.safetensors$/
 const pickle = /\.(bin|pt|pth|ckpt|pkl)$/
 
@@ -38,22 +39,32 @@ export function mostBytes(name: string): number | null {
 /** @throws Error where a file is larger than its kind may be */
 export function checkSize(name: string, bytes: number, what = name): void {
   const most = mostBytes(name)
-  if (most !== null && bytes > most) throw new Error(`${what} has ${bytes} bytes; at most ${most} are read of such a file`)
+  if (most !== null && bytes > most)
+    throw new Error(`${what} has ${bytes} bytes; at most ${most} are read of such a file`)
 }
 
 /** Whether a file may be part of a model directory: a name of its kind, and no path. */
 export function isModelFile(name: string): boolean {
-  return wanted.test(name) || name === 'model.safetensors' || name === 'model.safetensors.index.json' || shard.test(name)
+  return (
+    wanted.test(name) || name === 'model.safetensors' || name === 'model.safetensors.index.json' || shard.test(name)
+  )
 }
 
-/** The names that make a model, weights last; `what` is what errors name. Throws where there are no weights that can be read. */
+/**
+ * The names that make a model, weights last; `what` is what errors name. Throws where there are no weights that can be
+ * read.
+ */
 export function chooseFiles(names: readonly string[], what: string): string[] {
   if (!names.includes('config.json')) throw new Error(`${what} has no config.json: it is not a model of transformers`)
-  const small = names.filter(name => wanted.test(name))
+  const small = names.filter((name) => wanted.test(name))
   if (names.includes('model.safetensors')) return [...small, 'model.safetensors']
-  const shards = names.filter(name => shard.test(name))
-  if (names.includes('model.safetensors.index.json') && shards.length > 0) return [...small, 'model.safetensors.index.json', ...shards]
-  const stored = names.find(name => pickle.test(name))
-  if (stored !== undefined) throw new Error(`${what} has its weights as a pickle (${stored}), which can run code when it is read, and none as safetensors; ask its owner to convert it`)
+  const shards = names.filter((name) => shard.test(name))
+  if (names.includes('model.safetensors.index.json') && shards.length > 0)
+    return [...small, 'model.safetensors.index.json', ...shards]
+  const stored = names.find((name) => pickle.test(name))
+  if (stored !== undefined)
+    throw new Error(
+      `${what} has its weights as a pickle (${stored}), which can run code when it is read, and none as safetensors; ask its owner to convert it`,
+    )
   throw new Error(`${what} has no model.safetensors`)
 }

@@ -18,9 +18,14 @@ export async function readPromptFile(directory: string): Promise<Prompt[]> {
   return parsePrompts(await readText(path), path)
 }
 
-/** One `{"prompt": …}` a line, with an `"answer"` beside it or not. Throws, naming `what` and the line, where one is something else. */
+/**
+ * One `{"prompt": …}` a line, with an `"answer"` beside it or not. Throws, naming `what` and the line, where one is
+ * something else.
+ */
 export function parsePrompts(jsonl: string, what: string): Prompt[] {
-  const prompts = jsonl.split('\n').flatMap((line, i) => (line.trim() === '' ? [] : [parsePrompt(line, `${what}: line ${i + 1}`)]))
+  const prompts = jsonl
+    .split('\n')
+    .flatMap((line, i) => (line.trim() === '' ? [] : [parsePrompt(line, `${what}: line ${i + 1}`)]))
   if (prompts.length === 0) throw new Error(`${what}: there are no prompts; write one {"prompt": "…"} a line`)
   return prompts
 }

@@ -2,7 +2,15 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { Shape } from '../graph/index.ts'
-import { encodeHeader, headerEnd, replaceFile, safetensorsFile, tensorBytes, type SafetensorsFile, type StoredTensor } from './safetensors.ts'
+import {
+  encodeHeader,
+  headerEnd,
+  replaceFile,
+  safetensorsFile,
+  tensorBytes,
+  type SafetensorsFile,
+  type StoredTensor,
+} from './safetensors.ts'
 
 /** Reads and checks a file's header; a tensor's values are read each time they are asked for. */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
@@ -18,11 +26,20 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   }
 }
 
-/** Writes F32 or F16 tensors (in name order) to a temporary file, syncs it and renames it to `path`; `read` is asked for one after another. */
-export async function writeSafetensors(path: string, shapes: ReadonlyMap<string, Shape>, read: (name: string) => Float32Array | Promise<Float32Array>,
-  { dtype = 'F32', metadata }: { dtype?: 'F32' | 'F16'; metadata?: Record<string, string> } = {}): Promise<void> {
-  const tensors = [...shapes].sort(([a], [b]) => a < b ? -1 : 1).map(([name, shape]): StoredTensor => ({ name, shape, dtype }))
-  await replaceFile(path, async file => {
+/**
+ * Writes F32 or F16 tensors (in name order) to a temporary file, syncs it and renames it to `path`; `read` is asked for
+ * one after another.
+ */
+export async function writeSafetensors(
+  path: string,
+  shapes: ReadonlyMap<string, Shape>,
+  read: (name: string) => Float32Array | Promise<Float32Array>,
+  { dtype = 'F32', metadata }: { dtype?: 'F32' | 'F16'; metadata?: Record<string, string> } = {},
+): Promise<void> {
+  const tensors = [...shapes]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, shape]): StoredTensor => ({ name, shape, dtype }))
+  await replaceFile(path, async (file) => {
     await file.writeFile(encodeHeader(tensors, metadata))
     for (const tensor of tensors) await file.writeFile(tensorBytes(await read(tensor.name), tensor, path))
   })

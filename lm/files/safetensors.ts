@@ -8,7 +8,10 @@ import { sizeOf, type Shape } from '../graph/index.ts'
 import { fileLimits } from './model-files.ts'
 import { fromBrainFloat, fromHalf, toHalf } from './half.ts'
 
-export interface NamedTensor { shape: Shape; data: Float32Array | Int32Array }
+export interface NamedTensor {
+  shape: Shape
+  data: Float32Array | Int32Array
+}
 
 export interface SafetensorsFile {
   readonly path: string
@@ -24,8 +27,10 @@ export interface SafetensorsFile {
   int32(name: string): { shape: Shape; data: Int32Array }
 }
 
-
-/** A file's bytes, checked: every byte after the header belongs to exactly one tensor, which has its shape's size. `path` is what errors name. */
+/**
+ * A file's bytes, checked: every byte after the header belongs to exactly one tensor, which has its shape's size.
+ * `path` is what errors name.
+ */
 export function parseSafetensors(bytes: Uint8Array, path: string): SafetensorsFile {
   const start = headerEnd(bytes, bytes.byteLength, path)
   // A copy, so that the typed arrays over it are aligned and outlive the file's bytes.
@@ -37,13 +42,22 @@ export function parseSafetensors(bytes: Uint8Array, path: string): SafetensorsFi
 export function headerEnd(bytes: Uint8Array, size: number, path: string): number {
   if (bytes.byteLength < 8) throw new Error(`${path}: ${size} bytes are too few for a safetensors file`)
   const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0, true)
-  if (length > BigInt(size - 8)) throw new Error(`${path}: its header claims ${length} bytes, the file has ${size - 8} more: it is cut short, or no safetensors file`)
-  if (length > BigInt(fileLimits.header)) throw new Error(`${path}: its header claims ${length} bytes; at most ${fileLimits.header} are read`)
+  if (length > BigInt(size - 8))
+    throw new Error(
+      `${path}: its header claims ${length} bytes, the file has ${size - 8} more: it is cut short, or no safetensors file`,
+    )
+  if (length > BigInt(fileLimits.header))
+    throw new Error(`${path}: its header claims ${length} bytes; at most ${fileLimits.header} are read`)
   return 8 + Number(length)
 }
 
 /** `read` gives a copy of the file's bytes from `begin` to `end`. */
-export function safetensorsFile(from: { header: Uint8Array; size: number; read: (begin: number, end: number) => Uint8Array<ArrayBuffer>; path: string }): SafetensorsFile {
+export function safetensorsFile(from: {
+  header: Uint8Array
+  size: number
+  read: (begin: number, end: number) => Uint8Array<ArrayBuffer>
+  path: string
+}): SafetensorsFile {
   const { header, size, read, path } = from
   const start = 8 + header.byteLength
   const { entries, metadata } = parseHeader(header, path)
@@ -58,9 +72,9 @@ export function safetensorsFile(from: { header: Uint8Array; size: number; read: 
     path,
     names: [...entries.keys()],
     metadata,
-    has: name => entries.has(name),
-    shape: name => find(name).shape,
-    dtype: name => find(name).dtype,
+    has: (name) => entries.has(name),
+    shape: (name) => find(name).shape,
+    dtype: (name) => find(name).dtype,
     float32(name) {
       const entry = find(name)
       const { dtype, shape } = entry
@@ -80,12 +94,17 @@ export function safetensorsFile(from: { header: Uint8Array; size: number; read: 
 }
 
 /** The bytes of a safetensors file; tensors are in name order. */
-export function encodeSafetensors(path: string, tensors: ReadonlyMap<string, NamedTensor>,
-  { dtype = 'F32', metadata }: { dtype?: 'F32' | 'F16'; metadata?: Record<string, string> } = {}): Uint8Array {
-  const parts = [...tensors].sort(([a], [b]) => a < b ? -1 : 1).map(([name, { shape, data }]) => {
-    const stored = data instanceof Int32Array ? 'I32' as const : dtype
-    return { name, shape, dtype: stored, bytes: tensorBytes(data, { name, shape, dtype: stored }, path) }
-  })
+export function encodeSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, NamedTensor>,
+  { dtype = 'F32', metadata }: { dtype?: 'F32' | 'F16'; metadata?: Record<string, string> } = {},
+): Uint8Array {
+  const parts = [...tensors]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, { shape, data }]) => {
+      const stored = data instanceof Int32Array ? ('I32' as const) : dtype
+      return { name, shape, dtype: stored, bytes: tensorBytes(data, { name, shape, dtype: stored }, path) }
+    })
   const header = encodeHeader(parts, metadata)
   const bytes = new Uint8Array(parts.reduce((end, part) => end + part.bytes.byteLength, header.byteLength))
   bytes.set(header)
@@ -98,10 +117,17 @@ export function encodeSafetensors(path: string, tensors: ReadonlyMap<string, Nam
 }
 
 /** A tensor as it is to be stored. */
-export interface StoredTensor { name: string; shape: Shape; dtype: 'F32' | 'F16' | 'I32' }
+export interface StoredTensor {
+  name: string
+  shape: Shape
+  dtype: 'F32' | 'F16' | 'I32'
+}
 
 /** The header's length and the header of tensors that follow one another in this order. */
-export function encodeHeader(tensors: readonly StoredTensor[], metadata: Record<string, string> = { format: 'pt' }): Uint8Array {
+export function encodeHeader(
+  tensors: readonly StoredTensor[],
+  metadata: Record<string, string> = { format: 'pt' },
+): Uint8Array {
   const header: Record<string, unknown> = { __metadata__: metadata }
   let offset = 0
   for (const { name, shape, dtype } of tensors) {
@@ -118,7 +144,11 @@ export function encodeHeader(tensors: readonly StoredTensor[], metadata: Record<
 }
 
 /** The values of a tensor in its stored type. */
-export function tensorBytes(data: Float32Array | Int32Array, { name, shape, dtype }: StoredTensor, path: string): Uint8Array {
+export function tensorBytes(
+  data: Float32Array | Int32Array,
+  { name, shape, dtype }: StoredTensor,
+  path: string,
+): Uint8Array {
   if (data.length !== sizeOf(shape)) throw new Error(`${path}: tensor ${name} [${shape}] has ${data.length} values`)
   const values = dtype === 'F16' && data instanceof Float32Array ? toHalf(data) : data
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
@@ -126,7 +156,7 @@ export function tensorBytes(data: Float32Array | Int32Array, { name, shape, dtyp
 
 /** The file holds all of `bytes` or, after a crash at any point, what it held before. */
 export async function writeAtomically(path: string, bytes: Uint8Array): Promise<void> {
-  await replaceFile(path, file => file.writeFile(bytes))
+  await replaceFile(path, (file) => file.writeFile(bytes))
 }
 
 /** The same of what `write` writes. */
@@ -145,10 +175,33 @@ export async function replaceFile(path: string, write: (file: FileHandle) => Pro
   }
 }
 
-interface Entry { dtype: string; shape: Shape; begin: number; end: number }
+interface Entry {
+  dtype: string
+  shape: Shape
+  begin: number
+  end: number
+}
 
 /** Bytes of one entry. */
-const widths = new Map(Object.entries({ F64: 8, I64: 8, U64: 8, F32: 4, I32: 4, U32: 4, F16: 2, BF16: 2, I16: 2, U16: 2, F8_E4M3: 1, F8_E5M2: 1, I8: 1, U8: 1, BOOL: 1 }))
+const widths = new Map(
+  Object.entries({
+    F64: 8,
+    I64: 8,
+    U64: 8,
+    F32: 4,
+    I32: 4,
+    U32: 4,
+    F16: 2,
+    BF16: 2,
+    I16: 2,
+    U16: 2,
+    F8_E4M3: 1,
+    F8_E5M2: 1,
+    I8: 1,
+    U8: 1,
+    BOOL: 1,
+  }),
+)
 
 function byteWidth(dtype: string): number {
   const width = widths.get(dtype)
@@ -156,12 +209,16 @@ function byteWidth(dtype: string): number {
   return width
 }
 
-function parseHeader(json: Uint8Array, path: string): { entries: Map<string, Entry>; metadata: Record<string, string> } {
+function parseHeader(
+  json: Uint8Array,
+  path: string,
+): { entries: Map<string, Entry>; metadata: Record<string, string> } {
   const header = parseJson(json, path)
   const entries = new Map<string, Entry>()
   let metadata: Record<string, string> = {}
   for (const [name, value] of Object.entries(header)) {
-    if (name === '__metadata__') metadata = Object.fromEntries(Object.entries(value ?? {}).map(([key, text]) => [key, String(text)]))
+    if (name === '__metadata__')
+      metadata = Object.fromEntries(Object.entries(value ?? {}).map(([key, text]) => [key, String(text)]))
     else entries.set(name, parseEntry(name, value, path))
   }
   return { entries, metadata }
@@ -179,14 +236,22 @@ function parseJson(json: Uint8Array, path: string): object {
 
 function parseEntry(name: string, value: unknown, path: string): Entry {
   const bad = new Error(`${path}: the header of tensor ${name} is malformed`)
-  if (typeof value !== 'object' || value === null || !('dtype' in value) || !('shape' in value) || !('data_offsets' in value)) throw bad
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    !('dtype' in value) ||
+    !('shape' in value) ||
+    !('data_offsets' in value)
+  )
+    throw bad
   const { dtype, shape, data_offsets: offsets } = value
   if (typeof dtype !== 'string' || !isSizes(shape) || !isSizes(offsets)) throw bad
   const [begin, end] = offsets
   const width = widths.get(dtype)
   if (width === undefined) throw new Error(`${path}: tensor ${name} has the unknown type ${dtype}`)
   if (begin === undefined || end === undefined || offsets.length !== 2) throw bad
-  if (end - begin !== sizeOf(shape) * width) throw new Error(`${path}: tensor ${name} is ${dtype} [${shape}], which ${end - begin} bytes do not hold`)
+  if (end - begin !== sizeOf(shape) * width)
+    throw new Error(`${path}: tensor ${name} is ${dtype} [${shape}], which ${end - begin} bytes do not hold`)
   return { dtype, shape, begin, end }
 }
 
@@ -194,16 +259,21 @@ function parseEntry(name: string, value: unknown, path: string): Entry {
 const maxAxes = 8
 
 function isSizes(value: unknown): value is number[] {
-  return Array.isArray(value) && value.length <= maxAxes && value.every(size => Number.isSafeInteger(size) && size >= 0)
+  return (
+    Array.isArray(value) && value.length <= maxAxes && value.every((size) => Number.isSafeInteger(size) && size >= 0)
+  )
 }
 
 function checkLayout(entries: ReadonlyMap<string, Entry>, available: number, path: string): void {
   let end = 0
   for (const [name, entry] of [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end)) {
-    if (entry.end > available) throw new Error(`${path}: tensor ${name} ends at byte ${entry.end} of ${available}: the file is cut short`)
+    if (entry.end > available)
+      throw new Error(`${path}: tensor ${name} ends at byte ${entry.end} of ${available}: the file is cut short`)
     if (entry.begin < end) throw new Error(`${path}: tensor ${name} overlaps another`)
-    if (entry.begin > end) throw new Error(`${path}: ${entry.begin - end} bytes before tensor ${name} belong to no tensor`)
+    if (entry.begin > end)
+      throw new Error(`${path}: ${entry.begin - end} bytes before tensor ${name} belong to no tensor`)
     end = entry.end
   }
-  if (end < available) throw new Error(`${path}: ${available - end} bytes follow its last tensor: the file is longer than its header says`)
+  if (end < available)
+    throw new Error(`${path}: ${available - end} bytes follow its last tensor: the file is longer than its header says`)
 }

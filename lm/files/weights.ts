@@ -8,9 +8,15 @@ import { readJson } from './json-file.ts'
 import { openSafetensors } from './safetensors-file.ts'
 import type { SafetensorsFile } from './safetensors.ts'
 
-export interface WeightTensor { shape: Shape; data: Float32Array }
+export interface WeightTensor {
+  shape: Shape
+  data: Float32Array
+}
 
-/** Weights by Hugging Face name, as float32. A directory's are read from it each time they are asked for, so that a large model is never held twice. */
+/**
+ * Weights by Hugging Face name, as float32. A directory's are read from it each time they are asked for, so that a
+ * large model is never held twice.
+ */
 export interface Weights {
   get(name: string): WeightTensor | undefined
   keys(): Iterable<string>
@@ -28,10 +34,15 @@ const single = 'model.safetensors'
 const index = 'model.safetensors.index.json'
 
 /** What the headers of a directory's weights say. */
-export interface StoredWeights { path: string; files: SafetensorsFile[]; fileOf: (name: string) => SafetensorsFile | undefined }
+export interface StoredWeights {
+  path: string
+  files: SafetensorsFile[]
+  fileOf: (name: string) => SafetensorsFile | undefined
+}
 
 /** How many tensors there are. */
-export const countTensors = ({ files }: StoredWeights): number => files.reduce((sum, file) => sum + file.names.length, 0)
+export const countTensors = ({ files }: StoredWeights): number =>
+  files.reduce((sum, file) => sum + file.names.length, 0)
 
 /**
  * Holds every header against the architecture. Throws, naming file and tensor, where a tensor is missing,
@@ -41,7 +52,7 @@ export function matchWeights({ path, files, fileOf }: StoredWeights, architectur
   const stored = new Map<string, string>() // our name -> the file's
   for (const [name, shape] of architecture.parameters) {
     // Checkpoints without a head, such as OpenAI's own GPT-2, leave the first part of the name out.
-    const found = [name, name.replace(/^(transformer|model)\./, '')].find(candidate => fileOf(candidate))
+    const found = [name, name.replace(/^(transformer|model)\./, '')].find((candidate) => fileOf(candidate))
     const file = found === undefined ? undefined : fileOf(found)
     if (!file || found === undefined) throw new Error(`${path}: no tensor ${name}`)
     checkTensor(file, found, shape)
@@ -49,12 +60,15 @@ export function matchWeights({ path, files, fileOf }: StoredWeights, architectur
   }
   const known = new Set(stored.values())
   for (const file of files) {
-    const strange = file.names.find(name => !known.has(name) && !isIgnored(name, architecture))
-    if (strange !== undefined) throw new Error(`${file.path}: tensor ${strange} is not one of this model's parameters; its configuration describes another model`)
+    const strange = file.names.find((name) => !known.has(name) && !isIgnored(name, architecture))
+    if (strange !== undefined)
+      throw new Error(
+        `${file.path}: tensor ${strange} is not one of this model's parameters; its configuration describes another model`,
+      )
   }
   return {
-    paths: files.map(file => file.path),
-    dtypes: [...new Set([...known].map(name => fileOf(name)?.dtype(name) ?? ''))].sort(),
+    paths: files.map((file) => file.path),
+    dtypes: [...new Set([...known].map((name) => fileOf(name)?.dtype(name) ?? ''))].sort(),
     keys: () => stored.keys(),
     get(name) {
       const own = stored.get(name)
@@ -65,14 +79,19 @@ export function matchWeights({ path, files, fileOf }: StoredWeights, architectur
 
 function checkTensor(file: SafetensorsFile, name: string, wanted: Shape): void {
   const shape = file.shape(name)
-  if (!sameShape(shape, wanted)) throw new Error(`${file.path}: tensor ${name} is [${shape}], the configuration says [${wanted}]`)
+  if (!sameShape(shape, wanted))
+    throw new Error(`${file.path}: tensor ${name} is [${shape}], the configuration says [${wanted}]`)
   const dtype = file.dtype(name)
-  if (!['F32', 'F16', 'BF16'].includes(dtype)) throw new Error(`${file.path}: tensor ${name} is ${dtype}; only F32, F16 and BF16 weights are read`)
+  if (!['F32', 'F16', 'BF16'].includes(dtype))
+    throw new Error(`${file.path}: tensor ${name} is ${dtype}; only F32, F16 and BF16 weights are read`)
 }
 
 /** What old files store beside the parameters: masks, frequencies, and a tied head's copy of the embedding. */
 function isIgnored(name: string, { parameters }: Architecture): boolean {
-  return /(^|\.)(attn\.(masked_)?bias|rotary_emb\.inv_freq)$/.test(name) || (name === 'lm_head.weight' && !parameters.has(name))
+  return (
+    /(^|\.)(attn\.(masked_)?bias|rotary_emb\.inv_freq)$/.test(name) ||
+    (name === 'lm_head.weight' && !parameters.has(name))
+  )
 }
 
 /** Reads the headers of a directory's weights. Throws, naming the file, where one is missing or damaged. */
@@ -81,26 +100,33 @@ export async function openWeights(directory: string): Promise<StoredWeights> {
   if (names.includes(single)) {
     const path = join(directory, single)
     const file = await openSafetensors(path)
-    return { path, files: [file], fileOf: name => file.has(name) ? file : undefined }
+    return { path, files: [file], fileOf: (name) => (file.has(name) ? file : undefined) }
   }
   if (names.includes(index)) return openShards(directory)
-  const pickle = names.find(name => /\.(bin|pt|pth|ckpt|pkl)$/.test(name))
+  const pickle = names.find((name) => /\.(bin|pt|pth|ckpt|pkl)$/.test(name))
   if (pickle !== undefined) {
-    throw new Error(`${join(directory, pickle)} is a pickle, which can run code when it is read, and is not read; save the model as safetensors (save_pretrained does)`)
+    throw new Error(
+      `${join(directory, pickle)} is a pickle, which can run code when it is read, and is not read; save the model as safetensors (save_pretrained does)`,
+    )
   }
   throw new Error(`${directory} has neither ${single} nor ${index}`)
 }
 
-const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string().regex(/^[\w.-]+\.safetensors$/, 'the name of a safetensors file in the same directory')) })
+const indexSchema = z.looseObject({
+  weight_map: z.record(
+    z.string(),
+    z.string().regex(/^[\w.-]+\.safetensors$/, 'the name of a safetensors file in the same directory'),
+  ),
+})
 
 async function openShards(directory: string): Promise<StoredWeights> {
   const path = join(directory, index)
   const { weight_map: map } = await readJson(path, indexSchema)
   const files = new Map<string, SafetensorsFile>()
   for (const [tensor, name] of Object.entries(map)) {
-    const file = files.get(name) ?? await openSafetensors(join(directory, name))
+    const file = files.get(name) ?? (await openSafetensors(join(directory, name)))
     files.set(name, file)
     if (!file.has(tensor)) throw new Error(`${file.path}: no tensor ${tensor}, which ${index} says it holds`)
   }
-  return { path, files: [...files.values()], fileOf: name => files.get(map[name] ?? '') }
+  return { path, files: [...files.values()], fileOf: (name) => files.get(map[name] ?? '') }
 }

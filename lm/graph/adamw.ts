@@ -19,7 +19,10 @@ export interface AdamWOptions {
 }
 
 /** A weight by its state name, and its gradient. */
-export interface Descent { name: string; gradient: Tensor }
+export interface Descent {
+  name: string
+  gradient: Tensor
+}
 
 const rateInput = 'adamw.rate'
 const decayInput = 'adamw.decay'
@@ -31,9 +34,14 @@ const epsilonInput = 'adamw.epsilon'
  * gradients' norm before clipping (a scalar). Feed `adamWInputs(...)` at each run.
  * With `onlyFinite` weights and moments stay as they are where the norm is infinite or NaN.
  */
-export function adamW(graph: Graph, descents: readonly Descent[], options: AdamWOptions, { onlyFinite = false } = {}): Tensor {
+export function adamW(
+  graph: Graph,
+  descents: readonly Descent[],
+  options: AdamWOptions,
+  { onlyFinite = false } = {},
+): Tensor {
   const squares = descents.map(({ gradient }) => mul(gradient, gradient))
-  const norm = sqrt(squares.map(square => reduceSum(square)).reduce((a, b) => add(a, b)))
+  const norm = sqrt(squares.map((square) => reduceSum(square)).reduce((a, b) => add(a, b)))
   const shrink = options.maxGradientNorm > 0 ? minimum(div(options.maxGradientNorm, add(norm, 1e-6)), 1) : constant(1)
   // Clipping scales every gradient alike, so it is folded into the moments' own factors.
   const gainM = mul(shrink, 1 - options.beta1)
@@ -43,12 +51,16 @@ export function adamW(graph: Graph, descents: readonly Descent[], options: AdamW
   const epsilon = graph.input(epsilonInput, [])
   const good = onlyFinite ? finite(norm) : null
   // A choice, not a product with 0 or 1: 0 · NaN is NaN.
-  const become = (name: string, value: Tensor): void => graph.update(name, good ? where(good, value, graph.state(name, value.shape)) : value)
+  const become = (name: string, value: Tensor): void =>
+    graph.update(name, good ? where(good, value, graph.state(name, value.shape)) : value)
   descents.forEach(({ name, gradient }, i) => {
     const weight = graph.state(name, gradient.shape)
     const [mName, vName] = momentNames(name)
     const m = add(mul(graph.state(mName, gradient.shape), options.beta1), mul(gradient, gainM))
-    const v = add(mul(graph.state(vName, gradient.shape), options.beta2), mul(squares[i] ?? mul(gradient, gradient), gainV))
+    const v = add(
+      mul(graph.state(vName, gradient.shape), options.beta2),
+      mul(squares[i] ?? mul(gradient, gradient), gainV),
+    )
     become(mName, m)
     become(vName, v)
     become(name, sub(mul(weight, decay), mul(div(m, add(sqrt(v), epsilon)), rate)))
@@ -61,7 +73,7 @@ export function adamWInputs(options: AdamWOptions, step: number, learningRate: n
   if (!Number.isInteger(step) || step < 1) throw new Error(`adamW: the first step is 1, not ${step}`)
   const root = Math.sqrt(1 - options.beta2 ** step)
   return {
-    [rateInput]: learningRate * root / (1 - options.beta1 ** step),
+    [rateInput]: (learningRate * root) / (1 - options.beta1 ** step),
     [decayInput]: 1 - learningRate * options.weightDecay,
     [epsilonInput]: options.epsilon * root,
   }

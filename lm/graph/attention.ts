@@ -29,8 +29,11 @@ export function attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor): Tensor {
   const weights = softmax(add(spread(scores), bias)) // [B, H, T, S]
   const y = reshape(matmul(grouped(weights, span), v), q.shape)
   return tensor({
-    op: 'identity', inputs: [y, q, k, v], attributes: {}, shape: q.shape,
-    backward: dy => {
+    op: 'identity',
+    inputs: [y, q, k, v],
+    attributes: {},
+    shape: q.shape,
+    backward: (dy) => {
       const slope = grouped(dy, depth)
       const weighted = mul(weights, spread(matmul(slope, v, { transposeB: true })))
       const dScores = grouped(sub(weighted, mul(weights, reduceSum(weighted, [-1], true))), span)

@@ -30,7 +30,8 @@ export class Graph {
     const target = this.leaves.get(name)
     if (target?.op !== 'state') throw new Error(`update: no state ${name}`)
     if (value.dtype !== 'float32') throw new Error(`update: state ${name} is float32, not ${value.dtype}`)
-    if (!sameShape(target.shape, value.shape)) throw new Error(`update: state ${name} is [${target.shape}], not [${value.shape}]`)
+    if (!sameShape(target.shape, value.shape))
+      throw new Error(`update: state ${name} is [${target.shape}], not [${value.shape}]`)
     if (this.updates.has(name)) throw new Error(`state ${name} is updated twice`)
     this.updates.set(name, value)
   }
@@ -43,7 +44,12 @@ export class Graph {
   /** How often each tensor is read: by operations, as an output, as a state's new value. */
   readers(): Map<Tensor, number> {
     const counts = new Map<Tensor, number>()
-    for (const read of [...this.nodes().flatMap(({ inputs }) => inputs), ...this.outputs.values(), ...this.updates.values()]) counts.set(read, (counts.get(read) ?? 0) + 1)
+    for (const read of [
+      ...this.nodes().flatMap(({ inputs }) => inputs),
+      ...this.outputs.values(),
+      ...this.updates.values(),
+    ])
+      counts.set(read, (counts.get(read) ?? 0) + 1)
     return counts
   }
 
@@ -54,7 +60,9 @@ export class Graph {
       return made
     }
     if (known.op !== made.op || known.dtype !== made.dtype || !sameShape(known.shape, made.shape)) {
-      throw new Error(`${name} is already ${known.op} ${known.dtype} [${known.shape}], not ${made.op} ${made.dtype} [${made.shape}]`)
+      throw new Error(
+        `${name} is already ${known.op} ${known.dtype} [${known.shape}], not ${made.op} ${made.dtype} [${made.shape}]`,
+      )
     }
     return known
   }

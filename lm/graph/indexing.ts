@@ -9,11 +9,16 @@ import { broadcastTo, reshape } from './shape.ts'
 /** Rows of a table, an embedding: table [V, C], ids [...] -> [..., C]. */
 export function gather(table: Tensor, ids: Tensor): Tensor {
   const [rows, width] = table.shape
-  if (rows === undefined || width === undefined || table.shape.length !== 2) throw new Error(`gather: a table has two axes, not [${table.shape}]`)
+  if (rows === undefined || width === undefined || table.shape.length !== 2)
+    throw new Error(`gather: a table has two axes, not [${table.shape}]`)
   expectIndex('gather', ids)
   return tensor({
-    op: 'gather', inputs: [table, ids], attributes: {}, shape: [...ids.shape, width], dtype: table.dtype,
-    backward: dy => [scatterAddRows(reshape(ids, [-1]), reshape(dy, [-1, width]), rows), null],
+    op: 'gather',
+    inputs: [table, ids],
+    attributes: {},
+    shape: [...ids.shape, width],
+    dtype: table.dtype,
+    backward: (dy) => [scatterAddRows(reshape(ids, [-1]), reshape(dy, [-1, width]), rows), null],
   })
 }
 
@@ -21,10 +26,14 @@ export function gather(table: Tensor, ids: Tensor): Tensor {
 export function scatterAddRows(ids: Tensor, values: Tensor, rows: number): Tensor {
   expectIndex('scatterAddRows', ids)
   const [count, width] = values.shape
-  if (width === undefined || !sameShape(ids.shape, [count ?? 0])) throw new Error(`scatterAddRows: ids [${ids.shape}] do not fit values [${values.shape}]`)
+  if (width === undefined || !sameShape(ids.shape, [count ?? 0]))
+    throw new Error(`scatterAddRows: ids [${ids.shape}] do not fit values [${values.shape}]`)
   return tensor({
-    op: 'scatterAddRows', inputs: [ids, values], attributes: { rows }, shape: [rows, width],
-    backward: dy => [null, gather(dy, ids)],
+    op: 'scatterAddRows',
+    inputs: [ids, values],
+    attributes: { rows },
+    shape: [rows, width],
+    backward: (dy) => [null, gather(dy, ids)],
   })
 }
 
@@ -33,8 +42,12 @@ export function takeAlong(x: Tensor, ids: Tensor): Tensor {
   expectRows('takeAlong', x, ids)
   const width = x.shape.at(-1) ?? 0
   return tensor({
-    op: 'takeAlong', inputs: [x, ids], attributes: {}, shape: ids.shape, dtype: x.dtype,
-    backward: dy => [putAlong(dy, ids, width), null],
+    op: 'takeAlong',
+    inputs: [x, ids],
+    attributes: {},
+    shape: ids.shape,
+    dtype: x.dtype,
+    backward: (dy) => [putAlong(dy, ids, width), null],
   })
 }
 
@@ -46,10 +59,14 @@ export function putAlong(values: Tensor, ids: Tensor, width: number): Tensor {
 /** x with one value added to an entry of each row of the last axis: x [..., V], values [...], ids [...] -> [..., V]. */
 export function addAlong(x: Tensor, values: Tensor, ids: Tensor): Tensor {
   expectRows('addAlong', x, ids)
-  if (!sameShape(values.shape, ids.shape)) throw new Error(`addAlong: values [${values.shape}] and ids [${ids.shape}] differ`)
+  if (!sameShape(values.shape, ids.shape))
+    throw new Error(`addAlong: values [${values.shape}] and ids [${ids.shape}] differ`)
   return tensor({
-    op: 'addAlong', inputs: [x, values, ids], attributes: {}, shape: x.shape,
-    backward: dy => [dy, takeAlong(dy, ids), null],
+    op: 'addAlong',
+    inputs: [x, values, ids],
+    attributes: {},
+    shape: x.shape,
+    backward: (dy) => [dy, takeAlong(dy, ids), null],
   })
 }
 
@@ -62,8 +79,11 @@ export function tokenLogProbs(logits: Tensor, ids: Tensor): Tensor {
   const all = logSoftmax(logits)
   const taken = takeAlong(all, ids)
   return tensor({
-    op: 'identity', inputs: [taken, logits], attributes: {}, shape: ids.shape,
-    backward: dy => [null, addAlong(mul(exp(all), reshape(neg(dy), [...ids.shape, 1])), dy, ids)],
+    op: 'identity',
+    inputs: [taken, logits],
+    attributes: {},
+    shape: ids.shape,
+    backward: (dy) => [null, addAlong(mul(exp(all), reshape(neg(dy), [...ids.shape, 1])), dy, ids)],
   })
 }
 
@@ -74,8 +94,11 @@ export function entropy(logits: Tensor): Tensor {
   const value = neg(reduceSum(mul(probabilities, all), [-1]))
   const column = (x: Tensor): Tensor => reshape(x, [...value.shape, 1])
   return tensor({
-    op: 'identity', inputs: [value, logits], attributes: {}, shape: value.shape,
-    backward: dy => [null, mul(mul(probabilities, add(all, column(value))), column(neg(dy)))],
+    op: 'identity',
+    inputs: [value, logits],
+    attributes: {},
+    shape: value.shape,
+    backward: (dy) => [null, mul(mul(probabilities, add(all, column(value))), column(neg(dy)))],
   })
 }
 
@@ -88,10 +111,23 @@ export function writeRows(cache: Tensor, rows: Tensor, positions: Tensor): Tenso
   expectIndex('writeRows', positions)
   const [batch, heads, length, depth] = cache.shape
   const [rowBatch, rowHeads, count, rowDepth] = rows.shape
-  const fits = cache.shape.length === 4 && rows.shape.length === 4 && batch === rowBatch && heads === rowHeads && depth === rowDepth
-    && (count ?? 0) <= (length ?? 0) && sameShape(positions.shape, [batch ?? 0])
-  if (!fits) throw new Error(`writeRows: rows [${rows.shape}] at [${positions.shape}] do not fit cache [${cache.shape}]`)
-  return tensor({ op: 'writeRows', inputs: [cache, rows, positions], attributes: {}, shape: cache.shape, backward: null })
+  const fits =
+    cache.shape.length === 4 &&
+    rows.shape.length === 4 &&
+    batch === rowBatch &&
+    heads === rowHeads &&
+    depth === rowDepth &&
+    (count ?? 0) <= (length ?? 0) &&
+    sameShape(positions.shape, [batch ?? 0])
+  if (!fits)
+    throw new Error(`writeRows: rows [${rows.shape}] at [${positions.shape}] do not fit cache [${cache.shape}]`)
+  return tensor({
+    op: 'writeRows',
+    inputs: [cache, rows, positions],
+    attributes: {},
+    shape: cache.shape,
+    backward: null,
+  })
 }
 
 function expectIndex(op: string, ids: Tensor): void {

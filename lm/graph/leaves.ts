@@ -10,14 +10,25 @@ export const state = (name: string, shape: Shape): Tensor<'state'> =>
   tensor({ op: 'state', inputs: [], attributes: { name }, shape, backward: null })
 
 /** A value known when the graph is built; a number fills the shape. */
-export function constant(value: number | readonly number[] | TensorData, shape: Shape = [], dtype: HostType = 'float32'): Tensor<'constant'> {
+export function constant(
+  value: number | readonly number[] | TensorData,
+  shape: Shape = [],
+  dtype: HostType = 'float32',
+): Tensor<'constant'> {
   const size = sizeOf(shape)
-  if (typeof value !== 'number' && value.length !== size) throw new Error(`constant: ${value.length} values for shape [${shape}]`)
-  const data = dtype === 'float32' ? new Float32Array(size) : dtype === 'int32' ? new Int32Array(size) : new Uint8Array(size)
+  if (typeof value !== 'number' && value.length !== size)
+    throw new Error(`constant: ${value.length} values for shape [${shape}]`)
+  const data =
+    dtype === 'float32' ? new Float32Array(size) : dtype === 'int32' ? new Int32Array(size) : new Uint8Array(size)
   if (typeof value === 'number') data.fill(value)
   else data.set(value)
   return tensor({ op: 'constant', inputs: [], attributes: { data }, shape, dtype, backward: null })
 }
 
 /** 0, 1, … size-1 as int32. */
-export const range = (size: number): Tensor<'constant'> => constant(Int32Array.from({ length: size }, (_, i) => i), [size], 'int32')
+export const range = (size: number): Tensor<'constant'> =>
+  constant(
+    Int32Array.from({ length: size }, (_, i) => i),
+    [size],
+    'int32',
+  )

@@ -28,10 +28,17 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   const y = broadcastTo(b, [...batch, ...b.shape.slice(-2)])
   const [rows, inner] = transposeA ? [last(x.shape, 1), last(x.shape, 2)] : [last(x.shape, 2), last(x.shape, 1)]
   const [depth, columns] = transposeB ? [last(y.shape, 1), last(y.shape, 2)] : [last(y.shape, 2), last(y.shape, 1)]
-  if (inner !== depth) throw new Error(`matmul: [${a.shape}]${transposeA ? 'ᵀ' : ''} and [${b.shape}]${transposeB ? 'ᵀ' : ''} do not multiply`)
+  if (inner !== depth)
+    throw new Error(
+      `matmul: [${a.shape}]${transposeA ? 'ᵀ' : ''} and [${b.shape}]${transposeB ? 'ᵀ' : ''} do not multiply`,
+    )
   return tensor({
-    op: 'matmul', inputs: [x, y], attributes: { transposeA, transposeB, alpha }, shape: [...batch, rows, columns], dtype: a.dtype,
-    backward: dy => [
+    op: 'matmul',
+    inputs: [x, y],
+    attributes: { transposeA, transposeB, alpha },
+    shape: [...batch, rows, columns],
+    dtype: a.dtype,
+    backward: (dy) => [
       transposeA
         ? matmul(y, dy, { transposeA: transposeB, transposeB: true, alpha })
         : matmul(dy, y, { transposeB: !transposeB, alpha }),
@@ -45,7 +52,8 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
 /** `x w + b`: x [..., in], w [in, out] (or, `transposed`, [out, in]), b [out] or none. */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null, { transposed = false } = {}): Tensor {
   const width = last(weight.shape, transposed ? 2 : 1)
-  if (bias && !sameShape(bias.shape, [width])) throw new Error(`linear: bias [${bias.shape}] does not fit weight [${weight.shape}]`)
+  if (bias && !sameShape(bias.shape, [width]))
+    throw new Error(`linear: bias [${bias.shape}] does not fit weight [${weight.shape}]`)
   const flat = reshape(x, [-1, last(x.shape, 1)]) // [..., in] -> [rows, in]
   const product = matmul(flat, weight, { transposeB: transposed })
   return reshape(bias ? add(product, bias) : product, [...x.shape.slice(0, -1), width])

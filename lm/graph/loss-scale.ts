@@ -21,7 +21,10 @@ const mostScale = 2 ** 64
 const [scaleState, goodStepsState] = ['loss-scale/scale', 'loss-scale/good-steps'] as const
 
 /** The states, scalars all, and what they begin as. */
-export const lossScaleStates: ReadonlyMap<string, number> = new Map([[scaleState, initial], [goodStepsState, 0]])
+export const lossScaleStates: ReadonlyMap<string, number> = new Map([
+  [scaleState, initial],
+  [goodStepsState, 0],
+])
 
 /** What the gradients of this run are multiplied by: a scalar, a power of two. */
 export const lossScale = (graph: Graph): Tensor => graph.state(scaleState, [])

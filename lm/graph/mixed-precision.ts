@@ -21,7 +21,7 @@ export function mixedPrecision(graph: Graph): Graph {
   const remake = (node: Tensor): Tensor => {
     if (isInput(node)) return result.input(node.attributes.name, node.shape, hostType(node))
     if (isState(node)) return result.state(node.attributes.name, node.shape)
-    const inputs = node.inputs.map(input => found(made, input))
+    const inputs = node.inputs.map((input) => found(made, input))
     if (isProduct(node)) return product(node, inputs, half)
     return inputs.every((input, i) => input === node.inputs[i]) ? node : tensor({ ...node, inputs, backward: null })
   }
@@ -38,7 +38,11 @@ export function mixedPrecision(graph: Graph): Graph {
  * Halves multiplied, in float32 again. A factor below 1 shrinks an operand beforehand, the smaller one, and a greater
  * one follows in float32: neither makes a product too large for float16.
  */
-function product({ attributes: { alpha, ...transposed } }: Tensor<'matmul'>, [a, b]: readonly Tensor[], half: (x: Tensor) => Tensor): Tensor {
+function product(
+  { attributes: { alpha, ...transposed } }: Tensor<'matmul'>,
+  [a, b]: readonly Tensor[],
+  half: (x: Tensor) => Tensor,
+): Tensor {
   if (!a || !b) throw new Error('a product has two sides')
   const before = Math.abs(alpha) < 1
   const [x, y] = !before ? [a, b] : sizeOf(a.shape) < sizeOf(b.shape) ? [mul(a, alpha), b] : [a, mul(b, alpha)]

@@ -11,5 +11,11 @@ export function rotary(x: Tensor, cos: Tensor, sin: Tensor): Tensor {
   const [a, b] = split(x, 2, -1)
   if (!a || !b) throw new Error('rotary: two halves')
   const turned = concat([sub(mul(a, cos), mul(b, sin)), add(mul(b, cos), mul(a, sin))], -1)
-  return tensor({ op: 'identity', inputs: [turned, x], attributes: {}, shape: x.shape, backward: dy => [null, rotary(dy, cos, neg(sin))] })
+  return tensor({
+    op: 'identity',
+    inputs: [turned, x],
+    attributes: {},
+    shape: x.shape,
+    backward: (dy) => [null, rotary(dy, cos, neg(sin))],
+  })
 }

@@ -10,7 +10,10 @@ export type Shape = readonly number[]
 export type TensorData = Float32Array | Int32Array | Uint8Array
 
 type None = Record<never, never>
-interface Reduction { readonly axes: readonly number[]; readonly keepDims: boolean }
+interface Reduction {
+  readonly axes: readonly number[]
+  readonly keepDims: boolean
+}
 
 /** Every operation and the static attributes it carries; the engines' tables are exhaustive over it. */
 export interface Operations {
@@ -18,10 +21,31 @@ export interface Operations {
   state: { readonly name: string }
   constant: { readonly data: TensorData }
   // elementwise
-  neg: None; exp: None; log: None; sqrt: None; reciprocal: None; abs: None
-  tanh: None; sigmoid: None; relu: None; softplus: None; gelu: None; sin: None; cos: None
-  add: None; sub: None; mul: None; div: None; minimum: None; maximum: None
-  less: None; greater: None; equal: None; and: None; or: None; not: None
+  neg: None
+  exp: None
+  log: None
+  sqrt: None
+  reciprocal: None
+  abs: None
+  tanh: None
+  sigmoid: None
+  relu: None
+  softplus: None
+  gelu: None
+  sin: None
+  cos: None
+  add: None
+  sub: None
+  mul: None
+  div: None
+  minimum: None
+  maximum: None
+  less: None
+  greater: None
+  equal: None
+  and: None
+  or: None
+  not: None
   where: None
   cast: None
   clip: { readonly min: number; readonly max: number }
@@ -35,7 +59,9 @@ export interface Operations {
   slice: { readonly starts: readonly number[]; readonly ends: readonly number[] }
   pad: { readonly before: readonly number[]; readonly after: readonly number[] }
   // reductions
-  reduceSum: Reduction; reduceMean: Reduction; reduceMax: Reduction
+  reduceSum: Reduction
+  reduceMean: Reduction
+  reduceMax: Reduction
   argMax: None
   // linear algebra
   matmul: { readonly transposeA: boolean; readonly transposeB: boolean; readonly alpha: number }
@@ -84,7 +110,8 @@ export function tensor<K extends OpName>(spec: TensorSpec<K>): Tensor<K> {
   for (const size of spec.shape) {
     if (!Number.isInteger(size) || size < 0) throw new Error(`${spec.op}: [${spec.shape}] is not a shape`)
   }
-  if (!halfReaders.has(spec.op) && spec.inputs.some(({ dtype }) => dtype === 'float16')) throw new Error(`${spec.op}: float16 is to be cast to float32 first`)
+  if (!halfReaders.has(spec.op) && spec.inputs.some(({ dtype }) => dtype === 'float16'))
+    throw new Error(`${spec.op}: float16 is to be cast to float32 first`)
   return { dtype: 'float32', ...spec }
 }
 
@@ -117,7 +144,8 @@ export function broadcastShapes(op: string, a: Shape, b: Shape): Shape {
 /** A possibly negative axis as an index into `shape`. */
 export function axisOf(op: string, shape: Shape, axis: number): number {
   const index = axis < 0 ? axis + shape.length : axis
-  if (!Number.isInteger(axis) || index < 0 || index >= shape.length) throw new Error(`${op}: [${shape}] has no axis ${axis}`)
+  if (!Number.isInteger(axis) || index < 0 || index >= shape.length)
+    throw new Error(`${op}: [${shape}] has no axis ${axis}`)
   return index
 }
 

@@ -7,9 +7,19 @@ import { Worker } from 'node:worker_threads'
 process.once('disconnect', () => process.exit(1))
 process.once('message', ({ kind, given, megabytes }) => {
   // Its own loader of TypeScript: a thread inherits none.
-  const worker = new Worker(new URL('work.mjs', import.meta.url), { workerData: { kind, given }, execArgv: [], resourceLimits: { maxOldGenerationSizeMb: megabytes } })
+  const worker = new Worker(new URL('work.mjs', import.meta.url), {
+    workerData: { kind, given },
+    execArgv: [],
+    resourceLimits: { maxOldGenerationSizeMb: megabytes },
+  })
   // Whoever asked then ends this process.
   const say = (said) => process.send(said)
   worker.once('message', say)
-  worker.once('error', (error) => say(error?.code === 'ERR_WORKER_OUT_OF_MEMORY' ? { outOfMemory: true } : { failed: String(error?.message ?? error), code: null }))
+  worker.once('error', (error) =>
+    say(
+      error?.code === 'ERR_WORKER_OUT_OF_MEMORY'
+        ? { outOfMemory: true }
+        : { failed: String(error?.message ?? error), code: null },
+    ),
+  )
 })

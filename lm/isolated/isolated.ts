@@ -23,33 +23,62 @@ const MEGABYTES = 2_048
 /** The most seconds that one may take, from its start. Packing is as long as a model is large. */
 const seconds: Record<Kind, number> = { describe: 60, givePrompts: 300, countPrompts: 60, pack: 6 * 3_600 }
 
-/** What a model directory holds. @throws Error as `describeModel` does, and where that takes too long or too much memory */
+/**
+ * What a model directory holds. @throws Error as `describeModel` does, and where that takes too long or too much memory
+ */
 export const describe = (directory: string): Promise<ModelDescription> => isolated('describe', { directory })
 
 /** Does a kind of work. @throws Error, with the file system's `code` where that refused something */
-export async function isolated<K extends Kind>(kind: K, given: Work[K]['given'], limits: { seconds?: number; megabytes?: number } = {}): Promise<Work[K]['made']> {
+export async function isolated<K extends Kind>(
+  kind: K,
+  given: Work[K]['given'],
+  limits: { seconds?: number; megabytes?: number } = {},
+): Promise<Work[K]['made']> {
   const { enter, leave } = kind === 'pack' ? packing : reading
   await enter()
   try {
-    return await inProcess(kind, given, { seconds: limits.seconds ?? seconds[kind], megabytes: limits.megabytes ?? MEGABYTES })
+    return await inProcess(kind, given, {
+      seconds: limits.seconds ?? seconds[kind],
+      megabytes: limits.megabytes ?? MEGABYTES,
+    })
   } finally {
     leave()
   }
 }
 
-function inProcess<K extends Kind>(kind: K, given: Work[K]['given'], limits: { seconds: number; megabytes: number }): Promise<Work[K]['made']> {
-  const child = fork(new URL('guard.mjs', import.meta.url), { execArgv: [], serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
-  const outOfMemory = () => new Error(`the model could not be read with ${limits.megabytes} MiB of memory: something in its files has no end`)
+function inProcess<K extends Kind>(
+  kind: K,
+  given: Work[K]['given'],
+  limits: { seconds: number; megabytes: number },
+): Promise<Work[K]['made']> {
+  const child = fork(new URL('guard.mjs', import.meta.url), {
+    execArgv: [],
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  })
+  const outOfMemory = () =>
+    new Error(`the model could not be read with ${limits.megabytes} MiB of memory: something in its files has no end`)
   return new Promise<Work[K]['made']>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`the model could not be read within ${limits.seconds} s: something in its files has no end`)), limits.seconds * 1_000)
+    const timer = setTimeout(
+      () =>
+        reject(new Error(`the model could not be read within ${limits.seconds} s: something in its files has no end`)),
+      limits.seconds * 1_000,
+    )
     child.once('message', (said: Said) => {
       if ('made' in said) resolve(said.made as Work[K]['made'])
       else if ('outOfMemory' in said) reject(outOfMemory())
-      else reject(said.code === null ? new Error(said.failed) : Object.assign(new Error(said.failed), { code: said.code, syscall: 'read or write' }))
+      else
+        reject(
+          said.code === null
+            ? new Error(said.failed)
+            : Object.assign(new Error(said.failed), { code: said.code, syscall: 'read or write' }),
+        )
     })
     child.on('error', reject)
     // Without a word it ends where V8 itself finds no memory: it then ends the whole process.
-    child.once('exit', (_code, signal) => reject(signal === 'SIGABRT' ? outOfMemory() : new Error('reading the model ended before it was done')))
+    child.once('exit', (_code, signal) =>
+      reject(signal === 'SIGABRT' ? outOfMemory() : new Error('reading the model ended before it was done')),
+    )
     child.once('close', () => clearTimeout(timer))
     child.send({ kind, given, megabytes: limits.megabytes })
   }).finally(() => child.kill('SIGKILL'))

@@ -25,7 +25,10 @@ await (work[kind] as (given: unknown) => Promise<unknown>)(given).then(
   (made) => say({ made }),
   (error: unknown) => {
     const text = error instanceof Error ? error.message : String(error)
-    const code = error instanceof Error && 'code' in error && typeof error.code === 'string' && 'syscall' in error ? error.code : null
+    const code =
+      error instanceof Error && 'code' in error && typeof error.code === 'string' && 'syscall' in error
+        ? error.code
+        : null
     say({ failed: text.length > SAID_CHARS ? `${text.slice(0, SAID_CHARS)}…` : text, code })
   },
 )

@@ -51,13 +51,19 @@ const windowLength = (longest: number): number => roundedUp(longest, { least: 16
 
 export function openDecoder(engine: Engine, model: HeldModel): Decoder {
   const { context, vocabSize } = model.architecture
-  const programs = openRecent<Program>(maxPrograms, program => program.dispose())
+  const programs = openRecent<Program>(maxPrograms, (program) => program.dispose())
   // In float32 whatever trains: rounding every weight for one token costs more than it saves.
-  const compiled = (key: string, graph: () => Graph): Promise<Program> => programs.get(key, () => engine.compile(graph(), 'float32'))
+  const compiled = (key: string, graph: () => Graph): Promise<Program> =>
+    programs.get(key, () => engine.compile(graph(), 'float32'))
 
-  async function openBatch(prompts: readonly ArrayLike<number>[], { inverseTemperature, repetitionPenalty }: DecoderOptions): Promise<DecodingBatch> {
+  async function openBatch(
+    prompts: readonly ArrayLike<number>[],
+    { inverseTemperature, repetitionPenalty }: DecoderOptions,
+  ): Promise<DecodingBatch> {
     const penalised = repetitionPenalty !== 1
-    const scale: Record<string, number> = penalised ? { inverseTemperature, penalty: repetitionPenalty } : { inverseTemperature }
+    const scale: Record<string, number> = penalised
+      ? { inverseTemperature, penalty: repetitionPenalty }
+      : { inverseTemperature }
     const longest = prompts.reduce((most, { length }) => Math.max(most, length), 0)
     const prompt = Math.min(context, promptLength(longest))
     let shape: DecodingShape = { batch: prompts.length, window: Math.min(context, windowLength(prompt + 1)), penalised }
@@ -83,7 +89,10 @@ export function openDecoder(engine: Engine, model: HeldModel): Decoder {
       async prefill() {
         const ids = new Int32Array(prompts.length * prompt)
         prompts.forEach((given, i) => ids.set(Int32Array.from(given), i * prompt))
-        return nextOf(await prefill.run({ ids, last: prompts.map(({ length }, i) => i * prompt + length - 1), ...scale }, into), penalised)
+        return nextOf(
+          await prefill.run({ ids, last: prompts.map(({ length }, i) => i * prompt + length - 1), ...scale }, into),
+          penalised,
+        )
       },
       async decode(ids, positions) {
         const length = positions.reduce((last, position) => Math.max(last, position), -1) + 1
@@ -91,7 +100,7 @@ export function openDecoder(engine: Engine, model: HeldModel): Decoder {
         const program = await compiled(`decode ${kind(shape)}`, () => decodeGraph(model, shape))
         return nextOf(await program.run({ ids, positions, ...scale }, into), penalised)
       },
-      shrink: rows => carry({ ...shape, batch: rows.length }, { rows }),
+      shrink: (rows) => carry({ ...shape, batch: rows.length }, { rows }),
       close: () => freeCache(shape),
     }
   }
@@ -107,7 +116,7 @@ export function openDecoder(engine: Engine, model: HeldModel): Decoder {
   }
 
   function checkFree(shape: DecodingShape): void {
-    const taken = [...cacheStates(model, shape).keys()].find(name => engine.states.has(name))
+    const taken = [...cacheStates(model, shape).keys()].find((name) => engine.states.has(name))
     if (taken !== undefined) throw new Error(`${taken} is in use: another batch of these weights is being decoded`)
   }
 

@@ -6,21 +6,50 @@
  * overwritten when the position comes.
  */
 import {
-  addAlong, attend, broadcastTo, concat, constant, div, gather, Graph, greater, less, minimum, mul, range, reshape, sameShape, sizeOf, softmax, sub, where, writeRows, type Shape, type Tensor,
+  addAlong,
+  attend,
+  broadcastTo,
+  concat,
+  constant,
+  div,
+  gather,
+  Graph,
+  greater,
+  less,
+  minimum,
+  mul,
+  range,
+  reshape,
+  sameShape,
+  sizeOf,
+  softmax,
+  sub,
+  where,
+  writeRows,
+  type Shape,
+  type Tensor,
 } from '../graph/index.ts'
 import { parametersOf, type HeldModel } from '../architectures/architecture.ts'
 import { biasByWindow, cachedBias, causalBias } from '../architectures/attention.ts'
 import { finalNorm, nextLogits } from '../architectures/forward.ts'
 
 /** `batch` sequences, in a cache of `window` tokens each; `penalised` ones remember which tokens they hold. */
-export interface DecodingShape { batch: number; window: number; penalised: boolean }
+export interface DecodingShape {
+  batch: number
+  window: number
+  penalised: boolean
+}
 
-/** The states of a batch of sequences, by name: keys and values [B, K, window, D] of every layer, and the tokens seen [B, V]. */
+/**
+ * The states of a batch of sequences, by name: keys and values [B, K, window, D] of every layer, and the tokens seen
+ * [B, V].
+ */
 export function cacheStates(model: HeldModel, shape: DecodingShape): Map<string, Shape> {
   const { layers, keyValueHeads, headDepth, vocabSize } = model.architecture
   const states = new Map<string, Shape>()
   for (let layer = 0; layer < layers; layer++) {
-    for (const kind of ['k', 'v'] as const) states.set(cacheName(model, shape, layer, kind), [shape.batch, keyValueHeads, shape.window, headDepth])
+    for (const kind of ['k', 'v'] as const)
+      states.set(cacheName(model, shape, layer, kind), [shape.batch, keyValueHeads, shape.window, headDepth])
   }
   return shape.penalised ? states.set(seenName(model, shape), [shape.batch, vocabSize]) : states
 }
@@ -28,8 +57,10 @@ export function cacheStates(model: HeldModel, shape: DecodingShape): Map<string,
 /** Counts of the tokens that each sequence holds, prompt included; a penalised shape's alone. */
 export const seenName = (model: HeldModel, shape: DecodingShape): string => `${cachePrefix(model, shape)}seen`
 
-const cacheName = (model: HeldModel, shape: DecodingShape, layer: number, kind: 'k' | 'v'): string => `${cachePrefix(model, shape)}${layer}.${kind}`
-const cachePrefix = ({ prefix = '' }: HeldModel, { batch, window }: DecodingShape): string => `cache/${prefix}${batch}x${window}/`
+const cacheName = (model: HeldModel, shape: DecodingShape, layer: number, kind: 'k' | 'v'): string =>
+  `${cachePrefix(model, shape)}${layer}.${kind}`
+const cachePrefix = ({ prefix = '' }: HeldModel, { batch, window }: DecodingShape): string =>
+  `cache/${prefix}${batch}x${window}/`
 
 /**
  * Inputs: ids [B, prompt], last [B] (index of each prompt's last token, over the flat batch),
@@ -45,7 +76,7 @@ export function prefillGraph(model: HeldModel, shape: DecodingShape, prompt: num
   const ends = reshape(sub(last, mul(range(batch), prompt)), [batch, 1])
   const positions = minimum(reshape(range(prompt), [1, prompt]), ends) // [B, T]
   const start = constant(0, [batch], 'int32')
-  const biasOf = biasByWindow(window => causalBias(prompt, window))
+  const biasOf = biasByWindow((window) => causalBias(prompt, window))
   const x = architecture.residual(parametersOf(graph, model), ids, positions, (layer, q, k, v) => {
     remember(graph, model, shape, layer, k, v, start)
     return attend(q, k, v, biasOf(architecture.slidingWindow(layer)))
@@ -62,13 +93,18 @@ export function decodeGraph(model: HeldModel, shape: DecodingShape): Graph {
   const graph = new Graph()
   const ids = graph.input('ids', [batch], 'int32')
   const positions = graph.input('positions', [batch], 'int32')
-  const biasOf = biasByWindow(window => cachedBias(positions, length, window))
+  const biasOf = biasByWindow((window) => cachedBias(positions, length, window))
   const column = (x: Tensor): Tensor => reshape(x, [batch, 1])
   const x = architecture.residual(parametersOf(graph, model), column(ids), column(positions), (layer, q, k, v) => {
     const cache = remember(graph, model, shape, layer, k, v, positions)
     return attend(q, cache.k, cache.v, biasOf(architecture.slidingWindow(layer)))
   }) // [B, 1, C]
-  outputProbabilities(graph, model, reshape(x, [batch, architecture.width]), shape.penalised ? see(graph, model, shape, ids) : null)
+  outputProbabilities(
+    graph,
+    model,
+    reshape(x, [batch, architecture.width]),
+    shape.penalised ? see(graph, model, shape, ids) : null,
+  )
   return graph
 }
 
@@ -83,7 +119,9 @@ export function carryGraph(model: HeldModel, shape: DecodingShape, next: Decodin
   ;[...cacheStates(model, shape)].forEach(([name, size], i) => {
     const [to = '', toSize = []] = targets[i] ?? []
     const from = graph.state(name, size)
-    const kept = rows ? reshape(gather(reshape(from, [shape.batch, sizeOf(size) / shape.batch]), rows), [next.batch, ...size.slice(1)]) : from
+    const kept = rows
+      ? reshape(gather(reshape(from, [shape.batch, sizeOf(size) / shape.batch]), rows), [next.batch, ...size.slice(1)])
+      : from
     graph.state(to, toSize)
     graph.update(to, lengthened(kept, toSize))
   })
@@ -93,12 +131,20 @@ export function carryGraph(model: HeldModel, shape: DecodingShape, next: Decodin
 /** A cache [B, K, window, D] with zeros behind it; what is no cache as it is. */
 function lengthened(cache: Tensor, size: Shape): Tensor {
   if (sameShape(cache.shape, size)) return cache
-  const room = size.map((length, axis) => axis === 2 ? length - (cache.shape[axis] ?? 0) : length)
+  const room = size.map((length, axis) => (axis === 2 ? length - (cache.shape[axis] ?? 0) : length))
   return concat([cache, broadcastTo(constant(0), room)], 2)
 }
 
 /** Writes new keys and values [B, K, n, D] into the layer's cache and returns it whole. */
-function remember(graph: Graph, model: HeldModel, shape: DecodingShape, layer: number, k: Tensor, v: Tensor, positions: Tensor): { k: Tensor; v: Tensor } {
+function remember(
+  graph: Graph,
+  model: HeldModel,
+  shape: DecodingShape,
+  layer: number,
+  k: Tensor,
+  v: Tensor,
+  positions: Tensor,
+): { k: Tensor; v: Tensor } {
   const { keyValueHeads, headDepth } = model.architecture
   const write = (kind: 'k' | 'v', rows: Tensor): Tensor => {
     const name = cacheName(model, shape, layer, kind)

@@ -14,7 +14,7 @@ export interface Random {
 export function openRandom(seed: number): Random {
   let state = seed >>> 0
   const uniform = (): number => {
-    state = state + increment >>> 0
+    state = (state + increment) >>> 0
     return mixed(state)
   }
   return {
@@ -30,20 +30,25 @@ const increment = 0x6d2b79f5
 
 /** The number, in [0, 1), that a state gives. */
 function mixed(state: number): number {
-  let x = Math.imul(state ^ state >>> 15, state | 1)
-  x ^= x + Math.imul(x ^ x >>> 7, x | 61)
-  return ((x ^ x >>> 14) >>> 0) / 2 ** 32
+  let x = Math.imul(state ^ (state >>> 15), state | 1)
+  x ^= x + Math.imul(x ^ (x >>> 7), x | 61)
+  return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32
 }
 
-/** A seed for stream `index` of `seed`, so that neighbouring streams share no numbers to speak of (splitmix32's finaliser). */
+/**
+ * A seed for stream `index` of `seed`, so that neighbouring streams share no numbers to speak of (splitmix32's
+ * finaliser).
+ */
 export function streamSeed(seed: number, index: number): number {
-  let x = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) + Math.imul(index + 1, 0x9e3779b9) >>> 0
-  x = Math.imul(x ^ x >>> 16, 0x21f0aaad)
-  x = Math.imul(x ^ x >>> 15, 0x735a2d97)
-  return (x ^ x >>> 15) >>> 0
+  let x = (Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) + Math.imul(index + 1, 0x9e3779b9)) >>> 0
+  x = Math.imul(x ^ (x >>> 16), 0x21f0aaad)
+  x = Math.imul(x ^ (x >>> 15), 0x735a2d97)
+  return (x ^ (x >>> 15)) >>> 0
 }
 
-/** The `index`-th number, uniform in [0, 1), of a seed's stream: a pure function, so the pair is all there is to store. */
+/**
+ * The `index`-th number, uniform in [0, 1), of a seed's stream: a pure function, so the pair is all there is to store.
+ */
 export function uniformAt(seed: number, index: number): number {
-  return mixed(streamSeed(seed, index) + increment >>> 0)
+  return mixed((streamSeed(seed, index) + increment) >>> 0)
 }

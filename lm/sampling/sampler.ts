@@ -76,43 +76,62 @@ export function openSampler(engine: Engine, model: HeldModel): Sampler {
   }
 }
 
-async function sampleBatch(decoder: Decoder, request: SamplingRequest, { context, vocabSize }: Architecture): Promise<Sample[]> {
+async function sampleBatch(
+  decoder: Decoder,
+  request: SamplingRequest,
+  { context, vocabSize }: Architecture,
+): Promise<Sample[]> {
   const { prompts, signal, temperature, maxNewTokens, repetitionPenalty = 1 } = request
-  const sequences = prompts.map((prompt, index) => openSequence(request, index, Math.min(maxNewTokens, context - prompt.length)))
+  const sequences = prompts.map((prompt, index) =>
+    openSequence(request, index, Math.min(maxNewTokens, context - prompt.length)),
+  )
   signal?.throwIfAborted()
-  const batch = await decoder.open(prompts, { inverseTemperature: temperature === 0 ? 1 : 1 / temperature, repetitionPenalty })
+  const batch = await decoder.open(prompts, {
+    inverseTemperature: temperature === 0 ? 1 : 1 / temperature,
+    repetitionPenalty,
+  })
   let rows = sequences // rows[i] is the sequence in the batch's i-th place
   try {
     let next = await batch.prefill()
     for (;;) {
       const of = (all: Float32Array, i: number): Float32Array => all.subarray(i * vocabSize, (i + 1) * vocabSize)
       for (const [i, row] of rows.entries()) if (!row.done()) row.take(of(next.choice, i), of(next.probabilities, i))
-      const live = rows.filter(row => !row.done())
-      if (live.length === 0) return sequences.map(sequence => sequence.sample())
+      const live = rows.filter((row) => !row.done())
+      if (live.length === 0) return sequences.map((sequence) => sequence.sample())
       signal?.throwIfAborted()
       const size = smallerSize(rows.length, live.length)
       if (size < rows.length) {
         // Places that are left over go to finished sequences, which nobody reads.
-        const kept = [...live, ...rows.filter(row => row.done())].slice(0, size)
-        await batch.shrink(kept.map(row => rows.indexOf(row)))
+        const kept = [...live, ...rows.filter((row) => row.done())].slice(0, size)
+        await batch.shrink(kept.map((row) => rows.indexOf(row)))
         rows = kept
       }
       // A finished sequence repeats its last token in its last place.
-      next = await batch.decode(rows.map(row => row.lastToken()), rows.map(row => row.lastPosition()))
+      next = await batch.decode(
+        rows.map((row) => row.lastToken()),
+        rows.map((row) => row.lastPosition()),
+      )
     }
   } finally {
     batch.close()
   }
 }
 
-/** Halved for as long as the live sequences fit: a step takes about as long as its batch is large, and each size is compiled once. */
+/**
+ * Halved for as long as the live sequences fit: a step takes about as long as its batch is large, and each size is
+ * compiled once.
+ */
 function smallerSize(size: number, live: number): number {
   const half = Math.ceil(size / 2)
   return half >= leastBatch && live <= half ? smallerSize(half, live) : size
 }
 
 /** One sequence as it grows. */
-function openSequence({ prompts, seeds, temperature, topK = 0, topP = 1, stopTokens, onToken }: SamplingRequest, index: number, limit: number) {
+function openSequence(
+  { prompts, seeds, temperature, topK = 0, topP = 1, stopTokens, onToken }: SamplingRequest,
+  index: number,
+  limit: number,
+) {
   const promptLength = prompts[index]?.length ?? 0
   const seed = seeds[index] ?? 0
   const tokens: number[] = []
@@ -122,26 +141,38 @@ function openSequence({ prompts, seeds, temperature, topK = 0, topP = 1, stopTok
     done: () => ended() || tokens.length >= limit,
     /** Chooses the next token by one distribution [V], and notes its probability in the other. */
     take(choice: Float32Array, probabilities: Float32Array): void {
-      const token = temperature === 0 ? greedyToken(choice) : drawToken(choice, uniformAt(seed, tokens.length), { topK, topP })
+      const token =
+        temperature === 0 ? greedyToken(choice) : drawToken(choice, uniformAt(seed, tokens.length), { topK, topP })
       logProbs.push(Math.log(probabilities[token] ?? 0))
       tokens.push(token)
       onToken?.(index, token, tokens.length - 1)
     },
     lastToken: () => tokens.at(-1) ?? 0,
     lastPosition: () => promptLength + tokens.length - 1,
-    sample: (): Sample => ({ tokens: Int32Array.from(tokens), logProbs: Float32Array.from(logProbs), finish: ended() ? 'eos' : 'length' }),
+    sample: (): Sample => ({
+      tokens: Int32Array.from(tokens),
+      logProbs: Float32Array.from(logProbs),
+      finish: ended() ? 'eos' : 'length',
+    }),
   }
 }
 
-function check({ prompts, seeds, maxNewTokens, temperature, repetitionPenalty = 1 }: SamplingRequest, architecture: Architecture): void {
+function check(
+  { prompts, seeds, maxNewTokens, temperature, repetitionPenalty = 1 }: SamplingRequest,
+  architecture: Architecture,
+): void {
   const { context } = architecture
   if (prompts.length === 0) throw new Error('sample: no prompts')
   if (seeds.length !== prompts.length) throw new Error(`sample: ${prompts.length} prompts and ${seeds.length} seeds`)
   if (!Number.isInteger(maxNewTokens) || maxNewTokens < 1) throw new Error(`sample: maxNewTokens is ${maxNewTokens}`)
   if (!(temperature >= 0 && temperature < Infinity)) throw new Error(`sample: temperature is ${temperature}`)
-  if (!(repetitionPenalty > 0 && repetitionPenalty < Infinity)) throw new Error(`sample: repetitionPenalty is ${repetitionPenalty}`)
+  if (!(repetitionPenalty > 0 && repetitionPenalty < Infinity))
+    throw new Error(`sample: repetitionPenalty is ${repetitionPenalty}`)
   prompts.forEach((prompt, i) => {
     checkIds(architecture, prompt, `sample: prompt ${i}`)
-    if (prompt.length === context) throw new Error(`sample: prompt ${i} has ${context} tokens, which leaves the model's context of ${context} no room for more`)
+    if (prompt.length === context)
+      throw new Error(
+        `sample: prompt ${i} has ${context} tokens, which leaves the model's context of ${context} no room for more`,
+      )
   })
 }

@@ -60,7 +60,7 @@ function drawFromAll(probabilities: Float32Array, uniform: number): number {
     left -= at(token)
     if (left < 0) return token
   }
-  return lastOf(probabilities.findLastIndex(p => p > 0))
+  return lastOf(probabilities.findLastIndex((p) => p > 0))
 }
 
 /** Rounding left a crumb of the mass: it belongs to the last token that has any. */
@@ -74,7 +74,11 @@ function lastOf(token: number): number {
  * probability are (the lowest ids), and the mass of all that are. With both limits
  * top-p is of what top-k left, as in Hugging Face's warpers.
  */
-function cutoff(probabilities: Float32Array, topK: number, topP: number): { floor: number; equals: number; mass: number } {
+function cutoff(
+  probabilities: Float32Array,
+  topK: number,
+  topP: number,
+): { floor: number; equals: number; mass: number } {
   const ranked = probabilities.slice()
   const limit = topK > 0 ? Math.min(topK, ranked.length) : ranked.length
   // Selecting on the way to a sort: parts that lie wholly inside or outside are never ordered.
@@ -82,7 +86,7 @@ function cutoff(probabilities: Float32Array, topK: number, topP: number): { floo
   const { count, mass } = select(ranked, limit, topP < 1 ? topP * total : Infinity)
   const kept = ranked.subarray(0, count)
   const floor = kept.reduce((least, p) => Math.min(least, p), Infinity)
-  return { floor, equals: kept.reduce((sum, p) => p === floor ? sum + 1 : sum, 0), mass }
+  return { floor, equals: kept.reduce((sum, p) => (p === floor ? sum + 1 : sum), 0), mass }
 }
 
 /**
@@ -94,7 +98,7 @@ function select(values: Float32Array, limit: number, target: number): { count: n
   let end = values.length
   let mass = 0 // of values before start, all of them kept
   while (start < end) {
-    const pivot = values[start + (end - start >> 1)] ?? 0
+    const pivot = values[start + ((end - start) >> 1)] ?? 0
     let greater = start // values[start…greater] > pivot, values[greater…lesser] = pivot
     let lesser = end
     let upper = 0

@@ -6,18 +6,29 @@ import { ifThere } from '../files/disk.ts'
 import { readJson, readText } from '../files/json-file.ts'
 import { withinTime } from './time-limit.ts'
 
-export interface Message { role: 'system' | 'user' | 'assistant'; content: string }
+export interface Message {
+  role: 'system' | 'user' | 'assistant'
+  content: string
+}
 
 /** Writes out a conversation; `generationPrompt` adds what comes before an answer. */
 export type ChatTemplate = (messages: readonly Message[], options: { generationPrompt: boolean }) => string
 
-const specialToken = z.union([z.string(), z.looseObject({ content: z.string() }).transform(token => token.content)]).nullish()
+const specialToken = z
+  .union([z.string(), z.looseObject({ content: z.string() }).transform((token) => token.content)])
+  .nullish()
 const schema = z.looseObject({
   chat_template: z.union([z.string(), z.array(z.object({ name: z.string(), template: z.string() }))]).nullish(),
-  bos_token: specialToken, eos_token: specialToken, pad_token: specialToken, unk_token: specialToken,
+  bos_token: specialToken,
+  eos_token: specialToken,
+  pad_token: specialToken,
+  unk_token: specialToken,
 })
 
-/** From `chat_template.jinja`, else from `tokenizer_config.json`; null for a model that has none. Throws, naming the file, where the template is malformed. */
+/**
+ * From `chat_template.jinja`, else from `tokenizer_config.json`; null for a model that has none. Throws, naming the
+ * file, where the template is malformed.
+ */
 export async function readChatTemplate(directory: string): Promise<ChatTemplate | null> {
   const configPath = join(directory, 'tokenizer_config.json')
   const { chat_template: inside, bos_token, eos_token, pad_token, unk_token } = await readJson(configPath, schema)
@@ -29,9 +40,19 @@ export async function readChatTemplate(directory: string): Promise<ChatTemplate 
   const template = named(path, () => withinTime('reading it', () => new Template(text)))
   return (messages, { generationPrompt }) =>
     named(path, () => {
-      const written = withinTime('writing out a conversation', () => template.render({ messages, add_generation_prompt: generationPrompt, bos_token, eos_token, pad_token, unk_token }))
+      const written = withinTime('writing out a conversation', () =>
+        template.render({
+          messages,
+          add_generation_prompt: generationPrompt,
+          bos_token,
+          eos_token,
+          pad_token,
+          unk_token,
+        }),
+      )
       const most = WRITTEN_CHARS + messages.reduce((sum, { content }) => sum + content.length, 0)
-      if (written.length > most) throw new Error(`it makes ${written.length} characters of a conversation of at most ${most}`)
+      if (written.length > most)
+        throw new Error(`it makes ${written.length} characters of a conversation of at most ${most}`)
       return written
     })
 }
@@ -43,6 +64,8 @@ function named<T>(path: string, work: () => T): T {
   try {
     return work()
   } catch (cause) {
-    throw new Error(`${path}: its chat template fails: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    throw new Error(`${path}: its chat template fails: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    })
   }
 }

@@ -17,7 +17,10 @@ export interface PromptTokenizer {
   increments(): TextStream
 }
 
-/** Reads a directory's tokenizer. A model with a chat template is asked by it; one without goes on from the prompt itself. */
+/**
+ * Reads a directory's tokenizer. A model with a chat template is asked by it; one without goes on from the prompt
+ * itself.
+ */
 export async function openPromptTokenizer(directory: string): Promise<PromptTokenizer> {
   const tokenizer = await readTokenizer(directory)
   const chat = await readChatTemplate(directory)
@@ -26,10 +29,17 @@ export async function openPromptTokenizer(directory: string): Promise<PromptToke
 }
 
 /** `ends`: the tokens that end an answer. */
-export function promptTokenizer(tokenizer: Tokenizer, chat: ChatTemplate | null, ends: ReadonlySet<number>): PromptTokenizer {
+export function promptTokenizer(
+  tokenizer: Tokenizer,
+  chat: ChatTemplate | null,
+  ends: ReadonlySet<number>,
+): PromptTokenizer {
   const end = tokenizer.eosToken === null ? [] : [tokenizer.eosToken]
   return {
-    encodePrompt: (prompt) => chat ? tokenizer.encode(chat([user(prompt)], { generationPrompt: true })) : tokenizer.encode(prompt.trim(), { special: true }),
+    encodePrompt: (prompt) =>
+      chat
+        ? tokenizer.encode(chat([user(prompt)], { generationPrompt: true }))
+        : tokenizer.encode(prompt.trim(), { special: true }),
     encodeResponse(response) {
       const written = (chat && answerText(chat, response)) ?? ` ${response}`
       const ids = tokenizer.encode(written)
@@ -55,7 +65,10 @@ const storable = (text: string): string => text.replaceAll('\0', '\uFFFD')
 
 const user = (prompt: string) => ({ role: 'user', content: prompt.trim() }) as const
 
-/** What a template writes after its generation prompt for an answer, or the bare answer where it writes one differently from how it asks for it. */
+/**
+ * What a template writes after its generation prompt for an answer, or the bare answer where it writes one differently
+ * from how it asks for it.
+ */
 function answerText(chat: ChatTemplate, response: string): string {
   const asked = chat([user('?')], { generationPrompt: true })
   const answered = chat([user('?'), { role: 'assistant', content: response }], { generationPrompt: false })

@@ -1,7 +1,10 @@
 /** Work whose length a stranger's file decides: patterns that backtrack without end, templates that loop. */
 import { createContext, Script } from 'node:vm'
 
-/** The most seconds that one text may take to be tokenized, decoded or written out. A text of a few thousand words takes a hundredth of one. */
+/**
+ * The most seconds that one text may take to be tokenized, decoded or written out. A text of a few thousand words takes
+ * a hundredth of one.
+ */
 const SECONDS = 10
 
 const context = createContext({ work: null as (() => unknown) | null })
@@ -19,7 +22,13 @@ export function withinTime<T>(what: string, work: () => T, seconds = SECONDS): T
     return script.runInContext(context, { timeout: seconds * 1_000 }) as T
   } catch (error) {
     // Of the context's own kind of Error, which is none of ours.
-    if (!(typeof error === 'object' && error !== null && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')) throw error
+    if (!(
+      typeof error === 'object' &&
+      error !== null &&
+      'code' in error &&
+      error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'
+    ))
+      throw error
     throw new Error(`${what} was not done after ${seconds} s, and was stopped`, { cause: error })
   } finally {
     context.work = outer

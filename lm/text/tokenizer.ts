@@ -11,7 +11,10 @@ export interface Tokenizer {
   readonly eosToken: number | null
   /** The pad token, else the end token (padding is masked, so which id it has changes nothing). */
   readonly padToken: number | null
-  /** Ids of a text; special tokens written out in it become single ids. With `special`, those that the model wants around a text are added. */
+  /**
+   * Ids of a text; special tokens written out in it become single ids. With `special`, those that the model wants
+   * around a text are added.
+   */
   encode(text: string, options?: { special?: boolean }): number[]
   /** The text of ids, special tokens left out; bytes that are no UTF-8 become U+FFFD. */
   decode(ids: ArrayLike<number>): string
@@ -33,7 +36,11 @@ export async function readTokenizer(directory: string): Promise<Tokenizer> {
 
 /** From the parsed contents of the two files. */
 export function openTokenizer(tokenizerJson: object, configJson: object): Tokenizer {
-  const inner = withinTime('reading the tokenizer', () => new HuggingFaceTokenizer(tokenizerJson, configJson), SECONDS_TO_READ)
+  const inner = withinTime(
+    'reading the tokenizer',
+    () => new HuggingFaceTokenizer(tokenizerJson, configJson),
+    SECONDS_TO_READ,
+  )
   const config = configSchema.parse(configJson)
   const idOf = (token: SpecialToken | undefined): number | null => {
     const text = textOf(token)
@@ -44,12 +51,17 @@ export function openTokenizer(tokenizerJson: object, configJson: object): Tokeni
   }
   const eosToken = idOf(config.eos_token)
   const decode = (ids: ArrayLike<number>): string =>
-    ids.length === 0 ? '' : withinTime('decoding a text', () => inner.decode(Array.from(ids), { skip_special_tokens: true, clean_up_tokenization_spaces: false }))
+    ids.length === 0
+      ? ''
+      : withinTime('decoding a text', () =>
+          inner.decode(Array.from(ids), { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
+        )
   return {
     vocabSize: greatestId(inner.get_vocab(true).values()) + 1,
     eosToken,
     padToken: idOf(config.pad_token) ?? eosToken,
-    encode: (text, { special = false } = {}) => withinTime('tokenizing a text', () => inner.encode(text, { add_special_tokens: special }).ids),
+    encode: (text, { special = false } = {}) =>
+      withinTime('tokenizing a text', () => inner.encode(text, { add_special_tokens: special }).ids),
     decode,
     stream: () => openTextStream(decode),
   }
@@ -75,7 +87,7 @@ export function openTextStream(decode: (ids: readonly number[]) => string): Text
       const text = increment()
       return text === '' || text.endsWith('\ufffd') ? '' : release(text)
     },
-    end: () => waiting.length > 0 ? release(increment()) : '',
+    end: () => (waiting.length > 0 ? release(increment()) : ''),
   }
 }
 
@@ -86,7 +98,8 @@ const SECONDS_TO_READ = 60
 function greatestId(ids: Iterable<number>): number {
   let greatest = -1
   for (const id of ids) {
-    if (!Number.isSafeInteger(id) || id < 0) throw new Error(`the tokenizer has a token of id ${id}; ids are whole numbers from 0`)
+    if (!Number.isSafeInteger(id) || id < 0)
+      throw new Error(`the tokenizer has a token of id ${id}; ids are whole numbers from 0`)
     if (id > greatest) greatest = id
   }
   return greatest
@@ -96,7 +109,10 @@ function greatestId(ids: Iterable<number>): number {
  * The id of the tokenizer's own end token, from its files and without building it; null where it has none.
  * `tokenizerJson` is asked for where `tokenizer_config.json` doesn't list its added tokens.
  */
-export async function endTokenOf(configJson: object, tokenizerJson: () => Promise<object | null>): Promise<number | null> {
+export async function endTokenOf(
+  configJson: object,
+  tokenizerJson: () => Promise<object | null>,
+): Promise<number | null> {
   const { eos_token, added_tokens_decoder: listed } = endSchema.parse(configJson)
   const text = textOf(eos_token)
   if (text === null) return null
@@ -106,14 +122,24 @@ export async function endTokenOf(configJson: object, tokenizerJson: () => Promis
   return added?.find(({ content }) => content === text)?.id ?? (typeof own === 'number' ? own : null)
 }
 
-const textOf = (token: SpecialToken | undefined): string | null => (token == null ? null : typeof token === 'string' ? token : token.content)
+const textOf = (token: SpecialToken | undefined): string | null =>
+  token == null ? null : typeof token === 'string' ? token : token.content
 
 const specialToken = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish()
 type SpecialToken = z.infer<typeof specialToken>
 const configSchema = z.looseObject({ eos_token: specialToken, pad_token: specialToken })
-const endSchema = z.looseObject({ eos_token: specialToken, added_tokens_decoder: z.record(z.string().regex(/^\d+$/), z.looseObject({ content: z.string() })).nullish() })
+const endSchema = z.looseObject({
+  eos_token: specialToken,
+  added_tokens_decoder: z.record(z.string().regex(/^\d+$/), z.looseObject({ content: z.string() })).nullish(),
+})
 const vocabularySchema = z.looseObject({
   added_tokens: z.array(z.looseObject({ id: z.int().nonnegative(), content: z.string() })).nullish(),
   // A record of ids or, of a unigram model, pairs. Not looked through: it is large, and its tokenizer reads it.
-  model: z.looseObject({ vocab: z.custom<Record<string, unknown> | unknown[]>((vocab) => typeof vocab === 'object' && vocab !== null).optional() }).nullish(),
+  model: z
+    .looseObject({
+      vocab: z
+        .custom<Record<string, unknown> | unknown[]>((vocab) => typeof vocab === 'object' && vocab !== null)
+        .optional(),
+    })
+    .nullish(),
 })

@@ -4,7 +4,19 @@
  * belong together, so that little of a batch is padding.
  */
 import type { Engine, Program } from '../engines/engine.ts'
-import { cast, div, exactDiv, Graph, maximum, mul, neg, reduceSum, slice, type AdamWOptions, type Tensor } from '../graph/index.ts'
+import {
+  cast,
+  div,
+  exactDiv,
+  Graph,
+  maximum,
+  mul,
+  neg,
+  reduceSum,
+  slice,
+  type AdamWOptions,
+  type Tensor,
+} from '../graph/index.ts'
 import { trainedParameters, type HeldModel } from '../architectures/architecture.ts'
 import { openDescent, type Descent } from './optimizer-step.ts'
 import { hiddenStates, nextLogProbs, tokenFeeds, tokenInputs, type Tokens } from '../architectures/forward.ts'
@@ -17,12 +29,22 @@ export interface Rows {
   ids: Int32Array
   /** 1 for a real token; another is not seen. */
   mask: Int32Array
-  /** 1 for a token that is to be learnt; by default every real one. A row's first has nothing before it to learn it from. */
+  /**
+   * 1 for a token that is to be learnt; by default every real one. A row's first has nothing before it to learn it
+   * from.
+   */
   learnt?: Int32Array
 }
 
-/** Rows of differing lengths as one batch of `length` (the longest row's by default), of whose first `promptLengths[i]` tokens nothing is learnt. */
-export function padRows(rows: readonly (readonly number[])[], promptLengths?: readonly number[], length = rows.reduce((most, row) => Math.max(most, row.length), 0)): Rows {
+/**
+ * Rows of differing lengths as one batch of `length` (the longest row's by default), of whose first `promptLengths[i]`
+ * tokens nothing is learnt.
+ */
+export function padRows(
+  rows: readonly (readonly number[])[],
+  promptLengths?: readonly number[],
+  length = rows.reduce((most, row) => Math.max(most, row.length), 0),
+): Rows {
   const ids = new Int32Array(rows.length * length)
   const mask = new Int32Array(rows.length * length)
   const learnt = new Int32Array(rows.length * length)
@@ -37,12 +59,18 @@ export function padRows(rows: readonly (readonly number[])[], promptLengths?: re
 }
 
 /** Mean cross entropy (nats a token) before the update, and the gradients' norm before clipping. */
-export interface FitStep { loss: number; gradientNorm: number }
+export interface FitStep {
+  loss: number
+  gradientNorm: number
+}
 
 export interface Fit {
   /** One optimizer step. Each new shape of rows is compiled, and the latest few are kept. */
   step(rows: Rows, learningRate: number): Promise<FitStep>
-  /** Optimizer steps done so far; part of what a checkpoint holds, with the `adam.` states and, in float16, the `loss-scale/` ones. */
+  /**
+   * Optimizer steps done so far; part of what a checkpoint holds, with the `adam.` states and, in float16, the
+   * `loss-scale/` ones.
+   */
   readonly steps: number
   close(): Promise<void>
 }
@@ -58,21 +86,36 @@ export interface FitOptions {
 }
 
 /** GPT-2's usual pretraining settings (nanoGPT's train.py). */
-export const pretraining: AdamWOptions = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradientNorm: 1 }
+export const pretraining: AdamWOptions = {
+  beta1: 0.9,
+  beta2: 0.95,
+  epsilon: 1e-8,
+  weightDecay: 0.1,
+  maxGradientNorm: 1,
+}
 
 const shapesKept = 4
 
 /** Moments that the engine does not hold yet start at zero, and the loss's scale where that starts. */
 export function openFit(engine: Engine, { model, optimizer, accumulation = 1, steps = 0 }: FitOptions): Fit {
-  const compiled = openRecent<Descent>(shapesKept, descent => descent.close())
-  const compile = (batch: number, length: number) => () => openDescent(engine, { ...lossGraph(model, batch, length), trained: trainedParameters(model), optimizer, parts: accumulation })
+  const compiled = openRecent<Descent>(shapesKept, (descent) => descent.close())
+  const compile = (batch: number, length: number) => () =>
+    openDescent(engine, {
+      ...lossGraph(model, batch, length),
+      trained: trainedParameters(model),
+      optimizer,
+      parts: accumulation,
+    })
   let done = steps
   return {
     async step(rows, learningRate) {
       const { batch, length } = rows
       const each = exactDiv(batch, accumulation, 'the rows of a batch by its parts')
       const descent = await compiled.get(`${batch}/${length}`, compile(each, length))
-      const { loss = NaN, gradientNorm = NaN } = await descent.run(partsOf(rows, accumulation), { step: done + 1, learningRate })
+      const { loss = NaN, gradientNorm = NaN } = await descent.run(partsOf(rows, accumulation), {
+        step: done + 1,
+        learningRate,
+      })
       done++
       return { loss, gradientNorm }
     },
@@ -90,7 +133,7 @@ export async function meanLoss(engine: Engine, model: HeldModel, batches: readon
   let count = 0
   for (const rows of batches) {
     const { batch, length } = rows
-    const program = programs.get(`${batch}/${length}`) ?? await engine.compile(lossGraph(model, batch, length).graph)
+    const program = programs.get(`${batch}/${length}`) ?? (await engine.compile(lossGraph(model, batch, length).graph))
     programs.set(`${batch}/${length}`, program)
     for (const feeds of partsOf(rows, 1)) {
       sum += feeds.total * (await program.run(feeds)).scalar('loss')
@@ -112,7 +155,10 @@ function lossGraph(model: HeldModel, batch: number, length: number): { graph: Gr
 /** The feeds of each part of a batch, with the whole batch's count of learnt tokens. */
 function partsOf({ batch, length, ids, mask, learnt = mask }: Rows, parts: number) {
   const counted = learnt.map((wanted, i) => (i % length === 0 ? 0 : wanted * (mask[i] ?? 0) * (mask[i - 1] ?? 0)))
-  const total = Math.max(1, counted.reduce((sum, one) => sum + one, 0))
+  const total = Math.max(
+    1,
+    counted.reduce((sum, one) => sum + one, 0),
+  )
   const size = exactDiv(batch, parts, 'the rows of a batch by its parts') * length
   return Array.from({ length: parts }, (_, part) => {
     const cut = (all: Int32Array) => all.subarray(part * size, (part + 1) * size)

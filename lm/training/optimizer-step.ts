@@ -9,8 +9,25 @@
  */
 import type { Engine, Feeds, Outputs, StateStore } from '../engines/engine.ts'
 import {
-  add, adamW, adamWInputs, constant, finite, Graph, gradients, leastScale, lossScale, lossScaleStates, momentNames, mul, unscaled, updateLossScale, where,
-  type AdamWOptions, type Descent as Slope, type Shape, type Tensor,
+  add,
+  adamW,
+  adamWInputs,
+  constant,
+  finite,
+  Graph,
+  gradients,
+  leastScale,
+  lossScale,
+  lossScaleStates,
+  momentNames,
+  mul,
+  unscaled,
+  updateLossScale,
+  where,
+  type AdamWOptions,
+  type Descent as Slope,
+  type Shape,
+  type Tensor,
 } from '../graph/index.ts'
 
 export interface DescentOptions {
@@ -49,9 +66,12 @@ export function startLossScale(states: StateStore): void {
 /** The state in which a parameter's gradient is summed; it outlives the descent, for the next one of another shape. */
 export const gradientSum = (name: string): string => `grad/${name}`
 
-export async function openDescent(engine: Engine, { graph, loss, trained, optimizer, parts }: DescentOptions): Promise<Descent> {
+export async function openDescent(
+  engine: Engine,
+  { graph, loss, trained, optimizer, parts }: DescentOptions,
+): Promise<Descent> {
   const scaled = engine.precision === 'float16'
-  if (scaled && ![...lossScaleStates.keys()].every(name => engine.states.has(name))) startLossScale(engine.states)
+  if (scaled && ![...lossScaleStates.keys()].every((name) => engine.states.has(name))) startLossScale(engine.states)
   const statistics = [...graph.outputs.keys()]
   const names = [...trained.keys()]
   for (const [name, shape] of trained) {
@@ -59,13 +79,21 @@ export async function openDescent(engine: Engine, { graph, loss, trained, optimi
     if (parts > 1) engine.states.zero(gradientSum(name), shape)
   }
   const weights = [...trained].map(([name, shape]) => graph.state(name, shape))
-  const descents = gradients(loss, weights, scaled ? lossScale(graph) : undefined).map((gradient, i) => ({ name: names[i] ?? '', gradient }))
+  const descents = gradients(loss, weights, scaled ? lossScale(graph) : undefined).map((gradient, i) => ({
+    name: names[i] ?? '',
+    gradient,
+  }))
   if (parts === 1) descend(graph, descents, optimizer, scaled)
-  else for (const { name, gradient } of descents) graph.update(gradientSum(name), add(graph.state(gradientSum(name), gradient.shape), gradient))
+  else
+    for (const { name, gradient } of descents)
+      graph.update(gradientSum(name), add(graph.state(gradientSum(name), gradient.shape), gradient))
   const pass = await engine.compile(graph)
   const apply = parts === 1 ? null : await engine.compile(applyGraph(trained, optimizer, scaled))
-  const attempt = async (feeds: readonly Feeds[], rates: Feeds): Promise<{ sums: Record<string, number>; outcome: Outputs }> => {
-    const sums: Record<string, number> = Object.fromEntries(statistics.map(name => [name, 0]))
+  const attempt = async (
+    feeds: readonly Feeds[],
+    rates: Feeds,
+  ): Promise<{ sums: Record<string, number>; outcome: Outputs }> => {
+    const sums: Record<string, number> = Object.fromEntries(statistics.map((name) => [name, 0]))
     let last: Outputs | null = null
     for (const part of feeds) {
       last = await pass.run(apply ? part : { ...part, ...rates })
@@ -95,7 +123,8 @@ export async function openDescent(engine: Engine, { graph, loss, trained, optimi
   }
 }
 
-const beyond = 'The gradients of a step are infinite or not numbers even where the loss is not scaled: the model’s values are beyond float16. ' +
+const beyond =
+  'The gradients of a step are infinite or not numbers even where the loss is not scaled: the model’s values are beyond float16. ' +
   'Train it in float32 (ATTUNE_PRECISION=float32, or --precision float32); if they are no numbers there either, take a lower learning rate.'
 
 /** Adds to the graph what a step does with the gradients, and what it says of them. */

@@ -1,4 +1,7 @@
-/** `npm run admin`: makes the administrator of an installation that has none, or one more where nobody knows the password. */
+/**
+ * `npm run admin`: makes the administrator of an installation that has none, or one more where nobody knows the
+ * password.
+ */
 import { randomBytes } from 'node:crypto'
 import { loadConfig } from '../../core/config.ts'
 import { migrate } from '../../core/db/migrate.ts'
@@ -20,12 +23,24 @@ async function main(args: string[]): Promise<void> {
     process.exitCode = unknown === '--help' ? 0 : 2
     return
   }
-  const pool = openPool(loadConfig({ REDIS_URL: 'unused', ...process.env }).databaseUrl, (error) => console.error(error.message), 1)
+  const pool = openPool(
+    loadConfig({ REDIS_URL: 'unused', ...process.env }).databaseUrl,
+    (error) => console.error(error.message),
+    1,
+  )
   try {
     await migrate(pool)
     const password = randomBytes(12).toString('base64url')
-    const { username, isNew } = await seed(pool, { adminPassword: password, demo: args.includes('--demo'), another: args.includes('--another') })
-    console.log(isNew ? `${username} / ${password}   (shown once)` : `"${username}" is an administrator already, and its password stays as it is; --another makes one more`)
+    const { username, isNew } = await seed(pool, {
+      adminPassword: password,
+      demo: args.includes('--demo'),
+      another: args.includes('--another'),
+    })
+    console.log(
+      isNew
+        ? `${username} / ${password}   (shown once)`
+        : `"${username}" is an administrator already, and its password stays as it is; --another makes one more`,
+    )
   } finally {
     await pool.end()
   }

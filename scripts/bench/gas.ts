@@ -55,7 +55,11 @@ export async function benchGas(say: (doing: string) => void): Promise<GasBench> 
 }
 
 /** Measures on a private chain whose first development account is rich. */
-export async function measureGas(rpcUrl: string, sizes: readonly number[], say: (doing: string) => void): Promise<Omit<GasBench, 'seconds'>> {
+export async function measureGas(
+  rpcUrl: string,
+  sizes: readonly number[],
+  say: (doing: string) => void,
+): Promise<Omit<GasBench, 'seconds'>> {
   const world = await openWorld(rpcUrl)
   const epochs: EpochGas[] = []
   let previous: Manifest | null = null
@@ -72,7 +76,12 @@ export async function measureGas(rpcUrl: string, sizes: readonly number[], say: 
 }
 
 async function openWorld(rpcUrl: string) {
-  const { contracts } = await deploySystem({ rpcUrl, privateKey: devKey, tokenCap: parseEther('1000000000'), salt: keccak256(toHex('bench')) })
+  const { contracts } = await deploySystem({
+    rpcUrl,
+    privateKey: devKey,
+    tokenCap: parseEther('1000000000'),
+    salt: keccak256(toHex('bench')),
+  })
   const { client, wallet, account } = await openDeployer(rpcUrl, devKey)
   const [distributor, token] = [contracts.distributor.address, contracts.token?.address ?? zeroAddress]
   const ledger = openLedger({ rpcUrl, address: contracts.ledger.address, distributor, chainId, privateKey: devKey })
@@ -89,17 +98,40 @@ async function openWorld(rpcUrl: string) {
   for (const coin of [zeroAddress, token]) {
     const session = sessionKey(SESSION)
     const value = coin === zeroAddress ? pot : 0n
-    await send({ address: distributor, abi: distributorAbi, functionName: 'fund', args: [session, coin, pot, PRICE], value })
+    await send({
+      address: distributor,
+      abi: distributorAbi,
+      functionName: 'fund',
+      args: [session, coin, pot, PRICE],
+      value,
+    })
     const sponsor = account.address.toLowerCase() as Address
     keys.push({ session, sponsor, token: coin, bounty: bountyId(chainId, distributor, session, sponsor, coin) })
   }
   const claim = async ({ epochId, bounty, account: who, amount, proof }: Claim, from = wallet): Promise<number> =>
-    send({ address: distributor, abi: distributorAbi, functionName: 'claim', args: [BigInt(epochId), bounty, who, amount, proof] }, from)
+    send(
+      {
+        address: distributor,
+        abi: distributorAbi,
+        functionName: 'claim',
+        args: [BigInt(epochId), bounty, who, amount, proof],
+      },
+      from,
+    )
 
   return {
     async build(epochId: number, size: number, previous: Manifest | null): Promise<BuiltEpoch> {
       const records = Array.from({ length: size }, (_, n) => voteOf(epochId, n, raterCount(size)))
-      return buildEpoch({ ledger: ledger.ledger, distributor, epochId, rejections: 0, records, previous, links: [], market: await ledger.market(keys) })
+      return buildEpoch({
+        ledger: ledger.ledger,
+        distributor,
+        epochId,
+        rejections: 0,
+        records,
+        previous,
+        links: [],
+        market: await ledger.market(keys),
+      })
     },
 
     async spend(epoch: BuiltEpoch) {
@@ -111,7 +143,10 @@ async function openWorld(rpcUrl: string) {
       const [self, relayed] = [0, 1].map((n) => raterOf(n + 2 * epoch.epochId))
       if (self === undefined || relayed === undefined) throw new Error('no raters')
       const own = await openDeployer(rpcUrl, self.key)
-      await client.waitForTransactionReceipt({ hash: await wallet.sendTransaction({ to: self.account, value: parseEther('1') }), pollingInterval: 20 })
+      await client.waitForTransactionReceipt({
+        hash: await wallet.sendTransaction({ to: self.account, value: parseEther('1') }),
+        pollingInterval: 20,
+      })
       const claims = book.claimsOf(self.account)
       const [native, coin] = keys.map(({ bounty }) => claims.find((candidate) => candidate.bounty === bounty))
       const [other] = book.claimsOf(relayed.account).filter(({ bounty }) => bounty === keys[0]?.bounty)
@@ -147,7 +182,12 @@ async function openWorld(rpcUrl: string) {
     /** Gas of one vote in the seed's way, the mean of ten by people whom the ledger knows already. */
     async single(): Promise<number> {
       const record = (n: number) =>
-        send({ address: contracts.ledger.address, abi: ledgerAbi, functionName: 'recordFeedback', args: [SESSION, uuid(n), uuid(1_000_000 + (n % 2)), BigInt((n % 10) + 1), 9_000n] })
+        send({
+          address: contracts.ledger.address,
+          abi: ledgerAbi,
+          functionName: 'recordFeedback',
+          args: [SESSION, uuid(n), uuid(1_000_000 + (n % 2)), BigInt((n % 10) + 1), 9_000n],
+        })
       await record(0)
       await record(1)
       let total = 0
@@ -181,7 +221,15 @@ function voteOf(epochId: number, n: number, count: number): ContributionRecord {
     payee: keccak256(toHex(`payee ${who}`)),
     sessionId: SESSION,
     kind: 'feedback',
-    payload: { humanRating: (n % 10) + 1, value: 0.8436, produced: true, late: false, weight: 0.5, reliability: 0.6, updated: true },
+    payload: {
+      humanRating: (n % 10) + 1,
+      value: 0.8436,
+      produced: true,
+      late: false,
+      weight: 0.5,
+      reliability: 0.6,
+      updated: true,
+    },
     usedInStep: n,
     // An hour for each epoch, in which everybody's votes fit.
     at: epochId * 3_600 + Math.floor((n / count) * 6),
@@ -217,7 +265,10 @@ export function gasText({ epochs, single, seconds }: GasBench): string {
       [
         ['own coin, the first from a bounty', ...epochs.map(({ claimNative }) => whole(claimNative))],
         ['own coin, later', ...epochs.map(({ claimNativeAgain }) => whole(claimNativeAgain))],
-        ['own coin, by a relayer to an account the chain has never seen', ...epochs.map((epoch) => whole(epoch.claimNativeRelayedToNew))],
+        [
+          'own coin, by a relayer to an account the chain has never seen',
+          ...epochs.map((epoch) => whole(epoch.claimNativeRelayedToNew)),
+        ],
         ['ERC-20, the first, to who holds none', ...epochs.map(({ claimToken }) => whole(claimToken))],
         ['ERC-20, later', ...epochs.map(({ claimTokenAgain }) => whole(claimTokenAgain))],
       ],

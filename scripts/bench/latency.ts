@@ -39,10 +39,20 @@ export async function benchLatency(seconds: number, say: (doing: string) => void
   return withInstance({ onTrouble: say }, async (instance) => {
     const { url } = instance.attune
     say('votes while the trainer waits')
-    const quiet = await instance.startSession((demo) => ({ ...demo, live: { ...demo.live, ...FOREVER, shownPerStep: SHOWN } }))
+    const quiet = await instance.startSession((demo) => ({
+      ...demo,
+      live: { ...demo.live, ...FOREVER, shownPerStep: SHOWN },
+    }))
     await instance.firstAnswers(quiet)
     const waiting = await runCrowd({
-      url, session: quiet.id, raters: RATERS, seconds: PATIENCE, maxVotes: RATERS * SHOWN, pace: BRISK, seed: 1, drainSeconds: 0,
+      url,
+      session: quiet.id,
+      raters: RATERS,
+      seconds: PATIENCE,
+      maxVotes: RATERS * SHOWN,
+      pace: BRISK,
+      seed: 1,
+      drainSeconds: 0,
     })
     say('votes into the database alone')
     const insertAlone = await timeInserts(instance, quiet.id)
@@ -59,7 +69,10 @@ export async function benchLatency(seconds: number, say: (doing: string) => void
       ackWorking: measured(working.ackMs, 'acknowledgements while the trainer works'),
       gradient: measured(working.gradientMs, 'receipts'),
       withdrawMs: limits.withdrawMs,
-      eventsPerSocketPerSecond: { waiting: waiting.eventsPerSocketPerSecond, working: working.eventsPerSocketPerSecond },
+      eventsPerSocketPerSecond: {
+        waiting: waiting.eventsPerSocketPerSecond,
+        working: working.eventsPerSocketPerSecond,
+      },
       steps: (await instance.steps(busy.id)).length,
     }
   })
@@ -68,7 +81,8 @@ export async function benchLatency(seconds: number, say: (doing: string) => void
 /** Stores as many votes by the server's own function, one after the other. */
 async function timeInserts({ attune, pool }: Instance, sessionId: string): Promise<Distribution> {
   const { rows } = await pool.query<{ id: string; prompt: string; response: string }>(
-    `select id, prompt, response from samples where session_id = $1 and status = 'open'`, [sessionId],
+    `select id, prompt, response from samples where session_id = $1 and status = 'open'`,
+    [sessionId],
   )
   const times: number[] = []
   for (let i = 0; i < RATERS; i++) {
@@ -76,9 +90,24 @@ async function timeInserts({ attune, pool }: Instance, sessionId: string): Promi
     for (const { id: sampleId, prompt, response } of rows) {
       const began = performance.now()
       await insertVote(pool, {
-        id: randomUUID(), sessionId, sampleId, userId, inputText: prompt, modelResponse: response, humanRating: 7, humanPreference: null,
-        categories: [{ name: 'helpfulness', score: 7, weight: 1 }], comments: null, tags: [], ethicalConcerns: [], compassionRating: 0.6,
-        compassion: null, quality: 0.67, value: 0.63, late: false, salt: randomBytes(32),
+        id: randomUUID(),
+        sessionId,
+        sampleId,
+        userId,
+        inputText: prompt,
+        modelResponse: response,
+        humanRating: 7,
+        humanPreference: null,
+        categories: [{ name: 'helpfulness', score: 7, weight: 1 }],
+        comments: null,
+        tags: [],
+        ethicalConcerns: [],
+        compassionRating: 0.6,
+        compassion: null,
+        quality: 0.67,
+        value: 0.63,
+        late: false,
+        salt: randomBytes(32),
       })
       times.push(performance.now() - began)
     }

@@ -28,6 +28,11 @@ export async function benchLora(say: (doing: string) => void): Promise<LoraBench
 
 export function loraText({ sampling, reference, update, heldMiB, peakMiB }: LoraBench): string {
   const head = ['LoRA on GPT-2’s shape (124M), rank 16', 'sampling', 'reference', 'update', 'held', 'peak resident']
-  const row = ['tokens a second; MiB', ...[sampling, reference, update].map((x) => x.toFixed(0)), String(heldMiB), String(peakMiB)]
+  const row = [
+    'tokens a second; MiB',
+    ...[sampling, reference, update].map((x) => x.toFixed(0)),
+    String(heldMiB),
+    String(peakMiB),
+  ]
   return table(head, [row])
 }

@@ -1,4 +1,7 @@
-/** `npm run bench [-- trainer | lora | latency | rooms | gas]`: how fast the trainer computes, how fast votes travel, what a full room costs, and what the chain is paid. */
+/**
+ * `npm run bench [-- trainer | lora | latency | rooms | gas]`: how fast the trainer computes, how fast votes travel,
+ * what a full room costs, and what the chain is paid.
+ */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { Stopped } from '../study/instance.ts'
@@ -28,7 +31,18 @@ class Misuse extends Error {}
 function parse() {
   const text = { type: 'string' } as const
   try {
-    return parseArgs({ allowPositionals: true, options: { seconds: { ...text, default: '60' }, repeats: { ...text, default: '5' }, peer: text, python: { ...text, default: 'python3' }, 'fan-out': { ...text, default: 'tick' }, json: text, help: { type: 'boolean', default: false } } })
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        seconds: { ...text, default: '60' },
+        repeats: { ...text, default: '5' },
+        peer: text,
+        python: { ...text, default: 'python3' },
+        'fan-out': { ...text, default: 'tick' },
+        json: text,
+        help: { type: 'boolean', default: false },
+      },
+    })
   } catch (error) {
     throw new Misuse(error instanceof Error ? error.message : String(error))
   }
@@ -52,18 +66,27 @@ async function main(): Promise<void> {
   })
   const seconds = whole('seconds', values.seconds)
   const repeats = whole('repeats', values.repeats)
-  if (values.peer !== undefined && values.peer !== 'torch') throw new Misuse(`there is no peer ${values.peer}; there is torch`)
+  if (values.peer !== undefined && values.peer !== 'torch')
+    throw new Misuse(`there is no peer ${values.peer}; there is torch`)
   const fanOut = values['fan-out']
   if (fanOut !== 'tick' && fanOut !== 'vote') throw new Misuse('--fan-out is tick or vote')
   const torch = values.peer === undefined ? null : values.python
-  const run = async <T>(bench: Bench, measure: () => Promise<T>, print: (result: T) => string): Promise<{ [name: string]: T }> => {
+  const run = async <T>(
+    bench: Bench,
+    measure: () => Promise<T>,
+    print: (result: T) => string,
+  ): Promise<{ [name: string]: T }> => {
     if (wanted.length > 0 && !wanted.includes(bench)) return {}
     const result = await measure()
     console.log(`\n${print(result)}`)
     return { [bench]: result }
   }
   const before = machine()
-  console.log(Object.entries(before).map(([name, value]) => `${name} ${value}`).join(', '))
+  console.log(
+    Object.entries(before)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', '),
+  )
   const figures = {
     at: new Date().toISOString(),
     machine: before,

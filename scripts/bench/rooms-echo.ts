@@ -16,20 +16,39 @@ const changed = new Set<string>()
 let told = 0
 
 const tell = (): void => {
-  const tallies = [...changed].map((sampleId) => ({ sampleId, votes: votes.get(sampleId) ?? 0 })).map((tally) => ({ ...tally, crowd: { value: 0.5123456789, compassion: 0.4987654321, votes: tally.votes } }))
+  const tallies = [...changed]
+    .map((sampleId) => ({ sampleId, votes: votes.get(sampleId) ?? 0 }))
+    .map((tally) => ({ ...tally, crowd: { value: 0.5123456789, compassion: 0.4987654321, votes: tally.votes } }))
   changed.clear()
   const [last, ...others] = tallies.reverse()
-  if (last !== undefined) io.emit('feedback-received', { sessionId: 'bare', ...last, ...(others.length > 0 && { others }), seq: `${Date.now()}-${told++}` })
+  if (last !== undefined)
+    io.emit('feedback-received', {
+      sessionId: 'bare',
+      ...last,
+      ...(others.length > 0 && { others }),
+      seq: `${Date.now()}-${told++}`,
+    })
 }
 if (!perVote) setInterval(tell, limits.tallyMs)
 
 io.on('connection', (socket) => {
-  socket.on('join-session', (sessionId: string, ack: (answer: object) => void) => ack({ ok: true, data: { sessionId } }))
+  socket.on('join-session', (sessionId: string, ack: (answer: object) => void) =>
+    ack({ ok: true, data: { sessionId } }),
+  )
   socket.on('submit-feedback', ({ id, sampleId }: { id: string; sampleId: string }, ack: (answer: object) => void) => {
     const n = (votes.get(sampleId) ?? 0) + 1
     votes.set(sampleId, n)
     changed.add(sampleId)
-    ack({ ok: true, data: { id, sampleId, value: 0.5, crowd: { value: 0.5123456789, compassion: 0.4987654321, votes: n }, duplicate: false } })
+    ack({
+      ok: true,
+      data: {
+        id,
+        sampleId,
+        value: 0.5,
+        crowd: { value: 0.5123456789, compassion: 0.4987654321, votes: n },
+        duplicate: false,
+      },
+    })
     if (perVote) tell()
   })
 })

@@ -47,16 +47,22 @@ async function run({ url, sessionId, tokens, samples, votesPerSecond, seconds }:
   const began = performance.now()
   const voters: Voter[] = []
   const waiting = [...tokens.entries()]
-  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) voters[next[0]] = await enter(url, sessionId, next[1], (counts) => {
-      const watcher = next?.[0] ?? WATCHERS
-      if (counts && watcher < WATCHERS) look(watcher, performance.now())
-    })
-  }))
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, async () => {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+        voters[next[0]] = await enter(url, sessionId, next[1], (counts) => {
+          const watcher = next?.[0] ?? WATCHERS
+          if (counts && watcher < WATCHERS) look(watcher, performance.now())
+        })
+    }),
+  )
   const joinMs = performance.now() - began
   const send = (voter: Voter, sampleId: string): Promise<Ack<AckData['submit-feedback']>> => {
     const body = { id: randomUUID(), sessionId, sampleId, humanRating: 7, categories: [], compassionRating: 0.6 }
-    return voter.socket.timeout(PATIENCE_MS).emitWithAck('submit-feedback', body).catch(() => ({ ok: false, code: 'unavailable', message: 'no acknowledgement' }) as const)
+    return voter.socket
+      .timeout(PATIENCE_MS)
+      .emitWithAck('submit-feedback', body)
+      .catch(() => ({ ok: false, code: 'unavailable', message: 'no acknowledgement' }) as const)
   }
   for (const watcher of voters.slice(0, WATCHERS)) {
     for (const sampleId of samples) {
@@ -82,18 +88,20 @@ async function run({ url, sessionId, tokens, samples, votesPerSecond, seconds }:
     // A generator that is late counts its own lateness: the vote was due then.
     const given: Given = { sampleId, sentAt: due, watcher: k % WATCHERS, votes: undefined }
     unseen[given.watcher].add(given)
-    answers.push(send(crowd[i], sampleId).then((answer) => {
-      const at = performance.now()
-      if (answer.ok) {
-        ackMs.push(at - due)
-        ackedIds.push(answer.data.id)
-        given.votes = answer.data.crowd?.votes ?? 0
-        look(given.watcher, at)
-      } else {
-        refused[answer.code] = (refused[answer.code] ?? 0) + 1
-        unseen[given.watcher].delete(given)
-      }
-    }))
+    answers.push(
+      send(crowd[i], sampleId).then((answer) => {
+        const at = performance.now()
+        if (answer.ok) {
+          ackMs.push(at - due)
+          ackedIds.push(answer.data.id)
+          given.votes = answer.data.crowd?.votes ?? 0
+          look(given.watcher, at)
+        } else {
+          refused[answer.code] = (refused[answer.code] ?? 0) + 1
+          unseen[given.watcher].delete(given)
+        }
+      }),
+    )
     if (k % Math.ceil(votesPerSecond / 4) === 0) process.send?.({ done: k / total } satisfies LoadMessage)
   }
   await Promise.all(answers)
@@ -103,7 +111,8 @@ async function run({ url, sessionId, tokens, samples, votesPerSecond, seconds }:
     return voters.filter(({ counts }) => [...final].every(([id, n]) => counts.get(id) === n)).length
   }
   const told = () => [...final.values()].reduce((sum, n) => sum + n, 0) >= ackedIds.length
-  for (const end = performance.now() + PATIENCE_MS; performance.now() < end && !(heard() === voters.length && told()); ) await sleep(20)
+  for (const end = performance.now() + PATIENCE_MS; performance.now() < end && !(heard() === voters.length && told());)
+    await sleep(20)
   const elapsed = (performance.now() - start) / 1_000
   const messagesPerSocketPerSecond = (messages() - before) / voters.length / elapsed
   const unheard = voters.length - heard()
@@ -111,12 +120,23 @@ async function run({ url, sessionId, tokens, samples, votesPerSecond, seconds }:
   return { joinMs, ackMs, seenMs, refused, ackedIds, messagesPerSocketPerSecond, unheard }
 }
 
-async function enter(url: string, sessionId: string, token: string, onMessage: (counts: boolean) => void): Promise<Voter> {
-  const socket: Socket<ServerToClient, ClientToServer> = io(url, { transports: ['websocket'], forceNew: true, reconnection: false, auth: { token } })
+async function enter(
+  url: string,
+  sessionId: string,
+  token: string,
+  onMessage: (counts: boolean) => void,
+): Promise<Voter> {
+  const socket: Socket<ServerToClient, ClientToServer> = io(url, {
+    transports: ['websocket'],
+    forceNew: true,
+    reconnection: false,
+    auth: { token },
+  })
   const voter: Voter = { socket, counts: new Map(), messages: 0 }
   socket.onAny(() => voter.messages++)
   socket.on('feedback-received', ({ sampleId, votes, others = [] }: RoomEvents['feedback-received']) => {
-    for (const tally of [{ sampleId, votes }, ...others]) if (tally.sampleId !== null) voter.counts.set(tally.sampleId, tally.votes)
+    for (const tally of [{ sampleId, votes }, ...others])
+      if (tally.sampleId !== null) voter.counts.set(tally.sampleId, tally.votes)
     onMessage(true)
   })
   await new Promise<void>((resolve, reject) => {

@@ -33,7 +33,10 @@ export interface RoomFigure {
   kibPerSocket: number | null
   /** Cores that the server kept busy while votes came; null where the system does not tell. */
   cores: number | null
-  /** Votes that were acknowledged and are not stored, that are stored twice, and that were refused; sockets that never heard the last count. */
+  /**
+   * Votes that were acknowledged and are not stored, that are stored twice, and that were refused; sockets that never
+   * heard the last count.
+   */
   lost: number
   doubled: number
   refused: Record<string, number>
@@ -49,49 +52,79 @@ export type FanOut = 'tick' | 'vote'
 
 /** The nearly empty room first. */
 const IDLE = { sockets: 2 * WATCHERS, votesPerSecond: 4 }
-export const CELLS = [IDLE, ...[100, 500, 1_000].flatMap((sockets) => [20, 100].map((votesPerSecond) => ({ sockets, votesPerSecond })))]
+export const CELLS = [
+  IDLE,
+  ...[100, 500, 1_000].flatMap((sockets) => [20, 100].map((votesPerSecond) => ({ sockets, votesPerSecond }))),
+]
 const SAMPLES = 16
 const SECONDS = 10
 /** A session whose first voting never ends by itself. */
 const FOREVER = { votingWindowSeconds: 3_600, minVotes: 1_000 }
 
-export async function benchRooms(say: (doing: string) => void, { cells = CELLS, seconds = SECONDS, fanOut = 'tick' as FanOut } = {}): Promise<RoomsBench> {
+export async function benchRooms(
+  say: (doing: string) => void,
+  { cells = CELLS, seconds = SECONDS, fanOut = 'tick' as FanOut } = {},
+): Promise<RoomsBench> {
   const secret = randomBytes(32).toString('hex')
   const most = cells.reduce((most, { sockets }) => Math.max(most, sockets), 0)
   say('starting an instance')
-  return withInstance({ env: { JWT_SECRET: secret, MAX_SOCKETS_PER_ADDRESS: String(most) }, onTrouble: say }, async ({ attune, pool, startSession, firstAnswers }) => {
-    const session = await startSession((demo) => ({ ...demo, live: { ...demo.live, ...FOREVER, shownPerStep: 1 } }))
-    await firstAnswers(session)
-    say(`signing ${most} raters in`)
-    const tokens = await tokensOf(pool, secret, most)
-    const progress = openProgress(2 * cells.length, (i) => `${i} of ${2 * cells.length}`)
-    const figures: RoomFigure[] = []
-    try {
-      for (const { sockets, votesPerSecond } of cells) {
-        for (const server of ['bare', 'attune'] as const) {
-          const name = `${sockets} sockets, ${votesPerSecond} votes/s, ${server}`
-          const bare = server === 'bare' ? await startBare(fanOut) : null
-          const samples = bare ? Array.from({ length: SAMPLES }, () => randomUUID()) : await addSamples(pool, session.id)
-          const pid = bare?.child.pid ?? attune.pids().server
-          const job: LoadJob = { url: bare?.url ?? attune.url, sessionId: session.id, tokens: tokens.slice(0, sockets), samples, votesPerSecond, seconds }
-          const { result, usage } = await load(job, pid, (done) => progress.report(figures.length, done, name))
-          const stored = bare ? { lost: 0, doubled: 0 } : await check(pool, samples, result.ackedIds)
-          const { ackMs, seenMs, ackedIds: _ids, ...rest } = result
-          figures.push({ sockets, votesPerSecond, server, ack: measured(ackMs), seen: measured(seenMs), ...rest, ...usage, ...stored })
-          bare?.child.kill()
+  return withInstance(
+    { env: { JWT_SECRET: secret, MAX_SOCKETS_PER_ADDRESS: String(most) }, onTrouble: say },
+    async ({ attune, pool, startSession, firstAnswers }) => {
+      const session = await startSession((demo) => ({ ...demo, live: { ...demo.live, ...FOREVER, shownPerStep: 1 } }))
+      await firstAnswers(session)
+      say(`signing ${most} raters in`)
+      const tokens = await tokensOf(pool, secret, most)
+      const progress = openProgress(2 * cells.length, (i) => `${i} of ${2 * cells.length}`)
+      const figures: RoomFigure[] = []
+      try {
+        for (const { sockets, votesPerSecond } of cells) {
+          for (const server of ['bare', 'attune'] as const) {
+            const name = `${sockets} sockets, ${votesPerSecond} votes/s, ${server}`
+            const bare = server === 'bare' ? await startBare(fanOut) : null
+            const samples = bare
+              ? Array.from({ length: SAMPLES }, () => randomUUID())
+              : await addSamples(pool, session.id)
+            const pid = bare?.child.pid ?? attune.pids().server
+            const job: LoadJob = {
+              url: bare?.url ?? attune.url,
+              sessionId: session.id,
+              tokens: tokens.slice(0, sockets),
+              samples,
+              votesPerSecond,
+              seconds,
+            }
+            const { result, usage } = await load(job, pid, (done) => progress.report(figures.length, done, name))
+            const stored = bare ? { lost: 0, doubled: 0 } : await check(pool, samples, result.ackedIds)
+            const { ackMs, seenMs, ackedIds: _ids, ...rest } = result
+            figures.push({
+              sockets,
+              votesPerSecond,
+              server,
+              ack: measured(ackMs),
+              seen: measured(seenMs),
+              ...rest,
+              ...usage,
+              ...stored,
+            })
+            bare?.child.kill()
+          }
         }
+      } finally {
+        progress.stop()
       }
-    } finally {
-      progress.stop()
-    }
-    return { fanOut, seconds, figures }
-  })
+      return { fanOut, seconds, figures }
+    },
+  )
 }
 
 export function roomsText({ figures, fanOut, seconds }: RoomsBench): string {
   const ms = (x: number) => `${x.toFixed(x < 100 ? 1 : 0)}`
   const three = ({ p50, p95, p99 }: Distribution) => `${ms(p50)} / ${ms(p95)} / ${ms(p99)}`
-  const of = (figure: RoomFigure, server: RoomFigure['server']) => figures.find((f) => f.server === server && f.sockets === figure.sockets && f.votesPerSecond === figure.votesPerSecond)
+  const of = (figure: RoomFigure, server: RoomFigure['server']) =>
+    figures.find(
+      (f) => f.server === server && f.sockets === figure.sockets && f.votesPerSecond === figure.votesPerSecond,
+    )
   const idle = (server: RoomFigure['server']) => figures.find((f) => f.server === server)
   const ratio = (a: number, b: number | undefined) => (b === undefined ? '' : (a / b).toFixed(1))
   const rows = figures.map((figure) => [
@@ -109,7 +142,21 @@ export function roomsText({ figures, fanOut, seconds }: RoomsBench): string {
   return [
     `votes for ${seconds} s a room, on ${SAMPLES} answers, given when due; times in ms, p50 / p95 / p99; the bare Socket.IO server tells its room ${fanOut === 'tick' ? 'once a tick, as Attune does' : 'of every vote'}`,
     '',
-    table(['', 'vote to ack', 'p50, bare = 1', 'p50, idle = 1', 'vote to another voter', 'messages/socket/s', 'all in, s', 'KiB/socket', 'cores', 'lost/doubled/refused/unheard'], rows),
+    table(
+      [
+        '',
+        'vote to ack',
+        'p50, bare = 1',
+        'p50, idle = 1',
+        'vote to another voter',
+        'messages/socket/s',
+        'all in, s',
+        'KiB/socket',
+        'cores',
+        'lost/doubled/refused/unheard',
+      ],
+      rows,
+    ),
   ].join('\n')
 }
 
@@ -118,7 +165,14 @@ async function tokensOf(pool: Pool, secret: string, count: number): Promise<stri
   const logins = createLogins({ pool, seal: createSeal(secret), jwtSecret: secret })
   const tokens: string[] = []
   for (let i = 0; i < count; i++) {
-    const voter = await insertUser(pool, { username: `simulated voter ${i + 1}`, email: null, passwordHash: null, wallet: null, guest: true, role: 'contributor' })
+    const voter = await insertUser(pool, {
+      username: `simulated voter ${i + 1}`,
+      email: null,
+      passwordHash: null,
+      wallet: null,
+      guest: true,
+      role: 'contributor',
+    })
     tokens.push((await logins.begin(voter)).token)
   }
   return tokens
@@ -135,7 +189,11 @@ async function addSamples(pool: Pool, sessionId: string): Promise<string[]> {
 }
 
 /** What the database has of the votes that were acknowledged. */
-export async function check(pool: Pool, samples: string[], acked: string[]): Promise<{ lost: number; doubled: number }> {
+export async function check(
+  pool: Pool,
+  samples: string[],
+  acked: string[],
+): Promise<{ lost: number; doubled: number }> {
   const { rows } = await pool.query<{ ids: number; people: number; all: number }>(
     `select count(*) filter (where id = any($2::uuid[]))::int as ids, count(distinct (sample_id, user_id))::int as people, count(*)::int as all
      from feedback where sample_id = any($1::uuid[])`,
@@ -146,7 +204,11 @@ export async function check(pool: Pool, samples: string[], acked: string[]): Pro
 }
 
 /** Runs the crowd in a process of its own, and watches the server's meanwhile. */
-export async function load(job: LoadJob, pid: number | undefined, onProgress: (done: number) => void): Promise<{ result: LoadResult; usage: Pick<RoomFigure, 'kibPerSocket' | 'cores'> }> {
+export async function load(
+  job: LoadJob,
+  pid: number | undefined,
+  onProgress: (done: number) => void,
+): Promise<{ result: LoadResult; usage: Pick<RoomFigure, 'kibPerSocket' | 'cores'> }> {
   const before = usageOf(pid)
   const child = forked('rooms-load.ts')
   const full: { usage: Usage | null; at: number } = { usage: null, at: 0 }
@@ -180,9 +242,15 @@ export async function startBare(fanOut: FanOut): Promise<{ child: ChildProcess; 
 }
 
 const forked = (file: string, ...args: string[]): ChildProcess =>
-  fork(fileURLToPath(new URL(file, import.meta.url)), args, { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  fork(fileURLToPath(new URL(file, import.meta.url)), args, {
+    execArgv: ['--import', 'tsx'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
 
-interface Usage { kib: number; cpuSeconds: number }
+interface Usage {
+  kib: number
+  cpuSeconds: number
+}
 
 /** What a process uses, from Linux's /proc; null elsewhere. */
 function usageOf(pid: number | undefined): Usage | null {

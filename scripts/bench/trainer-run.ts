@@ -19,10 +19,18 @@ export type Job =
   | { kind: 'devices' }
   /** What the machine has to give. */
   | { kind: 'product' }
-  | { kind: 'speed'; engine: { onnx: Device; precision?: Precision } | { tfjs: 'cpu' | 'wasm' }; shape: Shape; work: Work; repeats: number }
+  | {
+      kind: 'speed'
+      engine: { onnx: Device; precision?: Precision } | { tfjs: 'cpu' | 'wasm' }
+      shape: Shape
+      work: Work
+      repeats: number
+    }
 
 const open = (engine: { onnx: Device; precision?: Precision } | { tfjs: string }): Promise<Engine> =>
-  'onnx' in engine ? openOnnx({ device: engine.onnx, precision: engine.precision }) : openTfjs({ backend: { name: engine.tfjs, package: `@tensorflow/tfjs-backend-${engine.tfjs}` } })
+  'onnx' in engine
+    ? openOnnx({ device: engine.onnx, precision: engine.precision })
+    : openTfjs({ backend: { name: engine.tfjs, package: `@tensorflow/tfjs-backend-${engine.tfjs}` } })
 
 async function run(job: Job): Promise<object> {
   if (job.kind === 'devices') {
@@ -36,7 +44,10 @@ async function run(job: Job): Promise<object> {
     const { shape, work, repeats } = job
     const pass = await (work === 'sampling' ? sampling : training)(engine, shape)
     const milliseconds = await medianMs(repeats, pass)
-    return { tokensPerSecond: (1_000 * tokensOf(shape, work)) / milliseconds, peakMiB: process.resourceUsage().maxRSS / 1_024 }
+    return {
+      tokensPerSecond: (1_000 * tokensOf(shape, work)) / milliseconds,
+      peakMiB: process.resourceUsage().maxRSS / 1_024,
+    }
   } finally {
     await engine.close()
   }
@@ -46,8 +57,17 @@ async function sampling(engine: Engine, { config, sequences, newTokens }: Shape)
   const model = initialModel(gpt2(config), 1)
   loadWeights(engine.states, model)
   const sampler = openSampler(engine, { architecture: model.architecture })
-  const prompts = Array.from({ length: sequences }, (_, i) => Array.from({ length: PROMPT_TOKENS }, (_, t) => (31 * i + 7 * t) % config.vocabSize))
-  return () => sampler.sample({ prompts, seeds: prompts.map((_, i) => i), maxNewTokens: newTokens, temperature: 1, stopTokens: [] })
+  const prompts = Array.from({ length: sequences }, (_, i) =>
+    Array.from({ length: PROMPT_TOKENS }, (_, t) => (31 * i + 7 * t) % config.vocabSize),
+  )
+  return () =>
+    sampler.sample({
+      prompts,
+      seeds: prompts.map((_, i) => i),
+      maxNewTokens: newTokens,
+      temperature: 1,
+      stopTokens: [],
+    })
 }
 
 /** A full training step: forward, backward, clipping, AdamW. */

@@ -37,11 +37,21 @@ export type Work = 'sampling' | 'update'
 const FEWER = [1, 4, 16]
 
 /** Everything that is measured, of whole sizes and of fewer answers at once. */
-export const CASES: readonly { model: string; work: Work; shape: Shape; fewer: boolean }[] = Object.entries(SHAPES).flatMap(([model, shape]) => [
+export const CASES: readonly { model: string; work: Work; shape: Shape; fewer: boolean }[] = Object.entries(
+  SHAPES,
+).flatMap(([model, shape]) => [
   { model, work: 'sampling', shape, fewer: false },
-  ...(model === '3.7M' ? FEWER.map((sequences) => ({ model: `${model}, ${sequences} at once`, work: 'sampling' as const, shape: { ...shape, sequences }, fewer: true })) : []),
+  ...(model === '3.7M'
+    ? FEWER.map((sequences) => ({
+        model: `${model}, ${sequences} at once`,
+        work: 'sampling' as const,
+        shape: { ...shape, sequences },
+        fewer: true,
+      }))
+    : []),
   { model, work: 'update', shape, fewer: false },
 ])
 
 /** New tokens of a batch of answers, or all tokens of a training step. */
-export const tokensOf = ({ sequences, newTokens, rows, length }: Shape, work: Work): number => (work === 'sampling' ? sequences * newTokens : rows * length)
+export const tokensOf = ({ sequences, newTokens, rows, length }: Shape, work: Work): number =>
+  work === 'sampling' ? sequences * newTokens : rows * length

@@ -56,27 +56,42 @@ const whole = (shape: Shape): Shape => shape
 const DEFAULT = 'onnxruntime cpu'
 
 export async function benchTrainer({ repeats, torch }: TrainerOptions): Promise<TrainerBench> {
-  const { device, why } = z.object({ device: z.enum(['cpu', 'webgpu', 'cuda']), why: z.string() }).parse(await inProcess({ kind: 'devices' }))
+  const { device, why } = z
+    .object({ device: z.enum(['cpu', 'webgpu', 'cuda']), why: z.string() })
+    .parse(await inProcess({ kind: 'devices' }))
   const peer = torch === null ? { runners: [], notes: [] } : await torchRunners(torch)
   const runners: Runner[] = [
     { by: DEFAULT, share: whole, measure: ours({ onnx: 'cpu' }) },
-    ...(device === 'cpu' ? [] : [{ by: `onnxruntime ${device}`, share: whole, measure: ours({ onnx: device }) }, halves(device)]),
-    ...(['wasm', 'cpu'] as const).map((backend): Runner => ({ by: `TensorFlow.js ${backend}`, share: feasible, measure: (work, shape) => ours({ tfjs: backend })(work, shape, 1) })),
+    ...(device === 'cpu'
+      ? []
+      : [{ by: `onnxruntime ${device}`, share: whole, measure: ours({ onnx: device }) }, halves(device)]),
+    ...(['wasm', 'cpu'] as const).map((backend): Runner => ({
+      by: `TensorFlow.js ${backend}`,
+      share: feasible,
+      measure: (work, shape) => ours({ tfjs: backend })(work, shape, 1),
+    })),
     ...peer.runners,
   ]
-  const cells = CASES.flatMap(({ fewer, ...work }) => runners.filter(({ share }) => !fewer || share === whole).map((runner) => ({ ...work, runner })))
+  const cells = CASES.flatMap(({ fewer, ...work }) =>
+    runners.filter(({ share }) => !fewer || share === whole).map((runner) => ({ ...work, runner })),
+  )
   const progress = openProgress(cells.length, (i) => `${i} of ${cells.length}`)
   const figures: Figure[] = []
   for (const [i, { model, shape, work, runner }] of cells.entries()) {
     progress.report(i, 0, `${work}, ${model}, ${runner.by}`)
     const share = runner.share(shape)
     const measuring = share && runner.measure(work, share, repeats)
-    if (measuring) figures.push({ model, work, by: runner.by, tokens: tokensOf(share, work), result: await measuring.catch(reason) })
+    if (measuring)
+      figures.push({ model, work, by: runner.by, tokens: tokensOf(share, work), result: await measuring.catch(reason) })
     else if (!share) figures.push({ model, work, by: runner.by, tokens: 0, result: 'one pass would take many minutes' })
   }
   progress.stop()
   const { gigaflops } = z.object({ gigaflops: z.number() }).parse(await inProcess({ kind: 'product' }))
-  return { figures, gigaflops, notes: [...(device === 'cpu' ? [`onnxruntime on a GPU is not measured: ${why}`] : []), ...peer.notes] }
+  return {
+    figures,
+    gigaflops,
+    notes: [...(device === 'cpu' ? [`onnxruntime on a GPU is not measured: ${why}`] : []), ...peer.notes],
+  }
 }
 
 export function trainerText({ figures, gigaflops, notes }: TrainerBench): string {
@@ -85,11 +100,15 @@ export function trainerText({ figures, gigaflops, notes }: TrainerBench): string
   const rows = figures.flatMap((figure) => {
     const { model, work, tokens, result } = figure
     if (typeof result === 'string') return []
-    const standard = figures.find((other) => other.model === model && other.work === work && other.by === DEFAULT)?.result
+    const standard = figures.find(
+      (other) => other.model === model && other.work === work && other.by === DEFAULT,
+    )?.result
     const ratio = typeof standard === 'object' ? (standard.tokensPerSecond / result.tokensPerSecond).toFixed(2) : ''
     return [[nameOf(figure), count(tokens), count(result.tokensPerSecond), ratio, count(result.peakMiB)]]
   })
-  const missing = figures.flatMap((figure) => (typeof figure.result === 'string' ? [`${nameOf(figure)} is not measured: ${figure.result}`] : []))
+  const missing = figures.flatMap((figure) =>
+    typeof figure.result === 'string' ? [`${nameOf(figure)} is not measured: ${figure.result}`] : [],
+  )
   return [
     table(['', 'tokens a pass', 'tokens a second', `${DEFAULT} is … times as fast`, 'peak resident MiB'], rows),
     '',
@@ -106,30 +125,51 @@ const ours = (engine: Extract<Job, { kind: 'speed' }>['engine']) => async (work:
 const halves = (device: Device): Runner => ({
   by: `onnxruntime ${device} float16`,
   share: whole,
-  measure: (work, shape, repeats) => (work === 'update' ? ours({ onnx: device, precision: 'float16' })(work, shape, repeats) : undefined),
+  measure: (work, shape, repeats) =>
+    work === 'update' ? ours({ onnx: device, precision: 'float16' })(work, shape, repeats) : undefined,
 })
 
 const feasible = (shape: Shape): Shape | null => (shape.config.width > 256 ? null : lessened(shape))
 
 async function torchRunners(python: string): Promise<{ runners: Runner[]; notes: string[] }> {
   const peer = fileURLToPath(new URL('torch_peer.py', import.meta.url))
-  const ask = async (argument: string): Promise<unknown> => lastLine(await promisify(execFile)(python, [peer, argument], { timeout: PATIENCE_MS }))
+  const ask = async (argument: string): Promise<unknown> =>
+    lastLine(await promisify(execFile)(python, [peer, argument], { timeout: PATIENCE_MS }))
   const found = await ask('versions').catch(reason)
   const versions = z.object({ torch: z.string(), transformers: z.string() }).safeParse(found)
-  if (!versions.success) return { runners: [], notes: [`torch is not measured: ${python} has no torch and transformers (${String(found)}); --python names another`] }
+  if (!versions.success)
+    return {
+      runners: [],
+      notes: [
+        `torch is not measured: ${python} has no torch and transformers (${String(found)}); --python names another`,
+      ],
+    }
   const { torch, transformers } = versions.data
   const runner = (by: string, mode: string, does: Work): Runner => ({
     by,
     share: whole,
-    measure: (work, shape, repeats) => (work === does ? ask(JSON.stringify({ mode, shape, repeats, leastSeconds: LEAST_SECONDS, promptTokens: PROMPT_TOKENS })).then((speed) => Speed.parse(speed)) : undefined),
+    measure: (work, shape, repeats) =>
+      work === does
+        ? ask(JSON.stringify({ mode, shape, repeats, leastSeconds: LEAST_SECONDS, promptTokens: PROMPT_TOKENS })).then(
+            (speed) => Speed.parse(speed),
+          )
+        : undefined,
   })
-  const runners = [runner('torch eager', 'eager', 'update'), runner('torch.compile', 'compiled', 'update'), runner('transformers generate', 'generate', 'sampling')]
+  const runners = [
+    runner('torch eager', 'eager', 'update'),
+    runner('torch.compile', 'compiled', 'update'),
+    runner('transformers generate', 'generate', 'sampling'),
+  ]
   return { runners, notes: [`torch ${torch}, transformers ${transformers}`] }
 }
 
 async function inProcess(job: Job): Promise<unknown> {
   const script = fileURLToPath(new URL('trainer-run.ts', import.meta.url))
-  return lastLine(await promisify(execFile)(process.execPath, ['--import', 'tsx', script, JSON.stringify(job)], { timeout: PATIENCE_MS }))
+  return lastLine(
+    await promisify(execFile)(process.execPath, ['--import', 'tsx', script, JSON.stringify(job)], {
+      timeout: PATIENCE_MS,
+    }),
+  )
 }
 
 const lastLine = ({ stdout }: { stdout: string }): unknown => JSON.parse(stdout.trim().split('\n').at(-1) ?? '')

@@ -1,5 +1,12 @@
 /** A guest of an Attune server, over REST. */
-import { limits, type Envelope, type ErrorCode, type Receipt, type SignedIn, type TrainingSession } from '../../core/protocol/index.ts'
+import {
+  limits,
+  type Envelope,
+  type ErrorCode,
+  type Receipt,
+  type SignedIn,
+  type TrainingSession,
+} from '../../core/protocol/index.ts'
 
 export interface Account {
   userId: string
@@ -67,7 +74,8 @@ export async function request<T>(
   for (let attempt = 1; ; attempt++) {
     const answer = await once<T>(url, method, path, body, token)
     if (!(answer instanceof RestError)) return answer.data
-    const passing = (answer.code === 'too-frequent' || answer.code === 'unavailable') && (answer.retryAfter ?? 0) <= PATIENCE_SECONDS
+    const passing =
+      (answer.code === 'too-frequent' || answer.code === 'unavailable') && (answer.retryAfter ?? 0) <= PATIENCE_SECONDS
     if (!passing || attempt === ATTEMPTS) throw answer
     await pause(answer.retryAfter === undefined ? RETRY_MS : answer.retryAfter * 1_000)
   }
@@ -91,7 +99,10 @@ async function once<T>(
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
   } catch (error) {
-    return new RestError('unavailable', `${url} can't be reached: ${error instanceof Error ? error.message : String(error)}`)
+    return new RestError(
+      'unavailable',
+      `${url} can't be reached: ${error instanceof Error ? error.message : String(error)}`,
+    )
   }
   if (!response.headers.get('content-type')?.includes('application/json')) {
     return new RestError('unavailable', `${method} ${path}: ${response.status} without an explanation`)
@@ -104,7 +115,8 @@ async function once<T>(
 /** When a JWT ends, milliseconds since the epoch. */
 function endOf(token: string): number {
   const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'))
-  if (typeof claims === 'object' && claims !== null && 'exp' in claims && typeof claims.exp === 'number') return claims.exp * 1_000
+  if (typeof claims === 'object' && claims !== null && 'exp' in claims && typeof claims.exp === 'number')
+    return claims.exp * 1_000
   throw new Error('the token does not say when it ends')
 }
 

@@ -39,7 +39,8 @@ export function openBoard(): Board {
       for (const id of samples.keys()) if (!named.has(id)) change(id, (sample) => ({ ...sample, status: 'closed' }))
       for (const { id, step, origin, prompt, response, status, crowd } of snapshot.samples) {
         const votes = crowd?.votes ?? samples.get(id)?.votes ?? 0
-        const phase = status === 'open' ? 'open' : status === 'streaming' || status === 'queued' ? 'streaming' : 'closed'
+        const phase =
+          status === 'open' ? 'open' : status === 'streaming' || status === 'queued' ? 'streaming' : 'closed'
         samples.set(id, { id, step, origin, prompt, response, votes, status: phase })
       }
     },
@@ -50,9 +51,11 @@ export function openBoard(): Board {
     },
     ready: ({ sampleId, response }) =>
       change(sampleId, (sample) => (sample.status === 'streaming' ? { ...sample, response, status: 'open' } : sample)),
-    closed: ({ sampleId, crowd }) => change(sampleId, (sample) => ({ ...sample, votes: crowd.votes, status: 'closed' })),
+    closed: ({ sampleId, crowd }) =>
+      change(sampleId, (sample) => ({ ...sample, votes: crowd.votes, status: 'closed' })),
     counted({ sampleId, votes, others = [] }) {
-      for (const told of [{ sampleId, votes }, ...others]) change(told.sampleId, (sample) => ({ ...sample, votes: told.votes }))
+      for (const told of [{ sampleId, votes }, ...others])
+        change(told.sampleId, (sample) => ({ ...sample, votes: told.votes }))
     },
   }
 }

@@ -91,11 +91,16 @@ async function enter(options: CrowdOptions, raters: Rater[]): Promise<void> {
     const temper = i < options.raters - adversaries ? honest : 'adversary'
     const account = await signInAsGuest(url, `simulated rater ${i + 1}`)
     const { configuration } = await sessionOf(account, sessionId)
-    raters.push(openRater({ url, account, sessionId, configuration, temper, noise, pace, mayVote, seed: `${seed}:${i}` }))
+    raters.push(
+      openRater({ url, account, sessionId, configuration, temper, noise, pace, mayVote, seed: `${seed}:${i}` }),
+    )
   }
 }
 
-/** Waits until every acknowledged vote has its receipt, or none came for so long. A vote that was too late for its step may get none. */
+/**
+ * Waits until every acknowledged vote has its receipt, or none came for so long. A vote that was too late for its step
+ * may get none.
+ */
 async function drain(raters: readonly Rater[], seconds: number): Promise<void> {
   const count = (of: (rater: Rater) => VoteRecord[]) => raters.reduce((sum, rater) => sum + of(rater).length, 0)
   let got = count(receipted)

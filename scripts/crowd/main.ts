@@ -48,7 +48,8 @@ class Misuse extends Error {}
 
 function within(name: string, text: string, least: number, most: number): number {
   const value = Number(text)
-  if (text.trim() === '' || !(value >= least && value <= most)) throw new Misuse(`${name} is a number from ${least} to ${most}`)
+  if (text.trim() === '' || !(value >= least && value <= most))
+    throw new Misuse(`${name} is a number from ${least} to ${most}`)
   return value
 }
 
@@ -60,7 +61,9 @@ function liveTable(): (progress: Progress) => void {
     const lines = progressLines(progress)
     if (process.stdout.isTTY) {
       const up = drawn === 0 ? '' : `\x1b[${drawn}A`
-      process.stdout.write(`${up}${lines.map((line) => `\x1b[2K${line.slice(0, process.stdout.columns || 120)}\n`).join('')}`)
+      process.stdout.write(
+        `${up}${lines.map((line) => `\x1b[2K${line.slice(0, process.stdout.columns || 120)}\n`).join('')}`,
+      )
       drawn = lines.length
     } else if (progress.elapsed >= next) {
       process.stdout.write(`${lines.map((line) => line.trim()).join(' | ')}\n`)

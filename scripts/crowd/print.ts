@@ -32,7 +32,9 @@ export function progressLines({ phase, elapsed, raters }: Progress): string[] {
   const votes = raters.flatMap((rater) => [...rater.votes])
   const acks = votes.flatMap((vote) => (vote.ackedAt === null ? [] : vote.ackedAt - vote.sentAt))
   const receipts = votes.flatMap((vote) => vote.receipt ?? [])
-  const step = raters.flatMap((rater) => [...rater.board.samples.values()]).reduce((latest, sample) => Math.max(latest, sample.step), 0)
+  const step = raters
+    .flatMap((rater) => [...rater.board.samples.values()])
+    .reduce((latest, sample) => Math.max(latest, sample.step), 0)
   const live = raters.filter((rater) => rater.connected).length
   const gradient = distribution(receipts.map((receipt) => receipt.latencyMs))
   const ack = distribution(acks)

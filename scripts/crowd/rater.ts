@@ -3,7 +3,14 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { io, type Socket } from 'socket.io-client'
 import type {
-  Ack, AckData, ClientToServer, ErrorCode, Receipt, ServerToClient, TrainingConfig, Vote,
+  Ack,
+  AckData,
+  ClientToServer,
+  ErrorCode,
+  Receipt,
+  ServerToClient,
+  TrainingConfig,
+  Vote,
 } from '../../core/protocol/index.ts'
 import { rate } from '../pretrain/oracle.ts'
 import { hash, seededRandom } from '../pretrain/random.ts'
@@ -177,8 +184,14 @@ export function openRater(options: RaterOptions): Rater {
     const ballot = judge(rate(sample.prompt, sample.response), { temper, noise, leniency, categories, tags }, random)
     const body = { id: randomUUID(), sessionId, sampleId: sample.id, ...ballot } satisfies Vote
     const record: VoteRecord = {
-      id: body.id, raterId: account.userId, sampleId: sample.id, step: sample.step,
-      sentAt: Date.now(), ackedAt: null, refused: null, receipt: null,
+      id: body.id,
+      raterId: account.userId,
+      sampleId: sample.id,
+      step: sample.step,
+      sentAt: Date.now(),
+      ackedAt: null,
+      refused: null,
+      receipt: null,
     }
     votes.push(record)
     byId.set(record.id, record)

@@ -10,7 +10,13 @@ import type { Deployer } from './deployer.ts'
 export const FACTORY: Address = '0x4e59b44847b379578588920ca78fbf26c0b4956c'
 
 /** Plain JSON. `txHash` and `blockNumber` are null for what was there already. */
-export type Placed = { address: Address; txHash: Hex | null; blockNumber: number | null; codeHash: Hex; deterministic: boolean }
+export type Placed = {
+  address: Address
+  txHash: Hex | null
+  blockNumber: number | null
+  codeHash: Hex
+  deterministic: boolean
+}
 
 /**
  * Puts a contract where its creation code and the salt say, unless it is there
@@ -27,8 +33,14 @@ export async function place(deployer: Deployer, name: string, initCode: Hex, sal
     if (receipt.status !== 'success' || address === undefined) throw failed(name, txHash)
     return { address, txHash, blockNumber: Number(receipt.blockNumber), codeHash, deterministic: false }
   }
-  const address = getContractAddress({ opcode: 'CREATE2', from: FACTORY, salt, bytecode: initCode }).toLowerCase() as Address
-  if ((await client.getCode({ address })) !== undefined) return { address, txHash: null, blockNumber: null, codeHash, deterministic: true }
+  const address = getContractAddress({
+    opcode: 'CREATE2',
+    from: FACTORY,
+    salt,
+    bytecode: initCode,
+  }).toLowerCase() as Address
+  if ((await client.getCode({ address })) !== undefined)
+    return { address, txHash: null, blockNumber: null, codeHash, deterministic: true }
   const txHash = await wallet.sendTransaction({ to: FACTORY, data: concat([salt, initCode]) })
   const receipt = await client.waitForTransactionReceipt({ hash: txHash, timeout: RECEIPT_MS })
   if (receipt.status !== 'success' || (await client.getCode({ address })) === undefined) throw failed(name, txHash)
@@ -39,5 +51,8 @@ export async function place(deployer: Deployer, name: string, initCode: Hex, sal
 const RECEIPT_MS = 300_000
 
 function failed(name: string, txHash: Hex): LedgerError {
-  return new LedgerError('reverted', `the deployment of ${name} failed in transaction ${txHash}: its constructor refused its arguments, or the gas ran out`)
+  return new LedgerError(
+    'reverted',
+    `the deployment of ${name} failed in transaction ${txHash}: its constructor refused its arguments, or the gas ran out`,
+  )
 }

@@ -1,4 +1,7 @@
-/** `npm run deploy -- --network NAME`: Attune's contracts on a chain, with a record and what an explorer needs to verify their source. */
+/**
+ * `npm run deploy -- --network NAME`: Attune's contracts on a chain, with a record and what an explorer needs to verify
+ * their source.
+ */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -31,17 +34,30 @@ async function main(args: string[]): Promise<void> {
   const network = values.network === undefined ? null : networkOf(values.network)
   const rpcUrl = values.rpc ?? network?.rpcUrl
   const keyFile = values['key-file']
-  if (rpcUrl === undefined || keyFile === undefined) throw new Error(`give --network NAME or --rpc URL, and --key-file FILE\n\n${usage}`)
-  const deployment = await deploySystem({ rpcUrl, privateKey: readFileSync(keyFile, 'utf8').trim() as Hex, ...(network && { chainId: network.chainId }), ...choices(values) })
+  if (rpcUrl === undefined || keyFile === undefined)
+    throw new Error(`give --network NAME or --rpc URL, and --key-file FILE\n\n${usage}`)
+  const deployment = await deploySystem({
+    rpcUrl,
+    privateKey: readFileSync(keyFile, 'utf8').trim() as Hex,
+    ...(network && { chainId: network.chainId }),
+    ...choices(values),
+  })
   const folder = join(values.out, String(deployment.chainId))
   writeRecord(folder, { ...(network && { network: network.name }), ...deployment })
   for (const [role, { address, txHash, deterministic }] of Object.entries(deployment.contracts)) {
-    const how = txHash === null ? 'was there already' : deterministic ? 'deployed' : 'deployed; this chain has no deterministic deployer, so the address is of this chain alone'
+    const how =
+      txHash === null
+        ? 'was there already'
+        : deterministic
+          ? 'deployed'
+          : 'deployed; this chain has no deterministic deployer, so the address is of this chain alone'
     console.log(`${role.padEnd(12)} ${address}  ${how}`)
   }
   console.log(`\nThe record and the verification inputs are in ${folder}. For Attune's environment:\n`)
   const { ledger, distributor } = deployment.contracts
-  console.log(`BLOCKCHAIN_NETWORK_ID=${deployment.chainId}\nBLOCKCHAIN_RPC_URL=${rpcUrl}\nCONTRACT_ADDRESS=${ledger.address}\nDISTRIBUTOR_ADDRESS=${distributor.address}`)
+  console.log(
+    `BLOCKCHAIN_NETWORK_ID=${deployment.chainId}\nBLOCKCHAIN_RPC_URL=${rpcUrl}\nCONTRACT_ADDRESS=${ledger.address}\nDISTRIBUTOR_ADDRESS=${distributor.address}`,
+  )
 }
 
 function parse(args: string[]) {
@@ -72,14 +88,17 @@ function parse(args: string[]) {
 function choices(values: ReturnType<typeof parse>): Partial<DeployOptions> {
   const { admin, recorder, arbiter, treasurer, timelock, salt } = values
   const cap = values['token-cap']
-  if (timelock !== undefined && admin === undefined) throw new Error('--timelock needs --admin: the Safe that proposes and executes')
-  if (salt !== undefined && !new RegExp(`^0x[0-9a-f]{${zeroHash.length - 2}}$`, 'i').test(salt)) throw new Error('--salt is 0x and 64 hex digits')
+  if (timelock !== undefined && admin === undefined)
+    throw new Error('--timelock needs --admin: the Safe that proposes and executes')
+  if (salt !== undefined && !new RegExp(`^0x[0-9a-f]{${zeroHash.length - 2}}$`, 'i').test(salt))
+    throw new Error('--salt is 0x and 64 hex digits')
   return {
     ...(admin !== undefined && { admin: address(admin) }),
     ...(recorder !== undefined && { recorder: address(recorder) }),
     ...(arbiter !== undefined && { arbiter: address(arbiter) }),
     ...(treasurer !== undefined && { treasurer: address(treasurer) }),
-    ...(timelock !== undefined && admin !== undefined && { timelock: { owner: address(admin), delay: seconds(timelock) } }),
+    ...(timelock !== undefined &&
+      admin !== undefined && { timelock: { owner: address(admin), delay: seconds(timelock) } }),
     ...(cap !== undefined && { tokenCap: parseEther(cap) }),
     ...(salt !== undefined && { salt: salt as Hex }),
     disputeWindow: seconds(values.window),

@@ -16,14 +16,31 @@ export async function deploySystem(options: DeployOptions): Promise<Deployment> 
   return named(async () => {
     const deployer = await openDeployer(options.rpcUrl, options.privateKey, options.chainId)
     const own = deployer.account.address
-    const { recorder = own, arbiter = own, treasurer = own, adminDelay = 0, disputeWindow = 0, disputeBond = 0n } = options
+    const {
+      recorder = own,
+      arbiter = own,
+      treasurer = own,
+      adminDelay = 0,
+      disputeWindow = 0,
+      disputeBond = 0n,
+    } = options
     const put = putter(deployer, options.salt ?? DEFAULT_SALT)
     const { timelock: lock, tokenCap } = options
-    const timelock = lock && (await put('TimelockController', [BigInt(lock.delay), [lock.owner], [lock.owner], zeroAddress]))
+    const timelock =
+      lock && (await put('TimelockController', [BigInt(lock.delay), [lock.owner], [lock.owner], zeroAddress]))
     const admin = timelock?.address ?? options.admin ?? own
-    const ledger = await put('ContributionLedger', [admin, recorder, arbiter, treasurer, adminDelay, disputeWindow, disputeBond])
+    const ledger = await put('ContributionLedger', [
+      admin,
+      recorder,
+      arbiter,
+      treasurer,
+      adminDelay,
+      disputeWindow,
+      disputeBond,
+    ])
     const distributor = await put('RewardDistributor', [ledger.address])
-    const token = tokenCap === undefined ? undefined : await put('AttuneToken', [tokenCap, admin, treasurer, adminDelay])
+    const token =
+      tokenCap === undefined ? undefined : await put('AttuneToken', [tokenCap, admin, treasurer, adminDelay])
     return {
       chainId: deployer.chainId,
       roles: { admin, recorder, arbiter, treasurer },

@@ -28,9 +28,20 @@ prompts DIR --file prompts.jsonl     what it is asked when it is trained: one {"
 inspect DIR                          what a model is
 list                                 the models under MODELS_PATH`
 
-const commands: Readonly<Record<string, Command>> = { logits, generate, fit, import: importModel, prompts, inspect, list }
+const commands: Readonly<Record<string, Command>> = {
+  logits,
+  generate,
+  fit,
+  import: importModel,
+  prompts,
+  inspect,
+  list,
+}
 
-/** Runs the command that the first argument names; its result is what is printed. Throws `Misuse` where the arguments don't say what to do. */
+/**
+ * Runs the command that the first argument names; its result is what is printed. Throws `Misuse` where the arguments
+ * don't say what to do.
+ */
 export async function runCommand([name, ...args]: readonly string[], around: Surroundings): Promise<object> {
   if (name === undefined) throw new Misuse('no command is given')
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined

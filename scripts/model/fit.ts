@@ -7,26 +7,43 @@ import { engineOptions, Misuse, numberOf, parse, withEngine, type Surroundings }
 
 const text = (otherwise: string) => ({ type: 'string', default: otherwise }) as const
 const options = {
-  ...engineOptions, 'ids-file': { type: 'string' }, out: { type: 'string' },
-  steps: text('3'), lr: text('1e-3'), betas: text('0.9,0.95'), eps: text('1e-8'), 'weight-decay': text('0.1'),
+  ...engineOptions,
+  'ids-file': { type: 'string' },
+  out: { type: 'string' },
+  steps: text('3'),
+  lr: text('1e-3'),
+  betas: text('0.9,0.95'),
+  eps: text('1e-8'),
+  'weight-decay': text('0.1'),
 } as const
 
 /** Rows of ids, of differing lengths. */
-const rowsSchema = z.array(z.array(z.int().nonnegative()).min(2, 'a row needs two tokens: one to read, one to learn')).min(1, 'there are no rows')
+const rowsSchema = z
+  .array(z.array(z.int().nonnegative()).min(2, 'a row needs two tokens: one to read, one to learn'))
+  .min(1, 'there are no rows')
 
 /** Trains on all rows at every step and writes a model directory; `losses` are those before each step, nats a token. */
-export async function fit(args: readonly string[], around: Surroundings): Promise<{ out: string; steps: number; losses: number[] }> {
+export async function fit(
+  args: readonly string[],
+  around: Surroundings,
+): Promise<{ out: string; steps: number; losses: number[] }> {
   const { values, positional: directory } = parse(args, options, 'model directory')
   const { out, 'ids-file': file } = values
   if (file === undefined || out === undefined) throw new Misuse('fit needs --ids-file and --out')
   const steps = numberOf('--steps', values.steps, { least: 0, whole: true })
   const rate = numberOf('--lr', values.lr, { least: 0 })
   const [beta1, beta2] = betasOf(values.betas)
-  const optimizer = { beta1, beta2, epsilon: numberOf('--eps', values.eps, { least: 0 }), weightDecay: numberOf('--weight-decay', values['weight-decay'], { least: 0 }), maxGradientNorm: 0 }
+  const optimizer = {
+    beta1,
+    beta2,
+    epsilon: numberOf('--eps', values.eps, { least: 0 }),
+    weightDecay: numberOf('--weight-decay', values['weight-decay'], { least: 0 }),
+    maxGradientNorm: 0,
+  }
   const rows = await readJson(file, rowsSchema)
   const model = await readModel(directory)
   rows.forEach((row, i) => checkIds(model.architecture, row, `${file}: row ${i}`))
-  return withEngine(around, values, async engine => {
+  return withEngine(around, values, async (engine) => {
     loadWeights(engine.states, model)
     const padded = padRows(rows)
     const training = openFit(engine, { model, optimizer })
@@ -43,7 +60,8 @@ export async function fit(args: readonly string[], around: Surroundings): Promis
 }
 
 function betasOf(given: string): [number, number] {
-  const [beta1, beta2, ...rest] = given.split(',').map(beta => numberOf('--betas', beta, { least: 0, most: 1 }))
-  if (beta1 === undefined || beta2 === undefined || rest.length > 0) throw new Misuse(`--betas is two numbers such as 0.9,0.95, not ${JSON.stringify(given)}`)
+  const [beta1, beta2, ...rest] = given.split(',').map((beta) => numberOf('--betas', beta, { least: 0, most: 1 }))
+  if (beta1 === undefined || beta2 === undefined || rest.length > 0)
+    throw new Misuse(`--betas is two numbers such as 0.9,0.95, not ${JSON.stringify(given)}`)
   return [beta1, beta2]
 }

@@ -8,24 +8,49 @@ import { Misuse, parse, type Surroundings } from './arguments.ts'
 const text = { type: 'string' } as const
 
 /** Imports a local directory, or a repository of the hub, under MODELS_PATH. */
-export async function importModel(args: readonly string[], { modelsPath, hub, maxModelBytes, say }: Surroundings): Promise<ImportedModel> {
-  const { values, positional } = parse(args, { engine: text, device: text, name: text, revision: text, token: text }, 'source: a directory, or a repository such as owner/name')
-  const source = await sourceOf(positional, { hubUrl: hub.url, revision: values.revision ?? 'main', token: values.token ?? hub.token })
+export async function importModel(
+  args: readonly string[],
+  { modelsPath, hub, maxModelBytes, say }: Surroundings,
+): Promise<ImportedModel> {
+  const { values, positional } = parse(
+    args,
+    { engine: text, device: text, name: text, revision: text, token: text },
+    'source: a directory, or a repository such as owner/name',
+  )
+  const source = await sourceOf(positional, {
+    hubUrl: hub.url,
+    revision: values.revision ?? 'main',
+    token: values.token ?? hub.token,
+  })
   const bar = openBar(say)
   try {
-    const imported = await takeIn(source, { modelsPath, name: values.name, maxBytes: maxModelBytes, onProgress: bar.show })
-    say(`${imported.name}: a ${imported.model.family} of ${imported.model.parameters} parameters, in ${imported.directory}`)
-    if (imported.model.prompts === 0) say(`it has no prompts yet, which a run needs: npm run model -- prompts ${imported.directory} --file prompts.jsonl`)
+    const imported = await takeIn(source, {
+      modelsPath,
+      name: values.name,
+      maxBytes: maxModelBytes,
+      onProgress: bar.show,
+    })
+    say(
+      `${imported.name}: a ${imported.model.family} of ${imported.model.parameters} parameters, in ${imported.directory}`,
+    )
+    if (imported.model.prompts === 0)
+      say(
+        `it has no prompts yet, which a run needs: npm run model -- prompts ${imported.directory} --file prompts.jsonl`,
+      )
     return imported
   } finally {
     bar.close()
   }
 }
 
-async function sourceOf(given: string, hub: { hubUrl: string; revision: string; token: string | undefined }): Promise<Source> {
+async function sourceOf(
+  given: string,
+  hub: { hubUrl: string; revision: string; token: string | undefined },
+): Promise<Source> {
   if (await ifThere(stat(given))) return { kind: 'directory', path: given }
   const repo = given.replace(/^(hf:\/\/|https:\/\/huggingface\.co\/)/, '')
-  if (!/^[A-Za-z0-9_][\w.-]*\/[A-Za-z0-9_][\w.-]*$/.test(repo)) throw new Misuse(`${given} is neither a directory nor a repository such as owner/name`)
+  if (!/^[A-Za-z0-9_][\w.-]*\/[A-Za-z0-9_][\w.-]*$/.test(repo))
+    throw new Misuse(`${given} is neither a directory nor a repository such as owner/name`)
   return { kind: 'hub', repo, ...hub }
 }
 

@@ -5,12 +5,16 @@ import { engineOptions, idsOf, Misuse, parse, withEngine, type Surroundings } fr
 
 /** One row of V next-token logits for each given token. */
 export async function logits(args: readonly string[], around: Surroundings): Promise<{ logits: number[][] }> {
-  const { values, positional: directory } = parse(args, { ...engineOptions, ids: { type: 'string' } }, 'model directory')
+  const { values, positional: directory } = parse(
+    args,
+    { ...engineOptions, ids: { type: 'string' } },
+    'model directory',
+  )
   if (values.ids === undefined) throw new Misuse('logits needs --ids')
   const ids = idsOf('--ids', values.ids)
   const model = await readModel(directory)
   checkIds(model.architecture, ids, '--ids')
-  return withEngine(around, values, async engine => {
+  return withEngine(around, values, async (engine) => {
     loadWeights(engine.states, model)
     const graph = new Graph()
     graph.output('logits', nextLogits(graph, model, hiddenStates(graph, model, tokenInputs(graph, 1, ids.length))))

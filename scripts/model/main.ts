@@ -1,4 +1,7 @@
-/** `npm run model`: looks at, runs, trains and imports models. Its result is JSON on the standard output, its progress is on the error output. */
+/**
+ * `npm run model`: looks at, runs, trains and imports models. Its result is JSON on the standard output, its progress
+ * is on the error output.
+ */
 import { loadConfig } from '../../core/config.ts'
 import { Misuse } from './arguments.ts'
 import { runCommand, usage } from './commands.ts'
@@ -8,8 +11,12 @@ async function main(args: string[]): Promise<void> {
     console.error(usage)
     return
   }
-  const { modelsPath, maxModelBytes, compute, hub } = loadConfig({ DATABASE_URL: 'postgres://unused', REDIS_URL: 'redis://unused', ...process.env })
-  const result = await runCommand(args, { modelsPath, maxModelBytes, compute, hub, say: line => console.error(line) })
+  const { modelsPath, maxModelBytes, compute, hub } = loadConfig({
+    DATABASE_URL: 'postgres://unused',
+    REDIS_URL: 'redis://unused',
+    ...process.env,
+  })
+  const result = await runCommand(args, { modelsPath, maxModelBytes, compute, hub, say: (line) => console.error(line) })
   process.stdout.write(`${JSON.stringify(result)}\n`)
 }
 

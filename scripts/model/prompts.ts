@@ -6,7 +6,10 @@ const text = { type: 'string' } as const
 
 /** Gives a model the prompts of its runs. */
 export async function prompts(args: readonly string[]): Promise<{ prompts: number }> {
-  const { values: { file }, positional: directory } = parse(args, { engine: text, device: text, file: text }, 'model directory')
+  const {
+    values: { file },
+    positional: directory,
+  } = parse(args, { engine: text, device: text, file: text }, 'model directory')
   if (file === undefined) throw new Misuse('prompts needs --file')
   return { prompts: await givePrompts(directory, await readFile(file, 'utf8'), file) }
 }

@@ -28,7 +28,16 @@ async function main(): Promise<void> {
     const amiss = await firstFailure(copy)
     if (amiss !== null) throw new Error(`nothing was taken away yet, and a test fails: ${amiss}`)
     const rows = await tryAll(copy, chosen)
-    console.log(table(['contract', 'guard', 'noticed by'], rows.map(({ mutation, noticed }) => [`${mutation.file}.${mutation.at.replace(/^function |\(\n?$/g, '')}`, mutation.guard, noticed ?? 'NOTHING'])))
+    console.log(
+      table(
+        ['contract', 'guard', 'noticed by'],
+        rows.map(({ mutation, noticed }) => [
+          `${mutation.file}.${mutation.at.replace(/^function |\(\n?$/g, '')}`,
+          mutation.guard,
+          noticed ?? 'NOTHING',
+        ]),
+      ),
+    )
     const survivors = rows.filter(({ noticed }) => noticed === null).length
     console.log(`\n${rows.length - survivors} of ${rows.length} guards are missed by a test when they are gone`)
     if (survivors > 0) process.exitCode = 1
@@ -41,7 +50,9 @@ type Row = { mutation: Mutation; noticed: string | null }
 
 async function tryAll(copy: string, chosen: readonly Mutation[]): Promise<Row[]> {
   // The copy's own compiler module: it reads the copy's sources, and stays warm from one to the next.
-  const { artifactIn, SOURCES } = (await import(pathToFileURL(join(copy, 'contracts/solidity/compile.ts')).href)) as typeof import('../../contracts/solidity/compile.ts')
+  const { artifactIn, SOURCES } = (await import(
+    pathToFileURL(join(copy, 'contracts/solidity/compile.ts')).href
+  )) as typeof import('../../contracts/solidity/compile.ts')
   const progress = openProgress(chosen.length, (n) => chosen[n]?.at.replace(/^function |\(\n?$/g, '') ?? 'done')
   const rows: Row[] = []
   for (const mutation of chosen) {
@@ -64,7 +75,10 @@ function copyRepository(): string {
   const copy = mkdtempSync(join(tmpdir(), 'attune-mutate-'))
   for (const path of COPIED) cpSync(join(root, path), join(copy, path), { recursive: true })
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
-  writeFileSync(join(copy, 'vitest.config.ts'), `export default { test: { testTimeout: 300_000, include: ['test/contracts/*.test.ts'] } }\n`)
+  writeFileSync(
+    join(copy, 'vitest.config.ts'),
+    `export default { test: { testTimeout: 300_000, include: ['test/contracts/*.test.ts'] } }\n`,
+  )
   return copy
 }
 
@@ -74,7 +88,14 @@ async function firstFailure(copy: string): Promise<string | null> {
     const report = join(copy, 'report.json')
     rmSync(report, { force: true })
     await new Promise<void>((resolve) => {
-      const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', test, '--bail=1', '--reporter=json', `--outputFile=${report}`]
+      const args = [
+        join(root, 'node_modules/vitest/vitest.mjs'),
+        'run',
+        test,
+        '--bail=1',
+        '--reporter=json',
+        `--outputFile=${report}`,
+      ]
       execFile(process.execPath, args, { cwd: copy, timeout: TEST_MS, maxBuffer: 2 ** 26 }, () => resolve())
     })
     const files = Report.parse(JSON.parse(readFileSync(report, 'utf8'))).testResults
@@ -88,6 +109,15 @@ async function firstFailure(copy: string): Promise<string | null> {
 
 /** All tests of one mutation: 5 minutes. */
 const TEST_MS = 300_000
-const Report = z.object({ testResults: z.array(z.object({ name: z.string(), status: z.string(), message: z.string(), assertionResults: z.array(z.object({ status: z.string(), fullName: z.string() })) })) })
+const Report = z.object({
+  testResults: z.array(
+    z.object({
+      name: z.string(),
+      status: z.string(),
+      message: z.string(),
+      assertionResults: z.array(z.object({ status: z.string(), fullName: z.string() })),
+    }),
+  ),
+})
 
 await main()

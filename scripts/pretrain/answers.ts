@@ -10,7 +10,13 @@ import { rate, type OracleRating } from './oracle.ts'
 const BATCH = 32
 
 export type Answer = { prompt: string; text: string; rating: OracleRating }
-export type AnswerOptions = { engine: Engine; model: HeldModel; tokenizer: Tokenizer; temperature: number; seed: number }
+export type AnswerOptions = {
+  engine: Engine
+  model: HeldModel
+  tokenizer: Tokenizer
+  temperature: number
+  seed: number
+}
 
 /** One answer for each prompt. */
 export async function answers(prompts: readonly string[], options: AnswerOptions): Promise<Answer[]> {
@@ -55,7 +61,9 @@ export function statistics(given: readonly Answer[]): AnswerStatistics {
     count: given.length,
     compassion,
     compassionDeviation: Math.sqrt(mean(tones.map((tone) => (tone - compassion) ** 2))),
-    compassionBins: [0, 1, 2, 3, 4].map((bin) => tones.filter((tone) => Math.min(4, Math.floor(tone * 5)) === bin).length),
+    compassionBins: [0, 1, 2, 3, 4].map(
+      (bin) => tones.filter((tone) => Math.min(4, Math.floor(tone * 5)) === bin).length,
+    ),
     usefulness: mean(given.map(({ rating }) => rating.usefulness)),
     readable: mean(given.map(({ rating }) => (rating.readable ? 1 : 0))),
   }

@@ -74,7 +74,9 @@ const save = async (): Promise<void> => writeModel(out, await saveWeights(engine
 const started = performance.now()
 const elapsed = (): number => (performance.now() - started) / 1000
 const progress = (step: number): number => (minutes === null ? step / steps : elapsed() / (60 * minutes))
-const bar = new SingleBar({ format: 'training [{bar}] {percentage}% | step {step} | loss {loss} | {speed} tokens/s | {seconds} s left' })
+const bar = new SingleBar({
+  format: 'training [{bar}] {percentage}% | step {step} | loss {loss} | {speed} tokens/s | {seconds} s left',
+})
 bar.start(1000, 0, { step: 0, loss: '-', speed: '-', seconds: '-' })
 let smooth = 0
 await learn({
@@ -91,7 +93,8 @@ await learn({
     })
     if (step % SAVE_EVERY_STEPS === 0) await save()
     // Without a terminal there is no bar.
-    if (step % 100 === 0 && !process.stdout.isTTY) console.log(`step ${step}, ${Math.round(elapsed())} s, loss ${smooth.toFixed(3)}`)
+    if (step % 100 === 0 && !process.stdout.isTTY)
+      console.log(`step ${step}, ${Math.round(elapsed())} s, loss ${smooth.toFixed(3)}`)
   },
 })
 bar.stop()
@@ -112,7 +115,9 @@ console.log(`held-out perplexity ${perplexity.toFixed(3)} per answer token, ${Ma
 const sampled = await answers(heldOutPrompts(seed, 100), { engine, model: start, tokenizer, temperature: 1, seed })
 const greedy = await answers(heldOutPrompts(seed, 64), { engine, model: start, tokenizer, temperature: 0, seed })
 for (const { prompt, text, rating } of sampled.slice(0, 12)) {
-  console.log(`\n  ${prompt}\n  > ${text}\n    compassion ${rating.compassion.toFixed(2)}, usefulness ${rating.usefulness.toFixed(2)}${rating.readable ? '' : ', NOT readable'}`)
+  console.log(
+    `\n  ${prompt}\n  > ${text}\n    compassion ${rating.compassion.toFixed(2)}, usefulness ${rating.usefulness.toFixed(2)}${rating.readable ? '' : ', NOT readable'}`,
+  )
 }
 console.log()
 show('temperature 1', sampled)

@@ -32,7 +32,10 @@ function write(folder: string, name: string, value: object): void {
 /** Trains the tokenizer on the exchanges and writes these files into `folder`. */
 export function writeModelFiles(folder: string, exchanges: readonly Exchange[], seed: number): void {
   mkdirSync(folder, { recursive: true })
-  const bpe = trainBpe(exchanges.map(({ prompt, answer }) => `${promptText(prompt)} ${answer}`), DEMO.vocabSize)
+  const bpe = trainBpe(
+    exchanges.map(({ prompt, answer }) => `${promptText(prompt)} ${answer}`),
+    DEMO.vocabSize,
+  )
   write(folder, 'tokenizer.json', tokenizerJson(bpe))
   write(folder, 'tokenizer_config.json', tokenizerConfig(DEMO.context))
   write(folder, 'generation_config.json', {

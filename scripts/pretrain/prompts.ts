@@ -8,7 +8,10 @@ const HELD_OUT_SHARE = 12
 
 export type Prompt = { text: string; scene: Scene; feeling: string }
 
-/** Pairings "scene#trouble" that no training text holds: at most one in a situation, so that its trouble is known from other details and its detail from other troubles. */
+/**
+ * Pairings "scene#trouble" that no training text holds: at most one in a situation, so that its trouble is known from
+ * other details and its detail from other troubles.
+ */
 const heldOutPairings = new Set(
   situations.flatMap((situation) =>
     situation.scenes
@@ -56,7 +59,9 @@ export function trainPrompts(seed: number, count = 600): string[] {
  */
 export function heldOutPrompts(seed: number, count = 64): string[] {
   const random = seededRandom(seed)
-  const all = scenes.flatMap((scene) => troubles(scene, 'held-out').map((trouble) => dress(scene, trouble, random).text))
+  const all = scenes.flatMap((scene) =>
+    troubles(scene, 'held-out').map((trouble) => dress(scene, trouble, random).text),
+  )
   const distinct = shuffled([...new Set(all)], random)
   if (count > distinct.length) throw new Error(`heldOutPrompts: ${count} asked for, ${distinct.length} exist`)
   return distinct.slice(0, count)

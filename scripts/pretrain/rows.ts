@@ -39,7 +39,11 @@ export function rememberingEncoder(tokenizer: Tokenizer): (text: string) => numb
 type Encoded = { ids: readonly number[]; promptLength: number }
 
 /** Batches without end, all from one seed: each time a bucket is full, it is handed out. */
-export function* batches(encode: (text: string) => number[], seed: number, use: Use): Generator<{ bucket: Bucket; rows: Rows }> {
+export function* batches(
+  encode: (text: string) => number[],
+  seed: number,
+  use: Use,
+): Generator<{ bucket: Bucket; rows: Rows }> {
   const random = seededRandom(seed)
   const waiting = BUCKETS.map((bucket) => ({ bucket, exchanges: [] as Encoded[] }))
   for (;;) {
@@ -50,6 +54,13 @@ export function* batches(encode: (text: string) => number[], seed: number, use: 
     place.exchanges.push({ ids, promptLength: encode(promptText(prompt)).length })
     if (place.exchanges.length < place.bucket.batch) continue
     const full = place.exchanges.splice(0)
-    yield { bucket: place.bucket, rows: padRows(full.map((exchange) => exchange.ids), full.map((exchange) => exchange.promptLength), place.bucket.length) }
+    yield {
+      bucket: place.bucket,
+      rows: padRows(
+        full.map((exchange) => exchange.ids),
+        full.map((exchange) => exchange.promptLength),
+        place.bucket.length,
+      ),
+    }
   }
 }

@@ -13,7 +13,9 @@ export function sharpened({ architecture, weights }: Model, factor: number): Mod
   if (!(factor >= 1)) throw new Error(`sharpened: the factor is ${factor}`)
   const get = (name: string): WeightTensor | undefined => {
     const tensor = weights.get(name)
-    return tensor && FINAL_NORM.includes(name) ? { ...tensor, data: tensor.data.map((value) => factor * value) } : tensor
+    return tensor && FINAL_NORM.includes(name)
+      ? { ...tensor, data: tensor.data.map((value) => factor * value) }
+      : tensor
   }
   return { architecture, weights: { keys: () => weights.keys(), get } }
 }

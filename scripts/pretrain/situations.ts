@@ -28,7 +28,10 @@ export type Situation = { id: string; theme: string; scenes: readonly Scene[] }
 const folder = new URL('./situations/', import.meta.url)
 
 function split(text: string, mark: string): string[] {
-  return text.split(mark).map((part) => part.trim()).filter((part) => part !== '')
+  return text
+    .split(mark)
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
 }
 
 function parse(theme: string, lines: readonly string[]): Situation {
@@ -61,9 +64,13 @@ export function capital(text: string): string {
 
 function load(): Situation[] {
   const out: Situation[] = []
-  for (const file of readdirSync(folder).filter((name) => name.endsWith('.txt')).sort()) {
+  for (const file of readdirSync(folder)
+    .filter((name) => name.endsWith('.txt'))
+    .sort()) {
     const theme = file.slice(0, -4)
-    const lines = readFileSync(new URL(file, folder), 'utf8').split('\n').filter((line) => line.trim() !== '')
+    const lines = readFileSync(new URL(file, folder), 'utf8')
+      .split('\n')
+      .filter((line) => line.trim() !== '')
     if (lines.length % 3 !== 0) throw new Error(`situations/${file}: three lines a situation are needed`)
     for (let i = 0; i < lines.length; i += 3) out.push(parse(theme, lines.slice(i, i + 3)))
   }

@@ -63,10 +63,16 @@ export interface Attune {
 }
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
-/** How long each may take to stop, milliseconds. The trainer loses nothing by a kill: what a run has not committed it makes again. */
+/**
+ * How long each may take to stop, milliseconds. The trainer loses nothing by a kill: what a run has not committed it
+ * makes again.
+ */
 const graceMs = { server: 8_000, trainer: 1_500, recorder: 8_000 }
 /** Stopped first to last; those of one line together. */
-const stopOrder: ProcessName[][] = [['recorder', 'trainer', 'server'], ['redis', 'chain', 'postgres']]
+const stopOrder: ProcessName[][] = [
+  ['recorder', 'trainer', 'server'],
+  ['redis', 'chain', 'postgres'],
+]
 
 /** @throws StartFault: one line that says what to do; whatever had started is stopped again. */
 export async function startAttune(options: AttuneOptions): Promise<Attune> {
@@ -103,7 +109,14 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
     const database = postgresPart(partsOptions)
     const parts = { database, redis: redisPart(partsOptions), chain: chainPart(partsOptions) }
     const prepared = prepare({ ...parts, compiled, dir, demo, phases })
-    const [databaseUrl, redisUrl, chain, { contracts, seeded }] = await settle([database, parts.redis, parts.chain, prepared, client, compiled])
+    const [databaseUrl, redisUrl, chain, { contracts, seeded }] = await settle([
+      database,
+      parts.redis,
+      parts.chain,
+      prepared,
+      client,
+      compiled,
+    ])
     const childEnv: NodeJS.ProcessEnv = {
       ...base,
       PORT: String(port),
@@ -118,14 +131,41 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
       DOWNLOADS_PATH: env.DOWNLOADS_PATH ?? join(dir, 'downloads'),
       CACHE_PATH: env.CACHE_PATH ?? join(dir, 'cache'),
     }
-    const own = (name: keyof typeof graceMs, entry: string, secret: NodeJS.ProcessEnv, ready: (child: Supervised) => Promise<void>) =>
+    const own = (
+      name: keyof typeof graceMs,
+      entry: string,
+      secret: NodeJS.ProcessEnv,
+      ready: (child: Supervised) => Promise<void>,
+    ) =>
       phases.run(name, async () => {
-        const child = await supervise(() => startNodeChild({ name, entry, root, dir, env: { ...childEnv, ...secret }, graceMs: graceMs[name], onTrouble }), onTrouble)
+        const child = await supervise(
+          () =>
+            startNodeChild({
+              name,
+              entry,
+              root,
+              dir,
+              env: { ...childEnv, ...secret },
+              graceMs: graceMs[name],
+              onTrouble,
+            }),
+          onTrouble,
+        )
         running.set(name, child)
         await ready(child)
       })
     await settle([
-      own('server', 'server/main.ts', { JWT_SECRET: secrets.JWT_SECRET, DATA_KEY: secrets.DATA_KEY, RELAYER_PRIVATE_KEY: chain.relayerKey ?? '', TREASURER_PRIVATE_KEY: chain.treasurerKey ?? '' }, (child) => serverAnswers(child, port)),
+      own(
+        'server',
+        'server/main.ts',
+        {
+          JWT_SECRET: secrets.JWT_SECRET,
+          DATA_KEY: secrets.DATA_KEY,
+          RELAYER_PRIVATE_KEY: chain.relayerKey ?? '',
+          TREASURER_PRIVATE_KEY: chain.treasurerKey ?? '',
+        },
+        (child) => serverAnswers(child, port),
+      ),
       own('trainer', 'trainer/main.ts', {}, (child) => (demo ? runTaken(child, databaseUrl, 'demo') : alive(child))),
       own('recorder', 'contracts/recorder/main.ts', { BLOCKCHAIN_PRIVATE_KEY: chain.key }, alive),
     ])
@@ -138,7 +178,9 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
       distributor: contracts.distributor,
       get adminCredentials() {
         if (seeded.admin) return seeded.admin
-        throw new StartFault(`the administrator of this database was made by another start: ${join(dir, 'admin.json')} isn't here`)
+        throw new StartFault(
+          `the administrator of this database was made by another start: ${join(dir, 'admin.json')} isn't here`,
+        )
       },
       adminIsNew: seeded.isNew,
       pids: () => Object.fromEntries([...running].map(([name, part]) => [name, part.pid()])),
@@ -166,17 +208,28 @@ function openFolder(dir: string): { cache: string; unlock: () => void } {
 function checkDemoModel(modelsPath: string): void {
   const weights = join(modelsPath, 'demo', 'model.safetensors')
   if (existsSync(weights)) return
-  throw new StartFault(`the demo model isn't there (${weights}): take it from the repository with "git checkout models", train it with "npm run pretrain", or start with --no-demo`)
+  throw new StartFault(
+    `the demo model isn't there (${weights}): take it from the repository with "git checkout models", train it with "npm run pretrain", or start with --no-demo`,
+  )
 }
 
 /** What every child inherits: the given environment without the secrets, which each gets by need. */
 function childBase(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const { JWT_SECRET: _jwt, DATA_KEY: _data, BLOCKCHAIN_PRIVATE_KEY: _key, RELAYER_PRIVATE_KEY: _relayer, TREASURER_PRIVATE_KEY: _treasurer, ...rest } = env
+  const {
+    JWT_SECRET: _jwt,
+    DATA_KEY: _data,
+    BLOCKCHAIN_PRIVATE_KEY: _key,
+    RELAYER_PRIVATE_KEY: _relayer,
+    TREASURER_PRIVATE_KEY: _treasurer,
+    ...rest
+  } = env
   return { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: homedir(), TMPDIR: tmpdir(), ...rest }
 }
 
 /** All results; where some fail, the first failure, once nothing is under way any more. */
-async function settle<const T extends readonly Promise<unknown>[]>(work: T): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+async function settle<const T extends readonly Promise<unknown>[]>(
+  work: T,
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
   const failed = (await Promise.allSettled(work)).find((result) => result.status === 'rejected')
   if (failed) throw failed.reason
   return Promise.all(work) as Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }>

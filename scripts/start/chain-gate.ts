@@ -15,13 +15,18 @@ export interface ChainGate {
 export async function openChainGate(at: number, node: { host: string; port: number }): Promise<ChainGate> {
   const agent = new Agent({ keepAlive: true })
   const server = createServer((request, response) => {
-    const refuse = (status: number, why: string) => response.writeHead(status, { connection: 'close', 'content-type': 'text/plain' }).end(`${why}\n`)
-    if (!mayAsk(request.headers)) return void refuse(403, 'The chain answers no web page: ask it from a program or a wallet of this machine.')
+    const refuse = (status: number, why: string) =>
+      response.writeHead(status, { connection: 'close', 'content-type': 'text/plain' }).end(`${why}\n`)
+    if (!mayAsk(request.headers))
+      return void refuse(403, 'The chain answers no web page: ask it from a program or a wallet of this machine.')
     if (request.method !== 'POST') return void refuse(405, 'The chain answers JSON-RPC by POST.')
-    const asked = ask({ ...node, agent, method: 'POST', path: '/', headers: { ...request.headers, host: `${node.host}:${node.port}` } }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers)
-      answer.pipe(response)
-    })
+    const asked = ask(
+      { ...node, agent, method: 'POST', path: '/', headers: { ...request.headers, host: `${node.host}:${node.port}` } },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers)
+        answer.pipe(response)
+      },
+    )
     // The node is away, or went while it was asked: so is the gate's answer.
     asked.once('error', () => response.destroy())
     response.once('close', () => asked.destroy())
@@ -32,11 +37,12 @@ export async function openChainGate(at: number, node: { host: string; port: numb
     server.listen(at, '127.0.0.1', resolve)
   })
   return {
-    close: () => new Promise((resolve) => {
-      server.close(() => resolve())
-      server.closeAllConnections()
-      agent.destroy()
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+        agent.destroy()
+      }),
   }
 }
 

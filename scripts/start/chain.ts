@@ -26,8 +26,16 @@ const keepMs = 2_000
 /** How often the chain's clock is looked at, milliseconds. */
 const clockMs = 1_000
 
-/** @param quietSeconds an empty block follows the last one with a transaction after this long: for whoever waits for a time on chain */
-export async function openChain({ dir, port, quietSeconds = 0, onTrouble = () => undefined }: ServiceOptions & { quietSeconds?: number }): Promise<Service> {
+/**
+ * @param quietSeconds an empty block follows the last one with a transaction after this long: for whoever waits for a
+ * time on chain
+ */
+export async function openChain({
+  dir,
+  port,
+  quietSeconds = 0,
+  onTrouble = () => undefined,
+}: ServiceOptions & { quietSeconds?: number }): Promise<Service> {
   const folder = join(dir, 'chain')
   const state = join(folder, 'state.json')
   const kept = join(folder, 'state.kept.json')
@@ -79,7 +87,10 @@ function recover(state: string, kept: string): void {
   else rmSync(state)
 }
 
-/** Sets each new state aside once it is whole; where anvil is just writing it, looks again soon. A full disk costs the copy, until it is not full any more. */
+/**
+ * Sets each new state aside once it is whole; where anvil is just writing it, looks again soon. A full disk costs the
+ * copy, until it is not full any more.
+ */
 function keepWhole(state: string, kept: string, onTrouble: (message: string) => void): () => void {
   let last: Buffer | undefined
   const look = (): number => {
@@ -112,7 +123,10 @@ function keepWhole(state: string, kept: string, onTrouble: (message: string) => 
 function keepClock(url: string, quietSeconds: number): () => void {
   const look = async () => {
     const block = Block.safeParse(await request(url, 'eth_getBlockByNumber', ['latest', false]))
-    const due = block.success && block.data.transactions.length > 0 && Number(block.data.timestamp) + quietSeconds < Date.now() / 1_000
+    const due =
+      block.success &&
+      block.data.transactions.length > 0 &&
+      Number(block.data.timestamp) + quietSeconds < Date.now() / 1_000
     if (due) await request(url, 'evm_mine', [])
   }
   const turn = () => {
@@ -178,7 +192,12 @@ async function request(url: string, method: string, params: unknown[]): Promise<
     return body !== null && typeof body === 'object' && 'result' in body ? body.result : undefined
   } catch (error) {
     const cause = error instanceof TypeError ? error.cause : undefined
-    if (errorCode(cause) === 'ECONNREFUSED' || errorCode(cause) === 'UND_ERR_SOCKET' || errorCode(cause) === 'ECONNRESET') return null
+    if (
+      errorCode(cause) === 'ECONNREFUSED' ||
+      errorCode(cause) === 'UND_ERR_SOCKET' ||
+      errorCode(cause) === 'ECONNRESET'
+    )
+      return null
     throw error
   }
 }

@@ -20,7 +20,12 @@ export async function buildClient(build: Build): Promise<boolean> {
   const dist = join(root, 'client', 'dist')
   const stamp = join(dist, '.built-from')
   // Everything that the build reads, but node_modules: the lock file stands for that.
-  const hash = hashFiles(root, ['package-lock.json', ...sources(root, 'core/protocol'), ...sources(root, 'contracts/ledger'), ...sources(root, 'client')])
+  const hash = hashFiles(root, [
+    'package-lock.json',
+    ...sources(root, 'core/protocol'),
+    ...sources(root, 'contracts/ledger'),
+    ...sources(root, 'client'),
+  ])
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return false
   const draft = mkdtempSync(join(cache, 'client-'))
   const vite = join(dirname(createRequire(import.meta.url).resolve('vite/package.json')), 'bin', 'vite.js')

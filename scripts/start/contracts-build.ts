@@ -1,4 +1,7 @@
-/** Compiles the contracts where their sources have changed; in a process of its own, since the compiler blocks the one that it runs in. */
+/**
+ * Compiles the contracts where their sources have changed; in a process of its own, since the compiler blocks the one
+ * that it runs in.
+ */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Build } from './client-build.ts'
@@ -15,7 +18,13 @@ export async function compileContracts({ root, cache, env, log }: Build): Promis
     await runOnce({
       name: 'the compilation of the contracts',
       command: process.execPath,
-      args: ['--import', 'tsx', '--input-type=module', '--eval', "import { artifact } from './contracts/solidity/compile.ts'; artifact('ContributionLedger')"],
+      args: [
+        '--import',
+        'tsx',
+        '--input-type=module',
+        '--eval',
+        "import { artifact } from './contracts/solidity/compile.ts'; artifact('ContributionLedger')",
+      ],
       env,
       cwd: root,
       log,

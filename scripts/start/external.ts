@@ -19,7 +19,12 @@ export async function checkPostgres(url: string): Promise<void> {
 
 export async function checkRedis(url: string): Promise<void> {
   let reason = ''
-  const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0, connectTimeout: patienceMs })
+  const client = new Redis(url, {
+    lazyConnect: true,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+    connectTimeout: patienceMs,
+  })
   client.on('error', (error) => {
     reason = errorText(error)
   })
@@ -46,8 +51,10 @@ export async function checkChain(url: string): Promise<number> {
 }
 
 function unreachable(name: string, url: string, reason: unknown, without: string): StartFault {
-  const text = typeof reason === 'string' ? reason : (errorText(reason) || errorCode(reason) || 'no answer')
-  return new StartFault(`${name} (${hidden(url)}) can't be reached: ${text}. Start what should be there, correct ${name}, or unset it to ${without}`)
+  const text = typeof reason === 'string' ? reason : errorText(reason) || errorCode(reason) || 'no answer'
+  return new StartFault(
+    `${name} (${hidden(url)}) can't be reached: ${text}. Start what should be there, correct ${name}, or unset it to ${without}`,
+  )
 }
 
 /** A URL without its user and password. */

@@ -19,9 +19,14 @@ export function errorCode(error: unknown): string | undefined {
 export function diskFault(error: unknown, dir: string): unknown {
   const code = errorCode(error)
   const path = error instanceof Error && 'path' in error && typeof error.path === 'string' ? error.path : dir
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new StartFault(`the disk is full (${path}): free some space and start again, or keep the data elsewhere with --data`)
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new StartFault(
+      `the disk is full (${path}): free some space and start again, or keep the data elsewhere with --data`,
+    )
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    return new StartFault(`${path} can't be written by this user: start as its owner, or keep the data elsewhere with --data`)
+    return new StartFault(
+      `${path} can't be written by this user: start as its owner, or keep the data elsewhere with --data`,
+    )
   }
   return error
 }

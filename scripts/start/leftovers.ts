@@ -20,7 +20,8 @@ export function markOf(pidFile: string): Record<string, string> {
 
 /** What a pid file holds. `stop` asks the process to stop. */
 const PidFile = ProcessIdentity.extend({ stop: z.enum(['SIGINT', 'SIGTERM']).default('SIGTERM') })
-export const pidFileOf = (identity: ProcessIdentity, stop: NodeJS.Signals): string => JSON.stringify({ ...identity, stop })
+export const pidFileOf = (identity: ProcessIdentity, stop: NodeJS.Signals): string =>
+  JSON.stringify({ ...identity, stop })
 
 /** Of Attune's own processes: they end before what they use. */
 const first = ['recorder', 'trainer', 'server']
@@ -31,21 +32,31 @@ const graceMs = 10_000
 export async function endLeftovers(dir: string): Promise<string[]> {
   const run = join(dir, 'run')
   if (!existsSync(run)) return []
-  const names = readdirSync(run).filter((file) => file.endsWith('.json') && file !== 'start.json').map((file) => file.slice(0, -5))
+  const names = readdirSync(run)
+    .filter((file) => file.endsWith('.json') && file !== 'start.json')
+    .map((file) => file.slice(0, -5))
   const own = names.filter((name) => first.includes(name))
   const ended = await endAll(run, own)
   // Whoever has lost its parent by now and would still write to what ends next.
   const orphans = await endMarked(run, (pid) => /node|tsx/.test(commandOf(pid)))
-  const rest = await endAll(run, names.filter((name) => !own.includes(name)))
+  const rest = await endAll(
+    run,
+    names.filter((name) => !own.includes(name)),
+  )
   return [...ended, ...orphans, ...rest, ...(await endMarked(run, () => true))]
 }
 
 async function endAll(run: string, names: string[]): Promise<string[]> {
-  const ended = await Promise.all(names.map(async (name) => ((await endByFile(join(run, `${name}.json`), graceMs)) ? [name] : [])))
+  const ended = await Promise.all(
+    names.map(async (name) => ((await endByFile(join(run, `${name}.json`), graceMs)) ? [name] : [])),
+  )
   return ended.flat()
 }
 
-/** Ends the process of a pid file and its group, if it is still that same one; says whether it was. The file is gone afterwards. */
+/**
+ * Ends the process of a pid file and its group, if it is still that same one; says whether it was. The file is gone
+ * afterwards.
+ */
 export async function endByFile(pidFile: string, patienceMs: number): Promise<boolean> {
   if (!existsSync(pidFile)) return false
   const identity = parse(readFileSync(pidFile, 'utf8'))
@@ -87,7 +98,9 @@ async function endMarked(run: string, which: (pid: number) => boolean): Promise<
 }
 
 function pidsOf(proc: string): number[] {
-  return readdirSync(proc).filter((name) => /^\d+$/.test(name)).map(Number)
+  return readdirSync(proc)
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
 }
 
 /** Its program and first arguments, for a person. */

@@ -21,9 +21,13 @@ export function lockFolder(dir: string): () => void {
         return () => rmSync(file, { force: true })
       } catch (error) {
         if (errorCode(error) !== 'EEXIST' || attempt > 4) throw error
-        const holder = existsSync(file) ? Holder.safeParse(JSON.parse(readFileSync(file, 'utf8') || 'null')).data : undefined
+        const holder = existsSync(file)
+          ? Holder.safeParse(JSON.parse(readFileSync(file, 'utf8') || 'null')).data
+          : undefined
         if (holder && isRunning(holder)) {
-          throw new StartFault(`Attune already runs on ${dir} (process ${holder.pid}): stop that one, or give this one a folder of its own with --data`)
+          throw new StartFault(
+            `Attune already runs on ${dir} (process ${holder.pid}): stop that one, or give this one a folder of its own with --data`,
+          )
         }
         rmSync(file, { force: true })
       }

@@ -36,7 +36,13 @@ export function openLog(path: string, onTrouble: (message: string) => void): Log
       onTrouble(unwritable(path, error))
     }
   }
-  return { get fd() { return fd }, write, close: () => closeSync(fd) }
+  return {
+    get fd() {
+      return fd
+    },
+    write,
+    close: () => closeSync(fd),
+  }
 }
 
 function open(path: string, onTrouble: (message: string) => void): number {

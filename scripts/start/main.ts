@@ -69,7 +69,9 @@ async function main(): Promise<void> {
     const { username, password } = attune.adminCredentials
     phases.say(`\n  admin: ${username} / ${password}   (shown once; kept in ${join(dataDir, 'admin.json')})`)
   }
-  phases.say(`\nready  ${attune.url}   (${((performance.now() - began) / 1000).toFixed(1)} s; Ctrl-C stops it, logs are in ${join(dataDir, 'logs')})`)
+  phases.say(
+    `\nready  ${attune.url}   (${((performance.now() - began) / 1000).toFixed(1)} s; Ctrl-C stops it, logs are in ${join(dataDir, 'logs')})`,
+  )
 }
 
 main().catch((error: unknown) => {

@@ -43,8 +43,18 @@ function troubleIn(line: string): string | null {
     if (error instanceof SyntaxError) return line
     throw error
   }
-  if (entry === null || typeof entry !== 'object' || !('level' in entry) || typeof entry.level !== 'number' || entry.level < 40) return null
+  if (
+    entry === null ||
+    typeof entry !== 'object' ||
+    !('level' in entry) ||
+    typeof entry.level !== 'number' ||
+    entry.level < 40
+  )
+    return null
   const said = 'msg' in entry && typeof entry.msg === 'string' ? entry.msg : ''
-  const cause = 'err' in entry && entry.err !== null && typeof entry.err === 'object' && 'message' in entry.err ? String(entry.err.message) : ''
+  const cause =
+    'err' in entry && entry.err !== null && typeof entry.err === 'object' && 'message' in entry.err
+      ? String(entry.err.message)
+      : ''
   return [said, cause].filter((part, index, parts) => part !== '' && parts.indexOf(part) === index).join(': ') || line
 }

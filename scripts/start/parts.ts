@@ -29,7 +29,9 @@ export async function postgresPart(options: PartsOptions): Promise<string> {
   if (external) return phases.run('Postgres', async () => (await checkPostgres(external), external))
   return phases.run('Postgres', async () => {
     const port = await portFor(dir, 'postgres')
-    return embedded('postgres', options, () => openPostgres({ dir, port, password: secrets.postgresPassword, durable, onTrouble: options.onTrouble }))
+    return embedded('postgres', options, () =>
+      openPostgres({ dir, port, password: secrets.postgresPassword, durable, onTrouble: options.onTrouble }),
+    )
   })
 }
 
@@ -39,7 +41,9 @@ export async function redisPart(options: PartsOptions): Promise<string> {
   if (external) return phases.run('Redis', async () => (await checkRedis(external), external))
   return phases.run('Redis', async (detail) => {
     const port = await portFor(dir, 'redis')
-    return embedded('redis', options, () => openRedis({ dir, port, password: secrets.redisPassword, cache, onPhase: detail, onTrouble: options.onTrouble }))
+    return embedded('redis', options, () =>
+      openRedis({ dir, port, password: secrets.redisPassword, cache, onPhase: detail, onTrouble: options.onTrouble }),
+    )
   })
 }
 
@@ -75,13 +79,31 @@ export async function chainPart(options: PartsOptions): Promise<ChainPart> {
     if (!isHex(key)) throw new StartFault('BLOCKCHAIN_PRIVATE_KEY is wrong: 0x and 64 hex digits')
     const relayerKey = env.RELAYER_PRIVATE_KEY || null
     const treasurerKey = env.TREASURER_PRIVATE_KEY || null
-    return phases.run('chain', async () => ({ url: external, id: await checkChain(external), key, relayerKey, treasurerKey, disputeWindow, contracts: { ledger, distributor: distributor || null } }))
+    return phases.run('chain', async () => ({
+      url: external,
+      id: await checkChain(external),
+      key,
+      relayerKey,
+      treasurerKey,
+      disputeWindow,
+      contracts: { ledger, distributor: distributor || null },
+    }))
   }
   const url = await phases.run('chain', async () => {
     const port = await portFor(dir, 'chain')
-    return embedded('chain', options, () => openChain({ dir, port, quietSeconds: disputeWindow + 1, onTrouble: options.onTrouble }))
+    return embedded('chain', options, () =>
+      openChain({ dir, port, quietSeconds: disputeWindow + 1, onTrouble: options.onTrouble }),
+    )
   })
-  return { url, id: chainId, key: devKey, relayerKey: relayerDevKey, treasurerKey: treasurerDevKey, contracts: null, disputeWindow }
+  return {
+    url,
+    id: chainId,
+    key: devKey,
+    relayerKey: relayerDevKey,
+    treasurerKey: treasurerDevKey,
+    contracts: null,
+    disputeWindow,
+  }
 }
 
 /** @throws StartFault where it is no window */
@@ -106,7 +128,10 @@ async function embedded(name: PartName, options: PartsOptions, open: () => Promi
   return url
 }
 
-/** Where unpacked binaries are kept: with the repository, so that throw-away instances share them, unless nothing may be written there. */
+/**
+ * Where unpacked binaries are kept: with the repository, so that throw-away instances share them, unless nothing may be
+ * written there.
+ */
 export function sharedCache(root: string, dir: string): string {
   const shared = join(root, '.attune', 'cache')
   try {

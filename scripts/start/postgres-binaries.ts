@@ -6,7 +6,21 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { z } from 'zod'
@@ -19,7 +33,9 @@ export function postgresBinaries(user: PostgresUser, dir: string): string {
   const unreached = hydrated(origin) ? unreachable(origin, user) : origin
   if (unreached === null) return join(origin, 'bin')
   // One's own data folder, or as root what every user can read: persistent places first.
-  const places = user ? ['/var/lib', '/var/cache', '/usr/local/lib', '/opt', '/var/tmp', '/tmp', '/run'] : [join(dir, 'cache')]
+  const places = user
+    ? ['/var/lib', '/var/cache', '/usr/local/lib', '/opt', '/var/tmp', '/tmp', '/run']
+    : [join(dir, 'cache')]
   const { bin, refused } = copyForUser(origin, user, places)
   if (bin !== null) return bin
   throw new StartFault(
@@ -28,8 +44,14 @@ export function postgresBinaries(user: PostgresUser, dir: string): string {
   )
 }
 
-/** The folder `bin` of a copy below the first of these folders that will do; null where none will, and why each won't. */
-export function copyForUser(origin: string, user: PostgresUser, parents: readonly string[]): { bin: string | null; refused: string[] } {
+/**
+ * The folder `bin` of a copy below the first of these folders that will do; null where none will, and why each won't.
+ */
+export function copyForUser(
+  origin: string,
+  user: PostgresUser,
+  parents: readonly string[],
+): { bin: string | null; refused: string[] } {
   const refused: string[] = []
   for (const parent of parents) {
     const place = join(parent, `attune-postgres-${versionOf(origin)}`)
@@ -97,7 +119,10 @@ function unreachable(native: string, user: PostgresUser): string | null {
   return null
 }
 
-interface Entry { path: string; kind: 'folder' | 'file' | 'link' }
+interface Entry {
+  path: string
+  kind: 'folder' | 'file' | 'link'
+}
 
 /** All that is below a folder, a folder before what is in it. */
 function treeOf(root: string, below = ''): Entry[] {
@@ -139,8 +164,15 @@ function copyTo(place: string, origin: string, user: PostgresUser): string | nul
       rmSync(draft, { recursive: true, force: true })
     }
   }
-  const trial = spawnSync(join(place, 'bin', 'postgres'), ['--version'], { cwd: '/', env: {}, encoding: 'utf8', ...user })
-  return trial.status === 0 ? null : `its programs don't run there (${trial.error ? errorText(trial.error) : trial.stderr.trim()})`
+  const trial = spawnSync(join(place, 'bin', 'postgres'), ['--version'], {
+    cwd: '/',
+    env: {},
+    encoding: 'utf8',
+    ...user,
+  })
+  return trial.status === 0
+    ? null
+    : `its programs don't run there (${trial.error ? errorText(trial.error) : trial.stderr.trim()})`
 }
 
 /** Whether this is a folder of root's, or of this user's own, that nobody else may write in. */
@@ -172,6 +204,8 @@ function isCopy(place: string, origin: string): boolean {
     if (kind === 'link') return lstatSync(copy).isSymbolicLink() && readlinkSync(copy) === readlinkSync(source)
     const { mode, uid } = lstatSync(copy)
     if (uid !== process.getuid?.() || (mode & 0o022) !== 0) return false
-    return kind === 'folder' ? lstatSync(copy).isDirectory() : lstatSync(copy).isFile() && readFileSync(copy).equals(readFileSync(source))
+    return kind === 'folder'
+      ? lstatSync(copy).isDirectory()
+      : lstatSync(copy).isFile() && readFileSync(copy).equals(readFileSync(source))
   })
 }

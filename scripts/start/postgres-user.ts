@@ -19,7 +19,9 @@ export function postgresUser(dataDir: string): PostgresUser {
 
 function systemUser(): { uid: number; gid: number } {
   accessSync('/etc/passwd', constants.R_OK)
-  const users = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':'))
+  const users = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
   for (const name of ['postgres', 'nobody']) {
     const [, , uid, gid] = users.find((fields) => fields[0] === name) ?? []
     if (uid && gid) return { uid: Number(uid), gid: Number(gid) }

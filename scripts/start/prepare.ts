@@ -23,7 +23,14 @@ export interface PrepareOptions {
 const connectMs = 60_000
 
 /** Migrations first; then the seed and the ledger side by side. */
-export async function prepare({ dir, database, chain, compiled, demo, phases }: PrepareOptions): Promise<{ contracts: Contracts; seeded: Seeded }> {
+export async function prepare({
+  dir,
+  database,
+  chain,
+  compiled,
+  demo,
+  phases,
+}: PrepareOptions): Promise<{ contracts: Contracts; seeded: Seeded }> {
   const pool = openPool(await database, () => undefined, 2, connectMs)
   try {
     await phases.run('migrations', () => migrate(pool))
@@ -43,17 +50,31 @@ export async function prepare({ dir, database, chain, compiled, demo, phases }: 
 async function contractsOf(pool: Pool, chain: ChainPart): Promise<Contracts> {
   if (chain.contracts !== null) return chain.contracts
   const names = ['ContributionLedger', 'RewardDistributor'] as const
-  const build = createHash('sha256').update([...names.map((name) => artifact(name).bytecode), chain.disputeWindow].join()).digest('hex')
+  const build = createHash('sha256')
+    .update([...names.map((name) => artifact(name).bytecode), chain.disputeWindow].join())
+    .digest('hex')
   const { rows } = await pool.query<{ value: unknown }>("select value from facts where key = 'contracts'")
   const known = Known.safeParse(rows[0]?.value)
   // The usual case, looked at without viem, which takes a second to load.
-  if (known.success && known.data.chainId === chain.id && known.data.build === build && (await hasCode(chain.url, known.data.distributor))) return known.data
+  if (
+    known.success &&
+    known.data.chainId === chain.id &&
+    known.data.build === build &&
+    (await hasCode(chain.url, known.data.distributor))
+  )
+    return known.data
   const { deploySystem } = await import('../deploy/system.ts')
-  const { contracts } = await deploySystem({ rpcUrl: chain.url, privateKey: chain.key, disputeWindow: chain.disputeWindow, disputeBond })
+  const { contracts } = await deploySystem({
+    rpcUrl: chain.url,
+    privateKey: chain.key,
+    disputeWindow: chain.disputeWindow,
+    disputeBond,
+  })
   const found = { ledger: contracts.ledger.address, distributor: contracts.distributor.address }
-  await pool.query("insert into facts (key, value) values ('contracts', $1) on conflict (key) do update set value = excluded.value", [
-    JSON.stringify({ ...found, chainId: chain.id, build }),
-  ])
+  await pool.query(
+    "insert into facts (key, value) values ('contracts', $1) on conflict (key) do update set value = excluded.value",
+    [JSON.stringify({ ...found, chainId: chain.id, build })],
+  )
   return found
 }
 

@@ -23,7 +23,14 @@ export async function serverAnswers(child: Supervised, port: number): Promise<vo
       const code = error instanceof TypeError ? errorCode(error.cause) : undefined
       // A busy machine answers late; `until` says when it is too late.
       const late = error instanceof DOMException && error.name === 'TimeoutError'
-      if (late || error instanceof SyntaxError || code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'UND_ERR_SOCKET') return false
+      if (
+        late ||
+        error instanceof SyntaxError ||
+        code === 'ECONNREFUSED' ||
+        code === 'ECONNRESET' ||
+        code === 'UND_ERR_SOCKET'
+      )
+        return false
       throw error
     }
   })
@@ -48,7 +55,10 @@ async function until(child: Supervised, everyMs: number, done: () => Promise<boo
   const giveUpAt = Date.now() + patienceMs
   while (!(await done())) {
     if (child.deaths() > mostDeaths) throw stopped(child)
-    if (Date.now() > giveUpAt) throw new StartFault(`${child.name} isn't ready after ${patienceMs / 1000} s; the end of its log:\n${child.logTail()}`)
+    if (Date.now() > giveUpAt)
+      throw new StartFault(
+        `${child.name} isn't ready after ${patienceMs / 1000} s; the end of its log:\n${child.logTail()}`,
+      )
     await sleep(everyMs)
   }
 }

@@ -26,12 +26,15 @@ export async function findRedis(cache: string, onPhase?: (text: string) => void)
   }
   const home = join(cache, `redis-${process.arch}`)
   if (!existsSync(home)) {
-    if (!(await which('apt-get')) || !(await which('dpkg-deb'))) throw new StartFault(`there is no redis-server on this machine: ${advice}`)
+    if (!(await which('apt-get')) || !(await which('dpkg-deb')))
+      throw new StartFault(`there is no redis-server on this machine: ${advice}`)
     onPhase?.('downloading redis-server')
     try {
       await unpack(cache, home)
     } catch (error) {
-      throw new StartFault(`there is no redis-server on this machine, and its package can't be fetched (${oneLine(errorText(error))}): ${advice}`)
+      throw new StartFault(
+        `there is no redis-server on this machine, and its package can't be fetched (${oneLine(errorText(error))}): ${advice}`,
+      )
     }
   }
   return { command: join(home, 'usr/bin/redis-server'), libraryPath: libraryFolders(home).join(':') }
@@ -71,7 +74,8 @@ async function unpack(cache: string, home: string): Promise<void> {
 
 async function fetchPackages(into: string, names: string[]): Promise<void> {
   if (names.length === 0) return
-  const download = () => run('apt-get', ['download', '-q', ...names], { cwd: into, env: { LC_ALL: 'C', PATH: searchPath } })
+  const download = () =>
+    run('apt-get', ['download', '-q', ...names], { cwd: into, env: { LC_ALL: 'C', PATH: searchPath } })
   try {
     await download()
   } catch (error) {
@@ -92,15 +96,22 @@ async function missingLibraries(home: string): Promise<string[]> {
   const { stdout } = await run('ldd', [join(home, 'usr/bin/redis-server')], {
     env: { LC_ALL: 'C', PATH: searchPath, LD_LIBRARY_PATH: libraryFolders(home).join(':') },
   })
-  return stdout.split('\n').filter((line) => line.includes('not found')).map((line) => line.trim().split(' ')[0] ?? line)
+  return stdout
+    .split('\n')
+    .filter((line) => line.includes('not found'))
+    .map((line) => line.trim().split(' ')[0] ?? line)
 }
 
 /** What these packages depend on and the system doesn't have. */
 async function absentDependencies(names: string[]): Promise<string[]> {
   const installed = new Set(
-    [...readFileSync('/var/lib/dpkg/status', 'utf8').matchAll(/^Package: (.+)\nStatus: install ok installed$/gm)].map((match) => match[1]),
+    [...readFileSync('/var/lib/dpkg/status', 'utf8').matchAll(/^Package: (.+)\nStatus: install ok installed$/gm)].map(
+      (match) => match[1],
+    ),
   )
-  const { stdout } = await run('apt-cache', ['depends', '--important', ...names], { env: { LC_ALL: 'C', PATH: searchPath } })
+  const { stdout } = await run('apt-cache', ['depends', '--important', ...names], {
+    env: { LC_ALL: 'C', PATH: searchPath },
+  })
   const wanted = [...stdout.matchAll(/^ {2,}\|?(?:Pre)?Depends: ([a-z0-9.+-]+)$/gm)].flatMap((match) => match[1] ?? [])
   return [...new Set(wanted)].filter((name) => name.startsWith('lib') && !installed.has(name))
 }

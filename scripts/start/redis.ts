@@ -34,7 +34,9 @@ export async function openRedis(options: RedisOptions): Promise<Service> {
     command,
     args: ['-'],
     // On standard input: a password on the command line could be read by every user.
-    input: Object.entries(config).map(([key, value]) => `${key} ${value}\n`).join(''),
+    input: Object.entries(config)
+      .map(([key, value]) => `${key} ${value}\n`)
+      .join(''),
     env: libraryPath ? { LD_LIBRARY_PATH: libraryPath } : {},
     cwd: '/',
     log: join(dir, 'logs', 'redis.log'),
@@ -53,7 +55,12 @@ async function answering(url: string, running: () => boolean, logTail: () => str
   let last = ''
   for (;;) {
     if (!running()) throw new StartFault(`Redis stopped while starting; the end of its log:\n${logTail()}`)
-    const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0, connectTimeout: 1_000 })
+    const client = new Redis(url, {
+      lazyConnect: true,
+      retryStrategy: () => null,
+      maxRetriesPerRequest: 0,
+      connectTimeout: 1_000,
+    })
     client.on('error', (error) => {
       last = errorText(error)
     })
@@ -63,7 +70,8 @@ async function answering(url: string, running: () => boolean, logTail: () => str
       return
     } catch (error) {
       last ||= errorText(error)
-      if (Date.now() > giveUpAt) throw new StartFault(`Redis doesn't answer (${last}); the end of its log:\n${logTail()}`)
+      if (Date.now() > giveUpAt)
+        throw new StartFault(`Redis doesn't answer (${last}); the end of its log:\n${logTail()}`)
       await sleep(10)
     } finally {
       client.disconnect()

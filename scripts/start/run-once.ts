@@ -6,6 +6,8 @@ export async function runOnce(options: ChildOptions): Promise<void> {
   const child = await startChild(options)
   const { code, signal } = await child.exited
   if (code !== 0) {
-    throw new StartFault(`${options.name} failed (${signal ?? `exit code ${code}`}); the end of ${options.log}:\n${child.logTail(8)}`)
+    throw new StartFault(
+      `${options.name} failed (${signal ?? `exit code ${code}`}); the end of ${options.log}:\n${child.logTail(8)}`,
+    )
   }
 }

@@ -29,7 +29,9 @@ function kept(file: string): Secrets {
     try {
       return Secrets.parse(JSON.parse(readFileSync(file, 'utf8')))
     } catch (error) {
-      throw new StartFault(`${file} can't be used (${errorText(error)}): restore it from a backup; without it nobody's stored email can be read`)
+      throw new StartFault(
+        `${file} can't be used (${errorText(error)}): restore it from a backup; without it nobody's stored email can be read`,
+      )
     }
   }
   const hex = (bytes: number) => randomBytes(bytes).toString('hex')

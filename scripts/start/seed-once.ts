@@ -1,4 +1,7 @@
-/** The first start's administrator and demo; a later start finds them, or makes an administrator where none is left (rule S6). */
+/**
+ * The first start's administrator and demo; a later start finds them, or makes an administrator where none is left
+ * (rule S6).
+ */
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'

@@ -66,17 +66,35 @@ export async function algorithms({ modelDir, seeds, steps, onRun }: AlgorithmsOp
   const runs: AlgorithmRun[] = []
   try {
     for (const [i, plan] of plans.entries()) {
-      runs.push(await runOnce(modelDir, held, steps, plan, (step) => progress.report(i, step / steps, `step ${step} of ${steps}`)))
+      runs.push(
+        await runOnce(modelDir, held, steps, plan, (step) =>
+          progress.report(i, step / steps, `step ${step} of ${steps}`),
+        ),
+      )
       onRun?.(runs[i])
     }
   } finally {
     progress.stop()
   }
   const { compassionWeight } = TrainingConfig.parse({}).rewardModel
-  return { study: 'algorithms', simulated: true, steps, raters: RATERS, votesPerStep: VOTES_PER_STEP, compassionWeight, runs }
+  return {
+    study: 'algorithms',
+    simulated: true,
+    steps,
+    raters: RATERS,
+    votesPerStep: VOTES_PER_STEP,
+    compassionWeight,
+    runs,
+  }
 }
 
-async function runOnce(modelDir: string, heldOut: readonly string[], steps: number, { algorithm, seed }: { algorithm: AlgorithmName; seed: number }, onStep: (step: number) => void): Promise<AlgorithmRun> {
+async function runOnce(
+  modelDir: string,
+  heldOut: readonly string[],
+  steps: number,
+  { algorithm, seed }: { algorithm: AlgorithmName; seed: number },
+  onStep: (step: number) => void,
+): Promise<AlgorithmRun> {
   const config = TrainingConfig.parse({ algorithm, epochs: steps })
   const { compassionWeight } = config.rewardModel
   const judged: Judged[] = []
@@ -88,13 +106,26 @@ async function runOnce(modelDir: string, heldOut: readonly string[], steps: numb
     votesPerStep: VOTES_PER_STEP,
     overlap: config.live.overlap,
     evaluateEvery: EVALUATE_EVERY,
-    crowd: () => ({ raters: RATERS, temper: 'honest', adversaries: 0, strangers: 0, noise: NOISE, categories: config.live.categories.map(({ name }) => name), seed }),
+    crowd: () => ({
+      raters: RATERS,
+      temper: 'honest',
+      adversaries: 0,
+      strangers: 0,
+      noise: NOISE,
+      categories: config.live.categories.map(({ name }) => name),
+      seed,
+    }),
     texts: 0,
     learner: learnerConfig(config),
     rewardModel: rewardModelConfig(config),
   })
   for await (const at of run) {
-    if (at.heldOut) judged.push({ step: at.step, score: (1 - compassionWeight) * at.heldOut.usefulness + compassionWeight * at.heldOut.compassion, ...at.heldOut })
+    if (at.heldOut)
+      judged.push({
+        step: at.step,
+        score: (1 - compassionWeight) * at.heldOut.usefulness + compassionWeight * at.heldOut.compassion,
+        ...at.heldOut,
+      })
     if ('seconds' in at) seconds.push(Object.values(at.seconds).reduce((sum, x) => sum + x, 0))
     onStep(at.step)
   }
@@ -105,10 +136,12 @@ const NAMES: Readonly<Record<AlgorithmName, string>> = { ppo: 'PPO', grpo: 'GRPO
 
 const first = ({ judged }: AlgorithmRun): Judged => judged[0]
 const last = ({ judged }: AlgorithmRun): Judged => judged[judged.length - 1]
-const of = ({ runs }: AlgorithmsStudy, algorithm: AlgorithmName): AlgorithmRun[] => runs.filter((run) => run.algorithm === algorithm)
+const of = ({ runs }: AlgorithmsStudy, algorithm: AlgorithmName): AlgorithmRun[] =>
+  runs.filter((run) => run.algorithm === algorithm)
 
 /** Whether every run of an algorithm ended with a better score than the base's. */
-export const improves = (study: AlgorithmsStudy, algorithm: AlgorithmName): boolean => of(study, algorithm).every((run) => last(run).score > first(run).score)
+export const improves = (study: AlgorithmsStudy, algorithm: AlgorithmName): boolean =>
+  of(study, algorithm).every((run) => last(run).score > first(run).score)
 
 /** Unbiased; 0 for a single value. */
 export function deviation(values: readonly number[]): number {
@@ -122,30 +155,66 @@ export function runLine(run: AlgorithmRun): string {
 }
 
 export function algorithmsText(study: AlgorithmsStudy): string {
-  const spread = (values: readonly number[], digits: number, unit = 1) => `${(unit * mean(values)).toFixed(digits)} ± ${(unit * deviation(values)).toFixed(digits)}`
+  const spread = (values: readonly number[], digits: number, unit = 1) =>
+    `${(unit * mean(values)).toFixed(digits)} ± ${(unit * deviation(values)).toFixed(digits)}`
   const rows = ALGORITHMS.map((algorithm) => {
     const runs = of(study, algorithm)
     const ends = runs.map(last)
     return [
       NAMES[algorithm],
       mean(runs.map((run) => first(run).score)).toFixed(3),
-      spread(ends.map((end) => end.score), 3),
-      spread(runs.map((run) => last(run).score - first(run).score), 3),
-      spread(ends.map((end) => end.compassion), 3),
-      spread(ends.map((end) => end.usefulness), 3),
-      `${spread(ends.map((end) => end.readable), 0, 100)} %`,
-      spread(ends.map((end) => end.kl), 1),
-      spread(runs.map((run) => run.secondsPerStep), 1),
+      spread(
+        ends.map((end) => end.score),
+        3,
+      ),
+      spread(
+        runs.map((run) => last(run).score - first(run).score),
+        3,
+      ),
+      spread(
+        ends.map((end) => end.compassion),
+        3,
+      ),
+      spread(
+        ends.map((end) => end.usefulness),
+        3,
+      ),
+      `${spread(
+        ends.map((end) => end.readable),
+        0,
+        100,
+      )} %`,
+      spread(
+        ends.map((end) => end.kl),
+        1,
+      ),
+      spread(
+        runs.map((run) => run.secondsPerStep),
+        1,
+      ),
     ]
   })
-  const head = ['', 'score before', 'score after', 'change', 'compassion', 'usefulness', 'readable', 'KL, nats', 'seconds a step']
+  const head = [
+    '',
+    'score before',
+    'score after',
+    'change',
+    'compassion',
+    'usefulness',
+    'readable',
+    'KL, nats',
+    'seconds a step',
+  ]
   const { runs, steps, votesPerStep, raters } = study
   return [
     `${runs.length / ALGORITHMS.length} seeds, ${steps} steps, ${votesPerStep} votes a step by ${raters} simulated raters; ${PROMPTS} prompts that no run uses, judged by the hidden oracle; mean ± deviation over seeds`,
     '',
     table(head, rows),
     '',
-    ...ALGORITHMS.map((algorithm) => `${improves(study, algorithm) ? 'holds' : 'FAILS'}  ${NAMES[algorithm]} improves the oracle's score with every seed`),
+    ...ALGORITHMS.map(
+      (algorithm) =>
+        `${improves(study, algorithm) ? 'holds' : 'FAILS'}  ${NAMES[algorithm]} improves the oracle's score with every seed`,
+    ),
   ].join('\n')
 }
 

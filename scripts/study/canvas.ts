@@ -40,7 +40,8 @@ export function openCanvas(width: number, height: number, background: Color): Ca
     const length = Math.hypot(to[0] - from[0], to[1] - from[1])
     for (let y = Math.floor(Math.min(from[1], to[1]) - reach); y <= Math.max(from[1], to[1]) + reach; y++) {
       for (let x = Math.floor(Math.min(from[0], to[0]) - reach); x <= Math.max(from[0], to[0]) + reach; x++) {
-        const share = length === 0 ? 0 : ((x - from[0]) * (to[0] - from[0]) + (y - from[1]) * (to[1] - from[1])) / length ** 2
+        const share =
+          length === 0 ? 0 : ((x - from[0]) * (to[0] - from[0]) + (y - from[1]) * (to[1] - from[1])) / length ** 2
         const near = Math.min(1, Math.max(0, share))
         const away = Math.hypot(x - from[0] - near * (to[0] - from[0]), y - from[1] - near * (to[1] - from[1]))
         if (visible(near * length)) blend(x, y, color, Math.min(1, Math.max(0, thickness / 2 + 0.5 - away)))
@@ -81,7 +82,10 @@ export function openCanvas(width: number, height: number, background: Color): Ca
 
 /** Where a line through ascending points is at `x`. */
 function heightAt(points: readonly Point[], x: number): number {
-  const next = Math.max(1, points.findIndex(([px]) => px >= x))
+  const next = Math.max(
+    1,
+    points.findIndex(([px]) => px >= x),
+  )
   const [[x0, y0], [x1, y1]] = [points[next - 1], points[next] ?? points[next - 1]]
   return x1 === x0 ? y0 : y0 + ((x - x0) / (x1 - x0)) * (y1 - y0)
 }

@@ -32,7 +32,12 @@ const GRID: Color = [226, 229, 234]
 const GREY: Color = [122, 128, 138]
 /** Told apart by people who see colours differently, too (after Okabe and Ito). */
 const COLORS: readonly Color[] = [
-  [0, 114, 178], [213, 94, 0], [0, 140, 105], [204, 121, 167], [150, 110, 0], [86, 150, 210],
+  [0, 114, 178],
+  [213, 94, 0],
+  [0, 140, 105],
+  [204, 121, 167],
+  [150, 110, 0],
+  [86, 150, 210],
 ]
 
 export function drawChart(chart: Chart): Buffer {
@@ -48,21 +53,51 @@ export function drawChart(chart: Chart): Buffer {
   canvas.text(FRAME.left, 48, chart.y, GREY, 2)
   canvas.text(WIDTH - FRAME.right - textWidth(chart.x), HEIGHT - FRAME.bottom + 36, chart.x, GREY, 2)
   for (const y of ticks(low, high, 6)) {
-    canvas.line([[FRAME.left, py(y)], [WIDTH - FRAME.right, py(y)]], GRID)
+    canvas.line(
+      [
+        [FRAME.left, py(y)],
+        [WIDTH - FRAME.right, py(y)],
+      ],
+      GRID,
+    )
     const label = trim(y)
     canvas.text(FRAME.left - 12 - textWidth(label), py(y) - textHeight() / 2, label, INK)
   }
   for (const x of ticks(first, last, 8)) {
-    canvas.line([[px(x), HEIGHT - FRAME.bottom], [px(x), HEIGHT - FRAME.bottom + 6]], INK)
+    canvas.line(
+      [
+        [px(x), HEIGHT - FRAME.bottom],
+        [px(x), HEIGHT - FRAME.bottom + 6],
+      ],
+      INK,
+    )
     const label = trim(x)
     canvas.text(px(x) - textWidth(label) / 2, HEIGHT - FRAME.bottom + 12, label, INK)
   }
-  canvas.line([[FRAME.left, FRAME.top], [FRAME.left, HEIGHT - FRAME.bottom], [WIDTH - FRAME.right, HEIGHT - FRAME.bottom]], INK, { width: 2 })
+  canvas.line(
+    [
+      [FRAME.left, FRAME.top],
+      [FRAME.left, HEIGHT - FRAME.bottom],
+      [WIDTH - FRAME.right, HEIGHT - FRAME.bottom],
+    ],
+    INK,
+    { width: 2 },
+  )
   for (const { at, label } of chart.marks ?? []) {
-    canvas.line([[FRAME.left, py(at)], [WIDTH - FRAME.right, py(at)]], GREY, { dash: 4 })
+    canvas.line(
+      [
+        [FRAME.left, py(at)],
+        [WIDTH - FRAME.right, py(at)],
+      ],
+      GREY,
+      { dash: 4 },
+    )
     canvas.text(FRAME.left + 10, py(at) - textHeight() - 4, label, GREY)
   }
-  const styled = chart.series.map((series, i) => ({ ...series, color: series.control ? GREY : COLORS[i % COLORS.length] }))
+  const styled = chart.series.map((series, i) => ({
+    ...series,
+    color: series.control ? GREY : COLORS[i % COLORS.length],
+  }))
   for (const { points, spread, color } of styled) {
     if (!spread) continue
     const edge = (sign: number) => points.map(([x, y], i): Point => [px(x), py(y + sign * spread[i])])
@@ -83,7 +118,14 @@ function legend(canvas: Canvas, series: readonly (Series & { color: Color })[]):
   for (const [i, { name, color, control }] of series.entries()) {
     const left = FRAME.left + Math.floor(i / rows) * COLUMN
     const y = HEIGHT - FRAME.bottom + 72 + (i % rows) * 24
-    canvas.line([[left, y], [left + 32, y]], color, control ? { width: 3, dash: 8 } : { width: 3 })
+    canvas.line(
+      [
+        [left, y],
+        [left + 32, y],
+      ],
+      color,
+      control ? { width: 3, dash: 8 } : { width: 3 },
+    )
     canvas.text(left + 42, y - textHeight() / 2, name, INK)
   }
 }

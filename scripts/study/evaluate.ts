@@ -77,9 +77,14 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
   }
 
   const answerStrange = async (): Promise<Evaluation['strange']> => {
-    const sampled = await learner.sample(strange.map(tokenizer.encodePrompt), { seeds: strange.map((_, i) => seedOf(seed, STRANGE, i)) })
+    const sampled = await learner.sample(strange.map(tokenizer.encodePrompt), {
+      seeds: strange.map((_, i) => seedOf(seed, STRANGE, i)),
+    })
     const ratings = sampled.map(({ responseIds }, i) => rate(strange[i], tokenizer.decodeResponse(responseIds)))
-    return { compassion: mean(ratings.map((r) => r.compassion)), readable: mean(ratings.map((r) => (r.readable ? 1 : 0))) }
+    return {
+      compassion: mean(ratings.map((r) => r.compassion)),
+      readable: mean(ratings.map((r) => (r.readable ? 1 : 0))),
+    }
   }
 
   return {
@@ -127,10 +132,14 @@ const STRANGE = 96
 export async function newToTheRun(modelDir: string, seed: number, count: number): Promise<string[]> {
   const source = await readPrompts(modelDir)
   const drawn = new Set(source.draw(0, source.size, 0))
-  return trainPrompts(seedOf(seed, STRANGE), count + source.size).filter((prompt) => !drawn.has(prompt)).slice(0, count)
+  return trainPrompts(seedOf(seed, STRANGE), count + source.size)
+    .filter((prompt) => !drawn.has(prompt))
+    .slice(0, count)
 }
 
-/** By how much one evaluation is more compassionate than another on the same prompts, with the standard error of that. */
+/**
+ * By how much one evaluation is more compassionate than another on the same prompts, with the standard error of that.
+ */
 export function compassionChange(before: Evaluation, after: Evaluation): { mean: number; error: number } {
   const changes = after.byPrompt.map((compassion, i) => compassion - before.byPrompt[i])
   return { mean: mean(changes), error: standardError(changes) }

@@ -6,7 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { openPool, type Pool } from '../../core/db/pool.ts'
 import { stepMetrics } from '../../core/db/steps.ts'
-import type { SignedIn, StepMetrics, TrainingConfig, TrainingConfigInput, TrainingSession } from '../../core/protocol/index.ts'
+import type {
+  SignedIn,
+  StepMetrics,
+  TrainingConfig,
+  TrainingConfigInput,
+  TrainingSession,
+} from '../../core/protocol/index.ts'
 import { openCheckpoints, type Checkpoint } from '../../trainer/loop/checkpoint.ts'
 import { request } from '../crowd/account.ts'
 import { startAttune, type Attune } from '../start/attune.ts'
@@ -78,10 +84,12 @@ export async function openInstance({ env = {}, onTrouble }: InstanceOptions = {}
       for (;;) {
         const { rows } = await pool.query<{ status: string; error: string | null; open: number }>(
           `select status, error, (select count(*)::int from samples where session_id = sessions.id and status = 'open') as open
-           from sessions where id = $1`, [id],
+           from sessions where id = $1`,
+          [id],
         )
         const [row] = rows
-        if (row === undefined || row.status !== 'active') throw new Error(`session ${id} is ${row?.status ?? 'missing'}: ${row?.error ?? ''}`)
+        if (row === undefined || row.status !== 'active')
+          throw new Error(`session ${id} is ${row?.status ?? 'missing'}: ${row?.error ?? ''}`)
         if (row.open >= shown) return
         await sleep(LOOK_MS)
       }
@@ -89,7 +97,10 @@ export async function openInstance({ env = {}, onTrouble }: InstanceOptions = {}
     stopSession: async (sessionId) => stop(await admin(), sessionId),
     steps: (sessionId) => stepMetrics(pool, sessionId, 0, STEPS),
     async checkpoint(sessionId) {
-      const { rows } = await pool.query<{ checkpoint: string | null }>('select checkpoint from sessions where id = $1', [sessionId])
+      const { rows } = await pool.query<{ checkpoint: string | null }>(
+        'select checkpoint from sessions where id = $1',
+        [sessionId],
+      )
       const hash = rows[0]?.checkpoint ?? null
       return hash === null ? null : openCheckpoints(join(dataDir, 'checkpoints', sessionId)).load(hash)
     },

@@ -49,7 +49,13 @@ export async function learning({ seeds, seconds, raters, onVerdict }: LearningOp
   const runs: StudyRun[] = []
   try {
     for (const [i, { seed, votes }] of plans.entries()) {
-      runs.push(await studyRun({ seed, crowd: { raters, seconds, votes }, onProgress: (done, doing) => progress.report(i, done, doing) }))
+      runs.push(
+        await studyRun({
+          seed,
+          crowd: { raters, seconds, votes },
+          onProgress: (done, doing) => progress.report(i, done, doing),
+        }),
+      )
       onVerdict?.(criteriaOf(runs.slice(-1)).map(verdictOf))
     }
   } finally {
@@ -58,7 +64,8 @@ export async function learning({ seeds, seconds, raters, onVerdict }: LearningOp
   return { study: 'learning', simulated: true, raters, seconds, runs, criteria: criteriaOf(runs) }
 }
 
-const nameOfRun = (seed: number, votes: 'oracle' | 'random') => (votes === 'random' ? 'control, random votes' : `seed ${seed}`)
+const nameOfRun = (seed: number, votes: 'oracle' | 'random') =>
+  votes === 'random' ? 'control, random votes' : `seed ${seed}`
 
 export function criteriaOf(runs: readonly StudyRun[]): Criterion[] {
   return runs.flatMap((run) => {
@@ -70,8 +77,16 @@ export function criteriaOf(runs: readonly StudyRun[]): Criterion[] {
     }
     const { compassion, readable, kl } = run.after
     return [
-      { rule: `${name}: compassion on held-out prompts is at least ${COMPASSION}`, holds: compassion >= COMPASSION, found: compassion.toFixed(3) },
-      { rule: `${name}: at least ${percent(READABLE)} of the answers are readable and on topic`, holds: readable >= READABLE, found: percent(readable) },
+      {
+        rule: `${name}: compassion on held-out prompts is at least ${COMPASSION}`,
+        holds: compassion >= COMPASSION,
+        found: compassion.toFixed(3),
+      },
+      {
+        rule: `${name}: at least ${percent(READABLE)} of the answers are readable and on topic`,
+        holds: readable >= READABLE,
+        found: percent(readable),
+      },
       {
         rule: `${name}: mean KL to the base stays under the target of ${run.targetKl} nats an answer`,
         holds: Math.max(kl, run.meanKl, run.lastKl) < run.targetKl,
@@ -94,9 +109,22 @@ export function learningText({ runs, criteria, raters, seconds }: LearningStudy)
     `${after.kl.toFixed(2)} / ${meanKl.toFixed(2)} / ${targetKl}`,
     String(steps),
     `${crowd.used} of ${crowd.acknowledged}`,
-    crowd.gradientMs === null ? 'none' : `${(crowd.gradientMs.p50 / 1_000).toFixed(1)} / ${(crowd.gradientMs.p95 / 1_000).toFixed(1)} s`,
+    crowd.gradientMs === null
+      ? 'none'
+      : `${(crowd.gradientMs.p50 / 1_000).toFixed(1)} / ${(crowd.gradientMs.p95 / 1_000).toFixed(1)} s`,
   ])
-  const head = ['run', 'compassion', 'change', 'readable', 'on new situations', 'useful', 'KL after / run / target', 'steps', 'votes used', 'vote to gradient p50 / p95']
+  const head = [
+    'run',
+    'compassion',
+    'change',
+    'readable',
+    'on new situations',
+    'useful',
+    'KL after / run / target',
+    'steps',
+    'votes used',
+    'vote to gradient p50 / p95',
+  ]
   const verdict = criteria.map(verdictOf)
   const { prompts, answers } = runs[0].after
   return [

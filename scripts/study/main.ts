@@ -61,14 +61,22 @@ function parse() {
 
 async function write(file: string | undefined, figures: object, chart?: Buffer): Promise<void> {
   if (file === undefined) return
-  await writeFile(file, `${JSON.stringify({ at: new Date().toISOString(), machine: machine(), ...figures }, null, 2)}\n`)
+  await writeFile(
+    file,
+    `${JSON.stringify({ at: new Date().toISOString(), machine: machine(), ...figures }, null, 2)}\n`,
+  )
   if (chart) await writeFile(file.replace(/(\.json)?$/, '.png'), chart)
 }
 
 /** Each prints what it found, and resolves to whether it found what it should. */
 const studies: Readonly<Record<string, (values: ReturnType<typeof parse>['values']) => Promise<boolean>>> = {
   async learning({ seeds = '3', seconds = '180', raters, json }) {
-    const result = await learning({ seeds: whole('seeds', seeds, 1), seconds: whole('seconds', seconds, 1), raters: whole('raters', raters, 1), onVerdict: (lines) => console.log(`\n${lines.join('\n')}`) })
+    const result = await learning({
+      seeds: whole('seeds', seeds, 1),
+      seconds: whole('seconds', seconds, 1),
+      raters: whole('raters', raters, 1),
+      onVerdict: (lines) => console.log(`\n${lines.join('\n')}`),
+    })
     console.log(`\n${learningText(result)}`)
     await write(json, result, learningChart(result))
     return result.criteria.every(({ holds }) => holds)
@@ -82,20 +90,35 @@ const studies: Readonly<Record<string, (values: ReturnType<typeof parse>['values
   async hacking({ seconds = '480', raters, seed, json, 'length-bonus': bonus }) {
     const lengthBonus = Number(bonus)
     if (!(lengthBonus > 0 && lengthBonus <= 1)) throw new Misuse('--length-bonus is above 0 and at most 1')
-    const result = await hacking({ seconds: whole('seconds', seconds, 1), raters: whole('raters', raters, 1), seed: whole('seed', seed, 0), lengthBonus })
+    const result = await hacking({
+      seconds: whole('seconds', seconds, 1),
+      raters: whole('raters', raters, 1),
+      seed: whole('seed', seed, 0),
+      lengthBonus,
+    })
     console.log(`\n${hackingText(result)}`)
     await write(json, result, hackingChart(result))
     return result.criteria.every(({ holds }) => holds)
   },
   async algorithms({ model, seeds = '5', steps = '12', json }) {
-    const result = await algorithms({ modelDir: model, seeds: whole('seeds', seeds, 1), steps: whole('steps', steps, 1), onRun: (run) => console.log(`\n${runLine(run)}`) })
+    const result = await algorithms({
+      modelDir: model,
+      seeds: whole('seeds', seeds, 1),
+      steps: whole('steps', steps, 1),
+      onRun: (run) => console.log(`\n${runLine(run)}`),
+    })
     console.log(`\n${algorithmsText(result)}`)
     await write(json, result, algorithmsChart(result))
     return ALGORITHMS.every((algorithm) => improves(result, algorithm))
   },
   async turnaround({ model, steps = '60', seed, json, live, seconds = '200', then, raters }) {
     if (live) {
-      const result = await liveTurnaround({ raters: whole('raters', raters, 1), seed: whole('seed', seed, 0), honestSeconds: whole('seconds', seconds, 1), adverseSeconds: whole('then', then, 1) })
+      const result = await liveTurnaround({
+        raters: whole('raters', raters, 1),
+        seed: whole('seed', seed, 0),
+        honestSeconds: whole('seconds', seconds, 1),
+        adverseSeconds: whole('then', then, 1),
+      })
       console.log(`\n${liveTurnaroundText(result)}`)
       await write(json, result)
       return result.criteria.every(({ holds }) => holds)
@@ -103,7 +126,9 @@ const studies: Readonly<Record<string, (values: ReturnType<typeof parse>['values
     const count = whole('steps', steps, 2)
     const progress = openProgress(1, () => 'a crowd that turns round')
     const onStep = (step: number): void => progress.report(0, step / count, `step ${step} of ${count}`)
-    const result = await turnaround({ modelDir: model, steps: count, seed: whole('seed', seed, 0), onStep }).finally(progress.stop)
+    const result = await turnaround({ modelDir: model, steps: count, seed: whole('seed', seed, 0), onStep }).finally(
+      progress.stop,
+    )
     console.log(`\n${turnaroundText(result)}`)
     await write(json, result, turnaroundChart(result))
     return result.criteria.every(({ holds }) => holds)

@@ -27,7 +27,11 @@ export interface OfflineCrowd {
 }
 
 /** `count` votes on these answers: as even over answers and raters as they divide, nobody twice on one answer. */
-export function castVotes(crowd: OfflineCrowd, shown: readonly { sampleId: string; prompt: string; response: string }[], count: number): OfflineVote[] {
+export function castVotes(
+  crowd: OfflineCrowd,
+  shown: readonly { sampleId: string; prompt: string; response: string }[],
+  count: number,
+): OfflineVote[] {
   const random = seededRandom(hash(`${crowd.seed}/${shown.map((s) => s.sampleId).join()}`))
   const votes: OfflineVote[] = []
   const most = Math.min(count, shown.length * crowd.raters)
@@ -43,17 +47,32 @@ export function castVotes(crowd: OfflineCrowd, shown: readonly { sampleId: strin
 }
 
 /** Somebody's inverted vote on each of these texts, as one account sends them by the thousand. */
-export function castOnTexts(crowd: OfflineCrowd, texts: readonly { sampleId: string; prompt: string; response: string }[]): OfflineVote[] {
+export function castOnTexts(
+  crowd: OfflineCrowd,
+  texts: readonly { sampleId: string; prompt: string; response: string }[],
+): OfflineVote[] {
   const random = seededRandom(hash(`${crowd.seed}/texts`))
-  return texts.map((text) => ({ ...vote({ ...crowd, adversaries: 1, strangers: 0 }, 0, text, random), raterId: 'author of texts' }))
+  return texts.map((text) => ({
+    ...vote({ ...crowd, adversaries: 1, strangers: 0 }, 0, text, random),
+    raterId: 'author of texts',
+  }))
 }
 
-function vote(crowd: OfflineCrowd, rater: number, sample: { sampleId: string; prompt: string; response: string }, random: () => number): OfflineVote {
+function vote(
+  crowd: OfflineCrowd,
+  rater: number,
+  sample: { sampleId: string; prompt: string; response: string },
+  random: () => number,
+): OfflineVote {
   const leniency = 0.05 * (2 * seededRandom(hash(`${crowd.seed}:${rater}`))() - 1) * Math.sqrt(3)
   const stranger = crowd.strangers > 0 && random() < crowd.strangers
   const temper = stranger || rater < crowd.adversaries * crowd.raters ? 'adversary' : crowd.temper
   const categories = crowd.categories.map((name) => ({ name }))
-  const ballot = judge(rate(sample.prompt, sample.response), { temper, noise: crowd.noise, leniency, categories, tags: [] }, random)
+  const ballot = judge(
+    rate(sample.prompt, sample.response),
+    { temper, noise: crowd.noise, leniency, categories, tags: [] },
+    random,
+  )
   return {
     id: `${sample.sampleId}/${rater}`,
     raterId: stranger ? `stranger-${sample.sampleId}/${rater}` : `rater-${rater}`,

@@ -3,7 +3,13 @@ import { openOnnx } from '../../lm/engines/onnx.ts'
 import { readModel } from '../../lm/files/directory.ts'
 import { openPromptTokenizer } from '../../lm/text/prompt-tokenizer.ts'
 import { drawGroups, readPrompts } from '../../trainer/loop/prompts.ts'
-import { categoryHead, COMPASSION, openRewardModel, RATING, type RewardModelConfig } from '../../trainer/reward/model.ts'
+import {
+  categoryHead,
+  COMPASSION,
+  openRewardModel,
+  RATING,
+  type RewardModelConfig,
+} from '../../trainer/reward/model.ts'
 import { rewardsOf } from '../../trainer/reward/reward.ts'
 import type { LearnerConfig } from '../../trainer/rl/config.ts'
 import { sequenceKl } from '../../trainer/rl/kl.ts'
@@ -76,8 +82,15 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
   const rewardModel = openRewardModel(options.rewardModel, 2 * model.architecture.width, seed)
 
   const answer = async (asked: readonly string[], stream: number): Promise<Rollout[]> => {
-    const sampled = await learner.sample(asked.map(tokenizer.encodePrompt), { seeds: asked.map((_, i) => seedOf(seed, stream, i)) })
-    return sampled.map((s, i) => ({ ...s, sampleId: `${stream}/${i}`, prompt: asked[i], response: tokenizer.decodeResponse(s.responseIds) }))
+    const sampled = await learner.sample(asked.map(tokenizer.encodePrompt), {
+      seeds: asked.map((_, i) => seedOf(seed, stream, i)),
+    })
+    return sampled.map((s, i) => ({
+      ...s,
+      sampleId: `${stream}/${i}`,
+      prompt: asked[i],
+      response: tokenizer.decodeResponse(s.responseIds),
+    }))
   }
   const truthOf = (rollouts: readonly Rollout[], views: readonly ReferenceView[]): Truth => {
     const found = rollouts.map((r) => rate(r.prompt, r.response))
@@ -93,20 +106,32 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
     return truthOf(answers, await learner.reference(answers))
   }
   const valueOf = (scores: Readonly<Record<string, number>>): number => {
-    const parts = Object.entries(options.rewardModel.categories).map(([name, weight]) => ({ value: scores[categoryHead(name)], weight }))
+    const parts = Object.entries(options.rewardModel.categories).map(([name, weight]) => ({
+      value: scores[categoryHead(name)],
+      weight,
+    }))
     return mix(weightedQuality(scores[RATING], parts), scores[COMPASSION], options.rewardModel.compassionWeight)
   }
 
   const outputs = await answer(prompts.draw(0, 64, seedOf(seed, 2_000_000)), 2_000_000)
-  const reference = (await learner.reference(outputs)).map(({ features }, i) => ({ features, tokens: outputs[i].responseIds.length }))
+  const reference = (await learner.reference(outputs)).map(({ features }, i) => ({
+    features,
+    tokens: outputs[i].responseIds.length,
+  }))
   rewardModel.features.fitScale(reference.map(({ features }) => features))
   yield { step: 0, heldOut: await evaluate() }
 
   const votes: (OfflineVote & Pick<CastVote, 'round' | 'origin'>)[] = []
   // A few hundred answers of the reference, over and over: what a script would send.
-  const written = options.texts === 0 ? [] : await answer(prompts.draw(0, Math.min(256, options.texts), seedOf(seed, 3_000_000)), 3_000_000)
+  const written =
+    options.texts === 0
+      ? []
+      : await answer(prompts.draw(0, Math.min(256, options.texts), seedOf(seed, 3_000_000)), 3_000_000)
   const views = await learner.reference(written)
-  const texts = Array.from({ length: options.texts }, (_, i) => ({ ...written[i % written.length], sampleId: `text/${i}` }))
+  const texts = Array.from({ length: options.texts }, (_, i) => ({
+    ...written[i % written.length],
+    sampleId: `text/${i}`,
+  }))
   texts.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, views[i % views.length].features))
   for (const vote of castOnTexts(crowd(1), texts)) votes.push({ ...vote, round: 1, origin: null })
 
@@ -120,11 +145,15 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
     if (options.overlap) next = draw(step + 1)
     await next
     const shown = batch.slice(0, options.shown)
-    for (const vote of castVotes(crowd(step), shown, options.votesPerStep)) votes.push({ ...vote, round: step, origin: 'rollout' })
+    for (const vote of castVotes(crowd(step), shown, options.votesPerStep))
+      votes.push({ ...vote, round: step, origin: 'rollout' })
     const { value: references, seconds: score } = await timed(() => learner.reference(batch))
     shown.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, references[i].features))
     const { value: weights, seconds: fit } = await timed(async () => {
-      const found = weigh(votes.map((v): CastVote => ({ ...v, value: valueOf(v.scores), ownQuestion: false, late: false })), fading)
+      const found = weigh(
+        votes.map((v): CastVote => ({ ...v, value: valueOf(v.scores), ownQuestion: false, late: false })),
+        fading,
+      )
       rewardModel.fit(votes.map((v, i) => ({ ...v, weight: found.inFit[i] })))
       return found
     })
@@ -134,13 +163,24 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
         tokens: responseIds.length,
         features: references[i].features,
         prefixes: references[i].prefixes,
-        votes: votes.flatMap((v, i) => (v.sampleId === sampleId ? [{ value: valueOf(v.scores), weight: weights.onAnswer[i] }] : [])),
+        votes: votes.flatMap((v, i) =>
+          v.sampleId === sampleId ? [{ value: valueOf(v.scores), weight: weights.onAnswer[i] }] : [],
+        ),
       })),
       reference,
       model: rewardModel,
-      config: { type: 'human', humanFeedbackWeight: 1, aiRewardWeight: 0, shrinkage: 1, lengthBonus: 0, ethicalConstraints: {} },
+      config: {
+        type: 'human',
+        humanFeedbackWeight: 1,
+        aiRewardWeight: 0,
+        shrinkage: 1,
+        lengthBonus: 0,
+        ethicalConstraints: {},
+      },
     })
-    const { value: update, seconds } = await timed(() => learner.update(batch, scored.rewards, { references, potentials: scored.potentials }))
+    const { value: update, seconds } = await timed(() =>
+      learner.update(batch, scored.rewards, { references, potentials: scored.potentials }),
+    )
     const unseen = batch.slice(options.shown)
     const evaluated = step % options.evaluateEvery === 0 || step === options.steps
     yield {
@@ -149,7 +189,10 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
       ...(evaluated && { heldOut: await evaluate() }),
       metrics: update.metrics,
       changed: update.changed,
-      fidelity: correlation(scored.compassion.slice(options.shown), unseen.map((r) => rate(r.prompt, r.response).compassion)),
+      fidelity: correlation(
+        scored.compassion.slice(options.shown),
+        unseen.map((r) => rate(r.prompt, r.response).compassion),
+      ),
       reliability: mean([...weights.raters.values()].map((standing) => standing.reliability)),
       seconds: { sample, score, fit, update: seconds },
     }
@@ -168,6 +211,7 @@ async function timed<T>(work: () => Promise<T>): Promise<{ value: T; seconds: nu
 function correlation(a: readonly number[], b: readonly number[]): number {
   if (a.length < 2) return Number.NaN
   const [ma, mb] = [mean(a), mean(b)]
-  const product = (x: readonly number[], mx: number, y: readonly number[], my: number) => mean(x.map((v, i) => (v - mx) * (y[i] - my)))
+  const product = (x: readonly number[], mx: number, y: readonly number[], my: number) =>
+    mean(x.map((v, i) => (v - mx) * (y[i] - my)))
   return product(a, ma, b, mb) / Math.sqrt(product(a, ma, a, ma) * product(b, mb, b, mb))
 }

@@ -62,7 +62,12 @@ function optionsFor(seed: number): OfflineOptions {
     }),
     texts: Number(values.texts),
     learner: { ...LEARNER_DEFAULTS, ...JSON.parse(values.learner) },
-    rewardModel: { ...REWARD_DEFAULTS, categories: { helpfulness: 1 }, compassionWeight: Number(values.lambda), ...JSON.parse(values.reward) },
+    rewardModel: {
+      ...REWARD_DEFAULTS,
+      categories: { helpfulness: 1 },
+      compassionWeight: Number(values.lambda),
+      ...JSON.parse(values.reward),
+    },
   }
 }
 
@@ -75,17 +80,52 @@ for (const seed of values.seeds.split(',').map(Number)) {
     if ('metrics' in step) {
       const { metrics: m, seconds: s } = step
       rows.push([
-        String(step.step), ...shown(step.rollouts), ...shown(step.heldOut), show(step.fidelity, 2), show(step.reliability, 2),
-        show(m['objective/scores'], 2), show(m['policy/approxkl_avg']), show(m['policy/clipfrac_avg'], 2), String(m['policy/steps']),
-        show(m['objective/entropy'], 2), show(m['val/explained_variance'], 2), show(m.gradientNorm, 2),
-        show(s.sample, 1), show(s.score, 1), show(s.fit, 2), show(s.update, 1),
+        String(step.step),
+        ...shown(step.rollouts),
+        ...shown(step.heldOut),
+        show(step.fidelity, 2),
+        show(step.reliability, 2),
+        show(m['objective/scores'], 2),
+        show(m['policy/approxkl_avg']),
+        show(m['policy/clipfrac_avg'], 2),
+        String(m['policy/steps']),
+        show(m['objective/entropy'], 2),
+        show(m['val/explained_variance'], 2),
+        show(m.gradientNorm, 2),
+        show(s.sample, 1),
+        show(s.score, 1),
+        show(s.fit, 2),
+        show(s.update, 1),
       ])
     } else rows.push(['0', '', '', '', '', ...shown(step.heldOut), ...Array.from({ length: 13 }, () => '')])
     const last = rows.at(-1) ?? []
     process.stderr.write(`seed ${seed} ${last.join(' ')}\n`)
     if (step.heldOut) summary.push([`seed ${seed}, step ${step.step}`, ...shown(step.heldOut)])
   }
-  const head = ['step', 'comp', 'use', 'read', 'kl', 'HELD', 'use', 'read', 'kl', 'fid', 'rel', 'score', 'akl', 'clip', 'n', 'ent', 'ev', 'grad', 'sample', 'ref', 'fit', 'update']
+  const head = [
+    'step',
+    'comp',
+    'use',
+    'read',
+    'kl',
+    'HELD',
+    'use',
+    'read',
+    'kl',
+    'fid',
+    'rel',
+    'score',
+    'akl',
+    'clip',
+    'n',
+    'ent',
+    'ev',
+    'grad',
+    'sample',
+    'ref',
+    'fit',
+    'update',
+  ]
   console.log(table(head, rows))
 }
 console.log(table(['held-out prompts', 'compassion', 'usefulness', 'readable', 'KL'], summary))

@@ -41,7 +41,12 @@ export async function oneRater({ votes, seed }: { votes: number; seed: number })
 
 export function oneRaterText({ run, z, measurable }: OneRaterStudy): string {
   const { before, after, change, crowd, steps } = run
-  const row = (name: string, from: number, to: number, digits = 3) => [name, from.toFixed(digits), to.toFixed(digits), (to - from).toFixed(digits)]
+  const row = (name: string, from: number, to: number, digits = 3) => [
+    name,
+    from.toFixed(digits),
+    to.toFixed(digits),
+    (to - from).toFixed(digits),
+  ]
   return [
     `One simulated rater, ${crowd.sent} votes, ${crowd.used} of them used in ${steps} steps, ${crowd.seconds.toFixed(0)} s;`,
     `${after.answers} answers to ${after.prompts} held-out prompts, judged by the hidden oracle`,

@@ -52,7 +52,10 @@ export async function studyRun(options: StudyOptions): Promise<StudyRun> {
     const { configuration, id } = session
     await instance.firstAnswers(session)
     const report = await runCrowd({
-      ...options.crowd, url: instance.attune.url, session: id, seed,
+      ...options.crowd,
+      url: instance.attune.url,
+      session: id,
+      seed,
       onProgress: (progress) => say(STARTING + progress.elapsed, doing(progress)),
     })
     if (report.ended !== null) throw new Error(`the session ended while the crowd was voting: ${report.ended}`)
@@ -63,7 +66,14 @@ export async function studyRun(options: StudyOptions): Promise<StudyRun> {
   const { configuration, modelDir, report, checkpoint, steps } = measured
   const { temperature, maxNewTokens } = configuration.live
   const { answersPerPrompt = 4 } = options
-  const evaluator = await openEvaluator({ modelDir, temperature, maxNewTokens, lora: learnerConfig(configuration).lora, seed, answersPerPrompt })
+  const evaluator = await openEvaluator({
+    modelDir,
+    temperature,
+    maxNewTokens,
+    lora: learnerConfig(configuration).lora,
+    seed,
+    answersPerPrompt,
+  })
   try {
     say(total - 2 * EVALUATING, 'evaluating the base')
     const before = await evaluator.evaluate('base')
@@ -89,14 +99,18 @@ export async function studyRun(options: StudyOptions): Promise<StudyRun> {
 
 function doing({ phase, elapsed, raters }: Progress): string {
   const votes = raters.flatMap((rater) => [...rater.votes])
-  const step = raters.flatMap((rater) => [...rater.board.samples.values()]).reduce((latest, sample) => Math.max(latest, sample.step), 0)
+  const step = raters
+    .flatMap((rater) => [...rater.board.samples.values()])
+    .reduce((latest, sample) => Math.max(latest, sample.step), 0)
   return `${phase}, ${elapsed.toFixed(0)} s: step ${step}, ${votes.length} votes, ${votes.filter((vote) => vote.receipt).length} used`
 }
 
 function meanOf(steps: readonly StepMetrics[], metric: string): number {
-  return mean(steps.map(({ step, metrics }) => {
-    const value = metrics[metric]
-    if (value === undefined) throw new Error(`step ${step} has no metric ${metric}`)
-    return value
-  }))
+  return mean(
+    steps.map(({ step, metrics }) => {
+      const value = metrics[metric]
+      if (value === undefined) throw new Error(`step ${step} has no metric ${metric}`)
+      return value
+    }),
+  )
 }

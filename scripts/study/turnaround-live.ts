@@ -56,7 +56,11 @@ export async function liveTurnaround(options: LiveTurnaroundOptions): Promise<Li
       const crowd = (adversaries: number, seconds: number, since: number) =>
         runCrowd({
           ...{ url: instance.attune.url, session: session.id, raters, seconds, adversaries, seed: seed + adversaries },
-          onProgress: ({ phase, elapsed }: Progress) => say(since + elapsed, `${adversaries === 0 ? 'by' : 'against'} the oracle, ${phase}, ${elapsed.toFixed(0)} s`),
+          onProgress: ({ phase, elapsed }: Progress) =>
+            say(
+              since + elapsed,
+              `${adversaries === 0 ? 'by' : 'against'} the oracle, ${phase}, ${elapsed.toFixed(0)} s`,
+            ),
         })
       const { votes: _honest, ...first } = await crowd(0, honestSeconds, STARTING)
       const [risen, turn] = [await checkpointOf(instance, session.id), (await instance.steps(session.id)).length]
@@ -64,14 +68,42 @@ export async function liveTurnaround(options: LiveTurnaroundOptions): Promise<Li
       const fallen = await checkpointOf(instance, session.id)
       const steps = (await instance.steps(session.id)).map(stepOf)
       await instance.stopSession(session.id)
-      const { rows } = await instance.pool.query<{ step: number }>(`select step from warnings where session_id = $1 and kind = 'no-update' order by step`, [session.id])
+      const { rows } = await instance.pool.query<{ step: number }>(
+        `select step from warnings where session_id = $1 and kind = 'no-update' order by step`,
+        [session.id],
+      )
       say(total - SETTLING, 'evaluating')
       const { temperature, maxNewTokens } = session.configuration.live
-      const evaluator = await openEvaluator({ modelDir: instance.modelDir, temperature, maxNewTokens, lora: learnerConfig(session.configuration).lora, seed })
+      const evaluator = await openEvaluator({
+        modelDir: instance.modelDir,
+        temperature,
+        maxNewTokens,
+        lora: learnerConfig(session.configuration).lora,
+        seed,
+      })
       try {
-        const [base, honest, adverse] = [await evaluator.evaluate('base'), await evaluator.evaluate(risen), await evaluator.evaluate(fallen)]
-        const found = { targetKl: session.configuration.ppoConfig.targetKL, turn, base, honest, adverse, steps, idleSteps: rows.map(({ step }) => step), crowds: [first, second] }
-        return { study: 'turnaround-live' as const, simulated: true as const, ...options, ...found, criteria: criteriaOf(found) }
+        const [base, honest, adverse] = [
+          await evaluator.evaluate('base'),
+          await evaluator.evaluate(risen),
+          await evaluator.evaluate(fallen),
+        ]
+        const found = {
+          targetKl: session.configuration.ppoConfig.targetKL,
+          turn,
+          base,
+          honest,
+          adverse,
+          steps,
+          idleSteps: rows.map(({ step }) => step),
+          crowds: [first, second],
+        }
+        return {
+          study: 'turnaround-live' as const,
+          simulated: true as const,
+          ...options,
+          ...found,
+          criteria: criteriaOf(found),
+        }
       } finally {
         await evaluator.close()
       }
@@ -95,27 +127,73 @@ const stepOf = ({ step, metrics }: StepMetrics) => ({
   klCoefficient: metrics['objective/kl_coef'],
 })
 
-function criteriaOf({ steps, idleSteps, honest, adverse, targetKl }: Pick<LiveTurnaroundStudy, 'steps' | 'idleSteps' | 'honest' | 'adverse' | 'targetKl'>): Criterion[] {
-  const [rate, norm, kl] = [least(steps.map((s) => s.learningRate)), least(steps.map((s) => s.updateNorm)), greatest(steps.map((s) => s.kl))]
+function criteriaOf({
+  steps,
+  idleSteps,
+  honest,
+  adverse,
+  targetKl,
+}: Pick<LiveTurnaroundStudy, 'steps' | 'idleSteps' | 'honest' | 'adverse' | 'targetKl'>): Criterion[] {
+  const [rate, norm, kl] = [
+    least(steps.map((s) => s.learningRate)),
+    least(steps.map((s) => s.updateNorm)),
+    greatest(steps.map((s) => s.kl)),
+  ]
   return [
-    { rule: 'the learning rate is never 0, and no step leaves the policy as it was', holds: rate > 0 && norm > 0 && idleSteps.length === 0, found: `at least ${rate.toPrecision(2)}, ${norm.toPrecision(2)}` },
-    { rule: `the KL to the base stays under twice its target of ${targetKl} nats an answer`, holds: kl < 2 * targetKl, found: `at most ${kl.toFixed(2)}` },
-    { rule: `before the turn compassion of held-out answers passes ${RISES_TO}`, holds: honest.compassion > RISES_TO, found: honest.compassion.toFixed(3) },
-    { rule: `after it it falls by at least ${FALLS_BY}`, holds: honest.compassion - adverse.compassion >= FALLS_BY, found: `${honest.compassion.toFixed(3)} to ${adverse.compassion.toFixed(3)}` },
+    {
+      rule: 'the learning rate is never 0, and no step leaves the policy as it was',
+      holds: rate > 0 && norm > 0 && idleSteps.length === 0,
+      found: `at least ${rate.toPrecision(2)}, ${norm.toPrecision(2)}`,
+    },
+    {
+      rule: `the KL to the base stays under twice its target of ${targetKl} nats an answer`,
+      holds: kl < 2 * targetKl,
+      found: `at most ${kl.toFixed(2)}`,
+    },
+    {
+      rule: `before the turn compassion of held-out answers passes ${RISES_TO}`,
+      holds: honest.compassion > RISES_TO,
+      found: honest.compassion.toFixed(3),
+    },
+    {
+      rule: `after it it falls by at least ${FALLS_BY}`,
+      holds: honest.compassion - adverse.compassion >= FALLS_BY,
+      found: `${honest.compassion.toFixed(3)} to ${adverse.compassion.toFixed(3)}`,
+    },
   ]
 }
 
-export function liveTurnaroundText({ raters, honestSeconds, adverseSeconds, turn, steps, base, honest, adverse, crowds, criteria }: LiveTurnaroundStudy): string {
+export function liveTurnaroundText({
+  raters,
+  honestSeconds,
+  adverseSeconds,
+  turn,
+  steps,
+  base,
+  honest,
+  adverse,
+  crowds,
+  criteria,
+}: LiveTurnaroundStudy): string {
   const row = (name: string, { compassion, compassionError, usefulness, readable, kl }: Evaluation) => [
-    name, `${compassion.toFixed(3)} ± ${compassionError.toFixed(3)}`, usefulness.toFixed(3), `${(100 * readable).toFixed(0)} %`, kl.toFixed(2),
+    name,
+    `${compassion.toFixed(3)} ± ${compassionError.toFixed(3)}`,
+    usefulness.toFixed(3),
+    `${(100 * readable).toFixed(0)} %`,
+    kl.toFixed(2),
   ]
   // The second crowd finds the first one's last answers in its room, and is not asked about them.
-  const byStep = new Map(crowds.toReversed().flatMap(({ steps }) => steps.map(({ step, compassion }) => [step, compassion] as const)))
+  const byStep = new Map(
+    crowds.toReversed().flatMap(({ steps }) => steps.map(({ step, compassion }) => [step, compassion] as const)),
+  )
   const shown = [...byStep].sort(([a], [b]) => a - b).map(([step, compassion]) => `${step}: ${compassion.toFixed(2)}`)
   return [
     `${raters} simulated raters by the hidden oracle for ${honestSeconds} s (to step ${turn}), then ${raters} others against it for ${adverseSeconds} s (to step ${steps.length}); ± is a standard error`,
     '',
-    table(['held-out answers', 'compassion', 'usefulness', 'readable', 'KL, nats'], [row('base', base), row('after the first', honest), row('after the second', adverse)]),
+    table(
+      ['held-out answers', 'compassion', 'usefulness', 'readable', 'KL, nats'],
+      [row('base', base), row('after the first', honest), row('after the second', adverse)],
+    ),
     '',
     `compassion of the answers shown, by step: ${shown.join(', ')}`,
     '',

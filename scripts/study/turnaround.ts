@@ -28,7 +28,9 @@ export interface TurnaroundOptions {
   onStep?: (step: number) => void
 }
 
-/** One step of the run; the oracle on its rollouts, and on held-out answers after its update where these were asked for. */
+/**
+ * One step of the run; the oracle on its rollouts, and on held-out answers after its update where these were asked for.
+ */
 export interface TurnaroundStep {
   step: number
   rollouts: Truth
@@ -70,7 +72,16 @@ export const RISES_TO = 0.78
 export const FALLS_BY = 0.15
 
 export async function turnaround(options: TurnaroundOptions): Promise<TurnaroundStudy> {
-  const { modelDir, seed, steps, turn = Math.floor(options.steps / 2), change = {}, votesPerStep = VOTES_PER_STEP, heldOut = PROMPTS, onStep } = options
+  const {
+    modelDir,
+    seed,
+    steps,
+    turn = Math.floor(options.steps / 2),
+    change = {},
+    votesPerStep = VOTES_PER_STEP,
+    heldOut = PROMPTS,
+    onStep,
+  } = options
   const config = TrainingConfig.parse({ ...change, epochs: steps })
   const run = offlineRun({
     ...{ modelDir, seed, steps, votesPerStep, texts: 0 },
@@ -79,7 +90,15 @@ export async function turnaround(options: TurnaroundOptions): Promise<Turnaround
     shown: config.live.shownPerStep,
     overlap: config.live.overlap,
     evaluateEvery: heldOut > 0 ? EVALUATE_EVERY : Infinity,
-    crowd: (step) => ({ raters: RATERS, temper: 'honest', adversaries: step > turn ? 1 : 0, strangers: 0, noise: NOISE, categories: config.live.categories.map(({ name }) => name), seed }),
+    crowd: (step) => ({
+      raters: RATERS,
+      temper: 'honest',
+      adversaries: step > turn ? 1 : 0,
+      strangers: 0,
+      noise: NOISE,
+      categories: config.live.categories.map(({ name }) => name),
+      seed,
+    }),
     learner: learnerConfig(config),
     rewardModel: rewardModelConfig(config),
   })
@@ -101,7 +120,18 @@ export async function turnaround(options: TurnaroundOptions): Promise<Turnaround
   }
   if (before === null) throw new Error('the run did not begin with its base')
   const { targetKL } = config.ppoConfig
-  return { study: 'turnaround', simulated: true, seed, raters: RATERS, votesPerStep, turn, targetKl: targetKL, before, steps: done, criteria: turnaroundCriteria(done, turn, targetKL) }
+  return {
+    study: 'turnaround',
+    simulated: true,
+    seed,
+    raters: RATERS,
+    votesPerStep,
+    turn,
+    targetKl: targetKL,
+    before,
+    steps: done,
+    criteria: turnaroundCriteria(done, turn, targetKL),
+  }
 }
 
 /** A step whose update left the policy as it was. */
@@ -115,10 +145,25 @@ export function turnaroundCriteria(steps: readonly TurnaroundStep[], turn: numbe
   const atTurn = smooth[turn - 1]
   const end = smooth[smooth.length - 1]
   return [
-    { rule: 'the learning rate is never 0, and no step leaves the policy as it was', holds: idle.length === 0, found: idle.length === 0 ? `at least ${least(steps.map((s) => s.updateNorm)).toPrecision(2)}` : `steps ${idle.map(({ step }) => step).join(', ')}` },
-    { rule: `the KL to the base stays under twice its target of ${targetKl} nats an answer`, holds: kl < 2 * targetKl, found: `at most ${kl.toFixed(2)}` },
+    {
+      rule: 'the learning rate is never 0, and no step leaves the policy as it was',
+      holds: idle.length === 0,
+      found:
+        idle.length === 0
+          ? `at least ${least(steps.map((s) => s.updateNorm)).toPrecision(2)}`
+          : `steps ${idle.map(({ step }) => step).join(', ')}`,
+    },
+    {
+      rule: `the KL to the base stays under twice its target of ${targetKl} nats an answer`,
+      holds: kl < 2 * targetKl,
+      found: `at most ${kl.toFixed(2)}`,
+    },
     { rule: `before the turn compassion passes ${RISES_TO}`, holds: highest > RISES_TO, found: highest.toFixed(3) },
-    { rule: `after it compassion falls by at least ${FALLS_BY}`, holds: atTurn - end >= FALLS_BY, found: `${atTurn.toFixed(3)} to ${end.toFixed(3)}` },
+    {
+      rule: `after it compassion falls by at least ${FALLS_BY}`,
+      holds: atTurn - end >= FALLS_BY,
+      found: `${atTurn.toFixed(3)} to ${end.toFixed(3)}`,
+    },
   ]
 }
 
@@ -127,18 +172,24 @@ export const least = (values: readonly number[]): number => values.reduce((a, b)
 
 /** The oracle's mean compassion of the latest steps' own answers, step by step. */
 function smoothed(steps: readonly TurnaroundStep[]): number[] {
-  return steps.map((_, i) => mean(steps.slice(Math.max(0, i - WINDOW + 1), i + 1).map(({ rollouts }) => rollouts.compassion)))
+  return steps.map((_, i) =>
+    mean(steps.slice(Math.max(0, i - WINDOW + 1), i + 1).map(({ rollouts }) => rollouts.compassion)),
+  )
 }
 
 export function turnaroundText(study: TurnaroundStudy): string {
   const { before, steps, turn, raters, votesPerStep, criteria } = study
-  const show = (truth: Truth | null): string[] => (truth ? [truth.compassion.toFixed(3), `${(100 * truth.readable).toFixed(0)} %`] : ['', ''])
+  const show = (truth: Truth | null): string[] =>
+    truth ? [truth.compassion.toFixed(3), `${(100 * truth.readable).toFixed(0)} %`] : ['', '']
   const rows = [
     ['base', '', '', ...show(before), '', '', '', ''],
     ...steps.map((at) => [
       `step ${at.step}${at.step === turn ? ', then they turn' : ''}`,
       ...[...show(at.rollouts), ...show(at.heldOut)],
-      at.kl.toFixed(2), at.klCoefficient.toFixed(3), at.learningRate.toPrecision(2), at.updateNorm.toPrecision(3),
+      at.kl.toFixed(2),
+      at.klCoefficient.toFixed(3),
+      at.learningRate.toPrecision(2),
+      at.updateNorm.toPrecision(3),
     ]),
   ]
   return [

@@ -41,14 +41,25 @@ export async function readTime(rpcUrl: string, block: bigint): Promise<number | 
   return typeof timestamp === 'string' ? Number(timestamp) : null
 }
 
-/** The ledger's count of upheld disputes, and when the last of them was decided, at a block; zero before it was there. */
-export async function readRejections(rpcUrl: string, ledger: string, block: bigint): Promise<{ rejections: number; rejectedAt: number }> {
+/**
+ * The ledger's count of upheld disputes, and when the last of them was decided, at a block; zero before it was there.
+ */
+export async function readRejections(
+  rpcUrl: string,
+  ledger: string,
+  block: bigint,
+): Promise<{ rejections: number; rejectedAt: number }> {
   const words = await call(rpcUrl, ledger, 'ledgerState()', [], hex(block))
   return { rejections: Number(`0x${words[6] ?? 0}`), rejectedAt: Number(`0x${words[7] ?? 0}`) }
 }
 
 /** A bounty's terms at a block; all zero where the distributor did not have it yet. */
-export async function readBounty(rpcUrl: string, distributor: string, bounty: string, block: bigint): Promise<{ closedAt: string; funded: string; perCredit: string }> {
+export async function readBounty(
+  rpcUrl: string,
+  distributor: string,
+  bounty: string,
+  block: bigint,
+): Promise<{ closedAt: string; funded: string; perCredit: string }> {
   const words = await call(rpcUrl, distributor, 'bounties(bytes32)', [bounty.slice(2)], hex(block))
   const [, , , closedAt = '0', funded = '0', perCredit = '0'] = words.map((value) => String(BigInt(`0x${value}`)))
   return { closedAt, funded, perCredit }
@@ -60,7 +71,13 @@ export async function readLedgerOf(rpcUrl: string, distributor: string): Promise
   return ledger === undefined ? null : `0x${ledger.slice(24)}`
 }
 
-async function call(rpcUrl: string, to: string, signature: string, args: readonly string[], block: string): Promise<string[]> {
+async function call(
+  rpcUrl: string,
+  to: string,
+  signature: string,
+  args: readonly string[],
+  block: string,
+): Promise<string[]> {
   const selector = keccak256(new TextEncoder().encode(signature)).slice(0, 10)
   const answer = await rpc(rpcUrl, 'eth_call', [{ to, data: selector + args.join('') }, block])
   return String(answer).slice(2).match(/.{64}/g) ?? []

@@ -34,7 +34,8 @@ export function openCheck(lines: Lines): Check {
     wrong,
     hash(kind, line, words) {
       const leaf = doubleHash(words)
-      if (leaf !== line.fields?.['leaf']) damaged.push(finding(kind, line, `its fields hash to ${leaf}, not to its leaf ${line.fields?.['leaf']}`))
+      if (leaf !== line.fields?.['leaf'])
+        damaged.push(finding(kind, line, `its fields hash to ${leaf}, not to its leaf ${line.fields?.['leaf']}`))
     },
     say(kind, line, ok, problem) {
       if (!ok) wrong.push(finding(kind, line, problem))
@@ -52,10 +53,16 @@ export function openCheck(lines: Lines): Check {
 }
 
 /** Says which lines do not follow the one before them. */
-export function ascends(kind: Kind, lines: readonly Line[], keyOf: (fields: Fields) => string, say: Check['say']): void {
+export function ascends(
+  kind: Kind,
+  lines: readonly Line[],
+  keyOf: (fields: Fields) => string,
+  say: Check['say'],
+): void {
   for (const [i, line] of lines.entries()) {
     const before = lines[i - 1]?.fields
-    if (line.fields !== null && before) say(kind, line, keyOf(line.fields) > keyOf(before), 'is not above the one before it')
+    if (line.fields !== null && before)
+      say(kind, line, keyOf(line.fields) > keyOf(before), 'is not above the one before it')
   }
 }
 

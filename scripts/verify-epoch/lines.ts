@@ -10,31 +10,89 @@ const MINUTES = '(?:[0-9]{1,15}:[1-9][0-9]{0,7}(?:,[0-9]{1,15}:[1-9][0-9]{0,7}){
 
 /** In the order in which they come. Keys are in canonical order, so a kind of line has one form. */
 const KINDS = {
-  contribution: shape({ contributor: text(HASH), credit: text(AMOUNT), index: COUNT, kind: '[0-4]', leaf: text(HASH), recordHash: text(HASH), session: text(HASH) }),
+  contribution: shape({
+    contributor: text(HASH),
+    credit: text(AMOUNT),
+    index: COUNT,
+    kind: '[0-4]',
+    leaf: text(HASH),
+    recordHash: text(HASH),
+    session: text(HASH),
+  }),
   earning: shape({ credits: text(AMOUNT), holder: text(HOLDER), leaf: text(HASH), session: text(HASH) }),
   move: shape({ account: text(ACCOUNT), leaf: text(HASH), payee: text(HASH) }),
   bounty: shape({
-    before: text(AMOUNT), bounty: text(HASH), closedAt: COUNT, funded: text(AMOUNT), leaf: text(HASH),
-    payout: text(AMOUNT), perCredit: text(AMOUNT), session: text(HASH), sponsor: text(ACCOUNT), token: text(ACCOUNT),
+    before: text(AMOUNT),
+    bounty: text(HASH),
+    closedAt: COUNT,
+    funded: text(AMOUNT),
+    leaf: text(HASH),
+    payout: text(AMOUNT),
+    perCredit: text(AMOUNT),
+    session: text(HASH),
+    sponsor: text(ACCOUNT),
+    token: text(ACCOUNT),
   }),
-  balance: shape({ amount: text(AMOUNT), before: text(AMOUNT), holder: text(HOLDER), leaf: text(HASH), pot: text(HASH) }),
+  balance: shape({
+    amount: text(AMOUNT),
+    before: text(AMOUNT),
+    holder: text(HOLDER),
+    leaf: text(HASH),
+    pot: text(HASH),
+  }),
   standing: shape({
-    answers: COUNT, before: text(AMOUNT), comparable: COUNT, counted: text(AMOUNT), held: text(AMOUNT), leaf: text(HASH),
-    person: text(HASH), seconds: COUNT, session: text(HASH),
+    answers: COUNT,
+    before: text(AMOUNT),
+    comparable: COUNT,
+    counted: text(AMOUNT),
+    held: text(AMOUNT),
+    leaf: text(HASH),
+    person: text(HASH),
+    seconds: COUNT,
+    session: text(HASH),
   }),
   pace: shape({ before: text(MINUTES), leaf: text(HASH), person: text(HASH), worked: text(MINUTES) }),
 }
 const HEADER = {
   'attune-epoch-3': shape({
-    balances: COUNT, block: text(AMOUNT), bounties: COUNT, chainId: text(AMOUNT), contributionsRoot: text(HASH), count: COUNT,
-    distributor: text(ACCOUNT), earnings: COUNT, epochId: text(COUNT), format: text('attune-epoch-3'), ledger: text(ACCOUNT), minute: COUNT,
-    moves: COUNT, paces: COUNT, rejectedAt: COUNT, rejections: COUNT, rewardsRoot: text(HASH), standings: COUNT, time: COUNT,
+    balances: COUNT,
+    block: text(AMOUNT),
+    bounties: COUNT,
+    chainId: text(AMOUNT),
+    contributionsRoot: text(HASH),
+    count: COUNT,
+    distributor: text(ACCOUNT),
+    earnings: COUNT,
+    epochId: text(COUNT),
+    format: text('attune-epoch-3'),
+    ledger: text(ACCOUNT),
+    minute: COUNT,
+    moves: COUNT,
+    paces: COUNT,
+    rejectedAt: COUNT,
+    rejections: COUNT,
+    rewardsRoot: text(HASH),
+    standings: COUNT,
+    time: COUNT,
   }),
   // Written before votes had to qualify. Such an epoch is checked by the rules of its time.
   'attune-epoch-2': shape({
-    balances: COUNT, block: text(AMOUNT), bounties: COUNT, chainId: text(AMOUNT), contributionsRoot: text(HASH), count: COUNT,
-    distributor: text(ACCOUNT), earnings: COUNT, epochId: text(COUNT), format: text('attune-epoch-2'), ledger: text(ACCOUNT),
-    moves: COUNT, rejectedAt: COUNT, rejections: COUNT, rewardsRoot: text(HASH), time: COUNT,
+    balances: COUNT,
+    block: text(AMOUNT),
+    bounties: COUNT,
+    chainId: text(AMOUNT),
+    contributionsRoot: text(HASH),
+    count: COUNT,
+    distributor: text(ACCOUNT),
+    earnings: COUNT,
+    epochId: text(COUNT),
+    format: text('attune-epoch-2'),
+    ledger: text(ACCOUNT),
+    moves: COUNT,
+    rejectedAt: COUNT,
+    rejections: COUNT,
+    rewardsRoot: text(HASH),
+    time: COUNT,
   }),
 }
 
@@ -53,7 +111,15 @@ export function readLines(bytes: Uint8Array): Lines {
   // Bytes that are not UTF-8 become U+FFFD, which no line may hold.
   const lines = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes).split('\n')
   if (lines.at(-1) === '') lines.pop()
-  const of: { [kind in Kind]: Line[] } = { contribution: [], earning: [], move: [], bounty: [], balance: [], standing: [], pace: [] }
+  const of: { [kind in Kind]: Line[] } = {
+    contribution: [],
+    earning: [],
+    move: [],
+    bounty: [],
+    balance: [],
+    standing: [],
+    pace: [],
+  }
   const kinds = Object.keys(KINDS) as Kind[]
   let at = 0
   for (const [i, line] of lines.entries()) {
@@ -69,7 +135,11 @@ export function readLines(bytes: Uint8Array): Lines {
 }
 
 function shape(members: { readonly [name: string]: string }): RegExp {
-  return new RegExp(`^\\{${Object.entries(members).map(([name, value]) => `"${name}":(?<${name}>${value})`).join(',')}\\}$`)
+  return new RegExp(
+    `^\\{${Object.entries(members)
+      .map(([name, value]) => `"${name}":(?<${name}>${value})`)
+      .join(',')}\\}$`,
+  )
 }
 
 function text(pattern: string): string {

@@ -10,10 +10,14 @@ import { verifyEpoch } from './verify.ts'
 
 async function main(): Promise<void> {
   const text = { type: 'string' } as const
-  const { values } = parseArgs({ options: { epoch: text, manifest: text, previous: text, api: text, rpc: text, contract: text } })
+  const { values } = parseArgs({
+    options: { epoch: text, manifest: text, previous: text, api: text, rpc: text, contract: text },
+  })
   const { epoch = '', rpc: rpcUrl, contract = '' } = values
   if (!/^[1-9]\d{0,14}$/.test(epoch) || rpcUrl === undefined || !/^0x[0-9a-fA-F]{40}$/.test(contract)) {
-    throw new Error('usage: npm run verify -- --epoch N --rpc URL --contract ADDRESS (--manifest FILE | --api URL) [--previous FILE]')
+    throw new Error(
+      'usage: npm run verify -- --epoch N --rpc URL --contract ADDRESS (--manifest FILE | --api URL) [--previous FILE]',
+    )
   }
   const manifest = await bytesOf(values.manifest, values.api, epoch)
   const previous = values.previous === undefined ? {} : { previous: await readFile(values.previous) }
@@ -26,8 +30,13 @@ async function main(): Promise<void> {
     process.exitCode = 1
     return
   }
-  const final = report.finalAt * 1_000 <= Date.now() ? 'final' : `open to dispute until ${new Date(report.finalAt * 1_000).toISOString()}`
-  console.log(`✓ epoch ${epoch}: ${report.contributions} contributions, ${report.credits} credits, ${report.bounties} bounties, ${report.balances} balances; leaves, roots, payouts and manifest hash are those of the ledger; ${final}`)
+  const final =
+    report.finalAt * 1_000 <= Date.now()
+      ? 'final'
+      : `open to dispute until ${new Date(report.finalAt * 1_000).toISOString()}`
+  console.log(
+    `✓ epoch ${epoch}: ${report.contributions} contributions, ${report.credits} credits, ${report.bounties} bounties, ${report.balances} balances; leaves, roots, payouts and manifest hash are those of the ledger; ${final}`,
+  )
   for (const note of report.notes) console.log(`  but ${note}`)
   if (report.notes.length > 0) process.exitCode = 1
 }

@@ -11,16 +11,32 @@ const NOTICE_SECONDS = 86_400
 const PERSON_PART = 10n
 const VOTE_CREDITS = 100n
 
-/** What each holder is due for their credits, were the bounty deep enough; an epoch of the former format had no bound for one person. */
-export function pricesOf({ perCredit, funded }: Fields, holders: ReadonlyMap<string, bigint>, former: boolean): Map<string, bigint> {
+/**
+ * What each holder is due for their credits, were the bounty deep enough; an epoch of the former format had no bound
+ * for one person.
+ */
+export function pricesOf(
+  { perCredit, funded }: Fields,
+  holders: ReadonlyMap<string, bigint>,
+  former: boolean,
+): Map<string, bigint> {
   const each = BigInt(perCredit ?? 0)
   const [part, vote] = [BigInt(funded ?? 0) / PERSON_PART, each * VOTE_CREDITS]
   const bound = part < vote ? vote : part
-  return new Map([...holders].map(([holder, credits]) => [holder, former || each * credits < bound ? each * credits : bound]))
+  return new Map(
+    [...holders].map(([holder, credits]) => [holder, former || each * credits < bound ? each * credits : bound]),
+  )
 }
 
-/** All prices, and no more than is left; nothing a day after the bounty was closed, or after epochs were last taken back. */
-export function payoutOf({ funded, before, closedAt }: Fields, prices: ReadonlyMap<string, bigint>, at: { time: number; rejectedAt: number }): bigint {
+/**
+ * All prices, and no more than is left; nothing a day after the bounty was closed, or after epochs were last taken
+ * back.
+ */
+export function payoutOf(
+  { funded, before, closedAt }: Fields,
+  prices: ReadonlyMap<string, bigint>,
+  at: { time: number; rejectedAt: number },
+): bigint {
   const closed = Number(closedAt)
   if (closed > 0 && at.time > (closed > at.rejectedAt ? closed : at.rejectedAt) + NOTICE_SECONDS) return 0n
   const left = BigInt(funded ?? 0) - BigInt(before ?? 0)
@@ -30,14 +46,22 @@ export function payoutOf({ funded, before, closedAt }: Fields, prices: ReadonlyM
 }
 
 /** Every balance that there must be, by pot and holder: what it was, what was earned, what was moved. */
-export function expectedBalances({ of, former }: { former: boolean; of: { readonly [kind in Kind]: readonly Line[] } }, earned: Earned): Map<string, bigint> {
+export function expectedBalances(
+  { of, former }: { former: boolean; of: { readonly [kind in Kind]: readonly Line[] } },
+  earned: Earned,
+): Map<string, bigint> {
   const due = new Map<string, bigint>()
-  const add = (pot: string, holder: string, amount: bigint) => due.set(pot + holder, (due.get(pot + holder) ?? 0n) + amount)
-  for (const { fields } of of.balance) if (fields !== null) add(fields['pot'] ?? '', fields['holder'] ?? '', BigInt(fields['before'] ?? 0))
+  const add = (pot: string, holder: string, amount: bigint) =>
+    due.set(pot + holder, (due.get(pot + holder) ?? 0n) + amount)
+  for (const { fields } of of.balance)
+    if (fields !== null) add(fields['pot'] ?? '', fields['holder'] ?? '', BigInt(fields['before'] ?? 0))
   for (const holders of earned.values()) for (const [holder, credits] of holders) add(POINTS, holder, credits)
   for (const { fields } of of.bounty) {
     if (fields === null) continue
-    const shares = largestRemainder(BigInt(fields['payout'] ?? 0), pricesOf(fields, earned.get(fields['session'] ?? '') ?? new Map(), former))
+    const shares = largestRemainder(
+      BigInt(fields['payout'] ?? 0),
+      pricesOf(fields, earned.get(fields['session'] ?? '') ?? new Map(), former),
+    )
     for (const [holder, amount] of shares) if (amount > 0n) add(fields['bounty'] ?? '', holder, amount)
   }
   for (const { fields } of of.move) {

@@ -8,11 +8,17 @@ import type { Fields, Lines } from './lines.ts'
 const VOTE_CREDITS = 100n
 const QUALIFYING_VOTES = 10
 /** Minutes in a row, and the seconds of work that they hold at most. */
-const WINDOWS = [[10, 600], [61, 3_600]] as const
+const WINDOWS = [
+  [10, 600],
+  [61, 3_600],
+] as const
 const KEPT_MINUTES = 1_440
 
 /** Each standing is what its rule makes it; gives what all of them release, by session. */
-export function checkStandings({ of, former, each, say, hash, sum: total }: Check, epoch: ChainEpoch): Map<string, bigint> {
+export function checkStandings(
+  { of, former, each, say, hash, sum: total }: Check,
+  epoch: ChainEpoch,
+): Map<string, bigint> {
   const released = new Map<string, bigint>()
   const counted = new Map<string, bigint>()
   const seconds = new Map<string, string>()
@@ -21,15 +27,33 @@ export function checkStandings({ of, former, each, say, hash, sum: total }: Chec
     const { session = '', comparable = '0', answers = '0' } = f
     const [before, fresh, held] = [BigInt(f['before'] ?? 0), BigInt(f['counted'] ?? 0), BigInt(f['held'] ?? 0)]
     hash('standing', line, [
-      ...domain(epoch), tag('attune:standing'), bytes(session), bytes(f['person']),
+      ...domain(epoch),
+      tag('attune:standing'),
+      bytes(session),
+      bytes(f['person']),
       ...[f['seconds'], answers, comparable, f['counted'], f['before'], f['held']].map((value) => word(value ?? 0)),
     ])
     const due = Number(comparable) < QUALIFYING_VOTES ? before + fresh : 0n
-    say('standing', line, held === due, `holds ${held} credits, but with ${comparable} comparable votes it is to hold ${due}`)
-    say('standing', line, Number(comparable) <= QUALIFYING_VOTES, `says ${comparable} comparable votes, but says no more than ${QUALIFYING_VOTES}`)
+    say(
+      'standing',
+      line,
+      held === due,
+      `holds ${held} credits, but with ${comparable} comparable votes it is to hold ${due}`,
+    )
+    say(
+      'standing',
+      line,
+      Number(comparable) <= QUALIFYING_VOTES,
+      `says ${comparable} comparable votes, but says no more than ${QUALIFYING_VOTES}`,
+    )
     say('standing', line, fresh <= VOTE_CREDITS * BigInt(answers), `counts ${fresh} credits of ${answers} answers`)
     const usual = seconds.get(session) ?? f['seconds'] ?? ''
-    say('standing', line, answers === '0' || usual === f['seconds'], `counts an answer for ${f['seconds']} s, another line of its session for ${usual}`)
+    say(
+      'standing',
+      line,
+      answers === '0' || usual === f['seconds'],
+      `counts an answer for ${f['seconds']} s, another line of its session for ${usual}`,
+    )
     if (answers !== '0') seconds.set(session, usual)
     released.set(session, (released.get(session) ?? 0n) + before + fresh - held)
     counted.set(session, (counted.get(session) ?? 0n) + fresh)
@@ -43,7 +67,11 @@ export function checkStandings({ of, former, each, say, hash, sum: total }: Chec
   }
   for (const session of new Set([...votes.keys(), ...counted.keys()])) {
     const [credits, standing] = [votes.get(session) ?? 0n, counted.get(session) ?? 0n]
-    total(`session ${session}`, credits === standing, `its votes have ${credits} credits, its standings count ${standing}`)
+    total(
+      `session ${session}`,
+      credits === standing,
+      `its votes have ${credits} credits, its standings count ${standing}`,
+    )
   }
   return released
 }
@@ -58,8 +86,18 @@ export function checkPaces({ header, of, each, say, hash, sum: total }: Check, e
     const [was, is] = [minutesOf(before), minutesOf(worked)]
     say('pace', line, [before, worked].every(inOrder), 'has minutes that are not in ascending order')
     say('pace', line, worked !== '', 'says nothing')
-    say('pace', line, [...was, ...is].every(([at]) => at <= newest && at > newest - KEPT_MINUTES), `has a minute that is not of the day up to minute ${newest}`)
-    say('pace', line, [...was].every(([at, seconds]) => (is.get(at) ?? 0) >= seconds), 'has less in a minute than before')
+    say(
+      'pace',
+      line,
+      [...was, ...is].every(([at]) => at <= newest && at > newest - KEPT_MINUTES),
+      `has a minute that is not of the day up to minute ${newest}`,
+    )
+    say(
+      'pace',
+      line,
+      [...was].every(([at, seconds]) => (is.get(at) ?? 0) >= seconds),
+      'has less in a minute than before',
+    )
     for (const [at, seconds] of is) added += seconds - (was.get(at) ?? 0)
     for (const [minutes, most] of WINDOWS) {
       const over = firstOver(was, is, minutes, most)
@@ -67,39 +105,75 @@ export function checkPaces({ header, of, each, say, hash, sum: total }: Check, e
     }
   })
   ascends('pace', of.pace, ({ person }) => person ?? '', say)
-  const due = of.standing.reduce((all, { fields }) => all + Number(fields?.['answers'] ?? 0) * Number(fields?.['seconds'] ?? 0), 0)
+  const due = of.standing.reduce(
+    (all, { fields }) => all + Number(fields?.['answers'] ?? 0) * Number(fields?.['seconds'] ?? 0),
+    0,
+  )
   total('paces', added === due, `${added} s of work were added, but the standings count ${due}`)
 }
 
 /** Standings and paces go on from where the epoch before left them. */
 export function goesOn({ header, former, each, say, sum: total }: Check, previous: Lines): void {
   if (former) return
-  const held = new Map(previous.of.standing.flatMap(({ fields }) => (fields === null || fields['held'] === '0' ? [] : [[`${fields['session']}${fields['person']}`, fields]])))
+  const held = new Map(
+    previous.of.standing.flatMap(({ fields }) =>
+      fields === null || fields['held'] === '0' ? [] : [[`${fields['session']}${fields['person']}`, fields]],
+    ),
+  )
   each('standing', ({ session, person, before, comparable }, line) => {
     const was = held.get(`${session}${person}`)
     held.delete(`${session}${person}`)
-    say('standing', line, before === (was?.['held'] ?? '0'), `says ${before} held before, the epoch before ends with ${was?.['held'] ?? '0'}`)
-    say('standing', line, Number(comparable) >= Number(was?.['comparable'] ?? 0), 'has fewer comparable votes than in the epoch before')
+    say(
+      'standing',
+      line,
+      before === (was?.['held'] ?? '0'),
+      `says ${before} held before, the epoch before ends with ${was?.['held'] ?? '0'}`,
+    )
+    say(
+      'standing',
+      line,
+      Number(comparable) >= Number(was?.['comparable'] ?? 0),
+      'has fewer comparable votes than in the epoch before',
+    )
   })
-  for (const [key, { held: credits }] of held) total(`standing of ${key.slice(66)}`, false, `${credits} credits that the epoch before held have gone`)
+  for (const [key, { held: credits }] of held)
+    total(`standing of ${key.slice(66)}`, false, `${credits} credits that the epoch before held have gone`)
   const newest = Number(header.fields?.['minute'] ?? 0)
-  say('header', header, newest >= Number(previous.header.fields?.['minute'] ?? 0), 'has an older newest minute than the epoch before')
-  const kept = new Map(previous.of.pace.flatMap(({ fields }) => (fields === null ? [] : [[fields['person'] ?? '', keptOf(fields, newest)]])))
+  say(
+    'header',
+    header,
+    newest >= Number(previous.header.fields?.['minute'] ?? 0),
+    'has an older newest minute than the epoch before',
+  )
+  const kept = new Map(
+    previous.of.pace.flatMap(({ fields }) =>
+      fields === null ? [] : [[fields['person'] ?? '', keptOf(fields, newest)]],
+    ),
+  )
   each('pace', ({ person = '', before }, line) => {
     const was = kept.get(person) ?? ''
     kept.delete(person)
     say('pace', line, before === was, `says ${before || 'no work'} before, the epoch before ends with ${was || 'none'}`)
   })
-  for (const [person, worked] of kept) total(`pace of ${person}`, worked === '', `the minutes ${worked} of the epoch before have gone`)
+  for (const [person, worked] of kept)
+    total(`pace of ${person}`, worked === '', `the minutes ${worked} of the epoch before have gone`)
 }
 
 /** What of a person's minutes is still of the last day. */
 function keptOf({ worked = '' }: Fields, newest: number): string {
-  return worked.split(',').filter((pair) => Number(pair.split(':')[0]) > newest - KEPT_MINUTES && pair !== '').join(',')
+  return worked
+    .split(',')
+    .filter((pair) => Number(pair.split(':')[0]) > newest - KEPT_MINUTES && pair !== '')
+    .join(',')
 }
 
 /** The first window in which something was added, and that holds more than it may; null for none. */
-function firstOver(was: ReadonlyMap<number, number>, is: ReadonlyMap<number, number>, minutes: number, most: number): number | null {
+function firstOver(
+  was: ReadonlyMap<number, number>,
+  is: ReadonlyMap<number, number>,
+  minutes: number,
+  most: number,
+): number | null {
   for (const [at, seconds] of is) {
     if (seconds === (was.get(at) ?? 0)) continue
     for (let first = at - minutes + 1; first <= at; first++) {

@@ -47,7 +47,13 @@ export async function verifyEpoch(question: Question): Promise<Report> {
   }
 }
 
-export type Question = { epochId: number; manifest: Uint8Array; rpcUrl: string; contract: string; previous?: Uint8Array }
+export type Question = {
+  epochId: number
+  manifest: Uint8Array
+  rpcUrl: string
+  contract: string
+  previous?: Uint8Array
+}
 /**
  * `wrong` has first the lines that do not fit their own hash, then those that do
  * not fit the others, then what all add up to; `notes` are what could not be
@@ -65,10 +71,18 @@ export type Report = {
   wrong: readonly Finding[]
   notes: readonly string[]
 }
-async function checkHeader({ header, former, of, damaged, say, sum: total }: Check, epoch: ChainEpoch, rpcUrl: string): Promise<void> {
+async function checkHeader(
+  { header, former, of, damaged, say, sum: total }: Check,
+  epoch: ChainEpoch,
+  rpcUrl: string,
+): Promise<void> {
   const { fields } = header
   if (fields === null) {
-    damaged.push({ line: 1, where: 'header (line 1)', problem: 'is not a header of format attune-epoch-3, nor of attune-epoch-2' })
+    damaged.push({
+      line: 1,
+      where: 'header (line 1)',
+      problem: 'is not a header of format attune-epoch-3, nor of attune-epoch-2',
+    })
     return
   }
   const { chainId, ledger, epochId, contributionsRoot, rewardsRoot, count } = epoch
@@ -76,10 +90,22 @@ async function checkHeader({ header, former, of, damaged, say, sum: total }: Che
     say('header', header, fields[name] === String(fact), `says ${name} ${fields[name]}, but it is ${fact}`)
   }
   // Said after everything else: a line that cannot be read may be missing here.
-  const counts = { earnings: of.earning, moves: of.move, bounties: of.bounty, balances: of.balance, ...(!former && { standings: of.standing, paces: of.pace }) }
-  for (const [name, { length }] of Object.entries(counts)) total('header (line 1)', fields[name] === String(length), `says ${fields[name]} ${name}, there are ${length}`)
+  const counts = {
+    earnings: of.earning,
+    moves: of.move,
+    bounties: of.bounty,
+    balances: of.balance,
+    ...(!former && { standings: of.standing, paces: of.pace }),
+  }
+  for (const [name, { length }] of Object.entries(counts))
+    total('header (line 1)', fields[name] === String(length), `says ${fields[name]} ${name}, there are ${length}`)
   const time = await readTime(rpcUrl, BigInt(fields['block'] ?? 0))
-  say('header', header, fields['time'] === String(time), `says block ${fields['block']} was at ${fields['time']}, but it was at ${time ?? 'no time: the chain has no such block'}`)
+  say(
+    'header',
+    header,
+    fields['time'] === String(time),
+    `says block ${fields['block']} was at ${fields['time']}, but it was at ${time ?? 'no time: the chain has no such block'}`,
+  )
   const distributor = fields['distributor'] ?? ''
   const paysBy = /^0x0+$/.test(distributor) ? ledger : await readLedgerOf(rpcUrl, distributor)
   say('header', header, paysBy === ledger, `names the distributor ${distributor}, which does not pay by this ledger`)
@@ -87,9 +113,22 @@ async function checkHeader({ header, former, of, damaged, say, sum: total }: Che
 
 function checkContributions({ each, say, hash }: Check, epoch: ChainEpoch): void {
   each('contribution', (f, line) => {
-    hash('contribution', line, [...domain(epoch), word(line.place), bytes(f['session']), bytes(f['contributor']), word(f['kind'] ?? 0), word(f['credit'] ?? 0), bytes(f['recordHash'])])
+    hash('contribution', line, [
+      ...domain(epoch),
+      word(line.place),
+      bytes(f['session']),
+      bytes(f['contributor']),
+      word(f['kind'] ?? 0),
+      word(f['credit'] ?? 0),
+      bytes(f['recordHash']),
+    ])
     say('contribution', line, f['index'] === String(line.place), `has index ${f['index']}`)
-    say('contribution', line, f['kind'] !== '1' || BigInt(f['credit'] ?? 0) <= 100n, `a vote earns 100 credits at most, not ${f['credit']}`)
+    say(
+      'contribution',
+      line,
+      f['kind'] !== '1' || BigInt(f['credit'] ?? 0) <= 100n,
+      `a vote earns 100 credits at most, not ${f['credit']}`,
+    )
   })
 }
 
@@ -106,7 +145,10 @@ function checkEarnings({ of, each, say, hash }: Check, epoch: ChainEpoch): Earne
   return earned
 }
 
-/** Each session pays what its contributions earned; of its votes, what standings release. In the former format all of it, at once. */
+/**
+ * Each session pays what its contributions earned; of its votes, what standings release. In the former format all of
+ * it, at once.
+ */
 function checkCredits({ of, former, sum: total }: Check, earned: Earned, released: ReadonlyMap<string, bigint>): void {
   const paid = new Map(released)
   for (const { fields } of of.contribution) {
@@ -128,7 +170,12 @@ function checkMoves({ of, each, say, hash }: Check, epoch: ChainEpoch): void {
 }
 
 /** Gives what could not be looked at. */
-async function checkBounties({ header, former, of, each, say, hash }: Check, epoch: ChainEpoch, earned: Earned, rpcUrl: string): Promise<string[]> {
+async function checkBounties(
+  { header, former, of, each, say, hash }: Check,
+  epoch: ChainEpoch,
+  earned: Earned,
+  rpcUrl: string,
+): Promise<string[]> {
   if (header.fields === null) return []
   const { distributor = '', block = '0', time = '0', rejectedAt = '0', rejections } = header.fields
   each('bounty', (f, line) => {
@@ -145,17 +192,29 @@ async function checkBounties({ header, former, of, each, say, hash }: Check, epo
   try {
     const state = await readRejections(rpcUrl, epoch.ledger, BigInt(block))
     const same = rejections === String(state.rejections) && rejectedAt === String(state.rejectedAt)
-    say('header', header, same, `says ${rejections} rejections, the last at ${rejectedAt}; the ledger says ${state.rejections}, at ${state.rejectedAt}`)
+    say(
+      'header',
+      header,
+      same,
+      `says ${rejections} rejections, the last at ${rejectedAt}; the ledger says ${state.rejections}, at ${state.rejectedAt}`,
+    )
     for (const line of of.bounty) {
       if (line.fields === null) continue
       const terms = await readBounty(rpcUrl, distributor, line.fields['bounty'] ?? '', BigInt(block))
       for (const [name, value] of Object.entries(terms)) {
-        say('bounty', line, line.fields[name] === value, `says ${name} ${line.fields[name]}, but at block ${block} it was ${value}`)
+        say(
+          'bounty',
+          line,
+          line.fields[name] === value,
+          `says ${name} ${line.fields[name]}, but at block ${block} it was ${value}`,
+        )
       }
     }
     return []
   } catch (error) {
-    return [`the bounties at block ${block} could not be compared with the chain: ${error instanceof Error ? error.message : String(error)} (ask a node that keeps old state)`]
+    return [
+      `the bounties at block ${block} could not be compared with the chain: ${error instanceof Error ? error.message : String(error)} (ask a node that keeps old state)`,
+    ]
   }
 }
 
@@ -167,29 +226,50 @@ function checkBalances(check: Check, epoch: ChainEpoch, earned: Earned): void {
     const due = expected.get(pot + holder) ?? 0n
     expected.delete(pot + holder)
     say('balance', line, BigInt(amount) === due, `${holder} had ${before} and now ${amount}, but ${due} is right`)
-    const fields = isClaimable(line) ? [bytes(pot), word(holder), word(amount)] : [tag('attune:balance'), bytes(pot), word(holder), word(before), word(amount)]
+    const fields = isClaimable(line)
+      ? [bytes(pot), word(holder), word(amount)]
+      : [tag('attune:balance'), bytes(pot), word(holder), word(before), word(amount)]
     hash('balance', line, [...domain(epoch), ...fields])
   })
   ascends('balance', of.balance, ({ pot, holder }) => `${pot}${holder}`, say)
-  for (const [key, amount] of expected) total(`balance of ${key.slice(66)}`, amount === 0n, `${amount} of pot ${key.slice(0, 66)} is missing`)
+  for (const [key, amount] of expected)
+    total(`balance of ${key.slice(66)}`, amount === 0n, `${amount} of pot ${key.slice(0, 66)} is missing`)
   for (const { fields } of of.bounty) {
     if (fields === null) continue
-    const before = of.balance.reduce((all, line) => (line.fields?.['pot'] === fields['bounty'] ? all + BigInt(line.fields?.['before'] ?? 0) : all), 0n)
-    total(`bounty ${fields['bounty']}`, before === BigInt(fields['before'] ?? 0), `was at ${fields['before']} before, its balances at ${before}`)
+    const before = of.balance.reduce(
+      (all, line) => (line.fields?.['pot'] === fields['bounty'] ? all + BigInt(line.fields?.['before'] ?? 0) : all),
+      0n,
+    )
+    total(
+      `bounty ${fields['bounty']}`,
+      before === BigInt(fields['before'] ?? 0),
+      `was at ${fields['before']} before, its balances at ${before}`,
+    )
   }
 }
 
 /** The epoch before ended where this one begins. */
 function checkPrevious({ each, say, sum: total }: Check, previous: Lines): void {
   if (previous.header.fields === null) total('previous manifest', false, 'has no header')
-  const left = new Map(previous.of.balance.flatMap(({ fields }) => (fields === null || fields['amount'] === '0' ? [] : [[`${fields['pot']}${fields['holder']}`, fields['amount'] ?? '0']])))
+  const left = new Map(
+    previous.of.balance.flatMap(({ fields }) =>
+      fields === null || fields['amount'] === '0'
+        ? []
+        : [[`${fields['pot']}${fields['holder']}`, fields['amount'] ?? '0']],
+    ),
+  )
   each('balance', ({ pot, holder, before }, line) => {
     const was = left.get(`${pot}${holder}`) ?? '0'
     left.delete(`${pot}${holder}`)
     say('balance', line, before === was, `says ${before} before, the epoch before ends with ${was}`)
   })
-  for (const [key, amount] of left) total(`balance of ${key.slice(66)}`, false, `${amount} of the epoch before has gone`)
-  const allocated = new Map(previous.of.bounty.flatMap(({ fields }) => (fields === null ? [] : [[fields['bounty'] ?? '', BigInt(fields['before'] ?? 0) + BigInt(fields['payout'] ?? 0)]])))
+  for (const [key, amount] of left)
+    total(`balance of ${key.slice(66)}`, false, `${amount} of the epoch before has gone`)
+  const allocated = new Map(
+    previous.of.bounty.flatMap(({ fields }) =>
+      fields === null ? [] : [[fields['bounty'] ?? '', BigInt(fields['before'] ?? 0) + BigInt(fields['payout'] ?? 0)]],
+    ),
+  )
   each('bounty', ({ bounty = '', before }, line) => {
     const was = allocated.get(bounty) ?? 0n
     allocated.delete(bounty)
@@ -203,16 +283,40 @@ const UNREADABLE = `0x${'0'.repeat(64)}`
 
 const NEWLINE = 0x0a
 
-function checkSums({ header, of, damaged, wrong, say, sum: total }: Check, epoch: ChainEpoch, manifest: Uint8Array): void {
+function checkSums(
+  { header, of, damaged, wrong, say, sum: total }: Check,
+  epoch: ChainEpoch,
+  manifest: Uint8Array,
+): void {
   const leaves = (lines: readonly Line[]): Hex[] => lines.map(({ fields }) => (fields?.['leaf'] ?? UNREADABLE) as Hex)
-  total('contributions', of.contribution.length === epoch.count, `there are ${of.contribution.length}, the ledger counts ${epoch.count}`)
-  const contributions = [...of.contribution, ...of.earning, ...of.move, ...of.balance.filter((line) => !isClaimable(line)), ...of.standing, ...of.pace]
-  total('contributions root', treeRoot(leaves(contributions)) === epoch.contributionsRoot, 'the leaves lead to another root than the ledger holds')
+  total(
+    'contributions',
+    of.contribution.length === epoch.count,
+    `there are ${of.contribution.length}, the ledger counts ${epoch.count}`,
+  )
+  const contributions = [
+    ...of.contribution,
+    ...of.earning,
+    ...of.move,
+    ...of.balance.filter((line) => !isClaimable(line)),
+    ...of.standing,
+    ...of.pace,
+  ]
+  total(
+    'contributions root',
+    treeRoot(leaves(contributions)) === epoch.contributionsRoot,
+    'the leaves lead to another root than the ledger holds',
+  )
   const rewards = [...of.bounty, ...of.balance.filter(isClaimable)]
-  total('rewards root', treeRoot(leaves(rewards)) === epoch.rewardsRoot, 'the leaves lead to another root than the ledger holds')
+  total(
+    'rewards root',
+    treeRoot(leaves(rewards)) === epoch.rewardsRoot,
+    'the leaves lead to another root than the ledger holds',
+  )
   if (keccak256(manifest).startsWith(epoch.manifestHash)) return
   const hash = 'its hash is not the one that the ledger holds'
-  // Every other line fits its leaf and the roots: what is left is what the header alone says, such as a block of the same second.
+  // Every other line fits its leaf and the roots: what is left is what the header alone says, such as a block of the
+  // same second.
   const onlyHeader = damaged.length + wrong.length === 0 && manifest.at(-1) === NEWLINE
   if (onlyHeader) say('header', header, false, `${hash}, and all lines below are what was recorded: the header is not`)
   else total('manifest', false, hash)

@@ -17,7 +17,18 @@ import { receiptsOfUser } from '../../core/db/receipts.ts'
 import { asksOf, forgetAsks } from '../../core/db/samples.ts'
 import { knowsAddress, rememberAddress } from '../../core/db/sign-in-addresses.ts'
 import {
-  administrators, eraseUser, findUser, findUserByName, findUserByTypedName, findUserByWallet, insertUser, isTaken, linkWallet, promoteGuest, updateRole, type UserRow,
+  administrators,
+  eraseUser,
+  findUser,
+  findUserByName,
+  findUserByTypedName,
+  findUserByWallet,
+  insertUser,
+  isTaken,
+  linkWallet,
+  promoteGuest,
+  updateRole,
+  type UserRow,
 } from '../../core/db/users.ts'
 import { AttuneError, toAttuneError } from '../../core/errors.ts'
 import { networkOf, type Newcomers } from '../limits/newcomers.ts'
@@ -46,24 +57,41 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
   const digestOfName = (name: string) => seal.digest('name', skeletonOf(name))
   const digestOfAddress = (address: string) => seal.digest('address', networkOf(address))
 
-  /** Makes a row whose name nobody has, or had before they were erased: after it, so that an erasure at the same moment is seen. */
+  /**
+   * Makes a row whose name nobody has, or had before they were erased: after it, so that an erasure at the same moment
+   * is seen.
+   */
   const withName = (name: string, make: (db: Db) => Promise<UserRow>): Promise<UserRow> =>
     transaction(pool, async (client) => {
       const row = await make(client)
-      if (await isRetired(client, digestOfName(name))) throw new AttuneError('conflict', 'this name was somebody’s who is gone: choose another one', { path: 'username' })
+      if (await isRetired(client, digestOfName(name)))
+        throw new AttuneError('conflict', 'this name was somebody’s who is gone: choose another one', {
+          path: 'username',
+        })
       return row
     })
 
-  /** By a wallet's first sign-in: the guest's own account, or a new one, named after the wallet where there is no better name. */
+  /**
+   * By a wallet's first sign-in: the guest's own account, or a new one, named after the wallet where there is no better
+   * name.
+   */
   async function walletAccount(wallet: string, guest: Caller | null, address: string): Promise<UserRow> {
     if (guest === null) return newcomers.admit(address, () => namedAccount(wallet, null))
     return namedAccount(wallet, guest)
   }
   async function namedAccount(wallet: string, guest: Caller | null): Promise<UserRow> {
     const own = guest !== null && !/^Guest \d+$/.test(guest.username)
-    for (const name of [...(own ? [null] : []), `${wallet.slice(0, 6)}…${wallet.slice(-6)}`, wallet, `${wallet} ${randomBytes(3).toString('hex')}`]) {
+    for (const name of [
+      ...(own ? [null] : []),
+      `${wallet.slice(0, 6)}…${wallet.slice(-6)}`,
+      wallet,
+      `${wallet} ${randomBytes(3).toString('hex')}`,
+    ]) {
       try {
-        if (guest === null) return await withName(name ?? '', (db) => insertUser(db, { ...noCredentials, username: name ?? wallet, wallet, role: 'contributor' }))
+        if (guest === null)
+          return await withName(name ?? '', (db) =>
+            insertUser(db, { ...noCredentials, username: name ?? wallet, wallet, role: 'contributor' }),
+          )
         const row = await promoteGuest(pool, guest.userId, { wallet, ...(name !== null && { username: name }) })
         if (row !== null) return row
         throw alreadyAccount()
@@ -71,7 +99,10 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
         if (!(error instanceof AttuneError && error.path === 'username')) throw error
       }
     }
-    throw new AttuneError('conflict', 'no name could be found for this wallet: make an account first, and connect the wallet to it')
+    throw new AttuneError(
+      'conflict',
+      'no name could be found for this wallet: make an account first, and connect the wallet to it',
+    )
   }
 
   return {
@@ -80,10 +111,17 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
       const name = [...nameOf(displayName ?? 'Guest', 'displayName')].slice(0, 55).join('')
       return newcomers.admit(address, async () => {
         for (let attempt = 0; ; attempt++) {
-          const suffix = attempt === 0 && displayName !== undefined ? '' : ` ${randomBytes(4).readUInt32BE() % 10 ** Math.min(4 + attempt, 8)}`
+          const suffix =
+            attempt === 0 && displayName !== undefined
+              ? ''
+              : ` ${randomBytes(4).readUInt32BE() % 10 ** Math.min(4 + attempt, 8)}`
           const username = name + suffix
           try {
-            return await logins.begin(await withName(username, (db) => insertUser(db, { ...noCredentials, username, role: 'contributor', guest: true })))
+            return await logins.begin(
+              await withName(username, (db) =>
+                insertUser(db, { ...noCredentials, username, role: 'contributor', guest: true }),
+              ),
+            )
           } catch (error) {
             if (!(error instanceof AttuneError && error.code === 'conflict') || attempt === 5) throw error
           }
@@ -92,17 +130,27 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
     },
 
     /** Makes an account. A guest becomes it, with all that they have done (rule S5). */
-    async register(given: { username: string; password: string; email?: string | undefined }, caller: Caller | null, address: string): Promise<SignedIn> {
+    async register(
+      given: { username: string; password: string; email?: string | undefined },
+      caller: Caller | null,
+      address: string,
+    ): Promise<SignedIn> {
       const username = nameOf(given.username, 'username')
       const guest = caller?.guest === true ? caller : null
       // Before the work of hashing; the database has the last word.
-      if (await isTaken(pool, username, guest?.userId ?? null)) throw new AttuneError('conflict', 'this name is taken, or looks like one that is', { path: 'username' })
+      if (await isTaken(pool, username, guest?.userId ?? null))
+        throw new AttuneError('conflict', 'this name is taken, or looks like one that is', { path: 'username' })
       const email = given.email === undefined ? null : seal.seal(given.email)
       const make = async (): Promise<UserRow> => {
         const passwordHash = await hashPassword(given.password)
         return withName(username, async (db) => {
-          if (guest === null) return insertUser(db, { ...noCredentials, username, passwordHash, email, role: 'contributor' })
-          const promoted = await promoteGuest(db, guest.userId, { username, passwordHash, ...(email !== null && { email }) })
+          if (guest === null)
+            return insertUser(db, { ...noCredentials, username, passwordHash, email, role: 'contributor' })
+          const promoted = await promoteGuest(db, guest.userId, {
+            username,
+            passwordHash,
+            ...(email !== null && { email }),
+          })
           if (promoted === null) throw alreadyAccount()
           return promoted
         })
@@ -132,7 +180,16 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
       } catch (error) {
         const { code, retryAfter } = toAttuneError(error)
         const who = row === null ? { nameHash: name.toString('hex').slice(0, 16) } : { userId: row.id }
-        log.warn({ event: 'sign-in-failed', reason: code, ...who, addressHash: address.toString('hex').slice(0, 16), ...(retryAfter !== undefined && { retryAfter }) }, 'a sign-in failed')
+        log.warn(
+          {
+            event: 'sign-in-failed',
+            reason: code,
+            ...who,
+            addressHash: address.toString('hex').slice(0, 16),
+            ...(retryAfter !== undefined && { retryAfter }),
+          },
+          'a sign-in failed',
+        )
         throw error
       }
       await rememberAddress(pool, row.id, address)
@@ -153,7 +210,11 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
      * Signs in by wallet: into its account, where it has one. Else it is linked to the caller's
      * account; a guest becomes its account; and without a caller it gets a new one.
      */
-    async wallet({ message, signature }: { message: string; signature: string }, caller: Caller | null, from: { address: string; host: string }): Promise<SignedIn> {
+    async wallet(
+      { message, signature }: { message: string; signature: string },
+      caller: Caller | null,
+      from: { address: string; host: string },
+    ): Promise<SignedIn> {
       const domains = [publicHost ?? plainHost(from.host), ...otherHosts]
       const wallet = await verifySiwe(pool, message, signature, { domains, secret: jwtSecret })
       if (caller !== null && !caller.guest) await linkWallet(pool, caller.userId, wallet)
@@ -165,16 +226,26 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
     /**
      * Gives a role to one account, named by its id or by its very name: one that only looks like it is another's.
      *
-     * @throws AttuneError not-found; conflict for a guest, and for the last administrator (rule S6); forbidden for the caller's own
+     * @throws AttuneError not-found; conflict for a guest, and for the last administrator (rule S6); forbidden for the
+     *   caller's own
      */
-    async setRole(caller: Caller, to: { userId?: string | undefined; username?: string | undefined }, role: Role): Promise<Pick<User, 'userId' | 'username' | 'role'>> {
-      const row = to.userId !== undefined ? await findUser(pool, to.userId) : await findUserByName(pool, to.username ?? '')
+    async setRole(
+      caller: Caller,
+      to: { userId?: string | undefined; username?: string | undefined },
+      role: Role,
+    ): Promise<Pick<User, 'userId' | 'username' | 'role'>> {
+      const row =
+        to.userId !== undefined ? await findUser(pool, to.userId) : await findUserByName(pool, to.username ?? '')
       const path = to.userId !== undefined ? 'userId' : 'username'
-      if (row === null) throw new AttuneError('not-found', `nobody here is called ${to.userId ?? to.username}`, { path })
+      if (row === null)
+        throw new AttuneError('not-found', `nobody here is called ${to.userId ?? to.username}`, { path })
       if (row.guest) throw new AttuneError('conflict', `${row.username} is a guest: a role needs an account`, { path })
       if (row.id === caller.userId) {
         const only = (await administrators(pool)).length === 1
-        throw new AttuneError('forbidden', `nobody changes their own role: another administrator has to${only ? ', and you are the only one' : ''}`)
+        throw new AttuneError(
+          'forbidden',
+          `nobody changes their own role: another administrator has to${only ? ', and you are the only one' : ''}`,
+        )
       }
       await updateRole(pool, row.id, role)
       return { userId: row.id, username: row.username, role }

@@ -3,7 +3,13 @@
  * the one that they were asked for.
  */
 export function hostOf(host: string | undefined, forwarded: string | undefined, trustProxy: number): string {
-  const named = trustProxy === 0 ? [] : (forwarded ?? '').split(',').map((one) => one.trim()).filter((one) => one !== '')
+  const named =
+    trustProxy === 0
+      ? []
+      : (forwarded ?? '')
+          .split(',')
+          .map((one) => one.trim())
+          .filter((one) => one !== '')
   return plainHost(named.at(-trustProxy) ?? named[0] ?? host ?? '')
 }
 

@@ -46,7 +46,8 @@ export function createLockout(redis: Redis) {
     counts: limiter(`${kind}:count`, rule.free, rule.memorySeconds),
     locks: limiter(`${kind}:lock`, 1, rule.mostSeconds),
   }))
-  const concerned = (attempt: Attempt) => guards.flatMap((guard) => (attempt[guard.kind] === undefined ? [] : [{ ...guard, key: attempt[guard.kind] ?? '' }]))
+  const concerned = (attempt: Attempt) =>
+    guards.flatMap((guard) => (attempt[guard.kind] === undefined ? [] : [{ ...guard, key: attempt[guard.kind] ?? '' }]))
   const turns = new Map<string, Promise<unknown>>()
 
   /** @throws AttuneError too-frequent */
@@ -70,7 +71,10 @@ export function createLockout(redis: Redis) {
     /** What `isRight` says, unless it has to wait, and then it is not asked. @throws AttuneError too-frequent */
     async try(attempt: Attempt & { pair: string }, isRight: () => Promise<boolean>): Promise<boolean> {
       const before = turns.get(attempt.pair) ?? Promise.resolve()
-      const now = before.then(() => tried(attempt, isRight), () => tried(attempt, isRight))
+      const now = before.then(
+        () => tried(attempt, isRight),
+        () => tried(attempt, isRight),
+      )
       turns.set(attempt.pair, now)
       try {
         return await now
@@ -81,9 +85,14 @@ export function createLockout(redis: Redis) {
   }
 }
 
-const secondsOf = ({ free, mostSeconds }: Rule, failures: number): number => Math.min(mostSeconds, 2 ** Math.min(failures - free, 20))
+const secondsOf = ({ free, mostSeconds }: Rule, failures: number): number =>
+  Math.min(mostSeconds, 2 ** Math.min(failures - free, 20))
 
 function locked(ms: number): AttuneError {
   const seconds = Math.max(1, Math.ceil(ms / 1_000))
-  return new AttuneError('too-frequent', `too many wrong passwords: try again in ${seconds === 1 ? 'a second' : `${seconds} seconds`}`, { retryAfter: seconds })
+  return new AttuneError(
+    'too-frequent',
+    `too many wrong passwords: try again in ${seconds === 1 ? 'a second' : `${seconds} seconds`}`,
+    { retryAfter: seconds },
+  )
 }

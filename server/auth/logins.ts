@@ -1,8 +1,23 @@
 import { randomUUID } from 'node:crypto'
-import { hashToken, newRefreshToken, nextRefreshToken, REFRESH_GRACE_MS, refreshMs, signAccessToken, verifyAccessToken } from './tokens.ts'
+import {
+  hashToken,
+  newRefreshToken,
+  nextRefreshToken,
+  REFRESH_GRACE_MS,
+  refreshMs,
+  signAccessToken,
+  verifyAccessToken,
+} from './tokens.ts'
 import type { Seal } from './seal.ts'
 import { transaction, type Db, type Pool } from '../../core/db/pool.ts'
-import { endLoginOf, forgetUsedTokens, saveRefreshToken, usedRefreshToken, useRefreshToken, type Login } from '../../core/db/tokens.ts'
+import {
+  endLoginOf,
+  forgetUsedTokens,
+  saveRefreshToken,
+  usedRefreshToken,
+  useRefreshToken,
+  type Login,
+} from '../../core/db/tokens.ts'
 import { findManySignedIn, findSignedIn, findUser, type UserRow } from '../../core/db/users.ts'
 import { AttuneError } from '../../core/errors.ts'
 import { permissionsOf, type Caller } from '../../core/permissions.ts'
@@ -33,7 +48,12 @@ export function createLogins({ pool, seal, jwtSecret }: { pool: Pool; seal: Seal
     walletAddress: row.wallet,
   })
   const save = (db: Db, row: UserRow, login: string, refreshToken: string) =>
-    saveRefreshToken(db, { hash: hashToken(refreshToken), userId: row.id, login, expiresAt: new Date(Date.now() + refreshMs(row.guest)) })
+    saveRefreshToken(db, {
+      hash: hashToken(refreshToken),
+      userId: row.id,
+      login,
+      expiresAt: new Date(Date.now() + refreshMs(row.guest)),
+    })
   const answer = (row: UserRow, login: string, refreshToken: string): SignedIn => {
     const user = toUser(row)
     return { token: signAccessToken(user, login, jwtSecret), refreshToken, user }
@@ -44,7 +64,10 @@ export function createLogins({ pool, seal, jwtSecret }: { pool: Pool; seal: Seal
    * everybody gets the same next one. A guest may have lost the answer in a long outage and has
    * no other way back, so theirs is good until the next one is used.
    */
-  async function renew(db: Db, refreshToken: string): Promise<{ row: UserRow | null; login: string; next: string } | { misused: Login } | null> {
+  async function renew(
+    db: Db,
+    refreshToken: string,
+  ): Promise<{ row: UserRow | null; login: string; next: string } | { misused: Login } | null> {
     const hash = hashToken(refreshToken)
     const next = nextRefreshToken(refreshToken, jwtSecret)
     const first = await useRefreshToken(db, hash)
@@ -108,5 +131,10 @@ export function createLogins({ pool, seal, jwtSecret }: { pool: Pool; seal: Seal
 }
 
 const callerOf = ({ id: userId, username, role, guest, wallet: walletAddress }: UserRow): Caller => ({
-  userId, username, role, guest, walletAddress, permissions: permissionsOf(role, guest),
+  userId,
+  username,
+  role,
+  guest,
+  walletAddress,
+  permissions: permissionsOf(role, guest),
 })

@@ -1,7 +1,9 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { scrypt } from './scrypt.ts'
 
-/** Hashes a password with scrypt: `scrypt$N$r$p$salt$hash`, the last two in base64url. @throws AttuneError too-frequent */
+/**
+ * Hashes a password with scrypt: `scrypt$N$r$p$salt$hash`, the last two in base64url. @throws AttuneError too-frequent
+ */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(16)
   const { N, r, p } = COST
@@ -18,7 +20,11 @@ export async function hashPassword(password: string): Promise<string> {
 export async function checkPassword(password: string, stored: string | null): Promise<boolean> {
   const [, N, r, p, salt, hash] = (stored ?? NOBODY).split('$')
   const expected = Buffer.from(hash ?? '', 'base64url')
-  const given = await derive(password, Buffer.from(salt ?? '', 'base64url'), { N: Number(N), r: Number(r), p: Number(p) })
+  const given = await derive(password, Buffer.from(salt ?? '', 'base64url'), {
+    N: Number(N),
+    r: Number(r),
+    p: Number(p),
+  })
   return timingSafeEqual(expected, given) && stored !== null
 }
 

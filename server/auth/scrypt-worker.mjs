@@ -2,4 +2,6 @@
 import { scryptSync } from 'node:crypto'
 import { parentPort } from 'node:worker_threads'
 
-parentPort?.on('message', ({ password, salt, bytes, cost }) => parentPort?.postMessage(scryptSync(password, salt, bytes, cost)))
+parentPort?.on('message', ({ password, salt, bytes, cost }) =>
+  parentPort?.postMessage(scryptSync(password, salt, bytes, cost)),
+)

@@ -30,7 +30,9 @@ let busy = 0
  */
 export function scrypt(job: Job): Promise<Buffer> {
   if (queue.length >= MOST_WAITING) {
-    return Promise.reject(new AttuneError('too-frequent', 'very many people are signing in: try again in a few seconds', { retryAfter: 5 }))
+    return Promise.reject(
+      new AttuneError('too-frequent', 'very many people are signing in: try again in a few seconds', { retryAfter: 5 }),
+    )
   }
   return new Promise((resolve, reject) => {
     queue.push({ ...job, resolve, reject })
@@ -54,7 +56,8 @@ function next(): void {
   }
   const onMessage = (key: Uint8Array) => settle(() => job.resolve(Buffer.from(key)), true)
   const onError = (error: unknown) => settle(() => job.reject(error), false)
-  const onExit = (code: number) => settle(() => job.reject(new Error(`the thread for passwords ended with ${code}`)), false)
+  const onExit = (code: number) =>
+    settle(() => job.reject(new Error(`the thread for passwords ended with ${code}`)), false)
   worker.on('message', onMessage).on('error', onError).on('exit', onExit)
   const { password, salt, bytes, cost } = job
   worker.postMessage({ password, salt, bytes, cost })

@@ -9,7 +9,10 @@ export interface Seal {
   digest: (purpose: string, text: string) => Buffer
 }
 
-/** AES-256-GCM; what is stored is nonce (12 bytes) · tag (16) · ciphertext. Digests are HMAC-SHA256. `keyHex`: 32 bytes in hex. */
+/**
+ * AES-256-GCM; what is stored is nonce (12 bytes) · tag (16) · ciphertext. Digests are HMAC-SHA256. `keyHex`: 32 bytes
+ * in hex.
+ */
 export function createSeal(keyHex: string): Seal {
   const key = Buffer.from(keyHex, 'hex')
   return {

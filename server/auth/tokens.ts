@@ -7,9 +7,14 @@ import { Role, type User } from '../../core/protocol/index.ts'
 /** Seconds for which an access token is good, unless its login ends before. */
 export const ACCESS_SECONDS = 60 * 60
 const DAY_MS = 24 * 60 * 60 * 1000
-/** Milliseconds for which a refresh token is good; each use gives a new one. A guest has no other way back than theirs. */
+/**
+ * Milliseconds for which a refresh token is good; each use gives a new one. A guest has no other way back than theirs.
+ */
 export const refreshMs = (guest: boolean): number => (guest ? 400 : 30) * DAY_MS
-/** Milliseconds for which a refresh token that was used gives the same next one again: tabs renew at once, answers get lost. */
+/**
+ * Milliseconds for which a refresh token that was used gives the same next one again: tabs renew at once, answers get
+ * lost.
+ */
 export const REFRESH_GRACE_MS = 60_000
 
 /** The claims that clients of the seed system expect; `sid` is the login. */
@@ -26,24 +31,35 @@ const Claims = z.object({
 
 export function signAccessToken(user: User, login: string, secret: string): string {
   const { userId, username, email, role, permissions, walletAddress } = user
-  return jwt.sign({ userId, username, email, role, permissions, walletAddress, sid: login }, secret, { algorithm: 'HS256', expiresIn: ACCESS_SECONDS })
+  return jwt.sign({ userId, username, email, role, permissions, walletAddress, sid: login }, secret, {
+    algorithm: 'HS256',
+    expiresIn: ACCESS_SECONDS,
+  })
 }
 
-/** What an access token says: who, by which login (null: one that an operator signed), and until when, milliseconds since 1970. */
+/**
+ * What an access token says: who, by which login (null: one that an operator signed), and until when, milliseconds
+ * since 1970.
+ */
 export interface Access {
   userId: string
   login: string | null
   expiresAt: number
 }
 
-/** Whose token it is. Rights are read from the database, so a token claims an identity and nothing more. @throws AttuneError unauthenticated */
+/**
+ * Whose token it is. Rights are read from the database, so a token claims an identity and nothing more. @throws
+ * AttuneError unauthenticated
+ */
 export function verifyAccessToken(token: string, secret: string): Access {
   try {
     const { userId, sid = null, exp } = Claims.parse(jwt.verify(token, secret, { algorithms: ['HS256'] }))
     return { userId, login: sid, expiresAt: exp * 1000 }
   } catch (error) {
     const expired = error instanceof jwt.TokenExpiredError
-    throw new AttuneError('unauthenticated', expired ? 'the token has expired: refresh it' : 'the token is not valid', { cause: error })
+    throw new AttuneError('unauthenticated', expired ? 'the token has expired: refresh it' : 'the token is not valid', {
+      cause: error,
+    })
   }
 }
 
@@ -54,7 +70,8 @@ export const newRefreshToken = (): string => randomBytes(32).toString('base64url
  * The refresh token that follows one. Only this installation can tell it, and always tells the
  * same: two tabs that renew at once both get it, and nothing but hashes is stored.
  */
-export const nextRefreshToken = (token: string, secret: string): string => createHmac('sha256', secret).update(`refresh\0${token}`).digest('base64url')
+export const nextRefreshToken = (token: string, secret: string): string =>
+  createHmac('sha256', secret).update(`refresh\0${token}`).digest('base64url')
 
 /** What is stored of a refresh token. It has 256 bits, so one round of a fast hash is enough. */
 export const hashToken = (token: string): Buffer => createHash('sha256').update(token).digest()

@@ -9,7 +9,10 @@ import { AttuneError } from '../../core/errors.ts'
 /** Milliseconds between asking for a nonce and signing in with it. */
 const NONCE_MS = 10 * 60 * 1000
 
-/** A nonce that says itself until when it is good, and proves that it came from here: asking for one leaves nothing behind. */
+/**
+ * A nonce that says itself until when it is good, and proves that it came from here: asking for one leaves nothing
+ * behind.
+ */
 export function issueNonce(secret: string): { nonce: string; expiresAt: string } {
   const expiresAt = Date.now() + NONCE_MS
   const body = expiresAt.toString(16).padStart(TIME_DIGITS, '0') + randomBytes(10).toString('hex')
@@ -23,12 +26,18 @@ export function issueNonce(secret: string): { nonce: string; expiresAt: string }
  *
  * @throws AttuneError unauthenticated, invalid
  */
-export async function verifySiwe(db: Db, message: string, signature: string, { domains, secret }: { domains: readonly string[]; secret: string }): Promise<string> {
+export async function verifySiwe(
+  db: Db,
+  message: string,
+  signature: string,
+  { domains, secret }: { domains: readonly string[]; secret: string },
+): Promise<string> {
   const { address, nonce, domain } = parseSiweMessage(message)
   if (address === undefined || nonce === undefined || domain === undefined || !isAddress(address)) {
     throw new AttuneError('invalid', 'this is no Sign-In with Ethereum message', { path: 'message' })
   }
-  if (!domains.includes(plainHost(domain))) throw new AttuneError('unauthenticated', `the message is for ${domain}, and this is ${domains[0]}`)
+  if (!domains.includes(plainHost(domain)))
+    throw new AttuneError('unauthenticated', `the message is for ${domain}, and this is ${domains[0]}`)
   const expiresAt = expiryOf(nonce, secret)
   if (expiresAt === null || expiresAt < Date.now()) throw staleNonce()
   if (!validateSiweMessage({ message: parseSiweMessage(message), time: new Date() })) {
@@ -47,11 +56,14 @@ const staleNonce = () => new AttuneError('unauthenticated', 'the nonce is unknow
 const TIME_DIGITS = 12
 const BODY_DIGITS = TIME_DIGITS + 20
 
-const proofOf = (body: string, secret: string): string => createHmac('sha256', secret).update(`nonce\0${body}`).digest('hex').slice(0, 32)
+const proofOf = (body: string, secret: string): string =>
+  createHmac('sha256', secret).update(`nonce\0${body}`).digest('hex').slice(0, 32)
 
 /** When a nonce of ours expires, milliseconds since 1970; null for one that isn't. */
 function expiryOf(nonce: string, secret: string): number | null {
   const [body, proof] = [nonce.slice(0, BODY_DIGITS), Buffer.from(nonce.slice(BODY_DIGITS))]
   const expected = Buffer.from(proofOf(body, secret))
-  return proof.length === expected.length && timingSafeEqual(proof, expected) ? Number.parseInt(body.slice(0, TIME_DIGITS), 16) : null
+  return proof.length === expected.length && timingSafeEqual(proof, expected)
+    ? Number.parseInt(body.slice(0, TIME_DIGITS), 16)
+    : null
 }

@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import cors from 'cors'
-import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler, type Response } from 'express'
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express'
 import helmet from 'helmet'
 import { pinoHttp } from 'pino-http'
 import { hostOf } from '../auth/address.ts'
@@ -36,17 +42,27 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
   app.use(cors({ origin: originCheck(config), exposedHeaders: ['x-request-id', 'retry-after'], maxAge: 600 }))
 
   const look = lately(() => checkHealth(core), limits.healthMs)
-  app.get('/health', throttleBy(createThrottle(limits.healthBurst, limits.healthPerSecond)), async (_request, response) => {
-    const { status, ...found } = await look()
-    response
-      .status(status === 'unhealthy' ? 503 : 200)
-      .json({ status, timestamp: new Date().toISOString(), uptime: process.uptime(), memory: process.memoryUsage(), version, ...found })
-  })
+  app.get(
+    '/health',
+    throttleBy(createThrottle(limits.healthBurst, limits.healthPerSecond)),
+    async (_request, response) => {
+      const { status, ...found } = await look()
+      response.status(status === 'unhealthy' ? 503 : 200).json({
+        status,
+        timestamp: new Date().toISOString(),
+        uptime: process.uptime(),
+        memory: process.memoryUsage(),
+        version,
+        ...found,
+      })
+    },
+  )
 
   const spend = createThrottle(limits.restBurst, limits.restPerSecond)
   app.set('etag', false)
   app.use('/api', throttleBy(spend), noStore, express.json({ limit: limits.messageBytes }))
-  const hostAsked = (request: Request) => hostOf(request.get('host'), request.get('x-forwarded-host'), config.trustProxy)
+  const hostAsked = (request: Request) =>
+    hostOf(request.get('host'), request.get('x-forwarded-host'), config.trustProxy)
   const document = openApi(routes, version)
   // Bare, because tools that read OpenAPI know no envelope.
   app.get('/api/docs', (_request, response) => void response.json(document))
@@ -64,7 +80,14 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
         // What is left of an upload that was refused is not waited for.
         response.set('connection', 'close')
       }
-      const data = await route.run(core, caller, { params, query, body, stream: { headers: request.headers, stream: request }, address: request.ip ?? '', host: hostAsked(request) })
+      const data = await route.run(core, caller, {
+        params,
+        query,
+        body,
+        stream: { headers: request.headers, stream: request },
+        address: request.ip ?? '',
+        host: hostAsked(request),
+      })
       response.status(route.status)
       if (route.file) response.sendFile(String(data), { dotfiles: 'allow' })
       else if (route.bare !== null) response.type(route.bare).send(data)
@@ -84,7 +107,9 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
 }
 
 /** The version in package.json. */
-export const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+export const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
 
 // ---------------------------------------------------------------- requests
 
@@ -112,7 +137,8 @@ async function authenticate(core: Core, request: Request): Promise<Caller | null
   const header = request.get('authorization')
   if (header === undefined) return null
   const token = /^Bearer (\S+)$/i.exec(header)?.[1]
-  if (token === undefined) throw new AttuneError('unauthenticated', 'the Authorization header should be: Bearer <token>')
+  if (token === undefined)
+    throw new AttuneError('unauthenticated', 'the Authorization header should be: Bearer <token>')
   return core.accounts.authenticate(token)
 }
 
@@ -123,21 +149,25 @@ function createThrottle(burst: number, perSecond: number): Spend {
   const buckets = createBuckets(burst, perSecond)
   return (request, cost) => {
     const wait = buckets.take(networkOf(request.ip ?? ''), Date.now(), cost)
-    if (wait > 0) throw new AttuneError('too-frequent', 'too many requests from this address', { retryAfter: Math.ceil(wait) })
+    if (wait > 0)
+      throw new AttuneError('too-frequent', 'too many requests from this address', { retryAfter: Math.ceil(wait) })
   }
 }
 
-const throttleBy = (spend: Spend): RequestHandler => (request, _response, next) => {
-  spend(request, 1)
-  next()
-}
+const throttleBy =
+  (spend: Spend): RequestHandler =>
+  (request, _response, next) => {
+    spend(request, 1)
+    next()
+  }
 
 // ---------------------------------------------------------------- answers
 
 function onError(core: Core): ErrorRequestHandler {
   return (error: unknown, request, response: Response, _next) => {
     const known = toAttuneError(error)
-    if (known.code === 'internal' || known.code === 'unavailable') core.log.error({ err: error, requestId: requestIdOf(request) }, known.message)
+    if (known.code === 'internal' || known.code === 'unavailable')
+      core.log.error({ err: error, requestId: requestIdOf(request) }, known.message)
     if (response.headersSent) return void response.destroy()
     if (known.retryAfter !== undefined) response.set('retry-after', String(known.retryAfter))
     const { code, message, path, retryAfter } = known
@@ -166,7 +196,10 @@ function serveClient(app: Express, dir: string): void {
   })
 }
 
-/** A browser on its way to a page: it names HTML among what it takes. The front page is given to everybody who does not refuse it. */
+/**
+ * A browser on its way to a page: it names HTML among what it takes. The front page is given to everybody who does not
+ * refuse it.
+ */
 function isNavigation(request: Request): boolean {
   if (request.path === '/') return request.accepts('html') !== false
   return PAGE_PATH.test(request.path) && /\btext\/html\b/i.test(request.get('accept') ?? '')
@@ -176,7 +209,10 @@ function isNavigation(request: Request): boolean {
 const PAGE_PATH = /^(?!\/assets\/)(\/[\w~-]+)+\/?$/
 
 /** The server's own origin needs no entry: a browser asks nobody there. */
-export const originCheck = ({ allowedOrigins, publicUrl }: Pick<Config, 'allowedOrigins' | 'publicUrl'>): boolean | string[] =>
+export const originCheck = ({
+  allowedOrigins,
+  publicUrl,
+}: Pick<Config, 'allowedOrigins' | 'publicUrl'>): boolean | string[] =>
   allowedOrigins.includes('*') ? true : [...allowedOrigins, ...(publicUrl === null ? [] : [publicUrl])]
 
 const headers = {
@@ -200,7 +236,11 @@ const headers = {
 /** No header, address or query in the log: they hold tokens and personal data. */
 const quiet = {
   serializers: {
-    req: (request: { id: unknown; method: string; url: string }) => ({ id: request.id, method: request.method, path: request.url.split('?')[0] }),
+    req: (request: { id: unknown; method: string; url: string }) => ({
+      id: request.id,
+      method: request.method,
+      path: request.url.split('?')[0],
+    }),
     res: (response: { statusCode: number }) => ({ status: response.statusCode }),
   },
   customLogLevel: (_request: unknown, response: { statusCode: number }, error?: Error) =>

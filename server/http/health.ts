@@ -21,7 +21,12 @@ export interface Health {
 export async function checkHealth(core: Core): Promise<Health> {
   const [components, still] = await Promise.all([checkParts(core), inTime(standstills(core))])
   const { database } = components
-  const status = database === 'down' || (still ?? []).length > 0 ? 'unhealthy' : Object.values(components).includes('down') ? 'degraded' : 'healthy'
+  const status =
+    database === 'down' || (still ?? []).length > 0
+      ? 'unhealthy'
+      : Object.values(components).includes('down')
+        ? 'degraded'
+        : 'healthy'
   return { status, components, standstills: still ?? [] }
 }
 

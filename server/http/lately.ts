@@ -1,4 +1,7 @@
-/** `ask`'s answer, asked no oftener than every `ms` milliseconds: meanwhile callers share the last one, or the one under way. A failure is not kept. */
+/**
+ * `ask`'s answer, asked no oftener than every `ms` milliseconds: meanwhile callers share the last one, or the one under
+ * way. A failure is not kept.
+ */
 export function lately<T>(ask: () => Promise<T>, ms: number, now: () => number = Date.now): () => Promise<T> {
   let last: { answer: Promise<T>; until: number } | undefined
   return () => {

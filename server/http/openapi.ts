@@ -49,12 +49,20 @@ function operation(route: Route) {
     tags: [route.path.split('/')[2]],
     ...(route.access !== 'public' && { security: [{ bearer: [] }], 'x-permission': route.access }),
     parameters: [...parameters(route.params, 'path'), ...parameters(route.query, 'query')],
-    ...(route.body && { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(route.body, 'input') } } } }),
-    ...(route.upload && { requestBody: { required: true, content: { [route.upload]: { schema: uploads[route.upload] } } } }),
+    ...(route.body && {
+      requestBody: { required: true, content: { 'application/json': { schema: schemaOf(route.body, 'input') } } },
+    }),
+    ...(route.upload && {
+      requestBody: { required: true, content: { [route.upload]: { schema: uploads[route.upload] } } },
+    }),
     responses: {
       [route.status]: {
         description: 'Done',
-        content: { [route.bare ?? 'application/json']: { schema: schemaOf(route.bare === null ? envelopeOf(route.answer) : route.answer, 'output') } },
+        content: {
+          [route.bare ?? 'application/json']: {
+            schema: schemaOf(route.bare === null ? envelopeOf(route.answer) : route.answer, 'output'),
+          },
+        },
       },
       ...Object.fromEntries([...failures].map((code) => [httpStatus[code], failureResponse(code)])),
     },

@@ -15,7 +15,10 @@ export const patience = {
   connectionsCheckingInterval: 2_000,
 }
 
-/** Milliseconds between two looks at connections that may stand still, and between two lines of the log about refused ones. */
+/**
+ * Milliseconds between two looks at connections that may stand still, and between two lines of the log about refused
+ * ones.
+ */
 const LOOK_MS = 2_000
 const TELL_MS = 60_000
 /** Milliseconds for a request's rest to arrive once it has been answered. */
@@ -24,7 +27,10 @@ const REST_MS = 5_000
 const DESCRIPTORS = 1_024
 /** Share of them that is for connections: Postgres, Redis, files and downloads want some, too. */
 const SHARE = 0.75
-/** Connections that one address may have, for each of its sockets: a page loads its files over a few more. One address never gets more than this share of all. */
+/**
+ * Connections that one address may have, for each of its sockets: a page loads its files over a few more. One address
+ * never gets more than this share of all.
+ */
 const PER_SOCKET = 4
 const ADDRESS_SHARE = 0.75
 
@@ -33,13 +39,20 @@ const ADDRESS_SHARE = 0.75
  * (unless they come from proxies, who are few and bring many), none that stands still. Those too
  * many are closed at once. Call it once everything else listens to `http`.
  */
-export function guardConnections(http: Server, { maxConnections = forConnections(), sockets, trustProxy }: Pick<Config, 'maxConnections' | 'sockets' | 'trustProxy'>, log: Logger): void {
+export function guardConnections(
+  http: Server,
+  { maxConnections = forConnections(), sockets, trustProxy }: Pick<Config, 'maxConnections' | 'sockets' | 'trustProxy'>,
+  log: Logger,
+): void {
   http.maxConnections = maxConnections
-  const perAddress = trustProxy > 0 ? Infinity : Math.ceil(Math.min(PER_SOCKET * sockets.perAddress, ADDRESS_SHARE * maxConnections))
+  const perAddress =
+    trustProxy > 0 ? Infinity : Math.ceil(Math.min(PER_SOCKET * sockets.perAddress, ADDRESS_SHARE * maxConnections))
   const refused = tellerOf(log)
   const addresses = createCounts()
   const open = new Map<Socket, { written: number; since: number }>()
-  http.on('drop', () => refused('connections are refused: there are as many as fit (MAX_CONNECTIONS, ulimit -n)', maxConnections))
+  http.on('drop', () =>
+    refused('connections are refused: there are as many as fit (MAX_CONNECTIONS, ulimit -n)', maxConnections),
+  )
   http.prependListener('connection', (socket: Socket) => {
     const address = networkOf(socket.remoteAddress ?? '')
     if (addresses.count(address) >= perAddress) {
@@ -57,7 +70,8 @@ export function guardConnections(http: Server, { maxConnections = forConnections
     const now = Date.now()
     for (const [socket, progress] of open) {
       const { bytesWritten } = socket
-      if (socket.writableLength === 0 || bytesWritten !== progress.written) Object.assign(progress, { written: bytesWritten, since: now })
+      if (socket.writableLength === 0 || bytesWritten !== progress.written)
+        Object.assign(progress, { written: bytesWritten, since: now })
       else if (now - progress.since >= limits.drainMs) socket.destroy()
     }
   }, LOOK_MS)
@@ -99,7 +113,9 @@ function watchBodies(http: Server): void {
 function giveUp(response: ServerResponse, socket: Socket): void {
   if (!response.headersSent && socket.writable) {
     const message = `the body did not arrive within ${limits.bodyMs / 1_000} seconds: send it again`
-    socket.write(`HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: ${message.length}\r\n\r\n${message}`)
+    socket.write(
+      `HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: ${message.length}\r\n\r\n${message}`,
+    )
   }
   socket.destroySoon()
 }

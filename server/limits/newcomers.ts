@@ -4,16 +4,19 @@ import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limite
 import { AttuneError } from '../../core/errors.ts'
 
 export interface Newcomers {
-  /** Makes an account for somebody new at this address, unless too many came from there within the hour. @throws AttuneError too-frequent */
+  /**
+   * Makes an account for somebody new at this address, unless too many came from there within the hour. @throws
+   * AttuneError too-frequent
+   */
   admit<T>(address: string, make: () => Promise<T>): Promise<T>
 }
 
 const HOUR_SECONDS = 3_600
 
 /**
- * Counts new accounts by address: guests, registrations and first sign-ins of a wallet alike, since each is
- * one more voter. All servers count together, in Redis; while it is away each counts by itself, so that
- * nobody is kept out and nobody comes in by the thousand. What fails otherwise, such as a name that is taken, isn't counted.
+ * Counts new accounts by address: guests, registrations and first sign-ins of a wallet alike, since each is one more
+ * voter. All servers count together, in Redis; while it is away each counts by itself, so that nobody is kept out and
+ * nobody comes in by the thousand. What fails otherwise, such as a name that is taken, isn't counted.
  */
 export function openNewcomers({ redis, perHour }: { redis: Redis; perHour: number }): Newcomers {
   const allowed = { points: perHour, duration: HOUR_SECONDS, keyPrefix: 'attune:newcomers' }

@@ -34,10 +34,11 @@ export function createBuckets(burst: number, perSecond: number, most: number = l
     take(key: string, time: number, cost = 1): number {
       const bucket = buckets.get(key) ?? createBucket(burst, perSecond, time)
       buckets.delete(key)
-      if (buckets.size >= most) for (const oldest of buckets.keys()) {
-        buckets.delete(oldest)
-        break
-      }
+      if (buckets.size >= most)
+        for (const oldest of buckets.keys()) {
+          buckets.delete(oldest)
+          break
+        }
       buckets.set(key, bucket)
       return bucket.take(time, cost)
     },

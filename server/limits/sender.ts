@@ -3,7 +3,12 @@ import { networkOf } from './newcomers.ts'
 
 /** The network of whoever sent a request, past as many proxies as are trusted, as Express counts them. */
 export function senderOf({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>, trustProxy: number): string {
-  const forwarded = [headers['x-forwarded-for'] ?? []].flat().join(',').split(',').map((part) => part.trim()).filter((part) => part !== '')
+  const forwarded = [headers['x-forwarded-for'] ?? []]
+    .flat()
+    .join(',')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
   const hops = [socket.remoteAddress ?? '', ...forwarded.reverse()]
   return networkOf(hops[Math.min(trustProxy, hops.length - 1)] ?? '')
 }

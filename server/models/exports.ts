@@ -13,8 +13,8 @@ import { demandOwner, type Caller } from '../../core/permissions.ts'
 import { TrainingConfig, type ModelConfig, type ModelFile } from '../../core/protocol/index.ts'
 
 /**
- * Keeps what a run has learnt up to its last committed step as a model of its own, which can be fetched, or trained further.
- * The run goes on meanwhile.
+ * Keeps what a run has learnt up to its last committed step as a model of its own, which can be fetched, or trained
+ * further. The run goes on meanwhile.
  *
  * @throws AttuneError not-found, forbidden, conflict
  */

@@ -12,7 +12,10 @@ import type { ModelConfig } from '../../core/protocol/index.ts'
 
 type Deps = Pick<Core, 'pool' | 'log' | 'models'>
 
-/** Enters a model that lies under MODELS_PATH into the database: as a new one, or as the weights of one that was registered under its name. */
+/**
+ * Enters a model that lies under MODELS_PATH into the database: as a new one, or as the weights of one that was
+ * registered under its name.
+ */
 export async function adopt({ pool }: Pick<Core, 'pool'>, { name, model }: { name: string; model: ModelDescription }, huggingfaceRepo: string | null = null): Promise<ModelConfig> {
   const adopted = await adoptModel(pool, { name, huggingfaceRepo, ...aboutOf(model) })
   if (adopted === null) throw new Error(`the model ${name} has its weights elsewhere`)
@@ -32,7 +35,10 @@ export function weightsOf({ models }: Pick<Core, 'models'>, { id, checkpointPath
   return join(models.path, checkpointPath)
 }
 
-/** Enters every model that lies under MODELS_PATH and that the database does not know: `npm run model -- import` put it there. */
+/**
+ * Enters every model that lies under MODELS_PATH and that the database does not know: `npm run model -- import` put it
+ * there.
+ */
 export function adopter(deps: Deps): () => Promise<void> {
   // What is wrong with a directory is found and said once, until its files change.
   const refused = new Map<string, string>()

@@ -12,18 +12,27 @@ import { rewardLimits, type DecideAppeal, type FileAppeal } from '../../core/pro
  *
  * @throws AttuneError not-found, conflict, too-frequent, unavailable where the chain has to be asked and is away
  */
-export async function fileAppeal(core: Core, caller: Caller, { feedbackId, ground, statement }: z.output<typeof FileAppeal>): Promise<{ id: string }> {
+export async function fileAppeal(
+  core: Core,
+  caller: Caller,
+  { feedbackId, ground, statement }: z.output<typeof FileAppeal>,
+): Promise<{ id: string }> {
   const vote = await appealableVote(core.pool, feedbackId, caller.userId)
   if (vote === null) throw new AttuneError('not-found', 'you have no such vote', { path: 'feedbackId' })
   if (vote.record?.confirmed === true && (await isFinal(core, vote.record))) {
-    throw new AttuneError('conflict', `epoch ${vote.record.epochId}, which holds this vote, is final: an appeal has to come before that`)
+    throw new AttuneError(
+      'conflict',
+      `epoch ${vote.record.epochId}, which holds this vote, is final: an appeal has to come before that`,
+    )
   }
   const id = randomUUID()
   await transaction(core.pool, async (client) => {
     // One appeal of a person at a time, so that the count below is true.
     await client.query('select from users where id = $1 for update', [caller.userId])
     if ((await countOpenAppeals(client, caller.userId)) >= rewardLimits.openAppeals) {
-      throw new AttuneError('too-frequent', `${rewardLimits.openAppeals} of your appeals wait for a decision`, { retryAfter: 3600 })
+      throw new AttuneError('too-frequent', `${rewardLimits.openAppeals} of your appeals wait for a decision`, {
+        retryAfter: 3600,
+      })
     }
     await insertAppeal(client, { id, feedbackId, userId: caller.userId, ground, statement })
   })
@@ -35,18 +44,30 @@ export async function fileAppeal(core: Core, caller: Caller, { feedbackId, groun
  *
  * @throws AttuneError not-found, forbidden, conflict
  */
-export async function decide(core: Core, caller: Caller, id: string, { outcome, reason }: z.output<typeof DecideAppeal>): Promise<{ id: string }> {
+export async function decide(
+  core: Core,
+  caller: Caller,
+  id: string,
+  { outcome, reason }: z.output<typeof DecideAppeal>,
+): Promise<{ id: string }> {
   const interested = await interestedIn(core.pool, id)
   if (interested === null) throw new AttuneError('not-found', 'there is no such appeal, or its vote was erased')
-  if (caller.userId === interested.authorId) throw new AttuneError('forbidden', 'this is your own vote: another validator has to decide')
-  if (caller.userId === interested.ownerId) throw new AttuneError('forbidden', 'this is your own run: another validator has to decide')
-  const decided = await transaction(core.pool, (client) => decideAppeal(client, { id, outcome, reason, decidedBy: caller.userId }))
+  if (caller.userId === interested.authorId)
+    throw new AttuneError('forbidden', 'this is your own vote: another validator has to decide')
+  if (caller.userId === interested.ownerId)
+    throw new AttuneError('forbidden', 'this is your own run: another validator has to decide')
+  const decided = await transaction(core.pool, (client) =>
+    decideAppeal(client, { id, outcome, reason, decidedBy: caller.userId }),
+  )
   if (!decided) throw new AttuneError('conflict', 'this appeal was decided before')
   return { id }
 }
 
 /** Of a ledger that this installation has left, every epoch is. */
-async function isFinal({ chain }: Core, { chainId, ledger, epochId }: { chainId: number; ledger: string; epochId: number }): Promise<boolean> {
+async function isFinal(
+  { chain }: Core,
+  { chainId, ledger, epochId }: { chainId: number; ledger: string; epochId: number },
+): Promise<boolean> {
   if (chain === null || chain.chainId !== chainId || chain.ledger !== ledger) return true
   return (await chain.epochStatus(epochId)) === 'final'
 }

@@ -31,11 +31,17 @@ export function toBounty(row: BountyRow, earned: bigint, waiting: bigint): Bount
   const left = funded - (funded - pot > earned ? funded - pot : earned)
   const free = left - waiting * perCredit
   return {
-    id, sessionId, sponsor, token, symbol, decimals,
+    id,
+    sessionId,
+    sponsor,
+    token,
+    symbol,
+    decimals,
     funded: String(funded),
     left: String(left > 0n ? left : 0n),
     perCredit: String(perCredit),
-    state: closedAt !== null ? 'closed' : perCredit === 0n ? 'unpriced' : free < VOTE_USED * perCredit ? 'empty' : 'paying',
+    state:
+      closedAt !== null ? 'closed' : perCredit === 0n ? 'unpriced' : free < VOTE_USED * perCredit ? 'empty' : 'paying',
     closedAt: closedAt?.toISOString() ?? null,
   }
 }
@@ -54,6 +60,10 @@ export async function refundOf(core: Core, sessionId: string, id: string): Promi
   const allocation = book?.allocationOf(id as Hex) ?? null
   if (allocation !== null) return { ...allocation, allocated: String(allocation.allocated) }
   const [newest, since] = await Promise.all([chain.epochs.newest(), bounties.since(id as Hex)])
-  if (since !== null && (newest.submittedAt ?? 0) < since) return { bounty: id, epochId: newest.epochId, allocated: '0', proof: [] }
-  throw new AttuneError('conflict', 'no final epoch says yet what was earned from this bounty: try again after the next one')
+  if (since !== null && (newest.submittedAt ?? 0) < since)
+    return { bounty: id, epochId: newest.epochId, allocated: '0', proof: [] }
+  throw new AttuneError(
+    'conflict',
+    'no final epoch says yet what was earned from this bounty: try again after the next one',
+  )
 }

@@ -40,7 +40,12 @@ export function createBountyWatch(core: Core, chain: BountyChain, fromBlock: big
     const state = await chain.bounty(funded.id)
     // The distributor may serve other installations' sessions as well.
     if (sessionId === undefined || state === null) return
-    await saveBounty(core.pool, chain, { ...funded, ...((await chain.token(funded.token)) ?? NAMELESS), ...state, sessionId })
+    await saveBounty(core.pool, chain, {
+      ...funded,
+      ...((await chain.token(funded.token)) ?? NAMELESS),
+      ...state,
+      sessionId,
+    })
   }
 
   async function refresh(row: BountyRow): Promise<void> {
@@ -68,4 +73,7 @@ export function createBountyWatch(core: Core, chain: BountyChain, fromBlock: big
 }
 
 const isSame = (a: BountyRow, b: Pick<BountyRow, 'funded' | 'pot' | 'perCredit' | 'closedAt'>): boolean =>
-  a.funded === b.funded && a.pot === b.pot && a.perCredit === b.perCredit && a.closedAt?.getTime() === b.closedAt?.getTime()
+  a.funded === b.funded &&
+  a.pot === b.pot &&
+  a.perCredit === b.perCredit &&
+  a.closedAt?.getTime() === b.closedAt?.getTime()

@@ -18,7 +18,10 @@ export interface EventSource {
 }
 
 /** Reads a contract's events from where reading ended last up to the newest block. @throws LedgerError unreachable */
-export async function readOn(pool: Pool, { chainId, contract, fromBlock, head: newest, read }: EventSource): Promise<void> {
+export async function readOn(
+  pool: Pool,
+  { chainId, contract, fromBlock, head: newest, read }: EventSource,
+): Promise<void> {
   const head = await newest()
   const cursor = (await cursorOf(pool, chainId, contract)) ?? fromBlock
   // A chain that was reset may be behind the cursor.

@@ -15,11 +15,24 @@ import type { MerkleProof } from '../../core/protocol/index.ts'
 import { openTreasurySender } from './treasury-sender.ts'
 
 /** Reads the configured contracts; null where none is configured. */
-export function openChainReader({ networkId: chainId, rpcUrl, contractAddress, distributorAddress, relayer, treasurer }: Config['blockchain']): ChainReader | null {
+export function openChainReader({
+  networkId: chainId,
+  rpcUrl,
+  contractAddress,
+  distributorAddress,
+  relayer,
+  treasurer,
+}: Config['blockchain']): ChainReader | null {
   if (chainId === undefined || rpcUrl === undefined || contractAddress === undefined) return null
   const address = contractAddress.toLowerCase() as Address
   const distributor = distributorAddress === undefined ? null : (distributorAddress.toLowerCase() as Address)
-  const ledger = openLedger({ rpcUrl, address, chainId, timeoutMs: 5_000, ...(distributor !== null && { distributor }) })
+  const ledger = openLedger({
+    rpcUrl,
+    address,
+    chainId,
+    timeoutMs: 5_000,
+    ...(distributor !== null && { distributor }),
+  })
   const network = NETWORKS.find((one) => one.chainId === chainId)
   const coin = network?.currency ?? { symbol: 'ETH', decimals: 18 }
   const at = { rpcUrl, chainId }
@@ -37,14 +50,30 @@ export function openChainReader({ networkId: chainId, rpcUrl, contractAddress, d
     },
     epochs: openEpochChain({ ...at, ledger: address }),
     bounties: distributor === null ? null : openBountyChain({ ...at, distributor, coin }),
-    relayer: distributor === null || relayer === null ? null : openClaimSender({ ...at, distributor, privateKey: relayer.privateKey, maxFeePerGas: parseGwei(relayer.maxFeeGwei) }),
-    treasury: distributor === null || treasurer === null ? null : openTreasurySender({ ...at, privateKey: treasurer.privateKey, maxFeePerGas: parseGwei(treasurer.maxFeeGwei) }),
+    relayer:
+      distributor === null || relayer === null
+        ? null
+        : openClaimSender({
+            ...at,
+            distributor,
+            privateKey: relayer.privateKey,
+            maxFeePerGas: parseGwei(relayer.maxFeeGwei),
+          }),
+    treasury:
+      distributor === null || treasurer === null
+        ? null
+        : openTreasurySender({
+            ...at,
+            privateKey: treasurer.privateKey,
+            maxFeePerGas: parseGwei(treasurer.maxFeeGwei),
+          }),
     check: () => ledger.check(),
     epochStatus: (epochId) => ledger.status(epochId),
     relay: (question) => relayQuestion(rpcUrl, distributor === null ? [address] : [address, distributor], question),
     async verify(given) {
       const { leaf, leafFields, proof } = wellFormed(given)
-      if (contributionLeaf(leafFields) !== leaf) return { valid: false, reason: 'the leaf is not the hash of its fields' }
+      if (contributionLeaf(leafFields) !== leaf)
+        return { valid: false, reason: 'the leaf is not the hash of its fields' }
       try {
         const valid = await ledger.verify(leafFields, proof)
         return valid ? { valid } : { valid, reason: 'the ledger has no such contribution' }
@@ -57,25 +86,39 @@ export function openChainReader({ networkId: chainId, rpcUrl, contractAddress, d
 }
 
 /** A node that everybody may ask: the configured one may hold a key in its URL. */
-const publicNode = (network: Network | undefined): string | null => (network === undefined || network.name === 'private' ? null : network.rpcUrl)
+const publicNode = (network: Network | undefined): string | null =>
+  network === undefined || network.name === 'private' ? null : network.rpcUrl
 
 /** @throws AttuneError invalid with the path, where a proof is none that could be put to the contract at all */
 export function wellFormed(given: MerkleProof): z.output<typeof Proof> {
   const parsed = Proof.safeParse(given)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
-  throw new AttuneError('invalid', issue?.message ?? 'this is no proof', { path: ['proof', ...(issue?.path ?? [])].join('.') })
+  throw new AttuneError('invalid', issue?.message ?? 'this is no proof', {
+    path: ['proof', ...(issue?.path ?? [])].join('.'),
+  })
 }
 
-const hash = z.templateLiteral(['0x', z.string().regex(/^[0-9a-f]{64}$/)], 'a hash is 0x and 64 hex digits in lower case')
+const hash = z.templateLiteral(
+  ['0x', z.string().regex(/^[0-9a-f]{64}$/)],
+  'a hash is 0x and 64 hex digits in lower case',
+)
 /** Checks go on where one has failed: none of them may rest on another. */
-const uint = z.string().refine((digits) => /^(0|[1-9][0-9]{0,77})$/.test(digits) && BigInt(digits) < 2n ** 256n, 'a whole number below 2^256, in decimal digits')
+const uint = z
+  .string()
+  .refine(
+    (digits) => /^(0|[1-9][0-9]{0,77})$/.test(digits) && BigInt(digits) < 2n ** 256n,
+    'a whole number below 2^256, in decimal digits',
+  )
 const Proof = z.object({
   leaf: hash,
   leafFields: z.object({
     chainId: uint,
     // In lower case: letters of both cases are a checksum, and the encoding refuses one that is wrong.
-    ledger: z.string().regex(/^0x[0-9a-f]{40}$/i, 'an address is 0x and 40 hex digits').transform((address) => address.toLowerCase()),
+    ledger: z
+      .string()
+      .regex(/^0x[0-9a-f]{40}$/i, 'an address is 0x and 40 hex digits')
+      .transform((address) => address.toLowerCase()),
     epochId: uint,
     index: uint,
     session: hash,

@@ -25,7 +25,13 @@ export interface RelayerDeps {
  *
  * @throws LedgerError unreachable
  */
-export async function relayNext({ core, bounties, sender, now = Date.now, patienceMs = PATIENCE_MS }: RelayerDeps): Promise<boolean> {
+export async function relayNext({
+  core,
+  bounties,
+  sender,
+  now = Date.now,
+  patienceMs = PATIENCE_MS,
+}: RelayerDeps): Promise<boolean> {
   return inTurn(core.pool, 'attune:relayer', async (client) => {
     const job = await nextRelayed(client, bounties)
     if (job === null) return false
@@ -34,7 +40,8 @@ export async function relayNext({ core, bounties, sender, now = Date.now, patien
   })
 
   async function bringOn(client: Db, job: RelayJob): Promise<void> {
-    const settle = (state: 'done' | 'failed', problem?: string) => markRelayed(client, job.id, { state, ...(problem !== undefined && { problem }) })
+    const settle = (state: 'done' | 'failed', problem?: string) =>
+      markRelayed(client, job.id, { state, ...(problem !== undefined && { problem }) })
     if ((await bounties.claimed(job.bounty, job.account)) >= job.amount) return settle('done')
     if (job.txHash !== null) {
       if ((await sender.outcome(job.txHash)) === 'reverted') return settle('failed', 'The contract refused it.')
@@ -51,7 +58,10 @@ export async function relayNext({ core, bounties, sender, now = Date.now, patien
     } catch (error) {
       if (!(error instanceof LedgerError) || error.code === 'unreachable') throw error
       if (error.code === 'reverted') return settle('failed', error.message)
-      await markRelayed(client, job.id, { state: job.state, problem: 'The network asks too much for gas now; the claim waits.' })
+      await markRelayed(client, job.id, {
+        state: job.state,
+        problem: 'The network asks too much for gas now; the claim waits.',
+      })
     }
   }
 }

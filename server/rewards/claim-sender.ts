@@ -30,7 +30,14 @@ export interface ClaimSenderOptions {
   timeoutMs?: number
 }
 
-export function openClaimSender({ rpcUrl, chainId, distributor, privateKey, maxFeePerGas, timeoutMs = 5_000 }: ClaimSenderOptions): ClaimSender {
+export function openClaimSender({
+  rpcUrl,
+  chainId,
+  distributor,
+  privateKey,
+  maxFeePerGas,
+  timeoutMs = 5_000,
+}: ClaimSenderOptions): ClaimSender {
   const client = openClient(rpcUrl, chainId, timeoutMs)
   const sender = openSender(client, privateKey, maxFeePerGas)
   return {
@@ -39,9 +46,23 @@ export function openClaimSender({ rpcUrl, chainId, distributor, privateKey, maxF
       named(async () => {
         const { epochId, bounty, account, amount, proof, recipient, deadline, signature } = job
         const claim = { epochId: BigInt(epochId), bounty, account, amount, proof }
-        const call = { address: distributor, abi: distributorAbi, functionName: 'claimTo', args: [claim, recipient, BigInt(deadline), signature] } as const
-        const gas = await client.estimateContractGas({ ...call, account: sender.address, blockTag: 'latest', prepare: false })
-        if (gas > MOST_GAS) throw new LedgerError('reverted', `it would take ${gas} gas, and ${MOST_GAS} are paid for here: send it from your own wallet`)
+        const call = {
+          address: distributor,
+          abi: distributorAbi,
+          functionName: 'claimTo',
+          args: [claim, recipient, BigInt(deadline), signature],
+        } as const
+        const gas = await client.estimateContractGas({
+          ...call,
+          account: sender.address,
+          blockTag: 'latest',
+          prepare: false,
+        })
+        if (gas > MOST_GAS)
+          throw new LedgerError(
+            'reverted',
+            `it would take ${gas} gas, and ${MOST_GAS} are paid for here: send it from your own wallet`,
+          )
         return sender.sign({ ...call, leastGas: gas }, bumps)
       }),
     send: (raw) => named(() => sender.send(raw)),

@@ -32,17 +32,32 @@ export async function earningsOf(core: Core, caller: Caller): Promise<Earnings> 
   const final = await finalBook(core, chain)
   const ids = new Set(holders.flatMap((holder) => book?.earnedBy(holder).map(({ bounty }) => bounty) ?? []))
   const paidBy = (await bountiesAt(core.pool, bounties)).filter(({ id }) => ids.has(id))
-  const [titles, relayed] = await Promise.all([sessionTitles(core.pool, paidBy.map(({ sessionId }) => sessionId)), relayedOf(core.pool, bounties, caller.userId)])
+  const [titles, relayed] = await Promise.all([
+    sessionTitles(
+      core.pool,
+      paidBy.map(({ sessionId }) => sessionId),
+    ),
+    relayedOf(core.pool, bounties, caller.userId),
+  ])
   const earnings = paidBy.map(async ({ id, sessionId, token, symbol, decimals }): Promise<Earning> => {
     const claimed = account === null || final === 'away' ? null : await bounties.claimed(id, account)
     const sure = final === 'away' ? null : earnedIn(final, id, holders)
-    const claim = account === null || final === 'away' ? undefined : final?.claimsOf(account).find(({ bounty }) => bounty === id)
+    const claim =
+      account === null || final === 'away' ? undefined : final?.claimsOf(account).find(({ bounty }) => bounty === id)
     return {
-      bounty: id, sessionId, sessionTitle: titles.get(sessionId) ?? sessionId, token, symbol, decimals,
+      bounty: id,
+      sessionId,
+      sessionTitle: titles.get(sessionId) ?? sessionId,
+      token,
+      symbol,
+      decimals,
       earned: String(earnedIn(book, id, holders)),
       final: sure === null ? null : String(sure),
       claimed: account === null && sure !== null ? '0' : claimed === null ? null : String(claimed),
-      claim: claim === undefined || claimed === null || claim.amount <= claimed ? null : { ...claim, amount: String(claim.amount) },
+      claim:
+        claim === undefined || claimed === null || claim.amount <= claimed
+          ? null
+          : { ...claim, amount: String(claim.amount) },
       relayed: relayed.get(id) ?? null,
     }
   })
@@ -63,42 +78,66 @@ export async function earningsOf(core: Core, caller: Caller): Promise<Earnings> 
  *
  * @throws AttuneError invalid, conflict, too-frequent, unavailable
  */
-export async function relayClaim(core: Core, caller: Caller, request: z.output<typeof RelayClaim>): Promise<{ id: string }> {
+export async function relayClaim(
+  core: Core,
+  caller: Caller,
+  request: z.output<typeof RelayClaim>,
+): Promise<{ id: string }> {
   const { chain, bounties } = paying(core)
-  if (chain.relayer === null) throw new AttuneError('unavailable', 'no claims are relayed here: send it from your own wallet')
+  if (chain.relayer === null)
+    throw new AttuneError('unavailable', 'no claims are relayed here: send it from your own wallet')
   const account = caller.walletAddress as Address | null
   if (account === null) throw new AttuneError('conflict', 'link a wallet first: claims are paid to it')
   const ahead = request.deadline - Date.now() / 1_000
   const { least, most } = rewardLimits.relayAheadSeconds
-  if (ahead < least || ahead > most) throw new AttuneError('invalid', `the deadline should be ${least} to ${most} seconds from now`, { path: 'deadline' })
+  if (ahead < least || ahead > most)
+    throw new AttuneError('invalid', `the deadline should be ${least} to ${most} seconds from now`, {
+      path: 'deadline',
+    })
   const final = await finalBook(core, chain)
   if (final === 'away') throw new AttuneError('unavailable', 'the chain does not answer; try again', { retryAfter: 10 })
   const amount = BigInt(request.amount)
   const claim = final?.claimsOf(account).find(({ bounty }) => bounty === request.bounty)
-  if (claim?.amount !== amount) throw new AttuneError('conflict', 'this is not what the last final epoch says: look again, and sign that', { path: 'amount' })
+  if (claim?.amount !== amount)
+    throw new AttuneError('conflict', 'this is not what the last final epoch says: look again, and sign that', {
+      path: 'amount',
+    })
   const recipient = request.recipient.toLowerCase() as Address
   const terms = { bounty: claim.bounty, account, amount, recipient, deadline: BigInt(request.deadline) }
   if (!(await bounties.hasSigned(terms, request.signature as Hex))) {
     throw new AttuneError('invalid', 'the signature is not of the linked wallet over this claim', { path: 'signature' })
   }
-  if ((await bounties.claimed(claim.bounty, account)) >= amount) throw new AttuneError('conflict', 'this was paid already')
+  if ((await bounties.claimed(claim.bounty, account)) >= amount)
+    throw new AttuneError('conflict', 'this was paid already')
   const id = randomUUID()
   await transaction(core.pool, async (client) => {
     // One claim at a time, so that the counts below are true.
     await client.query(`select pg_advisory_xact_lock(hashtext('attune:relayed'))`)
     const { byUser, byAll } = await countRelayed(client, caller.userId)
     if (byUser >= rewardLimits.relayedPerDay) {
-      throw new AttuneError('too-frequent', `${rewardLimits.relayedPerDay} claims a day are relayed for one person: send it from your own wallet`, { retryAfter: 3_600 })
+      throw new AttuneError(
+        'too-frequent',
+        `${rewardLimits.relayedPerDay} claims a day are relayed for one person: send it from your own wallet`,
+        { retryAfter: 3_600 },
+      )
     }
-    if (byAll >= rewardLimits.relayedPerHour) throw new AttuneError('too-frequent', 'the relayer has much to do: try again in an hour', { retryAfter: 3_600 })
-    await insertRelayed(client, bounties, caller.userId, { ...claim, id, recipient, deadline: request.deadline, signature: request.signature as Hex })
+    if (byAll >= rewardLimits.relayedPerHour)
+      throw new AttuneError('too-frequent', 'the relayer has much to do: try again in an hour', { retryAfter: 3_600 })
+    await insertRelayed(client, bounties, caller.userId, {
+      ...claim,
+      id,
+      recipient,
+      deadline: request.deadline,
+      signature: request.signature as Hex,
+    })
   })
   return { id }
 }
 
 /** The chain where something is paid. @throws AttuneError unavailable */
 export function paying({ chain }: Core): { chain: ChainReader; bounties: BountyChain } {
-  if (chain?.bounties == null) throw new AttuneError('unavailable', 'nothing is paid on this installation: set DISTRIBUTOR_ADDRESS')
+  if (chain?.bounties == null)
+    throw new AttuneError('unavailable', 'nothing is paid on this installation: set DISTRIBUTOR_ADDRESS')
   return { chain, bounties: chain.bounties }
 }
 

@@ -37,7 +37,10 @@ export const listRewards = async (core: Core, userId: string) => {
 const books = new Map<string, ProofBook>()
 const BOOKS = 64
 
-async function proofOf(core: Core, { chainId, ledger, epochId, index, txHash }: NonNullable<ContributionRow['record']>): Promise<MerkleProof> {
+async function proofOf(
+  core: Core,
+  { chainId, ledger, epochId, index, txHash }: NonNullable<ContributionRow['record']>,
+): Promise<MerkleProof> {
   const key = `${chainId}/${ledger}/${epochId}/${txHash}`
   let book = books.get(key)
   if (book === undefined) {

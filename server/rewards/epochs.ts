@@ -5,15 +5,25 @@ import { readOn } from './chain-events.ts'
 import { finalAtOf, type DisputeEvent, type EpochChain, type Standing } from '../../contracts/ledger/client/epochs.ts'
 import type { Dispute, EpochIndex, LedgerEpoch } from '../../core/protocol/rewards.ts'
 
-/** The newest epochs, what is in dispute, and what came of earlier disputes. While the chain is away it says what is known without it. */
+/**
+ * The newest epochs, what is in dispute, and what came of earlier disputes. While the chain is away it says what is
+ * known without it.
+ */
 export async function listEpochs(core: Pick<Core, 'pool'>, chain: EpochChain, limit: number): Promise<EpochIndex> {
-  const [rows, events, standing] = await Promise.all([recordedEpochs(core.pool, chain, limit), disputeEvents(core.pool, chain), standingOf(chain)])
+  const [rows, events, standing] = await Promise.all([
+    recordedEpochs(core.pool, chain, limit),
+    disputeEvents(core.pool, chain),
+    standingOf(chain),
+  ])
   const disputes = disputesOf(events)
   const epochs = rows.map(async (row): Promise<LedgerEpoch> => {
     const state = stateOf(row, standing)
     const { epochId, contributions, txHash, recordedAt, rejectedAt } = row
     return {
-      epochId, contributions, txHash, state,
+      epochId,
+      contributions,
+      txHash,
+      state,
       recordedAt: recordedAt?.toISOString() ?? null,
       finalAt: state === 'open' && standing !== null ? await finalAtIn(chain, row, standing) : null,
       rejectedAt: rejectedAt?.toISOString() ?? null,
@@ -33,7 +43,10 @@ export const watchDisputes = ({ pool }: Pick<Core, 'pool'>, chain: EpochChain, f
     read: async (from, to) => replaceDisputes(pool, chain, from, await chain.disputesIn(from, to)),
   })
 
-/** A dispute with the epoch that it was about: of several that had this number, the one built after so many upheld disputes, or before. */
+/**
+ * A dispute with the epoch that it was about: of several that had this number, the one built after so many upheld
+ * disputes, or before.
+ */
 export interface DisputeOfEpoch {
   epochId: number
   rejections: number
@@ -47,7 +60,11 @@ export function disputesOf(events: readonly DisputeEvent[]): DisputeOfEpoch[] {
   for (const { epochId, txHash, at, what } of events) {
     if (what.kind === 'opened') {
       const { disputer, bond, reason } = what
-      disputes.push({ epochId, rejections, dispute: { disputer, bond: String(bond), reason, txHash, timestamp: at.toISOString(), decision: null } })
+      disputes.push({
+        epochId,
+        rejections,
+        dispute: { disputer, bond: String(bond), reason, txHash, timestamp: at.toISOString(), decision: null },
+      })
       continue
     }
     const last = disputes.at(-1)

@@ -2,8 +2,15 @@ import { rewardBook, type RewardBook } from '../../contracts/ledger/epoch/proofs
 import { manifestHashOf, manifestOf } from '../../core/db/contributions.ts'
 import type { Pool } from '../../core/db/pool.ts'
 
-/** What everybody had earned by an epoch of this ledger; null where it is not recorded. Making one reads the whole manifest, so the last few are kept. */
-export async function bookOf(pool: Pool, { chainId, ledger }: { chainId: number; ledger: string }, epochId: number): Promise<RewardBook | null> {
+/**
+ * What everybody had earned by an epoch of this ledger; null where it is not recorded. Making one reads the whole
+ * manifest, so the last few are kept.
+ */
+export async function bookOf(
+  pool: Pool,
+  { chainId, ledger }: { chainId: number; ledger: string },
+  epochId: number,
+): Promise<RewardBook | null> {
   const hash = await manifestHashOf(pool, chainId, ledger, epochId)
   if (hash === null) return null
   const kept = books.get(hash)

@@ -11,9 +11,18 @@ const TIMEOUT_MS = 5_000
  *
  * @throws AttuneError invalid, unavailable
  */
-export async function relayQuestion(rpcUrl: string, contracts: readonly string[], question: LedgerQuestion): Promise<unknown> {
-  if (question.method === 'eth_call' && !contracts.some((address) => address.toLowerCase() === question.params[0].to.toLowerCase())) {
-    throw new AttuneError('invalid', `only the contracts at ${contracts.join(' and ')} are read here`, { path: 'params' })
+export async function relayQuestion(
+  rpcUrl: string,
+  contracts: readonly string[],
+  question: LedgerQuestion,
+): Promise<unknown> {
+  if (
+    question.method === 'eth_call' &&
+    !contracts.some((address) => address.toLowerCase() === question.params[0].to.toLowerCase())
+  ) {
+    throw new AttuneError('invalid', `only the contracts at ${contracts.join(' and ')} are read here`, {
+      path: 'params',
+    })
   }
   return ask(rpcUrl, question)
 }

@@ -1,4 +1,13 @@
-import { type Address, BaseError, ExecutionRevertedError, formatGwei, type Hex, InsufficientFundsError, keccak256, zeroAddress } from 'viem'
+import {
+  type Address,
+  BaseError,
+  ExecutionRevertedError,
+  formatGwei,
+  type Hex,
+  InsufficientFundsError,
+  keccak256,
+  zeroAddress,
+} from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { tokenAbi } from '../../contracts/ledger/client/abi.ts'
 import { named, openClient } from '../../contracts/ledger/client/chain.ts'
@@ -31,7 +40,13 @@ export interface TreasurySenderOptions {
   timeoutMs?: number
 }
 
-export function openTreasurySender({ rpcUrl, chainId, privateKey, maxFeePerGas: cap, timeoutMs = 5_000 }: TreasurySenderOptions): TreasurySender {
+export function openTreasurySender({
+  rpcUrl,
+  chainId,
+  privateKey,
+  maxFeePerGas: cap,
+  timeoutMs = 5_000,
+}: TreasurySenderOptions): TreasurySender {
   const client = openClient(rpcUrl, chainId, timeoutMs)
   const account = privateKeyToAccount(privateKey)
   const { address } = account
@@ -39,19 +54,34 @@ export function openTreasurySender({ rpcUrl, chainId, privateKey, maxFeePerGas: 
   return {
     address: address.toLowerCase() as Address,
     holds: (token) =>
-      named(() => (token === zeroAddress ? client.getBalance({ address }) : client.readContract({ address: token, abi: tokenAbi, functionName: 'balanceOf', args: [address] }))),
+      named(() =>
+        token === zeroAddress
+          ? client.getBalance({ address })
+          : client.readContract({ address: token, abi: tokenAbi, functionName: 'balanceOf', args: [address] }),
+      ),
     nonce: () => named(() => client.getTransactionCount({ address, blockTag: 'latest' })),
     sign: ({ contract: to, data, value }, nonce, bumps) =>
       named(async () => {
         const call = { to, data, value, nonce }
-        const asked = await client.prepareTransactionRequest({ ...call, account, parameters: ['type', 'fees', 'gas'] }).catch(refused)
+        const asked = await client
+          .prepareTransactionRequest({ ...call, account, parameters: ['type', 'fees', 'gas'] })
+          .catch(refused)
         const raised = (fee: bigint): bigint => least((fee * 5n ** BigInt(bumps)) / 4n ** BigInt(bumps), cap)
         const { gas, gasPrice, maxFeePerGas = gasPrice ?? 0n, maxPriorityFeePerGas = 0n } = asked
-        if (maxFeePerGas > cap) throw new LedgerError('fee-too-high', `the network asks ${formatGwei(maxFeePerGas)} gwei for a unit of gas, and the cap is ${formatGwei(cap)}`)
+        if (maxFeePerGas > cap)
+          throw new LedgerError(
+            'fee-too-high',
+            `the network asks ${formatGwei(maxFeePerGas)} gwei for a unit of gas, and the cap is ${formatGwei(cap)}`,
+          )
         const terms = { ...call, chainId, gas: (gas * 5n) / 4n }
         const raw = await account.signTransaction(
           gasPrice === undefined
-            ? { ...terms, type: 'eip1559', maxFeePerGas: raised(maxFeePerGas), maxPriorityFeePerGas: raised(maxPriorityFeePerGas) }
+            ? {
+                ...terms,
+                type: 'eip1559',
+                maxFeePerGas: raised(maxFeePerGas),
+                maxPriorityFeePerGas: raised(maxPriorityFeePerGas),
+              }
             : { ...terms, type: 'legacy', gasPrice: raised(gasPrice) },
         )
         return { raw, txHash: keccak256(raw) }
@@ -66,7 +96,8 @@ const least = (a: bigint, b: bigint): bigint => (a < b ? a : b)
 /** What cannot succeed is never signed. */
 function refused(error: unknown): never {
   if (error instanceof BaseError) {
-    if (error.walk((cause) => cause instanceof InsufficientFundsError) !== null) throw new LedgerError('reverted', 'the treasury holds less than this and its fee', { cause: error })
+    if (error.walk((cause) => cause instanceof InsufficientFundsError) !== null)
+      throw new LedgerError('reverted', 'the treasury holds less than this and its fee', { cause: error })
     const reverted = error.walk((cause) => cause instanceof ExecutionRevertedError)
     if (reverted instanceof BaseError) throw new LedgerError('reverted', reverted.shortMessage, { cause: error })
   }

@@ -23,7 +23,12 @@ export interface TreasurerDeps {
  *
  * @throws LedgerError unreachable
  */
-export async function treasuryNext({ core, chainId, sender, patienceMs = PATIENCE_MS }: TreasurerDeps): Promise<boolean> {
+export async function treasuryNext({
+  core,
+  chainId,
+  sender,
+  patienceMs = PATIENCE_MS,
+}: TreasurerDeps): Promise<boolean> {
   return inTurn(core.pool, 'attune:treasurer', async (client) => {
     const job = await nextOrder(client, chainId)
     if (job === null) return false
@@ -37,12 +42,17 @@ export async function treasuryNext({ core, chainId, sender, patienceMs = PATIENC
     for (const txHash of job.txHashes) {
       const outcome = await sender.outcome(txHash)
       if (outcome === 'success') return markOrder(client, job.id, { state: 'done' })
-      if (outcome === 'reverted') return markOrder(client, job.id, { state: 'failed', problem: 'The contract refused it.' })
+      if (outcome === 'reverted')
+        return markOrder(client, job.id, { state: 'failed', problem: 'The contract refused it.' })
     }
     const nonce = job.nonce ?? next
     if (next > nonce) {
       // It might still turn up at a node that is behind: a person looks, and orders again.
-      return markOrder(client, job.id, { state: 'failed', problem: 'Another transaction of the treasury’s account took its place. See that it was not made before you order it again.' })
+      return markOrder(client, job.id, {
+        state: 'failed',
+        problem:
+          'Another transaction of the treasury’s account took its place. See that it was not made before you order it again.',
+      })
     }
     if (job.nonce !== null && job.ageMs < patienceMs) return
     try {
@@ -52,8 +62,12 @@ export async function treasuryNext({ core, chainId, sender, patienceMs = PATIENC
       core.log.info({ order: job.id, what: job.what, txHash }, 'the treasury has sent a transaction')
     } catch (error) {
       if (!(error instanceof LedgerError) || error.code === 'unreachable') throw error
-      if (error.code === 'reverted' && job.nonce === null) return markOrder(client, job.id, { state: 'failed', problem: `It would fail: ${error.message}.` })
-      await markOrder(client, job.id, { problem: error.code === 'fee-too-high' ? 'The network asks too much for gas now; it waits.' : 'It waits for a block.' })
+      if (error.code === 'reverted' && job.nonce === null)
+        return markOrder(client, job.id, { state: 'failed', problem: `It would fail: ${error.message}.` })
+      await markOrder(client, job.id, {
+        problem:
+          error.code === 'fee-too-high' ? 'The network asks too much for gas now; it waits.' : 'It waits for a block.',
+      })
     }
   }
 }

@@ -21,28 +21,51 @@ import type { TreasurySender } from './treasury-sender.ts'
  *
  * @throws AttuneError not-found, conflict, unavailable
  */
-export async function orderOf(core: Core, caller: Caller, sessionId: string, order: z.output<typeof OrderTreasury>): Promise<{ id: string }> {
+export async function orderOf(
+  core: Core,
+  caller: Caller,
+  sessionId: string,
+  order: z.output<typeof OrderTreasury>,
+): Promise<{ id: string }> {
   const { chain } = paying(core)
   const { treasury } = chain
-  if (treasury === null) throw new AttuneError('unavailable', 'this installation has no treasury: set TREASURER_PRIVATE_KEY')
+  if (treasury === null)
+    throw new AttuneError('unavailable', 'this installation has no treasury: set TREASURER_PRIVATE_KEY')
   await sessionBasics(core.pool, sessionId)
-  const calls = order.what === 'fund' ? await fundingCalls(core, treasury, sessionId, order) : [await changeCall(core, treasury, sessionId, order)]
+  const calls =
+    order.what === 'fund'
+      ? await fundingCalls(core, treasury, sessionId, order)
+      : [await changeCall(core, treasury, sessionId, order)]
   const ids = calls.map(() => randomUUID())
   await transaction(core.pool, async (client) => {
-    for (const [i, call] of calls.entries()) await insertOrder(client, { chainId: chain.chainId, sessionId, orderedBy: caller.userId }, ids[i] ?? '', call)
+    for (const [i, call] of calls.entries())
+      await insertOrder(client, { chainId: chain.chainId, sessionId, orderedBy: caller.userId }, ids[i] ?? '', call)
   })
   return { id: ids.at(-1) ?? '' }
 }
 
 type Order<What> = Extract<z.output<typeof OrderTreasury>, { what: What }>
 
-async function fundingCalls(core: Core, treasury: TreasurySender, sessionId: string, { token: given, amount: text, perCredit }: Order<'fund'>): Promise<TreasuryCall[]> {
+async function fundingCalls(
+  core: Core,
+  treasury: TreasurySender,
+  sessionId: string,
+  { token: given, amount: text, perCredit }: Order<'fund'>,
+): Promise<TreasuryCall[]> {
   const { bounties } = paying(core)
   const [token, amount] = [given.toLowerCase() as Address, BigInt(text)]
-  if ((await bounties.token(token)) === null) throw new AttuneError('invalid', `there is no token at ${given} on this chain`, { path: 'token' })
-  if ((await treasury.holds(token)) < amount) throw new AttuneError('conflict', `the treasury ${treasury.address} holds less than that: fill it up first`, { path: 'amount' })
+  if ((await bounties.token(token)) === null)
+    throw new AttuneError('invalid', `there is no token at ${given} on this chain`, { path: 'token' })
+  if ((await treasury.holds(token)) < amount)
+    throw new AttuneError('conflict', `the treasury ${treasury.address} holds less than that: fill it up first`, {
+      path: 'amount',
+    })
   const value = token === zeroAddress ? amount : 0n
-  const data = encodeFunctionData({ abi: distributorAbi, functionName: 'fund', args: [sessionKey(sessionId), token, amount, BigInt(perCredit)] })
+  const data = encodeFunctionData({
+    abi: distributorAbi,
+    functionName: 'fund',
+    args: [sessionKey(sessionId), token, amount, BigInt(perCredit)],
+  })
   const fund: TreasuryCall = { what: 'fund', contract: bounties.distributor, data, value }
   if (token === zeroAddress) return [fund]
   const allowance = encodeFunctionData({ abi: tokenAbi, functionName: 'approve', args: [bounties.distributor, amount] })
@@ -50,15 +73,28 @@ async function fundingCalls(core: Core, treasury: TreasurySender, sessionId: str
 }
 
 /** Of a bounty that the treasury has funded. */
-async function changeCall(core: Core, treasury: TreasurySender, sessionId: string, order: Order<'price' | 'close' | 'refund'>): Promise<TreasuryCall> {
+async function changeCall(
+  core: Core,
+  treasury: TreasurySender,
+  sessionId: string,
+  order: Order<'price' | 'close' | 'refund'>,
+): Promise<TreasuryCall> {
   const { bounties } = paying(core)
   const id = order.bounty as Hex
-  const own = (await bountiesAt(core.pool, bounties, sessionId)).find((bounty) => bounty.id === id && bounty.sponsor === treasury.address)
-  if (own === undefined) throw new AttuneError('not-found', 'the treasury has funded no such bounty of this session', { path: 'bounty' })
+  const own = (await bountiesAt(core.pool, bounties, sessionId)).find(
+    (bounty) => bounty.id === id && bounty.sponsor === treasury.address,
+  )
+  if (own === undefined)
+    throw new AttuneError('not-found', 'the treasury has funded no such bounty of this session', { path: 'bounty' })
   return { what: order.what, contract: bounties.distributor, data: await dataOf(core, sessionId, id, order), value: 0n }
 }
 
-async function dataOf(core: Core, sessionId: string, id: Hex, order: Order<'price' | 'close' | 'refund'>): Promise<Hex> {
+async function dataOf(
+  core: Core,
+  sessionId: string,
+  id: Hex,
+  order: Order<'price' | 'close' | 'refund'>,
+): Promise<Hex> {
   switch (order.what) {
     case 'price':
       return encodeFunctionData({ abi: distributorAbi, functionName: 'setPrice', args: [id, BigInt(order.perCredit)] })
@@ -66,7 +102,11 @@ async function dataOf(core: Core, sessionId: string, id: Hex, order: Order<'pric
       return encodeFunctionData({ abi: distributorAbi, functionName: 'close', args: [id] })
     case 'refund': {
       const { epochId, allocated, proof } = await refundOf(core, sessionId, id)
-      return encodeFunctionData({ abi: distributorAbi, functionName: 'refund', args: [id, BigInt(epochId), BigInt(allocated), proof as Hex[]] })
+      return encodeFunctionData({
+        abi: distributorAbi,
+        functionName: 'refund',
+        args: [id, BigInt(epochId), BigInt(allocated), proof as Hex[]],
+      })
     }
   }
 }

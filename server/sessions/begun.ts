@@ -10,7 +10,11 @@ import type { AckData } from '../../core/protocol/index.ts'
  *
  * @throws AttuneError not-found where there is no such session
  */
-export async function beginVote(core: Core, { userId }: Caller, { sessionId, sampleId }: { sessionId: string; sampleId: string }): Promise<AckData['begin-vote']> {
+export async function beginVote(
+  core: Core,
+  { userId }: Caller,
+  { sessionId, sampleId }: { sessionId: string; sampleId: string },
+): Promise<AckData['begin-vote']> {
   await sessionBasics(core.pool, sessionId)
   return { sampleId, countsForMs: await insertBegun(core.pool, { sessionId, sampleId, userId }) }
 }

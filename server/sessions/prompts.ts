@@ -43,7 +43,8 @@ const counted = new Map<string, { version: string; count: Promise<{ prompts: num
 /**
  * Gives a model its prompts, JSON lines, in place of those that it had.
  *
- * @throws AttuneError not-found, invalid with the line, too-large, conflict while a run of it may still go on with the former ones
+ * @throws AttuneError not-found, invalid with the line, too-large, conflict while a run of it may still go on with the
+ *   former ones
  */
 export async function setPrompts(core: Core, modelId: string, body: Body): Promise<ModelPrompts> {
   const directory = await directoryOf(core, modelId)
@@ -52,20 +53,32 @@ export async function setPrompts(core: Core, modelId: string, body: Body): Promi
     // No run of the model starts meanwhile.
     await lockModel(client, modelId)
     const [running] = await unfinishedSessions(client, modelId)
-    if (running !== undefined) throw new AttuneError('conflict', `the run ${running} of this model is not over: stop it, or import the model under another name`)
+    if (running !== undefined)
+      throw new AttuneError(
+        'conflict',
+        `the run ${running} of this model is not over: stop it, or import the model under another name`,
+      )
     await isolated('givePrompts', { directory, jsonl, what: 'the prompts' }).catch(badFile)
   })
   return promptsOf(core, modelId)
 }
 
 /** @throws AttuneError conflict where a run of the model could only fail: it has no weights, or nothing to be asked */
-export async function demandTrainable(core: Pick<Core, 'models'>, model: { id: string; checkpointPath?: string }): Promise<void> {
+export async function demandTrainable(
+  core: Pick<Core, 'models'>,
+  model: { id: string; checkpointPath?: string },
+): Promise<void> {
   if (await ifThere(stat(join(weightsOf(core, model), PROMPTS_FILE)))) return
-  throw new AttuneError('conflict', `the model ${model.id} has no prompts: send them to POST /api/models/${model.id}/prompts, one {"prompt": "…"} a line`, { path: 'modelId' })
+  throw new AttuneError(
+    'conflict',
+    `the model ${model.id} has no prompts: send them to POST /api/models/${model.id}/prompts, one {"prompt": "…"} a line`,
+    { path: 'modelId' },
+  )
 }
 
 function receive({ headers, stream }: Body): Promise<string> {
-  if (headers['content-type']?.startsWith('application/x-ndjson') !== true) throw new AttuneError('invalid', 'send the prompts as application/x-ndjson: one {"prompt": "…"} a line')
+  if (headers['content-type']?.startsWith('application/x-ndjson') !== true)
+    throw new AttuneError('invalid', 'send the prompts as application/x-ndjson: one {"prompt": "…"} a line')
   const limited = allowance(limits.promptFileBytes, `prompts have at most ${limits.promptFileBytes} bytes`)
   return pipeline(stream, limited(), (source) => text(source))
 }

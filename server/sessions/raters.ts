@@ -17,7 +17,11 @@ import type { Rater } from '../../core/protocol/index.ts'
 export async function listRaters(core: Core, caller: Caller, sessionId: string): Promise<Rater[]> {
   await demandSteering(core, caller, sessionId)
   const [people, exclusions] = await Promise.all([ratersOf(core.pool, sessionId), exclusionsOf(core.pool, sessionId)])
-  const votes = await castVotesOf(core.pool, sessionId, exclusions.map(({ userId }) => userId))
+  const votes = await castVotesOf(
+    core.pool,
+    sessionId,
+    exclusions.map(({ userId }) => userId),
+  )
   const { standing, inFit } = weigh(votes)
   const weights = new Map<string, number>()
   votes.forEach(({ raterId }, i) => weights.set(raterId, (weights.get(raterId) ?? 0) + inFit[i]))
@@ -34,7 +38,10 @@ export async function listRaters(core: Core, caller: Caller, sessionId: string):
         comparable,
         known,
         share: total === 0 ? 0 : (weights.get(person.userId) ?? 0) / total,
-        excluded: exclusion === undefined ? null : { reason: exclusion.reason, by: exclusion.by, at: exclusion.at.toISOString() },
+        excluded:
+          exclusion === undefined
+            ? null
+            : { reason: exclusion.reason, by: exclusion.by, at: exclusion.at.toISOString() },
       }
     })
     .sort((a, b) => b.share - a.share || b.votes - a.votes)
@@ -46,16 +53,25 @@ export async function listRaters(core: Core, caller: Caller, sessionId: string):
  *
  * @throws AttuneError not-found, forbidden, conflict where they are excluded already
  */
-export async function excludeRater(core: Core, caller: Caller, exclusion: { sessionId: string; userId: string; reason: string }): Promise<void> {
+export async function excludeRater(
+  core: Core,
+  caller: Caller,
+  exclusion: { sessionId: string; userId: string; reason: string },
+): Promise<void> {
   const { sessionId, userId, reason } = exclusion
   await demandSteering(core, caller, sessionId)
-  if ((await findUser(core.pool, userId)) === null) throw new AttuneError('not-found', 'there is nobody of this id', { path: 'userId' })
+  if ((await findUser(core.pool, userId)) === null)
+    throw new AttuneError('not-found', 'there is nobody of this id', { path: 'userId' })
   await insertExclusion(core.pool, { ...exclusion, by: caller.userId })
   publish(core, sessionId, { event: 'exclusion', payload: { sessionId, userId, excluded: true, reason } })
 }
 
 /** Lets somebody vote again, and their earlier votes weigh again. @throws AttuneError not-found, forbidden, conflict */
-export async function readmitRater(core: Core, caller: Caller, { sessionId, userId }: { sessionId: string; userId: string }): Promise<void> {
+export async function readmitRater(
+  core: Core,
+  caller: Caller,
+  { sessionId, userId }: { sessionId: string; userId: string },
+): Promise<void> {
   await demandSteering(core, caller, sessionId)
   await endExclusion(core.pool, { sessionId, userId, by: caller.userId })
   publish(core, sessionId, { event: 'exclusion', payload: { sessionId, userId, excluded: false, reason: null } })

@@ -61,7 +61,10 @@ export async function requeue(core: Core): Promise<string[]> {
   return lost
 }
 
-/** Tells the room of each run that waits for a trainer its place in the line, when it has changed. One that has just begun to wait gets a look's time first: usually a place is free. */
+/**
+ * Tells the room of each run that waits for a trainer its place in the line, when it has changed. One that has just
+ * begun to wait gets a look's time first: usually a place is free.
+ */
 function lineTeller(core: Core): () => Promise<void> {
   let before = new Set<string>()
   let told = new Map<string, number>()
@@ -71,7 +74,10 @@ function lineTeller(core: Core): () => Promise<void> {
     for (const [sessionId, position] of now) {
       if (told.get(sessionId) === position) continue
       const { currentStep } = await sessionBasics(core.pool, sessionId)
-      publish(core, sessionId, { event: 'training-phase', payload: { sessionId, phase: 'queued', step: currentStep + 1, until: null, position } })
+      publish(core, sessionId, {
+        event: 'training-phase',
+        payload: { sessionId, phase: 'queued', step: currentStep + 1, until: null, position },
+      })
     }
     before = new Set(line)
     told = now

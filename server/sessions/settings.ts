@@ -23,7 +23,8 @@ const grpo: Setting['when'] = ({ algorithm }) => algorithm === 'grpo'
 const dpo: Setting['when'] = ({ algorithm }) => algorithm === 'dpo'
 const notDpo: Setting['when'] = ({ algorithm }) => algorithm !== 'dpo'
 const adapted: Setting['when'] = ({ loraConfig }) => loraConfig.rank > 0
-const scoresHarm: Setting['when'] = ({ live }) => live.categories.some(({ name }) => name === 'harm' || name === 'safety')
+const scoresHarm: Setting['when'] = ({ live }) =>
+  live.categories.some(({ name }) => name === 'harm' || name === 'safety')
 const prompts = 'a run asks what its model’s prompts.jsonl holds: send prompts to POST /api/models/:modelId/prompts'
 const tokenizer = 'a model is read by its own tokenizer.json: leave this out'
 
@@ -38,21 +39,39 @@ export const settings: Readonly<Record<string, Setting>> = {
   epochs: read(learner),
   validationSplit: unread('nothing is held out, since a run learns from its crowd: leave this out'),
   'rewardModel.type': read('server/sessions/training.ts'),
-  'rewardModel.modelPath': unread('the reward model is learnt from the run’s own votes, and none is loaded: leave this out'),
-  'rewardModel.humanFeedbackWeight': unread('it weighs people against an AI scorer, and there is none here: the reward is people’s alone; leave this out'),
+  'rewardModel.modelPath': unread(
+    'the reward model is learnt from the run’s own votes, and none is loaded: leave this out',
+  ),
+  'rewardModel.humanFeedbackWeight': unread(
+    'it weighs people against an AI scorer, and there is none here: the reward is people’s alone; leave this out',
+  ),
   'rewardModel.aiRewardWeight': unread('it weighs an AI scorer, and there is none here: leave this out'),
   'rewardModel.compassionWeight': read(learner),
   'rewardModel.shrinkage': read('trainer/reward/reward.ts'),
   'rewardModel.lengthBonus': read('trainer/reward/reward.ts'),
-  'rewardModel.ethicalConstraints.maxHarmScore': readWhen('core/votes/reward.ts', scoresHarm, 'nobody scores harm in this run: add harm or safety to live.categories, or leave this out'),
+  'rewardModel.ethicalConstraints.maxHarmScore': readWhen(
+    'core/votes/reward.ts',
+    scoresHarm,
+    'nobody scores harm in this run: add harm or safety to live.categories, or leave this out',
+  ),
   'rewardModel.ethicalConstraints.minCompassionScore': read('core/votes/reward.ts'),
   'rewardModel.ethicalConstraints.biasThresholds': unread('no bias is measured here: leave this out'),
   'rewardModel.ethicalConstraints.prohibitedTopics': read('core/votes/reward.ts'),
-  'rewardModel.ethicalConstraints.requiredDisclosures': unread('no disclosure is looked for in answers: leave this out'),
+  'rewardModel.ethicalConstraints.requiredDisclosures': unread(
+    'no disclosure is looked for in answers: leave this out',
+  ),
   'ppoConfig.clipRatio': readWhen(learner, notDpo, 'DPO clips no ratio: leave this out'),
-  'ppoConfig.valueClipRatio': readWhen(learner, ppo, 'only PPO has a value head: leave this out, or choose algorithm ppo'),
+  'ppoConfig.valueClipRatio': readWhen(
+    learner,
+    ppo,
+    'only PPO has a value head: leave this out, or choose algorithm ppo',
+  ),
   'ppoConfig.entropyCoefficient': readWhen(learner, notDpo, 'DPO has no entropy bonus: leave this out'),
-  'ppoConfig.valueCoefficient': readWhen(learner, ppo, 'only PPO has a value head: leave this out, or choose algorithm ppo'),
+  'ppoConfig.valueCoefficient': readWhen(
+    learner,
+    ppo,
+    'only PPO has a value head: leave this out, or choose algorithm ppo',
+  ),
   'ppoConfig.maxGradNorm': read(learner),
   'ppoConfig.ppoEpochs': read(learner),
   'ppoConfig.miniBatchSize': read(learner),
@@ -63,9 +82,21 @@ export const settings: Readonly<Record<string, Setting>> = {
   'dpoConfig.groupSize': readWhen(learner, dpo, 'only DPO reads it: leave this out, or choose algorithm dpo'),
   'dpoConfig.labels': readWhen(learner, dpo, 'only DPO reads it: leave this out, or choose algorithm dpo'),
   'loraConfig.rank': read(learner),
-  'loraConfig.alpha': readWhen('lm/architectures/lora.ts', adapted, 'without adapters it does nothing: set loraConfig.rank above 0, or leave this out'),
-  'loraConfig.rankStabilised': readWhen('lm/architectures/lora.ts', adapted, 'without adapters it does nothing: set loraConfig.rank above 0, or leave this out'),
-  'loraConfig.targets': readWhen('lm/architectures/lora.ts', adapted, 'without adapters it does nothing: set loraConfig.rank above 0, or leave this out'),
+  'loraConfig.alpha': readWhen(
+    'lm/architectures/lora.ts',
+    adapted,
+    'without adapters it does nothing: set loraConfig.rank above 0, or leave this out',
+  ),
+  'loraConfig.rankStabilised': readWhen(
+    'lm/architectures/lora.ts',
+    adapted,
+    'without adapters it does nothing: set loraConfig.rank above 0, or leave this out',
+  ),
+  'loraConfig.targets': readWhen(
+    'lm/architectures/lora.ts',
+    adapted,
+    'without adapters it does nothing: set loraConfig.rank above 0, or leave this out',
+  ),
   'datasetConfig.type': unread(prompts),
   'datasetConfig.sources': unread(prompts),
   'datasetConfig.preprocessing.tokenizer': unread(tokenizer),
@@ -76,7 +107,11 @@ export const settings: Readonly<Record<string, Setting>> = {
   'datasetConfig.augmentation': unread('nothing is made up beside the model’s prompts: leave this out'),
   distributedConfig: unread('a run is trained by one process: leave this out'),
   'live.title': read('server/sessions/training.ts'),
-  'live.shownPerStep': readWhen('trainer/loop/rollouts.ts', ({ live, batchSize }) => live.shownPerStep <= batchSize, 'a step has batchSize answers, and more cannot be shown: lower this, or raise batchSize'),
+  'live.shownPerStep': readWhen(
+    'trainer/loop/rollouts.ts',
+    ({ live, batchSize }) => live.shownPerStep <= batchSize,
+    'a step has batchSize answers, and more cannot be shown: lower this, or raise batchSize',
+  ),
   'live.votingWindowSeconds': read('trainer/loop/live-loop.ts'),
   'live.minVotes': read('trainer/loop/live-loop.ts'),
   'live.minVotesPerStep': read('trainer/loop/live-loop.ts'),
@@ -94,7 +129,11 @@ export const settings: Readonly<Record<string, Setting>> = {
   'checkpoints.keepLast': read('core/db/steps.ts'),
   'checkpoints.keepEvery': read('core/db/steps.ts'),
   'checkpoints.keepBest': read('core/db/steps.ts'),
-  'checkpoints.bestMetric': readWhen('core/db/steps.ts', ({ checkpoints }) => checkpoints.keepBest > 0, 'no best steps are kept: set checkpoints.keepBest above 0, or leave this out'),
+  'checkpoints.bestMetric': readWhen(
+    'core/db/steps.ts',
+    ({ checkpoints }) => checkpoints.keepBest > 0,
+    'no best steps are kept: set checkpoints.keepBest above 0, or leave this out',
+  ),
   'rewardHacking.pause': read('trainer/reward/evidence.ts'),
   'rewardHacking.warnAt': read('trainer/reward/evidence.ts'),
   'rewardHacking.pauseAt': read('trainer/reward/evidence.ts'),
@@ -115,10 +154,17 @@ export function refuseIneffective(run: TrainingConfig): void {
 }
 
 /** What is absent, and an object or a list without anything in it, asks for nothing. */
-const isNeutral = (value: unknown): boolean => value === undefined || (typeof value === 'object' && value !== null && Object.keys(value).length === 0)
+const isNeutral = (value: unknown): boolean =>
+  value === undefined || (typeof value === 'object' && value !== null && Object.keys(value).length === 0)
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
 
 function at(tree: unknown, path: string): unknown {
-  return path.split('.').reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined), tree)
+  return path
+    .split('.')
+    .reduce<unknown>(
+      (value, key) =>
+        typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined,
+      tree,
+    )
 }

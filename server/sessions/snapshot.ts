@@ -38,7 +38,8 @@ export function openSnapshots(core: Core): Snapshots {
     for (const [id, { at }] of read) if (Date.now() - at >= limits.snapshotMs) read.delete(id)
     const before = read.get(sessionId)
     // Without a log nobody could be told of what came since; a log that begins anew knows nothing of it.
-    if (before !== undefined && seq !== START && compareSeq(before.seq, seq) <= 0) return { seq: before.seq, common: await before.common }
+    if (before !== undefined && seq !== START && compareSeq(before.seq, seq) <= 0)
+      return { seq: before.seq, common: await before.common }
     const common = readCommon(core, sessionId)
     if (seq !== START) {
       read.set(sessionId, { seq, at: Date.now(), common })
@@ -55,7 +56,14 @@ export function openSnapshots(core: Core): Snapshots {
         receiptsOfUser(core.pool, readerId, RECEIPTS, sessionId),
         exclusionOf(core.pool, sessionId, readerId),
       ])
-      return { seq, ...common, samples: await withPartialText(core, sessionId, end, samples), receipts, exclusion: exclusion?.reason ?? null, raters }
+      return {
+        seq,
+        ...common,
+        samples: await withPartialText(core, sessionId, end, samples),
+        receipts,
+        exclusion: exclusion?.reason ?? null,
+        raters,
+      }
     },
     forget: () => read.clear(),
   }
@@ -79,16 +87,25 @@ async function withPartialText(core: Core, sessionId: string, seq: string, sampl
     core.log.warn({ err: error, sessionId }, 'a snapshot goes without what was streaming')
     return new Map<string, string>()
   })
-  return samples.map((sample) => (sample.status === 'streaming' ? { ...sample, response: texts.get(sample.id) ?? '' } : sample))
+  return samples.map((sample) =>
+    sample.status === 'streaming' ? { ...sample, response: texts.get(sample.id) ?? '' } : sample,
+  )
 }
 
 /** Entries read at a time. */
 const CHUNK = 500
 
-/** The text that was streamed of each wanted sample up to `until`, reading backwards until all have been seen to start. */
-async function partialTexts(redis: Redis, sessionId: string, until: string, wanted: Set<string>): Promise<Map<string, string>> {
+/**
+ * The text that was streamed of each wanted sample up to `until`, reading backwards until all have been seen to start.
+ */
+async function partialTexts(
+  redis: Redis,
+  sessionId: string,
+  until: string,
+  wanted: Set<string>,
+): Promise<Map<string, string>> {
   const pieces = new Map([...wanted].map((id) => [id, [] as { offset: number; text: string }[]]))
-  for (let from: string = until; wanted.size > 0; ) {
+  for (let from: string = until; wanted.size > 0;) {
     const entries = await readBack(redis, sessionId, from, CHUNK)
     for (const { event, payload } of entries) {
       if (event === 'sample-started') wanted.delete(payload.sampleId)
@@ -101,7 +118,9 @@ async function partialTexts(redis: Redis, sessionId: string, until: string, want
   return new Map([...pieces].map(([id, parts]) => [id, assemble(parts)]))
 }
 
-/** Pieces by offset, as far as they leave no gap. A step that was repeated after a crash streams the same text again. */
+/**
+ * Pieces by offset, as far as they leave no gap. A step that was repeated after a crash streams the same text again.
+ */
 function assemble(parts: { offset: number; text: string }[]): string {
   let text = ''
   for (const part of parts.sort((a, b) => a.offset - b.offset)) {

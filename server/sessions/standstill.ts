@@ -40,7 +40,10 @@ export function openWatches(now: () => number = Date.now): Watches {
       return {
         turned(error) {
           const last = loops.get(name)?.failing ?? null
-          const failing = error === undefined ? null : { since: last?.since ?? now(), error: error instanceof Error ? error.message : String(error) }
+          const failing =
+            error === undefined
+              ? null
+              : { since: last?.since ?? now(), error: error instanceof Error ? error.message : String(error) }
           loops.set(name, { everyMs, at: now(), failing })
         },
         remove: () => void loops.delete(name),
@@ -58,7 +61,9 @@ export function openWatches(now: () => number = Date.now): Watches {
 }
 
 /** Every part that stands still now. Rejects where Postgres does not answer. */
-export async function standstills(core: Pick<Core, 'pool' | 'chain' | 'watches' | 'recordEveryMs'>): Promise<Standstill[]> {
+export async function standstills(
+  core: Pick<Core, 'pool' | 'chain' | 'watches' | 'recordEveryMs'>,
+): Promise<Standstill[]> {
   const [known, wanted] = await Promise.all([heartbeats(core.pool), runsToTrain(core.pool)])
   const upMs = Date.now() - core.watches.since
   // After a long stop everything is late: it gets the time that it would have had since this server came up.
@@ -77,7 +82,16 @@ export async function standstills(core: Pick<Core, 'pool' | 'chain' | 'watches' 
   const expected = processes.filter(({ part }) => (part === 'recorder' ? core.chain !== null : wanted.length > 0))
   return [...expected, ...core.watches.all().map((loop) => ({ ...loop, never: false }))].flatMap((one) => {
     const reason = reasonOf(one)
-    return reason === null ? [] : [{ name: one.part, lastSeen: one.never ? null : new Date(Date.now() - one.silentMs).toISOString(), everyMs: one.everyMs, reason }]
+    return reason === null
+      ? []
+      : [
+          {
+            name: one.part,
+            lastSeen: one.never ? null : new Date(Date.now() - one.silentMs).toISOString(),
+            everyMs: one.everyMs,
+            reason,
+          },
+        ]
   })
 }
 
@@ -90,6 +104,7 @@ function reasonOf({ part, everyMs, silentMs, failingMs, error, never }: Heartbea
   if (silentMs > patience) {
     return `${part}: ${never ? 'it has not been seen' : 'nothing has been heard of it'} for ${seconds(silentMs)}, and it should act every ${seconds(everyMs)}: look at its log, and start it again`
   }
-  if (failingMs !== null && failingMs > patience) return `${part}: it has failed each time for ${seconds(failingMs)}: ${error ?? 'look at its log'}`
+  if (failingMs !== null && failingMs > patience)
+    return `${part}: it has failed each time for ${seconds(failingMs)}: ${error ?? 'look at its log'}`
   return null
 }

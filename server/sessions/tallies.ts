@@ -7,7 +7,10 @@ import { append, type VoteAct } from '../../core/events/log.ts'
 
 export interface Tallies {
   /** A vote was stored or withdrawn: its room hears what the votes come to now. */
-  changed: (event: VoteEvent, act: { sessionId: string; sampleId: string | null; userId: string; mine: MyVote | null }) => void
+  changed: (
+    event: VoteEvent,
+    act: { sessionId: string; sampleId: string | null; userId: string; mine: MyVote | null },
+  ) => void
   /** Tells what has not been told yet. */
   close: () => Promise<void>
 }
@@ -54,7 +57,12 @@ export function openTallies({ pool, redis, log }: { pool: Pool; redis: Redis; lo
     for (const event of ['feedback-received', 'feedback-withdrawn'] as const) {
       const acts = [...news.values()].filter((act) => act.event === event)
       if (acts.length === 0) continue
-      await append(redis, sessionId, { event, payload: payloadOf(sessionId, acts, crowds) }, acts.flatMap(toVoteAct)).catch((error: unknown) => {
+      await append(
+        redis,
+        sessionId,
+        { event, payload: payloadOf(sessionId, acts, crowds) },
+        acts.flatMap(toVoteAct),
+      ).catch((error: unknown) => {
         log.warn({ err: error, sessionId, event }, 'a room event was lost')
       })
     }
@@ -100,7 +108,11 @@ interface Room {
   telling: Promise<void> | null
 }
 
-function payloadOf(sessionId: string, acts: readonly Act[], crowds: ReadonlyMap<string, CrowdValue>): RoomEvents[VoteEvent] {
+function payloadOf(
+  sessionId: string,
+  acts: readonly Act[],
+  crowds: ReadonlyMap<string, CrowdValue>,
+): RoomEvents[VoteEvent] {
   const changed = [...new Set(acts.flatMap(({ sampleId }) => sampleId ?? []).reverse())]
   const [last, ...others] = changed.flatMap((sampleId) => {
     const crowd = crowds.get(sampleId)
@@ -110,4 +122,5 @@ function payloadOf(sessionId: string, acts: readonly Act[], crowds: ReadonlyMap<
   return { sessionId, ...last, ...(others.length > 0 && { others }) }
 }
 
-const toVoteAct = ({ sampleId, userId, mine }: Act): VoteAct[] => (sampleId === null ? [] : [{ userId, sampleId, mine }])
+const toVoteAct = ({ sampleId, userId, mine }: Act): VoteAct[] =>
+  sampleId === null ? [] : [{ userId, sampleId, mine }]

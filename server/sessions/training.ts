@@ -12,7 +12,10 @@ import { transitions } from '../../core/session-state.ts'
 import { refuseIneffective } from './settings.ts'
 import { isMetric } from '../../trainer/loop/metric-catalogue.ts'
 
-/** Starts a run of a model; the caller owns it. @throws AttuneError not-found, invalid, conflict where the model has no weights or no prompts */
+/**
+ * Starts a run of a model; the caller owns it. @throws AttuneError not-found, invalid, conflict where the model has no
+ * weights or no prompts
+ */
 export async function startTraining(
   core: Core,
   caller: Caller,
@@ -20,16 +23,26 @@ export async function startTraining(
 ): Promise<{ sessionId: string; status: SessionStatus }> {
   const { type } = configuration.rewardModel
   if (type !== 'human') {
-    throw new AttuneError('invalid', `a reward of type ${type} needs an AI scorer, and this server has none: use human`, { path: 'configuration.rewardModel.type' })
+    throw new AttuneError(
+      'invalid',
+      `a reward of type ${type} needs an AI scorer, and this server has none: use human`,
+      { path: 'configuration.rewardModel.type' },
+    )
   }
   refuseIneffective(configuration)
   const { keepBest, bestMetric } = configuration.checkpoints
   if (keepBest > 0 && !isMetric(bestMetric)) {
-    throw new AttuneError('invalid', `no run reports a metric ${bestMetric}: docs/METRICS.md has the names`, { path: 'configuration.checkpoints.bestMetric' })
+    throw new AttuneError('invalid', `no run reports a metric ${bestMetric}: docs/METRICS.md has the names`, {
+      path: 'configuration.checkpoints.bestMetric',
+    })
   }
   const { adaptiveKl, klCoefficient } = configuration.live
   if (adaptiveKl && klCoefficient === 0) {
-    throw new AttuneError('invalid', 'a KL coefficient of 0 stays 0 however it is adapted: give one above 0, or set adaptiveKl to false', { path: 'configuration.live.adaptiveKl' })
+    throw new AttuneError(
+      'invalid',
+      'a KL coefficient of 0 stays 0 however it is adapted: give one above 0, or set adaptiveKl to false',
+      { path: 'configuration.live.adaptiveKl' },
+    )
   }
   const model = await findModel(core.pool, modelId)
   if (model === null) throw new AttuneError('not-found', `there is no model ${modelId}`, { path: 'modelId' })
@@ -37,7 +50,14 @@ export async function startTraining(
   const sessionId = `run-${randomBytes(6).toString('hex')}`
   const title = configuration.live.title ?? model.name
   await transaction(core.pool, async (client) => {
-    await insertSession(client, { id: sessionId, title, modelId, userId: caller.userId, status: 'pending', configuration })
+    await insertSession(client, {
+      id: sessionId,
+      title,
+      modelId,
+      userId: caller.userId,
+      status: 'pending',
+      configuration,
+    })
     await applyTransition(client, sessionId, 'start')
   })
   publish(core, sessionId, { event: 'training-started', payload: { sessionId, session: sessionId } })
@@ -73,7 +93,12 @@ const WAITING_ASKS = 2
  *
  * @throws AttuneError not-found, conflict where the session is not active, too-frequent
  */
-export async function ask(core: Core, caller: Caller, sessionId: string, prompt: string): Promise<{ sampleId: string }> {
+export async function ask(
+  core: Core,
+  caller: Caller,
+  sessionId: string,
+  prompt: string,
+): Promise<{ sampleId: string }> {
   const sampleId = randomUUID()
   await transaction(core.pool, async (client) => {
     // One question of a person at a time, so that the count below is true.
@@ -81,9 +106,18 @@ export async function ask(core: Core, caller: Caller, sessionId: string, prompt:
     const { status, currentStep, policyVersion } = await sessionBasics(client, sessionId)
     if (status !== 'active') throw new AttuneError('conflict', `the session is ${status}: nobody would answer`)
     if ((await countAsks(client, sessionId, caller.userId)) >= WAITING_ASKS) {
-      throw new AttuneError('too-frequent', `${WAITING_ASKS} of your questions wait for their answer`, { retryAfter: 10 })
+      throw new AttuneError('too-frequent', `${WAITING_ASKS} of your questions wait for their answer`, {
+        retryAfter: 10,
+      })
     }
-    await insertAsk(client, { id: sampleId, sessionId, userId: caller.userId, prompt, step: currentStep, policyVersion })
+    await insertAsk(client, {
+      id: sampleId,
+      sessionId,
+      userId: caller.userId,
+      prompt,
+      step: currentStep,
+      policyVersion,
+    })
   })
   return { sampleId }
 }

@@ -18,9 +18,14 @@ import { hasEnded } from '../../core/session-state.ts'
  *
  * @throws AttuneError invalid, forbidden, not-found, conflict
  */
-export async function castVote(core: Core, caller: Caller, vote: ParsedVote): Promise<{ ack: AckData['submit-feedback']; stored: HumanFeedback }> {
+export async function castVote(
+  core: Core,
+  caller: Caller,
+  vote: ParsedVote,
+): Promise<{ ack: AckData['submit-feedback']; stored: HumanFeedback }> {
   const session = await sessionBasics(core.pool, vote.sessionId)
-  if (hasEnded(session.status)) throw new AttuneError('conflict', `the session is ${session.status}: it takes no more votes`)
+  if (hasEnded(session.status))
+    throw new AttuneError('conflict', `the session is ${session.status}: it takes no more votes`)
   await demandAdmitted(core, caller, vote.sessionId)
   const sample = await sampleOf(core, vote)
   if (sample === null) demandFreeText(caller, session)
@@ -49,8 +54,24 @@ export async function castVote(core: Core, caller: Caller, vote: ParsedVote): Pr
     salt: randomBytes(32),
   })
   const crowd = sample === null ? null : await crowdOf(core.pool, sample.id)
-  if (!duplicate) core.tallies.changed('feedback-received', { sessionId: vote.sessionId, sampleId: stored.sampleId, userId: caller.userId, mine: mineOf(stored) })
-  return { ack: { id: stored.id, sampleId: stored.sampleId, value: stored.value, crowd, duplicate, ...(stored.late && { late: true as const }) }, stored }
+  if (!duplicate)
+    core.tallies.changed('feedback-received', {
+      sessionId: vote.sessionId,
+      sampleId: stored.sampleId,
+      userId: caller.userId,
+      mine: mineOf(stored),
+    })
+  return {
+    ack: {
+      id: stored.id,
+      sampleId: stored.sampleId,
+      value: stored.value,
+      crowd,
+      duplicate,
+      ...(stored.late && { late: true as const }),
+    },
+    stored,
+  }
 }
 
 /** @throws AttuneError forbidden */
@@ -58,7 +79,9 @@ function demandFreeText(caller: Caller, { configuration }: SessionBasics): void 
   demand(caller, 'vote:free')
   // Sessions that are older than the setting allow them.
   if (configuration.live.freeTexts === false) {
-    throw new AttuneError('forbidden', 'this session takes votes on its own answers only: send the sampleId of one', { path: 'sampleId' })
+    throw new AttuneError('forbidden', 'this session takes votes on its own answers only: send the sampleId of one', {
+      path: 'sampleId',
+    })
   }
 }
 
@@ -69,7 +92,10 @@ export async function takeBack(core: Core, caller: Caller, id: string): Promise<
   return { id }
 }
 
-/** The sample that a vote is on; null for a text that the session never produced. Only whole samples of this session count (rule V4). */
+/**
+ * The sample that a vote is on; null for a text that the session never produced. Only whole samples of this session
+ * count (rule V4).
+ */
 async function sampleOf(core: Core, vote: ParsedVote): Promise<VotableSample | null> {
   if (vote.sampleId === undefined) return matchSample(core.pool, vote.sessionId, vote.inputText, vote.modelResponse)
   const sample = await findSample(core.pool, vote.sessionId, vote.sampleId)
@@ -80,7 +106,10 @@ async function sampleOf(core: Core, vote: ParsedVote): Promise<VotableSample | n
   return sample
 }
 
-/** The categories with the weights that count: the session's, or where it is free the rater's. @throws AttuneError invalid */
+/**
+ * The categories with the weights that count: the session's, or where it is free the rater's. @throws AttuneError
+ * invalid
+ */
 function weigh(sent: ParsedVote['categories'], { configuration }: SessionBasics): ParsedVote['categories'] {
   const { categories, freeCategories } = configuration.live
   const weights = Object.fromEntries(categories.map(({ name, weight }) => [name, weight]))
@@ -89,11 +118,19 @@ function weigh(sent: ParsedVote['categories'], { configuration }: SessionBasics)
     const path = `categories.${index}.name`
     if (seen.has(name)) throw new AttuneError('invalid', `${name} is scored twice`, { path })
     if (!freeCategories && !Object.hasOwn(weights, name)) {
-      throw new AttuneError('invalid', `this session has no category ${name}; it has ${Object.keys(weights).join(', ') || 'none'}`, { path })
+      throw new AttuneError(
+        'invalid',
+        `this session has no category ${name}; it has ${Object.keys(weights).join(', ') || 'none'}`,
+        { path },
+      )
     }
     seen.add(name)
     return { name, score, weight: categoryWeight(name, weight, { categories: weights, freeCategories }) }
   })
 }
 
-const mineOf = ({ id, humanRating, compassionRating }: HumanFeedback): MyVote => ({ feedbackId: id, humanRating, compassionRating })
+const mineOf = ({ id, humanRating, compassionRating }: HumanFeedback): MyVote => ({
+  feedbackId: id,
+  humanRating,
+  compassionRating,
+})

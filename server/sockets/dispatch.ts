@@ -44,7 +44,8 @@ export function dispatch(socket: AttuneSocket, core: Core, rooms: Rooms, events:
       (data) => acknowledge?.({ ok: true, data }),
       (error: unknown) => {
         const { code, message, path } = toAttuneError(error)
-        if (code === 'internal' || code === 'unavailable') core.log.error({ err: error, event }, 'a socket event failed')
+        if (code === 'internal' || code === 'unavailable')
+          core.log.error({ err: error, event }, 'a socket event failed')
         const field = path === undefined ? {} : { path }
         // A schema's words say nothing without the field; ours are sentences.
         const said = path !== undefined && error instanceof z.ZodError ? `${path}: ${message}` : message
@@ -57,7 +58,8 @@ export function dispatch(socket: AttuneSocket, core: Core, rooms: Rooms, events:
   const answer = async (event: string, body: unknown[]): Promise<unknown> => {
     const now = Date.now()
     const wait = bucket.take(now) || events.take(socket.data.caller.userId, now)
-    if (wait > 0) throw new AttuneError('too-frequent', `at most ${limits.socketPerSecond} events a second`, { retryAfter: wait })
+    if (wait > 0)
+      throw new AttuneError('too-frequent', `at most ${limits.socketPerSecond} events a second`, { retryAfter: wait })
     if (!isEvent(event)) throw new AttuneError('invalid', 'there is no such event')
     refuseUnstorable(body)
     if (Buffer.byteLength(JSON.stringify(body)) > limits.messageBytes) {

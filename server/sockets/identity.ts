@@ -16,12 +16,17 @@ const MOST_TIMER_MS = 2 ** 31 - 1
 
 const timers = new WeakMap<AttuneSocket, NodeJS.Timeout>()
 
-/** Ends the socket when its token does. The transport closes, so that a client comes back by itself, with a fresh token. */
+/**
+ * Ends the socket when its token does. The transport closes, so that a client comes back by itself, with a fresh token.
+ */
 export function attend(socket: AttuneSocket): void {
   if (timers.has(socket)) clearTimeout(timers.get(socket))
   else socket.once('disconnect', () => clearTimeout(timers.get(socket)))
   const left = socket.data.expiresAt - Date.now()
-  const timer = setTimeout(() => (left > MOST_TIMER_MS ? attend(socket) : socket.conn.close()), Math.min(left, MOST_TIMER_MS))
+  const timer = setTimeout(
+    () => (left > MOST_TIMER_MS ? attend(socket) : socket.conn.close()),
+    Math.min(left, MOST_TIMER_MS),
+  )
   timers.set(socket, timer)
 }
 
@@ -33,7 +38,8 @@ export function attend(socket: AttuneSocket): void {
  */
 export async function demandSignedIn(socket: AttuneSocket, core: Core, needs: Permission): Promise<void> {
   const { caller, login, expiresAt } = socket.data
-  if (expiresAt <= Date.now()) throw new AttuneError('unauthenticated', 'the token has expired: send the next one by authenticate')
+  if (expiresAt <= Date.now())
+    throw new AttuneError('unauthenticated', 'the token has expired: send the next one by authenticate')
   if (needs === 'read') return
   const [now] = await core.accounts.again([{ userId: caller.userId, login }])
   if (now == null) {
@@ -50,7 +56,10 @@ export const identityHandlers: Pick<Handlers, 'authenticate'> = {
     async handle({ core, socket }, { token }) {
       const presence = await core.accounts.identify(token)
       if (presence.caller.userId !== socket.data.caller.userId) {
-        throw new AttuneError('forbidden', 'a socket stays with the person who opened it: connect anew as somebody else')
+        throw new AttuneError(
+          'forbidden',
+          'a socket stays with the person who opened it: connect anew as somebody else',
+        )
       }
       Object.assign(socket.data, presence)
       attend(socket)
@@ -64,7 +73,9 @@ export async function recheck(io: AttuneServer, core: Core, userId?: string): Pr
   const { adapter, sockets } = io.of('/')
   const ids = userId === undefined ? sockets.keys() : (adapter.rooms.get(userRoom(userId)) ?? [])
   const concerned = [...ids].flatMap((id) => (sockets.get(id) as AttuneSocket | undefined) ?? [])
-  const callers = await core.accounts.again(concerned.map(({ data }) => ({ userId: data.caller.userId, login: data.login })))
+  const callers = await core.accounts.again(
+    concerned.map(({ data }) => ({ userId: data.caller.userId, login: data.login })),
+  )
   for (const [i, socket] of concerned.entries()) {
     const caller = callers[i]
     if (caller === null) socket.disconnect(true)
@@ -75,7 +86,9 @@ export async function recheck(io: AttuneServer, core: Core, userId?: string): Pr
 /** Looks at every socket now and then. */
 export function keepRechecking(io: AttuneServer, core: Core): { stop: () => void } {
   const timer = setInterval(() => {
-    recheck(io, core).catch((error: unknown) => core.log.warn({ err: error }, 'sign-ins could not be looked at; trying again'))
+    recheck(io, core).catch((error: unknown) =>
+      core.log.warn({ err: error }, 'sign-ins could not be looked at; trying again'),
+    )
   }, RECHECK_MS)
   return { stop: () => clearInterval(timer) }
 }

@@ -5,7 +5,10 @@ import { limits } from '../../core/protocol/index.ts'
 const LOOK_MS = 2_000
 
 /** Ends a socket that has sent no event within its time: it holds a place that somebody else may want. */
-export function endIfSilent(socket: Pick<Socket, 'onAny' | 'offAny' | 'once' | 'disconnect'>, ms: number = limits.silentMs): void {
+export function endIfSilent(
+  socket: Pick<Socket, 'onAny' | 'offAny' | 'once' | 'disconnect'>,
+  ms: number = limits.silentMs,
+): void {
   const timer = setTimeout(() => socket.disconnect(true), ms)
   const speaks = () => {
     clearTimeout(timer)
@@ -15,8 +18,14 @@ export function endIfSilent(socket: Pick<Socket, 'onAny' | 'offAny' | 'once' | '
   socket.once('disconnect', speaks)
 }
 
-/** Closes connections that take what they are sent too slowly: what waits for them is our memory. Returns how to stop. */
-export function closeUnread(io: Pick<Server, 'engine'>, most: number = limits.unreadMessages, everyMs: number = LOOK_MS): () => void {
+/**
+ * Closes connections that take what they are sent too slowly: what waits for them is our memory. Returns how to stop.
+ */
+export function closeUnread(
+  io: Pick<Server, 'engine'>,
+  most: number = limits.unreadMessages,
+  everyMs: number = LOOK_MS,
+): () => void {
   const open = new Set<Connection>()
   io.engine.on('connection', (connection: Connection) => {
     open.add(connection)

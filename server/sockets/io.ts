@@ -22,7 +22,11 @@ export type AttuneSocket = Socket<ClientToServer, ServerToClient, Record<string,
 const REFUSED_MS = 1_000
 
 /** The socket side of the server. `close` ends every connection. */
-export function openSockets(http: HttpServer, core: Core, config: Pick<Config, 'allowedOrigins' | 'publicUrl' | 'sockets' | 'trustProxy'>): { io: AttuneServer; rooms: Rooms; close: () => Promise<void> } {
+export function openSockets(
+  http: HttpServer,
+  core: Core,
+  config: Pick<Config, 'allowedOrigins' | 'publicUrl' | 'sockets' | 'trustProxy'>,
+): { io: AttuneServer; rooms: Rooms; close: () => Promise<void> } {
   const admission = openAdmission(config)
   const io: AttuneServer = new Server(http, {
     cors: { origin: originCheck(config) },
@@ -34,9 +38,12 @@ export function openSockets(http: HttpServer, core: Core, config: Pick<Config, '
     connectTimeout: limits.handshakeMs,
     allowRequest: (request, answer) => answer(null, admission.hears(request)),
   })
-  io.engine.on('connection', (connection: { request: IncomingMessage; once: (event: 'close', heard: () => void) => void }) => {
-    connection.once('close', admission.connected(connection.request))
-  })
+  io.engine.on(
+    'connection',
+    (connection: { request: IncomingMessage; once: (event: 'close', heard: () => void) => void }) => {
+      connection.once('close', admission.connected(connection.request))
+    },
+  )
   const events = createBuckets(limits.personBurst, limits.personPerSecond)
   const rooms = openRooms(io, core)
   io.use((socket, next) => {
@@ -51,7 +58,11 @@ export function openSockets(http: HttpServer, core: Core, config: Pick<Config, '
       () => next(),
       (error: unknown) => {
         const { code, message, retryAfter } = toAttuneError(error)
-        next(Object.assign(new Error(message), { data: { code, message, ...(retryAfter !== undefined && { retryAfter }) } }))
+        next(
+          Object.assign(new Error(message), {
+            data: { code, message, ...(retryAfter !== undefined && { retryAfter }) },
+          }),
+        )
         // Clients close by themselves; one that doesn't has heard why.
         setTimeout(() => socket.conn.close(), REFUSED_MS).unref()
       },
@@ -83,6 +94,7 @@ export const userRoom = (userId: string) => `user:${userId}`
 /** The token of `auth.token`, or as old clients send it: the Authorization header, or the query's `token` (rule S2). */
 function authenticate(core: Core, { auth, headers, query }: Socket['handshake']): Promise<Presence> {
   const given: unknown = auth.token ?? /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1] ?? query.token
-  if (typeof given !== 'string') return Promise.reject(new AttuneError('unauthenticated', 'send a token: io(url, { auth: { token } })'))
+  if (typeof given !== 'string')
+    return Promise.reject(new AttuneError('unauthenticated', 'send a token: io(url, { auth: { token } })'))
   return core.accounts.identify(given.replace(/^Bearer /i, ''))
 }

@@ -19,12 +19,20 @@ export function openPieces(send: (sessionId: string, entry: PiecesEntry) => void
     waiting.delete(sessionId)
     const others = held.pieces.slice(0, -1)
     const [last] = held.pieces.slice(-1)
-    send(sessionId, { event: 'sample-tokens', payload: { sessionId, ...last, ...(others.length > 0 && { others }) }, seq: held.seq })
+    send(sessionId, {
+      event: 'sample-tokens',
+      payload: { sessionId, ...last, ...(others.length > 0 && { others }) },
+      seq: held.seq,
+    })
   }
 
   return {
     add(sessionId: string, { payload: { sampleId, offset, text }, seq }: PiecesEntry): void {
-      const held = waiting.get(sessionId) ?? { pieces: [], seq, timer: setTimeout(() => flush(sessionId), limits.tallyMs) }
+      const held = waiting.get(sessionId) ?? {
+        pieces: [],
+        seq,
+        timer: setTimeout(() => flush(sessionId), limits.tallyMs),
+      }
       waiting.set(sessionId, held)
       held.seq = seq
       const before = held.pieces.findLast((piece) => piece.sampleId === sampleId)

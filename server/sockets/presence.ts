@@ -3,7 +3,10 @@ import type { AttuneServer, AttuneSocket } from './io.ts'
 import { sessionRoom } from './room.ts'
 import type { Core } from '../deps.ts'
 
-/** Milliseconds: how often counts are looked at; how soon after somebody came or went; how long an announcement holds, and how often it is made again. */
+/**
+ * Milliseconds: how often counts are looked at; how soon after somebody came or went; how long an announcement holds,
+ * and how often it is made again.
+ */
 const LOOK_MS = 1_000
 const SOON_MS = 100
 const HOLDS_MS = 15_000
@@ -44,7 +47,9 @@ export function openPresence(io: AttuneServer, core: Core) {
     for (const sessionId of counts.keys()) if (!local.has(sessionId)) counts.delete(sessionId)
   }
 
-  /** Announces who came, takes back who went, and returns everybody in the sessions that people of this server are in. */
+  /**
+   * Announces who came, takes back who went, and returns everybody in the sessions that people of this server are in.
+   */
   async function announce(local: Map<string, Set<string>>): Promise<Map<string, Set<string>>> {
     const now = Date.now()
     const again = now - announcedAt >= ANNOUNCE_MS
@@ -83,7 +88,14 @@ export function openPresence(io: AttuneServer, core: Core) {
   let looking: Promise<void> = Promise.resolve()
   const lookIn = (ms: number) => {
     clearTimeout(timer)
-    if (!closed) timer = setTimeout(() => (looking = look().catch(warn).finally(() => lookIn(LOOK_MS))), ms)
+    if (!closed)
+      timer = setTimeout(
+        () =>
+          (looking = look()
+            .catch(warn)
+            .finally(() => lookIn(LOOK_MS))),
+        ms,
+      )
   }
   const warn = (error: unknown) => core.log.warn({ err: error }, 'presence could not be announced')
   const onLeave = (room: string) => {
@@ -109,7 +121,8 @@ export function openPresence(io: AttuneServer, core: Core) {
 
   async function announceNobody(): Promise<void> {
     const pipeline = core.redis.pipeline()
-    for (const [sessionId, people] of announced) for (const userId of people) pipeline.zrem(key(sessionId), member(userId))
+    for (const [sessionId, people] of announced)
+      for (const userId of people) pipeline.zrem(key(sessionId), member(userId))
     await pipeline.exec()
   }
 }

@@ -18,7 +18,10 @@ import { asClosedFor, asSeenBy, audiences, begunRoom, isVoteEntry, noteVotes, vo
 export interface Rooms {
   /** Brings a socket up to date, by a snapshot or by what it missed since `since`, and keeps it so (rule P3). */
   join: (socket: AttuneSocket, sessionId: string, since: string | undefined) => Promise<AckData['join-session']>
-  /** Somebody has begun a vote in time: until it is cast, the sample's crowd value is hidden from them after closing, too (rule V3). */
+  /**
+   * Somebody has begun a vote in time: until it is cast, the sample's crowd value is hidden from them after closing,
+   * too (rule V3).
+   */
   begun: (userId: string, sampleId: string) => void
   leave: (socket: AttuneSocket, sessionId: string) => Promise<void>
   watchMetrics: (socket: AttuneSocket, sessionId: string) => Promise<void>
@@ -83,7 +86,8 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
     const { userId } = socket.data.caller
     return following(sessionId, async (end) => {
       await socket.leave(sessionRoom(sessionId))
-      for (const sampleId of await votedSamples(core.pool, sessionId, userId, VOTES_REMEMBERED)) void socket.join(votedRoom(sampleId))
+      for (const sampleId of await votedSamples(core.pool, sessionId, userId, VOTES_REMEMBERED))
+        void socket.join(votedRoom(sampleId))
       for (const sampleId of await begunSamples(core.pool, sessionId, userId)) void socket.join(begunRoom(sampleId))
       let seq = end
       const missed = since === undefined || end === START ? null : await readSince(core.redis, sessionId, since)
@@ -116,8 +120,17 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
   /** Sends log entries to one socket; returns the last one's seq, or `from` without any. */
   function replay(socket: AttuneSocket, sessionId: string, entries: LogEntry[], from: string): string {
     for (const entry of entries) {
-      for (const { userId, sampleId, mine } of entry.acts) if (userId === socket.data.caller.userId) socket.emit('own-vote', { sessionId, sampleId, mine })
-      if (isRoomEvent(entry)) send(socket, isVoteEntry(entry) ? asSeenBy(socket, entry) : entry.event === 'voting-closed' ? asClosedFor(socket, entry) : entry)
+      for (const { userId, sampleId, mine } of entry.acts)
+        if (userId === socket.data.caller.userId) socket.emit('own-vote', { sessionId, sampleId, mine })
+      if (isRoomEvent(entry))
+        send(
+          socket,
+          isVoteEntry(entry)
+            ? asSeenBy(socket, entry)
+            : entry.event === 'voting-closed'
+              ? asClosedFor(socket, entry)
+              : entry,
+        )
     }
     return entries.at(-1)?.seq ?? from
   }
@@ -128,7 +141,8 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
 
   function relay(sessionId: string, entry: LogEntry): void {
     noteVotes(io, sessionId, entry.acts)
-    if (entry.event === 'sample-tokens' && (adapter.rooms.get(sessionRoom(sessionId))?.size ?? 0) > limits.fullRoom) return pieces.add(sessionId, entry)
+    if (entry.event === 'sample-tokens' && (adapter.rooms.get(sessionRoom(sessionId))?.size ?? 0) > limits.fullRoom)
+      return pieces.add(sessionId, entry)
     pieces.flush(sessionId)
     switch (entry.event) {
       case 'receipts':
@@ -146,7 +160,10 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
       case 'identity':
         return report(recheck(io, core, entry.payload.userId))
       case 'metrics-update':
-        return send(io.local.to(metricsRoom(sessionId)).to(sessionRoom(sessionId)).except(sentAlready(sessionId, entry.seq)), entry)
+        return send(
+          io.local.to(metricsRoom(sessionId)).to(sessionRoom(sessionId)).except(sentAlready(sessionId, entry.seq)),
+          entry,
+        )
       case 'voting-closed': {
         const done = sentAlready(sessionId, entry.seq)
         const [room, begun] = [sessionRoom(sessionId), begunRoom(entry.payload.sampleId)]
@@ -190,9 +207,13 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
       io.local.to(userRoom(userId)).emit('recorded', { feedbackId, epochId, txHash })
     }
   }
-  const localUsers = () => [...new Set([...sockets.values()].map((socket) => (socket as AttuneSocket).data.caller.userId))]
+  const localUsers = () => [
+    ...new Set([...sockets.values()].map((socket) => (socket as AttuneSocket).data.caller.userId)),
+  ]
   const report = (work: Promise<void>): void => {
-    work.catch((error: unknown) => core.log.warn({ err: error }, 'what the log says could not be told to its sockets; it is made good'))
+    work.catch((error: unknown) =>
+      core.log.warn({ err: error }, 'what the log says could not be told to its sockets; it is made good'),
+    )
   }
 
   let resyncTimer: NodeJS.Timeout | undefined
@@ -246,9 +267,16 @@ const metricsRoom = (sessionId: string) => `metrics:${sessionId}`
 type RoomEntry = RoomEvent & { seq: string }
 
 const isRoomEvent = (entry: LogEntry): entry is RoomEntry & Pick<LogEntry, 'acts'> =>
-  entry.event !== 'receipts' && entry.event !== 'recorded' && entry.event !== 'erased' && entry.event !== 'identity' && entry.event !== 'exclusion'
+  entry.event !== 'receipts' &&
+  entry.event !== 'recorded' &&
+  entry.event !== 'erased' &&
+  entry.event !== 'identity' &&
+  entry.event !== 'exclusion'
 
-/** The one place where an entry becomes a message: its payload with its seq. TypeScript cannot see that event and payload belong together. */
+/**
+ * The one place where an entry becomes a message: its payload with its seq. TypeScript cannot see that event and
+ * payload belong together.
+ */
 function send(to: AttuneSocket | ReturnType<AttuneServer['to']>, { event, payload, seq }: RoomEntry): void {
   const untyped = to as unknown as { emit: (event: string, payload: object) => unknown }
   untyped.emit(event, { ...payload, seq })

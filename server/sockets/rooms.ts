@@ -2,7 +2,10 @@ import type { Handlers } from './dispatch.ts'
 import { sessionBasics } from '../../core/db/sessions.ts'
 
 /** Coming into a session's room and leaving it. */
-export const roomHandlers: Pick<Handlers, 'join-session' | 'leave-session' | 'subscribe-metrics' | 'unsubscribe-metrics'> = {
+export const roomHandlers: Pick<
+  Handlers,
+  'join-session' | 'leave-session' | 'subscribe-metrics' | 'unsubscribe-metrics'
+> = {
   'join-session': {
     needs: 'read',
     async handle({ core, socket, rooms }, { sessionId, since }) {

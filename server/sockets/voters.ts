@@ -8,7 +8,8 @@ export type VoteEntry = Extract<RoomEvent, { event: 'feedback-received' | 'feedb
 
 export type ClosingEntry = Extract<RoomEvent, { event: 'voting-closed' }> & { seq: string }
 
-export const isVoteEntry = (entry: { event: string }): entry is VoteEntry => entry.event === 'feedback-received' || entry.event === 'feedback-withdrawn'
+export const isVoteEntry = (entry: { event: string }): entry is VoteEntry =>
+  entry.event === 'feedback-received' || entry.event === 'feedback-withdrawn'
 
 /** The sockets here of those who have voted on a sample. */
 export const votedRoom = (sampleId: string) => `voted:${sampleId}`
@@ -16,7 +17,10 @@ export const votedRoom = (sampleId: string) => `voted:${sampleId}`
 /** The sockets here of those who have begun a vote on a sample in time, and may cast it after voting has closed. */
 export const begunRoom = (sampleId: string) => `begun:${sampleId}`
 
-/** A vote opens its sample's crowd value to its author's sockets here, whichever server took the vote; withdrawing closes it (rule V3). They hear of it, too: it may have come by another one. */
+/**
+ * A vote opens its sample's crowd value to its author's sockets here, whichever server took the vote; withdrawing
+ * closes it (rule V3). They hear of it, too: it may have come by another one.
+ */
 export function noteVotes(io: AttuneServer, sessionId: string, acts: readonly VoteAct[]): void {
   for (const { userId, sampleId, mine } of acts) {
     const theirs = io.local.in(userRoom(userId))
@@ -26,7 +30,10 @@ export function noteVotes(io: AttuneServer, sessionId: string, acts: readonly Vo
   }
 }
 
-/** The closing of a sample, as this socket may see it: who may still cast a begun vote sees no value before that (rule V3). */
+/**
+ * The closing of a sample, as this socket may see it: who may still cast a begun vote sees no value before that (rule
+ * V3).
+ */
 export function asClosedFor({ rooms }: Pick<AttuneSocket, 'rooms'>, entry: ClosingEntry): ClosingEntry {
   const { sampleId, crowd } = entry.payload
   if (!rooms.has(begunRoom(sampleId)) || rooms.has(votedRoom(sampleId))) return entry
@@ -42,7 +49,11 @@ export function asSeenBy(socket: AttuneSocket, entry: VoteEntry): VoteEntry {
  * What each of these sockets may see of the entry: those who see the same get one message, encoded
  * once. A socket gets one, however many samples the entry is about (rule V3).
  */
-export function audiences({ adapter }: ReturnType<AttuneServer['of']>, socketIds: Iterable<string>, entry: VoteEntry): { socketIds: string[]; entry: VoteEntry }[] {
+export function audiences(
+  { adapter }: ReturnType<AttuneServer['of']>,
+  socketIds: Iterable<string>,
+  entry: VoteEntry,
+): { socketIds: string[]; entry: VoteEntry }[] {
   const samples = talliesOf(entry).map(({ sampleId }) => ({ sampleId, voters: adapter.rooms.get(votedRoom(sampleId)) }))
   const groups = new Map<string, string[]>()
   for (const id of socketIds) {
@@ -60,9 +71,19 @@ export function audiences({ adapter }: ReturnType<AttuneServer['of']>, socketIds
 
 function withValues(entry: VoteEntry, sees: (sampleId: string) => boolean): VoteEntry {
   const { sampleId, votes, crowd, sessionId, others } = entry.payload
-  const shown = ({ crowd: value, ...tally }: Tally): Tally => ({ ...tally, ...(value !== undefined && sees(tally.sampleId) && { crowd: value }) })
+  const shown = ({ crowd: value, ...tally }: Tally): Tally => ({
+    ...tally,
+    ...(value !== undefined && sees(tally.sampleId) && { crowd: value }),
+  })
   const named = sampleId === null ? { sampleId, votes } : shown({ sampleId, votes, crowd })
-  return { event: entry.event, payload: { sessionId, ...named, ...(others && { others: others.map(shown) }) }, seq: entry.seq }
+  return {
+    event: entry.event,
+    payload: { sessionId, ...named, ...(others && { others: others.map(shown) }) },
+    seq: entry.seq,
+  }
 }
 
-const talliesOf = ({ payload: { sampleId, others = [] } }: VoteEntry): { sampleId: string }[] => [...(sampleId === null ? [] : [{ sampleId }]), ...others]
+const talliesOf = ({ payload: { sampleId, others = [] } }: VoteEntry): { sampleId: string }[] => [
+  ...(sampleId === null ? [] : [{ sampleId }]),
+  ...others,
+]

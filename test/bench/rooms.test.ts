@@ -23,7 +23,11 @@ test('a full room loses no vote and doubles none, everybody hears the last count
   const job = { sessionId: 'demo', tokens, ...PACE }
   const { result: ours } = await load({ ...job, url: server.url, samples }, process.pid, () => undefined)
   const bare = await startBare('tick')
-  const { result: theirs } = await load({ ...job, url: bare.url, samples: samples.map(() => randomUUID()) }, bare.child.pid, () => undefined)
+  const { result: theirs } = await load(
+    { ...job, url: bare.url, samples: samples.map(() => randomUUID()) },
+    bare.child.pid,
+    () => undefined,
+  )
   bare.child.kill()
 
   expect(ours).toMatchObject({ refused: {}, unheard: 0 })

@@ -53,8 +53,15 @@ test('a claim of another amount, account, bounty, epoch or path does not lead to
   expect(await check({ amount: String(BigInt(claim.amount) + 1n) })).toMatchObject({ valid: false, steps: broken })
   expect(await check({ bounty: `0x${'11'.repeat(32)}` })).toMatchObject({ valid: false, steps: broken })
   expect(await check({ proof: claim.proof.slice(1) })).toMatchObject({ valid: false, steps: broken })
-  expect(await check({ account: STRANGER.address.toLowerCase() })).toMatchObject({ valid: false, steps: ['account fail', ...broken.slice(1)] })
-  expect(await check({ epochId: 2 })).toMatchObject({ valid: false, steps: broken, said: expect.stringContaining('not final') })
+  expect(await check({ account: STRANGER.address.toLowerCase() })).toMatchObject({
+    valid: false,
+    steps: ['account fail', ...broken.slice(1)],
+  })
+  expect(await check({ epochId: 2 })).toMatchObject({
+    valid: false,
+    steps: broken,
+    said: expect.stringContaining('not final'),
+  })
 })
 
 test('payments that are paused, a pot that is too small and a claim that was paid are said before anything is sent', async () => {
@@ -63,16 +70,29 @@ test('payments that are paused, a pot that is too small and a claim that was pai
   await paying.ledger.send(ADMIN.privateKey, 'setPaused', [false])
   const snapshot = await paying.chain.control.snapshot()
   const slot = await potSlot()
-  await paying.chain.control.setStorageAt({ address: paying.contracts.distributor, index: slot.index, value: slot.emptied })
+  await paying.chain.control.setStorageAt({
+    address: paying.contracts.distributor,
+    index: slot.index,
+    value: slot.emptied,
+  })
   expect(await check()).toMatchObject({ valid: false, steps: [...holds.slice(0, 5), 'pot fail'] })
   await paying.chain.control.revert({ id: snapshot })
 
-  await paying.distributor.send(STRANGER.privateKey, 'claim', [BigInt(claim.epochId), claim.bounty, claim.account, BigInt(claim.amount), claim.proof])
+  await paying.distributor.send(STRANGER.privateKey, 'claim', [
+    BigInt(claim.epochId),
+    claim.bounty,
+    claim.account,
+    BigInt(claim.amount),
+    claim.proof,
+  ])
   expect(await check()).toMatchObject({ valid: false, steps: [...holds.slice(0, 4), 'paid fail'] })
 })
 
 test('where nobody answers, or another chain does, nothing is called valid', async () => {
-  expect(await check({}, me, 'http://127.0.0.1:9')).toMatchObject({ valid: false, steps: ['account pass', 'path pass', 'root unknown'] })
+  expect(await check({}, me, 'http://127.0.0.1:9')).toMatchObject({
+    valid: false,
+    steps: ['account pass', 'path pass', 'root unknown'],
+  })
   const { valid, steps } = await checkClaim(claim, me, { ...facts, chainId: 1 }, ETH, paying.chain.rpcUrl)
   expect({ valid, last: steps.at(-1) }).toMatchObject({ valid: false, last: { id: 'chain', state: 'fail' } })
 })
@@ -90,7 +110,8 @@ async function potSlot(): Promise<{ index: Hex; emptied: Hex }> {
   const [token] = await paying.distributor.read<[Hex]>('bounties', [claim.bounty])
   for (let mapping = 0n; mapping < 16n; mapping++) {
     const index = keccak256(encodeAbiParameters(parseAbiParameters('bytes32, uint256'), [claim.bounty as Hex, mapping]))
-    if (BigInt((await paying.chain.client.getStorageAt({ address, slot: index })) ?? 0) > 0n) return { index, emptied: pad(token) }
+    if (BigInt((await paying.chain.client.getStorageAt({ address, slot: index })) ?? 0) > 0n)
+      return { index, emptied: pad(token) }
   }
   throw new Error('the bounty lies nowhere in the distributor')
 }

@@ -26,10 +26,20 @@ function world(startAt = 1_000_000_000_000) {
     const refreshToken = `refresh ${++made}`
     refreshable.set(refreshToken, user)
     const iat = Math.floor(startAt / 1000) + made
-    return { token: `x.${Buffer.from(JSON.stringify({ iat, exp: iat + 3_600, n: made })).toString('base64url')}.y`, refreshToken, user }
+    return {
+      token: `x.${Buffer.from(JSON.stringify({ iat, exp: iat + 3_600, n: made })).toString('base64url')}.y`,
+      refreshToken,
+      user,
+    }
   }
   const user = (username: string, guest: boolean, userId = `id of ${username}`): SignedIn['user'] => ({
-    userId, username, guest, email: null, role: 'contributor', permissions: [], walletAddress: null,
+    userId,
+    username,
+    guest,
+    email: null,
+    role: 'contributor',
+    permissions: [],
+    walletAddress: null,
   })
   async function request<T>(_method: Method, path: string, body?: unknown, token?: string): Promise<T> {
     asked.push(path)
@@ -60,7 +70,9 @@ function world(startAt = 1_000_000_000_000) {
     return answer() as T
   }
   let locked: Promise<unknown> = Promise.resolve()
-  const locks = { request: (_name: string, work: () => unknown) => (locked = locked.then(work, work)) } as unknown as Pick<LockManager, 'request'>
+  const locks = {
+    request: (_name: string, work: () => unknown) => (locked = locked.then(work, work)),
+  } as unknown as Pick<LockManager, 'request'>
   return {
     store,
     map,
@@ -71,7 +83,13 @@ function world(startAt = 1_000_000_000_000) {
     leave: (isAway: boolean) => (away = isAway),
     tab(withLocks = true, clock = () => now) {
       const seen: (Kept | null)[] = []
-      const identity = openIdentity({ store, turn: openTurn(KEY, store, withLocks ? locks : undefined), request, now: clock, onchange: (kept) => void seen.push(kept) })
+      const identity = openIdentity({
+        store,
+        turn: openTurn(KEY, store, withLocks ? locks : undefined),
+        request,
+        now: clock,
+        onchange: (kept) => void seen.push(kept),
+      })
       return { ...identity, seen }
     },
   }
@@ -87,17 +105,20 @@ describe('tabs', () => {
     expect(new Set(tabs.map((tab) => tab.current()?.user.userId)).size).toBe(1)
   })
 
-  test.each([true, false])('S5: tabs that renew at once renew once, and stay who they are (Web Locks: %s)', async (withLocks) => {
-    const w = world()
-    const tabs = Array.from({ length: 4 }, () => w.tab(withLocks))
-    await tabs[0].signIn('anna', 'secret')
-    for (const tab of tabs) tab.follow()
-    w.pass(2 * HOUR)
-    const tokens = await Promise.all(tabs.map((tab) => tab.token()))
-    expect(new Set(tokens).size).toBe(1)
-    expect(w.asked.filter((path) => path === '/api/auth/refresh')).toHaveLength(1)
-    expect(tabs.map((tab) => tab.current()?.user.username)).toEqual(Array(4).fill('anna'))
-  })
+  test.each([true, false])(
+    'S5: tabs that renew at once renew once, and stay who they are (Web Locks: %s)',
+    async (withLocks) => {
+      const w = world()
+      const tabs = Array.from({ length: 4 }, () => w.tab(withLocks))
+      await tabs[0].signIn('anna', 'secret')
+      for (const tab of tabs) tab.follow()
+      w.pass(2 * HOUR)
+      const tokens = await Promise.all(tabs.map((tab) => tab.token()))
+      expect(new Set(tokens).size).toBe(1)
+      expect(w.asked.filter((path) => path === '/api/auth/refresh')).toHaveLength(1)
+      expect(tabs.map((tab) => tab.current()?.user.username)).toEqual(Array(4).fill('anna'))
+    },
+  )
 
   test('S5: a tab follows what another one does: in, out, renewed', async () => {
     const w = world()
@@ -237,7 +258,10 @@ describe('votes that wait', () => {
     expect(openOutbox(store, 'demo').all()).toEqual([])
     openOutbox(store, 'demo', ben).remove('2')
     expect(openOutbox(store, 'demo', anna).all()).toEqual([vote('1')])
-    expect(waiting(store, [...map.keys()])).toEqual([{ sessionId: 'demo', owner: anna, votes: 1 }, { sessionId: 'other', owner: anna, votes: 1 }])
+    expect(waiting(store, [...map.keys()])).toEqual([
+      { sessionId: 'demo', owner: anna, votes: 1 },
+      { sessionId: 'other', owner: anna, votes: 1 },
+    ])
     discard(store, [...map.keys()], 'a')
     expect(waiting(store, [...map.keys()])).toEqual([])
   })
@@ -254,21 +278,49 @@ describe('votes that wait', () => {
 
   test('S5: the page says whose they are, and what to do', () => {
     const say = (situation: Partial<Parameters<typeof notesOf>[0]>) =>
-      notesOf({ who: { ...anna, ended: false }, guestBehind: null, replaces: null, waiting: [], sessionId: null, ...situation }).map(({ text, offers }) => [text, offers])
+      notesOf({
+        who: { ...anna, ended: false },
+        guestBehind: null,
+        replaces: null,
+        waiting: [],
+        sessionId: null,
+        ...situation,
+      }).map(({ text, offers }) => [text, offers])
     expect(say({})).toEqual([])
     const ended = { ...anna, ended: true }
-    expect(say({ who: ended })).toEqual([['Your sign-in has ended. Sign in again as anna, or go on as a guest.', ['sign-in', 'go-on']]])
-    expect(say({ who: ended, waiting: [{ sessionId: 'demo', owner: anna, votes: 1 }, { sessionId: 'other', owner: anna, votes: 2 }] })).toEqual([
-      ['Your sign-in has ended. Sign in again as anna to send 3 votes that wait.', ['sign-in', 'go-on']],
+    expect(say({ who: ended })).toEqual([
+      ['Your sign-in has ended. Sign in again as anna, or go on as a guest.', ['sign-in', 'go-on']],
     ])
+    expect(
+      say({
+        who: ended,
+        waiting: [
+          { sessionId: 'demo', owner: anna, votes: 1 },
+          { sessionId: 'other', owner: anna, votes: 2 },
+        ],
+      }),
+    ).toEqual([['Your sign-in has ended. Sign in again as anna to send 3 votes that wait.', ['sign-in', 'go-on']]])
     const own = [{ sessionId: 'demo', owner: anna, votes: 2 }]
     expect(say({ waiting: own, sessionId: 'demo' })).toEqual([])
     expect(say({ waiting: own })).toEqual([['2 votes of yours wait to be sent: open the session.', ['open']]])
-    expect(say({ who: { ...ben, ended: false }, waiting: own })).toEqual([['2 votes wait here that anna gave. Sign in as anna to send them.', ['sign-in', 'discard']]])
+    expect(say({ who: { ...ben, ended: false }, waiting: own })).toEqual([
+      ['2 votes wait here that anna gave. Sign in as anna to send them.', ['sign-in', 'discard']],
+    ])
     const guests = [{ sessionId: 'demo', owner: ben, votes: 1 }]
-    expect(say({ waiting: guests, guestBehind: 'ben' })).toEqual([['One vote waits here that you gave as ben. Sign out to be that guest again, and it is sent.', ['sign-out', 'discard']]])
-    expect(say({ waiting: guests })).toEqual([['One vote waits here that ben gave, who can’t come back. It is sent as nobody else’s.', ['discard']]])
-    expect(say({ waiting: [{ sessionId: 'demo', owner: null, votes: 2 }] })).toEqual([['2 votes wait here from an earlier visit. Nobody knows whose, so they are not sent.', ['discard']]])
-    expect(say({ who: { ...ben, ended: false }, replaces: 'Guest 1' })).toEqual([['The server no longer knows Guest 1, whom this browser was; you are ben now.', ['acknowledge']]])
+    expect(say({ waiting: guests, guestBehind: 'ben' })).toEqual([
+      [
+        'One vote waits here that you gave as ben. Sign out to be that guest again, and it is sent.',
+        ['sign-out', 'discard'],
+      ],
+    ])
+    expect(say({ waiting: guests })).toEqual([
+      ['One vote waits here that ben gave, who can’t come back. It is sent as nobody else’s.', ['discard']],
+    ])
+    expect(say({ waiting: [{ sessionId: 'demo', owner: null, votes: 2 }] })).toEqual([
+      ['2 votes wait here from an earlier visit. Nobody knows whose, so they are not sent.', ['discard']],
+    ])
+    expect(say({ who: { ...ben, ended: false }, replaces: 'Guest 1' })).toEqual([
+      ['The server no longer knows Guest 1, whom this browser was; you are ben now.', ['acknowledge']],
+    ])
   })
 })

@@ -5,7 +5,12 @@ import { directionOf, toHtml } from '../../client/src/ui/markdown.ts'
 
 /** The text of rendered HTML. */
 const textOf = (html: string): string =>
-  html.replace(/<[^>]*>/g, '').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&amp;', '&')
+  html
+    .replace(/<[^>]*>/g, '')
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&quot;', '"')
+    .replaceAll('&amp;', '&')
 const lettersOf = (text: string): string => text.replace(/[^\p{L}\p{N}]/gu, '')
 
 describe('raters see what they judge', () => {
@@ -27,7 +32,8 @@ describe('raters see what they judge', () => {
 
   test('lists, emphasis, headings, quotes and tables are laid out', () => {
     const html = toHtml('# A\n\n- **b**\n- *c*\n\n> d\n\n| e |\n|---|\n| f |') ?? ''
-    for (const tag of ['h3', 'ul', 'li', 'strong', 'em', 'blockquote', 'table', 'th', 'td']) expect(html).toContain(`<${tag}`)
+    for (const tag of ['h3', 'ul', 'li', 'strong', 'em', 'blockquote', 'table', 'th', 'td'])
+      expect(html).toContain(`<${tag}`)
   })
 
   test('every block has a direction of its own', () => {
@@ -38,7 +44,37 @@ describe('raters see what they judge', () => {
   })
 
   test('no letter of an answer is lost, however its Markdown is broken off', () => {
-    const bit = fc.constantFrom('word', 'é', 'ع', ' ', '\n', '\n\n', '*', '**', '_', '`', '```', '- ', '1. ', '> ', '# ', '|', '|---|', '~~', '[', ']', '(', ')', '!', ':', '<b>', '    ', '---', '===', '\\')
+    const bit = fc.constantFrom(
+      'word',
+      'é',
+      'ع',
+      ' ',
+      '\n',
+      '\n\n',
+      '*',
+      '**',
+      '_',
+      '`',
+      '```',
+      '- ',
+      '1. ',
+      '> ',
+      '# ',
+      '|',
+      '|---|',
+      '~~',
+      '[',
+      ']',
+      '(',
+      ')',
+      '!',
+      ':',
+      '<b>',
+      '    ',
+      '---',
+      '===',
+      '\\',
+    )
     fc.assert(
       fc.property(fc.array(bit, { maxLength: 60 }), (bits) => {
         // An ordered list counts by itself, and an address of a link is not in its text.
@@ -58,7 +94,10 @@ describe('raters see what they judge', () => {
 
 describe('an answer does nothing to the page', () => {
   test('HTML is shown as the text that it is', () => {
-    const html = toHtml('<script>alert(1)</script>\n\n<img src=x onerror=alert(1)> <b id=app class=card style="position:fixed">hi</b> <!-- gone? -->') ?? ''
+    const html =
+      toHtml(
+        '<script>alert(1)</script>\n\n<img src=x onerror=alert(1)> <b id=app class=card style="position:fixed">hi</b> <!-- gone? -->',
+      ) ?? ''
     expect(html).not.toMatch(/<(script|img|b)\b/)
     expect(textOf(html)).toContain('<img src=x onerror=alert(1)>')
     expect(textOf(html)).toContain('<!-- gone? -->')
@@ -77,7 +116,17 @@ describe('an answer does nothing to the page', () => {
   })
 
   test('links lead to other sites alone', () => {
-    for (const href of ['javascript:alert(1)', 'JaVaScRiPt:alert(1)', 'data:text/html,x', 'vbscript:x', '/api/auth/logout', '//evil.example', '#main', 'file:///etc/passwd', 'blob:https://a/b']) {
+    for (const href of [
+      'javascript:alert(1)',
+      'JaVaScRiPt:alert(1)',
+      'data:text/html,x',
+      'vbscript:x',
+      '/api/auth/logout',
+      '//evil.example',
+      '#main',
+      'file:///etc/passwd',
+      'blob:https://a/b',
+    ]) {
       expect(toHtml(`[x](${href}) <${href}>`), href).not.toContain('<a')
     }
   })
@@ -85,8 +134,37 @@ describe('an answer does nothing to the page', () => {
   test('hostile Markdown of 8,000 characters is bounded work and bounded output', () => {
     const n = 8_000
     const fill = (bit: string) => bit.repeat(Math.ceil(n / bit.length)).slice(0, n)
-    const hostile = ['[', '[a](', '![[', '>', '> ', '*a **a ', '_a', '~~a', '`a``', '<', '<a ', '&', '&lt;', '\\', '- ', '1. ', '```\n', '|a', '|a|\n|-|\n', '[*`', '(', '<http:', '\n> - '].map(fill)
-    hostile.push(`${'|a'.repeat(500)}|\n${'|-'.repeat(500)}|\n${'|x\n'.repeat(2_000)}`, Array.from({ length: 100 }, (_, i) => `${' '.repeat(2 * i)}- a`).join('\n').slice(0, n))
+    const hostile = [
+      '[',
+      '[a](',
+      '![[',
+      '>',
+      '> ',
+      '*a **a ',
+      '_a',
+      '~~a',
+      '`a``',
+      '<',
+      '<a ',
+      '&',
+      '&lt;',
+      '\\',
+      '- ',
+      '1. ',
+      '```\n',
+      '|a',
+      '|a|\n|-|\n',
+      '[*`',
+      '(',
+      '<http:',
+      '\n> - ',
+    ].map(fill)
+    hostile.push(
+      `${'|a'.repeat(500)}|\n${'|-'.repeat(500)}|\n${'|x\n'.repeat(2_000)}`,
+      Array.from({ length: 100 }, (_, i) => `${' '.repeat(2 * i)}- a`)
+        .join('\n')
+        .slice(0, n),
+    )
     // Measured against ordinary prose of the same length, on the same machine at the same time.
     const time = (text: string): number => {
       const start = performance.now()
@@ -108,6 +186,18 @@ describe('an answer does nothing to the page', () => {
 })
 
 test('the raw view marks what can’t be seen, and loses nothing', () => {
-  expect(partsOf('a\u202eb')).toEqual([{ text: 'a', code: null }, { text: '\u202e', code: 'U+202E' }, { text: 'b', code: null }])
-  fc.assert(fc.property(fc.string({ unit: fc.constantFrom('a', '\n', '\u202e', '\u200b', '\u2066', 'ع', '👩', '\ufeff') }), (text) => partsOf(text).map((part) => part.text).join('') === text))
+  expect(partsOf('a\u202eb')).toEqual([
+    { text: 'a', code: null },
+    { text: '\u202e', code: 'U+202E' },
+    { text: 'b', code: null },
+  ])
+  fc.assert(
+    fc.property(
+      fc.string({ unit: fc.constantFrom('a', '\n', '\u202e', '\u200b', '\u2066', 'ع', '👩', '\ufeff') }),
+      (text) =>
+        partsOf(text)
+          .map((part) => part.text)
+          .join('') === text,
+    ),
+  )
 })

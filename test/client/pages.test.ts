@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { NoCredit, TrainingConfig, type HumanFeedback, type ProofOfContribute, type Receipt } from '../../core/protocol/index.ts'
+import {
+  NoCredit,
+  TrainingConfig,
+  type HumanFeedback,
+  type ProofOfContribute,
+  type Receipt,
+} from '../../core/protocol/index.ts'
 import type { Appeal } from '../../core/protocol/rewards.ts'
 import { fateOf } from '../../client/src/ledger/appeal.ts'
 import { pageOf } from '../../client/src/ledger/address.ts'
@@ -21,44 +27,78 @@ test('addresses', () => {
 })
 
 test('prompts are typed one a line, or come as the lines of a file', () => {
-  expect(promptLines('I am sad.\r\n\n  How "are" you? \n')).toBe('{"prompt":"I am sad."}\n{"prompt":"How \\"are\\" you?"}')
-  expect(promptLines('\n{"prompt": "Hi", "answer": "Hello"}\nno JSON\n')).toBe('{"prompt": "Hi", "answer": "Hello"}\nno JSON')
+  expect(promptLines('I am sad.\r\n\n  How "are" you? \n')).toBe(
+    '{"prompt":"I am sad."}\n{"prompt":"How \\"are\\" you?"}',
+  )
+  expect(promptLines('\n{"prompt": "Hi", "answer": "Hello"}\nno JSON\n')).toBe(
+    '{"prompt": "Hi", "answer": "Hello"}\nno JSON',
+  )
 })
 
 describe('curves', () => {
-  const step = (n: number, metrics: Record<string, number>) => ({ step: n, metrics, timestamp: '2026-01-01T00:00:00.000Z' })
+  const step = (n: number, metrics: Record<string, number>) => ({
+    step: n,
+    metrics,
+    timestamp: '2026-01-01T00:00:00.000Z',
+  })
 
   test('a missing metric is a gap, and the reward goes by either of its names', () => {
     const curves = curvesOf([step(1, { rewardScore: 0.4 }), step(2, { 'objective/scores': 0.5, compassionScore: 0.6 })])
-    const valuesOf = (title: string) => curves.find((curve) => curve.title === title)?.series.map(({ values }) => values)
+    const valuesOf = (title: string) =>
+      curves.find((curve) => curve.title === title)?.series.map(({ values }) => values)
     expect(valuesOf('Reward')).toEqual([[0.4, 0.5]])
     expect(valuesOf('Compassion')).toEqual([[null, 0.6]])
     expect(curves[0]?.steps).toEqual([1, 2])
   })
 
   test('the reward stands beside people’s votes in one chart, with the steps in which they could be compared', () => {
-    const curves = curvesOf([step(1, { rewardScore: 0.4 }), step(2, { rewardScore: 0.5, 'gap/reward': 0.7, 'gap/people': 0.4 })])
+    const curves = curvesOf([
+      step(1, { rewardScore: 0.4 }),
+      step(2, { rewardScore: 0.5, 'gap/reward': 0.7, 'gap/people': 0.4 }),
+    ])
     const gap = curves.find((curve) => curve.title === 'Reward and people')
-    expect(gap?.series.map(({ label, values }) => [label, values])).toEqual([['reward', [null, 0.7]], ['people', [null, 0.4]]])
+    expect(gap?.series.map(({ label, values }) => [label, values])).toEqual([
+      ['reward', [null, 0.7]],
+      ['people', [null, 0.4]],
+    ])
   })
 
   test('an axis holds its values, spans enough, and starts at 0 where it would go below for nothing', () => {
     fc.assert(
-      fc.property(fc.double({ min: -5, max: 5, noNaN: true }), fc.double({ min: 0, max: 5, noNaN: true }), (low, more) => {
-        const [from, to] = rangeOf(low, low + more, 0.2)
-        return from <= low && to >= low + more && to - from >= 0.2 && (low < 0 || from >= 0)
-      }),
+      fc.property(
+        fc.double({ min: -5, max: 5, noNaN: true }),
+        fc.double({ min: 0, max: 5, noNaN: true }),
+        (low, more) => {
+          const [from, to] = rangeOf(low, low + more, 0.2)
+          return from <= low && to >= low + more && to - from >= 0.2 && (low < 0 || from >= 0)
+        },
+      ),
     )
   })
 })
 
 describe('contributions', () => {
   const id = '9b2d5b0c-53d1-4d0e-8f3a-6a1f0f6f2c11'
-  const contribution = { recordId: id, feedbackId: id, contributionType: 'feedback', sessionId: 'demo', timestamp: '2026-01-01T00:00:00.000Z', rewardTokens: 12, noCredit: null, held: false, merkleProof: null } as ProofOfContribute
+  const contribution = {
+    recordId: id,
+    feedbackId: id,
+    contributionType: 'feedback',
+    sessionId: 'demo',
+    timestamp: '2026-01-01T00:00:00.000Z',
+    rewardTokens: 12,
+    noCredit: null,
+    held: false,
+    merkleProof: null,
+  } as ProofOfContribute
   const receipt = { feedbackId: id, latencyMs: 14_000, comparable: 9 } as Receipt
 
   const vote = { id, withdrawn: false } as HumanFeedback
-  const appeal = { feedbackId: id, state: 'upheld', decision: { reason: 'It was late by our fault.' }, correction: { epochId: 4, credit: 50 } } as Appeal
+  const appeal = {
+    feedbackId: id,
+    state: 'upheld',
+    decision: { reason: 'It was late by our fault.' },
+    correction: { epochId: 4, credit: 50 },
+  } as Appeal
 
   test('a vote, its receipt, its appeal and its record are one line; what the appeal added is another', () => {
     const correction = { ...contribution, recordId: '4be0643f-1d98-473b-97cd-ca98a65347dd', rewardTokens: 50 }
@@ -75,15 +115,27 @@ describe('contributions', () => {
   })
 
   test('totals', () => {
-    expect(totals(joined([contribution], [receipt], [vote], []))).toEqual({ votes: 1, used: 1, onChain: 0, credit: 12, held: 0, latencyMs: 14_000 })
-    expect(totals(joined([{ ...contribution, held: true }], [receipt], [vote], []))).toMatchObject({ credit: 0, held: 12 })
+    expect(totals(joined([contribution], [receipt], [vote], []))).toEqual({
+      votes: 1,
+      used: 1,
+      onChain: 0,
+      credit: 12,
+      held: 0,
+      latencyMs: 14_000,
+    })
+    expect(totals(joined([{ ...contribution, held: true }], [receipt], [vote], []))).toMatchObject({
+      credit: 0,
+      held: 12,
+    })
     expect(totals([]).latencyMs).toBeNull()
   })
 
   test('a vote says what it earned, and each nothing has its reason', () => {
     const proof = { epochId: 4 } as Contribution['proof']
     expect(earnedText({ proof, credit: 100, noCredit: null, held: false })).toBe('100 credit points.')
-    expect(earnedText({ proof, credit: 100, noCredit: null, held: true })).toContain('held until ten of your votes in this session could be compared')
+    expect(earnedText({ proof, credit: 100, noCredit: null, held: true })).toContain(
+      'held until ten of your votes in this session could be compared',
+    )
     expect(earnedText({ proof: null, credit: 0, noCredit: null, held: false })).toBeNull()
     const said = NoCredit.options.map((noCredit) => earnedText({ proof: null, credit: 0, noCredit, held: false }))
     expect(said.every((text) => text?.startsWith('It earns nothing: '))).toBe(true)
@@ -91,7 +143,9 @@ describe('contributions', () => {
   })
 
   test('an appeal says what has become of it', () => {
-    expect(fateOf(appeal)).toBe('Your appeal was upheld: It was late by our fault. Put right in epoch 4: 50 credit points more.')
+    expect(fateOf(appeal)).toBe(
+      'Your appeal was upheld: It was late by our fault. Put right in epoch 4: 50 credit points more.',
+    )
     expect(fateOf({ ...appeal, correction: null })).toContain('The next epochs put it right.')
     expect(fateOf({ ...appeal, state: 'dismissed' })).toBe('Your appeal was dismissed: It was late by our fault.')
     expect(fateOf({ ...appeal, state: 'open', decision: null })).toContain('A validator will look at it.')
@@ -119,7 +173,11 @@ describe('the settings of a run', () => {
     for (const { path, kind, options = [] } of groups.flatMap((group) => group.settings)) {
       if (kind !== 'choice') continue
       expect(options.length, path.join('.')).toBeGreaterThan(1)
-      for (const [value] of options) expect(check('demo', '', { ...defaults(), [path.join('.')]: value }), value).toMatchObject({ ok: true, configuration: { [path[0]]: value } })
+      for (const [value] of options)
+        expect(check('demo', '', { ...defaults(), [path.join('.')]: value }), value).toMatchObject({
+          ok: true,
+          configuration: { [path[0]]: value },
+        })
     }
   })
 
@@ -141,11 +199,18 @@ test('words for times and receipts', () => {
   expect([850, 4_200, 14_400, 240_000].map(duration)).toEqual(['850 ms', '4.2 s', '14 s', '4 min'])
   expect(excerpt('a  long\nline of words', 10)).toBe('a long li…')
   const receipt = { step: 12, weight: 0.31, crowd: 0.7, advantage: 0.4, latencyMs: 14_000, comparable: 9 } as Receipt
-  expect(sentenceOf(receipt)).toBe('Step 12 used your vote: weight 0.31, answers like it became likelier, 14 s after you sent it.')
-  expect(sentenceOf({ ...receipt, weight: 0.02, comparable: 1 })).toMatch(/ weight 0\.02, .* One of your votes could be compared with others’ so far: the more can, and the better they agree, the more each weighs\.$/)
+  expect(sentenceOf(receipt)).toBe(
+    'Step 12 used your vote: weight 0.31, answers like it became likelier, 14 s after you sent it.',
+  )
+  expect(sentenceOf({ ...receipt, weight: 0.02, comparable: 1 })).toMatch(
+    / weight 0\.02, .* One of your votes could be compared with others’ so far: the more can, and the better they agree, the more each weighs\.$/,
+  )
   expect(sentenceOf({ ...receipt, crowd: null, weight: 0, advantage: null })).not.toContain('weight')
   const idle = sentenceOf({ ...receipt, updated: false })
   expect(idle).toBe('Step 12 read your vote and changed nothing: its update left the model as it was.')
-  expect(effectOf({ advantage: 0.4, updated: false })).toMatchObject({ direction: 'none', words: 'the model stayed as it was' })
+  expect(effectOf({ advantage: 0.4, updated: false })).toMatchObject({
+    direction: 'none',
+    words: 'the model stayed as it was',
+  })
   expect([0.3, -0.2, null].map((advantage) => effectOf({ advantage }).direction)).toEqual(['up', 'down', 'none'])
 })

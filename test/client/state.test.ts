@@ -2,7 +2,19 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { RoomEventName, RoomEvents, SessionSnapshot, TrainingSession } from '../../core/protocol/index.ts'
 import { TrainingConfig } from '../../core/protocol/index.ts'
-import { chained, emptyState, phaseOf, receipted, reduce, replace, roomEventNames, voted, votedElsewhere, withdrawn, type SessionState } from '../../client/src/room/state.ts'
+import {
+  chained,
+  emptyState,
+  phaseOf,
+  receipted,
+  reduce,
+  replace,
+  roomEventNames,
+  voted,
+  votedElsewhere,
+  withdrawn,
+  type SessionState,
+} from '../../client/src/room/state.ts'
 
 const sessionId = 'demo'
 const sampleId = '4be0643f-1d98-573b-97cd-ca98a65347dd'
@@ -28,7 +40,17 @@ const session: TrainingSession = {
   queue: null,
   blockchain: { recorded: 0, lastEpoch: null },
 }
-const snapshot: SessionSnapshot = { seq: '1-0', session, samples: [], steps: [], receipts: [], warnings: [], exclusion: null, raters: 3, bounties: [] }
+const snapshot: SessionSnapshot = {
+  seq: '1-0',
+  session,
+  samples: [],
+  steps: [],
+  receipts: [],
+  warnings: [],
+  exclusion: null,
+  raters: 3,
+  bounties: [],
+}
 const joined = replace(emptyState, snapshot)
 
 type Entry = { [E in RoomEventName]: readonly [E, RoomEvents[E]] }[RoomEventName]
@@ -46,7 +68,10 @@ const log: Entry[] = [
   ['sample-ready', { sessionId, sampleId, response: 'I am sorry.' }],
   ['feedback-received', { sessionId, sampleId, votes: 2 }],
   ['voting-closed', { sessionId, sampleId, crowd: { value: 0.7, compassion: 0.8, votes: 2 } }],
-  ['training-progress', { sessionId, session: sessionId, epoch: 1, step: 1, policyVersion: 1, metrics: { 'objective/kl': 0.1 }, timestamp }],
+  [
+    'training-progress',
+    { sessionId, session: sessionId, epoch: 1, step: 1, policyVersion: 1, metrics: { 'objective/kl': 0.1 }, timestamp },
+  ],
   ['feedback-processed', { sessionId, step: 1, votes: 2 }],
 ]
 
@@ -76,7 +101,12 @@ describe('P3: state is a snapshot, then idempotent changes', () => {
       fc.property(fc.nat(log.length), fc.nat(log.length), (a, b) => {
         const [from, to] = [Math.min(a, b), Math.max(a, b)]
         const once = play(joined, log)
-        const overlapping = log.slice(from, to).reduce<SessionState>((s, [event, payload], i) => reduce(s, event, { ...payload, seq: `${2 + from + i}-0` } as never), play(joined, log.slice(0, to)))
+        const overlapping = log
+          .slice(from, to)
+          .reduce<SessionState>(
+            (s, [event, payload], i) => reduce(s, event, { ...payload, seq: `${2 + from + i}-0` } as never),
+            play(joined, log.slice(0, to)),
+          )
         const caughtUp = play(overlapping, log.slice(to), 2 + to)
         expect(caughtUp).toEqual(once)
       }),
@@ -98,7 +128,10 @@ describe('P3: state is a snapshot, then idempotent changes', () => {
   })
 
   test('one message of a tick counts every sample that it names, and shows the values that it holds', () => {
-    const started = (id: string): Entry => ['sample-started', { sessionId, sampleId: id, prompt: 'p', policyVersion: 0, step: 1, origin: 'rollout' }]
+    const started = (id: string): Entry => [
+      'sample-started',
+      { sessionId, sampleId: id, prompt: 'p', policyVersion: 0, step: 1, origin: 'rollout' },
+    ]
     const crowd = { value: 0.7, compassion: 0.8, votes: 4 }
     const state = play(joined, [
       started(sampleId),
@@ -113,7 +146,19 @@ describe('P3: state is a snapshot, then idempotent changes', () => {
     const state = play(joined, [
       ['sample-started', { sessionId, sampleId, prompt: 'p', policyVersion: 0, step: 1, origin: 'rollout' }],
       ['sample-started', { sessionId, sampleId: otherId, prompt: 'q', policyVersion: 0, step: 1, origin: 'rollout' }],
-      ['sample-tokens', { sessionId, sampleId, offset: 5, text: 'sorry', others: [{ sampleId: otherId, offset: 0, text: 'Yes' }, { sampleId, offset: 0, text: 'I am ' }] }],
+      [
+        'sample-tokens',
+        {
+          sessionId,
+          sampleId,
+          offset: 5,
+          text: 'sorry',
+          others: [
+            { sampleId: otherId, offset: 0, text: 'Yes' },
+            { sampleId, offset: 0, text: 'I am ' },
+          ],
+        },
+      ],
     ])
     expect(state.samples.map((sample) => sample.response)).toEqual(['I am sorry', 'Yes'])
   })
@@ -168,7 +213,19 @@ describe('V3: the crowd’s value is there after voting only', () => {
 })
 
 test('a receipt that comes twice is one receipt', () => {
-  const receipt = { feedbackId, sessionId, sampleId, step: 1, weight: 0.3, reliability: 0.6, crowd: 0.7, advantage: 0.4, latencyMs: 14_000, comparable: 3, updated: true }
+  const receipt = {
+    feedbackId,
+    sessionId,
+    sampleId,
+    step: 1,
+    weight: 0.3,
+    reliability: 0.6,
+    crowd: 0.7,
+    advantage: 0.4,
+    latencyMs: 14_000,
+    comparable: 3,
+    updated: true,
+  }
   expect(receipted(receipted(joined, receipt), receipt).receipts).toEqual([receipt])
 })
 
@@ -183,7 +240,15 @@ test('steps that arrive out of order stand in order', () => {
 test('a step that is made again changes its own place in the curves, not the latest figures', () => {
   const progress = (step: number, kl: number): Entry => [
     'training-progress',
-    { sessionId, session: sessionId, epoch: step, step, policyVersion: step, metrics: { 'objective/kl': kl }, timestamp },
+    {
+      sessionId,
+      session: sessionId,
+      epoch: step,
+      step,
+      policyVersion: step,
+      metrics: { 'objective/kl': kl },
+      timestamp,
+    },
   ]
   const state = play(joined, [progress(1, 0.1), progress(2, 0.2), progress(1, 0.3)])
   expect(state.steps.map((s) => s.metrics['objective/kl'])).toEqual([0.3, 0.2])
@@ -191,9 +256,15 @@ test('a step that is made again changes its own place in the curves, not the lat
 })
 
 test('a warning that comes twice is one warning, and the newest stands first', () => {
-  const warning = (step: number, message: string): Entry => ['training-warning', { sessionId, step, kind: 'checkpoint-lost', message, timestamp }]
+  const warning = (step: number, message: string): Entry => [
+    'training-warning',
+    { sessionId, step, kind: 'checkpoint-lost', message, timestamp },
+  ]
   const state = play(joined, [warning(3, 'lost'), warning(3, 'lost again'), warning(5, 'lost')])
-  expect(state.warnings.map(({ step, message }) => [step, message])).toEqual([[5, 'lost'], [3, 'lost again']])
+  expect(state.warnings.map(({ step, message }) => [step, message])).toEqual([
+    [5, 'lost'],
+    [3, 'lost again'],
+  ])
 })
 
 test('before the trainer says what it does, the samples show it', () => {
@@ -205,12 +276,20 @@ test('before the trainer says what it does, the samples show it', () => {
 test('a pause, a resumption and an end are the session’s status', () => {
   const state = { sessionId, session: sessionId }
   expect(play(joined, [['training-paused', state]]).session?.status).toBe('paused')
-  expect(play(joined, [['training-paused', state], ['training-resumed', state]]).session?.status).toBe('active')
+  expect(
+    play(joined, [
+      ['training-paused', state],
+      ['training-resumed', state],
+    ]).session?.status,
+  ).toBe('active')
   const reason = 'The reward promises more than people give.'
   const itself = play(joined, [['training-paused', { ...state, reason }]])
   expect(itself.session).toMatchObject({ status: 'paused', pauseReason: reason })
   expect(play(itself, [['training-resumed', state]], 3).session?.pauseReason).toBeNull()
-  expect(play(joined, [['training-failed', { ...state, error: 'out of memory' }]]).session).toMatchObject({ status: 'failed', error: 'out of memory' })
+  expect(play(joined, [['training-failed', { ...state, error: 'out of memory' }]]).session).toMatchObject({
+    status: 'failed',
+    error: 'out of memory',
+  })
 })
 
 test('a vote given elsewhere stands on its sample, and taken back there is gone, with the crowd’s value (V3)', () => {
@@ -220,7 +299,11 @@ test('a vote given elsewhere stands on its sample, and taken back there is gone,
   ])
   const mine = { feedbackId, humanRating: 9, compassionRating: 0.5 }
   const crowd = { votes: 1, value: 0.9, compassion: 0.5 }
-  const there = play(votedElsewhere(open, sampleId, mine), [['feedback-received', { sessionId, sampleId, votes: 1, crowd }]], 9)
+  const there = play(
+    votedElsewhere(open, sampleId, mine),
+    [['feedback-received', { sessionId, sampleId, votes: 1, crowd }]],
+    9,
+  )
   expect(there.samples[0]).toMatchObject({ mine, crowd })
   expect(votedElsewhere(there, sampleId, null).samples[0]).toMatchObject({ mine: null, crowd: null })
   expect(votedElsewhere(open, otherId, mine).samples).toEqual(open.samples)

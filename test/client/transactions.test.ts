@@ -18,12 +18,20 @@ test('every refusal that the page has words for is one that the contracts, or to
 
 test('a refusal of the ledger reaches a person in words when the distributor hands it on', () => {
   expect(refusalOf(encodeErrorResult({ abi: ledgerAbi, errorName: 'PaymentsPaused' }))).toContain('paused')
-  expect(refusalOf(encodeErrorResult({ abi: ledgerAbi, errorName: 'EpochNotFinal', args: [3n] }))).toContain('not final yet')
-  expect(refusalOf(encodeErrorResult({ abi: distributorAbi, errorName: 'PotTooSmall', args: [1n, 2n] }))).toContain('pot')
+  expect(refusalOf(encodeErrorResult({ abi: ledgerAbi, errorName: 'EpochNotFinal', args: [3n] }))).toContain(
+    'not final yet',
+  )
+  expect(refusalOf(encodeErrorResult({ abi: distributorAbi, errorName: 'PotTooSmall', args: [1n, 2n] }))).toContain(
+    'pot',
+  )
 })
 
 test('what has no words of its own is named, and what is nobody’s error is left to the wallet', () => {
-  expect(refusalOf(encodeErrorResult({ abi: distributorAbi, errorName: 'NothingFunded' }))).toBe('The contract refused: NothingFunded.')
+  expect(refusalOf(encodeErrorResult({ abi: distributorAbi, errorName: 'NothingFunded' }))).toBe(
+    'The contract refused: NothingFunded.',
+  )
   expect(refusalOf(toFunctionSelector('function unknown()'))).toBeNull()
-  expect(refusalOf(encodeErrorResult({ abi: parseAbi(['error Strange(uint256)']), errorName: 'Strange', args: [1n] }))).toBeNull()
+  expect(
+    refusalOf(encodeErrorResult({ abi: parseAbi(['error Strange(uint256)']), errorName: 'Strange', args: [1n] })),
+  ).toBeNull()
 })

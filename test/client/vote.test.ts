@@ -2,7 +2,16 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { limits, Vote, type Sample } from '../../core/protocol/index.ts'
 import { quality, compassion, EQUAL_SIDES } from '../../core/votes/value.ts'
-import { ballotOf, compassionOf, contentOf, emptyBallot, isEmpty, missingSides, ratedCompassion, type Ballot } from '../../client/src/room/ballot.ts'
+import {
+  ballotOf,
+  compassionOf,
+  contentOf,
+  emptyBallot,
+  isEmpty,
+  missingSides,
+  ratedCompassion,
+  type Ballot,
+} from '../../client/src/room/ballot.ts'
 import { shortcutOf, type Key } from '../../client/src/room/keys.ts'
 import { openOutbox } from '../../client/src/room/outbox.ts'
 import { awaiting, nextSample, onTheTable } from '../../client/src/room/queue.ts'
@@ -139,7 +148,10 @@ describe('the queue', () => {
   })
 
   test('what was voted on or skipped is not offered again', () => {
-    const samples = [sample(ids.a, 1, 'open'), { ...sample(ids.b, 1, 'open'), mine: { feedbackId: ids.vote, humanRating: 8, compassionRating: 1 } }]
+    const samples = [
+      sample(ids.a, 1, 'open'),
+      { ...sample(ids.b, 1, 'open'), mine: { feedbackId: ids.vote, humanRating: 8, compassionRating: 1 } },
+    ]
     expect(nextSample(samples, {}, rater(ids.a))).toBeNull()
   })
 
@@ -154,7 +166,17 @@ describe('the queue', () => {
 })
 
 describe('the keyboard', () => {
-  const key = (name: string, more: Partial<Key> = {}): Key => ({ key: name, code: '', ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, repeat: false, isComposing: false, ...more })
+  const key = (name: string, more: Partial<Key> = {}): Key => ({
+    key: name,
+    code: '',
+    ctrlKey: false,
+    metaKey: false,
+    altKey: false,
+    shiftKey: false,
+    repeat: false,
+    isComposing: false,
+    ...more,
+  })
 
   test('digits rate, 0 is ten', () => {
     expect(shortcutOf(key('7'), 'page')).toEqual({ do: 'rate', rating: 7 })
@@ -166,15 +188,22 @@ describe('the keyboard', () => {
   })
 
   test('the arrows rate compassion, and Backspace or Delete leave it unrated again', () => {
-    expect(['ArrowLeft', 'ArrowRight'].map((name) => shortcutOf(key(name), 'page'))).toEqual([{ do: 'compassion', by: -0.1 }, { do: 'compassion', by: 0.1 }])
+    expect(['ArrowLeft', 'ArrowRight'].map((name) => shortcutOf(key(name), 'page'))).toEqual([
+      { do: 'compassion', by: -0.1 },
+      { do: 'compassion', by: 0.1 },
+    ])
     for (const name of ['Backspace', 'Delete']) {
-      expect([shortcutOf(key(name), 'page'), shortcutOf(key(name), 'control')]).toEqual(Array(2).fill({ do: 'clear-compassion' }))
+      expect([shortcutOf(key(name), 'page'), shortcutOf(key(name), 'control')]).toEqual(
+        Array(2).fill({ do: 'clear-compassion' }),
+      )
       expect(shortcutOf(key(name), 'typing')).toBeNull()
     }
   })
 
   test('no key acts while a comment is being written, but Ctrl+Enter', () => {
-    expect(['7', '0', 's', 'z', 'Enter', 'ArrowLeft'].map((name) => shortcutOf(key(name), 'typing'))).toEqual(Array(6).fill(null))
+    expect(['7', '0', 's', 'z', 'Enter', 'ArrowLeft'].map((name) => shortcutOf(key(name), 'typing'))).toEqual(
+      Array(6).fill(null),
+    )
     expect(shortcutOf(key('Enter', { ctrlKey: true }), 'typing')).toEqual({ do: 'submit' })
   })
 
@@ -188,11 +217,14 @@ describe('the keyboard', () => {
     expect(shortcutOf(key('s', { ctrlKey: true }), 'page')).toBeNull()
   })
 
-  const typed = (name: string, code: string, more: Partial<Key> = {}) => shortcutOf(key(name, { code, ...more }), 'page')
+  const typed = (name: string, code: string, more: Partial<Key> = {}) =>
+    shortcutOf(key(name, { code, ...more }), 'page')
 
   test('on a French keyboard the row of digits rates without Shift, and with it', () => {
     const row = ['à', '&', 'é', '"', "'", '(', '-', 'è', '_', 'ç']
-    row.forEach((name, digit) => expect(typed(name, `Digit${digit}`), name).toEqual({ do: 'rate', rating: digit || 10 }))
+    row.forEach((name, digit) =>
+      expect(typed(name, `Digit${digit}`), name).toEqual({ do: 'rate', rating: digit || 10 }),
+    )
     expect(typed('7', 'Digit7', { shiftKey: true })).toEqual({ do: 'rate', rating: 7 })
     // The keys that say A and Z there lie where Q and W are elsewhere: what is printed counts.
     expect(typed('z', 'KeyW')).toEqual({ do: 'withdraw' })
@@ -200,7 +232,13 @@ describe('the keyboard', () => {
   })
 
   test('S and Z lie where they lie on Cyrillic, Arabic, Greek and Hebrew keyboards', () => {
-    for (const [skip, withdraw] of [['ы', 'я'], ['س', 'ئ'], ['σ', 'ζ'], ['ד', 'ז'], ['ㄴ', 'ㅋ']]) {
+    for (const [skip, withdraw] of [
+      ['ы', 'я'],
+      ['س', 'ئ'],
+      ['σ', 'ζ'],
+      ['ד', 'ז'],
+      ['ㄴ', 'ㅋ'],
+    ]) {
       expect(typed(skip, 'KeyS'), skip).toEqual({ do: 'skip' })
       expect(typed(withdraw, 'KeyZ'), withdraw).toEqual({ do: 'withdraw' })
     }
@@ -216,7 +254,9 @@ describe('the keyboard', () => {
 
   test('digits of every script rate, and those of the block of digits while they are digits', () => {
     for (const digits of ['٠١٢٣٤٥٦٧٨٩', '۰۱۲۳۴۵۶۷۸۹', '०१२३४५६७८९']) {
-      ;[...digits].forEach((name, digit) => expect(typed(name, `Digit${digit}`), name).toEqual({ do: 'rate', rating: digit || 10 }))
+      ;[...digits].forEach((name, digit) =>
+        expect(typed(name, `Digit${digit}`), name).toEqual({ do: 'rate', rating: digit || 10 }),
+      )
     }
     expect(typed('4', 'Numpad4')).toEqual({ do: 'rate', rating: 4 })
     expect(typed('ArrowLeft', 'Numpad4')).toEqual({ do: 'compassion', by: -0.1 })
@@ -265,19 +305,41 @@ describe('after the server has closed or refused a connection', () => {
   })
 
   test('the reason is read from the handshake’s error, whatever it looks like', () => {
-    expect(refusalOf(Object.assign(new Error('no'), { data: { code: 'forbidden', message: 'you are excluded', retryAfter: 3 } }))).toEqual({ code: 'forbidden', message: 'you are excluded', retryAfter: 3 })
-    for (const odd of [new Error('xhr poll error'), 'gone', null, { data: 7 }, Object.assign(new Error('x'), { data: { code: 'nonsense' } })]) {
+    expect(
+      refusalOf(
+        Object.assign(new Error('no'), { data: { code: 'forbidden', message: 'you are excluded', retryAfter: 3 } }),
+      ),
+    ).toEqual({ code: 'forbidden', message: 'you are excluded', retryAfter: 3 })
+    for (const odd of [
+      new Error('xhr poll error'),
+      'gone',
+      null,
+      { data: 7 },
+      Object.assign(new Error('x'), { data: { code: 'nonsense' } }),
+    ]) {
       expect(refusalOf(odd)).toMatchObject({ code: 'unavailable' })
     }
   })
 
   test('what the server says is said as a sentence', () => {
-    expect(['the session is paused', 'Done.', ' no such vote ', ''].map(sentence)).toEqual(['The session is paused.', 'Done.', 'No such vote.', 'The server gave no reason.'])
+    expect(['the session is paused', 'Done.', ' no such vote ', ''].map(sentence)).toEqual([
+      'The session is paused.',
+      'Done.',
+      'No such vote.',
+      'The server gave no reason.',
+    ])
   })
 })
 
 test('a refused vote goes back to its card as it was filled in', () => {
-  const ballot: Ballot = { rating: 7, categories: { helpfulness: 4 }, compassion: 0.8, sides: null, tags: ['kind'], comment: 'because' }
+  const ballot: Ballot = {
+    rating: 7,
+    categories: { helpfulness: 4 },
+    compassion: 0.8,
+    sides: null,
+    tags: ['kind'],
+    comment: 'because',
+  }
   expect(ballotOf({ ...vote, ...(contentOf(ballot) ?? { humanRating: 1 }) })).toEqual(ballot)
   const sided: Ballot = { ...ballot, compassion: null, sides: { agency: 0.1, capability: 0.2, suffering: 0.3 } }
   expect(ballotOf({ ...vote, ...(contentOf(sided) ?? { humanRating: 1 }) })).toEqual(sided)

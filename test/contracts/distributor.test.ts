@@ -44,8 +44,12 @@ async function record(deployed: TestLedger, epochId: number, owed: readonly Owed
   const content = keccak256(toHex(`epoch ${epochId}`))
   await ledger.send(RECORDER.privateKey, 'submitEpoch', [BigInt(epochId), content, tree.root, content, 1, 0])
   return {
-    claims: owed.map(({ bounty, account, amount }, i) => [BigInt(epochId), bounty, account, amount, tree.getProof(i)] as const),
-    refunds: bounties.map((bounty, i) => [bounty, BigInt(epochId), allocated(bounty), tree.getProof(owed.length + i)] as const),
+    claims: owed.map(
+      ({ bounty, account, amount }, i) => [BigInt(epochId), bounty, account, amount, tree.getProof(i)] as const,
+    ),
+    refunds: bounties.map(
+      (bounty, i) => [bounty, BigInt(epochId), allocated(bounty), tree.getProof(owed.length + i)] as const,
+    ),
   }
 }
 
@@ -66,7 +70,8 @@ describe('a claim', () => {
     const second = await record(deployed, 2, [{ bounty, account: rater.address, amount: 450n }])
     await distributor.send(RECORDER.privateKey, 'claim', second.claims[0])
     expect((await balance(rater.address)) - before).toBe(450n)
-    for (const again of [first, second]) await expect(distributor.send(RECORDER.privateKey, 'claim', again.claims[0])).rejects.toThrow('NothingToPay')
+    for (const again of [first, second])
+      await expect(distributor.send(RECORDER.privateKey, 'claim', again.claims[0])).rejects.toThrow('NothingToPay')
   })
 
   it('of one bounty takes nothing from another', async () => {
@@ -98,10 +103,14 @@ describe('a claim', () => {
     const domain = { ...DISTRIBUTOR_DOMAIN, chainId: chain.chainId, verifyingContract: deployed.distributor }
     const signature = await rater.signTypedData({ domain, types: CLAIM_TO_TYPES, primaryType: 'ClaimTo', message })
     const claim = { epochId, bounty, account, amount, proof }
-    await expect(distributor.send(RECORDER.privateKey, 'claimTo', [claim, RECORDER.address, deadline, signature])).rejects.toThrow('InvalidSignature')
+    await expect(
+      distributor.send(RECORDER.privateKey, 'claimTo', [claim, RECORDER.address, deadline, signature]),
+    ).rejects.toThrow('InvalidSignature')
     await distributor.send(RECORDER.privateKey, 'claimTo', [claim, recipient, deadline, signature])
     expect(await balance(recipient)).toBe(100n)
-    await expect(distributor.send(RECORDER.privateKey, 'claimTo', [claim, recipient, deadline, signature])).rejects.toThrow('NothingToPay')
+    await expect(
+      distributor.send(RECORDER.privateKey, 'claimTo', [claim, recipient, deadline, signature]),
+    ).rejects.toThrow('NothingToPay')
   })
 })
 

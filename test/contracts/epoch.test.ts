@@ -6,9 +6,25 @@ import { type Balance, carry, totalOf } from '../../contracts/ledger/epoch/balan
 import { canonicalJson } from '../../contracts/ledger/epoch/canonical.ts'
 import { creditOf, whyNothing } from '../../contracts/ledger/epoch/credit.ts'
 import { type EpochInput, buildEpoch, treesOf } from '../../contracts/ledger/epoch/epoch.ts'
-import { type ContributionRecord, POINTS, allocationLeaf, bountyId, contributorCommitment, rewardLeaf, sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
+import {
+  type ContributionRecord,
+  POINTS,
+  allocationLeaf,
+  bountyId,
+  contributorCommitment,
+  rewardLeaf,
+  sessionKey,
+} from '../../contracts/ledger/epoch/leaf.ts'
 import { readManifest, writeManifest } from '../../contracts/ledger/epoch/manifest.ts'
-import { type Market, NOTICE, type Offer, PERSON_PART, payoutOf, pricesOf, split } from '../../contracts/ledger/epoch/payout.ts'
+import {
+  type Market,
+  NOTICE,
+  type Offer,
+  PERSON_PART,
+  payoutOf,
+  pricesOf,
+  split,
+} from '../../contracts/ledger/epoch/payout.ts'
 import { proofBook, rewardBook } from '../../contracts/ledger/epoch/proofs.ts'
 import { foldProof } from '../../client/src/ledger/proof.ts'
 import { GOOD_VOTE, NO_MARKET, payeeOf, testRecord } from '../helpers/ledger.ts'
@@ -24,9 +40,20 @@ const records: fc.Arbitrary<ContributionRecord[]> = fc
     fc.tuple(
       ...numbers.map((n) =>
         fc
-          .record({ walletAddress: fc.option(account), used: fc.boolean(), who: fc.integer({ min: 0, max: 5 }), comparable: fc.constantFrom(0, 9, 10, 30) })
+          .record({
+            walletAddress: fc.option(account),
+            used: fc.boolean(),
+            who: fc.integer({ min: 0, max: 5 }),
+            comparable: fc.constantFrom(0, 9, 10, 30),
+          })
           .map(({ walletAddress, used, who, comparable }) =>
-            testRecord(n, { walletAddress, comparable, usedInStep: used ? 7 : null, contributorId: `person ${who}`, sessionId: n % 3 ? 'demo' : 'other' }),
+            testRecord(n, {
+              walletAddress,
+              comparable,
+              usedInStep: used ? 7 : null,
+              contributorId: `person ${who}`,
+              sessionId: n % 3 ? 'demo' : 'other',
+            }),
           ),
       ),
     ),
@@ -57,15 +84,24 @@ const market: fc.Arbitrary<Market> = fc
   )
   .map((offers) => ({ block: 1n, time: 1_000 + NOTICE + 1, rejectedAt: 0, offers: uniqueOffers(offers) }))
 
-function uniqueOffers(offers: readonly (Omit<Offer, 'bounty' | 'session' | 'token'> & { sessionId: string })[]): Offer[] {
+function uniqueOffers(
+  offers: readonly (Omit<Offer, 'bounty' | 'session' | 'token'> & { sessionId: string })[],
+): Offer[] {
   const all = offers.map(({ sessionId, ...offer }) => {
     const session = sessionKey(sessionId)
-    return { ...offer, session, token: zeroAddress, bounty: bountyId(LEDGER.chainId, DISTRIBUTOR, session, offer.sponsor, zeroAddress) }
+    return {
+      ...offer,
+      session,
+      token: zeroAddress,
+      bounty: bountyId(LEDGER.chainId, DISTRIBUTOR, session, offer.sponsor, zeroAddress),
+    }
   })
   return [...new Map(all.map((offer) => [offer.bounty, offer])).values()]
 }
-const linksOf = (wallets: readonly Address[]) => wallets.map((walletAddress, who) => ({ payee: payeeOf(`person ${who}`), account: walletAddress }))
-const balancesOf = (manifest: string): Balance[] => readManifest(manifest).balances.map(({ pot, holder, amount }) => ({ pot, holder, amount: BigInt(amount) }))
+const linksOf = (wallets: readonly Address[]) =>
+  wallets.map((walletAddress, who) => ({ payee: payeeOf(`person ${who}`), account: walletAddress }))
+const balancesOf = (manifest: string): Balance[] =>
+  readManifest(manifest).balances.map(({ pot, holder, amount }) => ({ pot, holder, amount: BigInt(amount) }))
 
 describe('an epoch', () => {
   it('C1 holds no record twice', () => {
@@ -99,7 +135,9 @@ describe('an epoch', () => {
         ([list, shuffled], wallets, offered) => {
           const links = linksOf(wallets)
           const a = buildEpoch(input(list, { links, market: offered }))
-          const b = buildEpoch(input(shuffled, { links: links.toReversed(), market: { ...offered, offers: offered.offers.toReversed() } }))
+          const b = buildEpoch(
+            input(shuffled, { links: links.toReversed(), market: { ...offered, offers: offered.offers.toReversed() } }),
+          )
           expect(b.rewardsRoot).toBe(a.rewardsRoot)
           expect(balancesOf(b.manifest)).toEqual(balancesOf(a.manifest))
         },
@@ -109,27 +147,36 @@ describe('an epoch', () => {
 
   it('C2 over many epochs pays no more from a bounty than was funded; no balance of an account falls, none appears or is lost', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(records, fc.array(account, { maxLength: 6 })), { maxLength: 5 }), market, (epochs, offered) => {
-        let previous = null
-        let before: Balance[] = []
-        let heldBefore = 0n
-        for (const [i, [list, wallets]] of epochs.entries()) {
-          const built = buildEpoch(input(list, { epochId: i + 1, previous, links: linksOf(wallets), market: offered }))
-          previous = readManifest(built.manifest)
-          const after = balancesOf(built.manifest)
-          const held = previous.standings.reduce((sum, line) => sum + BigInt(line.held), 0n)
-          expect(totalOf(after, POINTS) + held).toBe(totalOf(before, POINTS) + heldBefore + built.leaves.reduce((sum, { credit }) => sum + credit, 0n))
-          heldBefore = held
-          for (const { bounty, funded, before: allocated, payout } of previous.bounties) {
-            expect(totalOf(after, bounty)).toBe(BigInt(allocated) + BigInt(payout))
-            expect(totalOf(after, bounty)).toBeLessThanOrEqual(BigInt(funded))
-            expect(totalOf(before, bounty)).toBe(BigInt(allocated))
+      fc.property(
+        fc.array(fc.tuple(records, fc.array(account, { maxLength: 6 })), { maxLength: 5 }),
+        market,
+        (epochs, offered) => {
+          let previous = null
+          let before: Balance[] = []
+          let heldBefore = 0n
+          for (const [i, [list, wallets]] of epochs.entries()) {
+            const built = buildEpoch(
+              input(list, { epochId: i + 1, previous, links: linksOf(wallets), market: offered }),
+            )
+            previous = readManifest(built.manifest)
+            const after = balancesOf(built.manifest)
+            const held = previous.standings.reduce((sum, line) => sum + BigInt(line.held), 0n)
+            expect(totalOf(after, POINTS) + held).toBe(
+              totalOf(before, POINTS) + heldBefore + built.leaves.reduce((sum, { credit }) => sum + credit, 0n),
+            )
+            heldBefore = held
+            for (const { bounty, funded, before: allocated, payout } of previous.bounties) {
+              expect(totalOf(after, bounty)).toBe(BigInt(allocated) + BigInt(payout))
+              expect(totalOf(after, bounty)).toBeLessThanOrEqual(BigInt(funded))
+              expect(totalOf(before, bounty)).toBe(BigInt(allocated))
+            }
+            const now = new Map(after.map(({ pot, holder, amount }) => [pot + holder, amount]))
+            for (const { pot, holder, amount } of before)
+              if (holder.length === 42) expect(now.get(pot + holder)).toBeGreaterThanOrEqual(amount)
+            before = after
           }
-          const now = new Map(after.map(({ pot, holder, amount }) => [pot + holder, amount]))
-          for (const { pot, holder, amount } of before) if (holder.length === 42) expect(now.get(pot + holder)).toBeGreaterThanOrEqual(amount)
-          before = after
-        }
-      }),
+        },
+      ),
       { numRuns: 50 },
     )
   })
@@ -138,7 +185,9 @@ describe('an epoch', () => {
     const offers = uniqueOffers([{ sessionId: 'demo', sponsor: zeroAddress, perCredit: 1n, funded: 10n, closedAt: 0 }])
     const first = buildEpoch(input([testRecord(1)], { market: { ...NO_MARKET, offers } }))
     const previous = readManifest(first.manifest)
-    expect(() => buildEpoch(input([testRecord(2)], { epochId: 2, previous }))).toThrow(expect.objectContaining({ code: 'bad-record' }))
+    expect(() => buildEpoch(input([testRecord(2)], { epochId: 2, previous }))).toThrow(
+      expect.objectContaining({ code: 'bad-record' }),
+    )
   })
 
   it('C3 gives each record a proof to its root', () => {
@@ -159,8 +208,28 @@ describe('an epoch', () => {
 
   it('has the root of OpenZeppelin’s own standard tree', () => {
     const built = buildEpoch(input(Array.from({ length: 37 }, (_, n) => testRecord(n))))
-    const values = built.leaves.map(({ fields: f }) => [f.chainId, f.ledger, f.epochId, f.index, f.session, f.contributor, f.kind, f.credit, f.recordHash])
-    const contributions = StandardMerkleTree.of(values, ['uint256', 'address', 'uint256', 'uint256', 'bytes32', 'bytes32', 'uint8', 'uint256', 'bytes32'])
+    const values = built.leaves.map(({ fields: f }) => [
+      f.chainId,
+      f.ledger,
+      f.epochId,
+      f.index,
+      f.session,
+      f.contributor,
+      f.kind,
+      f.credit,
+      f.recordHash,
+    ])
+    const contributions = StandardMerkleTree.of(values, [
+      'uint256',
+      'address',
+      'uint256',
+      'uint256',
+      'bytes32',
+      'bytes32',
+      'uint8',
+      'uint256',
+      'bytes32',
+    ])
     const leaves = [...contributions.entries()].map(([, value]) => contributions.leafHash(value))
     expect(built.leaves.map(({ leaf }) => leaf)).toEqual(leaves)
     const { contributions: all } = treesOf(readManifest(built.manifest))
@@ -178,7 +247,8 @@ describe('an epoch', () => {
         const book = rewardBook(built.manifest)
         for (const { holder } of readManifest(built.manifest).balances) {
           const claims = holder.length === 42 ? book.claimsOf(holder as Address) : []
-          if (holder.length === 42) expect(claims.map(({ bounty, amount }) => ({ bounty, amount }))).toEqual(book.earnedBy(holder))
+          if (holder.length === 42)
+            expect(claims.map(({ bounty, amount }) => ({ bounty, amount }))).toEqual(book.earnedBy(holder))
           for (const { bounty, account: who, amount, proof } of claims) {
             expect(foldProof(rewardLeaf(LEDGER, 1, bounty, who, amount), proof)).toBe(built.rewardsRoot)
           }
@@ -196,7 +266,10 @@ describe('an epoch', () => {
 
 describe('the manifest', () => {
   it('says nothing of who or what: no id, no session, no payload, no salt', () => {
-    const record = testRecord(1, { sessionId: 'a-session-id', payload: { rating: 8, sample: '0xabcdef', ...GOOD_VOTE } })
+    const record = testRecord(1, {
+      sessionId: 'a-session-id',
+      payload: { rating: 8, sample: '0xabcdef', ...GOOD_VOTE },
+    })
     const { manifest } = buildEpoch(input([record]))
     for (const secret of [record.recordId, record.contributorId, record.sessionId, record.salt, '0xabcdef', 'rating']) {
       expect(manifest).not.toContain(secret)
@@ -219,7 +292,12 @@ describe('the manifest', () => {
 
   it('that is damaged is refused', () => {
     const { manifest } = buildEpoch(input([testRecord(1), testRecord(2)]))
-    for (const damaged of ['', manifest.slice(0, -400), manifest.replace('"index":0', '"index":"0"'), manifest + manifest]) {
+    for (const damaged of [
+      '',
+      manifest.slice(0, -400),
+      manifest.replace('"index":0', '"index":"0"'),
+      manifest + manifest,
+    ]) {
       expect(() => readManifest(damaged)).toThrow(expect.objectContaining({ code: 'bad-manifest' }))
     }
     const replaced = manifest.replace(/"leaf":"0x./, '"leaf":"0xz')
@@ -228,8 +306,11 @@ describe('the manifest', () => {
 })
 
 describe('credits', () => {
-  const of = (kind: ContributionRecord['kind'], payload: ContributionRecord['payload'], usedInStep: number | null = null) =>
-    creditOf({ kind, payload, usedInStep })
+  const of = (
+    kind: ContributionRecord['kind'],
+    payload: ContributionRecord['payload'],
+    usedInStep: number | null = null,
+  ) => creditOf({ kind, payload, usedInStep })
 
   it('are those of the table', () => {
     expect(of('feedback', GOOD_VOTE, 12)).toBe(100n)
@@ -258,12 +339,20 @@ describe('credits', () => {
   })
 
   it('are refused, not guessed, where a measure is missing or out of range', () => {
-    const bad: ContributionRecord['payload'][] = [{}, { milliHours: 1 }, { milliHours: -1, qualityBps: 1 }, { milliHours: 1, qualityBps: 10_001 }, { milliHours: 0.5, qualityBps: 1 }]
+    const bad: ContributionRecord['payload'][] = [
+      {},
+      { milliHours: 1 },
+      { milliHours: -1, qualityBps: 1 },
+      { milliHours: 1, qualityBps: 10_001 },
+      { milliHours: 0.5, qualityBps: 1 },
+    ]
     for (const payload of bad) {
       expect(() => of('compute', payload)).toThrow(expect.objectContaining({ code: 'bad-record' }))
     }
     for (const name of Object.keys(GOOD_VOTE)) {
-      expect(() => of('feedback', { ...GOOD_VOTE, [name]: null }, 12), name).toThrow(expect.objectContaining({ code: 'bad-record' }))
+      expect(() => of('feedback', { ...GOOD_VOTE, [name]: null }, 12), name).toThrow(
+        expect.objectContaining({ code: 'bad-record' }),
+      )
     }
   })
 })
@@ -278,7 +367,11 @@ describe('a balance', () => {
     expect(first).toEqual([{ ...earned(ann, 100n), before: 0n }])
     const second = carry(first, [earned(bob, 50n), earned(wallet, 7n)], [{ payee: ann, account: wallet }])
     expect(second).toEqual(
-      [{ ...earned(ann, 0n), before: 100n }, { ...earned(wallet, 107n), before: 0n }, { ...earned(bob, 50n), before: 0n }].sort((a, b) => (a.holder < b.holder ? -1 : 1)),
+      [
+        { ...earned(ann, 0n), before: 100n },
+        { ...earned(wallet, 107n), before: 0n },
+        { ...earned(bob, 50n), before: 0n },
+      ].sort((a, b) => (a.holder < b.holder ? -1 : 1)),
     )
     const third = carry(second, [], [{ payee: ann, account: wallet }])
     expect(third.find(({ holder }) => holder === wallet)?.amount).toBe(107n)
@@ -287,7 +380,15 @@ describe('a balance', () => {
 })
 
 describe('a payout', () => {
-  const offer: Offer = { bounty: zeroHash, session: zeroHash, sponsor: zeroAddress, token: zeroAddress, perCredit: 3n, funded: 1_000n, closedAt: 0 }
+  const offer: Offer = {
+    bounty: zeroHash,
+    session: zeroHash,
+    sponsor: zeroAddress,
+    token: zeroAddress,
+    perCredit: 3n,
+    funded: 1_000n,
+    closedAt: 0,
+  }
   const at = (time: number, rejectedAt = 0) => ({ block: 0n, time, rejectedAt })
 
   it('is what everybody’s credits cost, and no more than is left', () => {
@@ -298,7 +399,16 @@ describe('a payout', () => {
   })
 
   it('gives one person a tenth of what was funded in one epoch, or one vote’s price where that is more', () => {
-    const prices = (perCredit: bigint, funded: bigint) => [...pricesOf({ perCredit, funded }, new Map([['a', 500n], ['b', 100n], ['c', 0n]])).values()]
+    const prices = (perCredit: bigint, funded: bigint) => [
+      ...pricesOf(
+        { perCredit, funded },
+        new Map([
+          ['a', 500n],
+          ['b', 100n],
+          ['c', 0n],
+        ]),
+      ).values(),
+    ]
     expect(prices(3n, 100_000n)).toEqual([1_500n, 300n, 0n])
     expect(prices(3n, 10_000n)).toEqual([1_000n, 300n, 0n])
     expect(prices(3n, 1_000n)).toEqual([300n, 300n, 0n])
@@ -315,20 +425,42 @@ describe('a payout', () => {
 
   it('is split whole by the largest remainder, each share within one unit of its exact size', () => {
     fc.assert(
-      fc.property(fc.bigInt({ min: 0n, max: 10n ** 24n }), fc.uniqueArray(fc.tuple(fc.string(), fc.bigInt({ min: 1n, max: 10n ** 6n })), { minLength: 1, selector: ([key]) => key }), (total, weights) => {
-        const shares = split(total, new Map(weights))
-        const whole = weights.reduce((sum, [, weight]) => sum + weight, 0n)
-        expect([...shares.values()].reduce((sum, share) => sum + share, 0n)).toBe(total)
-        for (const [key, weight] of weights) {
-          const off = (shares.get(key) ?? -1n) * whole - total * weight
-          expect(off > -whole && off < whole).toBe(true)
-        }
-      }),
+      fc.property(
+        fc.bigInt({ min: 0n, max: 10n ** 24n }),
+        fc.uniqueArray(fc.tuple(fc.string(), fc.bigInt({ min: 1n, max: 10n ** 6n })), {
+          minLength: 1,
+          selector: ([key]) => key,
+        }),
+        (total, weights) => {
+          const shares = split(total, new Map(weights))
+          const whole = weights.reduce((sum, [, weight]) => sum + weight, 0n)
+          expect([...shares.values()].reduce((sum, share) => sum + share, 0n)).toBe(total)
+          for (const [key, weight] of weights) {
+            const off = (shares.get(key) ?? -1n) * whole - total * weight
+            expect(off > -whole && off < whole).toBe(true)
+          }
+        },
+      ),
     )
   })
 
   it('splits 10 by weights 1, 1, 1 as 4, 3, 3, the lower key first; and nothing where nobody earned', () => {
-    expect([...split(10n, new Map([['b', 1n], ['a', 1n], ['c', 1n]]))].sort()).toEqual([['a', 4n], ['b', 3n], ['c', 3n]])
+    expect(
+      [
+        ...split(
+          10n,
+          new Map([
+            ['b', 1n],
+            ['a', 1n],
+            ['c', 1n],
+          ]),
+        ),
+      ].sort(),
+    ).toEqual([
+      ['a', 4n],
+      ['b', 3n],
+      ['c', 3n],
+    ])
     expect(split(10n, new Map())).toEqual(new Map())
   })
 })
@@ -336,11 +468,17 @@ describe('a payout', () => {
 describe('canonical JSON', () => {
   it('is the same for the same value in any order of keys', () => {
     fc.assert(
-      fc.property(fc.dictionary(fc.string({ unit: 'grapheme' }), fc.oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean())), (value) => {
-        const reversed = Object.fromEntries(Object.entries(value).toReversed())
-        expect(canonicalJson(reversed)).toBe(canonicalJson(value))
-        expect(JSON.parse(canonicalJson(value))).toEqual(JSON.parse(JSON.stringify(value)))
-      }),
+      fc.property(
+        fc.dictionary(
+          fc.string({ unit: 'grapheme' }),
+          fc.oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean()),
+        ),
+        (value) => {
+          const reversed = Object.fromEntries(Object.entries(value).toReversed())
+          expect(canonicalJson(reversed)).toBe(canonicalJson(value))
+          expect(JSON.parse(canonicalJson(value))).toEqual(JSON.parse(JSON.stringify(value)))
+        },
+      ),
     )
   })
 

@@ -26,7 +26,14 @@ async function firstClaim(leaves: number): Promise<number> {
   const [account, amount] = [STRANGER.address, parseEther('0.0123456789')]
   const others = Array.from({ length: leaves - 1 }, (_, n) => keccak256(toHex(n)))
   const tree = SimpleMerkleTree.of([rewardLeaf({ chainId, ledger: address }, 1, bounty, account, amount), ...others])
-  await sender(chain, { address, abi: ledgerAbi }).send(RECORDER.privateKey, 'submitEpoch', [1n, session, tree.root, session, 1, 0])
+  await sender(chain, { address, abi: ledgerAbi }).send(RECORDER.privateKey, 'submitEpoch', [
+    1n,
+    session,
+    tree.root,
+    session,
+    1,
+    0,
+  ])
   const { gasUsed } = await pot.send(STRANGER.privateKey, 'claim', [1n, bounty, account, amount, tree.getProof(0)])
   return Number(gasUsed)
 }

@@ -4,7 +4,25 @@ import fc from 'fast-check'
 import { type Address, type Hex, keccak256, toHex } from 'viem'
 import { CLAIM_TO_TYPES, DISTRIBUTOR_DOMAIN } from '../../contracts/ledger/client/abi.ts'
 import { DAY, demand } from './ledger-model.ts'
-import { ACCOUNTS, CHAIN, type Content, type Owed, type Proposal, RATERS, ROLES, SESSIONS, SPONSORS, STAFF, STRANGER, type System, type World, potId, propose, roleId, through } from './ledger-world.ts'
+import {
+  ACCOUNTS,
+  CHAIN,
+  type Content,
+  type Owed,
+  type Proposal,
+  RATERS,
+  ROLES,
+  SESSIONS,
+  SPONSORS,
+  STAFF,
+  STRANGER,
+  type System,
+  type World,
+  potId,
+  propose,
+  roleId,
+  through,
+} from './ledger-world.ts'
 
 export type Action = { kind: keyof typeof ACTIONS; dice: number[] }
 type Roll = (sides: number) => number
@@ -18,7 +36,8 @@ const pick = <T>(list: readonly T[], roll: Roll): T => {
 const EVERYBODY: readonly Address[] = [...Object.values(STAFF), ...SPONSORS, ...ACCOUNTS, STRANGER]
 
 /** One in `among` times somebody who has no right to it. */
-const byRight = (rightful: Address, roll: Roll, among = 5): Address => (roll(among) === 0 ? pick(EVERYBODY, roll) : rightful)
+const byRight = (rightful: Address, roll: Roll, among = 5): Address =>
+  roll(among) === 0 ? pick(EVERYBODY, roll) : rightful
 
 function systemOf({ systems, evm }: World, roll: Roll): System {
   const system = pick([...systems, ...systems.slice(0, 1)], roll)
@@ -43,12 +62,16 @@ const fund: Step = async (world, roll) => {
   const value = roll(12) === 0 ? amount + 1n : native ? amount : 0n
   const perCredit = BigInt(roll(4))
   const id = potId(contract, session, from, token)
-  return world.both(`fund ${amount} of ${token}`, world.evm.send({ from, to: contract, name: 'fund', args: [session, token, amount, perCredit], value }), () => {
-    // In the contract's order.
-    demandPaying(model, world)
-    demand(value === (native ? amount : 0n), 'WrongValue')
-    model.fund(id, from, token, through(world, token, amount), perCredit, world.evm.clock.now)
-  })
+  return world.both(
+    `fund ${amount} of ${token}`,
+    world.evm.send({ from, to: contract, name: 'fund', args: [session, token, amount, perCredit], value }),
+    () => {
+      // In the contract's order.
+      demandPaying(model, world)
+      demand(value === (native ? amount : 0n), 'WrongValue')
+      model.fund(id, from, token, through(world, token, amount), perCredit, world.evm.clock.now)
+    },
+  )
 }
 const demandPaying = (model: System['distributors'][number]['model'], { systems }: World): void => {
   const system = systems.find(({ distributors }) => distributors.some((one) => one.model === model))
@@ -58,12 +81,16 @@ const demandPaying = (model: System['distributors'][number]['model'], { systems 
 const setPrice: Step = async (world, roll) => {
   const { contract, model, id, pot } = somePot(systemOf(world, roll), roll)
   const from = byRight(pot?.sponsor ?? STRANGER, roll, 2)
-  return world.both('set the price', world.evm.send({ from, to: contract, name: 'setPrice', args: [id, 7n] }), () => model.setPrice(id, from, 7n))
+  return world.both('set the price', world.evm.send({ from, to: contract, name: 'setPrice', args: [id, 7n] }), () =>
+    model.setPrice(id, from, 7n),
+  )
 }
 const close: Step = async (world, roll) => {
   const { contract, model, id, pot } = somePot(systemOf(world, roll), roll)
   const from = byRight(pot?.sponsor ?? STRANGER, roll, 3)
-  return world.both('close', world.evm.send({ from, to: contract, name: 'close', args: [id] }), () => model.close(id, from, world.evm.clock.now))
+  return world.both('close', world.evm.send({ from, to: contract, name: 'close', args: [id] }), () =>
+    model.close(id, from, world.evm.clock.now),
+  )
 }
 
 /** The epoch before with more in it; once in eight times a recorder's lie, in which anything may be. */
@@ -72,7 +99,9 @@ const record: Step = async (world, roll) => {
   const { ledger, model, proposals } = system
   const id = model.epochs.length + 1
   const lie = roll(8) === 0
-  const before = new Map((proposals.find((one) => one.id === id - 1)?.owed ?? []).map((one) => [one.pot + one.account, one.amount]))
+  const before = new Map(
+    (proposals.find((one) => one.id === id - 1)?.owed ?? []).map((one) => [one.pot + one.account, one.amount]),
+  )
   const pots = system.distributors.flatMap(({ model: books }) => [...books.pots])
   const owed = pots.flatMap(([pot, { funded }]): Owed[] => {
     let free = lie ? 10n ** 9n : funded - ACCOUNTS.reduce((sum, account) => sum + (before.get(pot + account) ?? 0n), 0n)
@@ -83,7 +112,12 @@ const record: Step = async (world, roll) => {
       return had + more === 0n ? [] : [{ pot, account, amount: had + more }]
     })
   })
-  const proposal = propose(system, id, owed, pots.map(([pot]) => pot))
+  const proposal = propose(
+    system,
+    id,
+    owed,
+    pots.map(([pot]) => pot),
+  )
   const from = byRight(STAFF.RECORDER_ROLE, roll, 10)
   const args = submission(id, proposal.content, model.rejections)
   const done = await world.both('record', world.evm.send({ from, to: ledger, name: 'submitEpoch', args }), () =>
@@ -92,7 +126,14 @@ const record: Step = async (world, roll) => {
   if (done) keep(system, proposal)
   return done
 }
-const submission = (id: number, [contributions, rewards, manifest, count]: Content, rejections: number) => [BigInt(id), contributions, rewards, manifest, count, rejections]
+const submission = (id: number, [contributions, rewards, manifest, count]: Content, rejections: number) => [
+  BigInt(id),
+  contributions,
+  rewards,
+  manifest,
+  count,
+  rejections,
+]
 
 /** Keeps what was recorded, in place of what a dispute took back. */
 function keep({ proposals }: System, proposal: Proposal): void {
@@ -100,7 +141,10 @@ function keep({ proposals }: System, proposal: Proposal): void {
   proposals.splice(stale < 0 ? proposals.length : stale, Infinity, proposal)
 }
 
-/** An epoch that is recorded already, with the same or with one thing changed; or out of turn, empty, or built before a decision. */
+/**
+ * An epoch that is recorded already, with the same or with one thing changed; or out of turn, empty, or built before a
+ * decision.
+ */
 const recordAmiss: Step = async (world, roll) => {
   const system = systemOf(world, roll)
   const { ledger, model, proposals } = system
@@ -109,11 +153,15 @@ const recordAmiss: Step = async (world, roll) => {
   const other = keccak256(toHex(`other ${roll(99)}`))
   const known = proposals.find((one) => one.id === id && id <= last)?.content ?? [other, other, other, 1]
   const fault = roll(6)
-  const content = known.map((part, i) => (i !== fault ? part : i === 3 ? pick([0, 2], roll) : other)) as unknown as Content
+  const content = known.map((part, i) =>
+    i !== fault ? part : i === 3 ? pick([0, 2], roll) : other,
+  ) as unknown as Content
   const rejections = model.rejections + (fault === 5 ? 1 : 0)
   const from = byRight(STAFF.RECORDER_ROLE, roll)
-  const done = await world.both(`record epoch ${id} after ${last} with fault ${fault}`, world.evm.send({ from, to: ledger, name: 'submitEpoch', args: submission(id, content, rejections) }), () =>
-    model.submit(from, id, content.join(), content[3] === 0, rejections, world.evm.clock.now),
+  const done = await world.both(
+    `record epoch ${id} after ${last} with fault ${fault}`,
+    world.evm.send({ from, to: ledger, name: 'submitEpoch', args: submission(id, content, rejections) }),
+    () => model.submit(from, id, content.join(), content[3] === 0, rejections, world.evm.clock.now),
   )
   if (done && id > last) keep(system, { ...propose(system, id, [], []), content })
   return done
@@ -124,23 +172,41 @@ const dispute: Step = async (world, roll) => {
   const id = Math.max(0, model.epochs.length - roll(3))
   const from = pick([...ACCOUNTS, STRANGER], roll)
   const value = roll(6) === 0 ? model.bond + 1n : model.bond
-  return world.both(`dispute ${id}`, world.evm.send({ from, to: ledger, name: 'dispute', args: [BigInt(id), 'why'], value }), () => model.openDispute(from, id, value))
+  return world.both(
+    `dispute ${id}`,
+    world.evm.send({ from, to: ledger, name: 'dispute', args: [BigInt(id), 'why'], value }),
+    () => model.openDispute(from, id, value),
+  )
 }
 const resolve: Step = async (world, roll) => {
   const { ledger, model } = systemOf(world, roll)
   const id = roll(8) === 0 ? roll(4) : (model.dispute?.epoch ?? 1)
   const upheld = roll(2) === 0
   const from = byRight(STAFF.ARBITER_ROLE, roll)
-  return world.both(`resolve ${id}`, world.evm.send({ from, to: ledger, name: 'resolve', args: [BigInt(id), upheld] }), () => model.resolve(from, id, upheld, world.evm.clock.now))
+  return world.both(
+    `resolve ${id}`,
+    world.evm.send({ from, to: ledger, name: 'resolve', args: [BigInt(id), upheld] }),
+    () => model.resolve(from, id, upheld, world.evm.clock.now),
+  )
 }
 const bonds: Step = async (world, roll) => {
   const { ledger, model } = systemOf(world, roll)
   const from = byRight(STAFF.TREASURER_ROLE, roll, 3)
-  if (roll(2) === 0) return world.both('collect', world.evm.send({ from, to: ledger, name: 'collectForfeitedBonds', args: [STRANGER] }), () => void model.collect(from))
-  const disputer = model.returned.size > 0 && roll(3) > 0 ? pick([...model.returned.keys()], roll) : pick(EVERYBODY, roll)
+  if (roll(2) === 0)
+    return world.both(
+      'collect',
+      world.evm.send({ from, to: ledger, name: 'collectForfeitedBonds', args: [STRANGER] }),
+      () => void model.collect(from),
+    )
+  const disputer =
+    model.returned.size > 0 && roll(3) > 0 ? pick([...model.returned.keys()], roll) : pick(EVERYBODY, roll)
   const before = await world.evm.balance(disputer)
   let amount = 0n
-  const done = await world.both('withdraw bonds', world.evm.send({ from: STRANGER, to: ledger, name: 'withdrawBonds', args: [disputer] }), () => void (amount = model.withdrawBonds(disputer)))
+  const done = await world.both(
+    'withdraw bonds',
+    world.evm.send({ from: STRANGER, to: ledger, name: 'withdrawBonds', args: [disputer] }),
+    () => void (amount = model.withdrawBonds(disputer)),
+  )
   demand((await world.evm.balance(disputer)) === before + amount, 'a bond went astray')
   return done
 }
@@ -154,27 +220,41 @@ const claim: Step = async (world, roll) => {
   const { contract, model } = pick(system.distributors, roll)
   const home = system.distributors.find(({ model: books }) => books.pots.has(found.one.pot)) ?? { contract, model }
   const other = someClaim(system, roll)?.one ?? found.one
-  // Another epoch, contract, pot (session, sponsor or token), account or amount; another leaf's proof, a cut or a longer one.
+  // Another epoch, contract, pot (session, sponsor or token), account or amount; another leaf's proof, a cut or a
+  // longer one.
   const said = {
     epoch: wrong === 0 ? roll(system.model.epochs.length + 2) : found.proposal.id,
     pot: wrong === 1 ? other.pot : found.one.pot,
     account: wrong === 2 ? pick([...ACCOUNTS, STRANGER], roll) : found.one.account,
     amount: wrong === 3 ? found.one.amount + BigInt(roll(3)) : found.one.amount,
-    proof: wrong === 4 ? found.proof.slice(1) : wrong === 5 ? [...found.proof, keccak256('0x')] : wrong === 6 ? found.proof.toReversed() : found.proof,
+    proof:
+      wrong === 4
+        ? found.proof.slice(1)
+        : wrong === 5
+          ? [...found.proof, keccak256('0x')]
+          : wrong === 6
+            ? found.proof.toReversed()
+            : found.proof,
   }
   const to = wrong === 7 ? { contract, model } : home
   const proven = isProven(system, said, found)
   const from = pick(EVERYBODY, roll)
   const args = [BigInt(said.epoch), said.pot, said.account, said.amount, said.proof]
-  return world.both(`claim ${said.amount} of epoch ${said.epoch}, wrong ${wrong}`, world.evm.send({ from, to: to.contract, name: 'claim', args }), () => {
-    to.model.claim(said.pot, said.epoch, said.account, said.amount, proven)
-  })
+  return world.both(
+    `claim ${said.amount} of epoch ${said.epoch}, wrong ${wrong}`,
+    world.evm.send({ from, to: to.contract, name: 'claim', args }),
+    () => {
+      to.model.claim(said.pot, said.epoch, said.account, said.amount, proven)
+    },
+  )
 }
 type Said = { epoch: number; pot: Hex; account: Address; amount: bigint; proof: readonly Hex[] }
 const isProven = ({ model }: System, said: Said, { proposal, one, proof }: Found): boolean =>
   said.epoch === proposal.id &&
   model.epochs[said.epoch - 1]?.content === proposal.content.join() &&
-  said.pot === one.pot && said.account === one.account && said.amount === one.amount &&
+  said.pot === one.pot &&
+  said.account === one.account &&
+  said.amount === one.amount &&
   said.proof.join() === proof.join()
 type Found = { proposal: Proposal; one: Owed; proof: Hex[] }
 function someClaim({ proposals, model }: System, roll: Roll): Found | null {
@@ -190,19 +270,32 @@ function someClaim({ proposals, model }: System, roll: Roll): Found | null {
 const claimMany: Step = async (world, roll) => {
   const system = systemOf(world, roll)
   const distributor = pick(system.distributors, roll)
-  const found = [someClaim(system, roll), someClaim(system, roll)].flatMap((one) => (one !== null && distributor.model.pots.has(one.one.pot) ? [one] : []))
+  const found = [someClaim(system, roll), someClaim(system, roll)].flatMap((one) =>
+    one !== null && distributor.model.pots.has(one.one.pot) ? [one] : [],
+  )
   // The model takes no step back, so only what it can take as a whole.
   if (found.length === 0 || new Set(found.map(({ one }) => one.pot)).size < found.length) return false
-  const claims = found.map(({ proposal, one, proof }) => ({ epochId: BigInt(proposal.id), bounty: one.pot, account: one.account, amount: one.amount, proof }))
+  const claims = found.map(({ proposal, one, proof }) => ({
+    epochId: BigInt(proposal.id),
+    bounty: one.pot,
+    account: one.account,
+    amount: one.amount,
+    proof,
+  }))
   const before = structuredClone(distributor.model.pots)
-  return world.both('claim several', world.evm.send({ from: STRANGER, to: distributor.contract, name: 'claimMany', args: [claims] }), () => {
-    try {
-      for (const { proposal, one } of found) distributor.model.claim(one.pot, proposal.id, one.account, one.amount, true)
-    } catch (error) {
-      for (const [id, pot] of before) distributor.model.pots.set(id, pot)
-      throw error
-    }
-  })
+  return world.both(
+    'claim several',
+    world.evm.send({ from: STRANGER, to: distributor.contract, name: 'claimMany', args: [claims] }),
+    () => {
+      try {
+        for (const { proposal, one } of found)
+          distributor.model.claim(one.pot, proposal.id, one.account, one.amount, true)
+      } catch (error) {
+        for (const [id, pot] of before) distributor.model.pots.set(id, pot)
+        throw error
+      }
+    },
+  )
 }
 
 /** To somebody else: by the account itself, or by its signature, of this contract and claim and in time, or not. */
@@ -217,19 +310,35 @@ const claimTo: Step = async (world, roll) => {
   const [recipient, fault] = [pick([...SPONSORS, STRANGER], roll), roll(7)]
   const now = world.evm.clock.now
   const deadline = fault === 0 ? now - 1n : now
-  const wrongly = [{}, { recipient: STAFF.admin }, { amount: one.amount + 1n }, { account: STRANGER }, { deadline: deadline + 1n }][fault] ?? {}
-  const domain = { ...DISTRIBUTOR_DOMAIN, chainId: fault === 5 ? CHAIN + 1 : CHAIN, verifyingContract: home.contract.address }
+  const wrongly =
+    [{}, { recipient: STAFF.admin }, { amount: one.amount + 1n }, { account: STRANGER }, { deadline: deadline + 1n }][
+      fault
+    ] ?? {}
+  const domain = {
+    ...DISTRIBUTOR_DOMAIN,
+    chainId: fault === 5 ? CHAIN + 1 : CHAIN,
+    verifyingContract: home.contract.address,
+  }
   const message = { bounty: one.pot, account: one.account, amount: one.amount, recipient, deadline, ...wrongly }
   const signature = await signer.signTypedData({ domain, types: CLAIM_TO_TYPES, primaryType: 'ClaimTo', message })
   const from = roll(3) === 0 ? one.account : STRANGER
-  const args = [{ epochId: BigInt(proposal.id), bounty: one.pot, account: one.account, amount: one.amount, proof }, recipient, deadline, signature]
-  return world.both(`claim to another, fault ${fault}`, world.evm.send({ from, to: home.contract, name: 'claimTo', args }), () => {
-    if (from !== one.account) {
-      demand(fault !== 0, 'SignatureExpired')
-      demand(fault === 6, 'InvalidSignature')
-    }
-    home.model.claim(one.pot, proposal.id, one.account, one.amount, true)
-  })
+  const args = [
+    { epochId: BigInt(proposal.id), bounty: one.pot, account: one.account, amount: one.amount, proof },
+    recipient,
+    deadline,
+    signature,
+  ]
+  return world.both(
+    `claim to another, fault ${fault}`,
+    world.evm.send({ from, to: home.contract, name: 'claimTo', args }),
+    () => {
+      if (from !== one.account) {
+        demand(fault !== 0, 'SignatureExpired')
+        demand(fault === 6, 'InvalidSignature')
+      }
+      home.model.claim(one.pot, proposal.id, one.account, one.amount, true)
+    },
+  )
 }
 
 /** A claim that would pass here, on a chain of another id that has all the same in it. */
@@ -240,7 +349,16 @@ const claimElsewhere: Step = async (world, roll) => {
   const { contract } = pick(system.distributors, roll)
   const { one, proposal, proof } = found
   const elsewhere = await world.evm.fork(CHAIN + 1)
-  return world.both('claim on another chain', elsewhere.send({ from: one.account, to: contract, name: 'claim', args: [BigInt(proposal.id), one.pot, one.account, one.amount, proof] }), () => demand(false, 'InvalidProof'))
+  return world.both(
+    'claim on another chain',
+    elsewhere.send({
+      from: one.account,
+      to: contract,
+      name: 'claim',
+      args: [BigInt(proposal.id), one.pot, one.account, one.amount, proof],
+    }),
+    () => demand(false, 'InvalidProof'),
+  )
 }
 
 const refund: Step = async (world, roll) => {
@@ -251,15 +369,26 @@ const refund: Step = async (world, roll) => {
   const proposal = system.proposals.find((one) => one.id === epoch && epochs[epoch - 1]?.content === one.content.join())
   const said = proposal?.allocated.get(id)
   const allocated = (said ?? 0n) + (roll(6) === 0 ? 1n : 0n)
-  const at = proposal === undefined || said === undefined ? -1 : proposal.owed.length + [...proposal.allocated.keys()].indexOf(id)
+  const at =
+    proposal === undefined || said === undefined
+      ? -1
+      : proposal.owed.length + [...proposal.allocated.keys()].indexOf(id)
   const proof = at < 0 ? [] : (proposal?.tree.getProof(at) ?? [])
-  return world.both(`refund by epoch ${epoch} of ${epochs.length}`, world.evm.send({ from: STRANGER, to: contract, name: 'refund', args: [id, BigInt(epoch), allocated, proof] }), () => {
-    model.refund(id, epoch, allocated, said === allocated, world.evm.clock.now)
-  })
+  return world.both(
+    `refund by epoch ${epoch} of ${epochs.length}`,
+    world.evm.send({ from: STRANGER, to: contract, name: 'refund', args: [id, BigInt(epoch), allocated, proof] }),
+    () => {
+      model.refund(id, epoch, allocated, said === allocated, world.evm.clock.now)
+    },
+  )
 }
 const expire: Step = async (world, roll) => {
   const { contract, model, id } = somePot(systemOf(world, roll), roll, true)
-  return world.both('expire', world.evm.send({ from: STRANGER, to: contract, name: 'expire', args: [id] }), () => void model.expire(id, world.evm.clock.now))
+  return world.both(
+    'expire',
+    world.evm.send({ from: STRANGER, to: contract, name: 'expire', args: [id] }),
+    () => void model.expire(id, world.evm.clock.now),
+  )
 }
 
 const pass: Step = async ({ evm, systems }, roll) => {
@@ -271,7 +400,9 @@ const pause: Step = async (world, roll) => {
   const { ledger, model } = systemOf(world, roll)
   const from = byRight(STAFF.TREASURER_ROLE, roll, 4)
   const paused = !model.paused && roll(4) === 0
-  return world.both('pause', world.evm.send({ from, to: ledger, name: 'setPaused', args: [paused] }), () => model.setPaused(from, paused))
+  return world.both('pause', world.evm.send({ from, to: ledger, name: 'setPaused', args: [paused] }), () =>
+    model.setPaused(from, paused),
+  )
 }
 /** A role is given and taken back within the action, so that the sequence goes on with those who have it. */
 const roles: Step = async (world, roll) => {
@@ -280,8 +411,15 @@ const roles: Step = async (world, roll) => {
   const from = byRight(STAFF.admin, roll, 2)
   for (const given of [true, false]) {
     const name = given ? 'grantRole' : 'revokeRole'
-    await world.both(name, world.evm.send({ from, to: ledger, name, args: [roleId(role), who] }), () => model.setRole(from, role, who, given))
-    if (given) await world.both('pause as a newcomer', world.evm.send({ from: who, to: ledger, name: 'setPaused', args: [model.paused] }), () => model.setPaused(who, model.paused))
+    await world.both(name, world.evm.send({ from, to: ledger, name, args: [roleId(role), who] }), () =>
+      model.setRole(from, role, who, given),
+    )
+    if (given)
+      await world.both(
+        'pause as a newcomer',
+        world.evm.send({ from: who, to: ledger, name: 'setPaused', args: [model.paused] }),
+        () => model.setPaused(who, model.paused),
+      )
   }
   return true
 }
@@ -290,19 +428,63 @@ const terms: Step = async (world, roll) => {
   const from = byRight(STAFF.admin, roll, 2)
   const window = pick([0n, 60n, 3_600n, 3_600n, 7_200n, 30n * DAY + 1n], roll)
   const bond = BigInt(pick([0, 1_000, 2_000], roll))
-  return world.both('set the terms', world.evm.send({ from, to: ledger, name: 'setDisputeTerms', args: [Number(window), bond] }), () => model.setTerms(from, window, bond, world.evm.clock.now))
+  return world.both(
+    'set the terms',
+    world.evm.send({ from, to: ledger, name: 'setDisputeTerms', args: [Number(window), bond] }),
+    () => model.setTerms(from, window, bond, world.evm.clock.now),
+  )
 }
 
-const ACTIONS = { fund, setPrice, close, record, recordAmiss, dispute, resolve, bonds, claim, claimMany, claimTo, claimElsewhere, refund, expire, pass, pause, roles, terms }
+const ACTIONS = {
+  fund,
+  setPrice,
+  close,
+  record,
+  recordAmiss,
+  dispute,
+  resolve,
+  bonds,
+  claim,
+  claimMany,
+  claimTo,
+  claimElsewhere,
+  refund,
+  expire,
+  pass,
+  pause,
+  roles,
+  terms,
+}
 const WEIGHTS: { readonly [kind in Action['kind']]: number } = {
-  fund: 9, setPrice: 1, close: 6, record: 14, recordAmiss: 4, dispute: 4, resolve: 5, bonds: 2, claim: 24, claimMany: 4, claimTo: 6,
-  claimElsewhere: 1, refund: 8, expire: 2, pass: 16, pause: 5, roles: 1, terms: 1,
+  fund: 9,
+  setPrice: 1,
+  close: 6,
+  record: 14,
+  recordAmiss: 4,
+  dispute: 4,
+  resolve: 5,
+  bonds: 2,
+  claim: 24,
+  claimMany: 4,
+  claimTo: 6,
+  claimElsewhere: 1,
+  refund: 8,
+  expire: 2,
+  pass: 16,
+  pause: 5,
+  roles: 1,
+  terms: 1,
 }
 
 export const actions = (count: number): fc.Arbitrary<Action[]> =>
   fc.array(
     fc.record({
-      kind: fc.oneof(...(Object.keys(ACTIONS) as Action['kind'][]).map((kind) => ({ weight: WEIGHTS[kind], arbitrary: fc.constant(kind) }))),
+      kind: fc.oneof(
+        ...(Object.keys(ACTIONS) as Action['kind'][]).map((kind) => ({
+          weight: WEIGHTS[kind],
+          arbitrary: fc.constant(kind),
+        })),
+      ),
       dice: fc.array(fc.nat(2 ** 30), { minLength: 64, maxLength: 64 }),
     }),
     { minLength: count, maxLength: count },

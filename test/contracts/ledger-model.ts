@@ -29,7 +29,11 @@ const NO_ROLE = 'AccessControlUnauthorizedAccount'
 export type ModelEpoch = { content: string; at: bigint; finalAt: bigint; final: boolean }
 export type LedgerModel = ReturnType<typeof ledgerModel>
 
-export function ledgerModel(admin: Address, holders: Readonly<Record<Role, Address>>, terms: { window: bigint; bond: bigint }) {
+export function ledgerModel(
+  admin: Address,
+  holders: Readonly<Record<Role, Address>>,
+  terms: { window: bigint; bond: bigint },
+) {
   const roles = new Set(Object.entries(holders).map(([role, holder]) => `${role} ${holder}`))
   const returned = new Map<Address, bigint>()
   const self = {
@@ -165,7 +169,18 @@ export function distributorModel(ledger: LedgerModel) {
     fund(id: Hex, by: Address, token: Address, arrived: bigint, perCredit: bigint, now: bigint): void {
       demandPaying()
       demand(arrived > 0n, 'NothingFunded')
-      const fresh: Pot = { sponsor: by, token, left: 0n, funded: 0n, perCredit, closedAt: 0n, since: now, paid: new Map(), everFunded: 0n, everReturned: 0n }
+      const fresh: Pot = {
+        sponsor: by,
+        token,
+        left: 0n,
+        funded: 0n,
+        perCredit,
+        closedAt: 0n,
+        since: now,
+        paid: new Map(),
+        everFunded: 0n,
+        everReturned: 0n,
+      }
       const pot = pots.get(id) ?? fresh
       pots.set(id, pot)
       pot.closedAt = 0n

@@ -7,7 +7,14 @@ import { expect } from 'vitest'
 import { artifact, artifactIn } from '../../contracts/solidity/compile.ts'
 import { allocationLeaf, bountyId, rewardLeaf } from '../../contracts/ledger/epoch/leaf.ts'
 import { type Contract, type LocalEvm, type Outcome, openEvm } from '../helpers/evm.ts'
-import { type DistributorModel, type LedgerModel, type Role, distributorModel, ledgerModel, refusal } from './ledger-model.ts'
+import {
+  type DistributorModel,
+  type LedgerModel,
+  type Role,
+  distributorModel,
+  ledgerModel,
+  refusal,
+} from './ledger-model.ts'
 
 const STRANGE = { StrangeToken: 'test/contracts/strange.sol', Visitor: 'test/contracts/strange.sol' } as const
 export const strange = (name: keyof typeof STRANGE) => artifactIn(STRANGE, name, 'strange.json')
@@ -29,11 +36,23 @@ export const RICH = 10n ** 24n
 const FEE_BPS = 250n
 
 /** An epoch as it was proposed: who is owed what, by which pot, and the tree of it. */
-export type Proposal = { id: number; content: Content; owed: Owed[]; allocated: Map<Hex, bigint>; tree: SimpleMerkleTree; leaves: Hex[] }
+export type Proposal = {
+  id: number
+  content: Content
+  owed: Owed[]
+  allocated: Map<Hex, bigint>
+  tree: SimpleMerkleTree
+  leaves: Hex[]
+}
 /** What the ledger holds of it: two roots, the manifest's hash, and how many contributions. */
 export type Content = readonly [contributions: Hex, rewards: Hex, manifest: Hex, count: number]
 export type Owed = { pot: Hex; account: Address; amount: bigint }
-export type System = { ledger: Contract; model: LedgerModel; proposals: Proposal[]; distributors: { contract: Contract; model: DistributorModel }[] }
+export type System = {
+  ledger: Contract
+  model: LedgerModel
+  proposals: Proposal[]
+  distributors: { contract: Contract; model: DistributorModel }[]
+}
 export type World = Awaited<ReturnType<typeof openLedgerWorld>>
 
 const TERMS = { window: 3_600n, bond: 1_000n }
@@ -45,14 +64,29 @@ export async function deployWorld() {
   const { admin, RECORDER_ROLE, ARBITER_ROLE, TREASURER_ROLE } = STAFF
   const systems = []
   for (const count of [2, 1]) {
-    const ledger = await evm.deploy(admin, artifact('ContributionLedger'), [admin, RECORDER_ROLE, ARBITER_ROLE, TREASURER_ROLE, 0, Number(TERMS.window), TERMS.bond])
+    const ledger = await evm.deploy(admin, artifact('ContributionLedger'), [
+      admin,
+      RECORDER_ROLE,
+      ARBITER_ROLE,
+      TREASURER_ROLE,
+      0,
+      Number(TERMS.window),
+      TERMS.bond,
+    ])
     const distributors = []
-    for (let i = 0; i < count; i++) distributors.push(await evm.deploy(admin, artifact('RewardDistributor'), [ledger.address]))
+    for (let i = 0; i < count; i++)
+      distributors.push(await evm.deploy(admin, artifact('RewardDistributor'), [ledger.address]))
     systems.push({ ledger, distributors })
   }
   const tokens = []
-  for (const [fee, silent] of [[0n, false], [FEE_BPS, false], [0n, true]] as const) tokens.push(await evm.deploy(admin, strange('StrangeToken'), [fee, silent]))
-  for (const token of tokens) for (const who of SPONSORS) await evm.send({ from: who, to: token, name: 'mint', args: [who, RICH] })
+  for (const [fee, silent] of [
+    [0n, false],
+    [FEE_BPS, false],
+    [0n, true],
+  ] as const)
+    tokens.push(await evm.deploy(admin, strange('StrangeToken'), [fee, silent]))
+  for (const token of tokens)
+    for (const who of SPONSORS) await evm.send({ from: who, to: token, name: 'mint', args: [who, RICH] })
   return { evm, systems, tokens }
 }
 
@@ -62,7 +96,12 @@ export async function openLedgerWorld(deployed: Awaited<ReturnType<typeof deploy
     const model = ledgerModel(STAFF.admin, STAFF, TERMS)
     // The terms were set once, in the constructor: from that moment counts the floor, before any window.
     model.floor = evm.clock.now
-    return { ledger, model, proposals: [], distributors: distributors.map((contract) => ({ contract, model: distributorModel(model) })) }
+    return {
+      ledger,
+      model,
+      proposals: [],
+      distributors: distributors.map((contract) => ({ contract, model: distributorModel(model) })),
+    }
   })
   return {
     evm,
@@ -83,14 +122,18 @@ export async function openLedgerWorld(deployed: Awaited<ReturnType<typeof deploy
 export const CHAIN = 31_337
 
 /** What a token lets through of an amount. */
-export const through = (world: World, token: Address, amount: bigint): bigint => (token === world.tokens[2] ? amount - (amount * FEE_BPS) / 10_000n : amount)
+export const through = (world: World, token: Address, amount: bigint): bigint =>
+  token === world.tokens[2] ? amount - (amount * FEE_BPS) / 10_000n : amount
 
-export const potId = (distributor: Contract, session: Hex, sponsor: Address, token: Address): Hex => bountyId(CHAIN, distributor.address, session, sponsor, token)
+export const potId = (distributor: Contract, session: Hex, sponsor: Address, token: Address): Hex =>
+  bountyId(CHAIN, distributor.address, session, sponsor, token)
 
 /** Builds the tree of an epoch; what a pot owes in all is the sum of what it owes. */
 export function propose({ ledger }: System, id: number, owed: Owed[], pots: readonly Hex[]): Proposal {
   const at = { chainId: CHAIN, ledger: ledger.address }
-  const allocated = new Map(pots.map((pot) => [pot, owed.reduce((sum, one) => (one.pot === pot ? sum + one.amount : sum), 0n)]))
+  const allocated = new Map(
+    pots.map((pot) => [pot, owed.reduce((sum, one) => (one.pot === pot ? sum + one.amount : sum), 0n)]),
+  )
   const leaves = [
     ...owed.map(({ pot, account, amount }) => rewardLeaf(at, id, pot, account, amount)),
     ...[...allocated].map(([pot, amount]) => allocationLeaf(at, id, pot, amount)),
@@ -106,16 +149,30 @@ export async function audit({ evm, systems, tokens, tokenContracts }: World): Pr
     expect(await evm.balance(ledger.address), 'a ledger’s bonds').toBe(model.holds())
     for (const { contract, model: books } of distributors) {
       for (const [id, pot] of books.pots) {
-        const [token, left, sponsor, closedAt, funded] = await evm.read<[Address, bigint, Address, number, bigint]>(contract, 'bounties', [id])
-        expect([token.toLowerCase(), left, sponsor.toLowerCase(), BigInt(closedAt), funded]).toEqual([pot.token, pot.left, pot.sponsor, pot.closedAt, pot.funded])
+        const [token, left, sponsor, closedAt, funded] = await evm.read<[Address, bigint, Address, number, bigint]>(
+          contract,
+          'bounties',
+          [id],
+        )
+        expect([token.toLowerCase(), left, sponsor.toLowerCase(), BigInt(closedAt), funded]).toEqual([
+          pot.token,
+          pot.left,
+          pot.sponsor,
+          pot.closedAt,
+          pot.funded,
+        ])
         const paid = [...pot.paid.values()].reduce((a, b) => a + b, 0n)
         expect(paid + pot.everReturned + pot.left, 'what came in').toBe(pot.everFunded)
-        for (const [account, amount] of pot.paid) expect(await evm.read(contract, 'claimed', [id, account])).toBe(amount)
+        for (const [account, amount] of pot.paid)
+          expect(await evm.read(contract, 'claimed', [id, account])).toBe(amount)
       }
       for (const [i, token] of tokens.entries()) {
         const owed = [...books.pots.values()].reduce((sum, pot) => (pot.token === token ? sum + pot.left : sum), 0n)
         const coin = tokenContracts[i - 1]
-        const held = coin === undefined ? await evm.balance(contract.address) : await evm.read<bigint>(coin, 'balanceOf', [contract.address])
+        const held =
+          coin === undefined
+            ? await evm.balance(contract.address)
+            : await evm.read<bigint>(coin, 'balanceOf', [contract.address])
         expect(held, `what ${contract.address} holds of token ${i}`).toBe(owed)
       }
     }
@@ -124,4 +181,5 @@ export async function audit({ evm, systems, tokens, tokenContracts }: World): Pr
 
 export const ROLES: readonly Role[] = ['RECORDER_ROLE', 'ARBITER_ROLE', 'TREASURER_ROLE']
 export const roleId = (role: Role): Hex => keccak256(toHex(role))
-export const encode = (contract: Contract, functionName: string, args: readonly unknown[]): Hex => encodeFunctionData({ abi: contract.abi, functionName, args })
+export const encode = (contract: Contract, functionName: string, args: readonly unknown[]): Hex =>
+  encodeFunctionData({ abi: contract.abi, functionName, args })

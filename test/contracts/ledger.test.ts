@@ -14,7 +14,8 @@ beforeAll(async () => {
 })
 afterAll(() => chain.stop())
 
-const content = (n: number) => [keccak256(toHex(`c${n}`)), keccak256(toHex(`r${n}`)), keccak256(toHex(`m${n}`)), 10, 0] as const
+const content = (n: number) =>
+  [keccak256(toHex(`c${n}`)), keccak256(toHex(`r${n}`)), keccak256(toHex(`m${n}`)), 10, 0] as const
 
 /** Sends a call and gives its receipt; rejects with the contract's error by name. */
 async function send(deployment: TestLedger, name: string, args: readonly unknown[], key: Hex = RECORDER.privateKey) {
@@ -41,7 +42,9 @@ describe('the ABI', () => {
       'function recordFeedback(string,string,string,uint256,uint256)',
       'function getContributorRewards(string) view returns (uint256)',
     ])
-    const compiled = artifact('ContributionLedger').abi.flatMap((part) => (part.type === 'function' ? [toFunctionSelector(part)] : []))
+    const compiled = artifact('ContributionLedger').abi.flatMap((part) =>
+      part.type === 'function' ? [toFunctionSelector(part)] : [],
+    )
     for (const part of seed) expect(compiled).toContain(toFunctionSelector(part))
   })
 })
@@ -54,7 +57,9 @@ describe('epochs', () => {
     await send(ledger, 'submitEpoch', [1n, ...content(1)])
     await expect(send(ledger, 'submitEpoch', [3n, ...content(3)])).rejects.toThrow('EpochOutOfOrder')
     await send(ledger, 'submitEpoch', [2n, ...content(2)])
-    expect(await chain.client.readContract({ ...callsOf(chain, ledger).contract, functionName: 'lastEpochId' })).toBe(2n)
+    expect(await chain.client.readContract({ ...callsOf(chain, ledger).contract, functionName: 'lastEpochId' })).toBe(
+      2n,
+    )
   })
 
   it('sent again change nothing, and with any other content are refused', async () => {
@@ -69,7 +74,12 @@ describe('epochs', () => {
     expect(await chain.client.readContract({ ...contract, functionName: 'epochs', args: [1n] })).toEqual(before)
     const [c, r, m, n, k] = content(1)
     const other = keccak256('0x00')
-    for (const changed of [[other, r, m, n, k], [c, other, m, n, k], [c, r, other, n, k], [c, r, m, n + 1, k]]) {
+    for (const changed of [
+      [other, r, m, n, k],
+      [c, other, m, n, k],
+      [c, r, other, n, k],
+      [c, r, m, n + 1, k],
+    ]) {
       await expect(send(ledger, 'submitEpoch', [1n, ...changed])).rejects.toThrow('EpochAlreadyRecorded')
     }
   })
@@ -96,7 +106,9 @@ describe('epochs', () => {
     await chain.control.increaseTime({ seconds: 3_600 })
     await chain.control.mine({ blocks: 1 })
     expect([await status(1n), await status(2n)]).toEqual([2, 2])
-    await expect(send(ledger, 'setDisputeTerms', [30 * 86_400 + 1, 0n], ADMIN.privateKey)).rejects.toThrow('DisputeWindowTooLong')
+    await expect(send(ledger, 'setDisputeTerms', [30 * 86_400 + 1, 0n], ADMIN.privateKey)).rejects.toThrow(
+      'DisputeWindowTooLong',
+    )
   })
 })
 
@@ -118,7 +130,9 @@ describe('roles', () => {
     const ledger = await deployTestLedger(chain)
     const role = keccak256(toHex('RECORDER_ROLE'))
     for (const { privateKey } of [STRANGER, RECORDER]) {
-      await expect(send(ledger, 'setDisputeTerms', [1, 0n], privateKey)).rejects.toThrow('AccessControlUnauthorizedAccount')
+      await expect(send(ledger, 'setDisputeTerms', [1, 0n], privateKey)).rejects.toThrow(
+        'AccessControlUnauthorizedAccount',
+      )
       await expect(send(ledger, 'grantRole', [role, STRANGER.address], privateKey)).rejects.toThrow(
         'AccessControlUnauthorizedAccount',
       )
@@ -132,7 +146,11 @@ describe('roles', () => {
 
 describe('single records', () => {
   const credits = (ledger: TestLedger, contributor: string) =>
-    chain.client.readContract({ ...callsOf(chain, ledger).contract, functionName: 'getContributorRewards', args: [contributor] })
+    chain.client.readContract({
+      ...callsOf(chain, ledger).contract,
+      functionName: 'getContributorRewards',
+      args: [contributor],
+    })
 
   it('add their credit to their contributor alone', async () => {
     const ledger = await deployTestLedger(chain)
@@ -145,7 +163,9 @@ describe('single records', () => {
   it('of one vote count once', async () => {
     const ledger = await deployTestLedger(chain)
     await send(ledger, 'recordFeedback', ['s', 'f1', 'ann', 8n, 9_000n])
-    await expect(send(ledger, 'recordFeedback', ['s', 'f1', 'ann', 8n, 9_000n])).rejects.toThrow('FeedbackAlreadyRecorded')
+    await expect(send(ledger, 'recordFeedback', ['s', 'f1', 'ann', 8n, 9_000n])).rejects.toThrow(
+      'FeedbackAlreadyRecorded',
+    )
     expect(await credits(ledger, 'ann')).toBe(100n)
   })
 
@@ -154,14 +174,21 @@ describe('single records', () => {
     await expect(send(ledger, 'recordFeedback', ['s', 'f', 'u', 0n, 0n])).rejects.toThrow('ScoreOutOfRange')
     await expect(send(ledger, 'recordFeedback', ['s', 'f', 'u', 11n, 0n])).rejects.toThrow('ScoreOutOfRange')
     await expect(send(ledger, 'recordFeedback', ['s', 'f', 'u', 1n, 10_001n])).rejects.toThrow('ScoreOutOfRange')
-    await expect(send(ledger, 'recordContribution', ['s', 'm', 'c', 5, 1n, 1n])).rejects.toThrow('UnknownContributionType')
+    await expect(send(ledger, 'recordContribution', ['s', 'm', 'c', 5, 1n, 1n])).rejects.toThrow(
+      'UnknownContributionType',
+    )
     await expect(send(ledger, 'recordContribution', ['s', 'm', 'c', 0, 1n, 10_001n])).rejects.toThrow('ScoreOutOfRange')
   })
 
   it('earn what the same work earns in an epoch', async () => {
     const ledger = await deployTestLedger(chain)
     for (const [number, kind] of CONTRIBUTION_KINDS.entries()) {
-      for (const [milliHours, qualityBps] of [[1_000, 10_000], [1_234, 5_678], [999_999, 1], [0, 10_000]] as const) {
+      for (const [milliHours, qualityBps] of [
+        [1_000, 10_000],
+        [1_234, 5_678],
+        [999_999, 1],
+        [0, 10_000],
+      ] as const) {
         const onChain = await chain.client.readContract({
           ...callsOf(chain, ledger).contract,
           functionName: 'creditOf',
@@ -180,13 +207,24 @@ describe('gas', () => {
     const execution: number[] = []
     let previous = null
     for (const [i, size] of [1, 100, 1_000, 10_000].entries()) {
-      const records = Array.from({ length: size }, (_, n) => testRecord(n, { walletAddress: n % 3 === 0 ? STRANGER.address : null }))
+      const records = Array.from({ length: size }, (_, n) =>
+        testRecord(n, { walletAddress: n % 3 === 0 ? STRANGER.address : null }),
+      )
       const epoch = testEpoch(ledger, records, { epochId: i + 1, previous })
       previous = readManifest(epoch.manifest)
-      const args = [BigInt(epoch.epochId), epoch.contributionsRoot, epoch.rewardsRoot, epoch.manifestHash, epoch.count, 0] as const
+      const args = [
+        BigInt(epoch.epochId),
+        epoch.contributionsRoot,
+        epoch.rewardsRoot,
+        epoch.manifestHash,
+        epoch.count,
+        0,
+      ] as const
       const { gasUsed } = await send(deployment, 'submitEpoch', args)
       expect(gasUsed).toBeLessThanOrEqual(100_000n)
-      execution.push(Number(gasUsed) - calldataGas(encodeFunctionData({ abi: ledgerAbi, functionName: 'submitEpoch', args })))
+      execution.push(
+        Number(gasUsed) - calldataGas(encodeFunctionData({ abi: ledgerAbi, functionName: 'submitEpoch', args })),
+      )
     }
     // Hashes differ in how many of their bytes are zero, and so by a few gas of calldata; nothing else may differ.
     expect(new Set(execution)).toEqual(new Set([execution[0]]))
@@ -199,8 +237,13 @@ function calldataGas(data: Hex): number {
   return bytes.reduce((gas, byte) => gas + (byte === '00' ? 4 : 16), 0)
 }
 
-function signature(part: (typeof ledgerAbi | typeof distributorAbi | typeof tokenAbi)[number] | ReturnType<typeof artifact>['abi'][number]): string {
-  const types = (list: readonly { type: string; indexed?: boolean; components?: readonly { type: string }[] }[] = []): string =>
+function signature(
+  part:
+    (typeof ledgerAbi | typeof distributorAbi | typeof tokenAbi)[number] | ReturnType<typeof artifact>['abi'][number],
+): string {
+  const types = (
+    list: readonly { type: string; indexed?: boolean; components?: readonly { type: string }[] }[] = [],
+  ): string =>
     list.map((p) => (p.components ? `(${types(p.components)})` : p.type) + (p.indexed ? ' indexed' : '')).join()
   return [
     part.type,

@@ -15,7 +15,10 @@ const DISTRIBUTOR = '0x00000000000000000000000000000000000000d1'
 const NOON = 1_767_268_800
 const HOUR = 3_600
 
-/** Builds epochs one after the other, each over some records; nothing is ever forgotten between them but by the manifest. */
+/**
+ * Builds epochs one after the other, each over some records; nothing is ever forgotten between them but by the
+ * manifest.
+ */
 function chronicle(market: Omit<Market, 'time' | 'block' | 'rejectedAt'> = { offers: [] }) {
   let previous: Manifest | null = null
   const epochs: BuiltEpoch[] = []
@@ -23,12 +26,23 @@ function chronicle(market: Omit<Market, 'time' | 'block' | 'rejectedAt'> = { off
     epochs,
     close(records: readonly ContributionRecord[], links: { payee: Hex; account: Address }[] = []): Manifest {
       const epochId = epochs.length + 1
-      const built = buildEpoch({ ledger: LEDGER, distributor: DISTRIBUTOR, epochId, rejections: 0, records, previous, links, market: { block: 1n, time: NOON, rejectedAt: 0, ...market } })
+      const built = buildEpoch({
+        ledger: LEDGER,
+        distributor: DISTRIBUTOR,
+        epochId,
+        rejections: 0,
+        records,
+        previous,
+        links,
+        market: { block: 1n, time: NOON, rejectedAt: 0, ...market },
+      })
       epochs.push(built)
       previous = readManifest(built.manifest)
       return previous
     },
-    points: () => previous?.balances.filter(({ pot }) => pot === POINTS).reduce((sum, { amount }) => sum + BigInt(amount), 0n) ?? 0n,
+    points: () =>
+      previous?.balances.filter(({ pot }) => pot === POINTS).reduce((sum, { amount }) => sum + BigInt(amount), 0n) ??
+      0n,
   }
 }
 let number = 0
@@ -47,7 +61,11 @@ describe('C5 a person’s pace', () => {
     const log = chronicle()
     log.close(votes(250))
     expect(log.points()).toBe(10_000n)
-    expect(log.epochs[0]?.leaves.map(({ zero }) => zero)).toEqual(Array.from({ length: 250 }, (_, n) => (n < 100 ? null : 'pace')).sort((a, b) => (a === b ? 0 : a === null ? -1 : 1)))
+    expect(log.epochs[0]?.leaves.map(({ zero }) => zero)).toEqual(
+      Array.from({ length: 250 }, (_, n) => (n < 100 ? null : 'pace')).sort((a, b) =>
+        a === b ? 0 : a === null ? -1 : 1,
+      ),
+    )
   })
 
   it('counts an hour wherever it begins: two bursts on both sides of a full hour are one person’s work of that time', () => {
@@ -66,7 +84,10 @@ describe('C5 a person’s pace', () => {
     once.close(votes(250))
     const spread = chronicle()
     for (let n = 0; n < 10; n++) {
-      spread.close(votes(25, { sessionId: `room-${n}`, walletAddress: n % 3 === 0 ? null : `0x${String(n).repeat(40)}` }), n % 4 ? [] : [{ payee: payeeOf('ann'), account: `0x${'a'.repeat(40)}` }])
+      spread.close(
+        votes(25, { sessionId: `room-${n}`, walletAddress: n % 3 === 0 ? null : `0x${String(n).repeat(40)}` }),
+        n % 4 ? [] : [{ payee: payeeOf('ann'), account: `0x${'a'.repeat(40)}` }],
+      )
     }
     expect(spread.points()).toBe(once.points())
     expect(spread.epochs.reduce((sum, epoch) => sum + credits(epoch), 0n)).toBe(10_000n)
@@ -74,7 +95,11 @@ describe('C5 a person’s pace', () => {
 
   it('counts each session’s answers for what that session says', () => {
     const log = chronicle()
-    log.close([...votes(8, { secondsPerAnswer: 60 }), ...votes(100, { sessionId: 'quick', secondsPerAnswer: 1, at: NOON + 1 }), ...votes(100, { sessionId: 'slow', secondsPerAnswer: 20, at: NOON + 2 })])
+    log.close([
+      ...votes(8, { secondsPerAnswer: 60 }),
+      ...votes(100, { sessionId: 'quick', secondsPerAnswer: 1, at: NOON + 1 }),
+      ...votes(100, { sessionId: 'slow', secondsPerAnswer: 20, at: NOON + 2 }),
+    ])
     expect(log.points()).toBe(100n * (8n + 100n + 1n))
   })
 
@@ -112,22 +137,51 @@ describe('C5 a person’s pace', () => {
 
   it('keeps a day of minutes, and no more', () => {
     const person: Hex = `0x${'1'.repeat(64)}`
-    const pace = openPace(new Map([[person, new Map([[1_000, 6], [1_001, 60]])]]), 1_000 + PACE_KEPT)
+    const pace = openPace(
+      new Map([
+        [
+          person,
+          new Map([
+            [1_000, 6],
+            [1_001, 60],
+          ]),
+        ],
+      ]),
+      1_000 + PACE_KEPT,
+    )
     expect(pace.lines()).toEqual([{ person, before: '1001:60', worked: '1001:60' }])
-    expect(minutesOf(minutesText(new Map([[7, 6], [3, 1]])))).toEqual(new Map([[3, 1], [7, 6]]))
+    expect(
+      minutesOf(
+        minutesText(
+          new Map([
+            [7, 6],
+            [3, 1],
+          ]),
+        ),
+      ),
+    ).toEqual(
+      new Map([
+        [3, 1],
+        [7, 6],
+      ]),
+    )
   })
 })
 
 describe('a qualification', () => {
   it('pays nothing before ten votes were comparable, and then also for those, once', () => {
     const log = chronicle()
-    expect(log.close(votes(6, { comparable: 5 }, 6)).standings).toMatchObject([{ counted: '600', before: '0', held: '600', comparable: 5 }])
+    expect(log.close(votes(6, { comparable: 5 }, 6)).standings).toMatchObject([
+      { counted: '600', before: '0', held: '600', comparable: 5 },
+    ])
     expect(log.points()).toBe(0n)
     expect(log.epochs[0]?.leaves.every(({ credit, held }) => credit === 100n && held)).toBe(true)
     // Somebody else's epoch in between: what is held stays held.
     log.close(votes(1, { contributorId: 'bob' }))
     expect(log.points()).toBe(100n)
-    expect(log.close(votes(4, { comparable: QUALIFYING_VOTES, at: NOON + 60 }, 6)).standings).toMatchObject([{ counted: '400', before: '600', held: '0' }])
+    expect(log.close(votes(4, { comparable: QUALIFYING_VOTES, at: NOON + 60 }, 6)).standings).toMatchObject([
+      { counted: '400', before: '600', held: '0' },
+    ])
     expect(log.points()).toBe(100n + 1_000n)
     log.close(votes(1, { comparable: QUALIFYING_VOTES, at: NOON + 120 }))
     expect(log.points()).toBe(100n + 1_100n)
@@ -149,7 +203,8 @@ describe('a qualification', () => {
   it('is a person’s: several who had one wallet in turn qualify each by themselves', () => {
     const log = chronicle()
     const walletAddress = `0x${'7'.repeat(40)}` as const
-    for (const contributorId of ['ann', 'bob', 'cid']) log.close(votes(9, { contributorId, walletAddress, comparable: 9 }))
+    for (const contributorId of ['ann', 'bob', 'cid'])
+      log.close(votes(9, { contributorId, walletAddress, comparable: 9 }))
     log.close(votes(1, { contributorId: 'dan', walletAddress }))
     expect(log.points()).toBe(100n)
   })
@@ -173,10 +228,15 @@ describe('a manifest’s standings and paces', () => {
   it('say nothing of who: no payee, no wallet, nor that a person of one session is one of another', () => {
     const log = chronicle()
     const walletAddress = `0x${'5'.repeat(40)}` as const
-    const { standings, paces } = log.close([...votes(3, { walletAddress, comparable: 2 }), ...votes(3, { walletAddress, sessionId: 'other' })])
+    const { standings, paces } = log.close([
+      ...votes(3, { walletAddress, comparable: 2 }),
+      ...votes(3, { walletAddress, sessionId: 'other' }),
+    ])
     const persons = [...standings, ...paces].map(({ person }) => person)
     expect(new Set(persons).size).toBe(3)
-    expect(JSON.stringify([standings, paces])).not.toMatch(new RegExp(`${payeeOf('ann').slice(2)}|${walletAddress.slice(2)}`))
+    expect(JSON.stringify([standings, paces])).not.toMatch(
+      new RegExp(`${payeeOf('ann').slice(2)}|${walletAddress.slice(2)}`),
+    )
   })
 })
 
@@ -187,7 +247,18 @@ const trick = fc.record({
   after: fc.constantFrom(0, 0, 0, 1, 3, 6, 30, 59, 600, 3_500),
   many: fc.constantFrom(1, 1, 10, 150),
   session: fc.constantFrom('demo', 'other', 'third'),
-  kind: fc.constantFrom('open', 'open', 'open', 'text', 'closed', 'weightless', 'unreliable', 'idle', 'unused', 'appealed'),
+  kind: fc.constantFrom(
+    'open',
+    'open',
+    'open',
+    'text',
+    'closed',
+    'weightless',
+    'unreliable',
+    'idle',
+    'unused',
+    'appealed',
+  ),
   comparable: fc.constantFrom(0, 9, 10, 500),
   /** A new epoch begins before it. */
   close: fc.boolean(),
@@ -206,59 +277,77 @@ const payloads: Record<string, Partial<ContributionRecord>> = {
   unused: { usedInStep: null },
   appealed: { usedInStep: null, payload: { ...GOOD_VOTE, appealId: 'a', corrects: 'b', credit: 100 } },
 }
-/** What an honest rater has earned who has voted every six seconds from the first second to the last, and that last one. */
+/**
+ * What an honest rater has earned who has voted every six seconds from the first second to the last, and that last one.
+ */
 const honest = (from: number, to: number) => 100n * BigInt(Math.floor((to - from) / 6) + 1)
 
 describe('C5 no strategy of one person', () => {
   it('earns more than an honest rater’s pace, whatever mix of texts, answers, bursts, sessions, epochs, wallets and appeals it is', () => {
     fc.assert(
-      fc.property(fc.array(trick, { minLength: 1, maxLength: 40 }), fc.bigInt({ min: 1n, max: 10n ** 15n }), (tricks, funded) => {
-        const key = { session: sessionKey('demo'), sponsor: zeroAddress, token: zeroAddress }
-        const bounty = bountyId(LEDGER.chainId, DISTRIBUTOR, key.session, zeroAddress, zeroAddress)
-        const log = chronicle({ offers: [{ ...key, bounty, perCredit: 10n ** 10n, funded, closedAt: 0 }] })
-        const cast: { at: number; recordId: string }[] = []
-        let [at, now, later]: [number, ContributionRecord[], ContributionRecord[]] = [NOON, [], []]
-        const close = () => {
-          if (now.length > 0) log.close(now)
-          ;[now, later] = [later, []]
-        }
-        for (const { after, many, session, kind, comparable, close: first, wallet, delayed } of tricks) {
-          at += after
-          if (first) close()
-          const made = votes(many, { at, sessionId: session, secondsPerAnswer: seconds[session as keyof typeof seconds], comparable, walletAddress: wallet, ...payloads[kind] })
-          cast.push(...made.map(({ recordId }) => ({ at, recordId })))
-          ;(delayed ? later : now).push(...made)
-        }
-        close()
-        close()
-        const leaves = new Map(log.epochs.flatMap((epoch) => epoch.leaves.map((leaf) => [leaf.recordId, leaf] as const)))
-        const paid = cast.flatMap((vote) => {
-          const credit = leaves.get(vote.recordId)?.credit ?? 0n
-          return credit > 0n ? [{ ...vote, credit }] : []
-        })
-        // In any hour, wherever it begins, no more than an honest hour.
-        for (const { at: from } of paid) {
-          const hour = paid.filter((vote) => vote.at >= from && vote.at < from + HOUR).reduce((sum, { credit }) => sum + credit, 0n)
-          expect(hour).toBeLessThanOrEqual(60_000n)
-        }
-        // In all, no more than an honest rater who began ten minutes before.
-        const total = paid.reduce((sum, { credit }) => sum + credit, 0n)
-        expect(total).toBeLessThanOrEqual(honest(NOON - 600, at + 60))
-        expect(log.points()).toBeLessThanOrEqual(total)
-        // C2, and the share of the pot.
-        for (const [i, { manifest }] of log.epochs.entries()) {
-          const { bounties, balances } = readManifest(manifest)
-          expect(BigInt(bounties[0]?.before ?? 0) + BigInt(bounties[0]?.payout ?? 0)).toBeLessThanOrEqual(funded)
-          const most = funded / 10n > 10n ** 12n ? funded / 10n : 10n ** 12n
-          for (const { pot, holder, before, amount } of balances) {
-            // A move may bring an account what a payee had; by itself nobody's grows by more than the share.
-            if (pot !== POINTS && i > 0 && holder.length === 66) expect(BigInt(amount) - BigInt(before)).toBeLessThanOrEqual(most)
+      fc.property(
+        fc.array(trick, { minLength: 1, maxLength: 40 }),
+        fc.bigInt({ min: 1n, max: 10n ** 15n }),
+        (tricks, funded) => {
+          const key = { session: sessionKey('demo'), sponsor: zeroAddress, token: zeroAddress }
+          const bounty = bountyId(LEDGER.chainId, DISTRIBUTOR, key.session, zeroAddress, zeroAddress)
+          const log = chronicle({ offers: [{ ...key, bounty, perCredit: 10n ** 10n, funded, closedAt: 0 }] })
+          const cast: { at: number; recordId: string }[] = []
+          let [at, now, later]: [number, ContributionRecord[], ContributionRecord[]] = [NOON, [], []]
+          const close = () => {
+            if (now.length > 0) log.close(now)
+            ;[now, later] = [later, []]
           }
-        }
-        // C1: each vote in one epoch.
-        expect(leaves.size).toBe(cast.length)
-        expect(log.epochs.reduce((sum, epoch) => sum + epoch.count, 0)).toBe(cast.length)
-      }),
+          for (const { after, many, session, kind, comparable, close: first, wallet, delayed } of tricks) {
+            at += after
+            if (first) close()
+            const made = votes(many, {
+              at,
+              sessionId: session,
+              secondsPerAnswer: seconds[session as keyof typeof seconds],
+              comparable,
+              walletAddress: wallet,
+              ...payloads[kind],
+            })
+            cast.push(...made.map(({ recordId }) => ({ at, recordId })))
+            ;(delayed ? later : now).push(...made)
+          }
+          close()
+          close()
+          const leaves = new Map(
+            log.epochs.flatMap((epoch) => epoch.leaves.map((leaf) => [leaf.recordId, leaf] as const)),
+          )
+          const paid = cast.flatMap((vote) => {
+            const credit = leaves.get(vote.recordId)?.credit ?? 0n
+            return credit > 0n ? [{ ...vote, credit }] : []
+          })
+          // In any hour, wherever it begins, no more than an honest hour.
+          for (const { at: from } of paid) {
+            const hour = paid
+              .filter((vote) => vote.at >= from && vote.at < from + HOUR)
+              .reduce((sum, { credit }) => sum + credit, 0n)
+            expect(hour).toBeLessThanOrEqual(60_000n)
+          }
+          // In all, no more than an honest rater who began ten minutes before.
+          const total = paid.reduce((sum, { credit }) => sum + credit, 0n)
+          expect(total).toBeLessThanOrEqual(honest(NOON - 600, at + 60))
+          expect(log.points()).toBeLessThanOrEqual(total)
+          // C2, and the share of the pot.
+          for (const [i, { manifest }] of log.epochs.entries()) {
+            const { bounties, balances } = readManifest(manifest)
+            expect(BigInt(bounties[0]?.before ?? 0) + BigInt(bounties[0]?.payout ?? 0)).toBeLessThanOrEqual(funded)
+            const most = funded / 10n > 10n ** 12n ? funded / 10n : 10n ** 12n
+            for (const { pot, holder, before, amount } of balances) {
+              // A move may bring an account what a payee had; by itself nobody's grows by more than the share.
+              if (pot !== POINTS && i > 0 && holder.length === 66)
+                expect(BigInt(amount) - BigInt(before)).toBeLessThanOrEqual(most)
+            }
+          }
+          // C1: each vote in one epoch.
+          expect(leaves.size).toBe(cast.length)
+          expect(log.epochs.reduce((sum, epoch) => sum + epoch.count, 0)).toBe(cast.length)
+        },
+      ),
       { numRuns: 50 },
     )
   }, 120_000)

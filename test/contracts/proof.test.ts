@@ -6,7 +6,15 @@ import { type MerkleProof, proofBook } from '../../contracts/ledger/epoch/proofs
 import type { Ledger } from '../../contracts/ledger/client/chain.ts'
 import { verifyProof } from '../../client/src/ledger/proof.ts'
 import { type TestChain, startChain } from '../helpers/chain.ts'
-import { type TestLedger, callsOf, deployTestLedger, ledgerOf, submit, testEpoch, testRecord } from '../helpers/ledger.ts'
+import {
+  type TestLedger,
+  callsOf,
+  deployTestLedger,
+  ledgerOf,
+  submit,
+  testEpoch,
+  testRecord,
+} from '../helpers/ledger.ts'
 
 let chain: TestChain
 let otherChain: TestChain
@@ -46,7 +54,14 @@ describe('a proof', () => {
       expect(await ledger.verify(proof.leafFields, proof.proof)).toBe(true)
       const opening = { contributorId: record.contributorId, salt: record.salt, record: recordOpening(record) }
       const { valid, steps } = await verifyProof(proof, chain.rpcUrl, opening)
-      expect(steps.map(({ id, state }) => `${id} ${state}`)).toEqual(['record pass', 'leaf pass', 'path pass', 'chain pass', 'root pass', 'status pass'])
+      expect(steps.map(({ id, state }) => `${id} ${state}`)).toEqual([
+        'record pass',
+        'leaf pass',
+        'path pass',
+        'chain pass',
+        'root pass',
+        'status pass',
+      ])
       expect(valid).toBe(true)
     }
   })
@@ -56,7 +71,11 @@ describe('a proof', () => {
     expect(await ledger.verify({ ...leafFields, epochId: '2' }, proof)).toBe(false)
     expect(await ledger.verify({ ...leafFields, epochId: '3' }, proof)).toBe(false)
     const { contract } = callsOf(chain, deployment)
-    const none = await chain.client.readContract({ ...contract, functionName: 'verifyContribution', args: [3n, zeroHash, []] })
+    const none = await chain.client.readContract({
+      ...contract,
+      functionName: 'verifyContribution',
+      args: [3n, zeroHash, []],
+    })
     expect(none).toBe(false)
   })
 
@@ -83,7 +102,14 @@ describe('a proof', () => {
     const { leafFields: f } = good
     const other = keccak256('0x00')
     const forgeries: MerkleProof[] = [
-      ...[{ index: '6' }, { session: other }, { contributor: other }, { kind: 0 }, { credit: '101' }, { recordHash: other }].map((change) => ({
+      ...[
+        { index: '6' },
+        { session: other },
+        { contributor: other },
+        { kind: 0 },
+        { credit: '101' },
+        { recordHash: other },
+      ].map((change) => ({
         ...good,
         leafFields: { ...f, ...change },
       })),
@@ -96,7 +122,8 @@ describe('a proof', () => {
       { ...good, proof: ['0x'] },
     ]
     for (const forged of forgeries) expect((await verifyProof(forged, chain.rpcUrl)).valid).toBe(false)
-    for (const { leafFields, proof } of forgeries.slice(0, 6)) expect(await ledger.verify(leafFields, proof)).toBe(false)
+    for (const { leafFields, proof } of forgeries.slice(0, 6))
+      expect(await ledger.verify(leafFields, proof)).toBe(false)
   })
 
   it('of an inner node’s two children is refused: leaves are hashed twice', async () => {
@@ -113,9 +140,20 @@ describe('a proof', () => {
 
   it('whose leaf was hashed once is refused', async () => {
     const { leafFields: f, proof } = proofOf(1, 0)
-    const fields = encodeAbiParameters(parseAbiParameters('uint256, address, uint256, uint256, bytes32, bytes32, uint8, uint256, bytes32'), [
-      BigInt(f.chainId), ledger.ledger.ledger, BigInt(f.epochId), BigInt(f.index), f.session, f.contributor, f.kind, BigInt(f.credit), f.recordHash,
-    ])
+    const fields = encodeAbiParameters(
+      parseAbiParameters('uint256, address, uint256, uint256, bytes32, bytes32, uint8, uint256, bytes32'),
+      [
+        BigInt(f.chainId),
+        ledger.ledger.ledger,
+        BigInt(f.epochId),
+        BigInt(f.index),
+        f.session,
+        f.contributor,
+        f.kind,
+        BigInt(f.credit),
+        f.recordHash,
+      ],
+    )
     const { contract } = callsOf(chain, deployment)
     const args = [1n, keccak256(fields), proof] as const
     expect(await chain.client.readContract({ ...contract, functionName: 'verifyContribution', args })).toBe(false)
@@ -123,7 +161,11 @@ describe('a proof', () => {
 
   it('shown with another record than the one committed to says so', async () => {
     const record = testRecord(4)
-    const opening = { contributorId: record.contributorId, salt: record.salt, record: { ...recordOpening(record), usedInStep: 999 } }
+    const opening = {
+      contributorId: record.contributorId,
+      salt: record.salt,
+      record: { ...recordOpening(record), usedInStep: 999 },
+    }
     const { valid, steps } = await verifyProof(proofOf(1, 4), chain.rpcUrl, opening)
     expect(valid).toBe(false)
     expect(steps[0]).toMatchObject({ id: 'record', state: 'fail' })

@@ -61,9 +61,14 @@ describe('a transaction', () => {
     const [store, ledger] = [await newStore(), newLedger()]
     const before = await sentBy()
     const hashes: string[] = []
-    const watched = { ...store, markSent: (...args: Parameters<typeof store.markSent>) => (hashes.push(args[2]), store.markSent(...args)) }
+    const watched = {
+      ...store,
+      markSent: (...args: Parameters<typeof store.markSent>) => (hashes.push(args[2]), store.markSent(...args)),
+    }
     await pool(async () => {
-      await expect(recorderOf(watched, ledger, { clock: ticking(), confirmTimeoutMs: 100, replaceAfterMs: 30 }).closeEpoch()).rejects.toMatchObject({ code: 'confirmation-timeout' })
+      await expect(
+        recorderOf(watched, ledger, { clock: ticking(), confirmTimeoutMs: 100, replaceAfterMs: 30 }).closeEpoch(),
+      ).rejects.toMatchObject({ code: 'confirmation-timeout' })
     })
     expect(new Set(hashes).size).toBeGreaterThan(1)
     await recorderOf(store, ledger).closeEpoch()
@@ -74,15 +79,27 @@ describe('a transaction', () => {
   it('goes before others of its account: into a gap, and over one that is stuck', async () => {
     const { deployment, store: newStore, ledger: newLedger } = await openWorld(chain)
     const [store, ledger] = [await newStore(), newLedger()]
-    const wallet = createWalletClient({ account: privateKeyToAccount(RECORDER.privateKey), chain: chain.client.chain, transport: http(chain.rpcUrl) })
+    const wallet = createWalletClient({
+      account: privateKeyToAccount(RECORDER.privateKey),
+      chain: chain.client.chain,
+      transport: http(chain.rpcUrl),
+    })
     const nonce = await sentBy()
     const { baseFeePerGas } = await chain.client.getBlock()
     const maxFeePerGas = 3n * (baseFeePerGas ?? 0n) + 3_000_000_000n
     await pool(async () => {
-      const stuck = { to: STRANGER.address, value: 1n, gas: 21_000n, maxFeePerGas, maxPriorityFeePerGas: 2_000_000_000n }
+      const stuck = {
+        to: STRANGER.address,
+        value: 1n,
+        gas: 21_000n,
+        maxFeePerGas,
+        maxPriorityFeePerGas: 2_000_000_000n,
+      }
       await wallet.sendTransaction({ ...stuck, nonce })
       await wallet.sendTransaction({ ...stuck, nonce: nonce + 2 })
-      await expect(recorderOf(store, ledger, { clock: ticking(), confirmTimeoutMs: 100 }).closeEpoch()).rejects.toMatchObject({ code: 'confirmation-timeout' })
+      await expect(
+        recorderOf(store, ledger, { clock: ticking(), confirmTimeoutMs: 100 }).closeEpoch(),
+      ).rejects.toMatchObject({ code: 'confirmation-timeout' })
     })
     await recorderOf(store, ledger).closeEpoch()
     expect(await sentBy()).toBe(nonce + 1)
@@ -93,11 +110,23 @@ describe('a transaction', () => {
   it('that somebody replaced by another is sent anew', async () => {
     const { deployment, store: newStore, ledger: newLedger } = await openWorld(chain)
     const [store, ledger] = [await newStore(), newLedger()]
-    const wallet = createWalletClient({ account: privateKeyToAccount(RECORDER.privateKey), chain: chain.client.chain, transport: http(chain.rpcUrl) })
+    const wallet = createWalletClient({
+      account: privateKeyToAccount(RECORDER.privateKey),
+      chain: chain.client.chain,
+      transport: http(chain.rpcUrl),
+    })
     const nonce = await sentBy()
     await pool(async () => {
-      await expect(recorderOf(store, ledger, { clock: ticking(), confirmTimeoutMs: 30 }).closeEpoch()).rejects.toMatchObject({ code: 'confirmation-timeout' })
-      await wallet.sendTransaction({ to: STRANGER.address, nonce, gas: 21_000n, maxFeePerGas: 90_000_000_000n, maxPriorityFeePerGas: 20_000_000_000n })
+      await expect(
+        recorderOf(store, ledger, { clock: ticking(), confirmTimeoutMs: 30 }).closeEpoch(),
+      ).rejects.toMatchObject({ code: 'confirmation-timeout' })
+      await wallet.sendTransaction({
+        to: STRANGER.address,
+        nonce,
+        gas: 21_000n,
+        maxFeePerGas: 90_000_000_000n,
+        maxPriorityFeePerGas: 20_000_000_000n,
+      })
     })
     await recorderOf(store, ledger).closeEpoch()
     expect(await sentBy()).toBe(nonce + 2)
@@ -171,9 +200,13 @@ describe('a backlog', () => {
     const alarms: object[] = []
     const log = { info: () => undefined, error: (fields: object) => void alarms.push(fields) }
     const away = ledgerOf(chain, await deployTestLedger(chain), { rpcUrl: 'http://127.0.0.1:1' })
-    await expect(recorderOf(store, away, { log, maxBacklog: 3 }).closeEpoch()).rejects.toMatchObject({ code: 'unreachable' })
+    await expect(recorderOf(store, away, { log, maxBacklog: 3 }).closeEpoch()).rejects.toMatchObject({
+      code: 'unreachable',
+    })
     expect(alarms).toEqual([])
-    await expect(recorderOf(store, away, { log, maxBacklog: 2 }).closeEpoch()).rejects.toMatchObject({ code: 'unreachable' })
+    await expect(recorderOf(store, away, { log, maxBacklog: 2 }).closeEpoch()).rejects.toMatchObject({
+      code: 'unreachable',
+    })
     expect(alarms).toMatchObject([{ records: 3 }])
   })
 })

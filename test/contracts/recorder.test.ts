@@ -78,7 +78,9 @@ describe('the recorder', () => {
     await chain.control.setAutomine(false)
     const before = await chain.client.getTransactionCount({ address: RECORDER.address, blockTag: 'pending' })
     for (let i = 0; i < 2; i++) {
-      await expect(recorderOf(store, ledger, { clock: ticking(), confirmTimeoutMs: 30 }).closeEpoch()).rejects.toMatchObject({ code: 'confirmation-timeout' })
+      await expect(
+        recorderOf(store, ledger, { clock: ticking(), confirmTimeoutMs: 30 }).closeEpoch(),
+      ).rejects.toMatchObject({ code: 'confirmation-timeout' })
     }
     expect(await chain.client.getTransactionCount({ address: RECORDER.address, blockTag: 'pending' })).toBe(before + 1)
     await chain.control.mine({ blocks: 1 })
@@ -106,9 +108,11 @@ describe('C4 a recorder that dies', () => {
         const store = await newStore()
         for (const deathAt of [at, at % 9]) {
           const fault: Fault = { calls: 0, at: deathAt, when, strike: kill }
-          await recorderOf(faulty(store, fault), faulty(ledger, fault)).closeEpoch().catch((error: Error) => {
-            if (!(error instanceof Killed)) throw error
-          })
+          await recorderOf(faulty(store, fault), faulty(ledger, fault))
+            .closeEpoch()
+            .catch((error: Error) => {
+              if (!(error instanceof Killed)) throw error
+            })
         }
         const last = recorderOf(store, ledger)
         while ((await last.closeEpoch()) !== null);
@@ -163,7 +167,10 @@ describe('a chain', () => {
         return ledger.sign(epoch, bumps)
       },
     }
-    await expect(recorderOf(store, raced).closeEpoch()).rejects.toMatchObject({ code: 'reverted', message: expect.stringContaining('EpochAlreadyRecorded') })
+    await expect(recorderOf(store, raced).closeEpoch()).rejects.toMatchObject({
+      code: 'reverted',
+      message: expect.stringContaining('EpochAlreadyRecorded'),
+    })
     await expect(recorderOf(store, ledger).closeEpoch()).rejects.toMatchObject({ code: 'epoch-mismatch' })
     expect(store.epochs[0]?.inclusion).toBeNull()
   })
@@ -184,7 +191,16 @@ describe('a chain', () => {
     await store.add(testRecord(1))
     const deployment = await deployTestLedger(chain)
     const open = (over: Partial<Parameters<typeof openLedger>[0]>) =>
-      recorderOf(store, openLedger({ rpcUrl: chain.rpcUrl, address: deployment.address, chainId: chain.chainId, privateKey: RECORDER.privateKey, ...over }))
+      recorderOf(
+        store,
+        openLedger({
+          rpcUrl: chain.rpcUrl,
+          address: deployment.address,
+          chainId: chain.chainId,
+          privateKey: RECORDER.privateKey,
+          ...over,
+        }),
+      )
     await expect(open({ rpcUrl: 'http://127.0.0.1:1' }).closeEpoch()).rejects.toMatchObject({ code: 'unreachable' })
     await expect(open({ address: STRANGER.address }).closeEpoch()).rejects.toMatchObject({ code: 'ledger-missing' })
     await expect(open({ chainId: 1 }).closeEpoch()).rejects.toMatchObject({ code: 'wrong-chain' })
@@ -198,7 +214,8 @@ describe('a chain', () => {
     const folder = await mkdtemp(join(tmpdir(), 'attune-chain-'))
     const state = join(folder, 'state.json')
     const store = memoryEpochStore()
-    const deploy = (on: TestChain) => deploySystem({ rpcUrl: on.rpcUrl, privateKey: ADMIN.privateKey, recorder: RECORDER.address })
+    const deploy = (on: TestChain) =>
+      deploySystem({ rpcUrl: on.rpcUrl, privateKey: ADMIN.privateKey, recorder: RECORDER.address })
     const heads: bigint[] = []
     try {
       for (const end of ['stop', 'kill', 'stop'] as const) {
@@ -206,7 +223,10 @@ describe('a chain', () => {
         const { chainId, contracts } = await deploy(kept)
         expect(contracts.ledger.txHash === null).toBe(heads.length > 0)
         await store.add(testRecord(heads.length))
-        const closed = await recorderOf(store, ledgerOf(kept, { chainId, address: contracts.ledger.address })).closeEpoch()
+        const closed = await recorderOf(
+          store,
+          ledgerOf(kept, { chainId, address: contracts.ledger.address }),
+        ).closeEpoch()
         expect(closed?.epochId).toBe(heads.length + 1)
         heads.push(await kept.client.getBlockNumber())
         if (end === 'kill') await new Promise((resolve) => setTimeout(resolve, 2_000))

@@ -1,4 +1,5 @@
-// The rules that a random sequence seldom or never comes upon, each by itself and at once: the distributor’s, and the token’s.
+// The rules that a random sequence seldom or never comes upon, each by itself and at once: the distributor’s, and the
+// token’s.
 import { type Address, type Hex, keccak256, maxUint96, toHex, zeroAddress, zeroHash } from 'viem'
 import { describe, expect, it } from 'vitest'
 import { artifact } from '../../contracts/solidity/compile.ts'
@@ -30,10 +31,15 @@ describe('the distributor', () => {
   it('gives each sponsor, session, token, contract and chain a pot of its own', async () => {
     const { evm, distributor, world, plain, pot } = await open()
     const other = world.systems[0]?.distributors[1]?.contract ?? distributor
-    const id = (where: Pick<typeof evm, 'read'>, of: Contract, ...args: unknown[]) => where.read<Hex>(of, 'bountyOf', args)
+    const id = (where: Pick<typeof evm, 'read'>, of: Contract, ...args: unknown[]) =>
+      where.read<Hex>(of, 'bountyOf', args)
     const ids = [
-      await id(evm, distributor, one, sam, zeroAddress), await id(evm, distributor, two, sam, zeroAddress), await id(evm, distributor, one, sue, zeroAddress),
-      await id(evm, distributor, one, sam, plain.address), await id(evm, other, one, sam, zeroAddress), await id(await evm.fork(CHAIN + 1), distributor, one, sam, zeroAddress),
+      await id(evm, distributor, one, sam, zeroAddress),
+      await id(evm, distributor, two, sam, zeroAddress),
+      await id(evm, distributor, one, sue, zeroAddress),
+      await id(evm, distributor, one, sam, plain.address),
+      await id(evm, other, one, sam, zeroAddress),
+      await id(await evm.fork(CHAIN + 1), distributor, one, sam, zeroAddress),
     ]
     expect(ids[0]).toBe(pot)
     expect(new Set(ids).size).toBe(ids.length)
@@ -81,17 +87,30 @@ describe('the distributor', () => {
     const { fund, owe, send, distributor, pot, evm, world } = await open()
     await fund(100n)
     await fund(900n, zeroAddress, sue)
-    const [mine, tooMuch] = await owe([{ pot, account: ann, amount: 60n }, { pot, account: bob, amount: 41n }], 0n)
+    const [mine, tooMuch] = await owe(
+      [
+        { pot, account: ann, amount: 60n },
+        { pot, account: bob, amount: 41n },
+      ],
+      0n,
+    )
     if (mine === undefined || tooMuch === undefined) throw new Error('no claims')
     expect(await send(ann, distributor, 'claim', mine)).toBe('EpochNotFinal')
     evm.clock.now += WINDOW
     const [epoch, id, account, amount, proof] = mine
-    const others = [[2n, id, account, amount, proof], [0n, id, account, amount, proof]] as const
+    const others = [
+      [2n, id, account, amount, proof],
+      [0n, id, account, amount, proof],
+    ] as const
     for (const args of others) expect(await send(ann, distributor, 'claim', args)).toBe('EpochNotFinal')
     for (const args of [
-      [epoch, potId(distributor, one, sue, zeroAddress), account, amount, proof], [epoch, id, bob, amount, proof],
-      [epoch, id, account, amount + 1n, proof], [epoch, id, account, amount, proof.slice(1)], [epoch, id, account, amount, []],
-    ]) expect(await send(ann, distributor, 'claim', args)).toBe('InvalidProof')
+      [epoch, potId(distributor, one, sue, zeroAddress), account, amount, proof],
+      [epoch, id, bob, amount, proof],
+      [epoch, id, account, amount + 1n, proof],
+      [epoch, id, account, amount, proof.slice(1)],
+      [epoch, id, account, amount, []],
+    ])
+      expect(await send(ann, distributor, 'claim', args)).toBe('InvalidProof')
     const sibling = world.systems[0]?.distributors[1]?.contract ?? distributor
     expect(await send(ann, sibling, 'claim', mine)).toBe('PotTooSmall')
     const elsewhere = await evm.fork(CHAIN + 1)
@@ -110,18 +129,28 @@ describe('the distributor', () => {
     await fund(100n)
     const at = { chainId: CHAIN, ledger: ledger.address }
     const leaves = [
-      allocationLeaf({ ...at, chainId: CHAIN + 1 }, 1, pot, 0n), allocationLeaf({ ...at, ledger: STRANGER }, 1, pot, 0n), allocationLeaf(at, 2, pot, 0n),
-      propose({ ...system, ledger: { ...ledger, address: STRANGER } }, 1, [{ pot, account: ann, amount: 1n }], []).leaves[0] ?? zeroHash,
+      allocationLeaf({ ...at, chainId: CHAIN + 1 }, 1, pot, 0n),
+      allocationLeaf({ ...at, ledger: STRANGER }, 1, pot, 0n),
+      allocationLeaf(at, 2, pot, 0n),
+      propose({ ...system, ledger: { ...ledger, address: STRANGER } }, 1, [{ pot, account: ann, amount: 1n }], [])
+        .leaves[0] ?? zeroHash,
       propose(system, 2, [{ pot, account: ann, amount: 1n }], []).leaves[0] ?? zeroHash,
     ]
     await send(sam, distributor, 'close', [pot])
     // A tree of one leaf: its root is the leaf, its proof is empty.
     for (const leaf of leaves) {
       const there = await evm.fork(CHAIN)
-      expect((await there.send({ from: recorder, to: ledger, name: 'submitEpoch', args: [1n, leaf, leaf, leaf, 1, 0] })).error).toBeNull()
+      expect(
+        (await there.send({ from: recorder, to: ledger, name: 'submitEpoch', args: [1n, leaf, leaf, leaf, 1, 0] }))
+          .error,
+      ).toBeNull()
       there.clock.now += 2n * DAY
-      expect((await there.send({ from: ann, to: distributor, name: 'claim', args: [1n, pot, ann, 1n, []] })).error).toBe('InvalidProof')
-      expect((await there.send({ from: sam, to: distributor, name: 'refund', args: [pot, 1n, 0n, []] })).error).toBe('InvalidProof')
+      expect(
+        (await there.send({ from: ann, to: distributor, name: 'claim', args: [1n, pot, ann, 1n, []] })).error,
+      ).toBe('InvalidProof')
+      expect((await there.send({ from: sam, to: distributor, name: 'refund', args: [pot, 1n, 0n, []] })).error).toBe(
+        'InvalidProof',
+      )
     }
   })
 
@@ -132,7 +161,12 @@ describe('the distributor', () => {
     const [claim] = await owe([{ pot, account: wallet.address, amount: 10n }])
     if (claim === undefined) throw new Error('no claim')
     const [epochId, bounty, account, amount, proof] = claim
-    const said = (deadline: bigint, signature: string) => [{ epochId, bounty, account, amount, proof }, sue, deadline, toHex(signature)]
+    const said = (deadline: bigint, signature: string) => [
+      { epochId, bounty, account, amount, proof },
+      sue,
+      deadline,
+      toHex(signature),
+    ]
     const now = evm.clock.now
     expect(await send(STRANGER, distributor, 'claimTo', said(now, 'no'))).toBe('InvalidSignature')
     expect(await send(STRANGER, distributor, 'claimTo', said(now - 1n, 'yes'))).toBe('SignatureExpired')
@@ -146,7 +180,11 @@ describe('the distributor', () => {
   it('pays once also an account that calls back, and nobody less because an account refuses or burns its gas', async () => {
     const { fund, owe, send, distributor, pot, evm } = await open()
     await fund(1_000n)
-    const [eager, refusing, burning] = [await evm.deploy(admin, strange('Visitor')), await evm.deploy(admin, strange('Visitor')), await evm.deploy(admin, strange('Visitor'))]
+    const [eager, refusing, burning] = [
+      await evm.deploy(admin, strange('Visitor')),
+      await evm.deploy(admin, strange('Visitor')),
+      await evm.deploy(admin, strange('Visitor')),
+    ]
     const claims = await owe([eager, refusing, burning].map(({ address }) => ({ pot, account: address, amount: 100n })))
     const [first, second, third] = claims
     if (first === undefined || second === undefined || third === undefined) throw new Error('no claims')
@@ -200,7 +238,8 @@ describe('the distributor', () => {
     const { fund, evm, distributor, ledger, pot, send } = await open()
     await fund(5n)
     const visitor = await evm.deploy(admin, strange('Visitor'))
-    for (const { address } of [distributor, ledger]) expect(await send(sam, visitor, 'act', [address, 1n, '0x'], 1n)).not.toBeNull()
+    for (const { address } of [distributor, ledger])
+      expect(await send(sam, visitor, 'act', [address, 1n, '0x'], 1n)).not.toBeNull()
     await evm.give(distributor.address, 1_000n)
     await send(sam, distributor, 'close', [pot])
     evm.clock.now += 366n * DAY
@@ -261,7 +300,9 @@ describe('a refund', () => {
     await closeAndWait(world, DAY)
     const [claim] = await owe(owed, 0n)
     evm.clock.now += DAY
-    expect(await send(sam, distributor, 'refund', allocation(world, 1, [{ pot, account: ann, amount: 10n }]))).toBe('EpochSuperseded')
+    expect(await send(sam, distributor, 'refund', allocation(world, 1, [{ pot, account: ann, amount: 10n }]))).toBe(
+      'EpochSuperseded',
+    )
     expect(await send(sam, distributor, 'refund', allocation(world, 2, owed))).toBeNull()
     expect(await evm.balance(distributor.address)).toBe(30n)
     expect(await send(sam, distributor, 'refund', allocation(world, 2, owed))).toBe('NothingToPay')
@@ -295,7 +336,12 @@ describe('a refund', () => {
     // A root that pays 80 and says that nothing was earned.
     const lie = propose(system, 1, [{ pot, account: ann, amount: 80n }], [])
     const tree = propose(system, 1, [], [pot])
-    const node = keccak256(`0x${[lie.leaves[0] ?? '', tree.leaves[0] ?? ''].sort().map((leaf) => leaf.slice(2)).join('')}`)
+    const node = keccak256(
+      `0x${[lie.leaves[0] ?? '', tree.leaves[0] ?? '']
+        .sort()
+        .map((leaf) => leaf.slice(2))
+        .join('')}`,
+    )
     await send(recorder, ledger, 'submitEpoch', [1n, node, node, node, 1, 0])
     await closeAndWait(world)
     expect(await send(ann, distributor, 'claim', [1n, pot, ann, 80n, tree.leaves])).toBeNull()

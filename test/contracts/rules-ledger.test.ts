@@ -4,7 +4,23 @@ import { describe, expect, it } from 'vitest'
 import { type Contract } from '../helpers/evm.ts'
 import { DAY } from './ledger-model.ts'
 import { CHAIN, STRANGER, encode, roleId, strange } from './ledger-world.ts'
-import { BOND, NO_ROLE, WINDOW, admin, ann, arbiter, bob, one, open, recorder, sam, sue, toHash, treasurer, two } from './rules-world.ts'
+import {
+  BOND,
+  NO_ROLE,
+  WINDOW,
+  admin,
+  ann,
+  arbiter,
+  bob,
+  one,
+  open,
+  recorder,
+  sam,
+  sue,
+  toHash,
+  treasurer,
+  two,
+} from './rules-world.ts'
 
 describe('the ledger', () => {
   it('gives each right to its role alone, and roles by the admin alone, whose own passes on in two steps', async () => {
@@ -45,10 +61,16 @@ describe('the ledger', () => {
     expect(await evm.read(ledger, 'epochs', [1n])).toEqual(recorded)
     const rewards = toHash('r 1')
     // The root is kept in two places: the last byte is in another than the first.
-    for (const other of [`0x00${rewards.slice(4)}`, `${rewards.slice(0, -2)}00`] as Hex[]) expect(await submit(1, { rewards: other })).toBe('EpochAlreadyRecorded')
+    for (const other of [`0x00${rewards.slice(4)}`, `${rewards.slice(0, -2)}00`] as Hex[])
+      expect(await submit(1, { rewards: other })).toBe('EpochAlreadyRecorded')
     expect(await submit(1, { root: rewards })).toBe('EpochAlreadyRecorded')
     expect(await submit(1, { count: 2 })).toBe('EpochAlreadyRecorded')
-    expect(recorded).toMatchObject({ contributionsRoot: toHash('c 1'), rewardsRoot: rewards, manifestHash: toHash('m 1').slice(0, 42), count: 1 })
+    expect(recorded).toMatchObject({
+      contributionsRoot: toHash('c 1'),
+      rewardsRoot: rewards,
+      manifestHash: toHash('m 1').slice(0, 42),
+      count: 1,
+    })
   })
 
   it('shows nothing of what a dispute took back, or of what never was', async () => {
@@ -147,7 +169,9 @@ describe('the ledger', () => {
     const { submit, dispute, resolve, send, ledger, evm } = await open()
     const visitor = await evm.deploy(admin, strange('Visitor'))
     await submit(1)
-    expect(await send(sam, visitor, 'act', [ledger.address, BOND, encode(ledger, 'dispute', [1n, 'wrong'])], BOND)).toBeNull()
+    expect(
+      await send(sam, visitor, 'act', [ledger.address, BOND, encode(ledger, 'dispute', [1n, 'wrong'])], BOND),
+    ).toBeNull()
     await resolve(1, true)
     // Somebody else's bond, for the thief to find.
     await submit(1, { rejections: 1 })
@@ -160,17 +184,32 @@ describe('the ledger', () => {
 
   it('refuses single records twice or out of their ranges', async () => {
     const { send, ledger } = await open()
-    const vote = (id: string, rating: bigint, compassion: bigint) => send(recorder, ledger, 'recordFeedback', ['s', id, 'u', rating, compassion])
-    const work = (type: number, quality: bigint) => send(recorder, ledger, 'recordContribution', ['s', 'm', 'c', type, 1n, quality])
-    expect([await vote('f', 1n, 0n), await vote('f', 10n, 10_000n), await vote('g', 10n, 10_000n)]).toEqual([null, 'FeedbackAlreadyRecorded', null])
-    expect([await vote('h', 0n, 0n), await vote('h', 11n, 0n), await vote('h', 1n, 10_001n)]).toEqual(['ScoreOutOfRange', 'ScoreOutOfRange', 'ScoreOutOfRange'])
-    expect([await work(4, 10_000n), await work(5, 1n), await work(0, 10_001n)]).toEqual([null, 'UnknownContributionType', 'ScoreOutOfRange'])
+    const vote = (id: string, rating: bigint, compassion: bigint) =>
+      send(recorder, ledger, 'recordFeedback', ['s', id, 'u', rating, compassion])
+    const work = (type: number, quality: bigint) =>
+      send(recorder, ledger, 'recordContribution', ['s', 'm', 'c', type, 1n, quality])
+    expect([await vote('f', 1n, 0n), await vote('f', 10n, 10_000n), await vote('g', 10n, 10_000n)]).toEqual([
+      null,
+      'FeedbackAlreadyRecorded',
+      null,
+    ])
+    expect([await vote('h', 0n, 0n), await vote('h', 11n, 0n), await vote('h', 1n, 10_001n)]).toEqual([
+      'ScoreOutOfRange',
+      'ScoreOutOfRange',
+      'ScoreOutOfRange',
+    ])
+    expect([await work(4, 10_000n), await work(5, 1n), await work(0, 10_001n)]).toEqual([
+      null,
+      'UnknownContributionType',
+      'ScoreOutOfRange',
+    ])
   })
 
   it('binds a leaf to its chain, its ledger, its epoch and every field', async () => {
     const { evm, ledger, world } = await open()
     const fields: readonly unknown[] = [1n, 0n, one, two, 1, 100n, zeroHash]
-    const leaf = (where: Pick<typeof evm, 'read'>, of: Contract, values = fields) => where.read<Hex>(of, 'leafOf', values)
+    const leaf = (where: Pick<typeof evm, 'read'>, of: Contract, values = fields) =>
+      where.read<Hex>(of, 'leafOf', values)
     const others = [2n, 1n, two, one, 2, 101n, one]
     const second = world.systems[1]?.ledger ?? ledger
     const leaves = [await leaf(evm, ledger), await leaf(await evm.fork(CHAIN + 1), ledger), await leaf(evm, second)]

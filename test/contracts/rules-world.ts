@@ -2,7 +2,17 @@
 import { type Address, type Hex, encodeFunctionData, keccak256, toHex, zeroAddress } from 'viem'
 import { artifact } from '../../contracts/solidity/compile.ts'
 import type { Contract } from '../helpers/evm.ts'
-import { ACCOUNTS, type Owed, SESSIONS, SPONSORS, STAFF, deployWorld, openLedgerWorld, potId, propose } from './ledger-world.ts'
+import {
+  ACCOUNTS,
+  type Owed,
+  SESSIONS,
+  SPONSORS,
+  STAFF,
+  deployWorld,
+  openLedgerWorld,
+  potId,
+  propose,
+} from './ledger-world.ts'
 
 const deployed = deployWorld()
 export const [ann, bob] = ACCOUNTS as [Address, Address]
@@ -22,27 +32,52 @@ export async function open() {
   if (system === undefined || home === undefined || plain === undefined) throw new Error('an empty world')
   const { ledger } = system
   const distributor = home.contract
-  const send = async (from: Address, to: Contract, name: string, args: readonly unknown[] = [], value = 0n) => (await evm.send({ from, to, name, args, value })).error
+  const send = async (from: Address, to: Contract, name: string, args: readonly unknown[] = [], value = 0n) =>
+    (await evm.send({ from, to, name, args, value })).error
   const pot = potId(distributor, one, sam, zeroAddress)
   let lastEpoch = 0
   return {
-    world, evm, system, ledger, distributor, plain, send, pot,
-    fund: (amount: bigint, token: Address = zeroAddress, from = sam) => send(from, distributor, 'fund', [one, token, amount, 1n], token === zeroAddress ? amount : 0n),
+    world,
+    evm,
+    system,
+    ledger,
+    distributor,
+    plain,
+    send,
+    pot,
+    fund: (amount: bigint, token: Address = zeroAddress, from = sam) =>
+      send(from, distributor, 'fund', [one, token, amount, 1n], token === zeroAddress ? amount : 0n),
     /** Records who is owed what, makes it final, and gives the arguments of the claims. */
     async owe(owed: Owed[], wait = WINDOW) {
       const proposal = propose(system, ++lastEpoch, owed, [...new Set(owed.map((each) => each.pot))])
       const error = await send(recorder, ledger, 'submitEpoch', [BigInt(proposal.id), ...proposal.content, 0])
       if (error !== null) throw new Error(`the epoch was refused: ${error}`)
       evm.clock.now += wait
-      return owed.map((each, i) => [BigInt(proposal.id), each.pot, each.account, each.amount, proposal.tree.getProof(i)] as const)
+      return owed.map(
+        (each, i) => [BigInt(proposal.id), each.pot, each.account, each.amount, proposal.tree.getProof(i)] as const,
+      )
     },
-    submit: (id: number, over: { root?: Hex; rewards?: Hex; count?: number; rejections?: number } = {}, from = recorder) =>
-      send(from, ledger, 'submitEpoch', [BigInt(id), over.root ?? toHash(`c ${id}`), over.rewards ?? toHash(`r ${id}`), toHash(`m ${id}`), over.count ?? 1, over.rejections ?? 0]),
-    dispute: (id: number, value = BOND, from: Address = ann) => send(from, ledger, 'dispute', [BigInt(id), 'wrong'], value),
-    resolve: (id: number, upheld: boolean, from: Address = arbiter) => send(from, ledger, 'resolve', [BigInt(id), upheld]),
+    submit: (
+      id: number,
+      over: { root?: Hex; rewards?: Hex; count?: number; rejections?: number } = {},
+      from = recorder,
+    ) =>
+      send(from, ledger, 'submitEpoch', [
+        BigInt(id),
+        over.root ?? toHash(`c ${id}`),
+        over.rewards ?? toHash(`r ${id}`),
+        toHash(`m ${id}`),
+        over.count ?? 1,
+        over.rejections ?? 0,
+      ]),
+    dispute: (id: number, value = BOND, from: Address = ann) =>
+      send(from, ledger, 'dispute', [BigInt(id), 'wrong'], value),
+    resolve: (id: number, upheld: boolean, from: Address = arbiter) =>
+      send(from, ledger, 'resolve', [BigInt(id), upheld]),
     status: (id: number) => evm.read<number>(ledger, 'epochStatus', [BigInt(id)]),
     lastFinal: () => evm.read<bigint>(ledger, 'lastFinalEpochId'),
   }
 }
 export const toHash = (text: string): Hex => keccak256(toHex(text))
-export const call = (functionName: string, args: readonly unknown[]): Hex => encodeFunctionData({ abi: artifact('RewardDistributor').abi, functionName, args })
+export const call = (functionName: string, args: readonly unknown[]): Hex =>
+  encodeFunctionData({ abi: artifact('RewardDistributor').abi, functionName, args })

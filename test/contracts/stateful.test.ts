@@ -27,8 +27,12 @@ it('whatever anybody does in whatever order: nobody is paid twice, or from anoth
     { seed, numRuns: SEQUENCES, endOnFailure: true },
   )
   const all = [...taken.values()].reduce((a, b) => a + b, 0)
-  console.log(`seed ${seed}: ${all} actions; of each kind, and how many of them did something:`, Object.fromEntries([...taken].map(([kind, n]) => [kind, `${n} / ${done.get(kind) ?? 0}`])))
+  console.log(
+    `seed ${seed}: ${all} actions; of each kind, and how many of them did something:`,
+    Object.fromEntries([...taken].map(([kind, n]) => [kind, `${n} / ${done.get(kind) ?? 0}`])),
+  )
   expect(all).toBeGreaterThanOrEqual(10_000)
   // A sequence in which nothing happens shows nothing.
-  for (const [kind] of taken) if (kind !== 'claimElsewhere') expect(done.get(kind) ?? 0, `${kind}: times it did something`).toBeGreaterThan(0)
+  for (const [kind] of taken)
+    if (kind !== 'claimElsewhere') expect(done.get(kind) ?? 0, `${kind}: times it did something`).toBeGreaterThan(0)
 }, 300_000)

@@ -24,11 +24,18 @@ it('an epoch of the former format is verified by the rules of its time, and the 
   const ledger = ledgerOf(chain, deployment, { distributor })
   const key = { session: sessionKey('demo'), sponsor: STRANGER.address.toLowerCase() as Address, token: zeroAddress }
   const bounty = bountyId(chainId, distributor, key.session, key.sponsor, key.token)
-  await sender(chain, { address: distributor, abi: distributorAbi }).send(STRANGER.privateKey, 'fund', [key.session, zeroAddress, 10_000n, 3n], 10_000n)
+  await sender(chain, { address: distributor, abi: distributorAbi }).send(
+    STRANGER.privateKey,
+    'fund',
+    [key.session, zeroAddress, 10_000n, 3n],
+    10_000n,
+  )
   const [ann, ben] = [`0x${'a'.repeat(40)}`, `0x${'b'.repeat(40)}`] as const
   const old = [
     ...Array.from({ length: 12 }, (_, n) => testRecord(n, { walletAddress: ann, contributorId: 'ann' })),
-    ...Array.from({ length: 3 }, (_, n) => testRecord(100 + n, { walletAddress: ben, contributorId: 'ben', usedInStep: null })),
+    ...Array.from({ length: 3 }, (_, n) =>
+      testRecord(100 + n, { walletAddress: ben, contributorId: 'ben', usedInStep: null }),
+    ),
   ]
   const former = formerEpoch(ledger.ledger, old, await ledger.market([{ ...key, bounty }]), distributor)
   await submit(chain, ledger, former)
@@ -36,13 +43,26 @@ it('an epoch of the former format is verified by the rules of its time, and the 
   await store.add(...old)
   await store.offer({ ...key, bounty })
   await store.saveBuilt(former)
-  await store.markConfirmed(ledger.ledger, 1, { txHash: `0x${'0'.repeat(64)}`, blockNumber: 1n, blockHash: `0x${'0'.repeat(64)}` })
+  await store.markConfirmed(ledger.ledger, 1, {
+    txHash: `0x${'0'.repeat(64)}`,
+    blockNumber: 1n,
+    blockHash: `0x${'0'.repeat(64)}`,
+  })
   const verify = (epochId: number, manifest: string, previous?: string) =>
-    verifyEpoch({ epochId, manifest: new TextEncoder().encode(manifest), rpcUrl: chain.rpcUrl, contract, ...(previous !== undefined && { previous: new TextEncoder().encode(previous) }) })
+    verifyEpoch({
+      epochId,
+      manifest: new TextEncoder().encode(manifest),
+      rpcUrl: chain.rpcUrl,
+      contract,
+      ...(previous !== undefined && { previous: new TextEncoder().encode(previous) }),
+    })
   expect(await verify(1, former.manifest)).toMatchObject({ ok: true, wrong: [], credits: 1_350n })
   expect(rewardBook(former.manifest).earnedBy(ann)).toEqual([{ bounty, amount: 3_600n }])
 
-  await store.add(...Array.from({ length: 6 }, (_, n) => testRecord(200 + n, { walletAddress: ann, contributorId: 'ann' })), testRecord(300, { walletAddress: ben, contributorId: 'ben', comparable: 3 }))
+  await store.add(
+    ...Array.from({ length: 6 }, (_, n) => testRecord(200 + n, { walletAddress: ann, contributorId: 'ann' })),
+    testRecord(300, { walletAddress: ben, contributorId: 'ben', comparable: 3 }),
+  )
   expect(await recorderOf(store, ledger).closeEpoch()).toMatchObject({ epochId: 2, count: 7 })
   const next = store.epochs[1]?.manifest ?? ''
   expect(await verify(2, next, former.manifest)).toMatchObject({ ok: true, wrong: [] })
@@ -50,7 +70,10 @@ it('an epoch of the former format is verified by the rules of its time, and the 
   expect(header.format).toBe('attune-epoch-3')
   // Ann's 600 credits cost 1,800: one person takes a tenth of 10,000. Ben has to qualify.
   expect(bounties).toMatchObject([{ before: '4050', payout: '1000' }])
-  expect(standings.map(({ counted, held }) => [counted, held]).sort()).toEqual([['100', '100'], ['600', '0']])
+  expect(standings.map(({ counted, held }) => [counted, held]).sort()).toEqual([
+    ['100', '100'],
+    ['600', '0'],
+  ])
   // What was built by the former rules and called an epoch of today's is none.
   const { wrong } = await verify(1, former.manifest.replace('attune-epoch-2', 'attune-epoch-3'))
   expect(wrong[0]).toMatchObject({ line: 1 })

@@ -8,7 +8,11 @@ import { seededRandom } from '../../scripts/pretrain/random.ts'
 const kind = { compassion: 0.95, usefulness: 0.9, concision: 0.5, readable: true }
 const cold = { compassion: 0.05, usefulness: 0.1, concision: 0.5, readable: true }
 const honest: JudgeOptions = {
-  temper: 'honest', noise: 0.12, leniency: 0, categories: [{ name: 'helpfulness' }], tags: ['kind', 'cold'],
+  temper: 'honest',
+  noise: 0.12,
+  leniency: 0,
+  categories: [{ name: 'helpfulness' }],
+  tags: ['kind', 'cold'],
 }
 
 describe('a simulated rater', () => {

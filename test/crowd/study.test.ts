@@ -8,32 +8,77 @@ import type { StudyRun } from '../../scripts/study/run.ts'
 import { table } from '../../scripts/study/table.ts'
 
 const evaluation = (change: Partial<Evaluation>): Evaluation => ({
-  prompts: 64, answers: 256, compassion: 0.5, compassionError: 0.01, usefulness: 0.4, readable: 0.97, kl: 0, byPrompt: [0.4, 0.6], strange: { compassion: 0.5, readable: 0.92 }, ...change,
+  prompts: 64,
+  answers: 256,
+  compassion: 0.5,
+  compassionError: 0.01,
+  usefulness: 0.4,
+  readable: 0.97,
+  kl: 0,
+  byPrompt: [0.4, 0.6],
+  strange: { compassion: 0.5, readable: 0.92 },
+  ...change,
 })
 const run = (change: Partial<StudyRun>): StudyRun => ({
-  seed: 1, votesBy: 'oracle', before: evaluation({}), after: evaluation({ compassion: 0.85, kl: 3 }), change: { mean: 0.35, error: 0.01 },
-  targetKl: 6, meanKl: 2, lastKl: 4, steps: 14,
+  seed: 1,
+  votesBy: 'oracle',
+  before: evaluation({}),
+  after: evaluation({ compassion: 0.85, kl: 3 }),
+  change: { mean: 0.35, error: 0.01 },
+  targetKl: 6,
+  meanKl: 2,
+  lastKl: 4,
+  steps: 14,
   crowd: {
-    simulated: true, session: 'demo', raters: 12, adversaries: 0, votesBy: 'oracle', seed: 1, ended: null, seconds: 180, totalSeconds: 200, sent: 10,
-    acknowledged: 10, used: 10, usedBySocket: 10, rejected: {}, tooLate: 0, reconnects: 0, caughtUp: 0, snapshots: 12, ackMs: null,
-    gradientMs: null, eventsPerSocketPerSecond: 1, steps: [], before: null, after: null,
+    simulated: true,
+    session: 'demo',
+    raters: 12,
+    adversaries: 0,
+    votesBy: 'oracle',
+    seed: 1,
+    ended: null,
+    seconds: 180,
+    totalSeconds: 200,
+    sent: 10,
+    acknowledged: 10,
+    used: 10,
+    usedBySocket: 10,
+    rejected: {},
+    tooLate: 0,
+    reconnects: 0,
+    caughtUp: 0,
+    snapshots: 12,
+    ackMs: null,
+    gradientMs: null,
+    eventsPerSocketPerSecond: 1,
+    steps: [],
+    before: null,
+    after: null,
   },
   ...change,
 })
-const failing = (change: Partial<StudyRun>) => criteriaOf([run(change)]).filter(({ holds }) => !holds).map(({ rule }) => rule)
+const failing = (change: Partial<StudyRun>) =>
+  criteriaOf([run(change)])
+    .filter(({ holds }) => !holds)
+    .map(({ rule }) => rule)
 
 describe('the learning study', () => {
   test('names the criterion that a run fails, and only that', () => {
     expect(failing({})).toEqual([])
-    expect(failing({ after: evaluation({ compassion: 0.79 }) })).toEqual([expect.stringContaining('compassion on held-out prompts')])
-    expect(failing({ after: evaluation({ compassion: 0.9, readable: 0.89 }) })).toEqual([expect.stringContaining('readable')])
+    expect(failing({ after: evaluation({ compassion: 0.79 }) })).toEqual([
+      expect.stringContaining('compassion on held-out prompts'),
+    ])
+    expect(failing({ after: evaluation({ compassion: 0.9, readable: 0.89 }) })).toEqual([
+      expect.stringContaining('readable'),
+    ])
     for (const kl of [{ meanKl: 6 }, { lastKl: 6.1 }, { after: evaluation({ compassion: 0.9, kl: 7 }) }]) {
       expect(failing(kl)).toEqual([expect.stringContaining('mean KL')])
     }
   })
 
   test('asks of the control only that it does not rise', () => {
-    const control = (mean: number, error: number) => failing({ votesBy: 'random', after: evaluation({}), change: { mean, error } })
+    const control = (mean: number, error: number) =>
+      failing({ votesBy: 'random', after: evaluation({}), change: { mean, error } })
     expect(control(-0.1, 0.01)).toEqual([])
     expect(control(0.06, 0.02)).toEqual([])
     expect(control(0.1, 0.02)).toHaveLength(1)
@@ -51,40 +96,79 @@ describe('the learning study', () => {
 describe('the hacking study', () => {
   const { crowd } = run({})
   const watched = (change: Partial<HackingRun>, rise = { reward: 0, people: 0 }): HackingRun => ({
-    lengthBonus: 0, warnings: [], pauseReason: null, crowd,
+    lengthBonus: 0,
+    warnings: [],
+    pauseReason: null,
+    crowd,
     steps: [0, 0.5, 1, 1].map((share, i) => ({
-      step: i + 1, reward: 0.5 + share * rise.reward, people: 0.5 + share * rise.people, length: 30, kl: 1, evidence: { level: 0, order: 0, length: 0, repetition: 0 },
+      step: i + 1,
+      reward: 0.5 + share * rise.reward,
+      people: 0.5 + share * rise.people,
+      length: 30,
+      kl: 1,
+      evidence: { level: 0, order: 0, length: 0, repetition: 0 },
     })),
     ...change,
   })
   const cheated = watched({ pauseReason: 'why' }, { reward: 0.6, people: 0.1 })
-  const failing = (hackable: HackingRun, control: HackingRun) => hackingCriteria(hackable, control).filter(({ holds }) => !holds).map(({ rule }) => rule)
+  const failing = (hackable: HackingRun, control: HackingRun) =>
+    hackingCriteria(hackable, control)
+      .filter(({ holds }) => !holds)
+      .map(({ rule }) => rule)
 
   test('names the criterion that a run fails, and only that', () => {
     expect(failing(cheated, watched({}))).toEqual([])
-    expect(failing({ ...cheated, pauseReason: null }, watched({}))).toEqual([expect.stringContaining('the run pauses by itself')])
-    expect(failing(watched({ pauseReason: 'why' }, { reward: 0.6, people: 0.5 }), watched({}))).toEqual([expect.stringContaining('the reward has risen')])
+    expect(failing({ ...cheated, pauseReason: null }, watched({}))).toEqual([
+      expect.stringContaining('the run pauses by itself'),
+    ])
+    expect(failing(watched({ pauseReason: 'why' }, { reward: 0.6, people: 0.5 }), watched({}))).toEqual([
+      expect.stringContaining('the reward has risen'),
+    ])
     expect(failing(cheated, watched({ pauseReason: 'why' }))).toEqual(['the control does not pause'])
-    expect(failing(cheated, watched({ warnings: [{ step: 3, kind: 'reward-level', message: 'why' }] }))).toEqual([expect.stringContaining('nobody is told')])
+    expect(failing(cheated, watched({ warnings: [{ step: 3, kind: 'reward-level', message: 'why' }] }))).toEqual([
+      expect.stringContaining('nobody is told'),
+    ])
   })
 })
 
 describe('a chart', () => {
   test('shows every series in a colour of its own, the control in grey', () => {
-    const points = (y: number) => [[1, y], [2, y]] as const
+    const points = (y: number) =>
+      [
+        [1, y],
+        [2, y],
+      ] as const
     const chart = drawChart({
-      title: 'Title', x: 'step', y: 'value', range: [0, 1], marks: [{ at: 0.8, label: 'to reach' }],
-      series: [{ name: 'a', points: points(0.2) }, { name: 'b', points: points(0.4) }, { name: 'control', points: points(0.6), control: true }],
+      title: 'Title',
+      x: 'step',
+      y: 'value',
+      range: [0, 1],
+      marks: [{ at: 0.8, label: 'to reach' }],
+      series: [
+        { name: 'a', points: points(0.2) },
+        { name: 'b', points: points(0.4) },
+        { name: 'control', points: points(0.6), control: true },
+      ],
     })
     const { width, height, data } = PNG.sync.read(chart)
     expect([width, height]).toEqual([960, 640])
-    const colours = new Set(Array.from({ length: width * height }, (_, i) => data.subarray(4 * i, 4 * i + 3).toString('hex')))
+    const colours = new Set(
+      Array.from({ length: width * height }, (_, i) => data.subarray(4 * i, 4 * i + 3).toString('hex')),
+    )
     for (const colour of ['0072b2', 'd55e00', '7a808a']) expect(colours).toContain(colour)
   })
 })
 
 describe('a table', () => {
   test('has columns of one width', () => {
-    expect(table(['run', 'n'], [['first', '1'], ['x', '100']])).toBe('run      n\n-----  ---\nfirst    1\nx      100')
+    expect(
+      table(
+        ['run', 'n'],
+        [
+          ['first', '1'],
+          ['x', '100'],
+        ],
+      ),
+    ).toBe('run      n\n-----  ---\nfirst    1\nx      100')
   })
 })

@@ -29,7 +29,10 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
 
   const withWallet = async (privateKey: Hex): Promise<Reader & { wallet: TestWallet }> => {
     const reader = await openReader(chromium ?? '', instance.attune.url)
-    return { ...reader, wallet: await injectWallet(reader.page, { rpcUrl: instance.attune.rpcUrl, chainId: CHAIN_ID, privateKey }) }
+    return {
+      ...reader,
+      wallet: await injectWallet(reader.page, { rpcUrl: instance.attune.rpcUrl, chainId: CHAIN_ID, privateKey }),
+    }
   }
   const signIn = async ({ page }: Reader, username: string, password: string): Promise<void> => {
     await page.goto('/console')
@@ -42,7 +45,13 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
   const holds = ({ wallet: { address } }: { wallet: TestWallet }) => node().getBalance({ address })
 
   beforeAll(async () => {
-    instance = await openInstance({ env: { BLOCKCHAIN_SYNC_INTERVAL: '2000', BLOCKCHAIN_POLL_INTERVAL: '500', BLOCKCHAIN_DISPUTE_WINDOW: String(WINDOW) } })
+    instance = await openInstance({
+      env: {
+        BLOCKCHAIN_SYNC_INTERVAL: '2000',
+        BLOCKCHAIN_POLL_INTERVAL: '500',
+        BLOCKCHAIN_DISPUTE_WINDOW: String(WINDOW),
+      },
+    })
     // Both raters are known here: they have qualified by votes that this test doesn't wait for.
     await instance.pool.query(`
       create function known_rater() returns trigger as $$ begin new.comparable := greatest(new.comparable, 10); return new; end $$ language plpgsql;
@@ -71,7 +80,10 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
     await page.locator('[data-testid=sent-vote][data-state=stored]').first().waitFor()
     const { rows } = await instance.pool.query<{ id: string }>(
       `select f.id from feedback f join users u on u.id = f.user_id where f.session_id = $1 and u.id = $2 order by f.seq desc limit 1`,
-      [sessionId, await page.evaluate(() => (JSON.parse(localStorage.getItem('attune.account') ?? '{}') as SignedIn).user.userId)],
+      [
+        sessionId,
+        await page.evaluate(() => (JSON.parse(localStorage.getItem('attune.account') ?? '{}') as SignedIn).user.userId),
+      ],
     )
     return rows[0].id
   }
@@ -82,9 +94,13 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
     expect(await page.getByTestId('linked').innerText()).toBe(wallet.address.toLowerCase())
   }
   const claimable = ({ page }: Reader, amount: bigint) =>
-    page.locator(`[data-testid=earning][data-session="${sessionId}"][data-claimable="${amount}"]`).waitFor({ timeout: 60_000 })
+    page
+      .locator(`[data-testid=earning][data-session="${sessionId}"][data-claimable="${amount}"]`)
+      .waitFor({ timeout: 60_000 })
   const claimed = ({ page }: Reader, amount: bigint) =>
-    page.locator(`[data-testid=earning][data-session="${sessionId}"][data-claimed="${amount}"]`).waitFor({ timeout: 30_000 })
+    page
+      .locator(`[data-testid=earning][data-session="${sessionId}"][data-claimed="${amount}"]`)
+      .waitFor({ timeout: 30_000 })
 
   test('a researcher funds a run from their wallet, and the crowd is told what a vote earns', async () => {
     const { username, password } = instance.attune.adminCredentials
@@ -111,7 +127,9 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
     await sponsor.page.getByTestId('stop').click()
     await sponsor.page.getByTestId('confirm-stop').click()
     await until('the run ends', 30, async () => {
-      const { rows } = await instance.pool.query<{ status: string }>('select status from sessions where id = $1', [sessionId])
+      const { rows } = await instance.pool.query<{ status: string }>('select status from sessions where id = $1', [
+        sessionId,
+      ])
       return rows[0]?.status === 'completed'
     })
   }, 120_000)
@@ -170,7 +188,10 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
 
     // A wallet that sends for itself pays the fee.
     const fee = parseEther('0.1')
-    await createTestClient({ mode: 'anvil', chain: node().chain, transport: http(instance.attune.rpcUrl) }).setBalance({ address: anna.wallet.address, value: fee })
+    await createTestClient({ mode: 'anvil', chain: node().chain, transport: http(instance.attune.rpcUrl) }).setBalance({
+      address: anna.wallet.address,
+      value: fee,
+    })
     await page.getByTestId('claim-wallet').click()
     await claimed(anna, 2n * VOTE)
     const hash = (await page.getByTestId('transaction').getAttribute('data-hash')) as Hex

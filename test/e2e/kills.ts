@@ -27,8 +27,15 @@ export function survivesKills(opened: () => Instance, chromium: string | null): 
     beforeAll(async () => {
       sessionId = (await startQuickSession(opened(), 'Kills')).id
       crowd = runCrowd({
-        url: opened().attune.url, session: sessionId, raters: RATERS, seconds: 600, seed: 7,
-        pace: { medianMs: 1_000, sigma: 0.3 }, drainSeconds: 20, signal: goHome.signal, onProgress: (now) => (progress = now),
+        url: opened().attune.url,
+        session: sessionId,
+        raters: RATERS,
+        seconds: 600,
+        seed: 7,
+        pace: { medianMs: 1_000, sigma: 0.3 },
+        drainSeconds: 20,
+        signal: goHome.signal,
+        onProgress: (now) => (progress = now),
       })
       // A failure is reported by the test that awaits it.
       crowd.catch(() => undefined)
@@ -63,17 +70,28 @@ export function survivesKills(opened: () => Instance, chromium: string | null): 
       await until('new votes', 30, async () => votes().length > sent)
       await until('everybody connected', 20, async () => progress?.raters.every((rater) => rater.connected) === true)
       if (watcher) {
-        await watcher.page.waitForSelector('[data-testid=connection][data-connection=live]', { timeout: 20_000, state: 'attached' })
+        await watcher.page.waitForSelector('[data-testid=connection][data-connection=live]', {
+          timeout: 20_000,
+          state: 'attached',
+        })
         const step = await currentStep(opened(), sessionId)
-        await watcher.page.waitForFunction((atLeast) => {
-          const shown = /step (\d+) of/.exec(document.body.innerText)
-          return shown !== null && Number(shown[1]) >= atLeast
-        }, step, { timeout: 30_000 })
+        await watcher.page.waitForFunction(
+          (atLeast) => {
+            const shown = /step (\d+) of/.exec(document.body.innerText)
+            return shown !== null && Number(shown[1]) >= atLeast
+          },
+          step,
+          { timeout: 30_000 },
+        )
       }
     }
 
     // Two steps, since a first one may have been all but committed.
-    test('T1: the trainer and the run in it die: the run goes on from the last committed step', () => survives('trainer', 2), 120_000)
+    test(
+      'T1: the trainer and the run in it die: the run goes on from the last committed step',
+      () => survives('trainer', 2),
+      120_000,
+    )
     test('P3: the server dies: raters and page reconnect and catch up', () => survives('server'), 120_000)
     test('P3: Redis dies: nothing but events is lost, and a snapshot makes them good', () => survives('redis'), 120_000)
     test('C4: the recorder dies: epochs go on, and no record is in two of them (C1)', async () => {
@@ -92,17 +110,22 @@ export function survivesKills(opened: () => Instance, chromium: string | null): 
         await Promise.all([sleep(STANDSTILL_MS), steps(1), answersWithoutChain(opened(), sessionId)])
         const given = votes().slice(before)
         expect(given.length).toBeGreaterThan(RATERS)
-        await until('every vote given so far is acknowledged', 20, async () => given.every((vote) => vote.ackedAt !== null || vote.refused !== null))
+        await until('every vote given so far is acknowledged', 20, async () =>
+          given.every((vote) => vote.ackedAt !== null || vote.refused !== null),
+        )
       } finally {
         attune.kill('chain', 'SIGCONT')
       }
-      const ids = votes().slice(before).map(({ id }) => id)
+      const ids = votes()
+        .slice(before)
+        .map(({ id }) => id)
       await until('what was given meanwhile and used is in confirmed epochs', 90, async () => {
         const { rows } = await pool.query<{ used: number; recorded: number }>(
           `select count(*)::int as used, count(e.id)::int as recorded
            from receipts r left join epoch_records er using (feedback_id)
            left join epochs e on (e.chain_id, e.ledger, e.id) = (er.chain_id, er.ledger, er.epoch_id) and e.confirmed_at is not null
-           where r.feedback_id = any($1)`, [ids],
+           where r.feedback_id = any($1)`,
+          [ids],
         )
         return rows[0].used > 0 && rows[0].recorded === rows[0].used
       })
@@ -115,7 +138,10 @@ export function survivesKills(opened: () => Instance, chromium: string | null): 
       const acknowledged = report.votes.filter((vote) => vote.ackedAt !== null)
       expect(acknowledged.length).toBeGreaterThan(RATERS)
       expect(report.votes.filter((vote) => vote.refused !== null)).toEqual([])
-      const { rows: stored } = await pool.query<{ id: string }>('select id from feedback where session_id = $1 and withdrawn_at is null', [sessionId])
+      const { rows: stored } = await pool.query<{ id: string }>(
+        'select id from feedback where session_id = $1 and withdrawn_at is null',
+        [sessionId],
+      )
       const ids = new Set(stored.map((row) => row.id))
       expect(acknowledged.filter((vote) => !ids.has(vote.id))).toEqual([])
       // What was never acknowledged may still be stored; what is stored was sent.
@@ -125,12 +151,14 @@ export function survivesKills(opened: () => Instance, chromium: string | null): 
       const { rows: wrong } = await pool.query(
         `select r.feedback_id from receipts r join feedback f on f.id = r.feedback_id
          left join samples s on s.id = f.sample_id left join steps t on t.session_id = r.session_id and t.step = r.step
-         where r.session_id = $1 and (t.step is null or r.step < s.step)`, [sessionId],
+         where r.session_id = $1 and (t.step is null or r.step < s.step)`,
+        [sessionId],
       )
       expect(wrong).toEqual([])
       const { rows: counted } = await pool.query<{ step: number; said: number; receipts: number }>(
         `select t.step, t.votes as said, count(r.feedback_id)::int as receipts from steps t
-         left join receipts r using (session_id, step) where t.session_id = $1 group by t.step, t.votes order by t.step`, [sessionId],
+         left join receipts r using (session_id, step) where t.session_id = $1 group by t.step, t.votes order by t.step`,
+        [sessionId],
       )
       expect(counted.map(({ step }) => step)).toEqual(counted.map((_, i) => i + 1))
       for (const { said, receipts } of counted) expect(receipts).toBe(said)
@@ -138,7 +166,8 @@ export function survivesKills(opened: () => Instance, chromium: string | null): 
       const { rows: unused } = await pool.query(
         `select f.id from feedback f join samples s on s.id = f.sample_id left join receipts r on r.feedback_id = f.id
          where f.session_id = $1 and f.created_at <= s.closed_at and s.step <= (select current_step from sessions where id = $1)
-           and r.feedback_id is null`, [sessionId],
+           and r.feedback_id is null`,
+        [sessionId],
       )
       expect(unused).toEqual([])
       expect(report.used).toBeGreaterThan(0.8 * report.acknowledged)
@@ -153,7 +182,12 @@ export function survivesKills(opened: () => Instance, chromium: string | null): 
       )
       const client = openClient(attune.rpcUrl, 31_337)
       for (const { id, count, records, distinct } of rows) {
-        const onChain = await client.readContract({ address: attune.ledger as Address, abi: ledgerAbi, functionName: 'epochs', args: [BigInt(id)] })
+        const onChain = await client.readContract({
+          address: attune.ledger as Address,
+          abi: ledgerAbi,
+          functionName: 'epochs',
+          args: [BigInt(id)],
+        })
         expect([records, distinct, onChain.count]).toEqual([count, count, count])
       }
     })
@@ -163,18 +197,31 @@ export function survivesKills(opened: () => Instance, chromium: string | null): 
 /** Somebody new comes while the chain is away, and everything that they may ask is answered at the first try. */
 async function answersWithoutChain({ attune: { url } }: Instance, sessionId: string): Promise<void> {
   const get = async (path: string, token?: string) => {
-    const answer = await fetch(`${url}/api/${path}`, { headers: token === undefined ? {} : { authorization: `Bearer ${token}` } })
+    const answer = await fetch(`${url}/api/${path}`, {
+      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+    })
     expect(answer.status, path).toBe(200)
     return answer.text()
   }
-  await until('the server sees that the chain is away', 30, async () => (await get('status')).includes('"blockchain":"down"'))
+  await until('the server sees that the chain is away', 30, async () =>
+    (await get('status')).includes('"blockchain":"down"'),
+  )
   const token = await (await signInAsGuest(url, 'Late')).token()
-  for (const path of [`training/${sessionId}`, `training/${sessionId}/samples`, `metrics/${sessionId}`, `bounties/${sessionId}`, 'feedback/receipts', 'claims']) {
+  for (const path of [
+    `training/${sessionId}`,
+    `training/${sessionId}/samples`,
+    `metrics/${sessionId}`,
+    `bounties/${sessionId}`,
+    'feedback/receipts',
+    'claims',
+  ]) {
     await get(path, token)
   }
 }
 
 async function epochCount({ pool }: Instance): Promise<number> {
-  const { rows } = await pool.query<{ n: number }>('select count(*)::int as n from epochs where confirmed_at is not null')
+  const { rows } = await pool.query<{ n: number }>(
+    'select count(*)::int as n from epochs where confirmed_at is not null',
+  )
   return rows[0]?.n ?? 0
 }

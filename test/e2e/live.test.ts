@@ -23,8 +23,11 @@ beforeAll(async () => {
 }, 180_000)
 afterAll(() => instance?.close(), 60_000)
 
-describe.skipIf(chromium === null)(chromium === null ? 'with browsers (no Chromium here: set CHROMIUM_PATH)' : 'with browsers', () => {
-  twoBrowsers(opened, chromium ?? '')
-  voteToProof(opened, chromium ?? '')
-})
+describe.skipIf(chromium === null)(
+  chromium === null ? 'with browsers (no Chromium here: set CHROMIUM_PATH)' : 'with browsers',
+  () => {
+    twoBrowsers(opened, chromium ?? '')
+    voteToProof(opened, chromium ?? '')
+  },
+)
 survivesKills(opened, chromium)

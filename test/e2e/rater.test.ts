@@ -21,7 +21,10 @@ describe.skipIf(chromium === null)('a rater', () => {
     await hall.pool.query(`update samples set status = 'closed', step = 0`)
     first = await addSample(hall.pool, 'open', 'demo', { prompt: 'The first question', response: 'The first answer' })
     await hall.pool.query(`update samples set step = 2 where id = $1`, [first])
-    second = await addSample(hall.pool, 'open', 'demo', { prompt: 'The second question', response: 'The second answer' })
+    second = await addSample(hall.pool, 'open', 'demo', {
+      prompt: 'The second question',
+      response: 'The second answer',
+    })
     rater = await hall.visitor()
     page = await rater.newPage()
     return () => rater.close()
@@ -32,11 +35,25 @@ describe.skipIf(chromium === null)('a rater', () => {
     await at.getByTestId('sample').waitFor()
   }
   const shown = (at: Page = page) => at.getByTestId('sample').getAttribute('data-sample')
-  const votes = async (sampleId: string) => (await hall.pool.query<{ human_rating: number; late: boolean }>('select human_rating, late from feedback where sample_id = $1 and withdrawn_at is null', [sampleId])).rows
-  const rating = (at: Page = page) => at.locator('input[name=rating]:checked').getAttribute('value', { timeout: 2_000 }).catch(() => null)
+  const votes = async (sampleId: string) =>
+    (
+      await hall.pool.query<{ human_rating: number; late: boolean }>(
+        'select human_rating, late from feedback where sample_id = $1 and withdrawn_at is null',
+        [sampleId],
+      )
+    ).rows
+  const rating = (at: Page = page) =>
+    at
+      .locator('input[name=rating]:checked')
+      .getAttribute('value', { timeout: 2_000 })
+      .catch(() => null)
   /** A key of a layout that this machine doesn't have. */
   const press = (key: string, code: string, isComposing = false): Promise<boolean> =>
-    page.evaluate((event) => document.body.dispatchEvent(new KeyboardEvent('keydown', { ...event, bubbles: true, cancelable: true })), { key, code, isComposing })
+    page.evaluate(
+      (event) =>
+        document.body.dispatchEvent(new KeyboardEvent('keydown', { ...event, bubbles: true, cancelable: true })),
+      { key, code, isComposing },
+    )
 
   describe('keeps a half-written vote', () => {
     async function begin(): Promise<void> {
@@ -134,7 +151,9 @@ describe.skipIf(chromium === null)('a rater', () => {
     await page.getByTestId('rate-5').check()
     await page.getByTestId('comment').fill('not to be lost')
     // As an older page's vote that this tab was never told of.
-    const { userId } = await page.evaluate(() => (JSON.parse(localStorage.getItem('attune.account') ?? '{}') as { user: { userId: string } }).user)
+    const { userId } = await page.evaluate(
+      () => (JSON.parse(localStorage.getItem('attune.account') ?? '{}') as { user: { userId: string } }).user,
+    )
     await hall.pool.query(
       `insert into feedback (id, session_id, sample_id, user_id, input_text, model_response, human_rating, compassion_rating, quality, value, salt)
        values (gen_random_uuid(), 'demo', $1, $2, 'p', 'r', 5, 0.5, 0.5, 0.5, $3)`,
@@ -216,7 +235,10 @@ describe.skipIf(chromium === null)('a rater', () => {
       await hall.pool.query('update samples set step = 9 where id = $1', [next])
       await happens(
         hall,
-        { event: 'sample-started', payload: { sessionId: 'demo', sampleId: next, prompt: 'q', policyVersion: 0, step: 9, origin: 'rollout' } },
+        {
+          event: 'sample-started',
+          payload: { sessionId: 'demo', sampleId: next, prompt: 'q', policyVersion: 0, step: 9, origin: 'rollout' },
+        },
         { event: 'sample-ready', payload: { sessionId: 'demo', sampleId: next, response: 'a newer answer' } },
       )
       // Longer than the six seconds after which a reader was once taken to be only watching.
@@ -235,7 +257,9 @@ describe.skipIf(chromium === null)('a rater', () => {
     test('a vote begun in time counts, and the card says for how long', async () => {
       await enter()
       await page.getByTestId('comment').fill('begun')
-      await expect.poll(async () => (await hall.pool.query('select from vote_begun where sample_id = $1', [first])).rowCount).toBe(1)
+      await expect
+        .poll(async () => (await hall.pool.query('select from vote_begun where sample_id = $1', [first])).rowCount)
+        .toBe(1)
       await closeVoting(hall, first)
       await page.locator('[data-testid=closing][data-counts=true]').waitFor()
       await page.getByTestId('rate-6').check()
@@ -276,7 +300,9 @@ describe.skipIf(chromium === null)('a rater', () => {
       await enter()
       await page.locator('[data-connection=live]').waitFor({ state: 'attached' })
       await hangUp(hall, page)
-      await expect.poll(() => page.getByTestId('connection').textContent()).toContain('The server has closed the connection.')
+      await expect
+        .poll(() => page.getByTestId('connection').textContent())
+        .toContain('The server has closed the connection.')
       await page.locator('[data-connection=live]').waitFor({ state: 'attached', timeout: 30_000 })
       await page.keyboard.press('7')
       await page.keyboard.press('Enter')
@@ -303,7 +329,10 @@ describe.skipIf(chromium === null)('a rater', () => {
       // The server no longer knows the token; what would replace it takes its time.
       await page.evaluate(() => {
         const account = JSON.parse(localStorage.getItem('attune.account') ?? '{}') as { token: string }
-        localStorage.setItem('attune.account', JSON.stringify({ ...account, token: account.token.slice(0, -8) + 'AAAAAAAA' }))
+        localStorage.setItem(
+          'attune.account',
+          JSON.stringify({ ...account, token: account.token.slice(0, -8) + 'AAAAAAAA' }),
+        )
       })
       let renewals = 0
       await page.route('**/api/auth/refresh', async (route) => {

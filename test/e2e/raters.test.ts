@@ -18,7 +18,11 @@ describe.skipIf(chromium === null)('raters, as a run’s owner sees them', () =>
     for (let i = 0; i < 2; i++) await addSample(world.pool)
     ;[rater, owner] = await Promise.all([openReader(chromium ?? '', url), openReader(chromium ?? '', url)])
     await rater.page.goto('/session/demo')
-    await rater.page.getByRole('radio', { name: '9' }).or(rater.page.getByRole('button', { name: '9', exact: true })).first().waitFor()
+    await rater.page
+      .getByRole('radio', { name: '9' })
+      .or(rater.page.getByRole('button', { name: '9', exact: true }))
+      .first()
+      .waitFor()
     await rater.page.keyboard.press('9')
     await rater.page.keyboard.press('Enter')
     await votes(1)
@@ -40,14 +44,19 @@ describe.skipIf(chromium === null)('raters, as a run’s owner sees them', () =>
   test('the console lists who votes and what it weighs; excluding needs a reason, and the rater’s open page shows it at once; readmitted, they may vote again', async () => {
     const row = owner.page.getByTestId('rater')
     await row.waitFor()
-    expect((await row.innerText()).replaceAll(/\s+/g, ' ')).toMatch(/^Guest \d+ stranger 100\.0 % 1 vote, 0 comparable, reliability 0\.60 Exclude…$/)
+    expect((await row.innerText()).replaceAll(/\s+/g, ' ')).toMatch(
+      /^Guest \d+ stranger 100\.0 % 1 vote, 0 comparable, reliability 0\.60 Exclude…$/,
+    )
     await row.getByTestId('exclude').click()
     await row.getByTestId('confirm-exclude').click()
     expect((await world.pool.query('select from exclusions')).rowCount, 'not without a reason').toBe(0)
     await row.getByTestId('reason').fill('votes without reading.')
     await row.getByTestId('confirm-exclude').click()
     await row.getByText('Excluded by admin: votes without reading.').waitFor()
-    await rater.page.getByTestId('excluded').getByText('You are excluded from voting in this session: votes without reading.').waitFor()
+    await rater.page
+      .getByTestId('excluded')
+      .getByText('You are excluded from voting in this session: votes without reading.')
+      .waitFor()
     await rater.page.reload()
     await rater.page.getByTestId('excluded').waitFor()
     await row.getByTestId('readmit').click()

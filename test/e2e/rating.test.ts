@@ -1,4 +1,7 @@
-/** What a rater sends, and what it does not: the vote card in a real browser on a real server; the trainer's part is its own commit. */
+/**
+ * What a rater sends, and what it does not: the vote card in a real browser on a real server; the trainer's part is its
+ * own commit.
+ */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { SessionWorld } from '../../trainer/loop/postgres-world.ts'
 import { addSample, openWorld, type World } from '../server/attune.ts'
@@ -34,14 +37,29 @@ describe.skipIf(chromium === null)('the vote card', () => {
   })
 
   const votes = async () =>
-    (await world.pool.query<{ id: string; compassion_rating: number | null; compassion: object | null; categories: object[]; value: number }>('select * from feedback where sample_id = $1', [sampleId])).rows
+    (
+      await world.pool.query<{
+        id: string
+        compassion_rating: number | null
+        compassion: object | null
+        categories: object[]
+        value: number
+      }>('select * from feedback where sample_id = $1', [sampleId])
+    ).rows
   const send = async () => {
     await rater.page.keyboard.press('Enter')
     return (await until('the vote in Postgres', 10, async () => ((await votes()).length > 0 ? votes() : undefined)))[0]
   }
-  const shown = () => rater.page.locator('label', { has: rater.page.getByTestId('compassion') }).locator('.shown').textContent()
+  const shown = () =>
+    rater.page
+      .locator('label', { has: rater.page.getByTestId('compassion') })
+      .locator('.shown')
+      .textContent()
 
-  test.each([['0', 1], ['1', 0]])('keyboard rating %s and Enter is a value of %d: a dial that nobody touched is not sent', async (key, value) => {
+  test.each([
+    ['0', 1],
+    ['1', 0],
+  ])('keyboard rating %s and Enter is a value of %d: a dial that nobody touched is not sent', async (key, value) => {
     expect(await shown()).toBe('not rated')
     await rater.page.keyboard.press(key)
     expect(await send()).toMatchObject({ value, compassion_rating: null, compassion: null, categories: [] })
@@ -84,12 +102,36 @@ describe.skipIf(chromium === null)('the vote card', () => {
     await page.keyboard.press('8')
     const { id } = await send()
     await trainer.commit({
-      ...{ step: 1, policyVersion: 1, metrics: {}, checkpoint: 'checkpoint-1', learntFrom: [id], crowd: [], pause: null, remade: false },
+      ...{
+        step: 1,
+        policyVersion: 1,
+        metrics: {},
+        checkpoint: 'checkpoint-1',
+        learntFrom: [id],
+        crowd: [],
+        pause: null,
+        remade: false,
+      },
       warnings: [{ kind: 'no-update', message: 'This step changed nothing.' }],
-      receipts: [{ feedbackId: id, weight: 0.4, reliability: 0.6, crowd: 0.7, advantage: 0.2, latencyMs: 12_000, comparable: 0, updated: false }],
+      receipts: [
+        {
+          feedbackId: id,
+          weight: 0.4,
+          reliability: 0.6,
+          crowd: 0.7,
+          advantage: 0.2,
+          latencyMs: 12_000,
+          comparable: 0,
+          updated: false,
+        },
+      ],
     })
     await page.locator('[data-kind=no-update]').getByText('This step changed nothing.').waitFor()
-    await page.getByTestId('receipt').first().getByText('changed nothing: its update left the model as it was').waitFor()
+    await page
+      .getByTestId('receipt')
+      .first()
+      .getByText('changed nothing: its update left the model as it was')
+      .waitFor()
     expect(await page.getByTestId('receipts').textContent()).not.toContain('likelier')
   })
 })

@@ -12,7 +12,15 @@ export interface Hall extends World {
   visitor: (options?: BrowserContextOptions) => Promise<BrowserContext>
 }
 
-const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+const quiet = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
 
 export async function openHall(executablePath: string): Promise<Hall> {
   await buildPage()
@@ -24,7 +32,8 @@ export async function openHall(executablePath: string): Promise<Hall> {
     ...world,
     url: first.url,
     browser,
-    visitor: (options = {}) => browser.newContext({ baseURL: first.url, viewport: { width: 1440, height: 1000 }, ...options }),
+    visitor: (options = {}) =>
+      browser.newContext({ baseURL: first.url, viewport: { width: 1440, height: 1000 }, ...options }),
     async close() {
       await browser.close()
       await world.close()
@@ -39,13 +48,20 @@ export async function happens({ redisUrl }: World, ...events: RoomEvent[]): Prom
 
 /** Closes voting, as a trainer would. */
 export async function closeVoting(world: World, sampleId: string): Promise<void> {
-  await world.pool.query(`update samples set status = 'closed', closed_at = clock_timestamp() where id = $1`, [sampleId])
-  await happens(world, { event: 'voting-closed', payload: { sessionId: 'demo', sampleId, crowd: { votes: 0, value: null, compassion: null } } })
+  await world.pool.query(`update samples set status = 'closed', closed_at = clock_timestamp() where id = $1`, [
+    sampleId,
+  ])
+  await happens(world, {
+    event: 'voting-closed',
+    payload: { sessionId: 'demo', sampleId, crowd: { votes: 0, value: null, compassion: null } },
+  })
 }
 
 /** The server ends every connection of whoever uses this page. */
 export async function hangUp({ redisUrl }: World, page: Page): Promise<void> {
-  const userId = await page.evaluate(() => (JSON.parse(localStorage.getItem('attune.account') ?? '{}') as { user: { userId: string } }).user.userId)
+  const userId = await page.evaluate(
+    () => (JSON.parse(localStorage.getItem('attune.account') ?? '{}') as { user: { userId: string } }).user.userId,
+  )
   await say(redisUrl, EVERYWHERE, { event: 'erased', payload: { userId } })
 }
 
@@ -61,8 +77,12 @@ export const excess = (page: Page): Promise<{ px: number; by: string[] }> =>
     const width = document.documentElement.clientWidth
     const wide = [...document.querySelectorAll('body *')].filter((one) => {
       if (one.getBoundingClientRect().right <= width + 1) return false
-      for (let up = one.parentElement; up; up = up.parentElement) if (getComputedStyle(up).overflowX !== 'visible') return false
+      for (let up = one.parentElement; up; up = up.parentElement)
+        if (getComputedStyle(up).overflowX !== 'visible') return false
       return true
     })
-    return { px: document.documentElement.scrollWidth - width, by: wide.map((one) => `${one.tagName}.${one.className}`).slice(0, 5) }
+    return {
+      px: document.documentElement.scrollWidth - width,
+      by: wide.map((one) => `${one.tagName}.${one.className}`).slice(0, 5),
+    }
   })

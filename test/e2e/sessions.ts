@@ -3,7 +3,11 @@ import type { Instance } from '../../scripts/study/instance.ts'
 import type { TrainingConfig, TrainingConfigInput, TrainingSession } from '../../core/protocol/index.ts'
 
 /** A session whose steps are small and follow each other closely. */
-export const startQuickSession = (instance: Instance, title: string, live: TrainingConfigInput['live'] = {}): Promise<TrainingSession> =>
+export const startQuickSession = (
+  instance: Instance,
+  title: string,
+  live: TrainingConfigInput['live'] = {},
+): Promise<TrainingSession> =>
   instance.startSession((demo) => small(demo, { title, votingWindowSeconds: 2, minVotes: 2, ...live }))
 
 /** A session in which voting on the first answers goes on for as long as a test looks at it. */
@@ -30,6 +34,9 @@ export async function until<T>(what: string, seconds: number, look: () => Promis
 
 /** The last committed step. */
 export async function currentStep(instance: Instance, sessionId: string): Promise<number> {
-  const { rows } = await instance.pool.query<{ step: number }>('select current_step as step from sessions where id = $1', [sessionId])
+  const { rows } = await instance.pool.query<{ step: number }>(
+    'select current_step as step from sessions where id = $1',
+    [sessionId],
+  )
   return rows[0]?.step ?? 0
 }

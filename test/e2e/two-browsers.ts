@@ -11,7 +11,10 @@ export function twoBrowsers(opened: () => Instance, chromium: string): void {
     let sessionId: string
     beforeAll(async () => {
       sessionId = (await startLongSession(opened(), 'Two browsers')).id
-      ;[anna, ben] = await Promise.all([openReader(chromium, opened().attune.url), openReader(chromium, opened().attune.url)])
+      ;[anna, ben] = await Promise.all([
+        openReader(chromium, opened().attune.url),
+        openReader(chromium, opened().attune.url),
+      ])
       for (const { page } of [anna, ben]) {
         await page.goto(`/session/${sessionId}`)
         await page.waitForSelector('[data-testid=sample][data-status=open]', { timeout: 60_000 })
@@ -42,8 +45,12 @@ export function twoBrowsers(opened: () => Instance, chromium: string): void {
 
       await vote(ben, '2')
       await ben.page.locator('[data-testid=crowd-value]').waitFor()
-      const both = await until('the crowd of two', 10, async () => crowdValues(ben, sampleId).find(({ votes }) => votes === 2))
-      await until('the news of the second vote', 10, async () => crowdValues(anna, sampleId).find(({ votes }) => votes === 2))
+      const both = await until('the crowd of two', 10, async () =>
+        crowdValues(ben, sampleId).find(({ votes }) => votes === 2),
+      )
+      await until('the news of the second vote', 10, async () =>
+        crowdValues(anna, sampleId).find(({ votes }) => votes === 2),
+      )
       expect(both.value).toBeGreaterThan(0)
       expect(both.value).toBeLessThan(1)
       expect(await crowdOverRest(ben, sessionId, sampleId)).toMatchObject({ votes: 2 })
@@ -53,7 +60,9 @@ export function twoBrowsers(opened: () => Instance, chromium: string): void {
       const prompt = 'I lost my job today and I feel lost.'
       await anna.page.getByTestId('ask-prompt').fill(prompt)
       await anna.page.getByTestId('ask').click()
-      const streams = await Promise.all([anna, ben].map((reader) => until('the whole answer', 30, async () => streamOf(reader, prompt))))
+      const streams = await Promise.all(
+        [anna, ben].map((reader) => until('the whole answer', 30, async () => streamOf(reader, prompt))),
+      )
       expect(streams[0].text).not.toBe('')
       expect(streams[1]).toEqual(streams[0])
       // Everything was streamed before it was whole.
@@ -62,7 +71,10 @@ export function twoBrowsers(opened: () => Instance, chromium: string): void {
   })
 }
 
-interface Crowd { value: number | null; votes: number }
+interface Crowd {
+  value: number | null
+  votes: number
+}
 type Fields = Record<string, unknown>
 const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null
 
@@ -75,7 +87,9 @@ const eventsAbout = ({ received }: Reader, sampleId: string): { event: string; p
   })
 
 const votesOn = (reader: Reader, sampleId: string) =>
-  eventsAbout(reader, sampleId).flatMap(({ event, payload }) => (event === 'feedback-received' ? [{ votes: payload.votes }] : []))
+  eventsAbout(reader, sampleId).flatMap(({ event, payload }) =>
+    event === 'feedback-received' ? [{ votes: payload.votes }] : [],
+  )
 
 /** Every crowd value of a sample that has reached a browser, in events, acknowledgements and snapshots. */
 function crowdValues(reader: Reader, sampleId: string): Crowd[] {
@@ -90,12 +104,16 @@ const isCrowd = (value: unknown): value is Crowd => isFields(value) && typeof va
 
 /** The text of an answer as it streamed in and as it came at the end, once it is whole. */
 function streamOf(reader: Reader, prompt: string): { id: string; text: string; response: string } | undefined {
-  const started = eventsOf(reader.received).find(({ event, payload }) => event === 'sample-started' && isFields(payload) && payload.prompt === prompt)
+  const started = eventsOf(reader.received).find(
+    ({ event, payload }) => event === 'sample-started' && isFields(payload) && payload.prompt === prompt,
+  )
   const id = isFields(started?.payload) ? String(started.payload.sampleId) : ''
   const events = eventsAbout(reader, id)
   const ready = events.find(({ event }) => event === 'sample-ready')
   if (ready === undefined) return undefined
-  const text = events.filter(({ event }) => event === 'sample-tokens').reduce((sum, { payload }) => sum + String(payload.text), '')
+  const text = events
+    .filter(({ event }) => event === 'sample-tokens')
+    .reduce((sum, { payload }) => sum + String(payload.text), '')
   return { id, text, response: String(ready.payload.response) }
 }
 
@@ -111,10 +129,15 @@ async function vote({ page }: Reader, rating: string): Promise<void> {
 }
 
 async function crowdOverRest({ page }: Reader, sessionId: string, sampleId: string): Promise<unknown> {
-  return page.evaluate(async ({ sessionId, sampleId }) => {
-    const { token } = JSON.parse(localStorage.getItem('attune.account') ?? '{}') as { token?: string }
-    const answer = await fetch(`/api/training/${sessionId}/samples`, { headers: { authorization: `Bearer ${token}` } })
-    const { data } = (await answer.json()) as { data: { id: string; crowd: unknown }[] }
-    return data.find(({ id }) => id === sampleId)?.crowd
-  }, { sessionId, sampleId })
+  return page.evaluate(
+    async ({ sessionId, sampleId }) => {
+      const { token } = JSON.parse(localStorage.getItem('attune.account') ?? '{}') as { token?: string }
+      const answer = await fetch(`/api/training/${sessionId}/samples`, {
+        headers: { authorization: `Bearer ${token}` },
+      })
+      const { data } = (await answer.json()) as { data: { id: string; crowd: unknown }[] }
+      return data.find(({ id }) => id === sampleId)?.crowd
+    },
+    { sessionId, sampleId },
+  )
 }

@@ -20,72 +20,103 @@ export function voteToProof(opened: () => Instance, chromium: string): void {
     })
     afterAll(() => reader?.close())
 
-    test('goes from a browser page to the weights and to a verified proof on the chain (V1, T1, C3, C4)', { timeout: 180_000 }, async () => {
-      const instance = opened()
-      const { pool, attune } = instance
-      const session = await startQuickSession(instance, 'One vote')
-      const { page } = reader
+    test(
+      'goes from a browser page to the weights and to a verified proof on the chain (V1, T1, C3, C4)',
+      { timeout: 180_000 },
+      async () => {
+        const instance = opened()
+        const { pool, attune } = instance
+        const session = await startQuickSession(instance, 'One vote')
+        const { page } = reader
 
-      // Joins by a click, as a guest.
-      await page.goto('/')
-      await page.getByRole('button', { name: 'Join One vote' }).click()
-      await page.waitForSelector('[data-testid=sample][data-status=open]', { timeout: 60_000 })
+        // Joins by a click, as a guest.
+        await page.goto('/')
+        await page.getByRole('button', { name: 'Join One vote' }).click()
+        await page.waitForSelector('[data-testid=sample][data-status=open]', { timeout: 60_000 })
 
-      // Votes by keyboard alone.
-      await page.keyboard.press('9')
-      await page.keyboard.press('ArrowRight')
-      await page.keyboard.press('ArrowRight')
-      await page.keyboard.press('Enter')
+        // Votes by keyboard alone.
+        await page.keyboard.press('9')
+        await page.keyboard.press('ArrowRight')
+        await page.keyboard.press('ArrowRight')
+        await page.keyboard.press('Enter')
 
-      // V1: it is acknowledged, so it is in Postgres.
-      const sent = page.locator('[data-testid=sent-vote][data-state=stored]').first()
-      await sent.waitFor()
-      expect(await sent.getByTestId('crowd-value').textContent()).toMatch(/^[01]\.\d/)
-      const { rows: votes } = await pool.query<{ id: string; human_rating: number; compassion_rating: number }>(
-        'select id, human_rating, compassion_rating from feedback where session_id = $1', [session.id],
-      )
-      expect(votes).toEqual([{ id: expect.any(String), human_rating: 9, compassion_rating: 0.7 }])
-      const voteId = votes[0].id
+        // V1: it is acknowledged, so it is in Postgres.
+        const sent = page.locator('[data-testid=sent-vote][data-state=stored]').first()
+        await sent.waitFor()
+        expect(await sent.getByTestId('crowd-value').textContent()).toMatch(/^[01]\.\d/)
+        const { rows: votes } = await pool.query<{ id: string; human_rating: number; compassion_rating: number }>(
+          'select id, human_rating, compassion_rating from feedback where session_id = $1',
+          [session.id],
+        )
+        expect(votes).toEqual([{ id: expect.any(String), human_rating: 9, compassion_rating: 0.7 }])
+        const voteId = votes[0].id
 
-      // The update that used it, and its receipt on the page.
-      const receipt = page.getByTestId('receipt').first()
-      await receipt.waitFor({ timeout: 60_000 })
-      const { rows: receipts } = await pool.query<{ step: number; weight: number; checkpoint: string; latency: number }>(
-        `select r.step, r.weight, s.checkpoint, r.latency_ms as latency from receipts r
-         join steps s using (session_id, step) where r.feedback_id = $1`, [voteId],
-      )
-      expect(receipts).toHaveLength(1)
-      const [{ step, weight, latency }] = receipts
-      expect(await receipt.textContent()).toContain(`Step ${step} used your vote`)
-      expect(weight).toBeGreaterThan(0)
-      expect(latency).toBeGreaterThan(10_000)
+        // The update that used it, and its receipt on the page.
+        const receipt = page.getByTestId('receipt').first()
+        await receipt.waitFor({ timeout: 60_000 })
+        const { rows: receipts } = await pool.query<{
+          step: number
+          weight: number
+          checkpoint: string
+          latency: number
+        }>(
+          `select r.step, r.weight, s.checkpoint, r.latency_ms as latency from receipts r
+         join steps s using (session_id, step) where r.feedback_id = $1`,
+          [voteId],
+        )
+        expect(receipts).toHaveLength(1)
+        const [{ step, weight, latency }] = receipts
+        expect(await receipt.textContent()).toContain(`Step ${step} used your vote`)
+        expect(weight).toBeGreaterThan(0)
+        expect(latency).toBeGreaterThan(10_000)
 
-      // T1: the step's checkpoint holds other weights than the base.
-      const checkpoint = await until('a checkpoint', 5, async () => (await instance.checkpoint(session.id)) ?? undefined)
-      const base = await readModel(instance.modelDir)
-      const name = 'transformer.h.0.mlp.c_fc.weight'
-      const trained = checkpoint.tensors.get(`learner/policy/${name}`)?.data
-      const untrained = base.weights.get(name)?.data
-      expect(trained?.length).toBe(untrained?.length)
-      const moved = untrained?.reduce((sum, w, i) => sum + Math.abs(w - (trained?.[i] ?? Number.NaN)), 0)
-      expect(moved).toBeGreaterThan(0)
+        // T1: the step's checkpoint holds other weights than the base.
+        const checkpoint = await until(
+          'a checkpoint',
+          5,
+          async () => (await instance.checkpoint(session.id)) ?? undefined,
+        )
+        const base = await readModel(instance.modelDir)
+        const name = 'transformer.h.0.mlp.c_fc.weight'
+        const trained = checkpoint.tensors.get(`learner/policy/${name}`)?.data
+        const untrained = base.weights.get(name)?.data
+        expect(trained?.length).toBe(untrained?.length)
+        const moved = untrained?.reduce((sum, w, i) => sum + Math.abs(w - (trained?.[i] ?? Number.NaN)), 0)
+        expect(moved).toBeGreaterThan(0)
 
-      // C3: on the chain, and the page itself verifies the proof.
-      await page.goto('/contributions')
-      const contribution = page.locator(`[data-testid=contribution][data-feedback="${voteId}"]`)
-      await contribution.getByTestId('verify').click({ timeout: 60_000 })
-      await contribution.locator('[data-testid=verify-result][data-valid=true]').waitFor()
-      expect(await contribution.locator('[data-step=root]').getAttribute('data-state')).toBe('pass')
+        // C3: on the chain, and the page itself verifies the proof.
+        await page.goto('/contributions')
+        const contribution = page.locator(`[data-testid=contribution][data-feedback="${voteId}"]`)
+        await contribution.getByTestId('verify').click({ timeout: 60_000 })
+        await contribution.locator('[data-testid=verify-result][data-valid=true]').waitFor()
+        expect(await contribution.locator('[data-step=root]').getAttribute('data-state')).toBe('pass')
 
-      // … and so does a script that shares no code with the builder.
-      const { rows: epochs } = await pool.query<{ epoch: number }>('select epoch_id as epoch from epoch_records where feedback_id = $1', [voteId])
-      expect(epochs).toHaveLength(1)
-      const { stdout } = await run(process.execPath, [
-        '--import', 'tsx', join(repository, 'scripts/verify-epoch/main.ts'),
-        '--epoch', String(epochs[0].epoch), '--rpc', attune.rpcUrl, '--contract', attune.ledger, '--api', attune.url,
-      ], { cwd: repository })
-      expect(stdout).toMatch(/^✓ epoch \d+: \d+ contributions/)
-      await instance.stopSession(session.id)
-    })
+        // … and so does a script that shares no code with the builder.
+        const { rows: epochs } = await pool.query<{ epoch: number }>(
+          'select epoch_id as epoch from epoch_records where feedback_id = $1',
+          [voteId],
+        )
+        expect(epochs).toHaveLength(1)
+        const { stdout } = await run(
+          process.execPath,
+          [
+            '--import',
+            'tsx',
+            join(repository, 'scripts/verify-epoch/main.ts'),
+            '--epoch',
+            String(epochs[0].epoch),
+            '--rpc',
+            attune.rpcUrl,
+            '--contract',
+            attune.ledger,
+            '--api',
+            attune.url,
+          ],
+          { cwd: repository },
+        )
+        expect(stdout).toMatch(/^✓ epoch \d+: \d+ contributions/)
+        await instance.stopSession(session.id)
+      },
+    )
   })
 }

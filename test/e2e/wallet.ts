@@ -15,7 +15,10 @@ export interface TestWallet {
  * Gives a page a wallet as EIP-1193 has it: an account that signs and sends here, in the test,
  * and a node for everything else. It shows its account only once the page has asked for it.
  */
-export async function injectWallet(page: Page, { rpcUrl, chainId, privateKey }: { rpcUrl: string; chainId: number; privateKey: Hex }): Promise<TestWallet> {
+export async function injectWallet(
+  page: Page,
+  { rpcUrl, chainId, privateKey }: { rpcUrl: string; chainId: number; privateKey: Hex },
+): Promise<TestWallet> {
   const account = privateKeyToAccount(privateKey)
   const node = openClient(rpcUrl, chainId)
   const sender = createWalletClient({ account, chain: node.chain, transport: http(rpcUrl) })
@@ -51,7 +54,11 @@ export async function injectWallet(page: Page, { rpcUrl, chainId, privateKey }: 
     }
   })
   await page.addInitScript(() => {
-    const ask = (window as unknown as { askTestWallet: (method: string, params: unknown) => Promise<{ result?: unknown; error?: unknown }> }).askTestWallet
+    const ask = (
+      window as unknown as {
+        askTestWallet: (method: string, params: unknown) => Promise<{ result?: unknown; error?: unknown }>
+      }
+    ).askTestWallet
     Object.assign(window, {
       ethereum: {
         async request({ method, params }: { method: string; params?: unknown }) {

@@ -1,4 +1,7 @@
-/** What crowd and researcher see of reward hacking, in real browsers on a real server; the trainer's part is its own commits. */
+/**
+ * What crowd and researcher see of reward hacking, in real browsers on a real server; the trainer's part is its own
+ * commits.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { StepCommit } from '../../core/db/steps.ts'
 import type { SessionWorld } from '../../trainer/loop/postgres-world.ts'
@@ -42,7 +45,13 @@ describe.skipIf(chromium === null)('reward hacking, as people see it', () => {
   const stepWith = (step: number, over: Partial<StepCommit>): Omit<StepCommit, 'sessionId'> => ({
     step,
     policyVersion: step,
-    metrics: { rewardScore: 0.4 + 0.05 * step, 'gap/reward': 0.42 + 0.05 * step, 'gap/people': 0.5 - 0.002 * step, compassionScore: 0.5, 'objective/kl': 0.3 * step },
+    metrics: {
+      rewardScore: 0.4 + 0.05 * step,
+      'gap/reward': 0.42 + 0.05 * step,
+      'gap/people': 0.5 - 0.002 * step,
+      compassionScore: 0.5,
+      'objective/kl': 0.3 * step,
+    },
     checkpoint: `checkpoint-${step}`,
     receipts: [],
     learntFrom: [],
@@ -57,7 +66,9 @@ describe.skipIf(chromium === null)('reward hacking, as people see it', () => {
   test('the reward’s latest value stands beside that of people’s votes', async () => {
     for (const page of both()) {
       const chart = page.getByTestId('charts').locator('figure').filter({ hasText: 'Reward and people' })
-      expect((await chart.locator('figcaption').innerText()).replaceAll(/\s+/g, ' ')).toBe('Reward and people reward 0.87 people 0.48')
+      expect((await chart.locator('figcaption').innerText()).replaceAll(/\s+/g, ' ')).toBe(
+        'Reward and people reward 0.87 people 0.48',
+      )
     }
   })
 
@@ -77,6 +88,11 @@ describe.skipIf(chromium === null)('reward hacking, as people see it', () => {
     await rater.page.getByTestId('phase').getByText(said).waitFor()
 
     await researcher.page.getByTestId('resume').click()
-    for (const page of both()) await until('the run goes on', 10, async () => (await page.getByTestId('phase').getByText('paused').count()) === 0)
+    for (const page of both())
+      await until(
+        'the run goes on',
+        10,
+        async () => (await page.getByTestId('phase').getByText('paused').count()) === 0,
+      )
   })
 })

@@ -6,7 +6,10 @@ import { expect, test } from 'vitest'
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** What a process's memory has grown by, bytes, once it has run graphs of so many shapes, each with 64 MiB or somewhat less on its way. */
+/**
+ * What a process's memory has grown by, bytes, once it has run graphs of so many shapes, each with 64 MiB or somewhat
+ * less on its way.
+ */
 async function growth(shapes: number): Promise<number> {
   const script = `
     import { Graph, exp, mul, reduceSum as sum } from './lm/graph/index.ts'
@@ -24,7 +27,9 @@ async function growth(shapes: number): Promise<number> {
     }
     process.stdout.write(String(process.memoryUsage().rss - before))
     process.exit(0)`
-  const { stdout } = await run(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script], { cwd: root })
+  const { stdout } = await run(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script], {
+    cwd: root,
+  })
   return Number(stdout)
 }
 

@@ -28,13 +28,29 @@ const collect: unknown = runInNewContext('gc')
 
 describe.each(engines)('the %s engine', (name, open) => {
   const { vocabSize = 0, rss = 0 } = sizes[name] ?? {}
-  const model = gpt2({ vocabSize, context: 16, width, layers: 1, heads: 2, inner: 16, epsilon: 1e-5, bosToken: null, eosToken: null, padToken: null })
+  const model = gpt2({
+    vocabSize,
+    context: 16,
+    width,
+    layers: 1,
+    heads: 2,
+    inner: 16,
+    epsilon: 1e-5,
+    bosToken: null,
+    eosToken: null,
+    padToken: null,
+  })
 
   test(`holds device tensors, heap and resident memory flat over ${steps} training steps`, async () => {
     const engine = await open()
     loadWeights(engine.states, initialModel(model, 1))
     const fit = openFit(engine, { model: { architecture: model }, optimizer: pretraining })
-    const batch = { batch: rows, length, ids: Int32Array.from({ length: rows * length }, (_, i) => (7 * i) % vocabSize), mask: new Int32Array(rows * length).fill(1) }
+    const batch = {
+      batch: rows,
+      length,
+      ids: Int32Array.from({ length: rows * length }, (_, i) => (7 * i) % vocabSize),
+      mask: new Int32Array(rows * length).fill(1),
+    }
     await expectFlat(engine, rss, async () => {
       await fit.step(batch, 1e-3)
     })
@@ -48,7 +64,8 @@ describe.each(engines)('the %s engine', (name, open) => {
     const sampler = openSampler(engine, { architecture: model })
     const prompts = [[1, 2, 3], [4]]
     await expectFlat(engine, rss, async (step) => {
-      if (step % 10 === 0) await sampler.sample({ prompts, seeds: [step, step + 1], maxNewTokens: 10, temperature: 1, stopTokens: [] })
+      if (step % 10 === 0)
+        await sampler.sample({ prompts, seeds: [step, step + 1], maxNewTokens: 10, temperature: 1, stopTokens: [] })
     })
     await sampler.close()
     await engine.close()

@@ -2,14 +2,24 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Engine } from '../../lm/engines/engine.ts'
 import { openEngine } from '../../lm/engines/open.ts'
-import { cast, Graph, gradients, lossScaleStates, matmul, mul, reduceSum, updateLossScale } from '../../lm/graph/index.ts'
+import {
+  cast,
+  Graph,
+  gradients,
+  lossScaleStates,
+  matmul,
+  mul,
+  reduceSum,
+  updateLossScale,
+} from '../../lm/graph/index.ts'
 import { fromHalf, toHalf } from '../../lm/files/half.ts'
 import { openRandom } from '../../lm/sampling/random.ts'
 import { float16Engines } from './float16.ts'
 
 /** As IEEE rounds them, computed in plain TypeScript. */
 const rounded = (values: Float32Array): Float32Array => fromHalf(toHalf(values))
-const same = (found: Float32Array, wanted: Float32Array): void => wanted.forEach((value, i) => expect(Object.is(found[i], value), `${found[i]} in place of ${value}`).toBe(true))
+const same = (found: Float32Array, wanted: Float32Array): void =>
+  wanted.forEach((value, i) => expect(Object.is(found[i], value), `${found[i]} in place of ${value}`).toBe(true))
 
 describe.each(float16Engines)('float16 on %s', (_, open) => {
   let engine: Engine
@@ -24,17 +34,39 @@ describe.each(float16Engines)('float16 on %s', (_, open) => {
 
   test('a cast rounds to the nearest, ties to even, subnormal and beyond 65504 too', async () => {
     const bits = new Uint32Array(1 << 14)
-    const edges = [65_504, 65_519.9, 65_520, -65_520, 2 ** -24, 2 ** -25, 1.001 * 2 ** -25, 3 * 2 ** -25, 1 + 2 ** -11, 1 + 3 * 2 ** -11, 1e-8, NaN, Infinity, -Infinity, 0, -0]
+    const edges = [
+      65_504,
+      65_519.9,
+      65_520,
+      -65_520,
+      2 ** -24,
+      2 ** -25,
+      1.001 * 2 ** -25,
+      3 * 2 ** -25,
+      1 + 2 ** -11,
+      1 + 3 * 2 ** -11,
+      1e-8,
+      NaN,
+      Infinity,
+      -Infinity,
+      0,
+      -0,
+    ]
     const graph = new Graph()
     graph.output('y', cast(cast(graph.input('x', [bits.length]), 'float16'), 'float32'))
     const program = await engine.compile(graph)
-    await fc.assert(fc.asyncProperty(fc.nat(), async (seed) => {
-      const random = openRandom(seed)
-      bits.forEach((_, i) => (bits[i] = Math.floor(random.uniform() * 2 ** 32)))
-      const x = new Float32Array(bits.buffer).map((value, i) => (i % 2 === 0 ? (Number.isNaN(value) ? 1 : value) : Math.fround(2 ** (32 * random.uniform() - 16))))
-      x.set(edges)
-      same((await program.run({ x })).float32('y'), rounded(x))
-    }), { numRuns: 4 })
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), async (seed) => {
+        const random = openRandom(seed)
+        bits.forEach((_, i) => (bits[i] = Math.floor(random.uniform() * 2 ** 32)))
+        const x = new Float32Array(bits.buffer).map((value, i) =>
+          i % 2 === 0 ? (Number.isNaN(value) ? 1 : value) : Math.fround(2 ** (32 * random.uniform() - 16)),
+        )
+        x.set(edges)
+        same((await program.run({ x })).float32('y'), rounded(x))
+      }),
+      { numRuns: 4 },
+    )
   })
 
   test('a product is of rounded operands, is rounded, and overflows', async () => {
@@ -51,12 +83,24 @@ describe.each(float16Engines)('float16 on %s', (_, open) => {
   test('a product is as exact as its halves, transposed, batched, with a factor, and of any length', async () => {
     const random = openRandom(5)
     const values = (size: number) => Float32Array.from({ length: size }, () => random.normal())
-    for (const [inner, alpha] of [[7, 1], [600, 0.25], [1_100, 3]] as const) {
-      for (const [transposeA, transposeB] of [[false, false], [true, false], [false, true], [true, true]] as const) {
+    for (const [inner, alpha] of [
+      [7, 1],
+      [600, 0.25],
+      [1_100, 3],
+    ] as const) {
+      for (const [transposeA, transposeB] of [
+        [false, false],
+        [true, false],
+        [false, true],
+        [true, true],
+      ] as const) {
         for (const batch of [[], [2]]) {
           const graph = new Graph()
           const [m, n, size] = [3, 5, batch[0] ?? 1]
-          const sides = [graph.input('a', [...batch, ...(transposeA ? [inner, m] : [m, inner])]), graph.input('b', [...batch, ...(transposeB ? [n, inner] : [inner, n])])] as const
+          const sides = [
+            graph.input('a', [...batch, ...(transposeA ? [inner, m] : [m, inner])]),
+            graph.input('b', [...batch, ...(transposeB ? [n, inner] : [inner, n])]),
+          ] as const
           graph.output('y', matmul(...sides, { transposeA, transposeB, alpha }))
           const [a, b] = [values(size * m * inner), values(size * inner * n)]
           const program = await engine.compile(graph)
@@ -67,10 +111,17 @@ describe.each(float16Engines)('float16 on %s', (_, open) => {
             const [s, i, j] = [Math.floor(at / (m * n)), Math.floor(at / n) % m, at % n]
             let sum = 0
             for (let k = 0; k < inner; k++) {
-              sum += alpha * (halfA[s * m * inner + (transposeA ? k * m + i : i * inner + k)] ?? NaN) * (halfB[s * inner * n + (transposeB ? j * inner + k : k * n + j)] ?? NaN)
+              sum +=
+                alpha *
+                (halfA[s * m * inner + (transposeA ? k * m + i : i * inner + k)] ?? NaN) *
+                (halfB[s * inner * n + (transposeB ? j * inner + k : k * n + j)] ?? NaN)
             }
-            // Of terms of size 1: in float32 the sum is off by its own last bit, in float16 by half of one of every part.
-            expect(Math.abs(found - sum) / (alpha * Math.sqrt(inner)), `${inner} ${transposeA} ${transposeB}`).toBeLessThan(engine.device === 'cpu' ? 4e-3 : 2e-2)
+            // Of terms of size 1: in float32 the sum is off by its own last bit, in float16 by half of one of every
+            // part.
+            expect(
+              Math.abs(found - sum) / (alpha * Math.sqrt(inner)),
+              `${inner} ${transposeA} ${transposeB}`,
+            ).toBeLessThan(engine.device === 'cpu' ? 4e-3 : 2e-2)
           })
         }
       }
@@ -128,11 +179,16 @@ describe.each(float16Engines)('float16 on %s', (_, open) => {
 })
 
 test('TensorFlow.js refuses float16 and names the choices', async () => {
-  await expect(openEngine({ engine: 'tfjs', device: 'cpu', precision: 'float16' })).rejects.toThrow(/TensorFlow\.js computes no float16.*float32 \(ATTUNE_PRECISION/)
+  await expect(openEngine({ engine: 'tfjs', device: 'cpu', precision: 'float16' })).rejects.toThrow(
+    /TensorFlow\.js computes no float16.*float32 \(ATTUNE_PRECISION/,
+  )
 })
 
 test('a CPU computes float16 if asked to, and says that it is slower', async () => {
   const { engine, why } = await openEngine({ engine: 'onnx', device: 'cpu', precision: 'float16' })
-  expect([engine.name, why]).toEqual(['onnxruntime cpu float16', 'as configured; float16 is slower than float32 on a CPU'])
+  expect([engine.name, why]).toEqual([
+    'onnxruntime cpu float16',
+    'as configured; float16 is slower than float32 on a CPU',
+  ])
   await engine.close()
 })

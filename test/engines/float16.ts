@@ -11,5 +11,12 @@ export const openHalf = (): Promise<Engine> => openOnnx({ precision: 'float16' }
 
 export const float16Engines: [name: string, open: () => Promise<Engine>][] = [
   ['onnx cpu', openHalf],
-  ...(noWebgpu === null ? [['onnx webgpu', () => openOnnx({ device: 'webgpu', precision: 'float16' })] satisfies [string, () => Promise<Engine>]] : []),
+  ...(noWebgpu === null
+    ? [
+        ['onnx webgpu', () => openOnnx({ device: 'webgpu', precision: 'float16' })] satisfies [
+          string,
+          () => Promise<Engine>,
+        ],
+      ]
+    : []),
 ]

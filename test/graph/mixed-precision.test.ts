@@ -1,7 +1,22 @@
 import { describe, expect, test } from 'vitest'
 import {
-  add, cast, exp, Graph, gradients, layerNorm, linear, matmul, mixedPrecision, mul, reduceSum, reshape, softmax, square, transpose,
-  type OpName, type Tensor,
+  add,
+  cast,
+  exp,
+  Graph,
+  gradients,
+  layerNorm,
+  linear,
+  matmul,
+  mixedPrecision,
+  mul,
+  reduceSum,
+  reshape,
+  softmax,
+  square,
+  transpose,
+  type OpName,
+  type Tensor,
 } from '../../lm/graph/index.ts'
 
 const opsOf = (graph: Graph): Record<string, number> => {
@@ -9,13 +24,19 @@ const opsOf = (graph: Graph): Record<string, number> => {
   for (const { op } of graph.nodes()) count[op] = (count[op] ?? 0) + 1
   return count
 }
-const casts = (graph: Graph, dtype: 'float16' | 'float32'): Tensor[] => graph.nodes().filter((node) => node.op === 'cast' && node.dtype === dtype)
+const casts = (graph: Graph, dtype: 'float16' | 'float32'): Tensor[] =>
+  graph.nodes().filter((node) => node.op === 'cast' && node.dtype === dtype)
 
 /** Two layers with a norm and a softmax between, and what trains them. */
 function training(): Graph {
   const graph = new Graph()
   const x = graph.input('x', [4, 8])
-  const [w, u, gain, bias] = [graph.state('w', [8, 8]), graph.state('u', [8, 3]), graph.state('gain', [8]), graph.state('bias', [8])]
+  const [w, u, gain, bias] = [
+    graph.state('w', [8, 8]),
+    graph.state('u', [8, 3]),
+    graph.state('gain', [8]),
+    graph.state('bias', [8]),
+  ]
   const loss = reduceSum(square(softmax(linear(layerNorm(linear(x, w), gain, bias, 1e-5), u))))
   graph.output('loss', loss)
   gradients(loss, [w, u]).forEach((slope, i) => graph.update(i ? 'u' : 'w', add(i ? u : w, slope)))
@@ -31,15 +52,28 @@ describe('mixed precision', () => {
     expect(added).toBe(casts(after, 'float16').length + casts(after, 'float32').length)
     for (const node of after.nodes()) {
       expect(node.dtype === 'float16', node.op).toBe(node.op === 'matmul' || casts(after, 'float16').includes(node))
-      if (node.op === 'matmul') expect(node.inputs.map(({ op, dtype }) => [op, dtype])).toEqual([['cast', 'float16'], ['cast', 'float16']])
+      if (node.op === 'matmul')
+        expect(node.inputs.map(({ op, dtype }) => [op, dtype])).toEqual([
+          ['cast', 'float16'],
+          ['cast', 'float16'],
+        ])
     }
     expect(casts(after, 'float32').length).toBe(others.matmul)
-    expect([...after.outputs.keys(), ...after.updates.keys()]).toEqual([...before.outputs.keys(), ...before.updates.keys()])
+    expect([...after.outputs.keys(), ...after.updates.keys()]).toEqual([
+      ...before.outputs.keys(),
+      ...before.updates.keys(),
+    ])
   })
 
   test('rounds a weight once, though forward and backward passes read it', () => {
     const graph = mixedPrecision(training())
-    const readers = (name: string) => graph.nodes().filter(({ op, inputs: [x] }) => op === 'cast' && x?.op === 'state' && 'name' in x.attributes && x.attributes.name === name)
+    const readers = (name: string) =>
+      graph
+        .nodes()
+        .filter(
+          ({ op, inputs: [x] }) =>
+            op === 'cast' && x?.op === 'state' && 'name' in x.attributes && x.attributes.name === name,
+        )
     expect(readers('u')).toHaveLength(1)
     const [half] = readers('u')
     expect(graph.nodes().filter(({ inputs }) => half !== undefined && inputs.includes(half))).toHaveLength(2)
@@ -54,11 +88,15 @@ describe('mixed precision', () => {
   ] as const)('a factor of %f stands %s: it makes no product too large', (alpha, _, wanted) => {
     const graph = new Graph()
     graph.output('y', matmul(graph.input('a', [9, 4]), graph.input('b', [4, 2]), { alpha }))
-    const nodes = mixedPrecision(graph).nodes().filter(({ op }) => op !== 'input' && op !== 'constant')
+    const nodes = mixedPrecision(graph)
+      .nodes()
+      .filter(({ op }) => op !== 'input' && op !== 'constant')
     expect(nodes.map(({ op }): OpName => op).sort()).toEqual([...wanted].sort())
     const factor = nodes.find(({ op }) => op === 'mul')
     expect(factor?.shape).toEqual(alpha === 1 ? undefined : alpha < 1 ? [4, 2] : [9, 2])
-    expect(nodes.every((node) => node.op !== 'matmul' || ('alpha' in node.attributes && node.attributes.alpha === 1))).toBe(true)
+    expect(
+      nodes.every((node) => node.op !== 'matmul' || ('alpha' in node.attributes && node.attributes.alpha === 1)),
+    ).toBe(true)
   })
 
   test('leaves the graph that it is given as it was', () => {
@@ -76,7 +114,14 @@ describe('float16 in the language', () => {
   test('is for products and what brings their operands into place; the rest is to be cast first', () => {
     expect(matmul(half, half).dtype).toBe('float16')
     expect([reshape(half, [4]), transpose(half, [1, 0])].map(({ dtype }) => dtype)).toEqual(['float16', 'float16'])
-    for (const refused of [() => exp(half), () => add(half, half), () => mul(half, 2), () => reduceSum(half), () => softmax(half)]) expect(refused).toThrow(/float16 is to be cast to float32 first|expected float32/)
+    for (const refused of [
+      () => exp(half),
+      () => add(half, half),
+      () => mul(half, 2),
+      () => reduceSum(half),
+      () => softmax(half),
+    ])
+      expect(refused).toThrow(/float16 is to be cast to float32 first|expected float32/)
     expect(() => matmul(half, cast(half, 'float32'))).toThrow('float16 and float32 do not mix')
   })
 

@@ -39,10 +39,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
     files += 1
     const number = files
     started ??= start(dir)
-    started.then((shared) => allot(shared, number)).then(
-      (services) => answer(socket, { ok: true, services }),
-      (error: unknown) => answer(socket, { ok: false, message: errorText(error) }),
-    )
+    started
+      .then((shared) => allot(shared, number))
+      .then(
+        (services) => answer(socket, { ok: true, services }),
+        (error: unknown) => answer(socket, { ok: false, message: errorText(error) }),
+      )
   })
   await new Promise<void>((resolve) => server.listen(path, resolve))
   project.provide('broker', path)

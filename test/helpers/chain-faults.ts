@@ -1,6 +1,9 @@
 import type { TestChain } from './chain.ts'
 
-/** Counts the calls of one or more ports. At call number `at`, from 0, `strike` runs: before its effect, or right after it. */
+/**
+ * Counts the calls of one or more ports. At call number `at`, from 0, `strike` runs: before its effect, or right after
+ * it.
+ */
 export type Fault = { calls: number; at: number; when: 'before' | 'after'; strike: () => Promise<void> | void }
 
 /** A port whose calls pass through, but for the one at which the fault strikes. */

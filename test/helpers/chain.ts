@@ -14,9 +14,13 @@ import { openClient } from '../../contracts/ledger/client/chain.ts'
  */
 export async function startChain(options: ChainOptions = {}): Promise<TestChain> {
   const { chainId = 31_337, port = await freePort(), state, args = [] } = options
-  const anvil = spawn(anvilPath(), [...anvilArgs({ port, chainId, saveEvery: 1, ...(state !== undefined && { state }) }), ...args], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
+  const anvil = spawn(
+    anvilPath(),
+    [...anvilArgs({ port, chainId, saveEvery: 1, ...(state !== undefined && { state }) }), ...args],
+    {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    },
+  )
   const ended = new Promise<void>((resolve) => anvil.once('exit', () => resolve()))
   const rpcUrl = `http://127.0.0.1:${port}`
   const client = openClient(rpcUrl, chainId)
@@ -65,7 +69,9 @@ async function freePort(): Promise<number> {
     probe.once('error', reject)
     probe.listen(0, '127.0.0.1', () => {
       const address = probe.address()
-      probe.close(() => (address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port'))))
+      probe.close(() =>
+        address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
+      )
     })
   })
 }

@@ -3,11 +3,22 @@ import { Common, Hardfork, Mainnet } from '@ethereumjs/common'
 import { type EVM, createEVM } from '@ethereumjs/evm'
 import { SimpleStateManager } from '@ethereumjs/statemanager'
 import { createAccount, createAddressFromString, bytesToHex, hexToBytes } from '@ethereumjs/util'
-import { type Abi, type Address, type Hex, decodeFunctionResult, encodeDeployData, encodeFunctionData, toFunctionSelector } from 'viem'
+import {
+  type Abi,
+  type Address,
+  type Hex,
+  decodeFunctionResult,
+  encodeDeployData,
+  encodeFunctionData,
+  toFunctionSelector,
+} from 'viem'
 import { formatAbiItem } from 'viem/utils'
 import { CONTRACT_NAMES, artifact } from '../../contracts/solidity/compile.ts'
 
-/** What came of a transaction: what its function gave, or the error it ended with, by name. Gas without what any transaction costs. */
+/**
+ * What came of a transaction: what its function gave, or the error it ended with, by name. Gas without what any
+ * transaction costs.
+ */
 export type Outcome = { error: null; value: unknown; gas: bigint } | { error: string }
 export type Contract = { address: Address; abi: Abi }
 export type Call = { from: Address; to: Contract; name: string; args?: readonly unknown[]; value?: bigint }
@@ -23,7 +34,16 @@ export async function openEvm(chainId = 31_337, state = new SimpleStateManager()
 
   async function run(call: { from: Address; to?: Address; data: Hex; value?: bigint }) {
     const caller = addressOf(call.from)
-    const header = { number: 1n, timestamp: clock.now, gasLimit: GAS, coinbase: caller, difficulty: 0n, prevRandao: new Uint8Array(32), baseFeePerGas: 0n, getBlobGasPrice: () => 1n }
+    const header = {
+      number: 1n,
+      timestamp: clock.now,
+      gasLimit: GAS,
+      coinbase: caller,
+      difficulty: 0n,
+      prevRandao: new Uint8Array(32),
+      baseFeePerGas: 0n,
+      getBlobGasPrice: () => 1n,
+    }
     const result = await evm.runCall({
       caller,
       origin: caller,
@@ -44,22 +64,44 @@ export async function openEvm(chainId = 31_337, state = new SimpleStateManager()
     clock,
     async give(address: Address, wei: bigint): Promise<void> {
       const account = await state.getAccount(addressOf(address))
-      await state.putAccount(addressOf(address), createAccount({ nonce: account?.nonce ?? 0n, balance: (account?.balance ?? 0n) + wei, codeHash: account?.codeHash, storageRoot: account?.storageRoot }))
+      await state.putAccount(
+        addressOf(address),
+        createAccount({
+          nonce: account?.nonce ?? 0n,
+          balance: (account?.balance ?? 0n) + wei,
+          codeHash: account?.codeHash,
+          storageRoot: account?.storageRoot,
+        }),
+      )
     },
     balance: async (address: Address): Promise<bigint> => (await state.getAccount(addressOf(address)))?.balance ?? 0n,
 
-    async deploy(from: Address, { abi, bytecode }: { abi: Abi; bytecode: Hex }, args: readonly unknown[] = []): Promise<Contract> {
+    async deploy(
+      from: Address,
+      { abi, bytecode }: { abi: Abi; bytecode: Hex },
+      args: readonly unknown[] = [],
+    ): Promise<Contract> {
       const { createdAddress, execResult } = await run({ from, data: encodeDeployData({ abi, bytecode, args }) })
-      if (createdAddress === undefined || execResult.exceptionError !== undefined) throw new Error(`the deployment failed: ${nameOf(execResult.returnValue)}`)
+      if (createdAddress === undefined || execResult.exceptionError !== undefined)
+        throw new Error(`the deployment failed: ${nameOf(execResult.returnValue)}`)
       return { address: createdAddress.toString() as Address, abi }
     },
 
     async send({ from, to, name, args = [], value = 0n }: Call): Promise<Outcome> {
-      const { execResult } = await run({ from, to: to.address, data: encodeFunctionData({ abi: to.abi, functionName: name, args }), value })
+      const { execResult } = await run({
+        from,
+        to: to.address,
+        data: encodeFunctionData({ abi: to.abi, functionName: name, args }),
+        value,
+      })
       const { exceptionError, returnValue, executionGasUsed } = execResult
       if (exceptionError !== undefined) return { error: nameOf(returnValue) }
       const data = bytesToHex(returnValue) as Hex
-      return { error: null, gas: executionGasUsed, value: decodeFunctionResult({ abi: to.abi, functionName: name, data }) }
+      return {
+        error: null,
+        gas: executionGasUsed,
+        value: decodeFunctionResult({ abi: to.abi, functionName: name, data }),
+      }
     },
 
     /** A view's answer. */
@@ -79,7 +121,13 @@ const GAS = 30_000_000n
 const NOBODY: Address = '0x00000000000000000000000000000000000000ff'
 
 /** By selector; the distributor passes the ledger's errors on, and both those of what they call. */
-const ERRORS = new Map(CONTRACT_NAMES.flatMap((name) => artifact(name).abi.flatMap((part) => (part.type === 'error' ? [[toFunctionSelector(formatAbiItem(part)), part.name] as const] : []))))
+const ERRORS = new Map(
+  CONTRACT_NAMES.flatMap((name) =>
+    artifact(name).abi.flatMap((part) =>
+      part.type === 'error' ? [[toFunctionSelector(formatAbiItem(part)), part.name] as const] : [],
+    ),
+  ),
+)
 
 function nameOf(returned: Uint8Array): string {
   const data = bytesToHex(returned)

@@ -1,4 +1,7 @@
-/** A local HTTP server that behaves like the Hugging Face hub as far as reading models goes, and that can fail on demand. */
+/**
+ * A local HTTP server that behaves like the Hugging Face hub as far as reading models goes, and that can fail on
+ * demand.
+ */
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -18,23 +21,29 @@ export interface Hub {
   requests: string[]
   /** Bytes sent of each file's contents. */
   sent: Map<string, number>
-  /** Called with a file's path and the bytes about to be sent; what it returns is sent, and `cut` drops the connection after it. */
+  /**
+   * Called with a file's path and the bytes about to be sent; what it returns is sent, and `cut` drops the connection
+   * after it.
+   */
   tamper: (path: string, bytes: Uint8Array) => { bytes: Uint8Array; cut: boolean }
   close: () => Promise<void>
 }
 
 export async function openHub(): Promise<Hub> {
   const server = createServer((request, response) => answer(hub, request, response))
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   const hub: Hub = {
     url: `http://127.0.0.1:${port}`,
-    repositories: new Map(), requests: [], sent: new Map(),
+    repositories: new Map(),
+    requests: [],
+    sent: new Map(),
     tamper: (_, bytes) => ({ bytes, cut: false }),
-    close: () => new Promise((resolve, reject) => {
-      server.closeAllConnections()
-      server.close(error => error ? reject(error) : resolve())
-    }),
+    close: () =>
+      new Promise((resolve, reject) => {
+        server.closeAllConnections()
+        server.close((error) => (error ? reject(error) : resolve()))
+      }),
   }
   return hub
 }
@@ -49,16 +58,41 @@ function answer(hub: Hub, request: IncomingMessage, response: ServerResponse): v
   const [name = '', revision = ''] = api ? [api[1], api[3]] : file ? [file[2], file[3]] : []
   const repository = hub.repositories.get(name)
   // The hub does not say of a private model that it is there.
-  if (!repository || (repository.token !== undefined && request.headers.authorization !== `Bearer ${repository.token}` && !file?.[1])) return json(401, { error: 'Invalid username or password.' })
-  if (![repository.commit, 'main'].includes(revision)) return json(404, { error: 'Revision not found' }, { 'x-error-code': 'RevisionNotFound' })
-  if (api?.[2] === 'revision') return json(200, { _id: '1', id: name, sha: repository.commit, private: repository.token !== undefined, gated: false, downloads: 0, likes: 0, lastModified: new Date(0).toISOString() })
-  if (api) return json(200, [...repository.files].map(([path, bytes]) => entryOf(path, bytes)))
+  if (
+    !repository ||
+    (repository.token !== undefined && request.headers.authorization !== `Bearer ${repository.token}` && !file?.[1])
+  )
+    return json(401, { error: 'Invalid username or password.' })
+  if (![repository.commit, 'main'].includes(revision))
+    return json(404, { error: 'Revision not found' }, { 'x-error-code': 'RevisionNotFound' })
+  if (api?.[2] === 'revision')
+    return json(200, {
+      _id: '1',
+      id: name,
+      sha: repository.commit,
+      private: repository.token !== undefined,
+      gated: false,
+      downloads: 0,
+      likes: 0,
+      lastModified: new Date(0).toISOString(),
+    })
+  if (api)
+    return json(
+      200,
+      [...repository.files].map(([path, bytes]) => entryOf(path, bytes)),
+    )
   const path = file?.[4] ?? ''
   const bytes = repository.files.get(path)
   if (!bytes) return json(404, { error: 'Entry not found' }, { 'x-error-code': 'EntryNotFound' })
   // Large files lie elsewhere.
   if (isLarge(path) && !file?.[1]) {
-    response.writeHead(302, { location: `/cdn${pathname}`, 'x-linked-etag': `"${sha256(bytes)}"`, 'x-linked-size': String(bytes.byteLength) }).end()
+    response
+      .writeHead(302, {
+        location: `/cdn${pathname}`,
+        'x-linked-etag': `"${sha256(bytes)}"`,
+        'x-linked-size': String(bytes.byteLength),
+      })
+      .end()
     return
   }
   send(hub, request, response, path, bytes)
@@ -76,13 +110,15 @@ function send(hub: Hub, request: IncomingMessage, response: ServerResponse, path
   hub.requests.push(`${path} ${start}-${end}`)
   const { bytes, cut } = hub.tamper(path, whole.subarray(start, end))
   hub.sent.set(path, (hub.sent.get(path) ?? 0) + bytes.byteLength)
-  response.write(bytes, () => cut ? response.destroy() : response.end())
+  response.write(bytes, () => (cut ? response.destroy() : response.end()))
 }
 
 function entryOf(path: string, bytes: Uint8Array): object {
   const size = bytes.byteLength
   const oid = createHash('sha1').update(`blob ${size}\0`).update(bytes).digest('hex')
-  return isLarge(path) ? { type: 'file', path, size, oid: '0'.repeat(40), lfs: { oid: sha256(bytes), size, pointerSize: 134 } } : { type: 'file', path, size, oid }
+  return isLarge(path)
+    ? { type: 'file', path, size, oid: '0'.repeat(40), lfs: { oid: sha256(bytes), size, pointerSize: 134 } }
+    : { type: 'file', path, size, oid }
 }
 
 const isLarge = (path: string): boolean => path.endsWith('.safetensors')

@@ -45,7 +45,12 @@ export async function expectWhole(chain: TestChain, store: MemoryEpochStore, dep
 
 /** Everything of the epochs but the blocks at which their bounties were read. */
 export const contentOf = (store: MemoryEpochStore) =>
-  store.epochs.map(({ epochId, contributionsRoot, rewardsRoot, manifest }) => ({ epochId, contributionsRoot, rewardsRoot, lines: manifest.split('\n').slice(1) }))
+  store.epochs.map(({ epochId, contributionsRoot, rewardsRoot, manifest }) => ({
+    epochId,
+    contributionsRoot,
+    rewardsRoot,
+    lines: manifest.split('\n').slice(1),
+  }))
 
 /** A chain with a funded bounty, and a log; `store()` is a new store over them. */
 export async function openWorld(chain: TestChain) {
@@ -53,16 +58,27 @@ export async function openWorld(chain: TestChain) {
   const { distributor, chainId } = deployment
   const key = { session: sessionKey('demo'), sponsor: STRANGER.address.toLowerCase() as Address, token: zeroAddress }
   const bounty = { ...key, bounty: bountyId(chainId, distributor, key.session, key.sponsor, key.token) }
-  await sender(chain, { address: distributor, abi: distributorAbi }).send(STRANGER.privateKey, 'fund', [key.session, zeroAddress, 1_000n, 3n], 1_000n)
+  await sender(chain, { address: distributor, abi: distributorAbi }).send(
+    STRANGER.privateKey,
+    'fund',
+    [key.session, zeroAddress, 1_000n, 3n],
+    1_000n,
+  )
   await chain.control.mine({ blocks: 10 })
-  const records = Array.from({ length: 6 }, (_, n) => testRecord(n, { walletAddress: n % 2 ? `0x${String(n).repeat(40)}` : null }))
+  const records = Array.from({ length: 6 }, (_, n) =>
+    testRecord(n, { walletAddress: n % 2 ? `0x${String(n).repeat(40)}` : null }),
+  )
   const store = async () => {
     const fresh = memoryEpochStore()
     await fresh.add(...records)
     await fresh.offer(bounty)
     return fresh
   }
-  return { deployment, store, ledger: (over: Partial<LedgerOptions> = {}) => ledgerOf(chain, deployment, { distributor, ...over }) }
+  return {
+    deployment,
+    store,
+    ledger: (over: Partial<LedgerOptions> = {}) => ledgerOf(chain, deployment, { distributor, ...over }),
+  }
 }
 
 /** Time that only the recorder's own waiting lets pass. */
@@ -72,7 +88,10 @@ export function ticking() {
 }
 
 /** Time that passes as blocks do. */
-export const blockClock = (chain: TestChain) => ({ now: () => Date.now(), sleep: () => chain.control.mine({ blocks: 1 }) })
+export const blockClock = (chain: TestChain) => ({
+  now: () => Date.now(),
+  sleep: () => chain.control.mine({ blocks: 1 }),
+})
 
 /** What its epochs record and pay, whichever ledger and bounty that is. */
 export const booksOf = (store: MemoryEpochStore) =>

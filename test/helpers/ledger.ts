@@ -12,7 +12,11 @@ import { type DeployOptions, deploySystem } from '../../scripts/deploy/system.ts
 import { ADMIN, RECORDER, type TestChain } from './chain.ts'
 
 /** Deploys a new ledger on a test chain, its admin and its recorder two accounts. */
-export async function deployTestLedger(chain: TestChain, disputeWindow = 0, more: Partial<DeployOptions> = {}): Promise<TestLedger> {
+export async function deployTestLedger(
+  chain: TestChain,
+  disputeWindow = 0,
+  more: Partial<DeployOptions> = {},
+): Promise<TestLedger> {
   const { contracts, chainId } = await deploySystem({
     rpcUrl: chain.rpcUrl,
     privateKey: ADMIN.privateKey,
@@ -27,7 +31,11 @@ export async function deployTestLedger(chain: TestChain, disputeWindow = 0, more
 export type TestLedger = { chainId: number; address: Address; distributor: Address }
 
 /** The recorder's port to it. */
-export function ledgerOf(chain: TestChain, { address, chainId }: Omit<TestLedger, 'distributor'>, over: Partial<LedgerOptions> = {}) {
+export function ledgerOf(
+  chain: TestChain,
+  { address, chainId }: Omit<TestLedger, 'distributor'>,
+  over: Partial<LedgerOptions> = {},
+) {
   return openLedger({ rpcUrl: chain.rpcUrl, address, chainId, privateKey: RECORDER.privateKey, ...over })
 }
 
@@ -39,14 +47,23 @@ export function callsOf(chain: TestChain, { address }: TestLedger, privateKey: H
   return { account, wallet, contract }
 }
 
-/** Calls any contract by name; `send` rejects with the contract's error by name. The contract itself refuses wrong arguments. */
+/**
+ * Calls any contract by name; `send` rejects with the contract's error by name. The contract itself refuses wrong
+ * arguments.
+ */
 export function sender(chain: TestChain, contract: { address: Address; abi: Abi | readonly unknown[] }) {
   type Call = Parameters<typeof chain.client.simulateContract>[0]
   return {
     async send(key: Hex, functionName: string, args: readonly unknown[] = [], value?: bigint) {
       const account = privateKeyToAccount(key)
       const wallet = createWalletClient({ account, chain: chain.client.chain, transport: http(chain.rpcUrl) })
-      const { request } = await chain.client.simulateContract({ ...contract, account, functionName, args, value } as Call)
+      const { request } = await chain.client.simulateContract({
+        ...contract,
+        account,
+        functionName,
+        args,
+        value,
+      } as Call)
       return chain.client.waitForTransactionReceipt({ hash: await wallet.writeContract(request as never) })
     },
     async read<T>(functionName: string, args: readonly unknown[] = []): Promise<T> {
@@ -86,8 +103,22 @@ export function payeeOf(contributorId: string): Hex {
 export const NO_MARKET: Market = { block: 0n, time: 0, rejectedAt: 0, offers: [] }
 
 /** The first epoch over some records, where nothing is paid. */
-export function testEpoch(ledger: LedgerId, records: readonly ContributionRecord[], over: Partial<EpochInput> = {}): BuiltEpoch {
-  return buildEpoch({ ledger, distributor: null, epochId: 1, rejections: 0, records, previous: null, links: [], market: NO_MARKET, ...over })
+export function testEpoch(
+  ledger: LedgerId,
+  records: readonly ContributionRecord[],
+  over: Partial<EpochInput> = {},
+): BuiltEpoch {
+  return buildEpoch({
+    ledger,
+    distributor: null,
+    epochId: 1,
+    rejections: 0,
+    records,
+    previous: null,
+    links: [],
+    market: NO_MARKET,
+    ...over,
+  })
 }
 
 /** Sends an epoch and waits until a block holds it. */

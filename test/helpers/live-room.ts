@@ -29,7 +29,11 @@ export interface LiveRoom {
 }
 
 /** Starts a run of a tiny model; each step waits for `votesPerStep` votes. */
-export async function openLiveRoom(world: World, server: TestServer, { votesPerStep, ...run }: TrainingConfigInput & { votesPerStep: number }): Promise<LiveRoom> {
+export async function openLiveRoom(
+  world: World,
+  server: TestServer,
+  { votesPerStep, ...run }: TrainingConfigInput & { votesPerStep: number },
+): Promise<LiveRoom> {
   const dir = await mkdtemp(join(tmpdir(), 'attune-room-'))
   await writeTinyModel(join(dir, 'demo'))
   const { pool } = world
@@ -38,7 +42,16 @@ export async function openLiveRoom(world: World, server: TestServer, { votesPerS
     learningRate: 1e-3,
     ppoConfig: { miniBatchSize: 8, ppoEpochs: 1 },
     ...run,
-    live: { shownPerStep: 8, votingWindowSeconds: 1, minVotes: 1_000, minVotesPerStep: votesPerStep, maxNewTokens: 8, seed: 5, overlap: false, ...run.live },
+    live: {
+      shownPerStep: 8,
+      votingWindowSeconds: 1,
+      minVotes: 1_000,
+      minVotesPerStep: votesPerStep,
+      maxNewTokens: 8,
+      seed: 5,
+      overlap: false,
+      ...run.live,
+    },
   })
   const redis = await openRedis(world.redisUrl, () => undefined)
   const ended = trainIn(dir, { sessionId, pool, redis })
@@ -66,14 +79,20 @@ export async function openLiveRoom(world: World, server: TestServer, { votesPerS
     },
     async learnt(step) {
       for (;;) {
-        const { rows } = await pool.query<{ n: number; status: string }>('select current_step as n, status from sessions where id = $1', [sessionId])
+        const { rows } = await pool.query<{ n: number; status: string }>(
+          'select current_step as n, status from sessions where id = $1',
+          [sessionId],
+        )
         if (rows[0].n >= step) return
         if (rows[0].status === 'failed') throw new Error('the run failed')
         await sleep(20)
       }
     },
     async age() {
-      await pool.query(`update feedback set created_at = created_at - interval '1 minute' where session_id = $1 and created_at > clock_timestamp() - interval '30 seconds'`, [sessionId])
+      await pool.query(
+        `update feedback set created_at = created_at - interval '1 minute' where session_id = $1 and created_at > clock_timestamp() - interval '30 seconds'`,
+        [sessionId],
+      )
     },
     async receipts() {
       const { rows } = await pool.query<Receipt & { userId: string }>(

@@ -9,9 +9,18 @@ import type { Precision } from '../../lm/engines/engine.ts'
 import { trainSession, type End, type SessionDeps } from '../../trainer/loop/session.ts'
 
 /** Adds an active session of the demo model, and whoever owns it and votes; returns both ids. */
-export async function addSession(pool: Pool, configuration: TrainingConfigInput, sessionId = `run-${randomUUID()}`): Promise<{ sessionId: string; raterId: string }> {
-  await pool.query(`insert into models (id, name, type, architecture, checkpoint_path) values ('demo', 'demo', 'nlp', 'gpt2', 'demo') on conflict do nothing`)
-  const { rows } = await pool.query<{ id: string }>(`insert into users (username, role) values ($1, 'contributor') returning id`, [randomUUID()])
+export async function addSession(
+  pool: Pool,
+  configuration: TrainingConfigInput,
+  sessionId = `run-${randomUUID()}`,
+): Promise<{ sessionId: string; raterId: string }> {
+  await pool.query(
+    `insert into models (id, name, type, architecture, checkpoint_path) values ('demo', 'demo', 'nlp', 'gpt2', 'demo') on conflict do nothing`,
+  )
+  const { rows } = await pool.query<{ id: string }>(
+    `insert into users (username, role) values ($1, 'contributor') returning id`,
+    [randomUUID()],
+  )
   const config = TrainingConfig.parse(configuration)
   await pool.query(
     `insert into sessions (id, title, model_id, user_id, status, configuration, total_steps) values ($1, $1, 'demo', $2, 'active', $3, $4)`,
@@ -21,8 +30,15 @@ export async function addSession(pool: Pool, configuration: TrainingConfigInput,
 }
 
 /** Trains a session on models in `dir` until it ends, with its runs there, too. */
-export async function trainIn(dir: string, { precision = 'float32', ...deps }: Pick<SessionDeps, 'sessionId' | 'pool' | 'redis'> & { precision?: Precision }): Promise<End> {
-  const config = { modelsPath: dir, checkpointsPath: join(dir, 'runs'), compute: { engine: 'onnx', device: 'cpu', precision } as const }
+export async function trainIn(
+  dir: string,
+  { precision = 'float32', ...deps }: Pick<SessionDeps, 'sessionId' | 'pool' | 'redis'> & { precision?: Precision },
+): Promise<End> {
+  const config = {
+    modelsPath: dir,
+    checkpointsPath: join(dir, 'runs'),
+    compute: { engine: 'onnx', device: 'cpu', precision } as const,
+  }
   for (;;) {
     const end = await trainSession({ ...deps, config, log: pino({ level: 'silent' }) })
     // Postgres takes a moment to give back the lock of the life before.
@@ -31,7 +47,10 @@ export async function trainIn(dir: string, { precision = 'float32', ...deps }: P
   }
 }
 
-/** Stores a vote that was cast `ageMs` ago; its id follows from its sample and rater. `taste` in [0, 1] is all that it says. */
+/**
+ * Stores a vote that was cast `ageMs` ago; its id follows from its sample and rater. `taste` in [0, 1] is all that it
+ * says.
+ */
 export async function storeVote(
   pool: Pool,
   { sampleId, raterId, ageMs, taste = 0.7 }: { sampleId: string; raterId: string; ageMs: number; taste?: number },
@@ -54,7 +73,11 @@ export interface Voter {
   stop(): Promise<void>
 }
 
-export function startVoter(pool: Pool, { sessionId, raterId }: { sessionId: string; raterId: string }, lastStep: number): Voter {
+export function startVoter(
+  pool: Pool,
+  { sessionId, raterId }: { sessionId: string; raterId: string },
+  lastStep: number,
+): Voter {
   let stopped = false
   const voter = { lastStep, stop: async () => void ((stopped = true), await voting) }
   const vote = async (): Promise<void> => {
@@ -64,7 +87,8 @@ export function startVoter(pool: Pool, { sessionId, raterId }: { sessionId: stri
            and not exists (select from feedback where sample_id = s.id) order by step, id`,
         [sessionId, voter.lastStep],
       )
-      for (const { id, response } of rows) await storeVote(pool, { sampleId: id, raterId, ageMs: 60_000, taste: shareOfVowels(response) })
+      for (const { id, response } of rows)
+        await storeVote(pool, { sampleId: id, raterId, ageMs: 60_000, taste: shareOfVowels(response) })
       await sleep(20)
     }
   }
@@ -72,4 +96,5 @@ export function startVoter(pool: Pool, { sessionId, raterId }: { sessionId: stri
   return voter
 }
 
-export const shareOfVowels = (text: string): number => [...text].filter((c) => 'aeiou'.includes(c)).length / Math.max(1, text.length)
+export const shareOfVowels = (text: string): number =>
+  [...text].filter((c) => 'aeiou'.includes(c)).length / Math.max(1, text.length)

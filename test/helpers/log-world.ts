@@ -31,14 +31,20 @@ function enter(log: RunLog, entry: Happened): void {
   }
 }
 
-/** Called around every call to the outside; throws where the process dies. Only those that change the log have an `after`. */
+/**
+ * Called around every call to the outside; throws where the process dies. Only those that change the log have an
+ * `after`.
+ */
 export type Fault = (call: string, moment: 'before' | 'after') => void
 
 const askId = '00000000-0000-4000-8000-00000000a5c0'
 /** While people vote on this step's answers, somebody asks a question of their own. */
 const askedInStep = 2
 
-export function logWorld(log: RunLog, { fault, persist = () => undefined }: { fault: Fault; persist?: (entry: Happened) => void }): World {
+export function logWorld(
+  log: RunLog,
+  { fault, persist = () => undefined }: { fault: Fault; persist?: (entry: Happened) => void },
+): World {
   const abort = new AbortController()
   /** Batches whose votes were counted before, in this life: the first count comes too early. */
   const counted = new Set<string>()
@@ -123,7 +129,9 @@ function votesIn({ samples, commits }: RunLog): SettledVote[] {
       usedIn: usedIn.get(`${raterId}/${id}`) ?? null,
     })
     const prompt1 = vote('prompt', shareOfVowels(response))
-    return commits.length >= step + (origin === 'ask' ? 1 : 0) ? [prompt1, vote('late', Math.min(1, response.length / 200))] : [prompt1]
+    return commits.length >= step + (origin === 'ask' ? 1 : 0)
+      ? [prompt1, vote('late', Math.min(1, response.length / 200))]
+      : [prompt1]
   })
 }
 

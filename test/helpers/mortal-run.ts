@@ -12,11 +12,20 @@ import { tinyRun } from './tiny-model.ts'
 
 const [directory, modelDir] = process.argv.slice(2)
 const path = join(directory, 'log.jsonl')
-const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter((line) => line !== '') : []
+const lines = existsSync(path)
+  ? readFileSync(path, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+  : []
 const log = openLog(lines.map((line) => JSON.parse(line) as Happened))
 const store = openCheckpoints(directory)
 const last = log.commits.at(-1)
-const run = await openRun({ sessionId: 'mortal', config: tinyRun(true), modelDir, saved: last ? await store.load(last.checkpoint) : null })
+const run = await openRun({
+  sessionId: 'mortal',
+  config: tinyRun(true),
+  modelDir,
+  saved: last ? await store.load(last.checkpoint) : null,
+})
 const beat = (): void => void writeSync(1, '.')
 const world = logWorld(log, { fault: beat, persist: (entry) => appendFileSync(path, `${JSON.stringify(entry)}\n`) })
 await trainLive(run, world, async () => {

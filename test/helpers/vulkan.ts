@@ -16,11 +16,14 @@ const noDelete = 0x1000
 /** Makes this process's Vulkan the software one, with `float16` one that computes that; null, or why there is none. */
 export function useSoftwareVulkan({ float16 = false } = {}): string | null {
   if (process.platform !== 'linux') return `on ${process.platform} no software Vulkan is looked for`
-  const driver = named ?? (float16 ? lavapipe() : swiftShader() ?? lavapipe())
-  if (!driver) return `there is no software Vulkan driver: install ${float16 ? '' : 'chromium or '}mesa-vulkan-drivers, ${leastMesa}`
+  const driver = named ?? (float16 ? lavapipe() : (swiftShader() ?? lavapipe()))
+  if (!driver)
+    return `there is no software Vulkan driver: install ${float16 ? '' : 'chromium or '}mesa-vulkan-drivers, ${leastMesa}`
   process.env.VK_ICD_FILENAMES = driver
   process.env.VK_DRIVER_FILES = driver
-  return load(['libvulkan.so.1', join(chromium, 'libvulkan.so.1')]) ? null : 'there is no Vulkan loader: install libvulkan1'
+  return load(['libvulkan.so.1', join(chromium, 'libvulkan.so.1')])
+    ? null
+    : 'there is no Vulkan loader: install libvulkan1'
 }
 
 /** Its shaders know no float16. */
@@ -35,7 +38,9 @@ const [leastMesa, leastVulkan] = ['25 or later', [1, 4]] as const
 function lavapipe(): string | null {
   const name = existsSync(drivers) ? readdirSync(drivers).find((file) => file.startsWith('lvp_icd')) : undefined
   if (name === undefined) return null
-  const { ICD } = z.object({ ICD: z.object({ api_version: z.string() }) }).parse(JSON.parse(readFileSync(join(drivers, name), 'utf8')))
+  const { ICD } = z
+    .object({ ICD: z.object({ api_version: z.string() }) })
+    .parse(JSON.parse(readFileSync(join(drivers, name), 'utf8')))
   const [major = 0, minor = 0] = ICD.api_version.split('.').map(Number)
   return major * 1_000 + minor >= leastVulkan[0] * 1_000 + leastVulkan[1] ? join(drivers, name) : null
 }

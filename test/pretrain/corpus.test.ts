@@ -31,7 +31,9 @@ describe('the corpus', () => {
   it('leaves no slot open and writes whole sentences', () => {
     const open = /[{}$#]|undefined| {2}/
     const whole = /^[A-Z].*[.?]$/
-    const bad = exchanges.filter(({ prompt, answer }) => open.test(prompt + answer) || !whole.test(answer) || !whole.test(prompt))
+    const bad = exchanges.filter(
+      ({ prompt, answer }) => open.test(prompt + answer) || !whole.test(answer) || !whole.test(prompt),
+    )
     expect(bad).toEqual([])
   })
 
@@ -56,7 +58,9 @@ describe('prompts', () => {
   })
 
   it('that are held out are in no training text and in no list of live prompts', () => {
-    const file = readFileSync(new URL('../../models/demo/prompts.jsonl', import.meta.url), 'utf8').trim().split('\n')
+    const file = readFileSync(new URL('../../models/demo/prompts.jsonl', import.meta.url), 'utf8')
+      .trim()
+      .split('\n')
     const live = file.map((line) => (JSON.parse(line) as { prompt: string }).prompt)
     expect(live.length).toBeGreaterThanOrEqual(500)
     const seen = new Set([...exchanges.map(({ prompt }) => prompt), ...trainPrompts(1, 2000), ...live])

@@ -20,7 +20,12 @@ function correlation(a: readonly number[], b: readonly number[]): number {
 describe('the oracle on the generator’s own texts', () => {
   it('agrees with the intended tone (correlation at least 0.95) around a mean of one half', () => {
     const tones = ratings.map((rating) => rating.compassion)
-    expect(correlation(tones, exchanges.map(({ intent }) => intent.tone))).toBeGreaterThan(0.95)
+    expect(
+      correlation(
+        tones,
+        exchanges.map(({ intent }) => intent.tone),
+      ),
+    ).toBeGreaterThan(0.95)
     expect(mean(tones)).toBeGreaterThan(0.47)
     expect(mean(tones)).toBeLessThan(0.53)
     expect(Math.sqrt(mean(tones.map((tone) => (tone - mean(tones)) ** 2)))).toBeGreaterThan(0.25)
@@ -28,13 +33,26 @@ describe('the oracle on the generator’s own texts', () => {
 
   it('agrees with the intended usefulness and length', () => {
     const use = ratings.map((rating) => rating.usefulness)
-    expect(correlation(use, exchanges.map(({ intent }) => intent.usefulness))).toBeGreaterThan(0.9)
+    expect(
+      correlation(
+        use,
+        exchanges.map(({ intent }) => intent.usefulness),
+      ),
+    ).toBeGreaterThan(0.9)
     const concision = ratings.map((rating) => rating.concision)
-    expect(correlation(concision, exchanges.map(({ intent }) => intent.length))).toBeLessThan(-0.7)
+    expect(
+      correlation(
+        concision,
+        exchanges.map(({ intent }) => intent.length),
+      ),
+    ).toBeLessThan(-0.7)
   })
 
   it('finds tone and usefulness independent', () => {
-    const r = correlation(ratings.map((rating) => rating.compassion), ratings.map((rating) => rating.usefulness))
+    const r = correlation(
+      ratings.map((rating) => rating.compassion),
+      ratings.map((rating) => rating.usefulness),
+    )
     expect(Math.abs(r)).toBeLessThan(0.06)
   })
 

@@ -47,7 +47,9 @@ describe('the demo tokenizer', () => {
     const asked = await openPromptTokenizer(fileURLToPath(demo))
     for (const { prompt, answer } of corpus(7, 20)) {
       expect(asked.encodePrompt(prompt)).toEqual(tokenizer.encode(promptText(prompt)).ids)
-      expect([...asked.encodePrompt(prompt), ...asked.encodeResponse(answer)]).toEqual(tokenizer.encode(exchangeText(prompt, answer)).ids)
+      expect([...asked.encodePrompt(prompt), ...asked.encodeResponse(answer)]).toEqual(
+        tokenizer.encode(exchangeText(prompt, answer)).ids,
+      )
       expect(asked.decodeResponse(asked.encodeResponse(answer))).toBe(answer)
     }
     expect(json('config.json')).toMatchObject({ vocab_size: DEMO.vocabSize, n_embd: DEMO.width, eos_token_id: 0 })

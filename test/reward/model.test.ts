@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { openRandom } from '../../lm/sampling/random.ts'
 import { REWARD_DEFAULTS } from '../../trainer/reward/defaults.ts'
-import { COMPASSION, RATING, categoryHead, openRewardModel, type RewardModelConfig, type RewardVote } from '../../trainer/reward/model.ts'
+import {
+  COMPASSION,
+  RATING,
+  categoryHead,
+  openRewardModel,
+  type RewardModelConfig,
+  type RewardVote,
+} from '../../trainer/reward/model.ts'
 
 const WIDTH = 24
 const config: RewardModelConfig = { ...REWARD_DEFAULTS, categories: { helpfulness: 1 }, compassionWeight: 0.6 }
@@ -14,7 +21,13 @@ function world(seed: number, count: number) {
   const truth = (x: Float32Array, k: number) => sigmoid(2 * directions[k].reduce((sum, w, i) => sum + w * x[i], 0))
   return Array.from({ length: count }, (_, i) => {
     const features = Float32Array.from({ length: WIDTH }, () => random.normal())
-    return { id: `s${i}`, features, compassion: truth(features, 0), useful: truth(features, 1), noise: [random.normal(), random.normal()] }
+    return {
+      id: `s${i}`,
+      features,
+      compassion: truth(features, 0),
+      useful: truth(features, 1),
+      noise: [random.normal(), random.normal()],
+    }
   })
 }
 type Sample = ReturnType<typeof world>[number]
@@ -23,7 +36,11 @@ const voteOn = (s: Sample, weight = 0.8): RewardVote => ({
   id: `vote-${s.id}`,
   sampleId: s.id,
   weight,
-  scores: { [RATING]: hold(s.useful + 0.1 * s.noise[0]), [categoryHead('helpfulness')]: hold(s.useful + 0.1 * s.noise[0]), [COMPASSION]: hold(s.compassion + 0.1 * s.noise[1]) },
+  scores: {
+    [RATING]: hold(s.useful + 0.1 * s.noise[0]),
+    [categoryHead('helpfulness')]: hold(s.useful + 0.1 * s.noise[0]),
+    [COMPASSION]: hold(s.compassion + 0.1 * s.noise[1]),
+  },
 })
 function open(samples: readonly Sample[], over: Partial<RewardModelConfig> = {}, seed = 5) {
   const model = openRewardModel({ ...config, ...over }, WIDTH, seed)
@@ -45,8 +62,18 @@ describe('the reward model', () => {
     model.fit(samples.slice(0, 150).map((s) => voteOn(s)))
     const unseen = samples.slice(150)
     const predictions = unseen.map((s) => model.predict(s.features))
-    expect(correlation(predictions.map((p) => p.heads[COMPASSION].mean), unseen.map((s) => s.compassion))).toBeGreaterThan(0.85)
-    expect(correlation(predictions.map((p) => p.heads[RATING].mean), unseen.map((s) => s.useful))).toBeGreaterThan(0.85)
+    expect(
+      correlation(
+        predictions.map((p) => p.heads[COMPASSION].mean),
+        unseen.map((s) => s.compassion),
+      ),
+    ).toBeGreaterThan(0.85)
+    expect(
+      correlation(
+        predictions.map((p) => p.heads[RATING].mean),
+        unseen.map((s) => s.useful),
+      ),
+    ).toBeGreaterThan(0.85)
   })
 
   it('learns from preferences alone (Bradley–Terry)', () => {
@@ -58,7 +85,12 @@ describe('the reward model', () => {
     })
     model.fit([], preferences)
     const unseen = samples.slice(240)
-    expect(correlation(unseen.map((s) => model.predict(s.features).heads[RATING].mean), unseen.map((s) => s.useful))).toBeGreaterThan(0.75)
+    expect(
+      correlation(
+        unseen.map((s) => model.predict(s.features).heads[RATING].mean),
+        unseen.map((s) => s.useful),
+      ),
+    ).toBeGreaterThan(0.75)
   })
 
   it('says after each token what a response is heading for, from the half of its features that a prefix has', () => {
@@ -135,7 +167,11 @@ describe('the reward model', () => {
       expect(mean).toBeCloseTo((heads[RATING].mean + heads[categoryHead('helpfulness')].mean) / 2, 12)
     }
     // Where every second vote rates it, it counts half; a category that nobody scores counts nothing.
-    model.fit(samples.flatMap((s, i) => (i % 2 === 0 ? [voteOn(s)] : [{ ...silent(s), scores: { [RATING]: silent(s).scores[RATING] } }])))
+    model.fit(
+      samples.flatMap((s, i) =>
+        i % 2 === 0 ? [voteOn(s)] : [{ ...silent(s), scores: { [RATING]: silent(s).scores[RATING] } }],
+      ),
+    )
     const halfway = model.predict(samples[0].features, { categories: {}, compassionWeight: 0.6 })
     expect(halfway.mean).toBeCloseTo(0.7 * halfway.heads[RATING].mean + 0.3 * halfway.heads[COMPASSION].mean, 6)
     const saved = openRewardModel(config, WIDTH, 5, model.exportState())
@@ -181,7 +217,12 @@ describe('the reward model', () => {
     features.forEach((f, i) => model.features.add(`s${i}`, f))
     const votes = Array.from({ length: 1000 }, (_, i): RewardVote => {
       const v = random.uniform()
-      return { id: `v${i}`, sampleId: `s${i % 300}`, weight: 0.7, scores: { [RATING]: v, [categoryHead('helpfulness')]: v, [COMPASSION]: v } }
+      return {
+        id: `v${i}`,
+        sampleId: `s${i % 300}`,
+        weight: 0.7,
+        scores: { [RATING]: v, [categoryHead('helpfulness')]: v, [COMPASSION]: v },
+      }
     })
     model.fit(votes)
     const start = performance.now()

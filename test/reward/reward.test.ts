@@ -4,7 +4,14 @@ import { REWARD_DEFAULTS } from '../../trainer/reward/defaults.ts'
 import { COMPASSION, RATING, openRewardModel, type RewardVote } from '../../trainer/reward/model.ts'
 import { rewardsOf, type RewardSettings } from '../../trainer/reward/reward.ts'
 
-const config: RewardSettings = { type: 'human', humanFeedbackWeight: 1, aiRewardWeight: 1, shrinkage: 1, lengthBonus: 0, ethicalConstraints: {} }
+const config: RewardSettings = {
+  type: 'human',
+  humanFeedbackWeight: 1,
+  aiRewardWeight: 1,
+  shrinkage: 1,
+  lengthBonus: 0,
+  ethicalConstraints: {},
+}
 const random = openRandom(1)
 const samples = Array.from({ length: 40 }, (_, i) => ({
   sampleId: `s${i}`,
@@ -64,7 +71,12 @@ describe('the reward of a step', () => {
 
   it('mixes an AI score in where the session is hybrid', () => {
     const scored = samples.map((s) => ({ ...s, votes: [], ai: 1 }))
-    const { raw, crowd } = rewardsOf({ rollouts: scored, reference, model, config: { ...config, type: 'hybrid', humanFeedbackWeight: 3 } })
+    const { raw, crowd } = rewardsOf({
+      rollouts: scored,
+      reference,
+      model,
+      config: { ...config, type: 'hybrid', humanFeedbackWeight: 3 },
+    })
     raw.forEach((r, i) => expect(r).toBeCloseTo(0.75 * crowd[i] + 0.25, 12))
   })
 })

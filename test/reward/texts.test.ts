@@ -9,17 +9,27 @@ const width = 32
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
 const clamp = (x: number): number => Math.min(1, Math.max(0, x))
 
-/** How well the model ranks unseen answers after six honest people's votes of `steps` steps and one account's inverted ones on texts of its own. */
+/**
+ * How well the model ranks unseen answers after six honest people's votes of `steps` steps and one account's inverted
+ * ones on texts of its own.
+ */
 function learnt({ steps, texts, trusted }: { steps: number; texts: number; trusted: boolean }): number {
   const random = openRandom(7)
   const direction = Array.from({ length: width }, () => random.normal())
   const draw = () => Float32Array.from({ length: width }, () => random.normal())
-  const worth = (x: Float32Array) => sigmoid(x.reduce((sum, v, i) => sum + (1.5 * v * direction[i]) / Math.sqrt(width), 0))
+  const worth = (x: Float32Array) =>
+    sigmoid(x.reduce((sum, v, i) => sum + (1.5 * v * direction[i]) / Math.sqrt(width), 0))
   const model = openRewardModel({ ...REWARD_DEFAULTS, categories: {}, compassionWeight: 0.7 }, width, 1)
   model.features.fitScale(Array.from({ length: 64 }, draw))
   const votes: (CastVote & { id: string })[] = []
   const add = (vote: Pick<CastVote, 'raterId' | 'sampleId' | 'value' | 'round' | 'origin'>) =>
-    votes.push({ ...vote, id: `${vote.sampleId}/${vote.raterId}`, value: clamp(vote.value + 0.1 * random.normal()), ownQuestion: false, late: false })
+    votes.push({
+      ...vote,
+      id: `${vote.sampleId}/${vote.raterId}`,
+      value: clamp(vote.value + 0.1 * random.normal()),
+      ownQuestion: false,
+      late: false,
+    })
   for (let i = 0; i < texts; i++) {
     const x = draw()
     model.features.add(`text/${i}`, x)
@@ -28,12 +38,31 @@ function learnt({ steps, texts, trusted }: { steps: number; texts: number; trust
   for (let s = 0; s < 16 * steps; s++) {
     const x = draw()
     model.features.add(`s${s}`, x)
-    for (let k = 0; k < 3; k++) add({ raterId: `honest ${(s + k) % 6}`, sampleId: `s${s}`, value: worth(x), round: 1 + Math.floor(s / 16), origin: 'rollout' })
+    for (let k = 0; k < 3; k++)
+      add({
+        raterId: `honest ${(s + k) % 6}`,
+        sampleId: `s${s}`,
+        value: worth(x),
+        round: 1 + Math.floor(s / 16),
+        origin: 'rollout',
+      })
   }
   const { inFit } = weigh(votes)
-  model.fit(votes.map(({ id, sampleId, value }, i) => ({ id, sampleId, weight: trusted ? inFit[i] : 0.6, scores: { [RATING]: value, [COMPASSION]: value } })))
+  model.fit(
+    votes.map(({ id, sampleId, value }, i) => ({
+      id,
+      sampleId,
+      weight: trusted ? inFit[i] : 0.6,
+      scores: { [RATING]: value, [COMPASSION]: value },
+    })),
+  )
   const unseen = Array.from({ length: 100 }, draw)
-  return rankCorrelation(unseen.map(worth), unseen.map((x) => model.predict(x).mean)) ?? 0
+  return (
+    rankCorrelation(
+      unseen.map(worth),
+      unseen.map((x) => model.predict(x).mean),
+    ) ?? 0
+  )
 }
 
 it('3,070 inverted votes by one account on texts of its own keep six honest raters from teaching nothing', () => {
@@ -43,5 +72,7 @@ it('3,070 inverted votes by one account on texts of its own keep six honest rate
   expect(learnt({ steps: 4, texts: 3_070, trusted: false })).toBeLessThan(-0.5)
   expect(learnt({ steps: 4, texts: 3_070, trusted: true })).toBeCloseTo(honest, 1)
   // In the very first step, before anybody has earned standing, its share is bounded.
-  expect(learnt({ steps: 1, texts: 3_070, trusted: true })).toBeGreaterThan(learnt({ steps: 1, texts: 0, trusted: true }) - 0.2)
+  expect(learnt({ steps: 1, texts: 3_070, trusted: true })).toBeGreaterThan(
+    learnt({ steps: 1, texts: 0, trusted: true }) - 0.2,
+  )
 })

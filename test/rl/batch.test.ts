@@ -48,11 +48,16 @@ describe('whitening', () => {
 describe('the KL', () => {
   it('penalty takes β times the sequence’s KL off the score in all', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(number, number), { minLength: 1, maxLength: 12 }), number, fc.double({ min: 0, max: 2, noNaN: true }), (pairs, score, beta) => {
-        const [own, reference] = [pairs.map(([a]) => a), pairs.map(([, b]) => b)]
-        const total = shapedRewards(own, reference, score, beta).reduce((a, b) => a + b, 0)
-        expect(total).toBeCloseTo(score - beta * sequenceKl(own, reference), 8)
-      }),
+      fc.property(
+        fc.array(fc.tuple(number, number), { minLength: 1, maxLength: 12 }),
+        number,
+        fc.double({ min: 0, max: 2, noNaN: true }),
+        (pairs, score, beta) => {
+          const [own, reference] = [pairs.map(([a]) => a), pairs.map(([, b]) => b)]
+          const total = shapedRewards(own, reference, score, beta).reduce((a, b) => a + b, 0)
+          expect(total).toBeCloseTo(score - beta * sequenceKl(own, reference), 8)
+        },
+      ),
     )
   })
   it('coefficient follows from the target, as scores of deviation 1 that are normal settle there: 0.354 for 4 nats', () => {
@@ -84,7 +89,8 @@ describe('the KL', () => {
       }),
     )
     const control = { kind: 'adaptive', coef: 0.3, target: 4, gain: 0.05 } as const
-    const after = (steps: number, kl: number, from = 0.3): number => Array.from({ length: steps }).reduce<number>((coef) => nextKlCoef(coef, control, kl), from)
+    const after = (steps: number, kl: number, from = 0.3): number =>
+      Array.from({ length: steps }).reduce<number>((coef) => nextKlCoef(coef, control, kl), from)
     expect(after(1_000, 0)).toBe(0.15)
     expect(after(1, 40, after(1_000, 0))).toBeCloseTo(0.15 * Math.exp(0.01), 12)
   })
@@ -111,7 +117,8 @@ describe('minibatches', () => {
       fc.property(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 6 }), fc.nat(), (parts, pairs, seed) => {
         const cut = minibatches(parts * pairs * 2, parts, seed, 2)
         expect(cut.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: parts * pairs * 2 }, (_, i) => i))
-        for (const part of cut) part.forEach((index, k) => k % 2 === 1 && expect([index % 2, index - 1]).toEqual([1, part[k - 1]]))
+        for (const part of cut)
+          part.forEach((index, k) => k % 2 === 1 && expect([index % 2, index - 1]).toEqual([1, part[k - 1]]))
       }),
     )
     expect(() => minibatches(6, 2, 1, 2)).toThrow(/not divisible/)
@@ -143,9 +150,24 @@ describe('the layout', () => {
 })
 
 describe('a batch', () => {
-  const config: PpoBatchConfig = { gamma: 1, lambda: 0.95, whitenRewards: false, whitenAdvantages: true, missingEosPenalty: 1 }
+  const config: PpoBatchConfig = {
+    gamma: 1,
+    lambda: 0.95,
+    whitenRewards: false,
+    whitenAdvantages: true,
+    missingEosPenalty: 1,
+  }
   const scored = (over: Partial<Scored> & { truncated?: boolean; reward: number }): Scored => ({
-    rollout: { sampleId: 's', prompt: '', response: '', promptIds: [1], responseIds: [2, 3], logprobs: Float32Array.of(-1, -2), truncated: over.truncated ?? false, policyVersion: 0 },
+    rollout: {
+      sampleId: 's',
+      prompt: '',
+      response: '',
+      promptIds: [1],
+      responseIds: [2, 3],
+      logprobs: Float32Array.of(-1, -2),
+      truncated: over.truncated ?? false,
+      policyVersion: 0,
+    },
     reference: { logprobs: Float32Array.of(-1, -1), features: new Float32Array(0), prefixes: new Float32Array(0) },
     policy: { values: Float32Array.of(0, 0), entropies: Float32Array.of(1, 1), logprobs: Float32Array.of(-0.5, -4) },
     stale: false,
@@ -173,7 +195,9 @@ describe('a batch', () => {
   })
   it('centres the trust region of stale rollouts on the present policy and weighs their advantages, at most twice', () => {
     const [fresh, stale] = [false, true].map((old) =>
-      preparePpo([scored({ reward: 1, stale: old }), scored({ reward: -1, stale: old })], 0, config).experiences.map((e) => e.columns),
+      preparePpo([scored({ reward: 1, stale: old }), scored({ reward: -1, stale: old })], 0, config).experiences.map(
+        (e) => e.columns,
+      ),
     )
     expect([...Array.from(fresh[0].oldLogprobs)]).toEqual([-1, -2])
     expect([...Array.from(stale[0].oldLogprobs)]).toEqual([-0.5, -4])

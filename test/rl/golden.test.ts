@@ -28,7 +28,9 @@ const batch = {
 const rewards = lengths.map((_, b) =>
   shapedRewards(batch.oldLogprobs[b], ragged(golden.refLogprobs)[b], golden.scores[b], golden.config.klCoef),
 )
-const estimates = rewards.map((row, b) => estimateAdvantages(row, batch.oldValues[b], golden.config.gamma, golden.config.lambda_))
+const estimates = rewards.map((row, b) =>
+  estimateAdvantages(row, batch.oldValues[b], golden.config.gamma, golden.config.lambda_),
+)
 const losses = ['policyLoss', 'valueLoss', 'totalLoss', 'approxKl', 'clipFraction', 'valueClipFraction'] as const
 
 function expectRows(actual: number[][], wanted: number[][]): void {
@@ -38,8 +40,16 @@ function expectRows(actual: number[][], wanted: number[][]): void {
 
 describe('PPO against golden values, to 1e-5', () => {
   it('shapes rewards by the per-token KL and the score', () => expectRows(rewards, expected.klRewards))
-  it('estimates advantages', () => expectRows(estimates.map((e) => e.advantages), expected.advantages))
-  it('estimates returns', () => expectRows(estimates.map((e) => e.returns), expected.returns))
+  it('estimates advantages', () =>
+    expectRows(
+      estimates.map((e) => e.advantages),
+      expected.advantages,
+    ))
+  it('estimates returns', () =>
+    expectRows(
+      estimates.map((e) => e.returns),
+      expected.returns,
+    ))
   it('whitens advantages', () => expectRows(whiten(estimates.map((e) => e.advantages)), expected.whitenedAdvantages))
   it('adapts the KL coefficient', () => {
     const { coef, target, horizon, observedKl, steps, next } = expected.adaptiveKl

@@ -3,12 +3,24 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Engine } from '../../lm/engines/engine.ts'
 import { openOnnx } from '../../lm/engines/onnx.ts'
 import type { Scored } from '../../trainer/rl/experience.ts'
-import { groupAdvantages, grpoLoss, k3, prepareGrpo, type GrpoLossConfig, type GrpoLossType } from '../../trainer/rl/algorithms/grpo.ts'
+import {
+  groupAdvantages,
+  grpoLoss,
+  k3,
+  prepareGrpo,
+  type GrpoLossConfig,
+  type GrpoLossType,
+} from '../../trainer/rl/algorithms/grpo.ts'
 import { grpoLossGraph } from '../../trainer/rl/algorithms/grpo-graph.ts'
 import { minibatch, runLoss, slopesOf } from './loss-graph.ts'
 
 const TYPES: readonly GrpoLossType[] = ['grpo', 'dapo', 'dr_grpo']
-const config = (lossType: GrpoLossType): GrpoLossConfig => ({ clipRange: 0.2, entropyCoef: 0.01, lossType, maxLength: 8 })
+const config = (lossType: GrpoLossType): GrpoLossConfig => ({
+  clipRange: 0.2,
+  entropyCoef: 0.01,
+  lossType,
+  maxLength: 8,
+})
 const score = fc.double({ min: -5, max: 5, noNaN: true })
 const sum = (xs: readonly number[]) => xs.reduce((a, b) => a + b, 0)
 
@@ -25,19 +37,40 @@ describe('a group’s advantages', () => {
 
   it('sum to 0 in each group, whatever is added to all of its scores', () => {
     fc.assert(
-      fc.property(fc.array(fc.array(score, { minLength: 4, maxLength: 4 }), { minLength: 1, maxLength: 5 }), fc.constantFrom('group' as const, 'none' as const), score, (groups, scale, shift) => {
-        const advantages = groupAdvantages(groups.flat(), 4, scale)
-        groups.forEach((_, g) => expect(sum(advantages.slice(4 * g, 4 * g + 4))).toBeCloseTo(0, 6))
-        const shifted = groupAdvantages(groups.flatMap((group, g) => group.map((x) => x + g * shift)), 4, scale)
-        shifted.forEach((a, i) => expect(a).toBeCloseTo(advantages[i], 6))
-      }),
+      fc.property(
+        fc.array(fc.array(score, { minLength: 4, maxLength: 4 }), { minLength: 1, maxLength: 5 }),
+        fc.constantFrom('group' as const, 'none' as const),
+        score,
+        (groups, scale, shift) => {
+          const advantages = groupAdvantages(groups.flat(), 4, scale)
+          groups.forEach((_, g) => expect(sum(advantages.slice(4 * g, 4 * g + 4))).toBeCloseTo(0, 6))
+          const shifted = groupAdvantages(
+            groups.flatMap((group, g) => group.map((x) => x + g * shift)),
+            4,
+            scale,
+          )
+          shifted.forEach((a, i) => expect(a).toBeCloseTo(advantages[i], 6))
+        },
+      ),
     )
   })
 })
 
 describe('GRPO’s batch', () => {
-  const scored = (reward: number, over: { promptIds?: number[]; truncated?: boolean; stale?: boolean } = {}): Scored => ({
-    rollout: { sampleId: 's', prompt: '', response: '', promptIds: over.promptIds ?? [1], responseIds: [2, 3], logprobs: Float32Array.of(-1, -2), truncated: over.truncated ?? false, policyVersion: 0 },
+  const scored = (
+    reward: number,
+    over: { promptIds?: number[]; truncated?: boolean; stale?: boolean } = {},
+  ): Scored => ({
+    rollout: {
+      sampleId: 's',
+      prompt: '',
+      response: '',
+      promptIds: over.promptIds ?? [1],
+      responseIds: [2, 3],
+      logprobs: Float32Array.of(-1, -2),
+      truncated: over.truncated ?? false,
+      policyVersion: 0,
+    },
     reference: { logprobs: Float32Array.of(-1, -1), features: new Float32Array(0), prefixes: new Float32Array(0) },
     policy: { values: new Float32Array(0), entropies: Float32Array.of(1, 1), logprobs: Float32Array.of(-0.5, -4) },
     reward,
@@ -47,7 +80,12 @@ describe('GRPO’s batch', () => {
 
   it('gives each token of an answer the same advantage, an answer that was cut less', () => {
     const { experiences, metrics } = prepareGrpo([scored(3), scored(1), scored(2), scored(3, { truncated: true })], by)
-    expect(experiences.map(({ columns }) => Array.from(columns.advantages))).toEqual([[1, 1], [-1, -1], [0, 0], [0, 0]])
+    expect(experiences.map(({ columns }) => Array.from(columns.advantages))).toEqual([
+      [1, 1],
+      [-1, -1],
+      [0, 0],
+      [0, 0],
+    ])
     expect(metrics).toEqual({ reward_std: Math.SQRT2 / 2, frac_reward_zero_std: 0.5 })
   })
 
@@ -66,8 +104,13 @@ describe('GRPO’s batch', () => {
 
 describe('GRPO’s loss', () => {
   it('is the worked example’s: two answers of one and three tokens, ratios 1, d = log 2 at the last token', () => {
-    const rows = { newLogprobs: [[-1], [-1, -1, -1]], advantages: [[2], [-1, -1, -1]], referenceLogprobs: [[-1], [-1, -1, -1 + Math.LN2]] }
-    const of = (type: GrpoLossType) => grpoLoss({ ...rows, oldLogprobs: rows.newLogprobs }, 0.1, { ...config(type), entropyCoef: 0 })
+    const rows = {
+      newLogprobs: [[-1], [-1, -1, -1]],
+      advantages: [[2], [-1, -1, -1]],
+      referenceLogprobs: [[-1], [-1, -1, -1 + Math.LN2]],
+    }
+    const of = (type: GrpoLossType) =>
+      grpoLoss({ ...rows, oldLogprobs: rows.newLogprobs }, 0.1, { ...config(type), entropyCoef: 0 })
     const kl = 1 - Math.LN2 // e^d - d - 1
     const expected = { grpo: [-0.5, kl / 6], dapo: [0.25, kl / 4], dr_grpo: [1 / 16, kl / 16] }
     for (const type of TYPES) {
@@ -97,12 +140,38 @@ describe('GRPO’s loss', () => {
           tables: { ...rows, entropies },
           wholes: { tokens: rows.newLogprobs.flat().length, responses: 4, klCoef: 0.3 },
           parts,
-          loss: ({ newLogprobs, oldLogprobs, referenceLogprobs, advantages, entropies: h, mask, tokens, responses, klCoef }) =>
-            grpoLossGraph({ newLogprobs, oldLogprobs, referenceLogprobs, advantages, entropies: h, mask, tokens, responses, klCoef }, config(type)),
+          loss: ({
+            newLogprobs,
+            oldLogprobs,
+            referenceLogprobs,
+            advantages,
+            entropies: h,
+            mask,
+            tokens,
+            responses,
+            klCoef,
+          }) =>
+            grpoLossGraph(
+              {
+                newLogprobs,
+                oldLogprobs,
+                referenceLogprobs,
+                advantages,
+                entropies: h,
+                mask,
+                tokens,
+                responses,
+                klCoef,
+              },
+              config(type),
+            ),
         })
-        for (const [name, value] of Object.entries(plain(rows.newLogprobs))) expect(Math.abs(loss[name] - value), name).toBeLessThan(1e-4 * (1 + Math.abs(value)))
+        for (const [name, value] of Object.entries(plain(rows.newLogprobs)))
+          expect(Math.abs(loss[name] - value), name).toBeLessThan(1e-4 * (1 + Math.abs(value)))
         const slopes = slopesOf(rows.newLogprobs, (x) => plain(x).totalLoss)
-        gradient.forEach((row, b) => row.forEach((g, t) => expect(Math.abs(g - slopes[b][t])).toBeLessThan(1e-3 * (1 + Math.abs(slopes[b][t])))))
+        gradient.forEach((row, b) =>
+          row.forEach((g, t) => expect(Math.abs(g - slopes[b][t])).toBeLessThan(1e-3 * (1 + Math.abs(slopes[b][t])))),
+        )
       }),
       { numRuns: 25 },
     )

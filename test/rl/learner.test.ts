@@ -24,7 +24,14 @@ const model = gpt2({
   padToken: 0,
 })
 const WANTED = 7
-const config: LearnerConfig = { ...LEARNER_DEFAULTS, maxNewTokens: 12, miniBatchSize: 16, learningRate: 3e-3, klCoefficient: 0.01, stopKL: 0 }
+const config: LearnerConfig = {
+  ...LEARNER_DEFAULTS,
+  maxNewTokens: 12,
+  miniBatchSize: 16,
+  learningRate: 3e-3,
+  klCoefficient: 0.01,
+  stopKL: 0,
+}
 const prompts = Array.from({ length: 32 }, (_, i) => [1 + (i % 5), 8, 9 + (i % 3)])
 
 let engine: Engine
@@ -42,11 +49,16 @@ async function rollouts(learner: Learner, step: number, groupSize = 1): Promise<
   return sampled.map((s, i) => ({ ...s, sampleId: `${step}/${i}`, prompt: '', response: '' }))
 }
 /** The share of a response's tokens that are the wanted one. */
-const reward = ({ responseIds }: Rollout): number => responseIds.filter((id) => id === WANTED).length / responseIds.length
+const reward = ({ responseIds }: Rollout): number =>
+  responseIds.filter((id) => id === WANTED).length / responseIds.length
 const mean = (xs: number[]): number => xs.reduce((a, b) => a + b, 0) / xs.length
 const expectSame = (a: LearnerState, b: LearnerState): void => {
   expect([...a.arrays.keys()]).toEqual([...b.arrays.keys()])
-  for (const [name, data] of a.arrays) expect(Buffer.compare(Buffer.from(data.buffer), Buffer.from(b.arrays.get(name)?.buffer ?? new ArrayBuffer(0))), name).toBe(0)
+  for (const [name, data] of a.arrays)
+    expect(
+      Buffer.compare(Buffer.from(data.buffer), Buffer.from(b.arrays.get(name)?.buffer ?? new ArrayBuffer(0))),
+      name,
+    ).toBe(0)
   expect(a.json).toEqual(b.json)
 }
 
@@ -64,10 +76,14 @@ describe.each(Object.values(algorithms))('$algorithm on a toy problem', (by) => 
       const batch = await rollouts(learner, step, by.groupSize)
       const rewards = batch.map(reward)
       curve.push(mean(rewards))
-      const { metrics, advantages } = await learner.update(batch, rewards.map((r) => r * 10))
+      const { metrics, advantages } = await learner.update(
+        batch,
+        rewards.map((r) => r * 10),
+      )
       expect(advantages).toHaveLength(batch.length)
       expect(Object.keys(metrics).sort()).toEqual(Object.keys(METRICS_OF[by.algorithm]).sort())
-      for (const [name, value] of Object.entries(metrics)) expect(Number.isFinite(value), `${name} at step ${step}`).toBe(true)
+      for (const [name, value] of Object.entries(metrics))
+        expect(Number.isFinite(value), `${name} at step ${step}`).toBe(true)
     }
     await learner.close()
     expect(curve[0]).toBeLessThan(0.1)
@@ -78,7 +94,10 @@ describe.each(Object.values(algorithms))('$algorithm on a toy problem', (by) => 
     const learner = open(by)
     for (let step = 0; step < 4; step++) {
       const batch = await rollouts(learner, step, by.groupSize)
-      await learner.update(batch, batch.map((_, i) => (i % 2 ? 1 : -1)))
+      await learner.update(
+        batch,
+        batch.map((_, i) => (i % 2 ? 1 : -1)),
+      )
     }
     expect(mean((await rollouts(learner, 99)).map(reward))).toBeLessThan(0.15)
     await learner.close()
@@ -111,7 +130,8 @@ describe('a learner with adapters', () => {
   }
   /** The share of a response's tokens that are from the first half of the vocabulary. */
   const lowShare = ({ responseIds }: Rollout): number => responseIds.filter((id) => id < 16).length / responseIds.length
-  const openBy = (over: Partial<LearnerConfig> = {}) => openLearner({ engine, model: { architecture: model, weights }, config: { ...byLora, ...over }, seed: 3 })
+  const openBy = (over: Partial<LearnerConfig> = {}) =>
+    openLearner({ engine, model: { architecture: model, weights }, config: { ...byLora, ...over }, seed: 3 })
 
   it('learns by them alone: the base is held once, and a checkpoint holds no part of it', async () => {
     const learner = openBy()
@@ -122,7 +142,10 @@ describe('a learner with adapters', () => {
     for (let step = 0; step < 12; step++) {
       const batch = await rollouts(learner, step)
       curve.push(mean(batch.map(lowShare)))
-      await learner.update(batch, batch.map((r) => 10 * lowShare(r)))
+      await learner.update(
+        batch,
+        batch.map((r) => 10 * lowShare(r)),
+      )
     }
     expect(curve[0]).toBeLessThan(0.6)
     expect(curve[11]).toBeGreaterThan(0.75)
@@ -130,14 +153,19 @@ describe('a learner with adapters', () => {
     const { arrays } = await learner.exportState()
     expect([...arrays.keys()].every((name) => /lora_[AB]|value/.test(name))).toBe(true)
     const held = [...arrays.values()].reduce((sum, { length }) => sum + length, 0)
-    expect(held).toBeLessThan(0.7 * [...model.parameters.values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0))
+    expect(held).toBeLessThan(
+      0.7 * [...model.parameters.values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0),
+    )
     await learner.close()
   }, 30_000)
 
   it('starts at the reference and gives merged weights away, which answer as it does', async () => {
     const learner = openBy()
     const batch = await rollouts(learner, 0)
-    const { metrics } = await learner.update(batch, batch.map((r) => 10 * lowShare(r)))
+    const { metrics } = await learner.update(
+      batch,
+      batch.map((r) => 10 * lowShare(r)),
+    )
     expect(Math.abs(metrics['objective/kl'])).toBeLessThan(1e-3)
     const moved = await rollouts(learner, 1)
     const trained = await learner.policyWeights()
@@ -172,7 +200,9 @@ describe('the learner', () => {
     const learner = open({ ppoEpochs: 1, miniBatchSize: 32 })
     const batch = await rollouts(learner, 0)
     const references = await learner.reference(batch)
-    batch.forEach(({ logprobs }, i) => logprobs.forEach((p, t) => expect(Math.abs(p - references[i].logprobs[t])).toBeLessThan(1e-4)))
+    batch.forEach(({ logprobs }, i) =>
+      logprobs.forEach((p, t) => expect(Math.abs(p - references[i].logprobs[t])).toBeLessThan(1e-4)),
+    )
     const { metrics } = await learner.update(batch, batch.map(reward), { references })
     expect(Math.abs(metrics['objective/kl'])).toBeLessThan(1e-3)
     expect(metrics['val/ratio']).toBeCloseTo(1, 4)
@@ -246,28 +276,48 @@ describe('the learner', () => {
     expect(() => open({ ...algorithms.dpo, gradientAccumulationSteps: 16 })).toThrow(/pair/)
   })
 
-  it.each(Object.values(algorithms))('$algorithm says how far it moved the policy: 0, and nothing changed, at a rate below the precision of the weights', async (by) => {
-    for (const [learningRate, changed] of [[1e-3, true], [1e-14, false]] as const) {
-      const learner = open({ ...by, learningRate })
-      const before = (await learner.exportState()).arrays
-      const batch = await rollouts(learner, 0, by.groupSize)
-      const update = await learner.update(batch, batch.map((r) => 10 * reward(r)))
-      const after = (await learner.exportState()).arrays
-      const moved = [...after].flatMap(([name, data]) => (name.startsWith('policy/') && !name.startsWith('policy/value') ? [...data].map((x, i) => x - (before.get(name)?.[i] ?? 0)) : []))
-      const norm = Math.sqrt(moved.reduce((sum, x) => sum + x * x, 0))
-      expect(update.changed).toBe(changed)
-      expect(update.metrics['policy/update_norm']).toBeCloseTo(norm, 6)
-      expect(norm > 1e-3).toBe(changed)
-      await learner.close()
-    }
-  })
+  it.each(Object.values(algorithms))(
+    '$algorithm says how far it moved the policy: 0, and nothing changed, at a rate below the precision of the weights',
+    async (by) => {
+      for (const [learningRate, changed] of [
+        [1e-3, true],
+        [1e-14, false],
+      ] as const) {
+        const learner = open({ ...by, learningRate })
+        const before = (await learner.exportState()).arrays
+        const batch = await rollouts(learner, 0, by.groupSize)
+        const update = await learner.update(
+          batch,
+          batch.map((r) => 10 * reward(r)),
+        )
+        const after = (await learner.exportState()).arrays
+        const moved = [...after].flatMap(([name, data]) =>
+          name.startsWith('policy/') && !name.startsWith('policy/value')
+            ? [...data].map((x, i) => x - (before.get(name)?.[i] ?? 0))
+            : [],
+        )
+        const norm = Math.sqrt(moved.reduce((sum, x) => sum + x * x, 0))
+        expect(update.changed).toBe(changed)
+        expect(update.metrics['policy/update_norm']).toBeCloseTo(norm, 6)
+        expect(norm > 1e-3).toBe(changed)
+        await learner.close()
+      }
+    },
+  )
 
   it('takes the whole learning rate however far the policy is from its reference: the KL is held by its penalty', async () => {
     const learner = open({ learningRate: 1e-2, klCoefficient: 0.5, targetKL: 0.01 })
     const seen: Record<string, number>[] = []
     for (let step = 0; step < 6; step++) {
       const batch = await rollouts(learner, step)
-      seen.push((await learner.update(batch, batch.map((r) => 10 * reward(r)))).metrics)
+      seen.push(
+        (
+          await learner.update(
+            batch,
+            batch.map((r) => 10 * reward(r)),
+          )
+        ).metrics,
+      )
     }
     await learner.close()
     expect(seen.some((metrics) => metrics['objective/kl'] > 0.1)).toBe(true)
@@ -280,10 +330,20 @@ describe('the learner', () => {
   it('takes back an update that would leave weights that are no numbers, and says what to do', async () => {
     const learner = open({ klCoefficient: 1e300 })
     const first = await rollouts(learner, 0)
-    await learner.update(first, first.map(() => 0)).catch(() => undefined)
+    await learner
+      .update(
+        first,
+        first.map(() => 0),
+      )
+      .catch(() => undefined)
     const before = await learner.exportState()
     const batch = await rollouts(learner, 1)
-    await expect(learner.update(batch.map((r) => ({ ...r, logprobs: r.logprobs.map((x) => x - 1) })), batch.map(reward))).rejects.toThrow(/no numbers.*lower learning rate/)
+    await expect(
+      learner.update(
+        batch.map((r) => ({ ...r, logprobs: r.logprobs.map((x) => x - 1) })),
+        batch.map(reward),
+      ),
+    ).rejects.toThrow(/no numbers.*lower learning rate/)
     expectSame(await learner.exportState(), before)
     await learner.close()
   })
@@ -291,7 +351,10 @@ describe('the learner', () => {
   it('ends the epochs once the policy has moved past the KL stop', async () => {
     const learner = open({ stopKL: 1e-4, learningRate: 1e-2 })
     const batch = await rollouts(learner, 0)
-    const { metrics } = await learner.update(batch, batch.map((r) => 10 * reward(r)))
+    const { metrics } = await learner.update(
+      batch,
+      batch.map((r) => 10 * reward(r)),
+    )
     expect(metrics['policy/steps']).toBeLessThan(8)
     await learner.close()
   })

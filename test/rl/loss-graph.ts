@@ -21,7 +21,10 @@ export interface LossRun {
 const PADDING = 7
 
 /** The outputs, summed over the parts, and the gradient of `totalLoss` for `newLogprobs`, ragged again. */
-export async function runLoss(engine: Engine, run: LossRun): Promise<{ loss: Record<string, number>; gradient: number[][] }> {
+export async function runLoss(
+  engine: Engine,
+  run: LossRun,
+): Promise<{ loss: Record<string, number>; gradient: number[][] }> {
   const lengths = run.tables.newLogprobs.map((row) => row.length)
   const [count, width] = [lengths.length / run.parts, Math.max(...lengths) + 2]
   const graph = new Graph()
@@ -39,11 +42,15 @@ export async function runLoss(engine: Engine, run: LossRun): Promise<{ loss: Rec
   const gradient: number[][] = []
   for (let start = 0; start < lengths.length; start += count) {
     const part = <T>(all: readonly T[]) => all.slice(start, start + count)
-    const padded = (rows: Rows, filler: number) => part(rows).flatMap((row) => [...row, ...new Array<number>(width - row.length).fill(filler)])
+    const padded = (rows: Rows, filler: number) =>
+      part(rows).flatMap((row) => [...row, ...new Array<number>(width - row.length).fill(filler)])
     const values = {
       ...Object.fromEntries(names.map((name) => [name, padded(run.tables[name], PADDING)])),
       ...Object.fromEntries(Object.entries(run.rows ?? {}).map(([name, values]) => [name, part(values)])),
-      mask: padded(lengths.map((n) => new Array<number>(n).fill(1)), 0),
+      mask: padded(
+        lengths.map((n) => new Array<number>(n).fill(1)),
+        0,
+      ),
       ...run.wholes,
     }
     const outputs = await program.run(Object.fromEntries(Object.entries(values).filter(([name]) => read.has(name))))
@@ -58,7 +65,8 @@ export async function runLoss(engine: Engine, run: LossRun): Promise<{ loss: Rec
 /** The gradient of a loss in plain arrays, by central differences. */
 export function slopesOf(rows: Rows, loss: (rows: number[][]) => number): number[][] {
   const step = 1e-5
-  const shifted = (b: number, t: number, by: number) => loss(rows.map((row, i) => row.map((x, j) => x + (i === b && j === t ? by : 0))))
+  const shifted = (b: number, t: number, by: number) =>
+    loss(rows.map((row, i) => row.map((x, j) => x + (i === b && j === t ? by : 0))))
   return rows.map((row, b) => row.map((_, t) => (shifted(b, t, step) - shifted(b, t, -step)) / (2 * step)))
 }
 
@@ -69,8 +77,13 @@ const logprob = sixtyFourths(-4, 0)
 /** A random minibatch of `count` responses: log-probabilities of three policies and an advantage a token. */
 export const minibatch = (count: number) =>
   fc
-    .array(fc.array(fc.tuple(logprob, logprob, logprob, sixtyFourths(-3, 3)), { minLength: 1, maxLength: 5 }), { minLength: count, maxLength: count })
+    .array(fc.array(fc.tuple(logprob, logprob, logprob, sixtyFourths(-3, 3)), { minLength: 1, maxLength: 5 }), {
+      minLength: count,
+      maxLength: count,
+    })
     .map((rows) => {
-      const [newLogprobs, oldLogprobs, referenceLogprobs, advantages] = [0, 1, 2, 3].map((k) => rows.map((row) => row.map((token) => token[k])))
+      const [newLogprobs, oldLogprobs, referenceLogprobs, advantages] = [0, 1, 2, 3].map((k) =>
+        rows.map((row) => row.map((token) => token[k])),
+      )
       return { newLogprobs, oldLogprobs, referenceLogprobs, advantages }
     })

@@ -2,7 +2,13 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { LEAST_RATE, scheduledRate, type RatePlan } from '../../trainer/rl/schedule.ts'
 
-const plan = (over: Partial<RatePlan>): RatePlan => ({ rate: 1, schedule: 'constant', warmupSteps: 0, totalSteps: 4, ...over })
+const plan = (over: Partial<RatePlan>): RatePlan => ({
+  rate: 1,
+  schedule: 'constant',
+  warmupSteps: 0,
+  totalSteps: 4,
+  ...over,
+})
 const rates = (over: Partial<RatePlan>, steps: number[]) => steps.map((step) => scheduledRate(plan(over), step))
 
 describe('the learning rate', () => {
@@ -16,7 +22,9 @@ describe('the learning rate', () => {
   })
 
   it('rises over the warm-up to the full rate, and falls from its end on', () => {
-    expect(rates({ schedule: 'linear', warmupSteps: 2, totalSteps: 6 }, [0, 1, 2, 3, 4, 5])).toEqual([0.5, 1, 1, 0.75, 0.5, 0.25])
+    expect(rates({ schedule: 'linear', warmupSteps: 2, totalSteps: 6 }, [0, 1, 2, 3, 4, 5])).toEqual([
+      0.5, 1, 1, 0.75, 0.5, 0.25,
+    ])
     expect(rates({ warmupSteps: 4 }, [0, 3, 4])).toEqual([0.25, 1, 1])
   })
 
@@ -34,12 +42,18 @@ describe('the learning rate', () => {
     const step = fc.integer({ min: 0, max: 60 })
     const schedule = fc.constantFrom('constant' as const, 'linear' as const, 'cosine' as const)
     fc.assert(
-      fc.property(schedule, fc.integer({ min: 0, max: 20 }), fc.integer({ min: 1, max: 50 }), step, (name, warmupSteps, totalSteps, at) => {
-        const of = (s: number) => scheduledRate(plan({ schedule: name, warmupSteps, totalSteps, rate: 3 }), s)
-        expect(of(at)).toBeGreaterThan(0)
-        expect(of(at)).toBeLessThanOrEqual(3)
-        if (at >= warmupSteps) expect(of(at + 1)).toBeLessThanOrEqual(of(at))
-      }),
+      fc.property(
+        schedule,
+        fc.integer({ min: 0, max: 20 }),
+        fc.integer({ min: 1, max: 50 }),
+        step,
+        (name, warmupSteps, totalSteps, at) => {
+          const of = (s: number) => scheduledRate(plan({ schedule: name, warmupSteps, totalSteps, rate: 3 }), s)
+          expect(of(at)).toBeGreaterThan(0)
+          expect(of(at)).toBeLessThanOrEqual(3)
+          if (at >= warmupSteps) expect(of(at + 1)).toBeLessThanOrEqual(of(at))
+        },
+      ),
     )
   })
 })

@@ -20,20 +20,35 @@ beforeEach(async () => {
 afterAll(() => world.close())
 
 const password = 'a good password'
-const register = (username: string) => ask<SignedIn>(server, 'POST', '/api/auth/register', { body: { username, password } })
-const give = (by: SignedIn, to: object, role: string) => call(server, 'POST', '/api/auth/role', { token: by.token, body: { ...to, role } })
-const administrators = async () => (await world.pool.query<{ username: string }>(`select username from users where role = 'admin' and erased_at is null`)).rows.map(({ username }) => username)
+const register = (username: string) =>
+  ask<SignedIn>(server, 'POST', '/api/auth/register', { body: { username, password } })
+const give = (by: SignedIn, to: object, role: string) =>
+  call(server, 'POST', '/api/auth/role', { token: by.token, body: { ...to, role } })
+const administrators = async () =>
+  (
+    await world.pool.query<{ username: string }>(
+      `select username from users where role = 'admin' and erased_at is null`,
+    )
+  ).rows.map(({ username }) => username)
 /** As older versions let it come about. */
 const loseAll = async () => {
   await world.pool.query('alter table users disable trigger user')
-  await world.pool.query(`update users set username = 'erased ' || id, skeleton = null, password_hash = null, erased_at = now() where role = 'admin'`)
+  await world.pool.query(
+    `update users set username = 'erased ' || id, skeleton = null, password_hash = null, erased_at = now() where role = 'admin'`,
+  )
   await world.pool.query('alter table users enable trigger user')
 }
 
 test('S6: the only administrator can neither erase itself nor give its role up', async () => {
   const boss = await admin(server)
-  expect(await call(server, 'DELETE', '/api/auth/me', { token: boss.token })).toMatchObject({ status: 409, body: { error: 'conflict', message: expect.stringContaining('only administrator') } })
-  expect(await give(boss, { username: 'admin' }, 'contributor')).toMatchObject({ status: 403, body: { message: expect.stringContaining('you are the only one') } })
+  expect(await call(server, 'DELETE', '/api/auth/me', { token: boss.token })).toMatchObject({
+    status: 409,
+    body: { error: 'conflict', message: expect.stringContaining('only administrator') },
+  })
+  expect(await give(boss, { username: 'admin' }, 'contributor')).toMatchObject({
+    status: 403,
+    body: { message: expect.stringContaining('you are the only one') },
+  })
   expect((await admin(server)).user.role).toBe('admin')
 })
 
@@ -60,7 +75,9 @@ test('S6: administrators who erase themselves, or take each other’s role, at t
 })
 
 test('S6: nor by SQL', async () => {
-  await expect(world.pool.query(`update users set role = 'contributor'`)).rejects.toThrow('never without an administrator')
+  await expect(world.pool.query(`update users set role = 'contributor'`)).rejects.toThrow(
+    'never without an administrator',
+  )
   await expect(world.pool.query(`delete from users where role = 'admin'`)).rejects.toThrow()
 })
 
@@ -69,20 +86,34 @@ test('S6: seeding looks for the role, not for the name', async () => {
   const second = await register('Second')
   await give(boss, { userId: second.user.userId }, 'admin')
   await give(second, { username: 'admin' }, 'contributor')
-  expect(await seed(world.pool, { adminPassword: 'another one', demo: true })).toEqual({ username: 'Second', isNew: false })
+  expect(await seed(world.pool, { adminPassword: 'another one', demo: true })).toEqual({
+    username: 'Second',
+    isNew: false,
+  })
   await loseAll()
   // Somebody without the role has the name.
-  expect(await seed(world.pool, { adminPassword: 'another one', demo: true })).toEqual({ username: 'admin 2', isNew: true })
-  expect(await ask<SignedIn>(server, 'POST', '/api/auth/login', { body: { username: 'admin 2', password: 'another one' } })).toMatchObject({ user: { role: 'admin' } })
+  expect(await seed(world.pool, { adminPassword: 'another one', demo: true })).toEqual({
+    username: 'admin 2',
+    isNew: true,
+  })
+  expect(
+    await ask<SignedIn>(server, 'POST', '/api/auth/login', { body: { username: 'admin 2', password: 'another one' } }),
+  ).toMatchObject({ user: { role: 'admin' } })
 })
 
 test('S6: a start gives an installation that lost its administrators one again, and admin.json says which', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'attune-admin-'))
   try {
     writeFileSync(join(dir, 'admin.json'), JSON.stringify({ username: 'admin', password: adminPassword }))
-    expect(await seedOnce(world.pool, dir, true)).toEqual({ admin: { username: 'admin', password: adminPassword }, isNew: false })
+    expect(await seedOnce(world.pool, dir, true)).toEqual({
+      admin: { username: 'admin', password: adminPassword },
+      isNew: false,
+    })
     await loseAll()
-    expect(await seedOnce(world.pool, dir, true)).toEqual({ admin: { username: 'admin', password: adminPassword }, isNew: true })
+    expect(await seedOnce(world.pool, dir, true)).toEqual({
+      admin: { username: 'admin', password: adminPassword },
+      isNew: true,
+    })
     expect((await admin(server)).user.role).toBe('admin')
     // An administrator of another name, whose password isn't the one in the file.
     const second = await register('Second')
@@ -95,11 +126,18 @@ test('S6: a start gives an installation that lost its administrators one again, 
 })
 
 test('S6: npm run admin makes an administrator where there is none, and one more where its password is lost', async () => {
-  const run = async (...options: string[]) => (await promisify(execFile)(process.execPath, ['--import', 'tsx', 'scripts/admin/main.ts', ...options], { env: { ...process.env, DATABASE_URL: world.databaseUrl } })).stdout
+  const run = async (...options: string[]) =>
+    (
+      await promisify(execFile)(process.execPath, ['--import', 'tsx', 'scripts/admin/main.ts', ...options], {
+        env: { ...process.env, DATABASE_URL: world.databaseUrl },
+      })
+    ).stdout
   expect(await run()).toContain('"admin" is an administrator already')
   await loseAll()
   const [, username, made] = /^(.+) \/ (\S+) /.exec(await run()) ?? []
-  expect(await ask<SignedIn>(server, 'POST', '/api/auth/login', { body: { username, password: made } })).toMatchObject({ user: { role: 'admin' } })
+  expect(await ask<SignedIn>(server, 'POST', '/api/auth/login', { body: { username, password: made } })).toMatchObject({
+    user: { role: 'admin' },
+  })
   expect(await run('--another')).toMatch(/^admin 2 \/ \S+ /)
   expect((await administrators()).sort()).toEqual(['admin', 'admin 2'])
 })

@@ -20,7 +20,11 @@ let ann: SignedIn
 beforeAll(async () => {
   ;[world, chain] = await Promise.all([openWorld(), startChain()])
   const ledger = await deployTestLedger(chain, WINDOW_SECONDS)
-  server = await world.server({ BLOCKCHAIN_RPC_URL: chain.rpcUrl, BLOCKCHAIN_NETWORK_ID: String(chain.chainId), CONTRACT_ADDRESS: ledger.address })
+  server = await world.server({
+    BLOCKCHAIN_RPC_URL: chain.rpcUrl,
+    BLOCKCHAIN_NETWORK_ID: String(chain.chainId),
+    CONTRACT_ADDRESS: ledger.address,
+  })
   recorder = createRecorder({
     store: openEpochStore(world.pool),
     chain: ledgerOf(chain, ledger),
@@ -38,7 +42,9 @@ afterAll(async () => {
 })
 
 const withRole = async (username: string, role: Role): Promise<SignedIn> => {
-  const signedIn = await ask<SignedIn>(server, 'POST', '/api/auth/register', { body: { username, password: 'long enough' } })
+  const signedIn = await ask<SignedIn>(server, 'POST', '/api/auth/register', {
+    body: { username, password: 'long enough' },
+  })
   await ask(server, 'POST', '/api/auth/role', { token: boss.token, body: { username, role } })
   return signedIn
 }
@@ -51,36 +57,68 @@ const unusedVote = async (by = ann): Promise<string> => {
   return id
 }
 const appeal = (feedbackId: string, by = ann, more: object = {}) =>
-  call<{ id: string }>(server, 'POST', '/api/appeals', { token: by.token, body: { feedbackId, ground: 'not-counted', statement: 'I was there in time.', ...more } })
+  call<{ id: string }>(server, 'POST', '/api/appeals', {
+    token: by.token,
+    body: { feedbackId, ground: 'not-counted', statement: 'I was there in time.', ...more },
+  })
 const file = async (feedbackId: string): Promise<string> => {
   const { body } = await appeal(feedbackId)
   if (!body.success) throw new Error(body.message)
   return body.data.id
 }
 const decide = (id: string, outcome: 'upheld' | 'dismissed', by = judge) =>
-  call(server, 'POST', `/api/appeals/${id}/decision`, { token: by.token, body: { outcome, reason: 'Looked at the log.' } })
-const mine = async (id: string) => (await ask<Appeal[]>(server, 'GET', '/api/appeals/mine', { token: ann.token })).find((one) => one.id === id)
-const contributionsOf = (who: SignedIn) => ask<ProofOfContribute[]>(server, 'GET', `/api/blockchain/contributions/${who.user.userId}`, { token: who.token })
+  call(server, 'POST', `/api/appeals/${id}/decision`, {
+    token: by.token,
+    body: { outcome, reason: 'Looked at the log.' },
+  })
+const mine = async (id: string) =>
+  (await ask<Appeal[]>(server, 'GET', '/api/appeals/mine', { token: ann.token })).find((one) => one.id === id)
+const contributionsOf = (who: SignedIn) =>
+  ask<ProofOfContribute[]>(server, 'GET', `/api/blockchain/contributions/${who.user.userId}`, { token: who.token })
 
 test('an upheld appeal adds what the vote’s record lacks of a full credit in the next epoch, and is a validation of whoever decided it', async () => {
   const voteId = await unusedVote()
   const first = await recorder.closeEpoch()
   const id = await file(voteId)
   const [open] = await ask<AppealCase[]>(server, 'GET', '/api/appeals', { token: judge.token })
-  expect(open).toMatchObject({ id, state: 'open', vote: { humanRating: 8 }, receipt: { weight: 0, crowd: null }, record: { epochId: first?.epochId, credit: 0, reason: 'unused' }, mayDecide: true })
+  expect(open).toMatchObject({
+    id,
+    state: 'open',
+    vote: { humanRating: 8 },
+    receipt: { weight: 0, crowd: null },
+    record: { epochId: first?.epochId, credit: 0, reason: 'unused' },
+    mayDecide: true,
+  })
   expect(JSON.stringify(open)).not.toContain(ann.user.userId)
 
   expect((await decide(id, 'upheld')).status).toBe(200)
-  expect(await mine(id)).toMatchObject({ state: 'upheld', decision: { reason: 'Looked at the log.' }, correction: null })
+  expect(await mine(id)).toMatchObject({
+    state: 'upheld',
+    decision: { reason: 'Looked at the log.' },
+    correction: null,
+  })
   const second = await recorder.closeEpoch()
   expect(second).toMatchObject({ epochId: (first?.epochId ?? 0) + 1, count: 2 })
   expect(await mine(id)).toMatchObject({ correction: { epochId: second?.epochId, credit: 100 } })
-  expect((await contributionsOf(ann)).filter((one) => one.feedbackId === voteId).map((one) => [one.contributionType, one.feedbackProvided, one.rewardTokens]))
-    .toEqual([['feedback', 0, 100], ['feedback', 1, 0]])
+  expect(
+    (await contributionsOf(ann))
+      .filter((one) => one.feedbackId === voteId)
+      .map((one) => [one.contributionType, one.feedbackProvided, one.rewardTokens]),
+  ).toEqual([
+    ['feedback', 0, 100],
+    ['feedback', 1, 0],
+  ])
   const [validation] = await contributionsOf(judge)
-  expect(validation).toMatchObject({ contributionType: 'validation', feedbackId: null, qualityScore: 1, rewardTokens: 100 })
+  expect(validation).toMatchObject({
+    contributionType: 'validation',
+    feedbackId: null,
+    qualityScore: 1,
+    rewardTokens: 100,
+  })
   // C3: these proofs are proofs like a vote's.
-  expect(await ask(server, 'POST', '/api/blockchain/verify-contribution', { body: { proof: validation.merkleProof } })).toEqual({ valid: true })
+  expect(
+    await ask(server, 'POST', '/api/blockchain/verify-contribution', { body: { proof: validation.merkleProof } }),
+  ).toEqual({ valid: true })
   expect(await recorder.closeEpoch()).toBeNull()
 })
 
@@ -90,7 +128,9 @@ test('C5 an appeal is no way around what earns nothing: not for a made-up text, 
   await ask(server, 'POST', '/api/feedback', { token: eve.token, body })
   const late = vote(await addSample(world.pool, 'closed'))
   await ask(server, 'POST', '/api/feedback', { token: eve.token, body: late })
-  await world.pool.query(`update feedback set created_at = created_at - interval '1 hour' where user_id = $1`, [eve.user.userId])
+  await world.pool.query(`update feedback set created_at = created_at - interval '1 hour' where user_id = $1`, [
+    eve.user.userId,
+  ])
   await useVotes(world.pool, [body.id, late.id], { weight: 0, crowd: null, advantage: null })
   await recorder.closeEpoch()
   for (const id of [body.id, late.id]) {
@@ -99,7 +139,12 @@ test('C5 an appeal is no way around what earns nothing: not for a made-up text, 
   }
   await recorder.closeEpoch()
   const all = await contributionsOf(eve)
-  expect(all.map((one) => [one.feedbackId, one.rewardTokens, one.noCredit])).toEqual([[late.id, 0, 'closed'], [body.id, 0, 'text'], [late.id, 0, 'closed'], [body.id, 0, 'text']])
+  expect(all.map((one) => [one.feedbackId, one.rewardTokens, one.noCredit])).toEqual([
+    [late.id, 0, 'closed'],
+    [body.id, 0, 'text'],
+    [late.id, 0, 'closed'],
+    [body.id, 0, 'text'],
+  ])
 })
 
 test('a dismissed appeal changes nothing but what its adjudicator has contributed', async () => {
@@ -122,13 +167,25 @@ test('a correction waits until its vote is recorded', async () => {
 
 test('who has something to gain decides nothing: not the author, not the run’s owner, nobody without the permission', async () => {
   const id = await file(await unusedVote())
-  expect(await decide(id, 'upheld', boss)).toMatchObject({ status: 403, body: { message: expect.stringContaining('your own run') } })
-  expect(await decide(id, 'upheld', ann)).toMatchObject({ status: 403, body: { message: expect.stringContaining('adjudicate') } })
+  expect(await decide(id, 'upheld', boss)).toMatchObject({
+    status: 403,
+    body: { message: expect.stringContaining('your own run') },
+  })
+  expect(await decide(id, 'upheld', ann)).toMatchObject({
+    status: 403,
+    body: { message: expect.stringContaining('adjudicate') },
+  })
   const own = await appeal(await unusedVote(judge), judge)
   const ownId = own.body.success ? own.body.data.id : ''
-  expect(await decide(ownId, 'upheld')).toMatchObject({ status: 403, body: { message: expect.stringContaining('your own vote') } })
+  expect(await decide(ownId, 'upheld')).toMatchObject({
+    status: 403,
+    body: { message: expect.stringContaining('your own vote') },
+  })
   const cases = await ask<AppealCase[]>(server, 'GET', '/api/appeals', { token: judge.token })
-  expect(cases.map((one) => [one.id, one.mayDecide])).toEqual([[id, true], [ownId, false]])
+  expect(cases.map((one) => [one.id, one.mayDecide])).toEqual([
+    [id, true],
+    [ownId, false],
+  ])
   await world.pool.query('delete from appeals where outcome is null')
 })
 
@@ -137,7 +194,10 @@ test('an appeal is decided once, also by two who decide at the same moment', asy
   const other = await withRole('Other judge', 'validator')
   const answers = await Promise.all([decide(id, 'upheld'), decide(id, 'dismissed', other)])
   expect(answers.map((answer) => answer.status).sort()).toEqual([200, 409])
-  const { rows } = await world.pool.query("select kind from contributions where appeal_id = $1 and kind = 'validation'", [id])
+  const { rows } = await world.pool.query(
+    "select kind from contributions where appeal_id = $1 and kind = 'validation'",
+    [id],
+  )
   expect(rows).toHaveLength(1)
 })
 
@@ -156,7 +216,9 @@ test('a vote is appealed once, by its author, while it stands', async () => {
 })
 
 test(`${rewardLimits.openAppeals} of one person’s appeals may wait; an erased person leaves no words and no open appeal behind`, async () => {
-  const eve = await ask<SignedIn>(server, 'POST', '/api/auth/register', { body: { username: 'Eve', password: 'long enough' } })
+  const eve = await ask<SignedIn>(server, 'POST', '/api/auth/register', {
+    body: { username: 'Eve', password: 'long enough' },
+  })
   const votes: string[] = []
   for (let n = 0; n <= rewardLimits.openAppeals; n++) votes.push(await unusedVote(eve))
   const last = votes.pop() ?? ''
@@ -166,9 +228,13 @@ test(`${rewardLimits.openAppeals} of one person’s appeals may wait; an erased 
   await decide(decided.body.success ? decided.body.data.id : '', 'dismissed')
   expect((await appeal(last, eve)).status).toBe(201)
 
-  expect((await ask<{ appeals: Appeal[] }>(server, 'GET', '/api/auth/export', { token: eve.token })).appeals).toHaveLength(rewardLimits.openAppeals + 1)
+  expect(
+    (await ask<{ appeals: Appeal[] }>(server, 'GET', '/api/auth/export', { token: eve.token })).appeals,
+  ).toHaveLength(rewardLimits.openAppeals + 1)
   await ask(server, 'DELETE', '/api/auth/me', { token: eve.token })
-  const { rows } = await world.pool.query('select statement, outcome from appeals where user_id = $1', [eve.user.userId])
+  const { rows } = await world.pool.query('select statement, outcome from appeals where user_id = $1', [
+    eve.user.userId,
+  ])
   expect(rows).toEqual([{ statement: '', outcome: 'dismissed' }])
 })
 
@@ -184,7 +250,8 @@ test('an appeal has to come before the epoch that holds the vote is final, and a
 })
 
 test('an admin gives roles, to accounts and not to themselves', async () => {
-  const give = (username: string, by = boss) => call(server, 'POST', '/api/auth/role', { token: by.token, body: { username, role: 'validator' } })
+  const give = (username: string, by = boss) =>
+    call(server, 'POST', '/api/auth/role', { token: by.token, body: { username, role: 'validator' } })
   expect((await give('Judge', judge)).status).toBe(403)
   expect((await give('admin')).status).toBe(403)
   expect((await give('nobody')).status).toBe(404)

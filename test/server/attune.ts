@@ -5,7 +5,17 @@ import { pino } from 'pino'
 import { io, type Socket } from 'socket.io-client'
 import { loadConfig } from '../../core/config.ts'
 import { openPool, type Pool } from '../../core/db/pool.ts'
-import type { Ack, AckData, ClientEventName, ClientToServer, Envelope, Receipt, SampleStatus, ServerToClient, SignedIn } from '../../core/protocol/index.ts'
+import type {
+  Ack,
+  AckData,
+  ClientEventName,
+  ClientToServer,
+  Envelope,
+  Receipt,
+  SampleStatus,
+  ServerToClient,
+  SignedIn,
+} from '../../core/protocol/index.ts'
 import { seed } from '../../server/seed.ts'
 import { openServer, type AttuneServer } from '../../server/server.ts'
 import { openServices, type TestServices } from '../helpers/services.ts'
@@ -63,7 +73,12 @@ export interface Answer<T> {
 }
 
 /** One REST request; `body` as JSON, or a string as it is. */
-export async function call<T>(server: TestServer, method: string, path: string, { token, body, headers = {} }: { token?: string; body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer<T>> {
+export async function call<T>(
+  server: TestServer,
+  method: string,
+  path: string,
+  { token, body, headers = {} }: { token?: string; body?: unknown; headers?: Record<string, string> } = {},
+): Promise<Answer<T>> {
   const response = await fetch(server.url + path, {
     method,
     headers: {
@@ -83,12 +98,16 @@ export async function ask<T>(...request: Parameters<typeof call>): Promise<T> {
   return body.data
 }
 
-export const guest = (server: TestServer, displayName?: string) => ask<SignedIn>(server, 'POST', '/api/auth/guest', { body: { displayName } })
-export const admin = (server: TestServer) => ask<SignedIn>(server, 'POST', '/api/auth/login', { body: { username: 'admin', password: adminPassword } })
+export const guest = (server: TestServer, displayName?: string) =>
+  ask<SignedIn>(server, 'POST', '/api/auth/guest', { body: { displayName } })
+export const admin = (server: TestServer) =>
+  ask<SignedIn>(server, 'POST', '/api/auth/login', { body: { username: 'admin', password: adminPassword } })
 
 // ---------------------------------------------------------------- sockets
 
-export type Received = { [E in keyof ServerToClient]: { event: E; payload: Parameters<ServerToClient[E]>[0] } }[keyof ServerToClient]
+export type Received = {
+  [E in keyof ServerToClient]: { event: E; payload: Parameters<ServerToClient[E]>[0] }
+}[keyof ServerToClient]
 
 export interface Client {
   socket: Socket<ServerToClient, ClientToServer>
@@ -97,14 +116,25 @@ export interface Client {
   /** Sends an event and resolves to its acknowledgement. */
   send: <E extends ClientEventName>(event: E, body: unknown) => Promise<Ack<AckData[E]>>
   /** The next event of this name that fits, whether it has come or is to come. */
-  wait: <E extends keyof ServerToClient>(event: E, fits?: (payload: Parameters<ServerToClient[E]>[0]) => boolean) => Promise<Parameters<ServerToClient[E]>[0]>
+  wait: <E extends keyof ServerToClient>(
+    event: E,
+    fits?: (payload: Parameters<ServerToClient[E]>[0]) => boolean,
+  ) => Promise<Parameters<ServerToClient[E]>[0]>
   close: () => void
 }
 
 /** Connects; rejects with the server's reason where it refuses. */
-export async function connect(server: TestServer, token: string | undefined, options: Parameters<typeof io>[1] = {}): Promise<Client> {
+export async function connect(
+  server: TestServer,
+  token: string | undefined,
+  options: Parameters<typeof io>[1] = {},
+): Promise<Client> {
   const socket: Socket<ServerToClient, ClientToServer> = io(server.url, {
-    transports: ['websocket'], forceNew: true, reconnectionDelay: 50, ...(token !== undefined && { auth: { token } }), ...options,
+    transports: ['websocket'],
+    forceNew: true,
+    reconnectionDelay: 50,
+    ...(token !== undefined && { auth: { token } }),
+    ...options,
   })
   const received: Received[] = []
   socket.onAny((event: string, payload: unknown) => received.push({ event, payload } as Received))
@@ -119,12 +149,21 @@ export async function connect(server: TestServer, token: string | undefined, opt
     socket,
     received,
     send: <E extends ClientEventName>(event: E, body: unknown) =>
-      (socket as unknown as { timeout: (ms: number) => { emitWithAck: (event: string, body: unknown) => Promise<Ack<AckData[E]>> } })
+      (
+        socket as unknown as {
+          timeout: (ms: number) => { emitWithAck: (event: string, body: unknown) => Promise<Ack<AckData[E]>> }
+        }
+      )
         .timeout(10_000)
         .emitWithAck(event, body),
-    async wait<E extends keyof ServerToClient>(event: E, fits: (payload: Parameters<ServerToClient[E]>[0]) => boolean = () => true) {
+    async wait<E extends keyof ServerToClient>(
+      event: E,
+      fits: (payload: Parameters<ServerToClient[E]>[0]) => boolean = () => true,
+    ) {
       for (let patience = 500; patience > 0; patience--) {
-        for (const one of received) if (one.event === event && fits(one.payload as Parameters<ServerToClient[E]>[0])) return one.payload as Parameters<ServerToClient[E]>[0]
+        for (const one of received)
+          if (one.event === event && fits(one.payload as Parameters<ServerToClient[E]>[0]))
+            return one.payload as Parameters<ServerToClient[E]>[0]
         await sleep(20)
       }
       throw new Error(`${event} did not come; what came: ${received.map((one) => one.event).join(', ')}`)
@@ -135,7 +174,12 @@ export async function connect(server: TestServer, token: string | undefined, opt
 
 // ---------------------------------------------------------------- what the trainer would do
 
-export async function addSample(pool: Pool, status: SampleStatus = 'open', sessionId = 'demo', text: { prompt?: string; response?: string } = {}): Promise<string> {
+export async function addSample(
+  pool: Pool,
+  status: SampleStatus = 'open',
+  sessionId = 'demo',
+  text: { prompt?: string; response?: string } = {},
+): Promise<string> {
   const id = randomUUID()
   await pool.query(
     `insert into samples (id, session_id, step, origin, prompt, response, policy_version, status, opened_at) values ($1, $2, 1, 'rollout', $3, $4, 0, $5, now())`,
@@ -145,8 +189,21 @@ export async function addSample(pool: Pool, status: SampleStatus = 'open', sessi
 }
 
 /** Commits a step that uses these votes of a session, each receipt the same but for what `more` says. */
-export async function useVotes(pool: Pool, feedbackIds: readonly string[], { sessionId = 'demo', ...more }: Partial<Omit<Receipt, 'feedbackId' | 'sampleId' | 'step'>> = {}): Promise<number> {
-  const receipt = { weight: 0.5, reliability: 0.6, crowd: 0.7, advantage: 0.1, latencyMs: 20_000, comparable: 10, updated: true, ...more }
+export async function useVotes(
+  pool: Pool,
+  feedbackIds: readonly string[],
+  { sessionId = 'demo', ...more }: Partial<Omit<Receipt, 'feedbackId' | 'sampleId' | 'step'>> = {},
+): Promise<number> {
+  const receipt = {
+    weight: 0.5,
+    reliability: 0.6,
+    crowd: 0.7,
+    advantage: 0.1,
+    latencyMs: 20_000,
+    comparable: 10,
+    updated: true,
+    ...more,
+  }
   const { rows } = await pool.query<{ step: number }>(
     `insert into steps (session_id, step, policy_version, metrics, checkpoint, votes)
      select $1, coalesce(max(step), 0) + 1, 1, '{}', 'none', $2 from steps where session_id = $1 returning step`,
@@ -155,7 +212,18 @@ export async function useVotes(pool: Pool, feedbackIds: readonly string[], { ses
   await pool.query(
     `insert into receipts (session_id, step, feedback_id, weight, reliability, crowd, advantage, latency_ms, comparable, updated)
      select $1, $2, id, $4, $5, $6, $7, $8, $9, $10 from unnest($3::uuid[]) id`,
-    [sessionId, rows[0].step, feedbackIds, receipt.weight, receipt.reliability, receipt.crowd, receipt.advantage, receipt.latencyMs, receipt.comparable, receipt.updated],
+    [
+      sessionId,
+      rows[0].step,
+      feedbackIds,
+      receipt.weight,
+      receipt.reliability,
+      receipt.crowd,
+      receipt.advantage,
+      receipt.latencyMs,
+      receipt.comparable,
+      receipt.updated,
+    ],
   )
   return rows[0].step
 }

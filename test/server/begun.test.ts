@@ -3,7 +3,18 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { countHolding } from '../../core/db/vote-begun.ts'
 import { limits, type HumanFeedback, type Sample, type SignedIn } from '../../core/protocol/index.ts'
 import { append, openRedis } from '../../core/events/log.ts'
-import { addSample, ask, call, connect, guest, openWorld, vote, type Client, type TestServer, type World } from './attune.ts'
+import {
+  addSample,
+  ask,
+  call,
+  connect,
+  guest,
+  openWorld,
+  vote,
+  type Client,
+  type TestServer,
+  type World,
+} from './attune.ts'
 
 let world: World
 let server: TestServer
@@ -30,16 +41,22 @@ async function come(who: SignedIn, to = server): Promise<Client> {
   return client
 }
 const begin = (sampleId: string, by = socket) => by.send('begin-vote', { sessionId: 'demo', sampleId })
-const close = (sampleId: string) => world.pool.query(`update samples set status = 'closed', closed_at = clock_timestamp() where id = $1`, [sampleId])
+const close = (sampleId: string) =>
+  world.pool.query(`update samples set status = 'closed', closed_at = clock_timestamp() where id = $1`, [sampleId])
 /** Lets time pass for what was begun. */
-const wait = (sampleId: string, ms: number) => world.pool.query('update vote_begun set begun_at = begun_at - make_interval(secs => $2::float8 / 1000) where sample_id = $1', [sampleId, ms])
+const wait = (sampleId: string, ms: number) =>
+  world.pool.query(
+    'update vote_begun set begun_at = begun_at - make_interval(secs => $2::float8 / 1000) where sample_id = $1',
+    [sampleId, ms],
+  )
 /** Casts a vote; whether its acknowledgement says that it came late. */
 async function comesLate(by: Client, given: ReturnType<typeof vote>): Promise<boolean> {
   const answer = await by.send('submit-feedback', given)
   if (!answer.ok) throw new Error(answer.message)
   return answer.data.late ?? false
 }
-const isLate = async (id: string) => (await world.pool.query<{ late: boolean }>('select late from feedback where id = $1', [id])).rows[0]?.late
+const isLate = async (id: string) =>
+  (await world.pool.query<{ late: boolean }>('select late from feedback where id = $1', [id])).rows[0]?.late
 
 describe('a vote begun in time counts', () => {
   test('begun while voting is open and cast after it has closed, it is on time, and says so', async () => {
@@ -83,15 +100,23 @@ describe('a vote begun in time counts', () => {
 
   test('V4, P4: a sample of another session, of none, or a body that is none begins nothing', async () => {
     const sampleId = await addSample(world.pool)
-    expect(await socket.send('begin-vote', { sessionId: 'nowhere', sampleId })).toMatchObject({ ok: false, code: 'not-found' })
+    expect(await socket.send('begin-vote', { sessionId: 'nowhere', sampleId })).toMatchObject({
+      ok: false,
+      code: 'not-found',
+    })
     expect(await begin('9b2d5b0c-53d1-4d0e-8f3a-6a1f0f6f2c11')).toMatchObject({ ok: true, data: { countsForMs: null } })
-    expect(await socket.send('begin-vote', { sessionId: 'demo', sampleId: 'x' })).toMatchObject({ ok: false, code: 'invalid', path: 'sampleId' })
+    expect(await socket.send('begin-vote', { sessionId: 'demo', sampleId: 'x' })).toMatchObject({
+      ok: false,
+      code: 'invalid',
+      path: 'sampleId',
+    })
     expect(await socket.send('begin-vote', null)).toMatchObject({ ok: false, code: 'invalid' })
   })
 
   test('nobody marks a whole step as begun: who has begun some votes casts them first', async () => {
     const samples = await Promise.all(Array.from({ length: limits.votesBegun + 1 }, () => addSample(world.pool)))
-    for (const sampleId of samples.slice(0, -1)) expect(await begin(sampleId)).toMatchObject({ data: { countsForMs: expect.any(Number) } })
+    for (const sampleId of samples.slice(0, -1))
+      expect(await begin(sampleId)).toMatchObject({ data: { countsForMs: expect.any(Number) } })
     const last = samples[limits.votesBegun]
     expect(await begin(last)).toMatchObject({ ok: true, data: { countsForMs: null } })
     await socket.send('submit-feedback', vote(samples[0]))
@@ -129,7 +154,10 @@ test('V3: whoever may still cast a vote that they began sees the others’ no ea
   const isIt = (one: { sampleId: string | null }) => one.sampleId === sampleId
   expect(await ben.wait('voting-closed', isIt)).toMatchObject({ crowd })
   expect(await socket.wait('voting-closed', isIt)).toMatchObject({ crowd: { votes: 1, value: null, compassion: null } })
-  const seen = async () => (await ask<Sample[]>(server, 'GET', '/api/training/demo/samples?limit=200', { token: ann.token })).find(({ id }) => id === sampleId)?.crowd
+  const seen = async () =>
+    (await ask<Sample[]>(server, 'GET', '/api/training/demo/samples?limit=200', { token: ann.token })).find(
+      ({ id }) => id === sampleId,
+    )?.crowd
   expect(await seen()).toBeNull()
   const again = await come(ann)
   const snapshot = await again.wait('session-snapshot')
@@ -144,7 +172,10 @@ describe('what a closing waits for', () => {
   async function regular(): Promise<Client> {
     const given = vote(await addSample(world.pool))
     await socket.send('submit-feedback', given)
-    await world.pool.query('update feedback set created_at = created_at - make_interval(secs => $2::float8 / 1000) where id = $1', [given.id, limits.withdrawMs + 1])
+    await world.pool.query(
+      'update feedback set created_at = created_at - make_interval(secs => $2::float8 / 1000) where id = $1',
+      [given.id, limits.withdrawMs + 1],
+    )
     return socket
   }
 
@@ -193,9 +224,15 @@ describe('every connection of a person knows of their vote', () => {
     const given = vote(sampleId, { humanRating: 9 })
     await socket.send('submit-feedback', given)
     const mine = { feedbackId: given.id, humanRating: 9, compassionRating: 0.9 }
-    for (const tab of [second, third]) expect(await tab.wait('own-vote', (one) => one.sampleId === sampleId)).toEqual({ sessionId: 'demo', sampleId, mine })
+    for (const tab of [second, third])
+      expect(await tab.wait('own-vote', (one) => one.sampleId === sampleId)).toEqual({
+        sessionId: 'demo',
+        sampleId,
+        mine,
+      })
     await socket.send('withdraw-feedback', given.id)
-    for (const tab of [second, third]) await tab.wait('own-vote', (one) => one.sampleId === sampleId && one.mine === null)
+    for (const tab of [second, third])
+      await tab.wait('own-vote', (one) => one.sampleId === sampleId && one.mine === null)
     await stranger.wait('feedback-withdrawn', (one) => one.sampleId === sampleId)
     expect(stranger.received.filter(({ event }) => event === 'own-vote')).toEqual([])
   })
@@ -221,8 +258,15 @@ describe('every connection of a person knows of their vote', () => {
     const refused = await socket.send('submit-feedback', vote(sampleId))
     expect(refused).toMatchObject({ ok: false, code: 'conflict', path: 'sampleId' })
     expect(refused.ok ? '' : refused.message).toMatch(/^you have voted on this answer already/)
-    expect(await socket.wait('feedback-error')).toMatchObject({ path: 'sampleId', error: expect.not.stringContaining('sampleId') })
+    expect(await socket.wait('feedback-error')).toMatchObject({
+      path: 'sampleId',
+      error: expect.not.stringContaining('sampleId'),
+    })
     const rest = await call(server, 'POST', '/api/feedback', { token: ann.token, body: vote(sampleId) })
-    expect(rest.body).toMatchObject({ success: false, path: 'sampleId', message: expect.not.stringContaining('sampleId') })
+    expect(rest.body).toMatchObject({
+      success: false,
+      path: 'sampleId',
+      message: expect.not.stringContaining('sampleId'),
+    })
   })
 })

@@ -23,9 +23,17 @@ let server: TestServer
 let ann: SignedIn
 beforeAll(async () => {
   ;[world, chain] = await Promise.all([openWorld(), startChain()])
-  const { contracts } = await deploySystem({ rpcUrl: chain.rpcUrl, privateKey: ADMIN.privateKey, tokenCap: parseEther('1000') })
+  const { contracts } = await deploySystem({
+    rpcUrl: chain.rpcUrl,
+    privateKey: ADMIN.privateKey,
+    tokenCap: parseEther('1000'),
+  })
   if (contracts.token === undefined) throw new Error('no token')
-  deployed = { ledger: contracts.ledger.address, distributor: contracts.distributor.address, token: contracts.token.address }
+  deployed = {
+    ledger: contracts.ledger.address,
+    distributor: contracts.distributor.address,
+    token: contracts.token.address,
+  }
   server = await world.server({
     BLOCKCHAIN_RPC_URL: chain.rpcUrl,
     BLOCKCHAIN_NETWORK_ID: String(chain.chainId),
@@ -64,8 +72,16 @@ test('what a sponsor funds, prices and closes on the chain is told to the room, 
   expect(bounties).toEqual([
     {
       id: await pot().read('bountyOf', [DEMO, STRANGER.address, zeroAddress]),
-      sessionId: 'demo', sponsor: STRANGER.address.toLowerCase(), token: zeroAddress, symbol: 'ETH', decimals: 18,
-      funded: String(parseEther('0.5')), left: String(parseEther('0.5')), perCredit: String(PER_CREDIT), state: 'paying', closedAt: null,
+      sessionId: 'demo',
+      sponsor: STRANGER.address.toLowerCase(),
+      token: zeroAddress,
+      symbol: 'ETH',
+      decimals: 18,
+      funded: String(parseEther('0.5')),
+      left: String(parseEther('0.5')),
+      perCredit: String(PER_CREDIT),
+      state: 'paying',
+      closedAt: null,
     },
   ])
   const later = await connect(server, ann.token)
@@ -77,7 +93,10 @@ test('what a sponsor funds, prices and closes on the chain is told to the room, 
   await pot().send(STRANGER.privateKey, 'close', [bounties[0].id])
   await client.wait('bounties-changed', (now) => now.bounties[0]?.state === 'closed')
   await fund(parseEther('0.5'))
-  await client.wait('bounties-changed', (now) => now.bounties[0]?.state === 'paying' && now.bounties[0].funded === String(parseEther('1')))
+  await client.wait(
+    'bounties-changed',
+    (now) => now.bounties[0]?.state === 'paying' && now.bounties[0].funded === String(parseEther('1')),
+  )
   client.close()
   later.close()
 })
@@ -88,12 +107,17 @@ test('each sponsor and token has a pot of its own', async () => {
   await token.send(ADMIN.privateKey, 'approve', [deployed.distributor, parseEther('10')])
   await pot().send(ADMIN.privateKey, 'fund', [DEMO, deployed.token, parseEther('10'), 1n])
   const { bounties } = await until((now) => now.bounties.length === 2)
-  expect(bounties.find((one) => one.token === deployed.token)).toMatchObject({ symbol: 'ATTUNE', left: String(parseEther('10')), sponsor: ADMIN.address.toLowerCase() })
+  expect(bounties.find((one) => one.token === deployed.token)).toMatchObject({
+    symbol: 'ATTUNE',
+    left: String(parseEther('10')),
+    sponsor: ADMIN.address.toLowerCase(),
+  })
 })
 
 test('votes are paced, and a pot that the waiting votes have spent is empty though nothing is paid out yet', async () => {
   expect((await shown()).votesPerHour).toBe(0)
-  for (let n = 0; n < 3; n++) await ask(server, 'POST', '/api/feedback', { token: ann.token, body: vote(await addSample(world.pool)) })
+  for (let n = 0; n < 3; n++)
+    await ask(server, 'POST', '/api/feedback', { token: ann.token, body: vote(await addSample(world.pool)) })
   expect((await shown()).votesPerHour).toBe(18)
   // 1 ether pays for 1,000 votes at the first price, for three and a half at this one.
   const native = (await shown()).bounties.find((one) => one.token === zeroAddress)
@@ -112,7 +136,10 @@ test('a funding that a reorganisation takes back is forgotten', async () => {
 })
 
 test('a bounty that no epoch has followed is returned without a proof, two days after it was closed', async () => {
-  const [sue, key] = ['0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65', '0x47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a'] as const
+  const [sue, key] = [
+    '0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65',
+    '0x47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a',
+  ] as const
   const snapshot = await chain.control.snapshot()
   await fund(parseEther('1'), 1n, key)
   const { bounties } = await until((now) => now.bounties.length === 3)
@@ -131,7 +158,12 @@ test('a bounty that no epoch has followed is returned without a proof, two days 
 
 test('while the chain is away the bounties stay as they were last seen, and a session that is unknown is a 404', async () => {
   const before = (await shown()).bounties
-  const away = openBountyChain({ rpcUrl: 'http://127.0.0.1:9', chainId: chain.chainId, distributor: deployed.distributor, coin: { symbol: 'ETH', decimals: 18 } })
+  const away = openBountyChain({
+    rpcUrl: 'http://127.0.0.1:9',
+    chainId: chain.chainId,
+    distributor: deployed.distributor,
+    coin: { symbol: 'ETH', decimals: 18 },
+  })
   const watch = createBountyWatch({ ...server.core, log: pino({ level: 'silent' }) }, away, 0n)
   await expect(watch.look()).rejects.toMatchObject({ code: 'unreachable' })
   expect((await shown()).bounties).toEqual(before)
@@ -142,13 +174,30 @@ test('a token says what it is called; what is none is refused, and so is everyth
   const look = (address: string) => call(server, 'GET', `/api/blockchain/tokens/${address}`, { token: ann.token })
   expect((await look(deployed.token)).body).toMatchObject({ data: { symbol: 'ATTUNE', decimals: 18 } })
   expect((await look(zeroAddress)).body).toMatchObject({ data: { symbol: 'ETH', decimals: 18 } })
-  for (const none of [ADMIN.address, deployed.ledger]) expect(await look(none)).toMatchObject({ status: 400, body: { path: 'address' } })
-  const lonely = await world.server({ BLOCKCHAIN_RPC_URL: 'http://127.0.0.1:9', BLOCKCHAIN_NETWORK_ID: '1', CONTRACT_ADDRESS: deployed.ledger, DISTRIBUTOR_ADDRESS: deployed.distributor })
+  for (const none of [ADMIN.address, deployed.ledger])
+    expect(await look(none)).toMatchObject({ status: 400, body: { path: 'address' } })
+  const lonely = await world.server({
+    BLOCKCHAIN_RPC_URL: 'http://127.0.0.1:9',
+    BLOCKCHAIN_NETWORK_ID: '1',
+    CONTRACT_ADDRESS: deployed.ledger,
+    DISTRIBUTOR_ADDRESS: deployed.distributor,
+  })
   expect((await call(lonely, 'GET', `/api/blockchain/tokens/${deployed.token}`, { token: ann.token })).status).toBe(503)
 })
 
 test('what was earned from a pot is no longer left in it, and a pot pays for whole votes', () => {
-  const row = { id: '0x', sessionId: 'demo', sponsor: '0x', token: '0x', symbol: 'ETH', decimals: 18, funded: 1_000n, pot: 299n, perCredit: 1n, closedAt: null } as const
+  const row = {
+    id: '0x',
+    sessionId: 'demo',
+    sponsor: '0x',
+    token: '0x',
+    symbol: 'ETH',
+    decimals: 18,
+    funded: 1_000n,
+    pot: 299n,
+    perCredit: 1n,
+    closedAt: null,
+  } as const
   const [paid, owed] = [row.funded - row.pot, row.funded - 250n]
   expect([0n, paid, owed].map((earned) => toBounty(row, earned, 0n).left)).toEqual(['299', '299', '250'])
   expect([0n, 150n, 151n].map((waiting) => toBounty(row, owed, waiting).state)).toEqual(['paying', 'paying', 'empty'])

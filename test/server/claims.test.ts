@@ -23,7 +23,11 @@ let desk: TestServer
 let bounty: Hex
 beforeAll(async () => {
   paying = await openPayingWorld({ disputeWindow: WINDOW_SECONDS })
-  desk = await paying.world.server({ ...paying.environment, RELAYER_PRIVATE_KEY: RELAYER, BLOCKCHAIN_POLL_INTERVAL: '600000' })
+  desk = await paying.world.server({
+    ...paying.environment,
+    RELAYER_PRIVATE_KEY: RELAYER,
+    BLOCKCHAIN_POLL_INTERVAL: '600000',
+  })
   bounty = await paying.fund(parseEther('1'), PER_CREDIT)
 })
 afterAll(() => paying.close())
@@ -55,18 +59,43 @@ const now = async () => Number((await paying.chain.client.getBlock()).timestamp)
 
 test('what a vote earns is pending until its epoch is final, then claimable, then claimed; and the contract pays it', async () => {
   const { who, address } = await person()
-  expect(await earnings(who)).toEqual({ account: address, points: '0', held: '0', finalAt: null, relayer: false, earnings: [] })
+  expect(await earnings(who)).toEqual({
+    account: address,
+    points: '0',
+    held: '0',
+    finalAt: null,
+    relayer: false,
+    earnings: [],
+  })
   await paying.usedVote(who)
   await paying.usedVote(who)
   await paying.recorder.closeEpoch()
   const pending = await earnings(who)
   expect(pending).toMatchObject({
-    points: '200', finalAt: expect.any(String),
-    earnings: [{ bounty, sessionId: 'demo', sessionTitle: 'Teach a small model to be kind and useful', symbol: 'ETH', decimals: 18, earned: String(2n * VOTE), final: '0', claimed: '0', claim: null, relayed: null }],
+    points: '200',
+    finalAt: expect.any(String),
+    earnings: [
+      {
+        bounty,
+        sessionId: 'demo',
+        sessionTitle: 'Teach a small model to be kind and useful',
+        symbol: 'ETH',
+        decimals: 18,
+        earned: String(2n * VOTE),
+        final: '0',
+        claimed: '0',
+        claim: null,
+        relayed: null,
+      },
+    ],
   })
   await paying.pass(WINDOW_SECONDS + 1)
   const claimable = await earning(who)
-  expect(claimable).toMatchObject({ final: String(2n * VOTE), claimed: '0', claim: { account: address, amount: String(2n * VOTE) } })
+  expect(claimable).toMatchObject({
+    final: String(2n * VOTE),
+    claimed: '0',
+    claim: { account: address, amount: String(2n * VOTE) },
+  })
   expect((await earnings(who)).finalAt).toBeNull()
 
   const { epochId, amount, proof } = claimable.claim ?? { epochId: 0, amount: '0', proof: [] }
@@ -83,27 +112,53 @@ test('what somebody earned before they linked a wallet waits for it, and is thei
   await paying.usedVote(who)
   await paying.recorder.closeEpoch()
   await paying.pass(WINDOW_SECONDS + 1)
-  expect(await earnings(who)).toMatchObject({ account: null, points: '100', earnings: [{ earned: String(VOTE), final: String(VOTE), claimed: '0', claim: null }] })
+  expect(await earnings(who)).toMatchObject({
+    account: null,
+    points: '100',
+    earnings: [{ earned: String(VOTE), final: String(VOTE), claimed: '0', claim: null }],
+  })
   await linkWallet(paying.server, who, key)
   await paying.usedVote(who)
   await paying.recorder.closeEpoch()
   await paying.pass(WINDOW_SECONDS + 1)
-  expect(await earnings(who)).toMatchObject({ account: address, points: '200', earnings: [{ earned: String(2n * VOTE), claim: { account: address, amount: String(2n * VOTE) } }] })
+  expect(await earnings(who)).toMatchObject({
+    account: address,
+    points: '200',
+    earnings: [{ earned: String(2n * VOTE), claim: { account: address, amount: String(2n * VOTE) } }],
+  })
 })
 
 // ---------------------------------------------------------------- relayed
 
 type Claimable = Awaited<ReturnType<typeof withClaim>>
-interface Wish { recipient?: Address; deadline?: number; amount?: bigint; signer?: Hex }
+interface Wish {
+  recipient?: Address
+  deadline?: number
+  amount?: bigint
+  signer?: Hex
+}
 /** A claim as its account signs it. */
-const signed = async ({ key, address, claim }: Claimable, { recipient = address, amount = BigInt(claim.amount), signer = key, ...wish }: Wish = {}) => {
+const signed = async (
+  { key, address, claim }: Claimable,
+  { recipient = address, amount = BigInt(claim.amount), signer = key, ...wish }: Wish = {},
+) => {
   const deadline = wish.deadline ?? (await now()) + 600
-  const domain = { ...DISTRIBUTOR_DOMAIN, chainId: paying.chain.chainId, verifyingContract: paying.contracts.distributor }
+  const domain = {
+    ...DISTRIBUTOR_DOMAIN,
+    chainId: paying.chain.chainId,
+    verifyingContract: paying.contracts.distributor,
+  }
   const message = { bounty, account: address, amount, recipient, deadline: BigInt(deadline) }
-  const signature = await privateKeyToAccount(signer).signTypedData({ domain, types: CLAIM_TO_TYPES, primaryType: 'ClaimTo', message })
+  const signature = await privateKeyToAccount(signer).signTypedData({
+    domain,
+    types: CLAIM_TO_TYPES,
+    primaryType: 'ClaimTo',
+    message,
+  })
   return { bounty, amount: String(amount), recipient, deadline, signature }
 }
-const relay = ({ who }: { who: SignedIn }, body: object, at = desk) => call<{ id: string }>(at, 'POST', '/api/claims/relay', { token: who.token, body })
+const relay = ({ who }: { who: SignedIn }, body: object, at = desk) =>
+  call<{ id: string }>(at, 'POST', '/api/claims/relay', { token: who.token, body })
 const relayed = async ({ who }: { who: SignedIn }) => (await earning(who)).relayed
 const balance = (address: Address) => paying.chain.client.getBalance({ address })
 /** One turn of the relayer. */
@@ -124,7 +179,12 @@ test('a signed claim is sent and paid for by the relayer, to whom its account sa
   expect((await relay(other, await signed(other, { recipient }))).status).toBe(201)
   expect(await relayed(one)).toMatchObject({ state: 'waiting', amount: String(VOTE), txHash: null })
   await turns()
-  expect(await relayed(one)).toMatchObject({ state: 'done', recipient: one.address, txHash: expect.stringMatching(/^0x/), problem: null })
+  expect(await relayed(one)).toMatchObject({
+    state: 'done',
+    recipient: one.address,
+    txHash: expect.stringMatching(/^0x/),
+    problem: null,
+  })
   expect([await balance(one.address), await balance(other.address), await balance(recipient)]).toEqual([VOTE, 0n, VOTE])
   expect(await earning(other.who)).toMatchObject({ claimed: String(VOTE), claim: null })
   expect((await relay(one, await signed(one))).status).toBe(409)
@@ -138,12 +198,19 @@ test('the relayer takes nothing that it could not send', async () => {
     [{ deadline: Math.floor(Date.now() / 1_000) + 30 }, 400, 'deadline'],
     [{ deadline: (await now()) + 2 * 86_400 }, 400, 'deadline'],
   ]
-  for (const [wish, status, path] of wishes) expect(await relay(one, await signed(one, wish)), path).toMatchObject({ status, body: { path } })
+  for (const [wish, status, path] of wishes)
+    expect(await relay(one, await signed(one, wish)), path).toMatchObject({ status, body: { path } })
   const given = await signed(one)
-  expect(await relay(one, { ...given, recipient: STRANGER.address })).toMatchObject({ status: 400, body: { path: 'signature' } })
+  expect(await relay(one, { ...given, recipient: STRANGER.address })).toMatchObject({
+    status: 400,
+    body: { path: 'signature' },
+  })
   expect((await relay(await person(false), given)).status).toBe(409)
   expect((await relay(await person(), given)).status).toBe(409)
-  expect(await relay(one, given, paying.server)).toMatchObject({ status: 503, body: { message: expect.stringContaining('your own wallet') } })
+  expect(await relay(one, given, paying.server)).toMatchObject({
+    status: 503,
+    body: { message: expect.stringContaining('your own wallet') },
+  })
   expect(await turn()).toBe(false)
 })
 
@@ -169,7 +236,13 @@ test('while gas is dearer than the cap a claim waits and says so, and is sent on
   const one = await withClaim()
   await relay(one, await signed(one))
   const { chainId } = paying.chain
-  const thrifty = openClaimSender({ rpcUrl: paying.chain.rpcUrl, chainId, distributor: paying.contracts.distributor, privateKey: RELAYER, maxFeePerGas: 1n })
+  const thrifty = openClaimSender({
+    rpcUrl: paying.chain.rpcUrl,
+    chainId,
+    distributor: paying.contracts.distributor,
+    privateKey: RELAYER,
+    maxFeePerGas: 1n,
+  })
   expect(await turn({ sender: thrifty })).toBe(true)
   expect(await relayed(one)).toMatchObject({ state: 'waiting', problem: expect.stringContaining('too much for gas') })
   await turns()
@@ -181,7 +254,10 @@ test('a relayer that dies between signing and sending sends it later, and the cl
   await relay(one, await signed(one))
   const real = desk.core.chain?.relayer
   if (!real) throw new Error('no relayer')
-  const dying: ClaimSender = { ...real, send: () => Promise.reject(new LedgerError('unreachable', 'the chain does not answer')) }
+  const dying: ClaimSender = {
+    ...real,
+    send: () => Promise.reject(new LedgerError('unreachable', 'the chain does not answer')),
+  }
   await expect(turn({ sender: dying })).rejects.toMatchObject({ code: 'unreachable' })
   expect(await relayed(one)).toMatchObject({ state: 'sent' })
   await turn() // it is in no block yet, and may still come
@@ -211,9 +287,19 @@ test('a claim whose deadline has passed, or that somebody else has sent, is sett
   const [late, sent] = [await withClaim(), await withClaim()]
   await relay(late, await signed(late))
   await turn({ now: () => Date.now() + 10 * 86_400_000 })
-  expect(await relayed(late)).toMatchObject({ state: 'failed', problem: expect.stringContaining('deadline'), txHash: null })
+  expect(await relayed(late)).toMatchObject({
+    state: 'failed',
+    problem: expect.stringContaining('deadline'),
+    txHash: null,
+  })
   await relay(sent, await signed(sent))
-  await paying.distributor.send(STRANGER.privateKey, 'claim', [BigInt(sent.claim.epochId), bounty, sent.address, BigInt(sent.claim.amount), sent.claim.proof])
+  await paying.distributor.send(STRANGER.privateKey, 'claim', [
+    BigInt(sent.claim.epochId),
+    bounty,
+    sent.address,
+    BigInt(sent.claim.amount),
+    sent.claim.proof,
+  ])
   await turns()
   expect(await relayed(sent)).toMatchObject({ state: 'done', txHash: null })
 })
@@ -234,6 +320,8 @@ test('while the chain is away what was earned is shown, and nothing can be claim
   const one = await withClaim()
   await paying.chain.kill()
   expect(await earning(one.who)).toMatchObject({ earned: String(VOTE), final: null, claimed: null, claim: null })
-  expect((await relay(one, await signed({ ...one }, { deadline: Math.floor(Date.now() / 1_000) + 600 }))).status).toBe(503)
+  expect((await relay(one, await signed({ ...one }, { deadline: Math.floor(Date.now() / 1_000) + 600 }))).status).toBe(
+    503,
+  )
   await expect(turn()).resolves.toBe(false)
 })

@@ -29,15 +29,26 @@ const record = async () => {
   await paying.usedVote(who)
   await paying.recorder.closeEpoch()
 }
-const dispute = (epochId: number, reason: string) => paying.ledger.send(STRANGER.privateKey, 'dispute', [BigInt(epochId), reason], BOND)
-const resolve = (epochId: number, upheld: boolean) => paying.ledger.send(ADMIN.privateKey, 'resolve', [BigInt(epochId), upheld])
-const seen = (what: string, epochId: number, fits: (epoch: LedgerEpoch) => boolean) => untilTrue(what, async () => fits(await epoch(epochId)))
+const dispute = (epochId: number, reason: string) =>
+  paying.ledger.send(STRANGER.privateKey, 'dispute', [BigInt(epochId), reason], BOND)
+const resolve = (epochId: number, upheld: boolean) =>
+  paying.ledger.send(ADMIN.privateKey, 'resolve', [BigInt(epochId), upheld])
+const seen = (what: string, epochId: number, fits: (epoch: LedgerEpoch) => boolean) =>
+  untilTrue(what, async () => fits(await epoch(epochId)))
 
 test('an epoch is open to dispute until its window is over, then final', async () => {
   expect(await index()).toEqual({ bond: String(BOND), epochs: [] })
   await record()
   const { finalAt, ...rest } = await epoch(1)
-  expect(rest).toEqual({ epochId: 1, contributions: 1, state: 'open', txHash: expect.stringMatching(/^0x/), recordedAt: expect.any(String), rejectedAt: null, disputes: [] })
+  expect(rest).toEqual({
+    epochId: 1,
+    contributions: 1,
+    state: 'open',
+    txHash: expect.stringMatching(/^0x/),
+    recordedAt: expect.any(String),
+    rejectedAt: null,
+    disputes: [],
+  })
   const now = Number((await paying.chain.client.getBlock()).timestamp)
   expect(Date.parse(finalAt ?? '') / 1_000 - now).toBeGreaterThan(0)
   expect(Date.parse(finalAt ?? '') / 1_000 - now).toBeLessThanOrEqual(WINDOW_SECONDS)
@@ -51,8 +62,16 @@ test('a dispute that is dismissed is shown with its reason and what came of it, 
   await dispute(2, 'The \u0007payouts do not add up.')
   await seen('the dispute', 2, ({ disputes }) => disputes.length === 1)
   expect(await epoch(2)).toMatchObject({
-    state: 'disputed', finalAt: null,
-    disputes: [{ disputer: STRANGER.address.toLowerCase(), bond: String(BOND), reason: 'The  payouts do not add up.', decision: null }],
+    state: 'disputed',
+    finalAt: null,
+    disputes: [
+      {
+        disputer: STRANGER.address.toLowerCase(),
+        bond: String(BOND),
+        reason: 'The  payouts do not add up.',
+        decision: null,
+      },
+    ],
   })
   await paying.pass(WINDOW_SECONDS + 1)
   await resolve(2, false)
@@ -75,14 +94,19 @@ test('an epoch that is taken back stays in the list, with the dispute that did i
   const both = (await index()).epochs.filter(({ epochId }) => epochId === 3)
   expect(both).toMatchObject([
     { state: 'open', rejectedAt: null, disputes: [] },
-    { state: 'rejected', rejectedAt: expect.any(String), disputes: [{ reason: 'A vote is missing.', decision: { outcome: 'upheld' } }] },
+    {
+      state: 'rejected',
+      rejectedAt: expect.any(String),
+      disputes: [{ reason: 'A vote is missing.', decision: { outcome: 'upheld' } }],
+    },
   ])
 })
 
 test('a dispute that a reorganisation takes back is forgotten', async () => {
   const snapshot = await paying.chain.control.snapshot()
   await dispute(3, 'Gone soon.')
-  const shown = async () => (await index()).epochs.flatMap(({ disputes }) => disputes).some(({ reason }) => reason === 'Gone soon.')
+  const shown = async () =>
+    (await index()).epochs.flatMap(({ disputes }) => disputes).some(({ reason }) => reason === 'Gone soon.')
   await untilTrue('the dispute is seen', shown)
   await paying.chain.control.revert({ id: snapshot })
   await paying.chain.control.mine({ blocks: 1 })
@@ -93,7 +117,9 @@ test('while the chain is away the epochs and their disputes are shown, and nobod
   await paying.chain.kill()
   const { bond, epochs } = await index()
   expect(bond).toBeNull()
-  expect(epochs.filter(({ rejectedAt }) => rejectedAt === null).map(({ state }) => state)).toEqual(Array.from({ length: epochs.length - 1 }, () => null))
+  expect(epochs.filter(({ rejectedAt }) => rejectedAt === null).map(({ state }) => state)).toEqual(
+    Array.from({ length: epochs.length - 1 }, () => null),
+  )
   expect(epochs.flatMap(({ disputes }) => disputes)).toHaveLength(2)
 })
 
@@ -118,5 +144,11 @@ test('of several epochs of one number a dispute is of the one that stood when it
     { ...event, block: 4n, epochId: 5, what: { kind: 'upheld' } },
     { ...event, block: 5n, epochId: 5, what: opened },
   ])
-  expect(all.map(({ epochId, rejections, dispute }) => [epochId, rejections, dispute.decision?.outcome ?? 'open'])).toEqual([[4, 0, 'dismissed'], [5, 0, 'upheld'], [5, 1, 'open']])
+  expect(
+    all.map(({ epochId, rejections, dispute }) => [epochId, rejections, dispute.decision?.outcome ?? 'open']),
+  ).toEqual([
+    [4, 0, 'dismissed'],
+    [5, 0, 'upheld'],
+    [5, 1, 'open'],
+  ])
 })

@@ -1,4 +1,6 @@
-/** What votes earn, and what nobody earns by flooding: through real sockets, Postgres, the recorder and the contracts. */
+/**
+ * What votes earn, and what nobody earns by flooding: through real sockets, Postgres, the recorder and the contracts.
+ */
 import { randomUUID } from 'node:crypto'
 import { keccak256, parseEther, toHex } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -17,12 +19,16 @@ const SECONDS = 60
 let paying: PayingWorld
 beforeAll(async () => {
   paying = await openPayingWorld()
-  await paying.world.pool.query(`update sessions set configuration = jsonb_set(configuration, '{live,secondsPerAnswer}', $1::jsonb)`, [String(SECONDS)])
+  await paying.world.pool.query(
+    `update sessions set configuration = jsonb_set(configuration, '{live,secondsPerAnswer}', $1::jsonb)`,
+    [String(SECONDS)],
+  )
   await paying.fund(parseEther('1'), PER_CREDIT)
 })
 afterAll(() => paying.close())
 
-const register = (username: string) => ask<SignedIn>(paying.server, 'POST', '/api/auth/register', { body: { username, password: 'long enough' } })
+const register = (username: string) =>
+  ask<SignedIn>(paying.server, 'POST', '/api/auth/register', { body: { username, password: 'long enough' } })
 const earned = async (who: SignedIn) => {
   const { points, earnings } = await ask<Earnings>(paying.server, 'GET', '/api/claims', { token: who.token })
   return { points: Number(points), wei: earnings.reduce((sum, one) => sum + BigInt(one.earned), 0n) }
@@ -43,7 +49,9 @@ const samples = async (count: number, status: 'open' | 'closed' = 'open') => {
   return ids
 }
 const contributions = async (who: SignedIn) => {
-  const all = await ask<ProofOfContribute[]>(paying.server, 'GET', `/api/blockchain/contributions/${who.user.userId}`, { token: who.token })
+  const all = await ask<ProofOfContribute[]>(paying.server, 'GET', `/api/blockchain/contributions/${who.user.userId}`, {
+    token: who.token,
+  })
   return new Map(all.map((one) => [one.recordId, one]))
 }
 const closeAll = async () => {
@@ -53,23 +61,66 @@ const closeAll = async () => {
 const settle = () => paying.world.pool.query(`update feedback set created_at = created_at - interval '1 minute'`)
 
 test('C5 nobody earns more than an honest person’s pace allows: not by made-up texts, closed answers, a burst or votes against the crowd', async () => {
-  const [flooder, late, bot, adversary] = [await register('Flooder'), await guest(paying.server, 'Late'), await guest(paying.server, 'Bot'), await guest(paying.server, 'Adversary')]
+  const [flooder, late, bot, adversary] = [
+    await register('Flooder'),
+    await guest(paying.server, 'Late'),
+    await guest(paying.server, 'Bot'),
+    await guest(paying.server, 'Adversary'),
+  ]
   const honest = await guest(paying.server, 'Honest')
-  for (const [n, who] of [flooder, late, bot, adversary, honest].entries()) await linkWallet(paying.server, who, keccak256(toHex(`rater ${n}`)))
+  for (const [n, who] of [flooder, late, bot, adversary, honest].entries())
+    await linkWallet(paying.server, who, keccak256(toHex(`rater ${n}`)))
 
-  const texts = Array.from({ length: 120 }, () => vote(undefined, { inputText: 'a question', modelResponse: `made up ${randomUUID()}` }))
+  const texts = Array.from({ length: 120 }, () =>
+    vote(undefined, { inputText: 'a question', modelResponse: `made up ${randomUUID()}` }),
+  )
   const unused = { weight: 0, crowd: null, advantage: null, comparable: 12 }
   await useVotes(paying.world.pool, await burst(flooder, texts), unused)
-  await useVotes(paying.world.pool, await burst(late, (await samples(40, 'closed')).map((id) => vote(id))), unused)
-  await useVotes(paying.world.pool, await burst(bot, (await samples(40)).map((id) => vote(id))), { comparable: 40 })
-  await useVotes(paying.world.pool, await burst(adversary, (await samples(40)).map((id) => vote(id))), { weight: 0, reliability: 0, comparable: 40 })
-  const ids = await burst(honest, (await samples(12)).map((id) => vote(id)), 1)
-  for (const [n, id] of ids.entries()) await paying.world.pool.query('update feedback set created_at = now() - make_interval(secs => $2) where id = $1', [id, (n + 1) * SECONDS])
+  await useVotes(
+    paying.world.pool,
+    await burst(
+      late,
+      (await samples(40, 'closed')).map((id) => vote(id)),
+    ),
+    unused,
+  )
+  await useVotes(
+    paying.world.pool,
+    await burst(
+      bot,
+      (await samples(40)).map((id) => vote(id)),
+    ),
+    { comparable: 40 },
+  )
+  await useVotes(
+    paying.world.pool,
+    await burst(
+      adversary,
+      (await samples(40)).map((id) => vote(id)),
+    ),
+    { weight: 0, reliability: 0, comparable: 40 },
+  )
+  const ids = await burst(
+    honest,
+    (await samples(12)).map((id) => vote(id)),
+    1,
+  )
+  for (const [n, id] of ids.entries())
+    await paying.world.pool.query('update feedback set created_at = now() - make_interval(secs => $2) where id = $1', [
+      id,
+      (n + 1) * SECONDS,
+    ])
   await useVotes(paying.world.pool, ids, { comparable: 12 })
   await settle()
   await closeAll()
 
-  const figures = { flooder: await earned(flooder), late: await earned(late), bot: await earned(bot), adversary: await earned(adversary), honest: await earned(honest) }
+  const figures = {
+    flooder: await earned(flooder),
+    late: await earned(late),
+    bot: await earned(bot),
+    adversary: await earned(adversary),
+    honest: await earned(honest),
+  }
   const nothing = { points: 0, wei: 0n }
   expect(figures).toEqual({
     flooder: nothing,
@@ -103,9 +154,15 @@ test('C5 a person in several sessions at once is one person', async () => {
 test('a vote that earns nothing says why: before it is recorded where that is known, and afterwards in any case', async () => {
   const who = await register('Curious')
   const [open, closed] = [await samples(4), await samples(1, 'closed')]
-  const [text, late, weightless, idle, unused, good] = await burst(who, [
-    vote(undefined, { inputText: 'a question', modelResponse: 'made up' }), vote(closed[0]), ...open.map((id) => vote(id)),
-  ], 1)
+  const [text, late, weightless, idle, unused, good] = await burst(
+    who,
+    [
+      vote(undefined, { inputText: 'a question', modelResponse: 'made up' }),
+      vote(closed[0]),
+      ...open.map((id) => vote(id)),
+    ],
+    1,
+  )
   const reasons = async () => {
     const all = await contributions(who)
     return [text, late, weightless, idle, unused, good].map((id) => all.get(id)?.noCredit)
@@ -124,15 +181,28 @@ test('a vote that earns nothing says why: before it is recorded where that is kn
 test('a qualification: nothing is paid before ten votes were comparable, and then also those before; the page is told what is held', async () => {
   const who = await guest(paying.server, 'Newcomer')
   await linkWallet(paying.server, who, keccak256(toHex('a newcomer')))
-  const first = await burst(who, (await samples(4)).map((id) => vote(id)), 1)
+  const first = await burst(
+    who,
+    (await samples(4)).map((id) => vote(id)),
+    1,
+  )
   await useVotes(paying.world.pool, first, { comparable: 4 })
   await settle()
   await closeAll()
   const held = async () => (await ask<Earnings>(paying.server, 'GET', '/api/claims', { token: who.token })).held
   expect([await earned(who), await held()]).toEqual([{ points: 0, wei: 0n }, '400'])
-  expect((await contributions(who)).get(first[0])).toMatchObject({ rewardTokens: 100, noCredit: null, held: true, verified: true })
+  expect((await contributions(who)).get(first[0])).toMatchObject({
+    rewardTokens: 100,
+    noCredit: null,
+    held: true,
+    verified: true,
+  })
 
-  const more = await burst(who, (await samples(3)).map((id) => vote(id)), 1)
+  const more = await burst(
+    who,
+    (await samples(3)).map((id) => vote(id)),
+    1,
+  )
   await useVotes(paying.world.pool, more, { comparable: 10 })
   await settle()
   await closeAll()
@@ -145,11 +215,18 @@ test('C1 a vote whose step comes late waits for it and is paid once; what no ste
   const sessionId = 'waiting'
   await paying.world.pool.query(
     `insert into sessions (id, title, model_id, user_id, status, configuration, total_steps)
-     select $1, title, model_id, user_id, 'paused', configuration, total_steps from sessions where id = 'demo'`, [sessionId],
+     select $1, title, model_id, user_id, 'paused', configuration, total_steps from sessions where id = 'demo'`,
+    [sessionId],
   )
-  const bodies = [vote(await addSample(paying.world.pool, 'open', sessionId), { sessionId }), vote(await addSample(paying.world.pool, 'open', sessionId), { sessionId })]
+  const bodies = [
+    vote(await addSample(paying.world.pool, 'open', sessionId), { sessionId }),
+    vote(await addSample(paying.world.pool, 'open', sessionId), { sessionId }),
+  ]
   const [used, never] = await burst(who, bodies, 1)
-  await paying.world.pool.query(`update feedback set created_at = created_at - interval '5 hours' where session_id = $1`, [sessionId])
+  await paying.world.pool.query(
+    `update feedback set created_at = created_at - interval '5 hours' where session_id = $1`,
+    [sessionId],
+  )
   expect(await paying.recorder.closeEpoch()).toBeNull()
   await useVotes(paying.world.pool, [used], { sessionId })
   expect(await paying.recorder.closeEpoch()).toMatchObject({ count: 1 })
@@ -168,10 +245,24 @@ test('what earns nothing spends no pot on the page: a flood of texts and late vo
   const flooder = await register('Flooder again')
   const state = async () => (await bountiesOfDemo(paying.server, flooder)).bounties[0]?.state
   const sponsorPays = parseEther('1') / 100n / 100n
-  await paying.distributor.send(STRANGER.privateKey, 'setPrice', [(await bountiesOfDemo(paying.server, flooder)).bounties[0]?.id, sponsorPays])
-  await untilTrue('the price is seen', async () => (await bountiesOfDemo(paying.server, flooder)).bounties[0]?.perCredit === String(sponsorPays))
+  await paying.distributor.send(STRANGER.privateKey, 'setPrice', [
+    (await bountiesOfDemo(paying.server, flooder)).bounties[0]?.id,
+    sponsorPays,
+  ])
+  await untilTrue(
+    'the price is seen',
+    async () => (await bountiesOfDemo(paying.server, flooder)).bounties[0]?.perCredit === String(sponsorPays),
+  )
   expect(await state()).toBe('paying')
-  await burst(flooder, Array.from({ length: 100 }, () => vote(undefined, { inputText: 'a question', modelResponse: `made up ${randomUUID()}` })))
-  await burst(flooder, (await samples(20, 'closed')).map((id) => vote(id)))
+  await burst(
+    flooder,
+    Array.from({ length: 100 }, () =>
+      vote(undefined, { inputText: 'a question', modelResponse: `made up ${randomUUID()}` }),
+    ),
+  )
+  await burst(
+    flooder,
+    (await samples(20, 'closed')).map((id) => vote(id)),
+  )
   expect(await state()).toBe('paying')
 })

@@ -18,8 +18,10 @@ beforeAll(async () => {
 afterAll(() => world.close())
 
 const path = (userId: string, sessionId = 'demo') => `/api/training/${sessionId}/raters/${userId}/exclude`
-const exclude = (userId: string, token: string, reason = 'votes the opposite', sessionId = 'demo') => call(east, 'POST', path(userId, sessionId), { token, body: { reason } })
-const readmit = (userId: string, token: string, sessionId = 'demo') => call(east, 'DELETE', path(userId, sessionId), { token })
+const exclude = (userId: string, token: string, reason = 'votes the opposite', sessionId = 'demo') =>
+  call(east, 'POST', path(userId, sessionId), { token, body: { reason } })
+const readmit = (userId: string, token: string, sessionId = 'demo') =>
+  call(east, 'DELETE', path(userId, sessionId), { token })
 
 test('an excluded rater’s votes are refused with a sentence, over sockets and REST; open sockets on any server are told; readmitted, they vote again', async () => {
   const ann = await guest(west)
@@ -29,9 +31,17 @@ test('an excluded rater’s votes are refused with a sentence, over sockets and 
   expect((await exclude(ann.user.userId, boss.token)).status).toBe(200)
   expect(await client.wait('exclusion')).toEqual({ sessionId: 'demo', excluded: true, reason: 'votes the opposite' })
   const sampleId = await addSample(world.pool)
-  const sentence = 'You are excluded from voting in this session (votes the opposite). If you think that this is a mistake, write to its owner.'
-  expect(await client.send('submit-feedback', vote(sampleId))).toEqual({ ok: false, code: 'forbidden', message: sentence })
-  expect(await call(west, 'POST', '/api/feedback', { token: ann.token, body: vote(sampleId) })).toMatchObject({ status: 403, body: { error: 'forbidden', message: sentence } })
+  const sentence =
+    'You are excluded from voting in this session (votes the opposite). If you think that this is a mistake, write to its owner.'
+  expect(await client.send('submit-feedback', vote(sampleId))).toEqual({
+    ok: false,
+    code: 'forbidden',
+    message: sentence,
+  })
+  expect(await call(west, 'POST', '/api/feedback', { token: ann.token, body: vote(sampleId) })).toMatchObject({
+    status: 403,
+    body: { error: 'forbidden', message: sentence },
+  })
   // Who comes back finds it, by a snapshot and by catching up.
   const again = await connect(west, ann.token)
   const joined = await again.send('join-session', 'demo')
@@ -40,8 +50,13 @@ test('an excluded rater’s votes are refused with a sentence, over sockets and 
   await third.send('join-session', { sessionId: 'demo', since: joined.ok ? joined.data.seq : '' })
   expect(await third.wait('exclusion')).toMatchObject({ excluded: true })
   // Another session is another matter (rule V4).
-  const { sessionId } = await ask<{ sessionId: string }>(east, 'POST', '/api/training/start', { token: boss.token, body: { modelId: 'demo' } })
-  expect((await client.send('submit-feedback', vote(await addSample(world.pool, 'open', sessionId), { sessionId }))).ok).toBe(true)
+  const { sessionId } = await ask<{ sessionId: string }>(east, 'POST', '/api/training/start', {
+    token: boss.token,
+    body: { modelId: 'demo' },
+  })
+  expect(
+    (await client.send('submit-feedback', vote(await addSample(world.pool, 'open', sessionId), { sessionId }))).ok,
+  ).toBe(true)
 
   expect((await readmit(ann.user.userId, boss.token)).status).toBe(200)
   await client.wait('exclusion', ({ excluded }) => !excluded)
@@ -51,10 +66,18 @@ test('an excluded rater’s votes are refused with a sentence, over sockets and 
 
 test('S3: a run’s owner and administrators list, exclude and readmit; nobody else; each with the right code', async () => {
   const [ann, ben] = [await guest(east), await guest(east)]
-  const researcher = await ask<SignedIn>(east, 'POST', '/api/auth/register', { body: { username: 'a researcher', password: 'long enough' } })
-  const other = await ask<SignedIn>(east, 'POST', '/api/auth/register', { body: { username: 'another researcher', password: 'long enough' } })
-  for (const { user } of [researcher, other]) await ask(east, 'POST', '/api/auth/role', { token: boss.token, body: { username: user.username, role: 'trainer' } })
-  const { sessionId } = await ask<{ sessionId: string }>(east, 'POST', '/api/training/start', { token: researcher.token, body: { modelId: 'demo' } })
+  const researcher = await ask<SignedIn>(east, 'POST', '/api/auth/register', {
+    body: { username: 'a researcher', password: 'long enough' },
+  })
+  const other = await ask<SignedIn>(east, 'POST', '/api/auth/register', {
+    body: { username: 'another researcher', password: 'long enough' },
+  })
+  for (const { user } of [researcher, other])
+    await ask(east, 'POST', '/api/auth/role', { token: boss.token, body: { username: user.username, role: 'trainer' } })
+  const { sessionId } = await ask<{ sessionId: string }>(east, 'POST', '/api/training/start', {
+    token: researcher.token,
+    body: { modelId: 'demo' },
+  })
   for (const token of [ben.token, other.token]) {
     expect((await exclude(ann.user.userId, token, 'why', sessionId)).status).toBe(403)
     expect((await readmit(ann.user.userId, token, sessionId)).status).toBe(403)
@@ -69,7 +92,10 @@ test('S3: a run’s owner and administrators list, exclude and readmit; nobody e
   expect((await exclude('not-an-id', boss.token)).status).toBe(400)
   expect((await exclude(ann.user.userId, boss.token, ' ')).status).toBe(400)
   expect((await exclude(ann.user.userId, boss.token, 'x'.repeat(501))).status).toBe(400)
-  const { rows } = await world.pool.query('select excluded_by, reason, readmitted_by from exclusions where session_id = $1', [sessionId])
+  const { rows } = await world.pool.query(
+    'select excluded_by, reason, readmitted_by from exclusions where session_id = $1',
+    [sessionId],
+  )
   expect(rows).toEqual([{ excluded_by: researcher.user.userId, reason: 'why', readmitted_by: boss.user.userId }])
 })
 
@@ -92,7 +118,13 @@ test('from the next step on an excluded rater’s votes weigh nothing, receipts 
   const raters = () => ask<Rater[]>(east, 'GET', `/api/training/${room.sessionId}/raters`, { token: boss.token })
   const everybodyVotes = async (step: number, voters: readonly number[]) => {
     for (const { id, response } of await room.answersOf(step)) {
-      for (const i of voters) expect(await clients[i].send('submit-feedback', voteOf(room.sessionId, id, i === 0 ? 1 - worthOf(response) : worthOf(response)))).toMatchObject({ ok: true })
+      for (const i of voters)
+        expect(
+          await clients[i].send(
+            'submit-feedback',
+            voteOf(room.sessionId, id, i === 0 ? 1 - worthOf(response) : worthOf(response)),
+          ),
+        ).toMatchObject({ ok: true })
     }
   }
   await everybodyVotes(1, [0, 1, 2, 3])
@@ -110,9 +142,18 @@ test('from the next step on an excluded rater’s votes weigh nothing, receipts 
   await room.age()
   await room.learnt(2)
   expect((await room.receipts()).filter(({ userId }) => userId === out.user.userId)).toEqual(before)
-  expect((await raters()).find(({ userId }) => userId === out.user.userId)).toMatchObject({ share: 0, votes: 16, excluded: { reason: 'inverts', by: 'admin' } })
+  expect((await raters()).find(({ userId }) => userId === out.user.userId)).toMatchObject({
+    share: 0,
+    votes: 16,
+    excluded: { reason: 'inverts', by: 'admin' },
+  })
   expect(await committedStep(world.pool, room.sessionId, 2)).toMatchObject({ excluded: [out.user.userId] })
-  const samples = await ask<{ id: string; crowd: { votes: number } }[]>(east, 'GET', `/api/training/${room.sessionId}/samples`, { token: people[1].token })
+  const samples = await ask<{ id: string; crowd: { votes: number } }[]>(
+    east,
+    'GET',
+    `/api/training/${room.sessionId}/samples`,
+    { token: people[1].token },
+  )
   expect(samples.find((sample) => sample.id === id)?.crowd.votes).toBe(3)
 
   expect((await readmit(out.user.userId, boss.token, room.sessionId)).status).toBe(200)

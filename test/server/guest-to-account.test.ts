@@ -16,14 +16,28 @@ afterAll(() => world.close())
 
 const password = 'a good password'
 const register = (token: string | undefined, username: string) =>
-  call<SignedIn>(server, 'POST', '/api/auth/register', { ...(token !== undefined && { token }), body: { username, password, email: 'x@example.org' } })
-const votesOf = async (token: string) => (await ask<{ votes: HumanFeedback[] }>(server, 'GET', '/api/auth/export', { token })).votes.map(({ id }) => id)
+  call<SignedIn>(server, 'POST', '/api/auth/register', {
+    ...(token !== undefined && { token }),
+    body: { username, password, email: 'x@example.org' },
+  })
+const votesOf = async (token: string) =>
+  (await ask<{ votes: HumanFeedback[] }>(server, 'GET', '/api/auth/export', { token })).votes.map(({ id }) => id)
 
 async function byWallet(account: PrivateKeyAccount, token?: string) {
   const { nonce } = await ask<{ nonce: string }>(server, 'POST', '/api/auth/wallet/nonce')
   const domain = 'attune.test:3001'
-  const message = createSiweMessage({ address: account.address, chainId: 1, domain, nonce, uri: `http://${domain}`, version: '1' })
-  return call<SignedIn>(server, 'POST', '/api/auth/wallet/verify', { body: { message, signature: await account.signMessage({ message }) }, ...(token !== undefined && { token }) })
+  const message = createSiweMessage({
+    address: account.address,
+    chainId: 1,
+    domain,
+    nonce,
+    uri: `http://${domain}`,
+    version: '1',
+  })
+  return call<SignedIn>(server, 'POST', '/api/auth/wallet/verify', {
+    body: { message, signature: await account.signMessage({ message }) },
+    ...(token !== undefined && { token }),
+  })
 }
 
 test('S5: a guest who registers keeps its user id and its votes, and gets an account’s name and rights', async () => {
@@ -32,8 +46,21 @@ test('S5: a guest who registers keeps its user id and its votes, and gets an acc
   await ask(server, 'POST', '/api/feedback', { token: before.token, body: given })
   const { status, body } = await register(before.token, 'Greta Account')
   expect(status).toBe(201)
-  expect(body).toMatchObject({ success: true, data: { user: { userId: before.user.userId, username: 'Greta Account', guest: false, email: 'x@example.org', permissions: expect.arrayContaining(['vote:free']) } } })
-  const after = await ask<SignedIn>(server, 'POST', '/api/auth/login', { body: { username: 'Greta Account', password } })
+  expect(body).toMatchObject({
+    success: true,
+    data: {
+      user: {
+        userId: before.user.userId,
+        username: 'Greta Account',
+        guest: false,
+        email: 'x@example.org',
+        permissions: expect.arrayContaining(['vote:free']),
+      },
+    },
+  })
+  const after = await ask<SignedIn>(server, 'POST', '/api/auth/login', {
+    body: { username: 'Greta Account', password },
+  })
   expect(after.user.userId).toBe(before.user.userId)
   expect(await votesOf(after.token)).toEqual([given.id])
   // The name that the guest had is free again: it was theirs, and is no more.
@@ -43,15 +70,25 @@ test('S5: a guest who registers keeps its user id and its votes, and gets an acc
 test('S5: tokens that the guest had go on as the account’s, with its claims once they are renewed', async () => {
   const before = await guest(server)
   await register(before.token, 'Renewed')
-  expect(await ask<User>(server, 'GET', '/api/auth/me', { token: before.token })).toMatchObject({ userId: before.user.userId, username: 'Renewed', guest: false })
+  expect(await ask<User>(server, 'GET', '/api/auth/me', { token: before.token })).toMatchObject({
+    userId: before.user.userId,
+    username: 'Renewed',
+    guest: false,
+  })
   const next = await ask<SignedIn>(server, 'POST', '/api/auth/refresh', { body: { refreshToken: before.refreshToken } })
   expect(next.user).toMatchObject({ userId: before.user.userId, username: 'Renewed', guest: false })
-  expect(jwt.decode(next.token)).toMatchObject({ userId: before.user.userId, username: 'Renewed', permissions: expect.arrayContaining(['vote:free']) })
+  expect(jwt.decode(next.token)).toMatchObject({
+    userId: before.user.userId,
+    username: 'Renewed',
+    permissions: expect.arrayContaining(['vote:free']),
+  })
 })
 
 test('S5: of two registrations of one guest at once, one is the account and the other is told so', async () => {
   const before = await guest(server)
-  const answers = await Promise.all(['Twice One', 'Twice Two', 'Twice Three'].map((name) => register(before.token, name)))
+  const answers = await Promise.all(
+    ['Twice One', 'Twice Two', 'Twice Three'].map((name) => register(before.token, name)),
+  )
   expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409])
   expect((await world.pool.query('select 1 from users where username like $1', ['Twice%'])).rowCount).toBe(1)
   const won = answers.find(({ status }) => status === 201)
@@ -63,7 +100,10 @@ test('S5: votes that are under way while their guest registers are the account�
   const samples = await Promise.all(Array.from({ length: 12 }, () => addSample(world.pool)))
   const client = await connect(server, before.token)
   const votes = samples.map((id) => vote(id))
-  const [registered, ...acks] = await Promise.all([register(before.token, 'In Flight'), ...votes.map((v) => client.send('submit-feedback', v))])
+  const [registered, ...acks] = await Promise.all([
+    register(before.token, 'In Flight'),
+    ...votes.map((v) => client.send('submit-feedback', v)),
+  ])
   expect(registered.status).toBe(201)
   expect(acks.every((ack) => ack.ok)).toBe(true)
   const free = { ...vote(undefined), inputText: 'a question', modelResponse: 'a text of my own' }
@@ -86,9 +126,15 @@ test('S5: a wallet’s first sign-in by a guest makes the guest its account', as
   const given = vote(await addSample(world.pool))
   await ask(server, 'POST', '/api/feedback', { token: before.token, body: given })
   const { body } = await byWallet(account, before.token)
-  expect(body).toMatchObject({ success: true, data: { user: { userId: before.user.userId, guest: false, walletAddress: account.address.toLowerCase() } } })
+  expect(body).toMatchObject({
+    success: true,
+    data: { user: { userId: before.user.userId, guest: false, walletAddress: account.address.toLowerCase() } },
+  })
   const again = await byWallet(account)
-  expect(again.body).toMatchObject({ success: true, data: { user: { userId: before.user.userId, guest: false, permissions: expect.arrayContaining(['vote:free']) } } })
+  expect(again.body).toMatchObject({
+    success: true,
+    data: { user: { userId: before.user.userId, guest: false, permissions: expect.arrayContaining(['vote:free']) } },
+  })
 })
 
 test('S5: a guest who signs in by the wallet of an account is signed in there, and its votes stay the guest’s', async () => {
@@ -98,7 +144,10 @@ test('S5: a guest who signs in by the wallet of an account is signed in there, a
   const before = await guest(server)
   const given = vote(await addSample(world.pool))
   await ask(server, 'POST', '/api/feedback', { token: before.token, body: given })
-  expect((await byWallet(account, before.token)).body).toMatchObject({ success: true, data: { user: { userId: first.body.data.user.userId } } })
+  expect((await byWallet(account, before.token)).body).toMatchObject({
+    success: true,
+    data: { user: { userId: first.body.data.user.userId } },
+  })
   expect(await votesOf(before.token)).toEqual([given.id])
   expect(await ask<User>(server, 'GET', '/api/auth/me', { token: before.token })).toMatchObject({ guest: true })
 })
@@ -108,7 +157,10 @@ test('S5: a guest who signs in to an account by password changes neither', async
   const before = await guest(server)
   const given = vote(await addSample(world.pool))
   await ask(server, 'POST', '/api/feedback', { token: before.token, body: given })
-  const signedIn = await ask<SignedIn>(server, 'POST', '/api/auth/login', { token: before.token, body: { username: 'Separate', password } })
+  const signedIn = await ask<SignedIn>(server, 'POST', '/api/auth/login', {
+    token: before.token,
+    body: { username: 'Separate', password },
+  })
   expect(signedIn.user.userId).not.toBe(before.user.userId)
   expect(await votesOf(before.token)).toEqual([given.id])
   expect(await votesOf(signedIn.token)).toEqual([])

@@ -16,7 +16,17 @@ import { insertUser } from '../../core/db/users.ts'
 import { lately } from '../../server/http/lately.ts'
 import { limits, type SignedIn } from '../../core/protocol/index.ts'
 import { closeUnread, endIfSilent } from '../../server/sockets/idle.ts'
-import { admin, call, connect, environmentOf, guest, openWorld, type Client, type TestServer, type World } from './attune.ts'
+import {
+  admin,
+  call,
+  connect,
+  environmentOf,
+  guest,
+  openWorld,
+  type Client,
+  type TestServer,
+  type World,
+} from './attune.ts'
 
 const PER_ADDRESS = 6
 const PER_PERSON = 3
@@ -33,7 +43,12 @@ const lines: TcpSocket[] = []
 beforeAll(async () => {
   world = await openWorld()
   models = mkdtempSync(join(tmpdir(), 'attune-limits-'))
-  small = await world.server({ MODELS_PATH: models, MAX_SOCKETS_PER_ADDRESS: String(PER_ADDRESS), MAX_SOCKETS_PER_PERSON: String(PER_PERSON), MAX_CONNECTIONS: '60' })
+  small = await world.server({
+    MODELS_PATH: models,
+    MAX_SOCKETS_PER_ADDRESS: String(PER_ADDRESS),
+    MAX_SOCKETS_PER_PERSON: String(PER_PERSON),
+    MAX_CONNECTIONS: '60',
+  })
   ann = await guest(small, 'Ann')
   ben = await guest(small, 'Ben')
   cleo = await guest(small, 'Cleo')
@@ -53,18 +68,33 @@ const come = async (who: Pick<SignedIn, 'token'>, server = small, options = {}):
   clients.push(client)
   return client
 }
-interface Refused extends Error { data?: { code: string; message: string; retryAfter: number } }
-const refusal = (who: SignedIn, server = small) => come(who, server).then(() => { throw new Error('it was let in') }, (error: Refused) => error)
+interface Refused extends Error {
+  data?: { code: string; message: string; retryAfter: number }
+}
+const refusal = (who: SignedIn, server = small) =>
+  come(who, server).then(
+    () => {
+      throw new Error('it was let in')
+    },
+    (error: Refused) => error,
+  )
 
 /** A raw connection that sends `text` and nothing else. `ended`: how it was when the server had closed it. */
-const line = async (port: number, text: string, from = '127.0.0.1'): Promise<{ socket: TcpSocket; heard: () => string; ended: Promise<void> }> => {
+const line = async (
+  port: number,
+  text: string,
+  from = '127.0.0.1',
+): Promise<{ socket: TcpSocket; heard: () => string; ended: Promise<void> }> => {
   const socket = tcp({ port, host: '127.0.0.1', localAddress: from })
   lines.push(socket)
   let heard = ''
   socket.on('data', (bytes) => (heard += String(bytes)))
   socket.on('error', () => undefined) // a reset is an end, too
   const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()))
-  await new Promise((resolve) => { socket.once('connect', resolve); socket.once('close', resolve) })
+  await new Promise((resolve) => {
+    socket.once('connect', resolve)
+    socket.once('close', resolve)
+  })
   if (text !== '') socket.write(text)
   return { socket, heard: () => heard, ended }
 }
@@ -90,30 +120,55 @@ test('many sockets of one person that come at once are no more than those that c
 test('one address has so many sockets, whoever they are: the next is refused with words, another address is let in', async () => {
   for (const who of [ann, ben, ann, ben, cleo, cleo]) await come(who)
   const { data } = await refusal(cleo)
-  expect(data).toMatchObject({ code: 'too-frequent', message: expect.stringContaining('MAX_SOCKETS_PER_ADDRESS'), retryAfter: limits.refusedSeconds })
-  const behind = await come(cleo, small, { transportOptions: { websocket: { localAddress: '127.0.0.2' } }, localAddress: '127.0.0.2' })
+  expect(data).toMatchObject({
+    code: 'too-frequent',
+    message: expect.stringContaining('MAX_SOCKETS_PER_ADDRESS'),
+    retryAfter: limits.refusedSeconds,
+  })
+  const behind = await come(cleo, small, {
+    transportOptions: { websocket: { localAddress: '127.0.0.2' } },
+    localAddress: '127.0.0.2',
+  })
   expect(await behind.send('join-session', 'demo')).toMatchObject({ ok: true })
 })
 
 test('sockets that never say who they are end after a while, count for their address, and come to no more than its limit', async () => {
-  const anonymous = Array.from({ length: 150 }, () => new WebSocket(`ws://127.0.0.1:${small.port}/socket.io/?EIO=4&transport=websocket`))
-  const open = await Promise.all(anonymous.map((ws) => new Promise<boolean>((resolve) => {
-    ws.on('error', () => undefined)
-    ws.once('message', () => resolve(true)) // Engine.IO's handshake
-    ws.once('close', () => resolve(false))
-  })))
+  const anonymous = Array.from(
+    { length: 150 },
+    () => new WebSocket(`ws://127.0.0.1:${small.port}/socket.io/?EIO=4&transport=websocket`),
+  )
+  const open = await Promise.all(
+    anonymous.map(
+      (ws) =>
+        new Promise<boolean>((resolve) => {
+          ws.on('error', () => undefined)
+          ws.once('message', () => resolve(true)) // Engine.IO's handshake
+          ws.once('close', () => resolve(false))
+        }),
+    ),
+  )
   expect(open.filter(Boolean).length).toBeLessThan(PER_ADDRESS + 60)
   expect(open.filter(Boolean).length).toBeGreaterThanOrEqual(PER_ADDRESS)
   expect((await refusal(ann)).message).not.toBe('')
   // They are ended by the server.
-  await Promise.all(anonymous.map((ws) => (ws.readyState === WebSocket.CLOSED ? undefined : new Promise((resolve) => ws.once('close', resolve)))))
+  await Promise.all(
+    anonymous.map((ws) =>
+      ws.readyState === WebSocket.CLOSED ? undefined : new Promise((resolve) => ws.once('close', resolve)),
+    ),
+  )
   await come(ann)
 })
 
 test('P4: events are limited by person, too: many sockets send no more than two', async () => {
   const mine = [await come(ann), await come(ann), await come(ann)]
   const began = Date.now()
-  const answers = (await Promise.all(mine.map((client) => Promise.all(Array.from({ length: limits.socketBurst }, () => client.send('unsubscribe-metrics', 'demo')))))).flat()
+  const answers = (
+    await Promise.all(
+      mine.map((client) =>
+        Promise.all(Array.from({ length: limits.socketBurst }, () => client.send('unsubscribe-metrics', 'demo'))),
+      ),
+    )
+  ).flat()
   const most = limits.personBurst + Math.ceil((limits.personPerSecond * (Date.now() - began)) / 1_000)
   expect(answers.filter((answer) => answer.ok).length).toBeLessThanOrEqual(most)
   expect(answers.find((answer) => !answer.ok)).toMatchObject({ ok: false, code: 'too-frequent' })
@@ -126,7 +181,18 @@ test('by default a classroom behind one address gets in, everybody at once and e
   const logins = createLogins({ pool: world.pool, seal: createSeal(key), jwtSecret })
   const pupils: SignedIn[] = []
   for (let i = 1; i <= 120; i++) {
-    pupils.push(await logins.begin(await insertUser(world.pool, { username: `pupil ${i}`, email: null, passwordHash: null, wallet: null, guest: true, role: 'contributor' })))
+    pupils.push(
+      await logins.begin(
+        await insertUser(world.pool, {
+          username: `pupil ${i}`,
+          email: null,
+          passwordHash: null,
+          wallet: null,
+          guest: true,
+          role: 'contributor',
+        }),
+      ),
+    )
   }
   const room = await Promise.all(pupils.map((pupil) => come(pupil, server)))
   const answers = await Promise.all(room.map((client) => client.send('join-session', 'demo')))
@@ -139,7 +205,9 @@ test('S2: a socket that signs in and says nothing is ended, one that speaks is n
   io.on('connection', (socket) => endIfSilent(socket, 300))
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
   const { port } = http.address() as AddressInfo
-  const [speaks, silent] = [0, 1].map(() => openSocket(`http://127.0.0.1:${port}`, { transports: ['websocket'], forceNew: true, reconnection: false }))
+  const [speaks, silent] = [0, 1].map(() =>
+    openSocket(`http://127.0.0.1:${port}`, { transports: ['websocket'], forceNew: true, reconnection: false }),
+  )
   await Promise.all([speaks, silent].map((socket) => new Promise<void>((resolve) => socket.once('connect', resolve))))
   speaks.emit('anything')
   expect(await new Promise((resolve) => silent.once('disconnect', resolve))).toBe('io server disconnect')
@@ -155,14 +223,27 @@ test('a socket that does not read is closed once too much waits for it', async (
   const stop = closeUnread(io, 50, 50)
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
   const { port } = http.address() as AddressInfo
-  const reading = openSocket(`http://127.0.0.1:${port}`, { transports: ['websocket'], forceNew: true, reconnection: false })
+  const reading = openSocket(`http://127.0.0.1:${port}`, {
+    transports: ['websocket'],
+    forceNew: true,
+    reconnection: false,
+  })
   const ws = new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket`)
   await new Promise((resolve) => ws.once('message', resolve))
   ws.send('40')
-  await Promise.all([new Promise((resolve) => ws.once('message', resolve)), new Promise<void>((resolve) => reading.once('connect', resolve))])
+  await Promise.all([
+    new Promise((resolve) => ws.once('message', resolve)),
+    new Promise<void>((resolve) => reading.once('connect', resolve)),
+  ])
   ws.pause()
-  const gone = new Promise<string>((resolve) => io.once('connection', () => undefined) && [...io.sockets.sockets.values()].forEach((socket) => socket.once('disconnect', resolve)))
-  const pour = setInterval(() => { for (let i = 0; i < 20; i++) io.emit('news', 'x'.repeat(100_000)) }, 20)
+  const gone = new Promise<string>(
+    (resolve) =>
+      io.once('connection', () => undefined) &&
+      [...io.sockets.sockets.values()].forEach((socket) => socket.once('disconnect', resolve)),
+  )
+  const pour = setInterval(() => {
+    for (let i = 0; i < 20; i++) io.emit('news', 'x'.repeat(100_000))
+  }, 20)
   await gone
   clearInterval(pour)
   expect(reading.connected).toBe(true)
@@ -179,29 +260,53 @@ test('idle connections of one address are closed at once beyond its share, and o
   await sleep(300)
   const open = idle.filter(({ socket }) => !socket.destroyed)
   expect(open.length).toBeLessThanOrEqual(4 * PER_ADDRESS)
-  const { heard, ended } = await line(small.port, 'GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', '127.0.0.3')
+  const { heard, ended } = await line(
+    small.port,
+    'GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n',
+    '127.0.0.3',
+  )
   await ended
   expect(heard()).toMatch(/^HTTP\/1.1 200/)
 })
 
 test('a connection that sends no request, half a header or half a body is closed; an upload that gets on is not', async () => {
   const boss = await admin(small)
-  const registered = await call<{ id: string }>(small, 'POST', '/api/models', { token: boss.token, body: { name: 'slow', type: 'nlp', architecture: 'gpt2' } })
+  const registered = await call<{ id: string }>(small, 'POST', '/api/models', {
+    token: boss.token,
+    body: { name: 'slow', type: 'nlp', architecture: 'gpt2' },
+  })
   const modelId = registered.body.success ? registered.body.data.id : ''
-  const body = '--b\r\ncontent-disposition: form-data; name="f"; filename="config.json"\r\ncontent-type: application/json\r\n\r\n{"vocab_size": '
-  const upload = await line(small.port, [
-    `POST /api/weights/models/${modelId}/upload HTTP/1.1`, 'host: x', `authorization: Bearer ${boss.token}`, 'content-type: multipart/form-data; boundary=b', 'content-length: 10000000', '', body,
-  ].join('\r\n'), '127.0.0.4')
+  const body =
+    '--b\r\ncontent-disposition: form-data; name="f"; filename="config.json"\r\ncontent-type: application/json\r\n\r\n{"vocab_size": '
+  const upload = await line(
+    small.port,
+    [
+      `POST /api/weights/models/${modelId}/upload HTTP/1.1`,
+      'host: x',
+      `authorization: Bearer ${boss.token}`,
+      'content-type: multipart/form-data; boundary=b',
+      'content-length: 10000000',
+      '',
+      body,
+    ].join('\r\n'),
+    '127.0.0.4',
+  )
   let uploadEnded = false
   void upload.ended.then(() => (uploadEnded = true))
   const feeding = setInterval(() => upload.socket.write(' '.repeat(1_000)), 1_000)
   const stuck = await Promise.all([
     line(small.port, ''),
     line(small.port, 'GET /health HTTP/1.1\r\nhost: x\r\nx-y: '),
-    line(small.port, 'POST /api/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{"username":'),
+    line(
+      small.port,
+      'POST /api/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{"username":',
+    ),
     line(small.port, 'POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nx'),
     line(small.port, 'POST /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nx'),
-    line(small.port, `POST /api/weights/models/${modelId}/upload HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: 1000\r\n\r\n--b`),
+    line(
+      small.port,
+      `POST /api/weights/models/${modelId}/upload HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: 1000\r\n\r\n--b`,
+    ),
   ])
   const trickle = setInterval(() => stuck[2].socket.write('x'), 1_000)
   await Promise.all(stuck.map(({ ended }) => ended))
@@ -243,7 +348,14 @@ test('/health asks database, Redis and chain once for many who ask', async () =>
 test('what is asked lately is asked once, and a failure is not kept', async () => {
   let now = 0
   let asked = 0
-  const ask = lately(async () => { if (++asked === 2) throw new Error('away'); return asked }, 100, () => now)
+  const ask = lately(
+    async () => {
+      if (++asked === 2) throw new Error('away')
+      return asked
+    },
+    100,
+    () => now,
+  )
   expect(await Promise.all([ask(), ask(), ask()])).toEqual([1, 1, 1])
   now = 99
   expect(await ask()).toBe(1)
@@ -254,13 +366,21 @@ test('what is asked lately is asked once, and a failure is not kept', async () =
 
 test('P4: the page and /health are throttled by address', async () => {
   const server = await world.server({ TRUST_PROXY: '1' })
-  const get = (path: string, from: string) => new Promise<{ status: number | undefined; retryAfter: string | undefined }>((resolve, reject) => {
-    httpRequest(`${server.url}${path}`, { headers: { 'x-forwarded-for': from }, agent: false }, (response) => {
-      response.resume()
-      response.once('end', () => resolve({ status: response.statusCode, retryAfter: response.headers['retry-after'] }))
-    }).on('error', reject).end()
-  })
-  for (const [path, burst] of [['/health', limits.healthBurst], ['/', limits.pageBurst]] as const) {
+  const get = (path: string, from: string) =>
+    new Promise<{ status: number | undefined; retryAfter: string | undefined }>((resolve, reject) => {
+      httpRequest(`${server.url}${path}`, { headers: { 'x-forwarded-for': from }, agent: false }, (response) => {
+        response.resume()
+        response.once('end', () =>
+          resolve({ status: response.statusCode, retryAfter: response.headers['retry-after'] }),
+        )
+      })
+        .on('error', reject)
+        .end()
+    })
+  for (const [path, burst] of [
+    ['/health', limits.healthBurst],
+    ['/', limits.pageBurst],
+  ] as const) {
     const answers: Awaited<ReturnType<typeof get>>[] = []
     const refused = () => answers.find(({ status }) => status === 429)
     while (answers.length < 4 * burst && !refused()) {
@@ -274,11 +394,23 @@ test('P4: the page and /health are throttled by address', async () => {
 
 test('a socket’s sender is an IPv4 address or an IPv6 /64, past as many proxies as are trusted', () => {
   const from = (trusted: number, remoteAddress: string, forwarded?: string) =>
-    senderOf({ socket: { remoteAddress } as TcpSocket, headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded } }, trusted)
+    senderOf(
+      {
+        socket: { remoteAddress } as TcpSocket,
+        headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded },
+      },
+      trusted,
+    )
   expect(from(0, '2001:db8:0:7::1')).toBe(from(0, '2001:0DB8:0000:0007:ffff:1:2:3'))
   expect(from(0, '2001:db8:0:7::1')).not.toBe(from(0, '2001:db8:0:8::1'))
   const hop = '::ffff:10.0.0.1'
-  expect([from(0, hop, '1.1.1.1'), from(1, hop, '1.1.1.1'), from(1, hop, '9.9.9.9, 1.1.1.1'), from(2, hop, '9.9.9.9, 1.1.1.1'), from(1, hop)]).toEqual(['10.0.0.1', '1.1.1.1', '1.1.1.1', '9.9.9.9', '10.0.0.1'])
+  expect([
+    from(0, hop, '1.1.1.1'),
+    from(1, hop, '1.1.1.1'),
+    from(1, hop, '9.9.9.9, 1.1.1.1'),
+    from(2, hop, '9.9.9.9, 1.1.1.1'),
+    from(1, hop),
+  ]).toEqual(['10.0.0.1', '1.1.1.1', '1.1.1.1', '9.9.9.9', '10.0.0.1'])
 })
 
 test('however many addresses ask, so many are remembered and no more; who keeps asking is not forgotten', () => {

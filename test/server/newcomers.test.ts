@@ -26,14 +26,28 @@ afterAll(() => world.close())
 let next = 0
 const somewhere = () => `198.51.100.${++next}`
 const from = (address: string) => ({ 'x-forwarded-for': address })
-const comeAsGuest = (server: TestServer, address: string) => call<SignedIn>(server, 'POST', '/api/auth/guest', { body: {}, headers: from(address) })
+const comeAsGuest = (server: TestServer, address: string) =>
+  call<SignedIn>(server, 'POST', '/api/auth/guest', { body: {}, headers: from(address) })
 const register = (server: TestServer, address: string, username = `name ${randomUUID()}`.slice(0, 40)) =>
-  call<SignedIn>(server, 'POST', '/api/auth/register', { body: { username, password: 'long enough' }, headers: from(address) })
+  call<SignedIn>(server, 'POST', '/api/auth/register', {
+    body: { username, password: 'long enough' },
+    headers: from(address),
+  })
 
 async function byWallet(server: TestServer, address: string, account = privateKeyToAccount(generatePrivateKey())) {
   const { nonce } = await ask<{ nonce: string }>(server, 'POST', '/api/auth/wallet/nonce', { headers: from(address) })
-  const message = createSiweMessage({ address: account.address, chainId: 1, domain: 'attune.test:3001', nonce, uri: 'http://attune.test:3001', version: '1' })
-  return call<SignedIn>(server, 'POST', '/api/auth/wallet/verify', { body: { message, signature: await account.signMessage({ message }) }, headers: from(address) })
+  const message = createSiweMessage({
+    address: account.address,
+    chainId: 1,
+    domain: 'attune.test:3001',
+    nonce,
+    uri: 'http://attune.test:3001',
+    version: '1',
+  })
+  return call<SignedIn>(server, 'POST', '/api/auth/wallet/verify', {
+    body: { message, signature: await account.signMessage({ message }) },
+    headers: from(address),
+  })
 }
 
 test('guests, registrations and new wallets from one address are counted together, over all servers; the next gets 429, when to come back, and a sentence', async () => {
@@ -42,12 +56,21 @@ test('guests, registrations and new wallets from one address are counted togethe
   expect((await comeAsGuest(east, address)).status).toBe(201)
   expect((await register(west, address)).status).toBe(201)
   expect((await byWallet(east, address, wallet)).status).toBe(200)
-  for (const refused of [await comeAsGuest(west, address), await register(east, address), await byWallet(west, address)]) {
+  for (const refused of [
+    await comeAsGuest(west, address),
+    await register(east, address),
+    await byWallet(west, address),
+  ]) {
     expect(refused.status).toBe(429)
     const seconds = Number(refused.headers.get('retry-after'))
     expect(seconds).toBeGreaterThan(0)
     expect(seconds).toBeLessThanOrEqual(3_600)
-    expect(refused.body).toMatchObject({ success: false, error: 'too-frequent', retryAfter: seconds, message: expect.stringMatching(/sign in to an account that you have, or try again in/) })
+    expect(refused.body).toMatchObject({
+      success: false,
+      error: 'too-frequent',
+      retryAfter: seconds,
+      message: expect.stringMatching(/sign in to an account that you have, or try again in/),
+    })
   }
   // Who has been here comes back as often as they like, and other addresses are none the worse.
   expect((await byWallet(east, address, wallet)).status).toBe(200)
@@ -79,7 +102,11 @@ test('an IPv6 party is counted by its /64, and an IPv4 one the same however it i
 })
 
 test('while Redis is away each server counts by itself: nobody is kept out, nobody comes by the thousand', async () => {
-  const redis = new Redis('redis://127.0.0.1:1', { lazyConnect: true, enableOfflineQueue: false, retryStrategy: () => null })
+  const redis = new Redis('redis://127.0.0.1:1', {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    retryStrategy: () => null,
+  })
   redis.on('error', () => undefined)
   const newcomers = openNewcomers({ redis, perHour: 2 })
   const made: number[] = []

@@ -14,7 +14,8 @@ let port: number
 let redis: Service
 let server: TestServer
 let ann: SignedIn
-const startRedis = () => openRedis({ dir, port, password: 'test', cache: fileURLToPath(new URL('../../.attune/cache', import.meta.url)) })
+const startRedis = () =>
+  openRedis({ dir, port, password: 'test', cache: fileURLToPath(new URL('../../.attune/cache', import.meta.url)) })
 beforeAll(async () => {
   world = await openWorld()
   dir = mkdtempSync(join(tmpdir(), 'attune-outage-'))
@@ -48,26 +49,47 @@ test('V1: with Redis killed votes are taken, people join, and the run is queued 
   const other = await connect(server, ann.token)
   comesBack(other)
   expect(await other.send('join-session', 'demo')).toMatchObject({ ok: true, data: { caughtUp: false } })
-  expect((await other.wait('session-snapshot')).samples).toMatchObject([{ id: sampleId, mine: { feedbackId: given.id } }])
-  expect((await call(server, 'GET', '/api/status')).body).toMatchObject({ data: { status: 'degraded', queuedJobs: null, components: { queue: 'down' } } })
+  expect((await other.wait('session-snapshot')).samples).toMatchObject([
+    { id: sampleId, mine: { feedbackId: given.id } },
+  ])
+  expect((await call(server, 'GET', '/api/status')).body).toMatchObject({
+    data: { status: 'degraded', queuedJobs: null, components: { queue: 'down' } },
+  })
 
   const before = client.received.length
   const beforeOther = other.received.length
   redis = await startRedis()
   // The room missed the vote; the snapshot that comes by itself has it.
-  const isBack = (who: typeof client, from: number) => who.received.slice(from).some((one) => one.event === 'session-snapshot')
-  for (let patience = 500; patience > 0 && !(isBack(client, before) && isBack(other, beforeOther) && server.core.redis.status === 'ready'); patience--) await sleep(20)
+  const isBack = (who: typeof client, from: number) =>
+    who.received.slice(from).some((one) => one.event === 'session-snapshot')
+  for (
+    let patience = 500;
+    patience > 0 && !(isBack(client, before) && isBack(other, beforeOther) && server.core.redis.status === 'ready');
+    patience--
+  )
+    await sleep(20)
   await sleep(500) // a second connection that comes back later brings a second round
-  expect(client.received.slice(before).filter((one) => one.event === 'session-snapshot').at(-1)).toMatchObject({ payload: { samples: [{ mine: { feedbackId: given.id } }] } })
+  expect(
+    client.received
+      .slice(before)
+      .filter((one) => one.event === 'session-snapshot')
+      .at(-1),
+  ).toMatchObject({ payload: { samples: [{ mine: { feedbackId: given.id } }] } })
 
   const second = await addSample(world.pool)
   await client.send('submit-feedback', vote(second))
-  expect(await other.wait('feedback-received', (payload) => payload.sampleId === second)).toHaveProperty('crowd.votes', 1)
+  expect(await other.wait('feedback-received', (payload) => payload.sampleId === second)).toHaveProperty(
+    'crowd.votes',
+    1,
+  )
 
   let waiting: string[] = []
   for (let patience = 500; patience > 0 && !waiting.includes('demo'); patience--) {
     // The queue has a connection of its own, which may come back later than the rooms'.
-    waiting = await server.core.trainQueue.getJobs(['waiting']).then((jobs) => jobs.map((job) => job.data.sessionId), () => [])
+    waiting = await server.core.trainQueue.getJobs(['waiting']).then(
+      (jobs) => jobs.map((job) => job.data.sessionId),
+      () => [],
+    )
     await sleep(20)
   }
   expect(waiting).toEqual(['demo'])

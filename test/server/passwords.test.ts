@@ -44,9 +44,15 @@ let addresses = 0
 /** Each test's people are at addresses of their own. */
 const somewhere = () => `203.0.${Math.floor(++addresses / 250)}.${addresses % 250}`
 const login = (server: TestServer, username: string, given: string, address: string) =>
-  call<SignedIn>(server, 'POST', '/api/auth/login', { body: { username, password: given }, headers: { 'x-forwarded-for': address } })
+  call<SignedIn>(server, 'POST', '/api/auth/login', {
+    body: { username, password: given },
+    headers: { 'x-forwarded-for': address },
+  })
 const register = (server: TestServer, username: string, address = somewhere()) =>
-  ask<SignedIn>(server, 'POST', '/api/auth/register', { body: { username, password }, headers: { 'x-forwarded-for': address } })
+  ask<SignedIn>(server, 'POST', '/api/auth/register', {
+    body: { username, password },
+    headers: { 'x-forwarded-for': address },
+  })
 const count = (statuses: number[], status: number) => statuses.filter((one) => one === status).length
 
 /** Tries until it has to wait for so many seconds. */
@@ -68,14 +74,21 @@ describe('wrong passwords', () => {
     for (const at of [1, 20]) {
       const address = somewhere()
       const answers: Awaited<ReturnType<typeof login>>[] = []
-      for (let i = 0; i < 20; i += at) answers.push(...(await Promise.all(Array.from({ length: at }, () => login(server, 'Guessed', 'wrong', address)))))
+      for (let i = 0; i < 20; i += at)
+        answers.push(
+          ...(await Promise.all(Array.from({ length: at }, () => login(server, 'Guessed', 'wrong', address)))),
+        )
       const statuses = answers.map(({ status }) => status)
       expect(count(statuses, 401)).toBeGreaterThanOrEqual(5)
       expect(count(statuses, 429)).toBeGreaterThanOrEqual(8)
       expect(count(statuses, 401) + count(statuses, 429)).toBe(20)
       const refused = answers.find(({ status }) => status === 429)
       expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(0)
-      expect(refused?.body).toMatchObject({ error: 'too-frequent', message: expect.stringMatching(/^too many wrong passwords: try again in /), retryAfter: expect.any(Number) })
+      expect(refused?.body).toMatchObject({
+        error: 'too-frequent',
+        message: expect.stringMatching(/^too many wrong passwords: try again in /),
+        retryAfter: expect.any(Number),
+      })
     }
   })
 
@@ -114,7 +127,9 @@ describe('wrong passwords', () => {
     expect(refused.status).toBe(429)
     expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60)
     expect((await login(server, 'Owner', password, home)).status).toBe(200)
-    expect((await call(server, 'POST', '/api/auth/refresh', { body: { refreshToken: owner.refreshToken } })).status).toBe(200)
+    expect(
+      (await call(server, 'POST', '/api/auth/refresh', { body: { refreshToken: owner.refreshToken } })).status,
+    ).toBe(200)
     expect((await call(server, 'GET', '/api/auth/me', { token: owner.token })).status).toBe(200)
   })
 
@@ -166,9 +181,19 @@ describe('wrong passwords', () => {
     for (let i = 0; i < 5; i++) await login(server, 'Logged Lena', 'wrong secret', address)
     await lockedFor(1, () => login(server, 'Logged Lena', 'wrong secret', address))
     await login(server, 'Unknown Uwe', 'wrong secret', somewhere())
-    const lines = logged.map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ event }) => event === 'sign-in-failed')
+    const lines = logged
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter(({ event }) => event === 'sign-in-failed')
     expect(lines.length).toBeGreaterThanOrEqual(7)
-    expect(lines.slice(0, 5)).toEqual(Array(5).fill(expect.objectContaining({ userId: user.userId, reason: 'unauthenticated', addressHash: expect.stringMatching(/^[0-9a-f]{16}$/) })))
+    expect(lines.slice(0, 5)).toEqual(
+      Array(5).fill(
+        expect.objectContaining({
+          userId: user.userId,
+          reason: 'unauthenticated',
+          addressHash: expect.stringMatching(/^[0-9a-f]{16}$/),
+        }),
+      ),
+    )
     expect(lines.at(-2)).toMatchObject({ userId: user.userId, reason: 'too-frequent', retryAfter: expect.any(Number) })
     expect(lines.at(-1)).toMatchObject({ nameHash: expect.stringMatching(/^[0-9a-f]{16}$/), reason: 'unauthenticated' })
     for (const secret of ['Lena', 'Uwe', 'wrong secret', address]) expect(logged.join('')).not.toContain(secret)
@@ -179,7 +204,11 @@ describe('wrong passwords', () => {
     await register(server, 'Known')
     for (const username of ['Known', 'Unknown']) {
       const address = somewhere()
-      for (let i = 0; i < 5; i++) expect(await login(server, username, 'wrong', address)).toMatchObject({ status: 401, body: { message: 'the name or the password is wrong' } })
+      for (let i = 0; i < 5; i++)
+        expect(await login(server, username, 'wrong', address)).toMatchObject({
+          status: 401,
+          body: { message: 'the name or the password is wrong' },
+        })
       await lockedFor(2, () => login(server, username, 'wrong', address))
     }
   })
@@ -190,11 +219,16 @@ describe('many at once', () => {
     const server = await open()
     await Promise.all(['Crowd A', 'Crowd B'].map((name) => register(server, name)))
     let running = true
-    const logins = Promise.all(Array.from({ length: 100 }, (_, i) => login(server, i % 2 ? 'Crowd A' : 'Crowd B', password, somewhere()))).finally(() => (running = false))
+    const logins = Promise.all(
+      Array.from({ length: 100 }, (_, i) => login(server, i % 2 ? 'Crowd A' : 'Crowd B', password, somewhere())),
+    ).finally(() => (running = false))
     const others: number[] = []
     while (running) {
       const { token } = await guest(server)
-      others.push((await call(server, 'GET', '/api/auth/me', { token })).status, (await call(server, 'GET', '/api/models', { token })).status)
+      others.push(
+        (await call(server, 'GET', '/api/auth/me', { token })).status,
+        (await call(server, 'GET', '/api/models', { token })).status,
+      )
       await lookup('localhost')
       await sleep(100) // no more than one address may ask, on however fast a machine
     }
@@ -213,6 +247,10 @@ describe('many at once', () => {
     expect(refused.length).toBeLessThan(50)
     expect(refused[0]).toMatchObject({ code: 'too-frequent', retryAfter: expect.any(Number) })
     const [made] = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
-    expect([await checkPassword(password, made), await checkPassword('another', made), await checkPassword(password, null)]).toEqual([true, false, false])
+    expect([
+      await checkPassword(password, made),
+      await checkPassword('another', made),
+      await checkPassword(password, null),
+    ]).toEqual([true, false, false])
   })
 })

@@ -1,4 +1,7 @@
-/** A world that pays: a chain with Attune's contracts, a server on it, and a recorder that closes an epoch when it is told to. */
+/**
+ * A world that pays: a chain with Attune's contracts, a server on it, and a recorder that closes an epoch when it is
+ * told to.
+ */
 import { type Address, getAddress, type Hex, parseEther, zeroAddress } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { createSiweMessage } from 'viem/siwe'
@@ -23,7 +26,10 @@ export interface PayingWorld {
   distributor: ReturnType<typeof sender>
   ledger: ReturnType<typeof sender>
   recorder: Recorder
-  /** STRANGER's bounty for the demo in the chain's coin: funds it, and waits until the server has seen that. Gives its id. */
+  /**
+   * STRANGER's bounty for the demo in the chain's coin: funds it, and waits until the server has seen that. Gives its
+   * id.
+   */
   fund: (amount: bigint, perCredit: bigint) => Promise<Hex>
   /** A vote that a step has used, of somebody who has qualified: 100 credits, in the next epoch. */
   usedVote: (by: SignedIn) => Promise<string>
@@ -31,13 +37,26 @@ export interface PayingWorld {
   close: () => Promise<void>
 }
 
-export async function openPayingWorld({ disputeWindow = 0, disputeBond = 0n, more = {} }: { disputeWindow?: number; disputeBond?: bigint; more?: Record<string, string> } = {}): Promise<PayingWorld> {
+export async function openPayingWorld({
+  disputeWindow = 0,
+  disputeBond = 0n,
+  more = {},
+}: { disputeWindow?: number; disputeBond?: bigint; more?: Record<string, string> } = {}): Promise<PayingWorld> {
   const [world, chain] = await Promise.all([openWorld(), startChain()])
   const { contracts: deployed } = await deploySystem({
-    rpcUrl: chain.rpcUrl, privateKey: ADMIN.privateKey, recorder: RECORDER.address, disputeWindow, disputeBond, tokenCap: parseEther('1000'),
+    rpcUrl: chain.rpcUrl,
+    privateKey: ADMIN.privateKey,
+    recorder: RECORDER.address,
+    disputeWindow,
+    disputeBond,
+    tokenCap: parseEther('1000'),
   })
   if (deployed.token === undefined) throw new Error('no token')
-  const contracts = { ledger: deployed.ledger.address, distributor: deployed.distributor.address, token: deployed.token.address }
+  const contracts = {
+    ledger: deployed.ledger.address,
+    distributor: deployed.distributor.address,
+    token: deployed.token.address,
+  }
   const environment = {
     BLOCKCHAIN_RPC_URL: chain.rpcUrl,
     BLOCKCHAIN_NETWORK_ID: String(chain.chainId),
@@ -50,20 +69,36 @@ export async function openPayingWorld({ disputeWindow = 0, disputeBond = 0n, mor
   const distributor = sender(chain, { address: contracts.distributor, abi: distributorAbi })
   const recorder = createRecorder({
     store: openEpochStore(world.pool),
-    chain: ledgerOf(chain, { address: contracts.ledger, chainId: chain.chainId }, { distributor: contracts.distributor }),
+    chain: ledgerOf(
+      chain,
+      { address: contracts.ledger, chainId: chain.chainId },
+      { distributor: contracts.distributor },
+    ),
     clock: { now: Date.now, sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) },
     log: { info: () => undefined, error: () => undefined },
     pollMs: 5,
   })
   return {
-    world, chain, server, environment, contracts, distributor, recorder,
+    world,
+    chain,
+    server,
+    environment,
+    contracts,
+    distributor,
+    recorder,
     ledger: sender(chain, { address: contracts.ledger, abi: ledgerAbi }),
     async fund(amount, perCredit) {
       await distributor.send(STRANGER.privateKey, 'fund', [sessionKey('demo'), zeroAddress, amount, perCredit], amount)
       const id = await distributor.read<Hex>('bountyOf', [sessionKey('demo'), STRANGER.address, zeroAddress])
-      const [, , , , funded] = await distributor.read<readonly [unknown, unknown, unknown, unknown, bigint]>('bounties', [id])
+      const [, , , , funded] = await distributor.read<readonly [unknown, unknown, unknown, unknown, bigint]>(
+        'bounties',
+        [id],
+      )
       await untilTrue('the server has seen the bounty', async () => {
-        const { rows } = await world.pool.query('select from bounties where id = $1 and funded = $2 and per_credit = $3', [id, String(funded), String(perCredit)])
+        const { rows } = await world.pool.query(
+          'select from bounties where id = $1 and funded = $2 and per_credit = $3',
+          [id, String(funded), String(perCredit)],
+        )
         return rows.length === 1
       })
       return id
@@ -90,12 +125,23 @@ export async function openPayingWorld({ disputeWindow = 0, disputeBond = 0n, mor
 export async function linkWallet(server: TestServer, who: SignedIn, privateKey: Hex): Promise<void> {
   const account = privateKeyToAccount(privateKey)
   const { nonce } = await ask<{ nonce: string }>(server, 'POST', '/api/auth/wallet/nonce')
-  const message = createSiweMessage({ address: getAddress(account.address), chainId: 1, domain: 'attune.test:3001', nonce, uri: 'http://attune.test:3001', version: '1' })
-  await ask(server, 'POST', '/api/auth/wallet/verify', { token: who.token, body: { message, signature: await account.signMessage({ message }) } })
+  const message = createSiweMessage({
+    address: getAddress(account.address),
+    chainId: 1,
+    domain: 'attune.test:3001',
+    nonce,
+    uri: 'http://attune.test:3001',
+    version: '1',
+  })
+  await ask(server, 'POST', '/api/auth/wallet/verify', {
+    token: who.token,
+    body: { message, signature: await account.signMessage({ message }) },
+  })
 }
 
 /** What the server shows of the demo's bounties. */
-export const bountiesOfDemo = (server: TestServer, who: SignedIn) => ask<SessionBounties>(server, 'GET', '/api/bounties/demo', { token: who.token })
+export const bountiesOfDemo = (server: TestServer, who: SignedIn) =>
+  ask<SessionBounties>(server, 'GET', '/api/bounties/demo', { token: who.token })
 
 export async function untilTrue(what: string, look: () => Promise<boolean>): Promise<void> {
   for (let patience = 300; patience > 0; patience--) {

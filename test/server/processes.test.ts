@@ -18,7 +18,9 @@ afterAll(() => world.close())
 
 /** Starts server/main.ts as its own process. */
 function start(environment: Record<string, string | undefined>) {
-  const env = Object.fromEntries(Object.entries({ ...environmentOf(world), ...environment }).filter(([, value]) => value !== undefined))
+  const env = Object.fromEntries(
+    Object.entries({ ...environmentOf(world), ...environment }).filter(([, value]) => value !== undefined),
+  )
   return spawn(process.execPath, ['--import', 'tsx', 'server/main.ts'], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     env: { PATH: process.env.PATH, ...env },
@@ -28,18 +30,27 @@ function start(environment: Record<string, string | undefined>) {
 const exitOf = (child: ChildProcess) => new Promise<number | null>((resolve) => child.once('exit', resolve))
 
 /** How a start ends that must fail: its exit code and what it said. */
-async function failure(environment: Record<string, string | undefined>): Promise<{ code: number | null; said: string }> {
+async function failure(
+  environment: Record<string, string | undefined>,
+): Promise<{ code: number | null; said: string }> {
   const child = start(environment)
   const [code, said] = await Promise.all([exitOf(child), text(child.stderr)])
   return { code, said }
 }
 
 test('S1: a missing secret stops the start with its name', async () => {
-  expect(await failure({ DATA_KEY: undefined, NODE_ENV: 'production' })).toEqual({ code: 1, said: "The server can't start: DATA_KEY is missing\n" })
+  expect(await failure({ DATA_KEY: undefined, NODE_ENV: 'production' })).toEqual({
+    code: 1,
+    said: "The server can't start: DATA_KEY is missing\n",
+  })
   for (const name of ['JWT_SECRET', 'DATA_KEY', 'DATABASE_URL', 'REDIS_URL']) {
-    expect(() => loadConfig({ ...environmentOf(world), NODE_ENV: 'production', [name]: undefined }, ['JWT_SECRET', 'DATA_KEY'])).toThrow(`${name} is missing`)
+    expect(() =>
+      loadConfig({ ...environmentOf(world), NODE_ENV: 'production', [name]: undefined }, ['JWT_SECRET', 'DATA_KEY']),
+    ).toThrow(`${name} is missing`)
   }
-  expect(() => loadConfig({ ...environmentOf(world), JWT_SECRET: 'short', PORT: '70000' }, ['JWT_SECRET'])).toThrow(/JWT_SECRET is wrong.*PORT is wrong/)
+  expect(() => loadConfig({ ...environmentOf(world), JWT_SECRET: 'short', PORT: '70000' }, ['JWT_SECRET'])).toThrow(
+    /JWT_SECRET is wrong.*PORT is wrong/,
+  )
   // A trainer signs nothing: it starts without.
   expect(loadConfig({ ...environmentOf(world), JWT_SECRET: undefined }).port).toBe(0)
 })
@@ -47,16 +58,25 @@ test('S1: a missing secret stops the start with its name', async () => {
 test('a start that cannot succeed says so in one line', async () => {
   const taken = createServer().listen(0)
   const { port } = taken.address() as AddressInfo
-  expect(await failure({ PORT: String(port) })).toEqual({ code: 1, said: `The server can't start: port ${port} is taken: stop what uses it, or set PORT\n` })
+  expect(await failure({ PORT: String(port) })).toEqual({
+    code: 1,
+    said: `The server can't start: port ${port} is taken: stop what uses it, or set PORT\n`,
+  })
   taken.close()
   const nowhere = await freePort()
   const { code, said } = await failure({ DATABASE_URL: `postgres://nobody:secret@127.0.0.1:${nowhere}/attune` })
-  expect([code, said]).toEqual([1, `The server can't start: the database at 127.0.0.1:${nowhere} cannot be used: connect ECONNREFUSED 127.0.0.1:${nowhere}\n`])
+  expect([code, said]).toEqual([
+    1,
+    `The server can't start: the database at 127.0.0.1:${nowhere} cannot be used: connect ECONNREFUSED 127.0.0.1:${nowhere}\n`,
+  ])
 })
 
 async function serving(port: number): Promise<void> {
   for (let patience = 600; patience > 0; patience--) {
-    const up = await fetch(`http://127.0.0.1:${port}/health`).then((answer) => answer.ok, () => false)
+    const up = await fetch(`http://127.0.0.1:${port}/health`).then(
+      (answer) => answer.ok,
+      () => false,
+    )
     if (up) return
     await sleep(50)
   }
@@ -95,7 +115,9 @@ test('presence forgets the people of a server that was killed', async () => {
     if (last?.event === 'presence' && last.payload.raters === 1) break
     await sleep(100)
   }
-  expect(here.received.slice(before).findLast((one) => one.event === 'presence')).toMatchObject({ payload: { raters: 1 } })
+  expect(here.received.slice(before).findLast((one) => one.event === 'presence')).toMatchObject({
+    payload: { raters: 1 },
+  })
   here.close()
   there.close()
 })

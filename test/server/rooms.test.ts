@@ -7,7 +7,18 @@ import { commitStep } from '../../core/db/steps.ts'
 import { limits, type SignedIn } from '../../core/protocol/index.ts'
 import { requeue } from '../../server/sessions/reconciler.ts'
 import { append, compareSeq, EVERYWHERE } from '../../core/events/log.ts'
-import { addSample, admin, ask, connect, guest, openWorld, vote, type Client, type TestServer, type World } from './attune.ts'
+import {
+  addSample,
+  admin,
+  ask,
+  connect,
+  guest,
+  openWorld,
+  vote,
+  type Client,
+  type TestServer,
+  type World,
+} from './attune.ts'
 
 let world: World
 let east: TestServer
@@ -28,7 +39,12 @@ beforeAll(async () => {
 })
 beforeEach(async () => {
   const boss = await admin(east)
-  sessionId = (await ask<{ sessionId: string }>(east, 'POST', '/api/training/start', { token: boss.token, body: { modelId: 'demo' } })).sessionId
+  sessionId = (
+    await ask<{ sessionId: string }>(east, 'POST', '/api/training/start', {
+      token: boss.token,
+      body: { modelId: 'demo' },
+    })
+  ).sessionId
   for (const client of clients.splice(0)) client.close()
 })
 afterAll(async () => {
@@ -49,8 +65,10 @@ const join = async (server: TestServer, who: SignedIn): Promise<Client> => {
   return client
 }
 /** What the trainer says, as a metrics-update with the step's number. */
-const say = (step: number) => append(redis, sessionId, { event: 'metrics-update', payload: { sessionId, step, metrics: {} } })
-const stepsSeen = (client: Client) => client.received.flatMap((one) => (one.event === 'metrics-update' ? [one.payload.step] : []))
+const say = (step: number) =>
+  append(redis, sessionId, { event: 'metrics-update', payload: { sessionId, step, metrics: {} } })
+const stepsSeen = (client: Client) =>
+  client.received.flatMap((one) => (one.event === 'metrics-update' ? [one.payload.step] : []))
 
 test('P3: a snapshot comes before its acknowledgement, and every later event has its seq', async () => {
   const sampleId = await addSample(world.pool, 'open', sessionId)
@@ -58,7 +76,12 @@ test('P3: a snapshot comes before its acknowledgement, and every later event has
   const ack = await client.send('join-session', sessionId)
   const snapshot = await client.wait('session-snapshot')
   expect(ack).toEqual({ ok: true, data: { sessionId, seq: snapshot.seq, caughtUp: false } })
-  expect(snapshot).toMatchObject({ session: { id: sessionId, status: 'active' }, samples: [{ id: sampleId, crowd: null, mine: null }], steps: [], receipts: [] })
+  expect(snapshot).toMatchObject({
+    session: { id: sessionId, status: 'active' },
+    samples: [{ id: sampleId, crowd: null, mine: null }],
+    steps: [],
+    receipts: [],
+  })
   const seq = await say(1)
   expect(await client.wait('metrics-update')).toEqual({ sessionId, step: 1, metrics: {}, seq })
 })
@@ -82,7 +105,9 @@ test('P3: whoever joins while events pour in misses none after the snapshot and 
       if (step % 5 === 0) await sleep(1)
     }
   })()
-  const joined = await Promise.all(Array.from({ length: 12 }, async (_, i) => join(i % 2 === 0 ? east : west, i % 3 === 0 ? ann : ben)))
+  const joined = await Promise.all(
+    Array.from({ length: 12 }, async (_, i) => join(i % 2 === 0 ? east : west, i % 3 === 0 ? ann : ben)),
+  )
   await sleep(300)
   pouring = false
   await pour
@@ -103,7 +128,10 @@ test('P3: after a lost connection a client catches up from its last seq, by the 
   for (let step = 2; step <= 40; step++) await say(step)
   await connected
   const before = client.received.length
-  expect(await client.send('join-session', { sessionId, since: seq })).toMatchObject({ ok: true, data: { caughtUp: true } })
+  expect(await client.send('join-session', { sessionId, since: seq })).toMatchObject({
+    ok: true,
+    data: { caughtUp: true },
+  })
   await say(41)
   await client.wait('metrics-update', (payload) => payload.step === 41)
   expect(stepsSeen(client)).toEqual(Array.from({ length: 41 }, (_, i) => i + 1))
@@ -140,7 +168,8 @@ test('a whole room that comes in at once reads what all see alike once', async (
     const began = Date.now()
     await Promise.all(room.map((client) => client.send('join-session', sessionId)))
     expect(steps).toBeLessThanOrEqual(1 + Math.ceil((Date.now() - began) / limits.snapshotMs))
-    for (const client of room) expect(await client.wait('session-snapshot')).toMatchObject({ session: { id: sessionId } })
+    for (const client of room)
+      expect(await client.wait('session-snapshot')).toMatchObject({ session: { id: sessionId } })
   } finally {
     pool.query = asked
   }
@@ -149,14 +178,18 @@ test('a whole room that comes in at once reads what all see alike once', async (
 test('P3: where the log no longer reaches back, a snapshot comes instead', async () => {
   const client = await come(east, ann)
   await say(1)
-  expect(await client.send('join-session', { sessionId, since: '1-1' })).toMatchObject({ ok: true, data: { caughtUp: false } })
+  expect(await client.send('join-session', { sessionId, since: '1-1' })).toMatchObject({
+    ok: true,
+    data: { caughtUp: false },
+  })
   await client.wait('session-snapshot')
 })
 
 test('P3: the snapshot of a sample that is streaming holds the text so far', async () => {
   const sampleId = await addSample(world.pool, 'streaming', sessionId, { response: '' })
   const started = { sessionId, sampleId, prompt: 'x', policyVersion: 0, step: 1, origin: 'rollout' as const }
-  const tokens = (offset: number, text: string) => append(redis, sessionId, { event: 'sample-tokens', payload: { sessionId, sampleId, offset, text } })
+  const tokens = (offset: number, text: string) =>
+    append(redis, sessionId, { event: 'sample-tokens', payload: { sessionId, sampleId, offset, text } })
   await append(redis, sessionId, { event: 'sample-started', payload: started })
   await tokens(0, 'an answer of a step that was repeated')
   await append(redis, sessionId, { event: 'sample-started', payload: started })
@@ -164,7 +197,9 @@ test('P3: the snapshot of a sample that is streaming holds the text so far', asy
   await tokens(5, 'sorry to')
   for (let i = 0; i < 600; i++) await say(i) // further back than one read
   const client = await join(east, ann)
-  expect((await client.wait('session-snapshot')).samples).toMatchObject([{ id: sampleId, status: 'streaming', response: 'I am sorry to' }])
+  expect((await client.wait('session-snapshot')).samples).toMatchObject([
+    { id: sampleId, status: 'streaming', response: 'I am sorry to' },
+  ])
   await tokens(13, ' hear')
   expect(await client.wait('sample-tokens')).toMatchObject({ offset: 13, text: ' hear' })
 })
@@ -174,7 +209,8 @@ test('V3: on the wire, a sample’s crowd value reaches only those who have vote
   const annEast = await join(east, ann)
   const annWest = await join(west, ann)
   const benWest = await join(west, ben)
-  const of = (votes: number) => (payload: { votes: number; sampleId: string | null }) => payload.votes === votes && payload.sampleId === sampleId
+  const of = (votes: number) => (payload: { votes: number; sampleId: string | null }) =>
+    payload.votes === votes && payload.sampleId === sampleId
 
   const first = await annEast.send('submit-feedback', vote(sampleId, { sessionId, categories: [] }))
   expect(first).toMatchObject({ ok: true, data: { crowd: { votes: 1 } } })
@@ -186,11 +222,17 @@ test('V3: on the wire, a sample’s crowd value reaches only those who have vote
   expect((await benEast.wait('session-snapshot')).samples).toMatchObject([{ id: sampleId, crowd: null, mine: null }])
   expect(JSON.stringify([benWest.received, benEast.received])).not.toContain('compassion":0.9')
 
-  const second = await benWest.send('submit-feedback', vote(sampleId, { sessionId, categories: [], compassionRating: 0.1 }))
+  const second = await benWest.send(
+    'submit-feedback',
+    vote(sampleId, { sessionId, categories: [], compassionRating: 0.1 }),
+  )
   expect(second).toMatchObject({ ok: true, data: { crowd: { votes: 2, compassion: expect.closeTo(0.5, 6) } } })
-  for (const client of [annEast, annWest, benEast, benWest]) expect(await client.wait('feedback-received', of(2))).toHaveProperty('crowd.votes', 2)
+  for (const client of [annEast, annWest, benEast, benWest])
+    expect(await client.wait('feedback-received', of(2))).toHaveProperty('crowd.votes', 2)
   await benEast.send('join-session', sessionId)
-  expect((await benEast.wait('session-snapshot', (snapshot) => snapshot.samples[0].mine !== null)).samples[0]).toMatchObject({ crowd: { votes: 2 } })
+  expect(
+    (await benEast.wait('session-snapshot', (snapshot) => snapshot.samples[0].mine !== null)).samples[0],
+  ).toMatchObject({ crowd: { votes: 2 } })
 })
 
 test('V3: what a client catches up on hides the crowd value, too', async () => {
@@ -199,15 +241,23 @@ test('V3: what a client catches up on hides the crowd value, too', async () => {
   const annEast = await join(east, ann)
   await annEast.send('submit-feedback', vote(sampleId, { sessionId }))
   const benEast = await come(east, ben)
-  expect(await benEast.send('join-session', { sessionId, since: seq })).toMatchObject({ ok: true, data: { caughtUp: true } })
+  expect(await benEast.send('join-session', { sessionId, since: seq })).toMatchObject({
+    ok: true,
+    data: { caughtUp: true },
+  })
   expect(await benEast.wait('feedback-received')).toEqual({ sessionId, sampleId, votes: 1, seq: expect.any(String) })
 })
 
 test('V3: once voting has closed everybody sees it', async () => {
   const sampleId = await addSample(world.pool, 'closed', sessionId)
   const benWest = await join(west, ben)
-  expect((await benWest.wait('session-snapshot')).samples).toMatchObject([{ id: sampleId, crowd: { votes: 0, value: null } }])
-  await append(redis, sessionId, { event: 'voting-closed', payload: { sessionId, sampleId, crowd: { votes: 3, value: 0.5, compassion: 0.5 } } })
+  expect((await benWest.wait('session-snapshot')).samples).toMatchObject([
+    { id: sampleId, crowd: { votes: 0, value: null } },
+  ])
+  await append(redis, sessionId, {
+    event: 'voting-closed',
+    payload: { sessionId, sampleId, crowd: { votes: 3, value: 0.5, compassion: 0.5 } },
+  })
   expect(await benWest.wait('voting-closed')).toMatchObject({ crowd: { votes: 3 } })
 })
 
@@ -217,8 +267,29 @@ test('a receipt, and the news that a vote is on the chain, reach its author alon
   const given = vote(sampleId, { sessionId })
   await annWest.send('submit-feedback', given)
   const client = await world.pool.connect()
-  const receipt = { feedbackId: given.id, weight: 0.5, reliability: 0.6, crowd: 0.8, advantage: 1.2, latencyMs: 900, comparable: 3, updated: true }
-  await commitStep(client, { sessionId, step: 1, policyVersion: 1, metrics: {}, checkpoint: 'c', receipts: [receipt], learntFrom: [receipt.feedbackId], crowd: [{ sampleId, value: 0.8 }], warnings: [], pause: null, remade: false })
+  const receipt = {
+    feedbackId: given.id,
+    weight: 0.5,
+    reliability: 0.6,
+    crowd: 0.8,
+    advantage: 1.2,
+    latencyMs: 900,
+    comparable: 3,
+    updated: true,
+  }
+  await commitStep(client, {
+    sessionId,
+    step: 1,
+    policyVersion: 1,
+    metrics: {},
+    checkpoint: 'c',
+    receipts: [receipt],
+    learntFrom: [receipt.feedbackId],
+    crowd: [{ sampleId, value: 0.8 }],
+    warnings: [],
+    pause: null,
+    remade: false,
+  })
   client.release()
   await append(redis, sessionId, { event: 'receipts', payload: { step: 1 } })
   expect(await annWest.wait('receipt')).toEqual({ ...receipt, sessionId, sampleId, step: 1 })
@@ -226,8 +297,13 @@ test('a receipt, and the news that a vote is on the chain, reach its author alon
   const ledger = `0x${'1'.repeat(40)}`
   await world.pool.query(
     `insert into epochs (chain_id, ledger, id, contributions_root, rewards_root, manifest_hash, manifest, count, tx_hash, confirmed_at)
-     values (1, $1, 1, '', '', '', '', 1, '0xabc', now())`, [ledger])
-  await world.pool.query('insert into epoch_records (feedback_id, chain_id, ledger, epoch_id, leaf_index, credit) values ($1, 1, $2, 1, 0, 5)', [given.id, ledger])
+     values (1, $1, 1, '', '', '', '', 1, '0xabc', now())`,
+    [ledger],
+  )
+  await world.pool.query(
+    'insert into epoch_records (feedback_id, chain_id, ledger, epoch_id, leaf_index, credit) values ($1, 1, $2, 1, 0, 5)',
+    [given.id, ledger],
+  )
   await append(redis, EVERYWHERE, { event: 'recorded', payload: { epochId: 1 } })
   expect(await annWest.wait('recorded')).toEqual({ feedbackId: given.id, epochId: 1, txHash: '0xabc' })
   expect(benWest.received.map((one) => one.event)).not.toContain('receipt')
@@ -271,7 +347,8 @@ test('S4: the sockets of somebody who is erased end, on every server', async () 
 })
 
 test('T1: an active run that nobody trains and no job waits for is queued again, a held one is not', async () => {
-  const waiting = async () => (await east.core.trainQueue.getJobs(['waiting'])).filter((job) => job.data.sessionId === sessionId)
+  const waiting = async () =>
+    (await east.core.trainQueue.getJobs(['waiting'])).filter((job) => job.data.sessionId === sessionId)
   for (const job of await waiting()) await job.remove()
   const lock = await takeRunLock(world.pool, sessionId)
   expect(await requeue(east.core)).not.toContain(sessionId)

@@ -18,7 +18,8 @@ afterAll(() => world.close())
 
 const mean = (x: readonly number[]) => x.reduce((a, b) => a + b, 0) / x.length
 /** What an honest rater sees: the truth, and a little of their own. */
-const seen = (response: string, rater: number) => Math.min(1, Math.max(0, worthOf(response) + 0.1 * Math.sin(97 * rater + 1_000 * worthOf(response))))
+const seen = (response: string, rater: number) =>
+  Math.min(1, Math.max(0, worthOf(response) + 0.1 * Math.sin(97 * rater + 1_000 * worthOf(response))))
 
 async function regularsOf(room: LiveRoom): Promise<{ who: SignedIn; client: Client }[]> {
   const regulars = []
@@ -39,7 +40,10 @@ for (const guestsPerAnswer of [1, 2]) {
   test(`one-vote guests who invert weigh at most 15 %, at ${guestsPerAnswer === 1 ? 25 : 33} % of the votes, and the regulars’ reliability stays`, async () => {
     const [history, attack] = [2, 3]
     const perAnswer = guestsPerAnswer === 1 ? 3 : 4
-    const room = await openLiveRoom(world, server, { epochs: history + attack, votesPerStep: 8 * (perAnswer + guestsPerAnswer) })
+    const room = await openLiveRoom(world, server, {
+      epochs: history + attack,
+      votesPerStep: 8 * (perAnswer + guestsPerAnswer),
+    })
     const regulars = await regularsOf(room)
     for (let step = 1; step <= history + attack; step++) {
       const answers = await room.answersOf(step)
@@ -78,16 +82,26 @@ for (const guestsPerAnswer of [1, 2]) {
 
 test('hundreds of inverted votes on texts of its own making by one account weigh at most a tenth, nothing once the room has regulars, and can be switched off', async () => {
   const texts = 300
-  const room = await openLiveRoom(world, server, { epochs: 3, votesPerStep: 8 * regularCount, rewardHacking: { minVotes: 100_000 } })
+  const room = await openLiveRoom(world, server, {
+    epochs: 3,
+    votesPerStep: 8 * regularCount,
+    rewardHacking: { minVotes: 100_000 },
+  })
   const regulars = await regularsOf(room)
-  const attacker = await ask<SignedIn>(server, 'POST', '/api/auth/register', { body: { username: `texts ${randomUUID().slice(0, 8)}`, password: 'long enough' } })
+  const attacker = await ask<SignedIn>(server, 'POST', '/api/auth/register', {
+    body: { username: `texts ${randomUUID().slice(0, 8)}`, password: 'long enough' },
+  })
   // Over several sockets, as fast as each may.
   const sockets = await Promise.all(Array.from({ length: 5 }, () => room.join(attacker)))
   await Promise.all(
     sockets.map(async (socket, s) => {
       for (let i = s; i < texts; i += sockets.length) {
         const { sampleId: _, ...body } = voteOf(room.sessionId, randomUUID(), i % 2)
-        const ack = await socket.send('submit-feedback', { ...body, inputText: `question ${i}`, modelResponse: i % 2 ? `go away ${i}` : `I am here for you ${i}` })
+        const ack = await socket.send('submit-feedback', {
+          ...body,
+          inputText: `question ${i}`,
+          modelResponse: i % 2 ? `go away ${i}` : `I am here for you ${i}`,
+        })
         if (!ack.ok && ack.code !== 'too-frequent') throw new Error(ack.message)
       }
     }),
@@ -95,7 +109,8 @@ test('hundreds of inverted votes on texts of its own making by one account weigh
   const shares: number[] = []
   for (let step = 1; step <= 3; step++) {
     for (const { id, response } of await room.answersOf(step)) {
-      for (const [i, { client }] of regulars.entries()) await send(client, voteOf(room.sessionId, id, seen(response, i)))
+      for (const [i, { client }] of regulars.entries())
+        await send(client, voteOf(room.sessionId, id, seen(response, i)))
     }
     await room.age()
     await room.learnt(step)
@@ -108,14 +123,18 @@ test('hundreds of inverted votes on texts of its own making by one account weigh
   expect(Math.max(...shares)).toBeLessThanOrEqual(0.1)
   expect(shares[2]).toBe(0)
   const receipts = await room.receipts()
-  for (const receipt of receipts.filter(({ userId }) => userId === attacker.user.userId)) expect(receipt).toMatchObject({ weight: 0, crowd: null, comparable: 0 })
+  for (const receipt of receipts.filter(({ userId }) => userId === attacker.user.userId))
+    expect(receipt).toMatchObject({ weight: 0, crowd: null, comparable: 0 })
   await room.close()
 
   const strict = await openLiveRoom(world, server, { epochs: 1, votesPerStep: 1, live: { freeTexts: false } })
   const client = await strict.join(attacker)
   const { sampleId: _, ...body } = voteOf(strict.sessionId, randomUUID(), 0)
   expect(await client.send('submit-feedback', { ...body, inputText: 'a', modelResponse: 'b' })).toEqual({
-    ok: false, code: 'forbidden', path: 'sampleId', message: 'this session takes votes on its own answers only: send the sampleId of one',
+    ok: false,
+    code: 'forbidden',
+    path: 'sampleId',
+    message: 'this session takes votes on its own answers only: send the sampleId of one',
   })
   await strict.close()
 })
@@ -126,10 +145,14 @@ test('two accounts that vote late on closed answers, the way the crowd did, earn
   const copiers = [await room.join(await guest(server)), await room.join(await guest(server))]
   for (let step = 1; step <= 3; step++) {
     const answers = await room.answersOf(step)
-    for (const { id, response } of answers) for (const [i, { client }] of regulars.entries()) await send(client, voteOf(room.sessionId, id, seen(response, i)))
+    for (const { id, response } of answers)
+      for (const [i, { client }] of regulars.entries())
+        await send(client, voteOf(room.sessionId, id, seen(response, i)))
     await room.age()
     await room.learnt(step)
-    if (step < 3) for (const copier of copiers) for (const { id, response } of answers) await send(copier, voteOf(room.sessionId, id, worthOf(response)))
+    if (step < 3)
+      for (const copier of copiers)
+        for (const { id, response } of answers) await send(copier, voteOf(room.sessionId, id, worthOf(response)))
     await room.age()
   }
   const raters = await ask<Rater[]>(server, 'GET', `/api/training/${room.sessionId}/raters`, { token: boss.token })

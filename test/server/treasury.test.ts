@@ -25,13 +25,19 @@ let desk: TestServer
 let admin: SignedIn
 beforeAll(async () => {
   paying = await openPayingWorld({ disputeWindow: WINDOW_SECONDS })
-  desk = await paying.world.server({ ...paying.environment, TREASURER_PRIVATE_KEY: KEY, BLOCKCHAIN_POLL_INTERVAL: '600000' })
+  desk = await paying.world.server({
+    ...paying.environment,
+    TREASURER_PRIVATE_KEY: KEY,
+    BLOCKCHAIN_POLL_INTERVAL: '600000',
+  })
   admin = await ask(desk, 'POST', '/api/auth/login', { body: { username: 'admin', password: adminPassword } })
 })
 afterAll(() => paying.close())
 
-const order = (body: OrderTreasury, { token } = admin) => call<{ id: string }>(desk, 'POST', '/api/bounties/demo/treasury', { token, body })
-const fund = (amount: string, token: string = zeroAddress) => order({ what: 'fund', token, amount: String(parseEther(amount)), perCredit: PER_CREDIT })
+const order = (body: OrderTreasury, { token } = admin) =>
+  call<{ id: string }>(desk, 'POST', '/api/bounties/demo/treasury', { token, body })
+const fund = (amount: string, token: string = zeroAddress) =>
+  order({ what: 'fund', token, amount: String(parseEther(amount)), perCredit: PER_CREDIT })
 const shown = () => ask<SessionBounties>(desk, 'GET', '/api/bounties/demo', { token: admin.token })
 const last = async (): Promise<TreasuryOrder> => {
   const [newest] = (await shown()).orders
@@ -44,14 +50,17 @@ const treasury = (): TreasurySender => {
   return own
 }
 /** One turn of the treasurer. */
-const turn = (more: Partial<TreasurerDeps> = {}) => treasuryNext({ core: desk.core, chainId: paying.chain.chainId, sender: treasury(), ...more })
+const turn = (more: Partial<TreasurerDeps> = {}) =>
+  treasuryNext({ core: desk.core, chainId: paying.chain.chainId, sender: treasury(), ...more })
 /** Turns until nothing is left to do. */
 const turns = async (more: Partial<TreasurerDeps> = {}) => {
   while (await turn(more));
 }
 const funded = async (token: Address = zeroAddress) => {
   const id = await paying.distributor.read<`0x${string}`>('bountyOf', [sessionKey('demo'), TREASURY, token])
-  const [, left, , closedAt, total] = await paying.distributor.read<readonly [unknown, bigint, unknown, number, bigint]>('bounties', [id])
+  const [, left, , closedAt, total] = await paying.distributor.read<
+    readonly [unknown, bigint, unknown, number, bigint]
+  >('bounties', [id])
   return { id, left, total, closed: closedAt !== 0 }
 }
 const seen = (what: string, fits: (now: SessionBounties) => boolean) => untilTrue(what, async () => fits(await shown()))
@@ -63,7 +72,9 @@ test('an administrator funds a session by the treasury: the answer waits for no 
   await turns()
   expect(await last()).toMatchObject({ state: 'done', txHash: expect.stringMatching(/^0x/) })
   expect((await funded()).total).toBe(parseEther('2'))
-  await seen('the bounty', ({ bounties }) => bounties.some(({ sponsor, state }) => sponsor === TREASURY && state === 'paying'))
+  await seen('the bounty', ({ bounties }) =>
+    bounties.some(({ sponsor, state }) => sponsor === TREASURY && state === 'paying'),
+  )
 })
 
 test('only an administrator spends the treasury’s money, no more than it holds, and nothing where there is none', async () => {
@@ -72,9 +83,12 @@ test('only an administrator spends the treasury’s money, no more than it holds
   expect((await order(body, ann)).status).toBe(403)
   expect(await fund('1000000')).toMatchObject({ status: 409, body: { path: 'amount' } })
   expect(await order({ ...body, token: STRANGER.address })).toMatchObject({ status: 400, body: { path: 'token' } })
-  for (const wrong of ['0', String(2n ** 96n)]) expect(await order({ ...body, perCredit: wrong })).toMatchObject({ status: 400, body: { path: 'perCredit' } })
+  for (const wrong of ['0', String(2n ** 96n)])
+    expect(await order({ ...body, perCredit: wrong })).toMatchObject({ status: 400, body: { path: 'perCredit' } })
   expect((await order({ what: 'close', bounty: `0x${'11'.repeat(32)}` })).status).toBe(404)
-  expect((await call(paying.server, 'POST', '/api/bounties/demo/treasury', { token: admin.token, body })).status).toBe(503)
+  expect((await call(paying.server, 'POST', '/api/bounties/demo/treasury', { token: admin.token, body })).status).toBe(
+    503,
+  )
   expect((await call(desk, 'POST', '/api/bounties/nowhere/treasury', { token: admin.token, body })).status).toBe(404)
   expect(await turn()).toBe(false)
 })
@@ -84,14 +98,20 @@ test('funding by a token is an allowance first', async () => {
   await token.send(ADMIN.privateKey, 'mint', [TREASURY, parseEther('10')])
   expect((await fund('4', paying.contracts.token)).status).toBe(201)
   await turns()
-  expect((await shown()).orders.slice(0, 2)).toMatchObject([{ what: 'fund', state: 'done' }, { what: 'approve', state: 'done' }])
+  expect((await shown()).orders.slice(0, 2)).toMatchObject([
+    { what: 'fund', state: 'done' },
+    { what: 'approve', state: 'done' },
+  ])
   expect((await funded(paying.contracts.token)).total).toBe(parseEther('4'))
 })
 
 test('a treasurer that dies between storing and sending sends it later, and the money leaves once', async () => {
   const before = (await funded()).total
   await fund('1')
-  const dying: TreasurySender = { ...treasury(), send: () => Promise.reject(new LedgerError('unreachable', 'the chain does not answer')) }
+  const dying: TreasurySender = {
+    ...treasury(),
+    send: () => Promise.reject(new LedgerError('unreachable', 'the chain does not answer')),
+  }
   await expect(turn({ sender: dying })).rejects.toMatchObject({ code: 'unreachable' })
   expect(await last()).toMatchObject({ state: 'sent' })
   await turn() // it may still come
@@ -119,9 +139,15 @@ test('what no block takes is replaced by a dearer transaction of the same nonce,
 test('where somebody else has used the account’s nonce, the order fails and says so; it is not made again', async () => {
   const before = (await funded()).total
   await fund('1')
-  const dying: TreasurySender = { ...treasury(), send: () => Promise.reject(new LedgerError('unreachable', 'the chain does not answer')) }
+  const dying: TreasurySender = {
+    ...treasury(),
+    send: () => Promise.reject(new LedgerError('unreachable', 'the chain does not answer')),
+  }
   await expect(turn({ sender: dying })).rejects.toMatchObject({ code: 'unreachable' })
-  await sender(paying.chain, { address: paying.contracts.token, abi: tokenAbi }).send(KEY, 'approve', [STRANGER.address, 1n])
+  await sender(paying.chain, { address: paying.contracts.token, abi: tokenAbi }).send(KEY, 'approve', [
+    STRANGER.address,
+    1n,
+  ])
   await turns({ patienceMs: 0 })
   expect(await last()).toMatchObject({ state: 'failed', problem: expect.stringContaining('took its place') })
   expect((await funded()).total).toBe(before)
@@ -138,7 +164,11 @@ test('while gas is dearer than the cap an order waits and says so; what would fa
   await paying.ledger.send(ADMIN.privateKey, 'setPaused', [true])
   await fund('1')
   await turns()
-  expect(await last()).toMatchObject({ state: 'failed', txHash: null, problem: expect.stringContaining('It would fail') })
+  expect(await last()).toMatchObject({
+    state: 'failed',
+    txHash: null,
+    problem: expect.stringContaining('It would fail'),
+  })
   await paying.ledger.send(ADMIN.privateKey, 'setPaused', [false])
 })
 

@@ -16,20 +16,47 @@ beforeAll(async () => {
 afterAll(() => world.close())
 
 /** A request with headers that fetch does not let through. */
-async function post<T>(server: TestServer, path: string, headers: Record<string, string>, body: unknown = {}): Promise<{ status: number; headers: Record<string, unknown>; body: Envelope<T> }> {
+async function post<T>(
+  server: TestServer,
+  path: string,
+  headers: Record<string, string>,
+  body: unknown = {},
+): Promise<{ status: number; headers: Record<string, unknown>; body: Envelope<T> }> {
   return new Promise((resolve, reject) => {
-    const request = send(server.url + path, { method: 'POST', headers: { 'content-type': 'application/json', ...headers } }, (response) => {
-      json(response).then((answer) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: answer as Envelope<T> }), reject)
-    })
+    const request = send(
+      server.url + path,
+      { method: 'POST', headers: { 'content-type': 'application/json', ...headers } },
+      (response) => {
+        json(response).then(
+          (answer) =>
+            resolve({ status: response.statusCode ?? 0, headers: response.headers, body: answer as Envelope<T> }),
+          reject,
+        )
+      },
+    )
     request.on('error', reject).end(JSON.stringify(body))
   })
 }
 
 const account = privateKeyToAccount(generatePrivateKey())
-async function signIn(server: TestServer, domain: string, headers: Record<string, string> = {}, change: (message: string) => string = (message) => message) {
+async function signIn(
+  server: TestServer,
+  domain: string,
+  headers: Record<string, string> = {},
+  change: (message: string) => string = (message) => message,
+) {
   const asked = await post<{ nonce: string }>(server, '/api/auth/wallet/nonce', headers)
   if (!asked.body.success) throw new Error(asked.body.message)
-  const message = change(createSiweMessage({ address: account.address, chainId: 1, domain, nonce: asked.body.data.nonce, uri: `https://${domain}`, version: '1' }))
+  const message = change(
+    createSiweMessage({
+      address: account.address,
+      chainId: 1,
+      domain,
+      nonce: asked.body.data.nonce,
+      uri: `https://${domain}`,
+      version: '1',
+    }),
+  )
   const body = { message, signature: await account.signMessage({ message }) }
   return { body, answer: await post<SignedIn>(server, '/api/auth/wallet/verify', headers, body) }
 }
@@ -41,13 +68,20 @@ test('PUBLIC_URL is the site that wallet messages are for, whatever a request sa
   expect(await statusOf(server, 'attune.example.org')).toBe(200)
   expect(await statusOf(server, 'attune.example.org', { host: 'evil.test' })).toBe(200)
   for (const domain of ['evil.test', 'attune.example.org.evil.test', 'attune.example.org:8443', here]) {
-    for (const headers of [{}, { host: domain }, { 'x-forwarded-host': domain }] as Record<string, string>[]) expect([domain, await statusOf(server, domain, headers)]).toEqual([domain, 401])
+    for (const headers of [{}, { host: domain }, { 'x-forwarded-host': domain }] as Record<string, string>[])
+      expect([domain, await statusOf(server, domain, headers)]).toEqual([domain, 401])
   }
 })
 
 test('without PUBLIC_URL it is the host that was asked for, localhost as well as a domain', async () => {
   const server = await world.server()
-  for (const domain of ['attune.example.org', 'localhost:3001', '192.168.1.5:3001', 'ATTUNE.example.org', server.url.slice('http://'.length)]) {
+  for (const domain of [
+    'attune.example.org',
+    'localhost:3001',
+    '192.168.1.5:3001',
+    'ATTUNE.example.org',
+    server.url.slice('http://'.length),
+  ]) {
     expect([domain, await statusOf(server, domain, { host: domain })]).toEqual([domain, 200])
     expect([domain, await statusOf(server, 'evil.test', { host: domain })]).toEqual([domain, 401])
   }
@@ -62,7 +96,12 @@ test('a forwarded host is believed of trusted proxies, and of nobody else', asyn
   const behindOne = await world.server({ TRUST_PROXY: '1' })
   expect(await statusOf(behindOne, 'attune.example.org', forwarded)).toBe(200)
   expect(await statusOf(behindOne, 'server.internal:3001', forwarded)).toBe(401)
-  expect(await statusOf(behindOne, 'evil.test', { host: 'server.internal:3001', 'x-forwarded-host': 'evil.test, attune.example.org' })).toBe(401)
+  expect(
+    await statusOf(behindOne, 'evil.test', {
+      host: 'server.internal:3001',
+      'x-forwarded-host': 'evil.test, attune.example.org',
+    }),
+  ).toBe(401)
 })
 
 test('the host of a request', () => {
@@ -77,14 +116,25 @@ test('the host of a request', () => {
 
 test('PUBLIC_URL is an address without a path, and its page may call the API', async () => {
   const environment = environmentOf(world)
-  for (const PUBLIC_URL of ['attune.example.org', 'ftp://attune.example.org', 'https://attune.example.org/app', 'https://attune.example.org/?x']) {
+  for (const PUBLIC_URL of [
+    'attune.example.org',
+    'ftp://attune.example.org',
+    'https://attune.example.org/app',
+    'https://attune.example.org/?x',
+  ]) {
     expect(() => loadConfig({ ...environment, PUBLIC_URL })).toThrow('PUBLIC_URL is wrong')
   }
-  expect(loadConfig({ ...environment, PUBLIC_URL: 'https://Attune.example.org:443/' }).publicUrl).toBe('https://attune.example.org')
+  expect(loadConfig({ ...environment, PUBLIC_URL: 'https://Attune.example.org:443/' }).publicUrl).toBe(
+    'https://attune.example.org',
+  )
   const server = await world.server({ PUBLIC_URL: 'https://attune.example.org' })
   const { headers } = await fetch(`${server.url}/api/models`, { headers: { origin: 'https://attune.example.org' } })
   expect(headers.get('access-control-allow-origin')).toBe('https://attune.example.org')
-  expect((await fetch(`${server.url}/api/models`, { headers: { origin: 'https://evil.test' } })).headers.get('access-control-allow-origin')).toBeNull()
+  expect(
+    (await fetch(`${server.url}/api/models`, { headers: { origin: 'https://evil.test' } })).headers.get(
+      'access-control-allow-origin',
+    ),
+  ).toBeNull()
 })
 
 test('a nonce is ours, good once, also on another server and at the same moment', async () => {
@@ -93,11 +143,21 @@ test('a nonce is ours, good once, also on another server and at the same moment'
   expect((await post(other, '/api/auth/wallet/verify', {}, body)).status).toBe(401)
   const asked = await post<{ nonce: string }>(server, '/api/auth/wallet/nonce', {})
   const nonce = asked.body.success ? asked.body.data.nonce : ''
-  const message = createSiweMessage({ address: account.address, chainId: 1, domain: 'attune.test:3001', nonce, uri: 'http://attune.test:3001', version: '1' })
+  const message = createSiweMessage({
+    address: account.address,
+    chainId: 1,
+    domain: 'attune.test:3001',
+    nonce,
+    uri: 'http://attune.test:3001',
+    version: '1',
+  })
   const given = { message, signature: await account.signMessage({ message }) }
-  const answers = await Promise.all([server, other, server, other].map((one) => post(one, '/api/auth/wallet/verify', {}, given)))
+  const answers = await Promise.all(
+    [server, other, server, other].map((one) => post(one, '/api/auth/wallet/verify', {}, given)),
+  )
   expect(answers.map(({ status }) => status).sort()).toEqual([200, 401, 401, 401])
-  const forged = (made: (nonce: string) => string) => statusOf(server, 'attune.test:3001', {}, (text) => text.replace(/(?<=Nonce: )\w+/, made))
+  const forged = (made: (nonce: string) => string) =>
+    statusOf(server, 'attune.test:3001', {}, (text) => text.replace(/(?<=Nonce: )\w+/, made))
   expect(await forged(() => '0123456789abcdef')).toBe(401)
   expect(await forged((own) => `f${own.slice(1)}`)).toBe(401)
   expect(await forged((own) => own.slice(0, -1) + (own.endsWith('0') ? '1' : '0'))).toBe(401)
@@ -105,7 +165,8 @@ test('a nonce is ours, good once, also on another server and at the same moment'
 
 test('asking for nonces leaves nothing behind', async () => {
   const server = await world.server()
-  const rows = async () => (await world.pool.query<{ n: number }>('select count(*)::int as n from wallet_nonces')).rows[0].n
+  const rows = async () =>
+    (await world.pool.query<{ n: number }>('select count(*)::int as n from wallet_nonces')).rows[0].n
   const before = await rows()
   await Promise.all(Array.from({ length: 50 }, () => post(server, '/api/auth/wallet/nonce', {})))
   expect(await rows()).toBe(before)

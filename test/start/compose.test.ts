@@ -25,7 +25,14 @@ const { services } = Compose.parse(parse(read('docker-compose.yml'), { merge: tr
 /** Names that core/config.ts reads. */
 const configNames = new Set([...read('core/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): \w/gm)].map((match) => match[1]))
 /** Of compose and `npm start` themselves, and two of the seed system's that are accepted and not read. */
-const otherNames = new Set(['ATTUNE_DATA', 'BLOCKCHAIN_DISPUTE_WINDOW', 'POSTGRES_PASSWORD', 'REDIS_PASSWORD', 'ELEVENLABS_API_KEY', 'OPENAI_API_KEY'])
+const otherNames = new Set([
+  'ATTUNE_DATA',
+  'BLOCKCHAIN_DISPUTE_WINDOW',
+  'POSTGRES_PASSWORD',
+  'REDIS_PASSWORD',
+  'ELEVENLABS_API_KEY',
+  'OPENAI_API_KEY',
+])
 const exampleNames = [...read('.env.example').matchAll(/^#?([A-Z][A-Z_]+)=/gm)].flatMap((match) => match[1] ?? [])
 
 const processes: Record<string, { entry: string; secrets: Parameters<typeof loadConfig>[1] }> = {
@@ -44,7 +51,8 @@ test('.env.example explains every name that the code reads, and no other', () =>
 
 test('every name that a service of docker-compose.yml is given is read by the code', () => {
   for (const name of Object.keys(processes)) {
-    for (const key of Object.keys(services[name]?.environment ?? {})) expect(configNames, `${name}: ${key}`).toContain(key)
+    for (const key of Object.keys(services[name]?.environment ?? {}))
+      expect(configNames, `${name}: ${key}`).toContain(key)
   }
 })
 
@@ -68,7 +76,9 @@ const given = {
   CONTRACT_ADDRESS: `0x${'2'.repeat(40)}`,
 }
 const environmentOf = (name: string, values: Record<string, string>) =>
-  Object.fromEntries(Object.entries(services[name]?.environment ?? {}).map(([key, value]) => [key, fillIn(value, values)]))
+  Object.fromEntries(
+    Object.entries(services[name]?.environment ?? {}).map(([key, value]) => [key, fillIn(value, values)]),
+  )
 
 test('with the values of .env each process accepts its configuration', () => {
   for (const [name, { entry, secrets }] of Object.entries(processes)) {
@@ -81,17 +91,23 @@ test('with the values of .env each process accepts its configuration', () => {
 test('S1: no secret has a default: without it compose stops with its name, and so does the process', () => {
   for (const secret of ['JWT_SECRET', 'DATA_KEY', 'POSTGRES_PASSWORD', 'REDIS_PASSWORD', 'BLOCKCHAIN_PRIVATE_KEY']) {
     expect(read('docker-compose.yml')).not.toMatch(new RegExp(`\\$\\{${secret}(:-[^}]*)?\\}`))
-    const users = Object.keys(services).filter((name) => Object.values(services[name]?.environment ?? {}).some((value) => value.includes(`\${${secret}:?`)))
+    const users = Object.keys(services).filter((name) =>
+      Object.values(services[name]?.environment ?? {}).some((value) => value.includes(`\${${secret}:?`)),
+    )
     expect(users, secret).not.toEqual([])
     for (const name of users) expect(() => environmentOf(name, { ...given, [secret]: '' })).toThrow(secret)
   }
   expect(() => loadConfig({ ...environmentOf('server', given), JWT_SECRET: '' }, ['JWT_SECRET'])).toThrow(ConfigError)
-  expect(read('.env.example')).not.toMatch(/^(JWT_SECRET|DATA_KEY|BLOCKCHAIN_PRIVATE_KEY|POSTGRES_PASSWORD|REDIS_PASSWORD)=.+/m)
+  expect(read('.env.example')).not.toMatch(
+    /^(JWT_SECRET|DATA_KEY|BLOCKCHAIN_PRIVATE_KEY|POSTGRES_PASSWORD|REDIS_PASSWORD)=.+/m,
+  )
 })
 
 test('each process gets the secrets that it needs and no other', () => {
   for (const [name, { secrets }] of Object.entries(processes)) {
-    const has = ['JWT_SECRET', 'DATA_KEY', 'BLOCKCHAIN_PRIVATE_KEY'].filter((key) => key in (services[name]?.environment ?? {}))
+    const has = ['JWT_SECRET', 'DATA_KEY', 'BLOCKCHAIN_PRIVATE_KEY'].filter(
+      (key) => key in (services[name]?.environment ?? {}),
+    )
     expect(has, name).toEqual(secrets)
   }
 })
@@ -107,10 +123,14 @@ test('what others depend on has a health check', () => {
 })
 
 test('package-lock.json names the packages of every platform, so that npm ci accepts it', () => {
-  const Lock = z.object({ packages: z.record(z.string(), z.object({ optionalDependencies: z.record(z.string(), z.string()).optional() })) })
+  const Lock = z.object({
+    packages: z.record(z.string(), z.object({ optionalDependencies: z.record(z.string(), z.string()).optional() })),
+  })
   const { packages } = Lock.parse(JSON.parse(read('package-lock.json')))
   const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
-    Object.keys(optionalDependencies).filter((name) => !(`${path}/node_modules/${name}` in packages) && !(`node_modules/${name}` in packages)),
+    Object.keys(optionalDependencies).filter(
+      (name) => !(`${path}/node_modules/${name}` in packages) && !(`node_modules/${name}` in packages),
+    ),
   )
   expect(missing).toEqual([])
 })

@@ -27,9 +27,17 @@ export interface Start {
 }
 
 /** `npm start` of the repository at `at`, without npm. */
-export function npmStart(args: string[], { at = root, env = {}, as = {} }: { at?: string; env?: NodeJS.ProcessEnv; as?: { uid?: number; gid?: number } } = {}): Start {
+export function npmStart(
+  args: string[],
+  { at = root, env = {}, as = {} }: { at?: string; env?: NodeJS.ProcessEnv; as?: { uid?: number; gid?: number } } = {},
+): Start {
   const { DATABASE_URL: _d, REDIS_URL: _r, BLOCKCHAIN_RPC_URL: _b, ...rest } = process.env
-  const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/start/main.ts', ...args], { cwd: at, env: { ...rest, ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...as })
+  const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/start/main.ts', ...args], {
+    cwd: at,
+    env: { ...rest, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...as,
+  })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (output += data.toString()))
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
@@ -38,7 +46,11 @@ export function npmStart(args: string[], { at = root, env = {}, as = {} }: { at?
     ended,
     output: () => output,
     async ready() {
-      await until('ready', () => /^ready {2}http/m.test(output) || child.exitCode !== null || child.signalCode !== null, patience)
+      await until(
+        'ready',
+        () => /^ready {2}http/m.test(output) || child.exitCode !== null || child.signalCode !== null,
+        patience,
+      )
       if (!/^ready {2}http/m.test(output)) throw new Error(`it ended: ${output}`)
     },
   }
@@ -46,21 +58,37 @@ export function npmStart(args: string[], { at = root, env = {}, as = {} }: { at?
 
 /** What the pid files of a data folder name. */
 export const processesOf = (dir: string): (ProcessIdentity & { name: string })[] =>
-  readdirSync(join(dir, 'run')).filter((file) => file.endsWith('.json')).map((file) => ({ ...(JSON.parse(readFileSync(join(dir, 'run', file), 'utf8')) as ProcessIdentity), name: file.slice(0, -5) }))
+  readdirSync(join(dir, 'run'))
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => ({
+      ...(JSON.parse(readFileSync(join(dir, 'run', file), 'utf8')) as ProcessIdentity),
+      name: file.slice(0, -5),
+    }))
 
 export const running = (processes: ProcessIdentity[]): ProcessIdentity[] => processes.filter(isRunning)
 
 /** Every process that works for this data folder: by its mark, and by their parents. */
 export function workingFor(dir: string): number[] {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number)
-  return pids.filter((pid) => readProc(`/proc/${pid}/environ`)?.split('\0').includes(`ATTUNE_RUN=${join(dir, 'run')}`) && readProc(`/proc/${pid}/stat`)?.includes(') Z ') === false)
+  const pids = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+  return pids.filter(
+    (pid) =>
+      readProc(`/proc/${pid}/environ`)
+        ?.split('\0')
+        .includes(`ATTUNE_RUN=${join(dir, 'run')}`) && readProc(`/proc/${pid}/stat`)?.includes(') Z ') === false,
+  )
 }
 
 export const childrenOf = (pid: number): number[] =>
-  readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((one) => {
-    const stat = readProc(`/proc/${one}/stat`)
-    return stat !== null && Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === pid
-  })
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((one) => {
+      const stat = readProc(`/proc/${one}/stat`)
+      return stat !== null && Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === pid
+    })
 
 /** The shell that ends a start's children when the start itself was killed. */
-export const watchdogOf = (pid: number): number | undefined => childrenOf(pid).find((one) => readProc(`/proc/${one}/cmdline`)?.startsWith('/bin/sh\0-c\0'))
+export const watchdogOf = (pid: number): number | undefined =>
+  childrenOf(pid).find((one) => readProc(`/proc/${one}/cmdline`)?.startsWith('/bin/sh\0-c\0'))

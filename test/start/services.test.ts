@@ -53,7 +53,9 @@ describe('Postgres', () => {
   })
 
   test('says what is wrong when the stored password is not the one', async () => {
-    await expect(openPostgres({ dir, port: await freePort(), password: 'another', durable: true })).rejects.toThrow(/refuses the stored password/)
+    await expect(openPostgres({ dir, port: await freePort(), password: 'another', durable: true })).rejects.toThrow(
+      /refuses the stored password/,
+    )
   })
 })
 
@@ -76,7 +78,8 @@ test('Redis, killed, is started again on its port and clients find it there', as
 })
 
 describe('the chain', () => {
-  const clientOf = (url: string) => createTestClient({ mode: 'anvil', transport: http(url), cacheTime: 0 }).extend(publicActions)
+  const clientOf = (url: string) =>
+    createTestClient({ mode: 'anvil', transport: http(url), cacheTime: 0 }).extend(publicActions)
   const head = (url: string) => clientOf(url).getBlockNumber()
 
   test('has its blocks after a restart, after a kill -9, and after a kill in mid-write', async () => {
@@ -104,30 +107,52 @@ describe('the chain', () => {
     const chain = await openChain({ dir: join(dir, 'gated'), port })
     const ask = (headers: Record<string, string>, method = 'POST') =>
       new Promise<{ status: number | undefined; allowed: string | undefined; text: string }>((resolve, reject) => {
-        const request = httpRequest({ host: '127.0.0.1', port, method, headers: { 'content-type': 'application/json', ...headers } }, (response) => {
-          let text = ''
-          response.on('data', (bytes) => (text += String(bytes)))
-          response.once('end', () => resolve({ status: response.statusCode, allowed: response.headers['access-control-allow-origin'], text }))
-        }).on('error', reject)
+        const request = httpRequest(
+          { host: '127.0.0.1', port, method, headers: { 'content-type': 'application/json', ...headers } },
+          (response) => {
+            let text = ''
+            response.on('data', (bytes) => (text += String(bytes)))
+            response.once('end', () =>
+              resolve({ status: response.statusCode, allowed: response.headers['access-control-allow-origin'], text }),
+            )
+          },
+        ).on('error', reject)
         request.end(method === 'POST' ? '{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}' : undefined)
       })
     const page = 'http://page.example'
     expect(await ask({})).toMatchObject({ status: 200, text: expect.stringContaining('0x7a69') })
-    expect(await ask({ origin: 'chrome-extension://abc' })).toMatchObject({ status: 200, text: expect.stringContaining('0x7a69') })
-    for (const headers of [{ origin: page }, { origin: 'null' }, { origin: `http://127.0.0.1:${port}` }, { host: 'page.example' }, { origin: page, 'content-type': 'text/plain' }] as Record<string, string>[]) {
+    expect(await ask({ origin: 'chrome-extension://abc' })).toMatchObject({
+      status: 200,
+      text: expect.stringContaining('0x7a69'),
+    })
+    for (const headers of [
+      { origin: page },
+      { origin: 'null' },
+      { origin: `http://127.0.0.1:${port}` },
+      { host: 'page.example' },
+      { origin: page, 'content-type': 'text/plain' },
+    ] as Record<string, string>[]) {
       const answer = await ask(headers)
       expect(answer).toMatchObject({ status: 403, allowed: undefined })
       expect(answer.text).not.toContain('0x7a69')
     }
-    expect(await ask({ origin: page, 'access-control-request-method': 'POST' }, 'OPTIONS')).toMatchObject({ status: 403, allowed: undefined })
+    expect(await ask({ origin: page, 'access-control-request-method': 'POST' }, 'OPTIONS')).toMatchObject({
+      status: 403,
+      allowed: undefined,
+    })
     const ws = new WebSocket(`ws://127.0.0.1:${port}`, { origin: page })
-    expect(await new Promise((resolve) => { ws.once('open', () => resolve('open')); ws.once('error', () => resolve('refused')) })).toBe('refused')
+    expect(
+      await new Promise((resolve) => {
+        ws.once('open', () => resolve('open'))
+        ws.once('error', () => resolve('refused'))
+      }),
+    ).toBe('refused')
     await chain.close()
   })
 
   test('that nobody uses makes one empty block some time after the last transaction, so that what waits for a time is over, and no more', async () => {
     const chain = await openChain({ dir: join(dir, 'quiet'), port: await freePort(), quietSeconds: 1 })
-    const [from, to] = await clientOf(chain.url).request({ method: 'eth_accounts' } as never) as Address[]
+    const [from, to] = (await clientOf(chain.url).request({ method: 'eth_accounts' } as never)) as Address[]
     await clientOf(chain.url).request({ method: 'eth_sendTransaction', params: [{ from, to, value: '0x1' }] } as never)
     while ((await head(chain.url)) < 2n) await sleep(100)
     await sleep(2_500)
@@ -150,7 +175,10 @@ test('the children of a process that is killed with -9 are gone within seconds',
      console.log(JSON.stringify(all.map((service) => service.child.pid)))
      setInterval(() => {}, 1000)`,
   )
-  const parent = spawn(process.execPath, ['--import', 'tsx', script], { stdio: ['ignore', 'pipe', 'inherit'], cwd: root })
+  const parent = spawn(process.execPath, ['--import', 'tsx', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    cwd: root,
+  })
   const line = await new Promise<string>((resolve, reject) => {
     parent.stdout.once('data', (data: Buffer) => resolve(data.toString()))
     parent.once('exit', () => reject(new Error('it ended before its services ran')))

@@ -15,7 +15,11 @@ function project(...names: string[]): void {
   const write = (file: string, content: object) => writeFileSync(join(place, file), JSON.stringify(content))
   mkdirSync(join(place, 'scripts'), { recursive: true })
   cpSync(join(root, 'scripts/setup.mjs'), join(place, 'scripts/setup.mjs'))
-  write('package.json', { name: 'p', version: '1.0.0', dependencies: Object.fromEntries(names.map((name) => [name, `file:${name}`])) })
+  write('package.json', {
+    name: 'p',
+    version: '1.0.0',
+    dependencies: Object.fromEntries(names.map((name) => [name, `file:${name}`])),
+  })
   for (const name of names) {
     mkdirSync(join(place, name), { recursive: true })
     // Would it run, there would be a file.
@@ -41,15 +45,22 @@ test('installs what is missing, once; again when the lock file has changed; and 
 
 test('what npm says when it fails is shown, with one line of ours, and the exit code is 1', () => {
   project('one')
-  writeFileSync(join(place, 'package.json'), JSON.stringify({ name: 'p', version: '1.0.0', dependencies: { other: 'file:other' } }))
+  writeFileSync(
+    join(place, 'package.json'),
+    JSON.stringify({ name: 'p', version: '1.0.0', dependencies: { other: 'file:other' } }),
+  )
   rmSync(join(place, 'node_modules'), { recursive: true })
   const { status, stderr } = setup()
   expect(status).toBe(1)
   expect(stderr).toContain('npm ci')
-  expect(stderr).toContain('attune: the dependencies could not be installed; mend what npm says above and run the command again')
+  expect(stderr).toContain(
+    'attune: the dependencies could not be installed; mend what npm says above and run the command again',
+  )
 })
 
 test('it needs nothing but Node itself', () => {
-  const imports = [...readFileSync(join(root, 'scripts/setup.mjs'), 'utf8').matchAll(/^import .* from '(.+)'$/gm)].map((match) => match[1])
+  const imports = [...readFileSync(join(root, 'scripts/setup.mjs'), 'utf8').matchAll(/^import .* from '(.+)'$/gm)].map(
+    (match) => match[1],
+  )
   expect(imports.filter((name) => !builtinModules.includes(name.replace('node:', '')))).toEqual([])
 })

@@ -55,9 +55,10 @@ describe('an instance', () => {
     expect(await page.text()).toContain('<script type="module"')
   })
 
-  test("its administrator can sign in; secrets are readable by their owner alone", async () => {
+  test('its administrator can sign in; secrets are readable by their owner alone', async () => {
     expect(attune.adminIsNew).toBe(true)
-    for (const file of ['admin.json', 'secrets.json']) expect(statSync(join(dataDir, file)).mode & 0o777, file).toBe(0o600)
+    for (const file of ['admin.json', 'secrets.json'])
+      expect(statSync(join(dataDir, file)).mode & 0o777, file).toBe(0o600)
     const answer = await fetch(`${attune.url}/api/auth/login`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -71,15 +72,19 @@ describe('an instance', () => {
   })
 
   for (const name of ['trainer', 'server', 'redis', 'recorder', 'chain', 'postgres'] satisfies ProcessName[]) {
-    test(`T1: after kill -9 of ${name} it heals by itself and the run goes on`, async () => {
-      const before = attune.pids()[name]
-      expect(before).toBeTypeOf('number')
-      attune.kill(name, 'SIGKILL')
-      await until(`${name} runs again`, () => ![before, undefined].includes(attune.pids()[name]))
-      await until('all parts are up', () => healthy(attune.url))
-      await until('somebody trains the demo', async () => !(await unheldRuns(pool).catch(() => ['?'])).length)
-      expect(troubles.some((message) => message.includes('stopped (SIGKILL); starting it again'))).toBe(true)
-    }, patience)
+    test(
+      `T1: after kill -9 of ${name} it heals by itself and the run goes on`,
+      async () => {
+        const before = attune.pids()[name]
+        expect(before).toBeTypeOf('number')
+        attune.kill(name, 'SIGKILL')
+        await until(`${name} runs again`, () => ![before, undefined].includes(attune.pids()[name]))
+        await until('all parts are up', () => healthy(attune.url))
+        await until('somebody trains the demo', async () => !(await unheldRuns(pool).catch(() => ['?'])).length)
+        expect(troubles.some((message) => message.includes('stopped (SIGKILL); starting it again'))).toBe(true)
+      },
+      patience,
+    )
   }
 })
 
@@ -103,61 +108,90 @@ describe('npm start', () => {
     return { dir, child, ended, output: () => output }
   }
   const processesOf = (dir: string): ProcessIdentity[] =>
-    readdirSync(join(dir, 'run')).map((file) => JSON.parse(readFileSync(join(dir, 'run', file), 'utf8')) as ProcessIdentity)
+    readdirSync(join(dir, 'run')).map(
+      (file) => JSON.parse(readFileSync(join(dir, 'run', file), 'utf8')) as ProcessIdentity,
+    )
 
-  test('Ctrl-C stops everything in order and leaves no process behind', async () => {
-    const run = start(['--port', String(await freePort())])
-    await until('ready', () => /^ready {2}http:\/\/localhost:\d+/m.test(run.output()) || run.child.exitCode !== null)
-    const processes = processesOf(run.dir)
-    expect(processes.length).toBe(7)
-    run.child.kill('SIGINT')
-    expect(await run.ended).toBe(0)
-    expect(processes.filter(isRunning)).toEqual([])
-    expect(run.output()).toMatch(/stopping \(SIGINT\)[^]*stopped/)
-  }, patience)
+  test(
+    'Ctrl-C stops everything in order and leaves no process behind',
+    async () => {
+      const run = start(['--port', String(await freePort())])
+      await until('ready', () => /^ready {2}http:\/\/localhost:\d+/m.test(run.output()) || run.child.exitCode !== null)
+      const processes = processesOf(run.dir)
+      expect(processes.length).toBe(7)
+      run.child.kill('SIGINT')
+      expect(await run.ended).toBe(0)
+      expect(processes.filter(isRunning)).toEqual([])
+      expect(run.output()).toMatch(/stopping \(SIGINT\)[^]*stopped/)
+    },
+    patience,
+  )
 
-  test('kill -9 of it leaves no process behind either, and the next start works', async () => {
-    const run = start(['--port', String(await freePort()), '--no-demo'])
-    await until('ready', () => run.output().includes('\nready') || run.child.exitCode !== null)
-    const processes = processesOf(run.dir)
-    run.child.kill('SIGKILL')
-    await run.ended
-    await until('all are gone', () => processes.filter(isRunning).length === 0)
-    const again = await startAttune({ dataDir: run.dir, port: 0, demo: false })
-    expect(again.adminIsNew).toBe(false)
-    expect(await healthy(again.url)).toBe(true)
-    await again.close()
-  }, patience)
+  test(
+    'kill -9 of it leaves no process behind either, and the next start works',
+    async () => {
+      const run = start(['--port', String(await freePort()), '--no-demo'])
+      await until('ready', () => run.output().includes('\nready') || run.child.exitCode !== null)
+      const processes = processesOf(run.dir)
+      run.child.kill('SIGKILL')
+      await run.ended
+      await until('all are gone', () => processes.filter(isRunning).length === 0)
+      const again = await startAttune({ dataDir: run.dir, port: 0, demo: false })
+      expect(again.adminIsNew).toBe(false)
+      expect(await healthy(again.url)).toBe(true)
+      await again.close()
+    },
+    patience,
+  )
 
-  test('a taken port ends it with one line that says what to do', async () => {
-    const taken = createServer()
-    const port = await new Promise<number>((resolve) => {
-      taken.listen(0, () => {
-        const address = taken.address()
-        resolve(typeof address === 'object' && address ? address.port : 0)
+  test(
+    'a taken port ends it with one line that says what to do',
+    async () => {
+      const taken = createServer()
+      const port = await new Promise<number>((resolve) => {
+        taken.listen(0, () => {
+          const address = taken.address()
+          resolve(typeof address === 'object' && address ? address.port : 0)
+        })
       })
-    })
-    const run = start(['--port', String(port)])
-    expect(await run.ended).toBe(1)
-    expect(run.output()).toContain(`attune: port ${port} is taken by another program: stop that program, or choose another port`)
-    await new Promise((resolve) => taken.close(resolve))
-  }, patience)
+      const run = start(['--port', String(port)])
+      expect(await run.ended).toBe(1)
+      expect(run.output()).toContain(
+        `attune: port ${port} is taken by another program: stop that program, or choose another port`,
+      )
+      await new Promise((resolve) => taken.close(resolve))
+    },
+    patience,
+  )
 
-  test('an unreachable database, Redis or chain ends it with one line that says what to do', async () => {
-    const nowhere = `127.0.0.1:${await freePort()}`
-    const settings: [string, string, NodeJS.ProcessEnv?][] = [
-      ['DATABASE_URL', `postgres://user:hush@${nowhere}/attune`],
-      ['REDIS_URL', `redis://:hush@${nowhere}/0`],
-      ['BLOCKCHAIN_RPC_URL', `http://${nowhere}`, { CONTRACT_ADDRESS: `0x${'2'.repeat(40)}`, BLOCKCHAIN_PRIVATE_KEY: `0x${'1'.repeat(64)}` }],
-    ]
-    for (const [name, url, more = {}] of settings) {
-      const run = start(['--port', String(await freePort())], { ...more, [name]: url })
-      expect(await run.ended, name).toBe(1)
-      const said = run.output().split('\n').filter((line) => line.startsWith('attune: '))
-      expect(said, name).toHaveLength(1)
-      expect(said[0]).toMatch(new RegExp(`^attune: ${name} \\(.*${nowhere}.*\\) can't be reached: .*unset it to use the embedded`))
-      expect(run.output()).not.toContain('hush')
-      expect(processesOf(run.dir).filter(isRunning)).toEqual([])
-    }
-  }, patience)
+  test(
+    'an unreachable database, Redis or chain ends it with one line that says what to do',
+    async () => {
+      const nowhere = `127.0.0.1:${await freePort()}`
+      const settings: [string, string, NodeJS.ProcessEnv?][] = [
+        ['DATABASE_URL', `postgres://user:hush@${nowhere}/attune`],
+        ['REDIS_URL', `redis://:hush@${nowhere}/0`],
+        [
+          'BLOCKCHAIN_RPC_URL',
+          `http://${nowhere}`,
+          { CONTRACT_ADDRESS: `0x${'2'.repeat(40)}`, BLOCKCHAIN_PRIVATE_KEY: `0x${'1'.repeat(64)}` },
+        ],
+      ]
+      for (const [name, url, more = {}] of settings) {
+        const run = start(['--port', String(await freePort())], { ...more, [name]: url })
+        expect(await run.ended, name).toBe(1)
+        const said = run
+          .output()
+          .split('\n')
+          .filter((line) => line.startsWith('attune: '))
+        expect(said, name).toHaveLength(1)
+        expect(said[0]).toMatch(
+          new RegExp(`^attune: ${name} \\(.*${nowhere}.*\\) can't be reached: .*unset it to use the embedded`),
+        )
+        expect(run.output()).not.toContain('hush')
+        expect(processesOf(run.dir).filter(isRunning)).toEqual([])
+      }
+    },
+    patience,
+  )
 })

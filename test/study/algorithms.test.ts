@@ -1,6 +1,14 @@
 import { PNG } from 'pngjs'
 import { expect, test } from 'vitest'
-import { algorithmsChart, algorithmsText, deviation, improves, runLine, type AlgorithmRun, type AlgorithmsStudy } from '../../scripts/study/algorithms.ts'
+import {
+  algorithmsChart,
+  algorithmsText,
+  deviation,
+  improves,
+  runLine,
+  type AlgorithmRun,
+  type AlgorithmsStudy,
+} from '../../scripts/study/algorithms.ts'
 
 const run = (algorithm: AlgorithmRun['algorithm'], seed: number, scores: number[]): AlgorithmRun => ({
   algorithm,
@@ -12,7 +20,14 @@ const study = (dpoEnd: number): AlgorithmsStudy => ({
   study: 'algorithms',
   simulated: true,
   ...{ steps: 4, raters: 12, votesPerStep: 48, compassionWeight: 0.7 },
-  runs: [run('ppo', 1, [0.5, 0.7, 0.8]), run('ppo', 2, [0.5, 0.7, 0.9]), run('grpo', 1, [0.5, 0.6, 0.7]), run('grpo', 2, [0.5, 0.6, 0.7]), run('dpo', 1, [0.5, 0.6, 0.7]), run('dpo', 2, [0.5, 0.6, dpoEnd])],
+  runs: [
+    run('ppo', 1, [0.5, 0.7, 0.8]),
+    run('ppo', 2, [0.5, 0.7, 0.9]),
+    run('grpo', 1, [0.5, 0.6, 0.7]),
+    run('grpo', 2, [0.5, 0.6, 0.7]),
+    run('dpo', 1, [0.5, 0.6, 0.7]),
+    run('dpo', 2, [0.5, 0.6, dpoEnd]),
+  ],
 })
 
 test('an algorithm improves the score only where it does so with every seed', () => {
@@ -25,7 +40,9 @@ test('figures are means over seeds with their unbiased deviation', () => {
   expect(deviation([1, 3])).toBeCloseTo(Math.SQRT2, 12)
   expect(deviation([4])).toBe(0)
   expect(algorithmsText(study(0.6))).toMatch(/PPO +0\.500 +0\.850 ± 0\.071 +0\.350 ± 0\.071/)
-  expect(runLine(study(0.6).runs[0])).toBe('PPO, seed 1: score 0.500 to 0.800, 90 % readable, KL 2.0 nats, 3.0 s a step')
+  expect(runLine(study(0.6).runs[0])).toBe(
+    'PPO, seed 1: score 0.500 to 0.800, 90 % readable, KL 2.0 nats, 3.0 s a step',
+  )
 })
 
 test('the chart shows each algorithm’s mean, and what its seeds differ by as a band around it', () => {

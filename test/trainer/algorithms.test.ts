@@ -34,7 +34,13 @@ async function live({ family, precision }: Kind, config: TrainingConfig, log: Ru
   const store = openCheckpoints(join(dir, 'run'))
   const last = log.commits.at(-1)
   const saved = last ? await store.load(last.checkpoint) : null
-  const run = await openRun({ sessionId: 'algorithms', config, modelDir: join(dir, family), saved, engine: await openOnnx({ threads: 1, precision }) })
+  const run = await openRun({
+    sessionId: 'algorithms',
+    config,
+    modelDir: join(dir, family),
+    saved,
+    engine: await openOnnx({ threads: 1, precision }),
+  })
   let learning = 0
   const fault = (call: string): void => {
     if (call === 'phase learning' && ++learning === dies) throw killed()
@@ -54,35 +60,60 @@ const overrides: Record<string, TrainingConfigInput & Partial<Kind>> = {
   'PPO with adapters': { loraConfig: { rank: 2 } },
   'PPO in float16': { precision: 'float16' },
   'GRPO of a Llama model with adapters in float16, in parts': {
-    ...{ precision: 'float16', family: 'llama', algorithm: 'grpo', grpoConfig: { groupSize: 2 }, loraConfig: { rank: 2 } },
+    ...{
+      precision: 'float16',
+      family: 'llama',
+      algorithm: 'grpo',
+      grpoConfig: { groupSize: 2 },
+      loraConfig: { rank: 2 },
+    },
     gradientAccumulationSteps: 2,
   },
-  'DPO with adapters, in parts': { algorithm: 'dpo', dpoConfig: { groupSize: 4 }, loraConfig: { rank: 2 }, ppoConfig: { miniBatchSize: 4 }, gradientAccumulationSteps: 2 },
+  'DPO with adapters, in parts': {
+    algorithm: 'dpo',
+    dpoConfig: { groupSize: 4 },
+    loraConfig: { rank: 2 },
+    ppoConfig: { miniBatchSize: 4 },
+    gradientAccumulationSteps: 2,
+  },
 }
 
-describe.each(Object.entries(overrides))('a run by %s', (_, { family = 'gpt2', precision = 'float32', ...override }) => {
-  const kind: Kind = { family, precision }
-  const tiny = tinyRun(true)
-  const config = TrainingConfig.parse({ ...tiny, ...override, ppoConfig: { ...tiny.ppoConfig, ...override.ppoConfig } })
+describe.each(Object.entries(overrides))(
+  'a run by %s',
+  (_, { family = 'gpt2', precision = 'float32', ...override }) => {
+    const kind: Kind = { family, precision }
+    const tiny = tinyRun(true)
+    const config = TrainingConfig.parse({
+      ...tiny,
+      ...override,
+      ppoConfig: { ...tiny.ppoConfig, ...override.ppoConfig },
+    })
 
-  it('asks each prompt as often as it compares answers, reports its metrics, and resumes to the bit', async () => {
-    const whole = openLog()
-    await live(kind, config, whole)
-    expect(whole.commits.map(({ step }) => step)).toEqual([1, 2, 3])
-    const names = [...Object.keys(METRICS_OF[config.algorithm]), ...(precision === 'float16' ? ['loss_scale', 'overflows'] : [])]
-    for (const { metrics } of whole.commits) for (const name of names) expect(Number.isFinite(metrics[name]), name).toBe(true)
+    it('asks each prompt as often as it compares answers, reports its metrics, and resumes to the bit', async () => {
+      const whole = openLog()
+      await live(kind, config, whole)
+      expect(whole.commits.map(({ step }) => step)).toEqual([1, 2, 3])
+      const names = [
+        ...Object.keys(METRICS_OF[config.algorithm]),
+        ...(precision === 'float16' ? ['loss_scale', 'overflows'] : []),
+      ]
+      for (const { metrics } of whole.commits)
+        for (const name of names) expect(Number.isFinite(metrics[name]), name).toBe(true)
 
-    const asked = [...whole.samples.values()].filter(({ origin }) => origin === 'rollout').map(({ prompt }) => prompt)
-    const size = groupSize(config)
-    expect(asked).toHaveLength(12)
-    asked.forEach((prompt, i) => expect(prompt).toBe(asked[i - (i % size)]))
-    const votes = whole.commits.flatMap(({ receipts }) => receipts).filter(({ advantage }) => advantage !== null)
-    expect(votes.length).toBeGreaterThan(0)
+      const asked = [...whole.samples.values()].filter(({ origin }) => origin === 'rollout').map(({ prompt }) => prompt)
+      const size = groupSize(config)
+      expect(asked).toHaveLength(12)
+      asked.forEach((prompt, i) => expect(prompt).toBe(asked[i - (i % size)]))
+      const votes = whole.commits.flatMap(({ receipts }) => receipts).filter(({ advantage }) => advantage !== null)
+      expect(votes.length).toBeGreaterThan(0)
 
-    const resumed = openLog()
-    await expect(live(kind, config, resumed, 2)).rejects.toThrow(Interrupted)
-    expect(resumed.commits).toHaveLength(1)
-    await live(kind, config, resumed)
-    expect(resumed.commits.map(({ checkpoint }) => checkpoint)).toEqual(whole.commits.map(({ checkpoint }) => checkpoint))
-  })
-})
+      const resumed = openLog()
+      await expect(live(kind, config, resumed, 2)).rejects.toThrow(Interrupted)
+      expect(resumed.commits).toHaveLength(1)
+      await live(kind, config, resumed)
+      expect(resumed.commits.map(({ checkpoint }) => checkpoint)).toEqual(
+        whole.commits.map(({ checkpoint }) => checkpoint),
+      )
+    })
+  },
+)

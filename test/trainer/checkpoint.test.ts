@@ -52,7 +52,9 @@ describe('a checkpoint', () => {
     await writeFile(join(place, `${hashes[0]}.safetensors.4711.tmp`), 'half')
     await writeFile(join(place, 'notes.txt'), 'mine')
     await store.prune(hashes.slice(1))
-    expect((await readdir(place)).sort()).toEqual([...hashes.slice(1).map((hash) => `${hash}.safetensors`), 'notes.txt'].sort())
+    expect((await readdir(place)).sort()).toEqual(
+      [...hashes.slice(1).map((hash) => `${hash}.safetensors`), 'notes.txt'].sort(),
+    )
   })
 })
 
@@ -63,9 +65,17 @@ describe('where a run goes on from', () => {
     for (const step of [3, 2, 1]) committed.push({ step, checkpoint: await store.save(checkpoint(step)) })
     expect(await newestReadable(store, committed)).toEqual({ step: 3, checkpoint: checkpoint(3), lost: [] })
     await rm(join(place, `${committed[0].checkpoint}.safetensors`))
-    expect(await newestReadable(store, committed)).toEqual({ step: 2, checkpoint: checkpoint(2), lost: [{ step: 3, reason: 'its file is missing' }] })
+    expect(await newestReadable(store, committed)).toEqual({
+      step: 2,
+      checkpoint: checkpoint(2),
+      lost: [{ step: 3, reason: 'its file is missing' }],
+    })
     await rm(place, { recursive: true })
-    expect(await newestReadable(store, committed)).toMatchObject({ step: 0, checkpoint: null, lost: [{ step: 3 }, { step: 2 }, { step: 1 }] })
+    expect(await newestReadable(store, committed)).toMatchObject({
+      step: 0,
+      checkpoint: null,
+      lost: [{ step: 3 }, { step: 2 }, { step: 1 }],
+    })
     expect(await newestReadable(store, [])).toEqual({ step: 0, checkpoint: null, lost: [] })
   })
 })

@@ -15,7 +15,10 @@ it('a run started with no settings is the one that the offline study chose', () 
 })
 
 it('sizes that do not divide are refused, the default divides, and a batch under a minibatch is one update', () => {
-  expect(TrainingConfig.safeParse({ batchSize: 100 })).toMatchObject({ success: false, error: { issues: [{ path: ['ppoConfig', 'miniBatchSize'] }] } })
+  expect(TrainingConfig.safeParse({ batchSize: 100 })).toMatchObject({
+    success: false,
+    error: { issues: [{ path: ['ppoConfig', 'miniBatchSize'] }] },
+  })
   expect(TrainingConfig.safeParse({ batchSize: 100, ppoConfig: { miniBatchSize: 25 } }).success).toBe(true)
   expect(learnerConfig(TrainingConfig.parse({ batchSize: 8 })).miniBatchSize).toBe(8)
 })
@@ -27,7 +30,11 @@ it('a step asks each prompt as often as its algorithm compares answers', () => {
   expect(draw(2, 4)).toEqual(source.draw(2, 2, 1).flatMap((prompt) => [prompt, prompt, prompt, prompt]))
   expect(() => draw(1, 3)).toThrow(/not divisible/)
   const sizes = (config: object) => groupSize(TrainingConfig.parse(config))
-  expect([sizes({}), sizes({ algorithm: 'grpo', grpoConfig: { groupSize: 8 } }), sizes({ algorithm: 'dpo', dpoConfig: { groupSize: 2 } })]).toEqual([1, 8, 2])
+  expect([
+    sizes({}),
+    sizes({ algorithm: 'grpo', grpoConfig: { groupSize: 8 } }),
+    sizes({ algorithm: 'dpo', dpoConfig: { groupSize: 2 } }),
+  ]).toEqual([1, 8, 2])
 })
 
 it('groups and parts that do not divide are refused, naming the setting', () => {

@@ -24,7 +24,10 @@ afterAll(() => rm(dir, { recursive: true }))
 
 // GPT-2's projections are held the other way round than they are stored.
 const projections = { llama: 'model.layers.0.self_attn.q_proj', gpt2: 'transformer.h.0.attn.c_attn' } as const
-const runs = (['llama', 'gpt2'] as const).flatMap((family) => [{ family, trained: 'the whole model', rank: 0 }, { family, trained: 'adapters', rank: 2 }])
+const runs = (['llama', 'gpt2'] as const).flatMap((family) => [
+  { family, trained: 'the whole model', rank: 0 },
+  { family, trained: 'adapters', rank: 2 },
+])
 
 describe.each(runs)('of a run that trains $trained of $family', ({ family, rank }) => {
   const config = TrainingConfig.parse({ ...tinyRun(false), loraConfig: { rank } })
@@ -34,7 +37,13 @@ describe.each(runs)('of a run that trains $trained of $family', ({ family, rank 
     const [checkpoints, kept] = [join(dir, `run-${family}-${rank}`), join(dir, `kept-${family}-${rank}`)]
     const store = openCheckpoints(checkpoints)
     const log = openLog()
-    const run = await openRun({ sessionId: 'learnt', config, modelDir: baseDir, saved: null, engine: await openOnnx({ threads: 1 }) })
+    const run = await openRun({
+      sessionId: 'learnt',
+      config,
+      modelDir: baseDir,
+      saved: null,
+      engine: await openOnnx({ threads: 1 }),
+    })
     await trainLive(run, logWorld(log, { fault: () => undefined }), async () => store.save(await exportRun(run)))
     const policy = await run.learner.policyWeights()
     await run.close()
@@ -42,18 +51,38 @@ describe.each(runs)('of a run that trains $trained of $family', ({ family, rank 
     const hash = log.commits.at(-1)?.checkpoint ?? ''
     await writeLearntModel(kept, { checkpoints, hash, config, baseDir, baseName: 'maker/base' })
     const [before, after] = [await readModel(baseDir), await readModel(kept)]
-    for (const name of before.architecture.parameters.keys()) expect(after.weights.get(name)?.data, name).toEqual(policy.get(name)?.data)
+    for (const name of before.architecture.parameters.keys())
+      expect(after.weights.get(name)?.data, name).toEqual(policy.get(name)?.data)
     const projection = projections[family]
-    expect(after.weights.get(`${projection}.weight`)?.data).not.toEqual(before.weights.get(`${projection}.weight`)?.data)
-    expect(await describeModel(kept)).toMatchObject({ family, prompts: (await describeModel(baseDir)).prompts, tokenizer: { chatTemplate: true } })
+    expect(after.weights.get(`${projection}.weight`)?.data).not.toEqual(
+      before.weights.get(`${projection}.weight`)?.data,
+    )
+    expect(await describeModel(kept)).toMatchObject({
+      family,
+      prompts: (await describeModel(baseDir)).prompts,
+      tokenizer: { chatTemplate: true },
+    })
 
     if (rank === 0) return expect(await readdir(kept)).not.toContain('adapters')
-    expect(JSON.parse(await readFile(join(kept, 'adapters', 'adapter_config.json'), 'utf8'))).toMatchObject({ r: rank, base_model_name_or_path: 'maker/base' })
-    expect((await openSafetensors(join(kept, 'adapters', 'adapter_model.safetensors'))).names).toContain(`base_model.model.${projection}.lora_A.weight`)
+    expect(JSON.parse(await readFile(join(kept, 'adapters', 'adapter_config.json'), 'utf8'))).toMatchObject({
+      r: rank,
+      base_model_name_or_path: 'maker/base',
+    })
+    expect((await openSafetensors(join(kept, 'adapters', 'adapter_model.safetensors'))).names).toContain(
+      `base_model.model.${projection}.lora_A.weight`,
+    )
   })
 })
 
 it('a checkpoint that was pruned is an error that says so', async () => {
   const config = TrainingConfig.parse({})
-  await expect(writeLearntModel(join(dir, 'none'), { checkpoints: dir, hash: 'gone', config, baseDir: join(dir, 'gpt2'), baseName: 'base' })).rejects.toMatchObject({ code: 'ENOENT' })
+  await expect(
+    writeLearntModel(join(dir, 'none'), {
+      checkpoints: dir,
+      hash: 'gone',
+      config,
+      baseDir: join(dir, 'gpt2'),
+      baseName: 'base',
+    }),
+  ).rejects.toMatchObject({ code: 'ENOENT' })
 })

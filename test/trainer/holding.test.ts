@@ -17,7 +17,10 @@ beforeAll(async () => {
 })
 afterAll(() => rm(dir, { recursive: true }))
 
-/** One run to its end; for each step, how long its closing was put off after the loop first wanted it, by the run's own clock, milliseconds. */
+/**
+ * One run to its end; for each step, how long its closing was put off after the loop first wanted it, by the run's own
+ * clock, milliseconds.
+ */
 async function delays(begunVotes: (calls: number) => number): Promise<number[]> {
   const run = await openRun({ sessionId: 'holding', config: tinyRun(false), modelDir: dir, saved: null })
   const outside = logWorld(openLog(), { fault: () => undefined })

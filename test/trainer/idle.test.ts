@@ -22,13 +22,27 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true }))
 
 /** Runs the loop to its end; `voted` changes what people say. */
-async function live(change: TrainingConfigInput, voted: (vote: SettledVote) => SettledVote = (vote) => vote): Promise<RunLog> {
+async function live(
+  change: TrainingConfigInput,
+  voted: (vote: SettledVote) => SettledVote = (vote) => vote,
+): Promise<RunLog> {
   const tiny = tinyRun(false)
-  const config = TrainingConfig.parse({ ...tiny, ...change, live: { ...tiny.live, ...change.live }, ppoConfig: { ...tiny.ppoConfig, ...change.ppoConfig } })
+  const config = TrainingConfig.parse({
+    ...tiny,
+    ...change,
+    live: { ...tiny.live, ...change.live },
+    ppoConfig: { ...tiny.ppoConfig, ...change.ppoConfig },
+  })
   const log = openLog()
   const inner = logWorld(log, { fault: () => undefined })
   const world: World = { ...inner, settledVotes: async () => (await inner.settledVotes()).map(voted) }
-  const run = await openRun({ sessionId: 'idle', config, modelDir: join(dir, 'model'), saved: null, engine: await openOnnx({ threads: 1 }) })
+  const run = await openRun({
+    sessionId: 'idle',
+    config,
+    modelDir: join(dir, 'model'),
+    saved: null,
+    engine: await openOnnx({ threads: 1 }),
+  })
   const store = openCheckpoints(join(dir, 'run'))
   try {
     await trainLive(run, world, async () => store.save(await exportRun(run)))
@@ -46,9 +60,13 @@ describe('a step with votes that changes nothing', () => {
       expect(receipts.length).toBeGreaterThan(0)
       expect(receipts.every(({ updated }) => !updated)).toBe(true)
     }
-    const said = idle.commits.flatMap(({ step, warnings }) => warnings.filter(({ kind }) => kind === 'no-update').map(({ message }) => [step, message] as const))
+    const said = idle.commits.flatMap(({ step, warnings }) =>
+      warnings.filter(({ kind }) => kind === 'no-update').map(({ message }) => [step, message] as const),
+    )
     expect(said.map(([step]) => step)).toEqual([1, 4])
-    expect(said[0][1]).toMatch(/^This step changed nothing: the model is as it was, and the receipts of its \d+ votes say so\. The learning rate, 1\.0e-14, is too low/)
+    expect(said[0][1]).toMatch(
+      /^This step changed nothing: the model is as it was, and the receipts of its \d+ votes say so\. The learning rate, 1\.0e-14, is too low/,
+    )
 
     const learning = await live({})
     expect(learning.commits.flatMap(({ receipts }) => receipts).every(({ updated }) => updated)).toBe(true)
@@ -57,13 +75,23 @@ describe('a step with votes that changes nothing', () => {
   })
 
   it('is one of a row that a step without votes neither begins nor ends, and that is told of every third time', () => {
-    const steps = [{ changed: false, votes: 0 }, { changed: false, votes: 2 }, { changed: false, votes: 0 }, { changed: false, votes: 1 }, { changed: true, votes: 0 }, { changed: false, votes: 1 }]
+    const steps = [
+      { changed: false, votes: 0 },
+      { changed: false, votes: 2 },
+      { changed: false, votes: 0 },
+      { changed: false, votes: 1 },
+      { changed: true, votes: 0 },
+      { changed: false, votes: 1 },
+    ]
     let idle = 0
     expect(steps.map((step) => (idle = idleSteps(idle, step)))).toEqual([0, 1, 1, 2, 0, 1])
-    const told = (at: number, votes = 1) => idleWarning(at, { votes, metrics: { gradientNorm: 0, learningRate: 1e-4 } }).length
+    const told = (at: number, votes = 1) =>
+      idleWarning(at, { votes, metrics: { gradientNorm: 0, learningRate: 1e-4 } }).length
     expect(Array.from({ length: 9 }, (_, at) => told(at))).toEqual([0, 1, 0, 0, 1, 0, 0, 1, 0])
     expect(told(1, 0)).toBe(0)
-    expect(idleWarning(4, { votes: 1, metrics: { gradientNorm: 0, learningRate: 1e-4 } })[0].message).toMatch(/receipts of its vote say so\. So did the 3 steps before it\. No answer of the step was better/)
+    expect(idleWarning(4, { votes: 1, metrics: { gradientNorm: 0, learningRate: 1e-4 } })[0].message).toMatch(
+      /receipts of its vote say so\. So did the 3 steps before it\. No answer of the step was better/,
+    )
   })
 })
 
@@ -74,16 +102,35 @@ describe('a run of today', () => {
       return { klCoefficient, klControl, targetKL }
     }
     expect(of({})).toEqual({ klCoefficient: 1 / Math.sqrt(8), klControl: 'fixed', targetKL: 4 })
-    for (const algorithm of ['grpo', 'dpo'] as const) expect(of({ algorithm, ppoConfig: { targetKL: 8 } })).toMatchObject({ klCoefficient: 0.25, targetKL: 8 })
+    for (const algorithm of ['grpo', 'dpo'] as const)
+      expect(of({ algorithm, ppoConfig: { targetKL: 8 } })).toMatchObject({ klCoefficient: 0.25, targetKL: 8 })
     expect(of({ live: { klCoefficient: 0.2 } })).toMatchObject({ klCoefficient: 0.2, klControl: 'fixed' })
     expect(of({ live: { klCoefficient: 0 } }).klCoefficient).toBe(0)
-    expect(of({ live: { adaptiveKl: true }, ppoConfig: { targetKL: 2 } })).toEqual({ klCoefficient: 0.5, klControl: 'adaptive', targetKL: 2 })
+    expect(of({ live: { adaptiveKl: true }, ppoConfig: { targetKL: 2 } })).toEqual({
+      klCoefficient: 0.5,
+      klControl: 'adaptive',
+      targetKL: 2,
+    })
   })
 
   it('goes on with the configuration that a session of before was stored with, and learns', async () => {
-    const stored: unknown = JSON.parse(JSON.stringify({ ...TrainingConfig.parse({}), live: { ...TrainingConfig.parse({}).live, klCoefficient: 0.3, adaptiveKl: true }, ppoConfig: { ...TrainingConfig.parse({}).ppoConfig, targetKL: 5 } }))
-    expect(learnerConfig(TrainingConfig.parse(stored))).toMatchObject({ klCoefficient: 0.3, klControl: 'adaptive', targetKL: 5 })
-    const { commits } = await live({ epochs: 6, live: { klCoefficient: 0.3, adaptiveKl: true }, ppoConfig: { targetKL: 0.01 } })
+    const stored: unknown = JSON.parse(
+      JSON.stringify({
+        ...TrainingConfig.parse({}),
+        live: { ...TrainingConfig.parse({}).live, klCoefficient: 0.3, adaptiveKl: true },
+        ppoConfig: { ...TrainingConfig.parse({}).ppoConfig, targetKL: 5 },
+      }),
+    )
+    expect(learnerConfig(TrainingConfig.parse(stored))).toMatchObject({
+      klCoefficient: 0.3,
+      klControl: 'adaptive',
+      targetKL: 5,
+    })
+    const { commits } = await live({
+      epochs: 6,
+      live: { klCoefficient: 0.3, adaptiveKl: true },
+      ppoConfig: { targetKL: 0.01 },
+    })
     for (const { metrics } of commits) {
       expect(metrics.learningRate).toBe(1e-2)
       expect(metrics['policy/update_norm']).toBeGreaterThan(1e-3)
@@ -105,7 +152,10 @@ describe('votes that leave compassion out', () => {
   })
 
   it('do not pull the mean compassion of those that rate it', async () => {
-    const { commits } = await live({ epochs: 2 }, (vote) => ({ ...vote, compassion: vote.raterId === 'late' ? null : 0.8 }))
+    const { commits } = await live({ epochs: 2 }, (vote) => ({
+      ...vote,
+      compassion: vote.raterId === 'late' ? null : 0.8,
+    }))
     expect(commits.map(({ metrics }) => metrics.humanCompassion)).toEqual([0.8, 0.8])
     expect(commits.every(({ metrics }) => 'compassionScore' in metrics)).toBe(true)
   })

@@ -21,7 +21,9 @@ afterAll(() => rm(dir, { recursive: true }))
 
 /** One life of the run in a folder: killed at its nth call to the outside, unless it ends before. */
 function live(folder: string, killAt: number): Promise<{ calls: number; killed: boolean }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', script, folder, join(dir, 'model')], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['--import', 'tsx', script, folder, join(dir, 'model')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   let calls = 0
   child.stdout.on('data', (dots: Buffer) => {
     calls += dots.length
@@ -38,7 +40,12 @@ function live(folder: string, killAt: number): Promise<{ calls: number; killed: 
 
 async function logOf(folder: string): Promise<RunLog> {
   const text = await readFile(join(folder, 'log.jsonl'), 'utf8')
-  return openLog(text.trim().split('\n').map((line) => JSON.parse(line) as Happened))
+  return openLog(
+    text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Happened),
+  )
 }
 
 it(`T1: a run whose process is killed with SIGKILL, again and again, ends with the weights of one that never was, to the bit (seed ${seed})`, async () => {
@@ -48,7 +55,8 @@ it(`T1: a run whose process is killed with SIGKILL, again and again, ends with t
 
   const random = openRandom(seed)
   let deaths = 0
-  for (let n = 0; n < kills; n++) if ((await live(broken, 1 + Math.floor(random.uniform() * calls * 0.8))).killed) deaths++
+  for (let n = 0; n < kills; n++)
+    if ((await live(broken, 1 + Math.floor(random.uniform() * calls * 0.8))).killed) deaths++
   expect(deaths).toBeGreaterThan(0)
   await live(broken, Infinity)
 

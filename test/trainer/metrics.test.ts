@@ -54,10 +54,21 @@ it('T4 a step reports the documented metrics and no others, each a finite number
   const dir = await mkdtemp(join(tmpdir(), 'attune-metrics-'))
   const modelDir = join(dir, 'model')
   await writeTinyModel(modelDir)
-  await writeFile(join(modelDir, 'prompts.jsonl'), '{"prompt": "I am sad.", "answer": "I am sorry to hear it."}\n{"prompt": "How are you?"}\n')
+  await writeFile(
+    join(modelDir, 'prompts.jsonl'),
+    '{"prompt": "I am sad.", "answer": "I am sorry to hear it."}\n{"prompt": "How are you?"}\n',
+  )
   const log = openLog()
-  const run = await openRun({ sessionId: 'metrics', config: tinyRun(true), modelDir, saved: null, engine: await openOnnx({ threads: 1 }) })
-  await trainLive(run, logWorld(log, { fault: () => undefined }), async () => openCheckpoints(dir).save(await exportRun(run)))
+  const run = await openRun({
+    sessionId: 'metrics',
+    config: tinyRun(true),
+    modelDir,
+    saved: null,
+    engine: await openOnnx({ threads: 1 }),
+  })
+  await trainLive(run, logWorld(log, { fault: () => undefined }), async () =>
+    openCheckpoints(dir).save(await exportRun(run)),
+  )
   await run.close()
   await rm(dir, { recursive: true })
 

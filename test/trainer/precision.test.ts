@@ -31,8 +31,15 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'attune-precision-'))
   await writeTinyModel(join(dir, 'demo'))
   const { architecture, weights } = await readModel(join(dir, 'demo'))
-  const read = [...architecture.parameters].map(([name, shape]) => ({ name, shape, data: weights.get(name)?.data ?? new Float32Array(0) }))
-  const large = read.map(({ name, shape, data }) => [name, { shape, data: name.endsWith('c_fc.weight') ? data.map((x) => 1e7 * x) : data }] as const)
+  const read = [...architecture.parameters].map(([name, shape]) => ({
+    name,
+    shape,
+    data: weights.get(name)?.data ?? new Float32Array(0),
+  }))
+  const large = read.map(
+    ({ name, shape, data }) =>
+      [name, { shape, data: name.endsWith('c_fc.weight') ? data.map((x) => 1e7 * x) : data }] as const,
+  )
   await writeModel(join(dir, 'demo'), { architecture, weights: new Map(large) })
 })
 afterAll(async () => {
@@ -48,17 +55,34 @@ it('T1: a run whose model is beyond float16 pauses and says so, and goes on in f
   const voter = startVoter(pool, session, configuration.epochs)
   try {
     expect(await trainIn(dir, { sessionId, pool, redis, precision: 'float16' })).toBe('paused')
-    const { rows: [paused] } = await pool.query('select status, pause_reason as reason, current_step as step from sessions where id = $1', [sessionId])
-    expect(paused).toMatchObject({ status: 'paused', step: 0, reason: expect.stringMatching(/beyond float16.*ATTUNE_PRECISION=float32/) })
-    const told = (await readAfter(redis, sessionId, '0-0')).filter(({ event }) => event === 'training-paused' || event === 'training-failed')
+    const {
+      rows: [paused],
+    } = await pool.query('select status, pause_reason as reason, current_step as step from sessions where id = $1', [
+      sessionId,
+    ])
+    expect(paused).toMatchObject({
+      status: 'paused',
+      step: 0,
+      reason: expect.stringMatching(/beyond float16.*ATTUNE_PRECISION=float32/),
+    })
+    const told = (await readAfter(redis, sessionId, '0-0')).filter(
+      ({ event }) => event === 'training-paused' || event === 'training-failed',
+    )
     expect(told).toMatchObject([{ event: 'training-paused', payload: { reason: paused.reason } }])
-    const votes = (await pool.query('select count(*)::int as n from feedback where session_id = $1', [sessionId])).rows[0].n
+    const votes = (await pool.query('select count(*)::int as n from feedback where session_id = $1', [sessionId]))
+      .rows[0].n
     expect(votes).toBeGreaterThanOrEqual(2)
 
     await pool.query(`update sessions set status = 'active' where id = $1`, [sessionId])
     expect(await trainIn(dir, { sessionId, pool, redis })).toBe('completed')
-    const { rows } = await pool.query('select step, count(*)::int as receipts from receipts where session_id = $1 group by step order by step', [sessionId])
-    expect(rows).toEqual([{ step: 1, receipts: 2 }, { step: 2, receipts: 2 }])
+    const { rows } = await pool.query(
+      'select step, count(*)::int as receipts from receipts where session_id = $1 group by step order by step',
+      [sessionId],
+    )
+    expect(rows).toEqual([
+      { step: 1, receipts: 2 },
+      { step: 2, receipts: 2 },
+    ])
   } finally {
     await voter.stop()
   }

@@ -65,8 +65,9 @@ const pathOf = (checkpoint: string) => join(place(), `${checkpoint}.safetensors`
 async function trainUntil(end: 'paused' | 'completed', step: number): Promise<void> {
   const ended = train()
   if (end === 'paused') {
-    for (let done = 0; done < step; ) {
-      done = (await pool.query<{ n: number }>('select current_step as n from sessions where id = $1', [sessionId])).rows[0].n
+    for (let done = 0; done < step;) {
+      done = (await pool.query<{ n: number }>('select current_step as n from sessions where id = $1', [sessionId]))
+        .rows[0].n
       await sleep(20)
     }
     await pool.query(`update sessions set status = 'paused' where id = $1`, [sessionId])
@@ -86,7 +87,9 @@ async function history() {
   return {
     steps: await all('select * from steps where session_id = $1 and step <= $2 order by step'),
     receipts: await all('select * from receipts where session_id = $1 and step <= $2 order by feedback_id'),
-    samples: await all('select id, step, prompt, response, policy_version from samples where session_id = $1 and step <= $2 + 1 order by id'),
+    samples: await all(
+      'select id, step, prompt, response, policy_version from samples where session_id = $1 and step <= $2 + 1 order by id',
+    ),
   }
 }
 
@@ -107,7 +110,10 @@ describe('T1: a checkpoint that cannot be read costs time, and nothing else', ()
     expect(await history()).toEqual(was)
     // The file has the step's own hash again, which `load` checks.
     expect((await openCheckpoints(place()).load(newest)).tensors.size).toBeGreaterThan(0)
-    const { rows } = await pool.query('select count(*)::int as receipts, count(distinct feedback_id)::int as votes from receipts where session_id = $1', [sessionId])
+    const { rows } = await pool.query(
+      'select count(*)::int as receipts, count(distinct feedback_id)::int as votes from receipts where session_id = $1',
+      [sessionId],
+    )
     expect(rows).toEqual([{ receipts: steps * shown, votes: steps * shown }])
 
     const warnings = await warningsOf(pool, sessionId, 10)
@@ -117,7 +123,9 @@ describe('T1: a checkpoint that cannot be read costs time, and nothing else', ()
     )
     const events = await readAfter(redis, sessionId, from)
     expect(events.filter(({ event }) => event === 'training-warning')).toHaveLength(1)
-    const phases = events.flatMap(({ event, payload }) => (event === 'training-phase' ? [`${payload.phase} ${payload.step}`] : []))
+    const phases = events.flatMap(({ event, payload }) =>
+      event === 'training-phase' ? [`${payload.phase} ${payload.step}`] : [],
+    )
     expect(phases).toContain('restoring 2')
     expect(phases).not.toContain('voting 2')
     // The step stands as it was: nobody hears of it twice.
@@ -136,7 +144,9 @@ describe('T1: a checkpoint that cannot be read costs time, and nothing else', ()
     expect(is.steps.map((row) => row.checkpoint)).not.toContainEqual(was.steps[0].checkpoint)
     expect(is.steps.every((row) => row.remade_at !== null)).toBe(true)
     expect((await warningsOf(pool, sessionId, 10)).map(({ kind, step }) => `${kind} ${step}`).sort()).toEqual([
-      'checkpoint-lost 2', 'step-remade 1', 'step-remade 2',
+      'checkpoint-lost 2',
+      'step-remade 1',
+      'step-remade 2',
     ])
     // What came out otherwise is a new answer, and no old answer has changed under its votes.
     const texts = new Map(is.samples.map((row) => [row.id, row.response]))
@@ -152,7 +162,9 @@ it('T1: a step that left an excluded rater’s votes out leaves them out when it
   sessionId = session.sessionId
   voter = startVoter(pool, session, 1)
   await trainUntil('paused', 1)
-  const { rows } = await pool.query<{ id: string }>('select id from samples where session_id = $1 and step = 1', [sessionId])
+  const { rows } = await pool.query<{ id: string }>('select id from samples where session_id = $1 and step = 1', [
+    sessionId,
+  ])
   for (const { id } of rows) await storeVote(pool, { sampleId: id, raterId: other.raterId, ageMs: 60_000, taste: 0 })
   const go = async (step: number): Promise<void> => {
     voter.lastStep = step
@@ -164,14 +176,19 @@ it('T1: a step that left an excluded rater’s votes out leaves them out when it
   await insertExclusion(pool, { ...exclusion, reason: 'inverts' })
   await go(3)
   await endExclusion(pool, exclusion)
-  const was = await pool.query<{ checkpoint: string; excluded: string[] }>('select checkpoint, excluded from steps where session_id = $1 order by step', [sessionId])
+  const was = await pool.query<{ checkpoint: string; excluded: string[] }>(
+    'select checkpoint, excluded from steps where session_id = $1 order by step',
+    [sessionId],
+  )
   expect(was.rows.map(({ excluded }) => excluded)).toEqual([[], [], [other.raterId]])
   await damage(pathOf(was.rows[2].checkpoint))
   await go(4)
 
   const is = await pool.query('select checkpoint, excluded from steps where session_id = $1 order by step', [sessionId])
   expect(is.rows.slice(0, 3)).toEqual(was.rows)
-  expect((await warningsOf(pool, sessionId, 10)).map(({ kind, step }) => `${kind} ${step}`)).toEqual(['checkpoint-lost 3'])
+  expect((await warningsOf(pool, sessionId, 10)).map(({ kind, step }) => `${kind} ${step}`)).toEqual([
+    'checkpoint-lost 3',
+  ])
 })
 
 it('a run whose model was replaced under it pauses and says so, and goes on once the files are back', async () => {
@@ -181,7 +198,14 @@ it('a run whose model was replaced under it pauses and says so, and goes on once
   await pool.query(`update sessions set status = 'active' where id = $1`, [sessionId])
   expect(await train()).toBe('paused')
   const { rows } = await pool.query('select status, pause_reason from sessions where id = $1', [sessionId])
-  expect(rows).toEqual([{ status: 'paused', pause_reason: expect.stringMatching(/files are not those that this run began on\. Put them back as they were and resume/) }])
+  expect(rows).toEqual([
+    {
+      status: 'paused',
+      pause_reason: expect.stringMatching(
+        /files are not those that this run began on\. Put them back as they were and resume/,
+      ),
+    },
+  ])
   await writeFile(prompts, was)
   await goOn()
 })

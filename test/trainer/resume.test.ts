@@ -47,7 +47,13 @@ function* forever(): Generator<Life> {
 }
 
 /** Trains to the end through all the lives; each starts from the last commit alone. */
-async function train({ overlap, lives }: { overlap: boolean; lives: (log: RunLog) => Generator<Life> }): Promise<{ log: RunLog; kills: number }> {
+async function train({
+  overlap,
+  lives,
+}: {
+  overlap: boolean
+  lives: (log: RunLog) => Generator<Life>
+}): Promise<{ log: RunLog; kills: number }> {
   const store = openCheckpoints(await mkdtemp(join(dir, 'run-')))
   const log = openLog()
   let kills = 0
@@ -92,7 +98,9 @@ function expectSame(broken: RunLog, overlap: boolean): void {
   const expected = whole.get(overlap)
   // The checkpoint's name is the hash of all that it holds: weights, moments, reward model, batch.
   expect(broken.commits.map((c) => c.checkpoint)).toEqual(expected?.commits.map((c) => c.checkpoint))
-  expect(broken.commits.map((c) => c.receipts.map((r) => r.feedbackId))).toEqual(expected?.commits.map((c) => c.receipts.map((r) => r.feedbackId)))
+  expect(broken.commits.map((c) => c.receipts.map((r) => r.feedbackId))).toEqual(
+    expected?.commits.map((c) => c.receipts.map((r) => r.feedbackId)),
+  )
   expect(broken.samples).toEqual(expected?.samples)
   // V2: a vote is named by one receipt, however often its step was made again.
   const named = broken.commits.flatMap((c) => c.receipts.map((r) => r.feedbackId))
@@ -103,7 +111,8 @@ describe('T1: a run’s state survives its process dying at any point: the weigh
   it('the uninterrupted run learns: every checkpoint is another, and overlap makes other ones', () => {
     const hashes = [...whole.values()].flatMap((log) => log.commits.map((c) => c.checkpoint))
     expect(new Set(hashes).size).toBe(6)
-    for (const log of whole.values()) expect([...log.samples.values()].filter((s) => s.origin === 'ask')).toHaveLength(1)
+    for (const log of whole.values())
+      expect([...log.samples.values()].filter((s) => s.origin === 'ask')).toHaveLength(1)
   })
 
   it('died at every call of every step to the outside, before and after it took effect', async () => {
@@ -123,29 +132,41 @@ describe('T1: a run’s state survives its process dying at any point: the weigh
     }
     const { log } = await train({ overlap: true, lives })
     expectSame(log, true)
-    for (const call of ['before start', 'after ready', 'before tally', 'before nextAsk', 'before settledVotes', 'before save', 'after save', 'before commit']) {
+    for (const call of [
+      'before start',
+      'after ready',
+      'before tally',
+      'before nextAsk',
+      'before settledVotes',
+      'before save',
+      'after save',
+      'before commit',
+    ]) {
       expect(died, `no life died ${call}`).toContain(`step 2: ${call}`)
     }
   })
 
-  it.each([true, false])(`died in the middle of sampling, scoring or an update (overlap %s, seed ${seed})`, async (overlap) => {
-    const random = openRandom(seed)
-    const runs = engineRuns.get(overlap) ?? 0
-    function* lives(): Generator<Life> {
-      for (let n = 0; n < 5; n++) {
-        // Anywhere in a life that begins anew; less far, that is, in those that go on.
-        let left = Math.floor(random.uniform() * runs * 0.9)
-        const onEngineRun = (): void => {
-          if (left-- === 0) throw killed()
+  it.each([true, false])(
+    `died in the middle of sampling, scoring or an update (overlap %s, seed ${seed})`,
+    async (overlap) => {
+      const random = openRandom(seed)
+      const runs = engineRuns.get(overlap) ?? 0
+      function* lives(): Generator<Life> {
+        for (let n = 0; n < 5; n++) {
+          // Anywhere in a life that begins anew; less far, that is, in those that go on.
+          let left = Math.floor(random.uniform() * runs * 0.9)
+          const onEngineRun = (): void => {
+            if (left-- === 0) throw killed()
+          }
+          yield { fault: () => undefined, onEngineRun }
         }
-        yield { fault: () => undefined, onEngineRun }
+        yield* forever()
       }
-      yield* forever()
-    }
-    const { log, kills } = await train({ overlap, lives })
-    expect(kills).toBeGreaterThan(0)
-    expectSame(log, overlap)
-  })
+      const { log, kills } = await train({ overlap, lives })
+      expect(kills).toBeGreaterThan(0)
+      expectSame(log, overlap)
+    },
+  )
 
   it('what the watch over the regulars remembers is kept, and a checkpoint from before there was one is gone on from', async () => {
     const open = (saved: Checkpoint | null) => openRun({ sessionId: 'resume', config: tinyRun(true), modelDir, saved })
@@ -157,7 +178,9 @@ describe('T1: a run’s state survives its process dying at any point: the weigh
     expect(again.state.regulars).toEqual(begun.state.regulars)
     expect(JSON.stringify((await exportRun(again)).state)).toBe(JSON.stringify(saved.state))
     await again.close()
-    const { regulars: _, ...state } = z.looseObject({ state: z.looseObject({ regulars: z.unknown() }) }).parse(saved.state).state
+    const { regulars: _, ...state } = z
+      .looseObject({ state: z.looseObject({ regulars: z.unknown() }) })
+      .parse(saved.state).state
     const older = await open({ ...saved, state: { ...z.looseObject({}).parse(saved.state), state } })
     expect(older.state.regulars).toEqual({ recent: [], warned: false })
     await older.close()
@@ -166,7 +189,8 @@ describe('T1: a run’s state survives its process dying at any point: the weigh
   it('a run does not go on from another model or other prompts than it began with', async () => {
     const other = join(dir, 'other')
     await cp(modelDir, other, { recursive: true })
-    const open = (saved: Checkpoint | null) => openRun({ sessionId: 'resume', config: tinyRun(true), modelDir: other, saved })
+    const open = (saved: Checkpoint | null) =>
+      openRun({ sessionId: 'resume', config: tinyRun(true), modelDir: other, saved })
     const begun = await open(null)
     const saved = await exportRun(begun)
     await begun.close()

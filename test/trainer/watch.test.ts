@@ -40,16 +40,30 @@ describe('the watch of a run', () => {
   it('says with figures what it saw', () => {
     const inflated = { ...honest, heldOut: honest.heldOut.map(({ people }) => ({ reward: people + 0.4, people })) }
     expect(firstWords(inflated)?.warnings).toEqual([
-      { kind: 'reward-level', message: 'The reward promises more than people give: 1.11 where their votes say 0.71. The model may be learning to please the reward instead of you.' },
+      {
+        kind: 'reward-level',
+        message:
+          'The reward promises more than people give: 1.11 where their votes say 0.71. The model may be learning to please the reward instead of you.',
+      },
     ])
     const reversed = { ...honest, heldOut: honest.heldOut.map(({ people }) => ({ reward: 1.2 - people, people })) }
-    expect(firstWords(reversed, { allowedGap: 1 })?.warnings[0].message).toBe("The reward orders answers against people's votes (rank correlation -1.00): what it prefers, they don't.")
+    expect(firstWords(reversed, { allowedGap: 1 })?.warnings[0].message).toBe(
+      "The reward orders answers against people's votes (rank correlation -1.00): what it prefers, they don't.",
+    )
     expect(firstWords({ ...honest, answers: honest.answers.map(() => answer(40)) })?.warnings[0].message).toBe(
       "Answers are longer than the model's own used to be: 40 tokens on average, 21 before training.",
     )
-    expect(firstWords({ ...honest, answers: honest.answers.map(() => answer(3)) })?.warnings[0].message).toContain('shorter')
-    expect(firstWords({ ...honest, answers: honest.answers.map(() => [...answer(10), ...answer(10)]) })?.warnings).toMatchObject([
-      { kind: 'repetition', message: 'Answers repeat themselves: 44 % of their three-token runs came before in the same answer, 0 % before training.' },
+    expect(firstWords({ ...honest, answers: honest.answers.map(() => answer(3)) })?.warnings[0].message).toContain(
+      'shorter',
+    )
+    expect(
+      firstWords({ ...honest, answers: honest.answers.map(() => [...answer(10), ...answer(10)]) })?.warnings,
+    ).toMatchObject([
+      {
+        kind: 'repetition',
+        message:
+          'Answers repeat themselves: 44 % of their three-token runs came before in the same answer, 0 % before training.',
+      },
     ])
   })
 
@@ -71,14 +85,17 @@ describe('the watch of a run', () => {
     await writeTinyModel(dir)
     const log = openLog()
     const config = TrainingConfig.parse({ ...tinyRun(true), epochs: 1, rewardHacking: { minVotes: 0 } })
-    const open = async () => openRun({ sessionId: 'watch', config, modelDir: dir, saved: null, engine: await openOnnx({ threads: 1 }) })
+    const open = async () =>
+      openRun({ sessionId: 'watch', config, modelDir: dir, saved: null, engine: await openOnnx({ threads: 1 }) })
     const [run, newborn] = [await open(), await open()]
     await trainLive(run, logWorld(log, { fault: () => undefined }), async () => 'nowhere')
     const features = run.rewardModel.exportState().arrays.get('features/rows') ?? new Float32Array()
     const { width } = run.rewardModel.features
     const rows = Array.from({ length: features.length / width }, (_, i) => features.slice(i * width, (i + 1) * width))
     const meanOf = (values: number[]): number => values.reduce((a, b) => a + b) / values.length
-    const [unseen, learnt] = [newborn, run].map(({ rewardModel }) => meanOf(rows.map((row) => rewardModel.predict(row).value)))
+    const [unseen, learnt] = [newborn, run].map(({ rewardModel }) =>
+      meanOf(rows.map((row) => rewardModel.predict(row).value)),
+    )
     await Promise.all([run.close(), newborn.close()])
     await rm(dir, { recursive: true })
     expect(rows).toHaveLength(4)

@@ -59,15 +59,26 @@ const commitOf = (step: number, votes: string[]): Omit<StepCommit, 'sessionId'> 
   policyVersion: step,
   metrics: { rewardScore: 0.5 },
   checkpoint: `hash-${step}`,
-  receipts: votes.map((feedbackId) => ({ feedbackId, weight: 0.4, reliability: 0.6, crowd: 0.7, advantage: 0.1, latencyMs: 12_000, comparable: 3, updated: true })),
+  receipts: votes.map((feedbackId) => ({
+    feedbackId,
+    weight: 0.4,
+    reliability: 0.6,
+    crowd: 0.7,
+    advantage: 0.1,
+    latencyMs: 12_000,
+    comparable: 3,
+    updated: true,
+  })),
   learntFrom: votes,
   crowd: [],
   warnings: [],
   pause: null,
   remade: false,
 })
-const steps = async () => (await pool.query('select step, checkpoint, votes from steps where session_id = $1 order by step', [sessionId])).rows
-const receipts = async () => (await pool.query('select feedback_id from receipts where session_id = $1', [sessionId])).rows.length
+const steps = async () =>
+  (await pool.query('select step, checkpoint, votes from steps where session_id = $1 order by step', [sessionId])).rows
+const receipts = async () =>
+  (await pool.query('select feedback_id from receipts where session_id = $1', [sessionId])).rows.length
 
 describe('the trainer’s world', () => {
   it('V5, T3 gives the trainer no vote that can still be withdrawn, nor one that was', async () => {
@@ -86,13 +97,19 @@ describe('the trainer’s world', () => {
     const vote = await storeVote(pool, { sampleId: await openSample(), raterId, ageMs: 20_000 })
     await world.commit(commitOf(1, [vote]))
     expect(await steps()).toEqual([{ step: 1, checkpoint: 'hash-1', votes: 1 }])
-    const { rows } = await pool.query('select current_step, policy_version, checkpoint, metrics from sessions where id = $1', [sessionId])
+    const { rows } = await pool.query(
+      'select current_step, policy_version, checkpoint, metrics from sessions where id = $1',
+      [sessionId],
+    )
     expect(rows).toEqual([{ current_step: 1, policy_version: 1, checkpoint: 'hash-1', metrics: { rewardScore: 0.5 } }])
     expect((await world.settledVotes()).map((v) => v.usedIn)).toEqual([1])
   })
 
   it('T3 a step that used a vote that was withdrawn meanwhile is not committed at all', async () => {
-    const [kept, erased] = [await storeVote(pool, { sampleId: await openSample(), raterId, ageMs: 20_000 }), await storeVote(pool, { sampleId: await openSample(), raterId, ageMs: 20_000 })]
+    const [kept, erased] = [
+      await storeVote(pool, { sampleId: await openSample(), raterId, ageMs: 20_000 }),
+      await storeVote(pool, { sampleId: await openSample(), raterId, ageMs: 20_000 }),
+    ]
     await pool.query('update feedback set withdrawn_at = now() where id = $1', [erased])
     await expect(world.commit(commitOf(1, [kept, erased]))).rejects.toThrow(VotesChanged)
     expect(await steps()).toEqual([])
@@ -100,7 +117,10 @@ describe('the trainer’s world', () => {
   })
 
   it('T3 nor is one whose reward model read a vote of an earlier step that was erased meanwhile', async () => {
-    const [earlier, vote] = [await storeVote(pool, { sampleId: await openSample(), raterId, ageMs: 20_000 }), await storeVote(pool, { sampleId: await openSample(), raterId, ageMs: 20_000 })]
+    const [earlier, vote] = [
+      await storeVote(pool, { sampleId: await openSample(), raterId, ageMs: 20_000 }),
+      await storeVote(pool, { sampleId: await openSample(), raterId, ageMs: 20_000 }),
+    ]
     await world.commit(commitOf(1, [earlier]))
     const second = { ...commitOf(2, [vote]), learntFrom: [earlier, vote] }
     await pool.query('update feedback set withdrawn_at = now() where id = $1', [earlier])
@@ -118,10 +138,24 @@ describe('the trainer’s world', () => {
   })
 
   it('keeps the checkpoints of the latest steps, of every so many, and of the best by a metric; without the metric a step is not the best', async () => {
-    const metrics: TrainingMetrics[] = [{}, { humanRating: 9 }, { humanRating: 3 }, { humanRating: 7 }, { humanRating: 2 }, { humanRating: 1 }, {}]
+    const metrics: TrainingMetrics[] = [
+      {},
+      { humanRating: 9 },
+      { humanRating: 3 },
+      { humanRating: 7 },
+      { humanRating: 2 },
+      { humanRating: 1 },
+      {},
+    ]
     for (const [i, measured] of metrics.entries()) await world.commit({ ...commitOf(i + 1, []), metrics: measured })
     const keep = async (step: number, rules: Partial<CheckpointConfig>) => {
-      const hashes = await checkpointsToKeep(pool, sessionId, step, { keepLast: 1, keepEvery: 0, keepBest: 0, bestMetric: 'humanRating', ...rules })
+      const hashes = await checkpointsToKeep(pool, sessionId, step, {
+        keepLast: 1,
+        keepEvery: 0,
+        keepBest: 0,
+        bestMetric: 'humanRating',
+        ...rules,
+      })
       return hashes.map((hash) => Number(hash.replace('hash-', ''))).sort()
     }
     expect(await keep(7, {})).toEqual([7])
@@ -137,11 +171,14 @@ describe('the trainer’s world', () => {
     const warning = { kind: 'reward-level' as const, message: 'The reward promises too much.' }
     await world.commit({ ...commitOf(1, []), warnings: [warning], pause: 'The reward promises too much.' })
     expect(world.signal.reason).toMatchObject({ status: 'paused' })
-    const stands = async () => (await pool.query('select status, pause_reason from sessions where id = $1', [sessionId])).rows[0]
+    const stands = async () =>
+      (await pool.query('select status, pause_reason from sessions where id = $1', [sessionId])).rows[0]
     expect(await stands()).toEqual({ status: 'paused', pause_reason: 'The reward promises too much.' })
     const events = await readAfter(redis, sessionId, '0-0')
     expect(events.find(({ event }) => event === 'training-warning')).toMatchObject({ payload: { step: 1, ...warning } })
-    expect(events.find(({ event }) => event === 'training-paused')).toMatchObject({ payload: { reason: 'The reward promises too much.' } })
+    expect(events.find(({ event }) => event === 'training-paused')).toMatchObject({
+      payload: { reason: 'The reward promises too much.' },
+    })
     expect(await warningsOf(pool, sessionId, 5)).toMatchObject([{ step: 1, ...warning }])
     await applyTransition(pool, sessionId, 'resume')
     expect(await stands()).toEqual({ status: 'active', pause_reason: null })

@@ -4,7 +4,10 @@ import { krippendorffAlpha, type Metric } from '../../core/votes/agreement.ts'
 import golden from '../fixtures/krippendorff.json' with { type: 'json' }
 
 const metrics: Metric[] = ['nominal', 'ordinal', 'interval', 'ratio']
-const table = fc.array(fc.array(fc.option(fc.integer({ min: 1, max: 10 })), { minLength: 6, maxLength: 6 }), { minLength: 2, maxLength: 5 })
+const table = fc.array(fc.array(fc.option(fc.integer({ min: 1, max: 10 })), { minLength: 6, maxLength: 6 }), {
+  minLength: 2,
+  maxLength: 5,
+})
 
 describe("Krippendorff's alpha", () => {
   for (const metric of metrics) {
@@ -38,7 +41,23 @@ describe("Krippendorff's alpha", () => {
 
   it('is undefined where there is nothing to disagree about', () => {
     expect(krippendorffAlpha([], 'nominal')).toBeUndefined()
-    expect(krippendorffAlpha([[1, 2], [null, null]], 'nominal')).toBeUndefined()
-    expect(krippendorffAlpha([[3, 3], [3, 3]], 'interval')).toBeUndefined()
+    expect(
+      krippendorffAlpha(
+        [
+          [1, 2],
+          [null, null],
+        ],
+        'nominal',
+      ),
+    ).toBeUndefined()
+    expect(
+      krippendorffAlpha(
+        [
+          [3, 3],
+          [3, 3],
+        ],
+        'interval',
+      ),
+    ).toBeUndefined()
   })
 })

@@ -3,7 +3,8 @@ import { expect, it } from 'vitest'
 import { fading, HALF_LIFE } from '../../core/votes/fading.ts'
 import { weigh, type CastVote } from '../../core/votes/weights.ts'
 
-const votes = (perStep: number, steps: number, weight = 1) => Array.from({ length: perStep * steps }, (_, i) => ({ round: 1 + Math.floor(i / perStep), weight }))
+const votes = (perStep: number, steps: number, weight = 1) =>
+  Array.from({ length: perStep * steps }, (_, i) => ({ round: 1 + Math.floor(i / perStep), weight }))
 
 it('a vote counts half once it is eight steps old and 300 votes of full weight have come since', () => {
   const factors = fading(votes(100, 9))
@@ -16,7 +17,12 @@ it('where few vote, votes keep: one a step loses half after 300 others, however 
   expect(fading(votes(1, 301))[0]).toBe(0.5)
   expect(fading(votes(1, 51))[0]).toBeCloseTo(0.5 ** (50 / HALF_LIFE.weight), 12)
   // Time alone ages nothing.
-  expect(fading([{ round: 1, weight: 1 }, { round: 900, weight: 1 }])[0]).toBeCloseTo(0.5 ** (1 / HALF_LIFE.weight), 12)
+  expect(
+    fading([
+      { round: 1, weight: 1 },
+      { round: 900, weight: 1 },
+    ])[0],
+  ).toBeCloseTo(0.5 ** (1 / HALF_LIFE.weight), 12)
 })
 
 it('votes that weigh nothing make nobody’s vote older', () => {
@@ -41,13 +47,20 @@ it('a newer vote never counts less, and none counts nothing', () => {
 })
 
 it('old votes fade in the fit before its shares are bounded, and not on their answer', () => {
-  const cast = Array.from({ length: 40 }, (_, step) => Array.from({ length: 36 }, (_, i): CastVote => {
-    const answer = Math.floor(i / 3)
-    return {
-      ...{ raterId: `rater-${(i + step) % 12}`, sampleId: `${step}/${answer}`, value: ((7 * answer + 5 * step) % 11) / 11 + (i % 3) * 0.02, round: step + 1 },
-      ...{ origin: 'rollout', ownQuestion: false, late: false },
-    }
-  })).flat()
+  const cast = Array.from({ length: 40 }, (_, step) =>
+    Array.from({ length: 36 }, (_, i): CastVote => {
+      const answer = Math.floor(i / 3)
+      return {
+        ...{
+          raterId: `rater-${(i + step) % 12}`,
+          sampleId: `${step}/${answer}`,
+          value: ((7 * answer + 5 * step) % 11) / 11 + (i % 3) * 0.02,
+          round: step + 1,
+        },
+        ...{ origin: 'rollout', ownQuestion: false, late: false },
+      }
+    }),
+  ).flat()
   const [ageless, aged] = [weigh(cast), weigh(cast, fading)]
   const left = fading(cast.map(({ round }, i) => ({ round, weight: ageless.onAnswer[i] })))
   expect(left[0]).toBeLessThan(0.25)

@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { concordance, reliabilities, RELIABILITY_PRIOR, smoothed, type RatedSample } from '../../core/votes/reliability.ts'
+import {
+  concordance,
+  reliabilities,
+  RELIABILITY_PRIOR,
+  smoothed,
+  type RatedSample,
+} from '../../core/votes/reliability.ts'
 
 const part = fc.double({ min: 0, max: 1, noNaN: true })
 const truth = (sample: number) => ((sample * 7919) % 101) / 100
@@ -34,7 +40,17 @@ describe('reliability', () => {
 
   it('falls to 0 for a rater who inverts, towards 0 for one who votes at random or always the same', () => {
     const rho = reliabilities(
-      cast({ a: honest(1), b: honest(2), c: honest(3), inverts: (t) => 1 - t, random: (_, s) => Math.abs(jitter(s + 77, 1)), same: () => 0.5 }, 40),
+      cast(
+        {
+          a: honest(1),
+          b: honest(2),
+          c: honest(3),
+          inverts: (t) => 1 - t,
+          random: (_, s) => Math.abs(jitter(s + 77, 1)),
+          same: () => 0.5,
+        },
+        40,
+      ),
     )
     for (const id of ['a', 'b', 'c']) expect(rho.get(id)).toBeGreaterThan(0.75)
     expect(rho.get('inverts')).toBe(0)
@@ -54,7 +70,11 @@ describe('reliability', () => {
   })
 
   it('lies in [0, 1] whatever is cast, and does not depend on the order of votes', () => {
-    const vote = fc.record({ raterId: fc.constantFrom('a', 'b', 'c'), sampleId: fc.constantFrom('s', 't', 'u', 'v'), value: part })
+    const vote = fc.record({
+      raterId: fc.constantFrom('a', 'b', 'c'),
+      sampleId: fc.constantFrom('s', 't', 'u', 'v'),
+      value: part,
+    })
     fc.assert(
       fc.property(fc.array(vote, { maxLength: 30 }), (votes) => {
         const rho = reliabilities(votes)
@@ -77,8 +97,18 @@ describe('reliability', () => {
         expect(concordance(pairs.map(([a, b]): [number, number] => [b, a]))).toBeCloseTo(c, 9)
       }),
     )
-    expect(concordance([[0.1, 0.1], [0.9, 0.9]])).toBeCloseTo(1, 12)
-    expect(concordance([[0.1, 0.9], [0.9, 0.1]])).toBeCloseTo(-1, 12)
+    expect(
+      concordance([
+        [0.1, 0.1],
+        [0.9, 0.9],
+      ]),
+    ).toBeCloseTo(1, 12)
+    expect(
+      concordance([
+        [0.1, 0.9],
+        [0.9, 0.1],
+      ]),
+    ).toBeCloseTo(-1, 12)
   })
 
   it('refuses values outside [0, 1]', () => {

@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { OutOfRange } from '../../core/votes/range.ts'
-import { composeReward, constraintPenalty, fitNormalisation, normalise, rewardWeights } from '../../core/votes/reward.ts'
+import {
+  composeReward,
+  constraintPenalty,
+  fitNormalisation,
+  normalise,
+  rewardWeights,
+} from '../../core/votes/reward.ts'
 
 const part = fc.double({ min: 0, max: 1, noNaN: true })
 
@@ -36,7 +42,10 @@ describe('reward', () => {
 
 describe('constraints', () => {
   it('cost what is over the harm bound and under the compassion bound', () => {
-    const cost = constraintPenalty({ text: '', harm: 0.5, compassion: 0.2 }, { maxHarmScore: 0.3, minCompassionScore: 0.4 })
+    const cost = constraintPenalty(
+      { text: '', harm: 0.5, compassion: 0.2 },
+      { maxHarmScore: 0.3, minCompassionScore: 0.4 },
+    )
     expect(cost).toBeCloseTo(0.2 + 0.2, 12)
   })
   it('cost 1 where a prohibited topic is named, as a whole word in any case', () => {
@@ -48,10 +57,22 @@ describe('constraints', () => {
   it('only ever lower a reward', () => {
     const maybe = fc.option(part, { nil: undefined })
     fc.assert(
-      fc.property(part, maybe, maybe, maybe, maybe, fc.array(fc.string()), fc.string(), (h, harm, compassion, maxHarmScore, minCompassionScore, prohibitedTopics, text) => {
-        const penalty = constraintPenalty({ text, harm, compassion }, { maxHarmScore, minCompassionScore, prohibitedTopics })
-        expect(composeReward(h, undefined, { human: 1, ai: 0 }, penalty)).toBeLessThanOrEqual(h)
-      }),
+      fc.property(
+        part,
+        maybe,
+        maybe,
+        maybe,
+        maybe,
+        fc.array(fc.string()),
+        fc.string(),
+        (h, harm, compassion, maxHarmScore, minCompassionScore, prohibitedTopics, text) => {
+          const penalty = constraintPenalty(
+            { text, harm, compassion },
+            { maxHarmScore, minCompassionScore, prohibitedTopics },
+          )
+          expect(composeReward(h, undefined, { human: 1, ai: 0 }, penalty)).toBeLessThanOrEqual(h)
+        },
+      ),
     )
   })
 })

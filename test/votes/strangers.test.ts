@@ -7,7 +7,8 @@ const mean = (x: readonly number[]) => x.reduce((a, b) => a + b, 0) / x.length
 const clamp = (x: number) => Math.min(1, Math.max(0, x))
 
 function correlation(a: readonly number[], b: readonly number[]): number {
-  const product = (x: readonly number[], y: readonly number[]) => mean(x.map((v, i) => (v - mean(x)) * (y[i] - mean(y))))
+  const product = (x: readonly number[], y: readonly number[]) =>
+    mean(x.map((v, i) => (v - mean(x)) * (y[i] - mean(y))))
   return product(a, b) / Math.sqrt(product(a, a) * product(b, b))
 }
 
@@ -44,8 +45,14 @@ function infiltrated({ raters, share, each, votesPerAnswer, answersPerStep }: Ro
 function outcomeOf(room: Room) {
   const { votes, truth } = infiltrated(room)
   const { onAnswer, raters } = weigh(votes)
-  const crowd = truth.map((_, s) => crowdValue(votes.flatMap((v, i) => (v.sampleId === `s${s}` ? [{ value: v.value, weight: onAnswer[i] }] : [])), 0.5))
-  const total = (guests: boolean) => onAnswer.reduce((sum, w, i) => sum + (votes[i].raterId.startsWith('guest') === guests ? w : 0), 0)
+  const crowd = truth.map((_, s) =>
+    crowdValue(
+      votes.flatMap((v, i) => (v.sampleId === `s${s}` ? [{ value: v.value, weight: onAnswer[i] }] : [])),
+      0.5,
+    ),
+  )
+  const total = (guests: boolean) =>
+    onAnswer.reduce((sum, w, i) => sum + (votes[i].raterId.startsWith('guest') === guests ? w : 0), 0)
   return {
     r: correlation(crowd, truth),
     rho: mean([...raters].filter(([id]) => id.startsWith('regular')).map(([, standing]) => standing.reliability)),

@@ -1,13 +1,24 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { OutOfRange } from '../../core/votes/range.ts'
-import { categoryWeight, compassion, mix, quality, unitScore, voteValue, weightedQuality } from '../../core/votes/value.ts'
+import {
+  categoryWeight,
+  compassion,
+  mix,
+  quality,
+  unitScore,
+  voteValue,
+  weightedQuality,
+} from '../../core/votes/value.ts'
 
 const part = fc.double({ min: 0, max: 1, noNaN: true })
 const score = fc.integer({ min: 1, max: 10 })
-const categories = fc.array(fc.record({ name: fc.string(), score, weight: fc.double({ min: 0, max: 2, noNaN: true }) }), {
-  maxLength: 5,
-})
+const categories = fc.array(
+  fc.record({ name: fc.string(), score, weight: fc.double({ min: 0, max: 2, noNaN: true }) }),
+  {
+    maxLength: 5,
+  },
+)
 
 describe('vote value', () => {
   it('is 0.8436 in the worked example', () => {
@@ -122,8 +133,8 @@ describe('compassion', () => {
   it('refuses what is out of range, and weights that are all 0', () => {
     expect(() => compassion(1.01)).toThrow(/compassionRating/)
     expect(() => compassion({ agency: -0.1, capability: 0, suffering: 0 })).toThrow(/agency/)
-    expect(() => compassion({ agency: 1, capability: 1, suffering: 1 }, { agency: 0, capability: 0, suffering: 0 })).toThrow(
-      OutOfRange,
-    )
+    expect(() =>
+      compassion({ agency: 1, capability: 1, suffering: 1 }, { agency: 0, capability: 0, suffering: 0 }),
+    ).toThrow(OutOfRange)
   })
 })

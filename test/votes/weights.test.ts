@@ -12,8 +12,16 @@ const cast = (raterId: string, sampleId: string, more: Partial<CastVote> = {}): 
   ...more,
 })
 /** Everybody on every answer of these steps, eight a step. */
-const everybody = (raters: readonly string[], steps: readonly number[], more: (sample: string) => Partial<CastVote> = () => ({})) =>
-  steps.flatMap((round) => Array.from({ length: 8 }, (_, a) => `s${round}-${a}`).flatMap((sample) => raters.map((id) => cast(id, sample, { round, ...more(sample) }))))
+const everybody = (
+  raters: readonly string[],
+  steps: readonly number[],
+  more: (sample: string) => Partial<CastVote> = () => ({}),
+) =>
+  steps.flatMap((round) =>
+    Array.from({ length: 8 }, (_, a) => `s${round}-${a}`).flatMap((sample) =>
+      raters.map((id) => cast(id, sample, { round, ...more(sample) })),
+    ),
+  )
 const regulars = ['a', 'b', 'c', 'd', 'e', 'f']
 const invert = (sample: string) => ({ value: 1 - truth(sample) })
 
@@ -41,7 +49,11 @@ describe('standing can’t be minted', () => {
   const history = everybody(regulars, [1, 2, 3, 4])
 
   it('two accounts that only ever rate the same answers with each other are never known, however often they do', () => {
-    const pair = [4, 5, 6, 7].flatMap((round) => Array.from({ length: 100 }, (_, i) => ['x', 'y'].map((id) => cast(id, `p${round}-${i}`, { round })))).flat()
+    const pair = [4, 5, 6, 7]
+      .flatMap((round) =>
+        Array.from({ length: 100 }, (_, i) => ['x', 'y'].map((id) => cast(id, `p${round}-${i}`, { round }))),
+      )
+      .flat()
     const { standing } = weigh([...history, ...everybody(regulars, [5, 6, 7]), ...pair])
     for (const id of ['x', 'y']) {
       expect(standing(id)).toMatchObject({ comparable: 4, known: false })
@@ -52,7 +64,12 @@ describe('standing can’t be minted', () => {
 
   it('nor does what they agree on by themselves outweigh what they invert before the regulars', () => {
     const pair = Array.from({ length: 300 }, (_, i) => ['x', 'y'].map((id) => cast(id, `p-${i}`, { round: 4 }))).flat()
-    const { standing } = weigh([...history, ...everybody(regulars, [5, 6]), ...everybody(['x', 'y'], [5, 6], invert), ...pair])
+    const { standing } = weigh([
+      ...history,
+      ...everybody(regulars, [5, 6]),
+      ...everybody(['x', 'y'], [5, 6], invert),
+      ...pair,
+    ])
     expect(standing('x').reliability).toBeLessThan(0.1)
     expect(standing('a').reliability).toBeGreaterThan(0.85)
   })
@@ -106,8 +123,10 @@ describe('strangers’ joint share of an answer', () => {
 })
 
 describe('shares of what the reward model learns from', () => {
-  const lessons = (raterId: string, count: number, selfMade = false): Lesson[] => Array.from({ length: count }, () => ({ raterId, weight: 1, selfMade }))
-  const weighOf = (all: readonly Lesson[], weights: readonly number[], of: (l: Lesson) => boolean) => sum(weights.filter((_, i) => of(all[i])))
+  const lessons = (raterId: string, count: number, selfMade = false): Lesson[] =>
+    Array.from({ length: count }, () => ({ raterId, weight: 1, selfMade }))
+  const weighOf = (all: readonly Lesson[], weights: readonly number[], of: (l: Lesson) => boolean) =>
+    sum(weights.filter((_, i) => of(all[i])))
 
   it('in the worked example 3,070 texts of one author weigh 5.67 beside fifty votes', () => {
     const all = [...Array.from({ length: 10 }, (_, i) => lessons(`r${i}`, 5)).flat(), ...lessons('author', 3_070, true)]
@@ -117,18 +136,31 @@ describe('shares of what the reward model learns from', () => {
   })
   it('leave self-made evidence a tenth an author and a fifth in all, and a known author among several a quarter of the rest', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 0, max: 200 })), { minLength: 8, maxLength: 14 }), (counts) => {
-        const all = counts.flatMap(([votes, texts], i) => [...lessons(`r${i}`, votes), ...lessons(`r${i}`, texts, true)])
-        const weights = boundShares(all, counts.length)
-        const total = sum(weights) + PRIOR_VOTES
-        expect(weighOf(all, weights, (l) => l.selfMade)).toBeLessThanOrEqual(SELF_MADE_SHARE * total + 1e-9)
-        const ordinary = weighOf(all, weights, (l) => !l.selfMade)
-        for (let i = 0; i < counts.length; i++) {
-          expect(weighOf(all, weights, (l) => l.selfMade && l.raterId === `r${i}`)).toBeLessThanOrEqual(OWN_SELF_MADE_SHARE * total + 1e-9)
-          expect(weighOf(all, weights, (l) => !l.selfMade && l.raterId === `r${i}`)).toBeLessThanOrEqual(ordinary / 4 + 1e-6)
-        }
-        expect(weights.every((w) => w <= 1 + 1e-12)).toBe(true)
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 0, max: 200 })), {
+          minLength: 8,
+          maxLength: 14,
+        }),
+        (counts) => {
+          const all = counts.flatMap(([votes, texts], i) => [
+            ...lessons(`r${i}`, votes),
+            ...lessons(`r${i}`, texts, true),
+          ])
+          const weights = boundShares(all, counts.length)
+          const total = sum(weights) + PRIOR_VOTES
+          expect(weighOf(all, weights, (l) => l.selfMade)).toBeLessThanOrEqual(SELF_MADE_SHARE * total + 1e-9)
+          const ordinary = weighOf(all, weights, (l) => !l.selfMade)
+          for (let i = 0; i < counts.length; i++) {
+            expect(weighOf(all, weights, (l) => l.selfMade && l.raterId === `r${i}`)).toBeLessThanOrEqual(
+              OWN_SELF_MADE_SHARE * total + 1e-9,
+            )
+            expect(weighOf(all, weights, (l) => !l.selfMade && l.raterId === `r${i}`)).toBeLessThanOrEqual(
+              ordinary / 4 + 1e-6,
+            )
+          }
+          expect(weights.every((w) => w <= 1 + 1e-12)).toBe(true)
+        },
+      ),
       { numRuns: 25 },
     )
   })

@@ -48,7 +48,10 @@ export function openCheckpoints(directory: string): CheckpointStore {
         throw error
       })
       const found = sha256(bytes)
-      if (found !== hash) throw new CheckpointLost(`its file is damaged: SHA-256 ${found.slice(0, 12)}… where ${hash.slice(0, 12)}… was stored`)
+      if (found !== hash)
+        throw new CheckpointLost(
+          `its file is damaged: SHA-256 ${found.slice(0, 12)}… where ${hash.slice(0, 12)}… was stored`,
+        )
       const file = parseSafetensors(bytes, path)
       return {
         tensors: new Map(file.names.map((name) => [name, file.float32(name)])),
@@ -79,7 +82,10 @@ export interface Standing {
 }
 
 /** The newest checkpoint that can be read. @param committed newest first */
-export async function newestReadable(store: CheckpointStore, committed: readonly { step: number; checkpoint: string }[]): Promise<Standing> {
+export async function newestReadable(
+  store: CheckpointStore,
+  committed: readonly { step: number; checkpoint: string }[],
+): Promise<Standing> {
   const lost: Standing['lost'] = []
   for (const { step, checkpoint } of committed) {
     try {

@@ -23,7 +23,12 @@ export interface Crowd {
 
 /** @param step the one that learns from them: those that no step has used yet are its own */
 export function crowdOf(config: TrainingConfig, votes: readonly SettledVote[], step: number): Crowd {
-  const cast = votes.map((vote): CastVote => ({ ...vote, sampleId: sampleKey(vote), value: valueOf(config, vote), round: vote.usedIn ?? step }))
+  const cast = votes.map((vote): CastVote => ({
+    ...vote,
+    sampleId: sampleKey(vote),
+    value: valueOf(config, vote),
+    round: vote.usedIn ?? step,
+  }))
   const weights = weigh(cast, fading)
   const bySample = new Map<string, number[]>()
   cast.forEach(({ sampleId }, i) => {
@@ -38,7 +43,13 @@ export function crowdOf(config: TrainingConfig, votes: readonly SettledVote[], s
     raters: weights.raters,
     on: (sampleId) => on(sampleId).map((i) => votes[i]),
     weighed: (sampleId) => on(sampleId).map((i) => ({ value: cast[i].value, weight: weights.onAnswer[i] })),
-    lessons: () => votes.map((vote, i) => ({ id: vote.id, sampleId: cast[i].sampleId, weight: weights.inFit[i], scores: scoresOf(vote) })),
+    lessons: () =>
+      votes.map((vote, i) => ({
+        id: vote.id,
+        sampleId: cast[i].sampleId,
+        weight: weights.inFit[i],
+        scores: scoresOf(vote),
+      })),
   }
 }
 
@@ -47,13 +58,23 @@ export const sampleKey = (vote: SettledVote): string => vote.sampleId ?? `text/$
 
 /** v, with the session's λ and category weights of today. */
 function valueOf({ live, rewardModel }: TrainingConfig, vote: SettledVote): number {
-  const session = { categories: Object.fromEntries(live.categories.map((c) => [c.name, c.weight])), freeCategories: live.freeCategories }
+  const session = {
+    categories: Object.fromEntries(live.categories.map((c) => [c.name, c.weight])),
+    freeCategories: live.freeCategories,
+  }
   const categories = vote.categories.map((c) => ({ ...c, weight: categoryWeight(c.name, c.weight, session) }))
   return voteValue({ rating: vote.rating, categories, compassion: vote.compassion }, rewardModel.compassionWeight)
 }
 
-/** A vote by the reward model's heads, each in [0, 1]. What the rater left out is missing, and teaches its head nothing; a category that the session has no head for is left out there. */
+/**
+ * A vote by the reward model's heads, each in [0, 1]. What the rater left out is missing, and teaches its head nothing;
+ * a category that the session has no head for is left out there.
+ */
 function scoresOf(vote: SettledVote): Record<string, number> {
   const categories = vote.categories.map((c) => [categoryHead(c.name), unitScore(c.score, c.name)] as const)
-  return { [RATING]: unitScore(vote.rating), ...Object.fromEntries(categories), ...(vote.compassion !== null && { [COMPASSION]: vote.compassion }) }
+  return {
+    [RATING]: unitScore(vote.rating),
+    ...Object.fromEntries(categories),
+    ...(vote.compassion !== null && { [COMPASSION]: vote.compassion }),
+  }
 }

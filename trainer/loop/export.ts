@@ -29,14 +29,19 @@ export interface LearntFrom {
  *
  * @throws Error with code ENOENT where the checkpoint has been pruned
  */
-export async function writeLearntModel(directory: string, { checkpoints, hash, config, baseDir, baseName }: LearntFrom): Promise<void> {
+export async function writeLearntModel(
+  directory: string,
+  { checkpoints, hash, config, baseDir, baseName }: LearntFrom,
+): Promise<void> {
   const base = await readModel(baseDir)
   const { lora } = learnerConfig(config)
   const policy = heldPolicy(base.architecture, { valueHead: false, lora })
   const saved = await openSafetensors(checkpointFile(checkpoints, hash))
   const states: StateReader = {
     async get(name) {
-      const own = name.startsWith(REFERENCE) ? base.weights.get(name.slice(REFERENCE.length)) : saved.float32(LEARNER_STATES + name)
+      const own = name.startsWith(REFERENCE)
+        ? base.weights.get(name.slice(REFERENCE.length))
+        : saved.float32(LEARNER_STATES + name)
       if (!own) throw new Error(`the base model has no weight ${name.slice(REFERENCE.length)}`)
       return asHeld(policy, name, own.data)
     },

@@ -1,7 +1,10 @@
 /** Steps that people voted in and that changed nothing: how long that has gone on, and when it is said. Pure. */
 import type { RunWarning } from '../../core/protocol/index.ts'
 
-/** Said of the first such step in a row and of every third after it: as a room shows a warning for three steps, one stands there for as long as it lasts. */
+/**
+ * Said of the first such step in a row and of every third after it: as a room shows a warning for three steps, one
+ * stands there for as long as it lasts.
+ */
 const SAID_EVERY = 3
 
 /** Such steps in a row after one more step. A step without votes is none, and ends none. */
@@ -11,10 +14,18 @@ export function idleSteps(before: number, { changed, votes }: { changed: boolean
 }
 
 /** What a step is to warn of, being the `idle`-th such step in a row. */
-export function idleWarning(idle: number, { votes, metrics }: { votes: number; metrics: { gradientNorm: number; learningRate: number } }): Pick<RunWarning, 'kind' | 'message'>[] {
+export function idleWarning(
+  idle: number,
+  { votes, metrics }: { votes: number; metrics: { gradientNorm: number; learningRate: number } },
+): Pick<RunWarning, 'kind' | 'message'>[] {
   if (votes === 0 || idle % SAID_EVERY !== 1) return []
   const row = idle === 1 ? '' : ` So did the ${idle - 1} steps before it.`
-  return [{ kind: 'no-update', message: `This step changed nothing: the model is as it was, and the receipts of its ${votes === 1 ? 'vote say' : `${votes} votes say`} so.${row} ${reasonOf(metrics)}` }]
+  return [
+    {
+      kind: 'no-update',
+      message: `This step changed nothing: the model is as it was, and the receipts of its ${votes === 1 ? 'vote say' : `${votes} votes say`} so.${row} ${reasonOf(metrics)}`,
+    },
+  ]
 }
 
 function reasonOf({ gradientNorm, learningRate }: { gradientNorm: number; learningRate: number }): string {

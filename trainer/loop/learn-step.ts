@@ -1,11 +1,11 @@
 /**
  * Step 5 of the live loop: from settled votes to changed weights.
  *
- * Every settled vote of the session trains the reward model, each step anew (it is solved exactly,
- * so nothing is learnt twice) and the less the older it is (core/votes/fading.ts); votes on the step's own samples also make their crowd value h. A
- * vote is "used" by the first step that learns from it: that step's receipt names it. Before the
- * reward model learns from them, the votes on the step's own samples are held against what it says.
- * Whether the update then changed anything is measured on the weights, and receipts say it.
+ * Every settled vote of the session trains the reward model, each step anew (it is solved exactly, so nothing is learnt
+ * twice) and the less the older it is (core/votes/fading.ts); votes on the step's own samples also make their crowd
+ * value h. A vote is "used" by the first step that learns from it: that step's receipt names it. Before the reward
+ * model learns from them, the votes on the step's own samples are held against what it says. Whether the update then
+ * changed anything is measured on the weights, and receipts say it.
  */
 import type { ReceiptRow } from '../../core/db/steps.ts'
 import { voteShare } from '../../core/votes/crowd.ts'
@@ -36,12 +36,21 @@ export interface Outcome {
   pause: string | null
 }
 
-export async function learn(run: Run, batch: Batch, settled: readonly SettledVote[], clock: { signal: AbortSignal; now: () => number }): Promise<Outcome> {
+export async function learn(
+  run: Run,
+  batch: Batch,
+  settled: readonly SettledVote[],
+  clock: { signal: AbortSignal; now: () => number },
+): Promise<Outcome> {
   const { learner, rewardModel, config, state } = run
   const began = clock.now()
   // Votes on the batch that people are voting on now wait for its own step.
   const ahead = new Set(state.pending?.shown)
-  const crowd = crowdOf(config, settled.filter((vote) => vote.sampleId === null || !ahead.has(vote.sampleId)), batch.step)
+  const crowd = crowdOf(
+    config,
+    settled.filter((vote) => vote.sampleId === null || !ahead.has(vote.sampleId)),
+    batch.step,
+  )
   const fresh = crowd.votes.filter(({ usedIn }) => usedIn === null || usedIn === batch.step)
   const references = await learner.reference(batch.rollouts)
   await rememberFeatures(run, batch, references, crowd.votes)
@@ -49,7 +58,11 @@ export async function learn(run: Run, batch: Batch, settled: readonly SettledVot
   const watched = watchVotes(run, batch, { references, crowd, fresh })
   rewardModel.fit(crowd.lessons())
   const scored = score(run, batch, references, (sampleId) => crowd.weighed(sampleId))
-  const update = await learner.update(batch.rollouts, scored.rewards, { references, potentials: scored.potentials, signal: clock.signal })
+  const update = await learner.update(batch.rollouts, scored.rewards, {
+    references,
+    potentials: scored.potentials,
+    signal: clock.signal,
+  })
   state.evidence = watched.evidence
   const { regulars, warnings } = watchRegulars(state.regulars, crowd.raters)
   state.regulars = regulars
@@ -58,13 +71,21 @@ export async function learn(run: Run, batch: Batch, settled: readonly SettledVot
 
   const rowOf = new Map(batch.rollouts.map(({ sampleId }, i) => [sampleId, i]))
   return {
-    crowd: batch.rollouts.flatMap(({ sampleId }, i) => (crowd.on(sampleId).length > 0 ? [{ sampleId, value: scored.crowd[i] }] : [])),
+    crowd: batch.rollouts.flatMap(({ sampleId }, i) =>
+      crowd.on(sampleId).length > 0 ? [{ sampleId, value: scored.crowd[i] }] : [],
+    ),
     receipts: (committedAt) =>
       fresh.map((vote) => {
         const key = sampleKey(vote)
         const row = rowOf.get(key)
         const { reliability, comparable } = crowd.standing(vote)
-        const about = { feedbackId: vote.id, reliability, latencyMs: Math.max(0, Math.round(committedAt - vote.at)), comparable, updated: update.changed }
+        const about = {
+          feedbackId: vote.id,
+          reliability,
+          latencyMs: Math.max(0, Math.round(committedAt - vote.at)),
+          comparable,
+          updated: update.changed,
+        }
         if (row === undefined) return { ...about, weight: 0, crowd: null, advantage: null }
         const weight = voteShare(crowd.weighed(key), crowd.on(key).indexOf(vote), config.rewardModel.shrinkage)
         return { ...about, weight, crowd: scored.crowd[row], advantage: update.advantages[row] }
@@ -73,15 +94,35 @@ export async function learn(run: Run, batch: Batch, settled: readonly SettledVot
     metrics: (committedAt, since) => ({
       ...update.metrics,
       ...watched.metrics,
-      ...liveMetrics({ fresh, crowd, scored, rewards: state.rewards, batch, answerTo: run.prompts.answerTo, loss: update.metrics['loss/total_avg'], began, since, committedAt }),
+      ...liveMetrics({
+        fresh,
+        crowd,
+        scored,
+        rewards: state.rewards,
+        batch,
+        answerTo: run.prompts.answerTo,
+        loss: update.metrics['loss/total_avg'],
+        began,
+        since,
+        committedAt,
+      }),
     }),
-    warnings: [...watched.warnings, ...warnings, ...idleWarning(state.idle, { votes: fresh.length, metrics: update.metrics })],
+    warnings: [
+      ...watched.warnings,
+      ...warnings,
+      ...idleWarning(state.idle, { votes: fresh.length, metrics: update.metrics }),
+    ],
     pause: watched.pause,
   }
 }
 
 /** Rewards of the batch by the reward model as it is now. */
-function score({ rewardModel, reference, config }: Run, { rollouts }: Batch, references: readonly ReferenceView[], votes: (sampleId: string) => ReturnType<Crowd['weighed']>): Rewards {
+function score(
+  { rewardModel, reference, config }: Run,
+  { rollouts }: Batch,
+  references: readonly ReferenceView[],
+  votes: (sampleId: string) => ReturnType<Crowd['weighed']>,
+): Rewards {
   return rewardsOf({
     rollouts: rollouts.map(({ sampleId, response, responseIds }, i) => {
       const { features, prefixes } = references[i]
@@ -94,12 +135,18 @@ function score({ rewardModel, reference, config }: Run, { rollouts }: Batch, ref
 }
 
 /** What the step shows of reward hacking, by a reward model that has not learnt from its votes yet. */
-function watchVotes(run: Run, batch: Batch, { references, crowd, fresh }: { references: readonly ReferenceView[]; crowd: Crowd; fresh: readonly SettledVote[] }): Watched {
+function watchVotes(
+  run: Run,
+  batch: Batch,
+  { references, crowd, fresh }: { references: readonly ReferenceView[]; crowd: Crowd; fresh: readonly SettledVote[] },
+): Watched {
   const unseen = score(run, batch, references, () => []).raw
   const heldOut = batch.rollouts.flatMap(({ sampleId }, i): HeldOut[] => {
     const votes = crowd.weighed(sampleId)
     const weight = votes.reduce((sum, vote) => sum + vote.weight, 0)
-    return weight > 0 ? [{ reward: unseen[i], people: votes.reduce((sum, vote) => sum + vote.weight * vote.value, 0) / weight }] : []
+    return weight > 0
+      ? [{ reward: unseen[i], people: votes.reduce((sum, vote) => sum + vote.weight * vote.value, 0) / weight }]
+      : []
   })
   const step = {
     answers: batch.rollouts.map((rollout) => rollout.responseIds),
@@ -112,10 +159,17 @@ function watchVotes(run: Run, batch: Batch, { references, crowd, fresh }: { refe
 }
 
 /** Every sample that was or may yet be voted on gets its features, once. */
-async function rememberFeatures(run: Run, batch: Batch, references: readonly ReferenceView[], votes: readonly SettledVote[]): Promise<void> {
+async function rememberFeatures(
+  run: Run,
+  batch: Batch,
+  references: readonly ReferenceView[],
+  votes: readonly SettledVote[],
+): Promise<void> {
   const table = run.rewardModel.features
   batch.shown.forEach((sampleId, i) => table.add(sampleId, references[i].features))
-  const unknown = new Map(votes.filter((vote) => table.row(sampleKey(vote)) === undefined).map((vote) => [sampleKey(vote), vote]))
+  const unknown = new Map(
+    votes.filter((vote) => table.row(sampleKey(vote)) === undefined).map((vote) => [sampleKey(vote), vote]),
+  )
   const rollouts = [...unknown].map(([sampleId, vote]) => rolloutOf(run, sampleId, vote))
   const views = await run.learner.reference(rollouts)
   rollouts.forEach(({ sampleId }, i) => table.add(sampleId, views[i].features))

@@ -43,7 +43,8 @@ export async function trainLive(run: Run, world: World, save: () => Promise<stri
     const batch = state.pending ?? (await draw(run, world, state.step + 1, recorded !== null))
     if (!recorded) await votingEnds(run, world, batch)
     await world.closeVoting(batch.shown)
-    state.pending = config.live.overlap && batch.step < steps ? await draw(run, world, batch.step + 1, recorded !== null) : null
+    state.pending =
+      config.live.overlap && batch.step < steps ? await draw(run, world, batch.step + 1, recorded !== null) : null
     if (!recorded) await votesSettle(run, world, batch)
     since = await step(run, world, { batch, recorded, since, save })
     world.signal.throwIfAborted()
@@ -65,7 +66,7 @@ async function votingEnds(run: Run, world: World, batch: Batch): Promise<void> {
   const ends = (await world.openedAt(batch.shown)) + votingWindowSeconds * 1000
   world.phase('voting', batch.step, ends)
   let holdsUntil: number | null = null
-  for (let waiting = false; ; ) {
+  for (let waiting = false; ;) {
     const tally = await world.tally(batch.shown)
     const total = [...tally.values()].reduce((sum, n) => sum + n, 0)
     if (total >= minVotesPerStep) {
@@ -92,11 +93,19 @@ async function votesSettle(run: Run, world: World, batch: Batch): Promise<void> 
   }
 }
 
-/** Returns when the step was committed, milliseconds since the epoch. @param since when the one before was, or the run was opened */
+/**
+ * Returns when the step was committed, milliseconds since the epoch. @param since when the one before was, or the run
+ * was opened
+ */
 async function step(
   run: Run,
   world: World,
-  { batch, recorded, since, save }: { batch: Batch; recorded: RecordedStep | null; since: number; save: () => Promise<string> },
+  {
+    batch,
+    recorded,
+    since,
+    save,
+  }: { batch: Batch; recorded: RecordedStep | null; since: number; save: () => Promise<string> },
 ): Promise<number> {
   world.phase(recorded ? 'restoring' : 'learning', batch.step)
   const votes = recorded?.votes ?? (await world.settledVotes())

@@ -9,4 +9,5 @@ export const METRICS_BY_FILE: Readonly<Record<string, Readonly<Record<string, st
   'trainer/rl/metrics.ts': METRICS,
 }
 
-export const isMetric = (name: string): boolean => Object.values(METRICS_BY_FILE).some((metrics) => Object.hasOwn(metrics, name))
+export const isMetric = (name: string): boolean =>
+  Object.values(METRICS_BY_FILE).some((metrics) => Object.hasOwn(metrics, name))

@@ -29,7 +29,10 @@ export interface WorldDeps {
 }
 
 export interface Turns {
-  /** Nobody has voted or asked for so long, and the step hasn't the votes that it needs: the run gives its place up until somebody does. Milliseconds. */
+  /**
+   * Nobody has voted or asked for so long, and the step hasn't the votes that it needs: the run gives its place up
+   * until somebody does. Milliseconds.
+   */
   patienceMs: number
   /** After so long, with a step committed, a run that waits for a place gets this one's. Milliseconds. */
   turnMs: number
@@ -59,7 +62,9 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
   const poll = setInterval(async () => {
     try {
       if (lock.lost()) abort.abort(new Interrupted('taken-away'))
-      const { rows } = await pool.query<{ status: SessionStatus }>('select status from sessions where id = $1', [sessionId])
+      const { rows } = await pool.query<{ status: SessionStatus }>('select status from sessions where id = $1', [
+        sessionId,
+      ])
       const status = rows[0]?.status ?? 'failed'
       if (status !== 'active') abort.abort(new Interrupted(status))
     } catch (error) {
@@ -69,7 +74,9 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
 
   // The room only watches: an event that can't be sent is missed there and nowhere else.
   const tell = (event: Parameters<typeof append>[2]): void => {
-    append(redis, sessionId, event).catch((error: unknown) => log.debug({ err: error, event: event.event }, 'room event lost'))
+    append(redis, sessionId, event).catch((error: unknown) =>
+      log.debug({ err: error, event: event.event }, 'room event lost'),
+    )
   }
 
   /** The session is paused: everybody hears why, and the run ends here. */
@@ -93,7 +100,10 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
   /** Whose votes were left out when votes were last read: with them the step is committed. */
   let excluded: readonly string[] = []
 
-  /** The session's standing votes that meet a condition on vote f or its receipt r, but those of `without`, oldest first. */
+  /**
+   * The session's standing votes that meet a condition on vote f or its receipt r, but those of `without`, oldest
+   * first.
+   */
   const votes = async (condition: string, value: number, without: readonly string[]): Promise<SettledVote[]> => {
     excluded = without
     const { rows } = await pool.query<SettledVote>(
@@ -128,7 +138,9 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
         [sample.id, sessionId, sample.step, sample.origin, sample.prompt, sample.policyVersion],
       )
       if (rowCount === 0) {
-        const { rows } = await pool.query<{ response: string }>('select response from samples where id = $1', [sample.id])
+        const { rows } = await pool.query<{ response: string }>('select response from samples where id = $1', [
+          sample.id,
+        ])
         return rows[0].response
       }
       const { id: sampleId, ...rest } = sample
@@ -158,7 +170,10 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
          where sample_id = any($1::uuid[]) and withdrawn_at is null and not ${isExcluded('feedback')} group by sample_id`,
         [sampleIds],
       )
-      await parkIfQuiet(sampleIds, rows.reduce((sum, row) => sum + row.votes, 0))
+      await parkIfQuiet(
+        sampleIds,
+        rows.reduce((sum, row) => sum + row.votes, 0),
+      )
       return new Map(rows.map((row) => [row.sample_id, row.votes]))
     },
     begunVotes: (sampleIds) => countHolding(pool, sessionId, sampleIds),
@@ -190,10 +205,16 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
       return Math.max(0, Number(rows[0]?.ms ?? 0))
     },
     settledVotes: async () =>
-      votes(`f.created_at <= clock_timestamp() - make_interval(secs => $2::float8 / 1000)`, settleMs, await excludedFrom(pool, sessionId)),
+      votes(
+        `f.created_at <= clock_timestamp() - make_interval(secs => $2::float8 / 1000)`,
+        settleMs,
+        await excludedFrom(pool, sessionId),
+      ),
     async recorded(step) {
       const committed = await committedStep(pool, sessionId, step)
-      return committed && { checkpoint: committed.checkpoint, votes: await votes('r.step <= $2', step, committed.excluded) }
+      return (
+        committed && { checkpoint: committed.checkpoint, votes: await votes('r.step <= $2', step, committed.excluded) }
+      )
     },
     async nextAsk() {
       const { rows } = await pool.query<{ sampleId: string; prompt: string }>(
@@ -211,13 +232,17 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
       const { warnings, paused } = await commitStep(lock.client, { sessionId, ...commit, excluded })
       const { step, metrics, policyVersion, checkpoint, receipts, remade } = commit
       const about = { sessionId, session: sessionId, epoch: step, metrics }
-      tell({ event: 'training-progress', payload: { ...about, step, policyVersion, timestamp: new Date().toISOString() } })
+      tell({
+        event: 'training-progress',
+        payload: { ...about, step, policyVersion, timestamp: new Date().toISOString() },
+      })
       if (!remade) tell({ event: 'receipts', payload: { step } })
       tell({ event: 'feedback-processed', payload: { sessionId, step, votes: receipts.length } })
       tell({ event: 'checkpoint-saved', payload: { ...about, checkpointPath: checkpoint } })
       for (const warning of warnings) tell({ event: 'training-warning', payload: warning })
       if (paused && commit.pause !== null) return putDown(commit.pause)
-      if (Date.now() - began >= turns.turnMs && (await yieldTo(pool, sessionId))) abort.abort(new Interrupted('yielded'))
+      if (Date.now() - began >= turns.turnMs && (await yieldTo(pool, sessionId)))
+        abort.abort(new Interrupted('yielded'))
     },
     async warn(warning) {
       log.warn(warning, 'the run warns')

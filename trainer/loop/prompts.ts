@@ -35,8 +35,14 @@ export function promptSource(prompts: readonly Prompt[]): PromptSource {
   }
 }
 
-/** The prompts of a step, `batchSize` in all, each as often as it is to be answered: a group's answers stand next to each other. */
-export function drawGroups(prompts: PromptSource, { step, batchSize, groupSize, seed }: { step: number; batchSize: number; groupSize: number; seed: number }): string[] {
+/**
+ * The prompts of a step, `batchSize` in all, each as often as it is to be answered: a group's answers stand next to
+ * each other.
+ */
+export function drawGroups(
+  prompts: PromptSource,
+  { step, batchSize, groupSize, seed }: { step: number; batchSize: number; groupSize: number; seed: number },
+): string[] {
   const count = exactDiv(batchSize, groupSize, 'batchSize by groupSize')
   return prompts.draw((step - 1) * count, count, seed).flatMap((prompt) => new Array<string>(groupSize).fill(prompt))
 }
@@ -47,7 +53,9 @@ export function drawGroups(prompts: PromptSource, { step, batchSize, groupSize, 
  */
 export function sampleId(sessionId: string, step: number, index: number, take = 1): string {
   const place = `${sessionId}/${step}/${index}`
-  const hash = createHash('sha256').update(take === 1 ? place : `${place}/${take}`).digest('hex')
+  const hash = createHash('sha256')
+    .update(take === 1 ? place : `${place}/${take}`)
+    .digest('hex')
   const variant = ((parseInt(hash[16], 16) & 0x3) | 0x8).toString(16)
   return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-${variant}${hash.slice(17, 20)}-${hash.slice(20, 32)}`
 }

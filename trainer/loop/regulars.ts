@@ -23,20 +23,30 @@ const RECOVERED = 0.15
  * After a step: what those who were known in one of the three steps before have lost since, on average. The
  * same people then and now, so that a crowd whose composition changes sets nothing off.
  */
-export function watchRegulars(before: Regulars, raters: ReadonlyMap<string, Standing>): { regulars: Regulars; warnings: Pick<RunWarning, 'kind' | 'message'>[] } {
+export function watchRegulars(
+  before: Regulars,
+  raters: ReadonlyMap<string, Standing>,
+): { regulars: Regulars; warnings: Pick<RunWarning, 'kind' | 'message'>[] } {
   const falls = before.recent.flatMap((then) => {
     const both = Object.entries(then).flatMap(([id, was]): { was: number; is: number }[] => {
       const now = raters.get(id)
       return now === undefined ? [] : [{ was, is: now.reliability }]
     })
-    return both.length === 0 ? [] : [{ people: both.length, was: mean(both.map(({ was }) => was)), is: mean(both.map(({ is }) => is)) }]
+    return both.length === 0
+      ? []
+      : [{ people: both.length, was: mean(both.map(({ was }) => was)), is: mean(both.map(({ is }) => is)) }]
   })
   const deepest = falls.sort((a, b) => b.was - b.is - (a.was - a.is))[0]
   const fell = deepest === undefined ? 0 : deepest.was - deepest.is
   const warns = fell >= ALARM && !before.warned
-  const known = Object.fromEntries([...raters].flatMap(([id, { known, reliability }]) => (known ? [[id, reliability]] : [])))
+  const known = Object.fromEntries(
+    [...raters].flatMap(([id, { known, reliability }]) => (known ? [[id, reliability]] : [])),
+  )
   return {
-    regulars: { recent: [...before.recent, known].slice(-STEPS), warned: warns || (before.warned && fell >= RECOVERED) },
+    regulars: {
+      recent: [...before.recent, known].slice(-STEPS),
+      warned: warns || (before.warned && fell >= RECOVERED),
+    },
     warnings: warns ? [{ kind: 'regulars', message: sentence(deepest) }] : [],
   }
 }

@@ -15,13 +15,16 @@ export interface Watched {
 
 /** What each figure of the watch says, and after the last semicolon its unit. */
 export const WATCH_METRICS = {
-  'gap/reward': 'mean over the answers that people voted on in this step of the reward that each would have got unseen: from the reward model as it was before it learnt from these votes; value, about 0…1',
+  'gap/reward':
+    'mean over the answers that people voted on in this step of the reward that each would have got unseen: from the reward model as it was before it learnt from these votes; value, about 0…1',
   'gap/people': 'mean over the same answers of what their voters gave, by what their votes weigh; value, 0…1',
   'gap/level': 'gap/reward - gap/people; value',
-  'gap/order': 'Spearman’s rank correlation of the two over these answers, absent where one says the same of all; no unit, -1…1',
+  'gap/order':
+    'Spearman’s rank correlation of the two over these answers, absent where one says the same of all; no unit, -1…1',
   'gap/answers': 'answers that the four figures above are taken over; answers',
   'drift/length': 'mean length of the step’s answers less that of the reference’s outputs; deviations of the latter',
-  'drift/repetition': 'mean share of trigrams (of tokens) that an answer has used before, less that of the reference’s outputs; no unit, -1…1',
+  'drift/repetition':
+    'mean share of trigrams (of tokens) that an answer has used before, less that of the reference’s outputs; no unit, -1…1',
   'watch/level': 'evidence that the reward promises more than people give, by trainer/reward/evidence.ts; deviations',
   'watch/order': 'evidence that the reward orders answers against people; deviations',
   'watch/length': 'evidence that answers are longer or shorter than is allowed; deviations',
@@ -44,12 +47,21 @@ export function watchStep(before: Evidence, step: WatchedStep, rules: TrainingCo
   const length = lengthDrift(shapes, step.reference)
   const repetition = repetitionDrift(shapes, step.reference)
   const { evidence, alarms } = weigh(before, signsOf({ gap, raters: step.raters, length, repetition }, rules), rules)
-  const said = alarms.map(({ sign, pauses }) => ({ kind: KINDS[sign], message: sentence(sign, { gap, length, repetition, shapes, reference: step.reference }), pauses }))
+  const said = alarms.map(({ sign, pauses }) => ({
+    kind: KINDS[sign],
+    message: sentence(sign, { gap, length, repetition, shapes, reference: step.reference }),
+    pauses,
+  }))
   const pausing = said.filter(({ pauses }) => pauses)
   return {
     evidence,
     metrics: {
-      ...(gap && { 'gap/reward': gap.reward, 'gap/people': gap.people, 'gap/level': gap.level, 'gap/answers': gap.answers }),
+      ...(gap && {
+        'gap/reward': gap.reward,
+        'gap/people': gap.people,
+        'gap/level': gap.level,
+        'gap/answers': gap.answers,
+      }),
       ...(gap && gap.rank !== null && { 'gap/order': gap.rank }),
       'drift/length': length.by,
       'drift/repetition': repetition.by,
@@ -60,7 +72,12 @@ export function watchStep(before: Evidence, step: WatchedStep, rules: TrainingCo
   }
 }
 
-const KINDS = { level: 'reward-level', order: 'reward-order', length: 'length', repetition: 'repetition' } as const satisfies Record<Sign, RunWarning['kind']>
+const KINDS = {
+  level: 'reward-level',
+  order: 'reward-order',
+  length: 'length',
+  repetition: 'repetition',
+} as const satisfies Record<Sign, RunWarning['kind']>
 
 interface Findings {
   gap: Gap | null
@@ -93,4 +110,5 @@ function known<T>(finding: T | null): T {
 }
 
 const tokens = (shapes: readonly Shape[]): string => mean(shapes.map((shape) => shape.tokens)).toFixed(0)
-const percent = (shapes: readonly Shape[]): string => `${(100 * mean(shapes.map((shape) => shape.repetition))).toFixed(0)} %`
+const percent = (shapes: readonly Shape[]): string =>
+  `${(100 * mean(shapes.map((shape) => shape.repetition))).toFixed(0)} %`

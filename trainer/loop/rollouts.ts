@@ -14,7 +14,10 @@ export interface Batch {
   shown: string[]
 }
 
-/** Draws a batch from the current policy; what is shown streams to the room as it is drawn, and is open to votes at the end. */
+/**
+ * Draws a batch from the current policy; what is shown streams to the room as it is drawn, and is open to votes at the
+ * end.
+ */
 export async function generate(run: Run, world: World, step: number): Promise<Batch> {
   const { config, prompts, sessionId } = run
   const { batchSize } = config
@@ -29,9 +32,18 @@ export async function generate(run: Run, world: World, step: number): Promise<Ba
 /** Answers a rater's own question with the current policy. */
 export async function answerAsk(run: Run, world: World, ask: { sampleId: string; prompt: string }): Promise<void> {
   const { tokenizer, config, state } = run
-  if (tokenizer.encodePrompt(ask.prompt).length > run.learner.context - run.config.live.maxNewTokens) return world.failAsk(ask.sampleId)
-  const seed = seedAlong(config.live.seed, Array.from(ask.sampleId, (c) => c.charCodeAt(0)))
-  await answer(run, world, [{ idOf: () => ask.sampleId, prompt: ask.prompt }], { step: state.step, origin: 'ask', shown: 1, seed })
+  if (tokenizer.encodePrompt(ask.prompt).length > run.learner.context - run.config.live.maxNewTokens)
+    return world.failAsk(ask.sampleId)
+  const seed = seedAlong(
+    config.live.seed,
+    Array.from(ask.sampleId, (c) => c.charCodeAt(0)),
+  )
+  await answer(run, world, [{ idOf: () => ask.sampleId, prompt: ask.prompt }], {
+    step: state.step,
+    origin: 'ask',
+    shown: 1,
+    seed,
+  })
 }
 
 interface Row {
@@ -60,13 +72,16 @@ async function answer(run: Run, world: World, rows: readonly Row[], as: As): Pro
       if (stored[index] === null) world.tokens(rows[index].idOf(1), offset, text)
     },
   })
-  const samples = await learner.sample(rows.map((row) => tokenizer.encodePrompt(row.prompt)), {
-    seeds: rows.map((_, i) => seedOf(as.seed, i)),
-    onToken: (index, token) => {
-      if (index < as.shown) stream.push(index, token)
+  const samples = await learner.sample(
+    rows.map((row) => tokenizer.encodePrompt(row.prompt)),
+    {
+      seeds: rows.map((_, i) => seedOf(as.seed, i)),
+      onToken: (index, token) => {
+        if (index < as.shown) stream.push(index, token)
+      },
+      signal: world.signal,
     },
-    signal: world.signal,
-  })
+  )
   stream.flush()
   return Promise.all(
     samples.map(async (sample, i): Promise<Rollout> => {
@@ -82,7 +97,11 @@ async function answer(run: Run, world: World, rows: readonly Row[], as: As): Pro
  * earlier life of the step stored other ones (another machine's arithmetic, a vote erased since), this
  * answer is a sample of its own.
  */
-async function present(run: Run, world: World, { row, as, response, stored }: { row: Row; as: As; response: string; stored: string | null }): Promise<number> {
+async function present(
+  run: Run,
+  world: World,
+  { row, as, response, stored }: { row: Row; as: As; response: string; stored: string | null },
+): Promise<number> {
   let take = 1
   for (let before = stored; before !== response; before = await world.start(newSample(run, row, as, take))) {
     if (before === null) {

@@ -73,7 +73,10 @@ const referenceCount = 64
 /** Sets their random numbers apart from the steps', which count from 1. */
 const referenceStream = 0
 
-/** Opens a run at its last checkpoint, or at its beginning. @throws ModelChanged where it began on another model or other prompts */
+/**
+ * Opens a run at its last checkpoint, or at its beginning. @throws ModelChanged where it began on another model or
+ * other prompts
+ */
 export async function openRun(from: {
   sessionId: string
   config: TrainingConfig
@@ -86,7 +89,9 @@ export async function openRun(from: {
   const fingerprint = await fingerprintOf(modelDir)
   const begun = saved && unpack(saved)
   if (begun && begun.json.model !== fingerprint) {
-    throw new ModelChanged('The model’s files are not those that this run began on. Put them back as they were and resume, or start a new run.')
+    throw new ModelChanged(
+      'The model’s files are not those that this run began on. Put them back as they were and resume, or start a new run.',
+    )
   }
   const model = await readModel(modelDir)
   const tokenizer = await openPromptTokenizer(modelDir)
@@ -116,7 +121,13 @@ export async function openRun(from: {
 }
 
 /** All that `openRun` goes on from. */
-export async function exportRun({ fingerprint, learner, rewardModel, reference, state: { step, evidence, regulars, rewards, idle, pending } }: Run): Promise<Checkpoint> {
+export async function exportRun({
+  fingerprint,
+  learner,
+  rewardModel,
+  reference,
+  state: { step, evidence, regulars, rewards, idle, pending },
+}: Run): Promise<Checkpoint> {
   const policy = await learner.exportState()
   const reward = rewardModel.exportState()
   const tensors: Checkpoint['tensors'] = new Map()
@@ -138,12 +149,19 @@ export async function exportRun({ fingerprint, learner, rewardModel, reference, 
 }
 
 /** The policy at its beginning is the reference. */
-async function referenceOutputs(run: Pick<Run, 'learner' | 'tokenizer' | 'prompts'> & { seed: number }): Promise<ReferenceOutput[]> {
+async function referenceOutputs(
+  run: Pick<Run, 'learner' | 'tokenizer' | 'prompts'> & { seed: number },
+): Promise<ReferenceOutput[]> {
   const { learner, tokenizer, prompts, seed } = run
   const drawn = prompts.draw(0, referenceCount, seedOf(seed, referenceStream))
   const seeds = drawn.map((_, i) => seedOf(seed, referenceStream, i))
   const samples = await learner.sample(drawn.map(tokenizer.encodePrompt), { seeds })
-  const rollouts = samples.map((sample, i) => ({ ...sample, sampleId: `reference/${i}`, prompt: drawn[i], response: '' }))
+  const rollouts = samples.map((sample, i) => ({
+    ...sample,
+    sampleId: `reference/${i}`,
+    prompt: drawn[i],
+    response: '',
+  }))
   const views = await learner.reference(rollouts)
   return rollouts.map(({ responseIds }, i) => ({ ...shapeOf(responseIds), features: views[i].features }))
 }
@@ -198,7 +216,10 @@ function unpack({ tensors, state }: Checkpoint) {
 }
 
 /** float32 values survive JSON: each has a shortest decimal form that reads back as itself. */
-const packBatch = (batch: Batch) => ({ ...batch, rollouts: batch.rollouts.map((r) => ({ ...r, logprobs: [...r.logprobs] })) })
+const packBatch = (batch: Batch) => ({
+  ...batch,
+  rollouts: batch.rollouts.map((r) => ({ ...r, logprobs: [...r.logprobs] })),
+})
 
 function flat(rows: readonly Float32Array[]): Float32Array {
   const all = new Float32Array(rows.reduce((n, row) => n + row.length, 0))

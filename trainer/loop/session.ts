@@ -53,7 +53,8 @@ export async function trainSession(deps: SessionDeps): Promise<End> {
     }
   } catch (error) {
     if (error instanceof Interrupted) return error.status
-    if (error instanceof ModelChanged || error instanceof BeyondFloat16) { // to be put right by the operator, who then resumes it
+    if (error instanceof ModelChanged || error instanceof BeyondFloat16) {
+      // to be put right by the operator, who then resumes it
       log.error({ modelsPath: deps.config.modelsPath, compute: deps.config.compute }, error.message)
       await world.pause(error.message)
       return 'paused'
@@ -73,7 +74,8 @@ export async function trainSession(deps: SessionDeps): Promise<End> {
   }
 }
 
-const diskFull = 'The disk is full: a step could not be stored. Nothing that was acknowledged is lost. Free some space, then resume the run; it goes on from its last step.'
+const diskFull =
+  'The disk is full: a step could not be stored. Nothing that was acknowledged is lost. Free some space, then resume the run; it goes on from its last step.'
 
 /** Trains from the newest checkpoint that can be read. */
 async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: SessionWorld): Promise<void> {
@@ -81,15 +83,25 @@ async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: Ses
   world.needs(configuration.live.minVotesPerStep)
   const store = openCheckpoints(join(config.checkpointsPath, sessionId))
   const standing = await newestReadable(store, await committedCheckpoints(pool, sessionId))
-  if (standing.lost.length > 0) await world.warn({ step: standing.lost[0].step, kind: 'checkpoint-lost', message: goingBack(standing) })
+  if (standing.lost.length > 0)
+    await world.warn({ step: standing.lost[0].step, kind: 'checkpoint-lost', message: goingBack(standing) })
   const { engine, why } = await openEngine(config.compute)
   log.info({ engine: engine.name, why }, 'engine chosen')
-  const run = await openRun({ sessionId, config: configuration, modelDir: join(config.modelsPath, modelPath), saved: standing.checkpoint, engine })
+  const run = await openRun({
+    sessionId,
+    config: configuration,
+    modelDir: join(config.modelsPath, modelPath),
+    saved: standing.checkpoint,
+    engine,
+  })
   log.info({ step: run.state.step, policyVersion: run.learner.version }, 'training')
   try {
     await trainLive(run, world, async () => {
       const hash = await store.save(await exportRun(run))
-      await store.prune([hash, ...(await checkpointsToKeep(pool, sessionId, run.state.step, configuration.checkpoints))])
+      await store.prune([
+        hash,
+        ...(await checkpointsToKeep(pool, sessionId, run.state.step, configuration.checkpoints)),
+      ])
       return hash
     })
   } finally {
@@ -104,7 +116,10 @@ function goingBack({ step, lost }: Standing): string {
   return `The checkpoint of step ${newest.step} cannot be read: ${newest.reason}. The run goes on ${from} and ${again} again, from the same votes.`
 }
 
-async function readSession(pool: Pool, sessionId: string): Promise<{ configuration: TrainingConfig; modelPath: string }> {
+async function readSession(
+  pool: Pool,
+  sessionId: string,
+): Promise<{ configuration: TrainingConfig; modelPath: string }> {
   const { rows } = await pool.query<{ configuration: unknown; modelPath: string | null; modelId: string }>(
     `select s.configuration, m.checkpoint_path as "modelPath", m.id as "modelId"
      from sessions s join models m on m.id = s.model_id where s.id = $1`,
@@ -117,7 +132,11 @@ async function readSession(pool: Pool, sessionId: string): Promise<{ configurati
 }
 
 /** Ends the run for good, unless somebody ended it meanwhile. */
-async function finish({ pool, redis, sessionId, log }: SessionDeps, transition: 'complete' | 'fail', reason?: string): Promise<void> {
+async function finish(
+  { pool, redis, sessionId, log }: SessionDeps,
+  transition: 'complete' | 'fail',
+  reason?: string,
+): Promise<void> {
   try {
     await applyTransition(pool, sessionId, transition, reason)
   } catch (error) {

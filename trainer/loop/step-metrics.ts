@@ -5,14 +5,21 @@ import { mean } from '../rl/statistics.ts'
 import type { Batch } from './rollouts.ts'
 import type { SettledVote } from './world.ts'
 
-/** What a step's metrics say of the crowd and of the loop, beside the learner's own (rl/metrics.ts): meaning, and after the last semicolon the unit. */
+/**
+ * What a step's metrics say of the crowd and of the loop, beside the learner's own (rl/metrics.ts): meaning, and after
+ * the last semicolon the unit.
+ */
 export const LIVE_METRICS = {
-  rewardScore: 'mean over rollouts of the reward before normalisation, crowd value h (or v̂ where nobody voted) less penalties, plus the length bonus; value, about 0…1',
-  compassionScore: 'mean over rollouts of the compassion that the reward model predicts, ensemble mean, absent while no vote of the session has rated compassion; 0…1',
+  rewardScore:
+    'mean over rollouts of the reward before normalisation, crowd value h (or v̂ where nobody voted) less penalties, plus the length bonus; value, about 0…1',
+  compassionScore:
+    'mean over rollouts of the compassion that the reward model predicts, ensemble mean, absent while no vote of the session has rated compassion; 0…1',
   ethicalScore: '1 less the mean penalty of the constraints, 1 where none binds; no unit, at most 1',
   loss: 'loss/total_avg under the seed system’s name; no unit',
-  convergenceRate: 'slope of the least-squares line through rewardScore over the last 10 steps, near 0 once the run has settled; value per step',
-  bleuScore: 'mean sentence BLEU (lm/text/text-metrics.ts) over the rollouts whose prompt comes with a reference answer, absent without any; 0…1',
+  convergenceRate:
+    'slope of the least-squares line through rewardScore over the last 10 steps, near 0 once the run has settled; value per step',
+  bleuScore:
+    'mean sentence BLEU (lm/text/text-metrics.ts) over the rollouts whose prompt comes with a reference answer, absent without any; 0…1',
   rougeScore: 'mean ROUGE-L of the same, absent without any; 0…1',
   humanRating: 'mean rating of the votes that this step was the first to use, absent without votes; 1…10',
   humanCompassion: 'mean compassion of those of the same votes that rated it, absent where none did; 0…1',
@@ -20,9 +27,11 @@ export const LIVE_METRICS = {
   raters: 'who cast them; people',
   reliability: 'mean over these votes of their rater’s reliability ρ, absent without votes; 0…1',
   'raters/known': 'raters that the session knows so far, n ≥ 8 comparable votes and ρ ≥ 0.3; people',
-  'raters/strangers_share': 'what strangers’ votes weigh of all that votes weigh on the answers of this step, absent where none weighs; 0…1',
+  'raters/strangers_share':
+    'what strangers’ votes weigh of all that votes weigh on the answers of this step, absent where none weighs; 0…1',
   'reward_model/uncertainty': 'mean over rollouts of the ensemble’s deviation of the value; 0…1',
-  vote_to_gradient_p50_ms: 'median over these votes of the time from stored to committed in the weights, absent without votes; milliseconds',
+  vote_to_gradient_p50_ms:
+    'median over these votes of the time from stored to committed in the weights, absent without votes; milliseconds',
   vote_to_gradient_p95_ms: 'its 95th percentile, absent without votes; milliseconds',
   step_seconds: 'time that learning took: reward model, scoring, update, checkpoint; seconds',
   throughput: 'response tokens of the batch over step_seconds; tokens per second',
@@ -43,7 +52,10 @@ export function liveMetrics(step: {
   /** Of prompts that come with one. */
   answerTo: (prompt: string) => string | undefined
   loss: number
-  /** When learning began, when the step before was committed (or the run opened) and when this one was, milliseconds since the epoch. */
+  /**
+   * When learning began, when the step before was committed (or the run opened) and when this one was, milliseconds
+   * since the epoch.
+   */
   began: number
   since: number
   committedAt: number
@@ -86,7 +98,10 @@ export function liveMetrics(step: {
 }
 
 /** Who is known, and how much of the step is strangers'. */
-function standingMetrics(crowd: Pick<Crowd, 'standing' | 'raters' | 'on' | 'weighed'>, { rollouts }: Batch): Record<string, number> {
+function standingMetrics(
+  crowd: Pick<Crowd, 'standing' | 'raters' | 'on' | 'weighed'>,
+  { rollouts }: Batch,
+): Record<string, number> {
   let all = 0
   let strangers = 0
   for (const { sampleId } of rollouts) {
@@ -110,4 +125,5 @@ export function slope(values: readonly number[]): number {
 }
 
 /** Nearest-rank percentile of sorted values. */
-const percentile = (sorted: readonly number[], p: number): number => sorted[Math.max(0, Math.ceil(p * sorted.length) - 1)]
+const percentile = (sorted: readonly number[], p: number): number =>
+  sorted[Math.max(0, Math.ceil(p * sorted.length) - 1)]

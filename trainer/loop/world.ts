@@ -26,9 +26,14 @@ export interface World {
   /** Votes begun on these samples, and not cast, that a closing waits for (core/db/vote-begun.ts says which). */
   begunVotes(sampleIds: string[]): Promise<number>
   closeVoting(sampleIds: string[]): Promise<void>
-  /** How long until no vote cast before voting closed, or begun before and cast shortly after, can be withdrawn any more; milliseconds. */
+  /**
+   * How long until no vote cast before voting closed, or begun before and cast shortly after, can be withdrawn any
+   * more; milliseconds.
+   */
   settlesIn(sampleIds: string[]): Promise<number>
-  /** Every standing vote of the session that can't be withdrawn any more, oldest first; none of a rater who is excluded. */
+  /**
+   * Every standing vote of the session that can't be withdrawn any more, oldest first; none of a rater who is excluded.
+   */
   settledVotes(): Promise<SettledVote[]>
   /** What the log has of this step, where it was committed in an earlier life of the run; else null. */
   recorded(step: number): Promise<RecordedStep | null>
@@ -83,7 +88,9 @@ export interface SettledVote {
 
 /** Why a run ended before its last step. */
 export class Interrupted extends Error {
-  /** parked: it gave its place up, since nobody votes; yielded: to another run that waits. Either way it stays active. */
+  /**
+   * parked: it gave its place up, since nobody votes; yielded: to another run that waits. Either way it stays active.
+   */
   readonly status: Exclude<SessionStatus, 'active'> | 'taken-away' | 'parked' | 'yielded'
 
   constructor(status: Interrupted['status']) {

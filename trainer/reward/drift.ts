@@ -40,8 +40,14 @@ export function referenceLength(reference: readonly { tokens: number }[]): { mea
 /** In deviations of the reference's lengths: positive where answers are longer. */
 export function lengthDrift(answers: readonly Shape[], reference: readonly Shape[]): Drift {
   const scale = referenceLength(reference)
-  const { by, error } = difference(answers.map((a) => a.tokens), reference.map((r) => r.tokens))
-  return { by: by / scale.deviation, error: Math.max(error, scale.deviation / Math.sqrt(reference.length)) / scale.deviation }
+  const { by, error } = difference(
+    answers.map((a) => a.tokens),
+    reference.map((r) => r.tokens),
+  )
+  return {
+    by: by / scale.deviation,
+    error: Math.max(error, scale.deviation / Math.sqrt(reference.length)) / scale.deviation,
+  }
 }
 
 /** A share's standard error is taken for at least this: of answers of which none repeats itself. */
@@ -49,7 +55,10 @@ const LEAST_ERROR = 0.01
 
 /** In the share's own unit: positive where answers repeat themselves more. */
 export function repetitionDrift(answers: readonly Shape[], reference: readonly Shape[]): Drift {
-  const { by, error } = difference(answers.map((a) => a.repetition), reference.map((r) => r.repetition))
+  const { by, error } = difference(
+    answers.map((a) => a.repetition),
+    reference.map((r) => r.repetition),
+  )
   return { by, error: Math.max(LEAST_ERROR, error) }
 }
 

@@ -66,7 +66,10 @@ export interface Shown {
 const LENIENCY = 0.1
 
 /** z of each sign; null where the step says nothing of it. */
-export function signsOf({ gap, raters, length, repetition }: Shown, config: Pick<WatchRules, 'allowedGap' | 'allowedLengthDrift' | 'allowedRepetition'>): Record<Sign, number | null> {
+export function signsOf(
+  { gap, raters, length, repetition }: Shown,
+  config: Pick<WatchRules, 'allowedGap' | 'allowedLengthDrift' | 'allowedRepetition'>,
+): Record<Sign, number | null> {
   return {
     level: gap && (gap.level - config.allowedGap) / Math.hypot(gap.levelError, LENIENCY / Math.sqrt(raters)),
     order: gap && gap.rank !== null ? -gap.rank * Math.sqrt(gap.answers - 1) : null,

@@ -11,9 +11,14 @@ export interface RewardVote {
   /** The vote's id: decides its bootstrap weights, so that they stay from step to step. */
   id: string
   sampleId: string
-  /** How much the vote counts, at least 0: its author's standing, within the shares of a fit (core/votes/weights.ts). */
+  /**
+   * How much the vote counts, at least 0: its author's standing, within the shares of a fit (core/votes/weights.ts).
+   */
   weight: number
-  /** By head ({@link RATING}, {@link COMPASSION}, {@link categoryHead}), each in [0, 1]; a missing head was not voted on. */
+  /**
+   * By head ({@link RATING}, {@link COMPASSION}, {@link categoryHead}), each in [0, 1]; a missing head was not voted
+   * on.
+   */
   scores: Readonly<Record<string, number>>
 }
 

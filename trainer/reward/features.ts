@@ -15,7 +15,10 @@ export interface FeatureTable {
   input(row: number): Float64Array
   /** The same of the row's first half alone: [width / 2 + 1]. */
   prefixInput(row: number): Float64Array
-  /** The same for features that are not in the table: [width] -> [width + 1], or a prefix's [width / 2] -> [width / 2 + 1]. */
+  /**
+   * The same for features that are not in the table: [width] -> [width + 1], or a prefix's [width / 2] -> [width / 2 +
+   * 1].
+   */
   standardise(features: ArrayLike<number>): Float64Array
   /** Fixes mean and deviation from these outputs, usually of the reference policy. Only the first call counts. */
   fitScale(outputs: readonly Float32Array[]): void
@@ -26,7 +29,10 @@ export interface FeatureTable {
 /** A feature that hardly varies is not blown up beyond this many times. */
 const LEAST_DEVIATION = 1e-3
 
-export function openFeatures(width: number, saved?: { arrays: ReadonlyMap<string, Float32Array>; ids: readonly string[] }): FeatureTable {
+export function openFeatures(
+  width: number,
+  saved?: { arrays: ReadonlyMap<string, Float32Array>; ids: readonly string[] },
+): FeatureTable {
   const rows = new Map<string, number>()
   const table: Float32Array[] = []
   let scale: { mean: Float32Array; deviation: Float32Array } | undefined
@@ -57,7 +63,8 @@ export function openFeatures(width: number, saved?: { arrays: ReadonlyMap<string
     const deviation = saved.arrays.get('deviation')
     if (mean && deviation) scale = { mean, deviation }
     const flat = saved.arrays.get('rows') ?? new Float32Array(0)
-    if (flat.length !== saved.ids.length * width) throw new RangeError(`${flat.length} features saved for ${saved.ids.length} samples`)
+    if (flat.length !== saved.ids.length * width)
+      throw new RangeError(`${flat.length} features saved for ${saved.ids.length} samples`)
     saved.ids.forEach((id, i) => add(id, flat.slice(i * width, (i + 1) * width)))
   }
   return {

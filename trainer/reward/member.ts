@@ -24,7 +24,10 @@ interface MemberFit {
 /** Newton steps for Bradley–Terry's loss; the quadratic rest needs one. */
 const NEWTON_STEPS = 5
 
-/** The member's weights for all votes and preferences: [heads, inputs]. Heads voted on by the same votes share one factorisation. */
+/**
+ * The member's weights for all votes and preferences: [heads, inputs]. Heads voted on by the same votes share one
+ * factorisation.
+ */
 export function fitMember(fit: MemberFit): Float32Array {
   const { inputs } = fit
   const weights = new Float32Array(fit.heads.length * inputs)
@@ -41,12 +44,16 @@ export function fitMember(fit: MemberFit): Float32Array {
   })
   for (const group of groups.values()) {
     const system = openSystem(inputs, fit.ridge)
-    addExamples(system, group[0].examples.map(({ row, weight }) => ({ x: fit.input(row), omega: weight })))
+    addExamples(
+      system,
+      group[0].examples.map(({ row, weight }) => ({ x: fit.input(row), omega: weight })),
+    )
     factorise(system)
     for (const { head, examples } of group) {
       const prior = fit.prior.subarray(head * inputs, (head + 1) * inputs)
       const right = new Float64Array(inputs)
-      for (const { row, weight, target } of examples) addScaled(right, fit.input(row), weight * (target - dot(prior, fit.input(row))))
+      for (const { row, weight, target } of examples)
+        addScaled(right, fit.input(row), weight * (target - dot(prior, fit.input(row))))
       const delta = solve(system, right)
       for (let i = 0; i < inputs; i++) weights[head * inputs + i] = prior[i] + delta[i]
     }
@@ -54,8 +61,17 @@ export function fitMember(fit: MemberFit): Float32Array {
   return weights
 }
 
-/** The random prior w₀ of a member, [heads, width + 1]; that of an odd member is its predecessor's negative. Intercepts are 0. */
-export function priorWeights(spec: { member: number; heads: number; width: number; seed: number; deviation: number }): Float32Array {
+/**
+ * The random prior w₀ of a member, [heads, width + 1]; that of an odd member is its predecessor's negative. Intercepts
+ * are 0.
+ */
+export function priorWeights(spec: {
+  member: number
+  heads: number
+  width: number
+  seed: number
+  deviation: number
+}): Float32Array {
   const random = openRandom(seedOf(spec.seed, spec.member >> 1))
   const sign = spec.member % 2 === 0 ? 1 : -1
   const inputs = spec.width + 1
@@ -90,7 +106,12 @@ function pairsOf({ preferences, row, input, bootstrap }: MemberFit): Pair[] {
 }
 
 /** Newton's method on squares + Bradley–Terry + prior, from the prior. */
-function newton(fit: MemberFit, prior: Float32Array, examples: readonly Example[], pairs: readonly Pair[]): Float64Array {
+function newton(
+  fit: MemberFit,
+  prior: Float32Array,
+  examples: readonly Example[],
+  pairs: readonly Pair[],
+): Float64Array {
   const inputs = prior.length
   const w = Float64Array.from(prior)
   for (let step = 0; step < NEWTON_STEPS; step++) {

@@ -63,7 +63,9 @@ export interface RewardModelState {
 export interface RewardModel {
   readonly heads: readonly string[]
   readonly features: FeatureTable
-  /** Learns from all votes and preferences so far on samples whose features are known; forgets what it knew from others. */
+  /**
+   * Learns from all votes and preferences so far on samples whose features are known; forgets what it knew from others.
+   */
   fit(votes: readonly RewardVote[], preferences?: readonly RewardPreference[]): void
   /**
    * What value a response is heading for, in [0, 1], after each of its tokens: [T · width / 2] -> [T].
@@ -77,19 +79,28 @@ export interface RewardModel {
 }
 
 /** @param width features per sample, even */
-export function openRewardModel(config: RewardModelConfig, width: number, seed: number, saved?: RewardModelState): RewardModel {
-  if (config.members < 2 || config.members % 2 !== 0) throw new RangeError(`members is ${config.members}; priors come in opposite pairs`)
+export function openRewardModel(
+  config: RewardModelConfig,
+  width: number,
+  seed: number,
+  saved?: RewardModelState,
+): RewardModel {
+  if (config.members < 2 || config.members % 2 !== 0)
+    throw new RangeError(`members is ${config.members}; priors come in opposite pairs`)
   const heads = [RATING, ...Object.keys(config.categories).map(categoryHead), COMPASSION]
   const inputs = width + 1
   if (saved) expectFit(saved, heads, width, seed)
   const features = openFeatures(width, saved && { arrays: unprefixed(saved.arrays), ids: saved.json.sampleIds })
-  const priors = Array.from({ length: config.members }, (_, m) => priorWeights({ member: m, heads: heads.length, width, seed, deviation: config.priorDeviation }))
+  const priors = Array.from({ length: config.members }, (_, m) =>
+    priorWeights({ member: m, heads: heads.length, width, seed, deviation: config.priorDeviation }),
+  )
   const weights = saved?.arrays.get('weights')?.slice() ?? flatten(priors)
   const half = width / 2
   const progress = saved?.arrays.get('progress')?.slice() ?? new Float32Array(heads.length * (half + 1))
   // Runs of before raters could leave compassion out have none saved, and count every head whole until their next fit.
   const shares = saved?.arrays.get('shares')?.slice() ?? new Float32Array(heads.length).fill(1)
-  if (weights.length !== config.members * heads.length * inputs) throw new RangeError(`${weights.length} weights saved for ${config.members} members`)
+  if (weights.length !== config.members * heads.length * inputs)
+    throw new RangeError(`${weights.length} weights saved for ${config.members} members`)
 
   return {
     heads,
@@ -118,7 +129,10 @@ export function openRewardModel(config: RewardModelConfig, width: number, seed: 
     potentials(prefixes) {
       return Array.from({ length: exactDiv(prefixes.length, half, 'prefixes by their width') }, (_, t) => {
         const x = features.standardise(prefixes.subarray(t * half, (t + 1) * half))
-        return valueOf(heads.map((_, h) => score(progress, h * (half + 1), x)), config)
+        return valueOf(
+          heads.map((_, h) => score(progress, h * (half + 1), x)),
+          config,
+        )
       })
     },
     predict(raw, by = config) {
@@ -140,7 +154,11 @@ export function openRewardModel(config: RewardModelConfig, width: number, seed: 
     },
     exportState() {
       const table = features.exportState()
-      const arrays = new Map<string, Float32Array>([['weights', weights.slice()], ['progress', progress.slice()], ['shares', shares.slice()]])
+      const arrays = new Map<string, Float32Array>([
+        ['weights', weights.slice()],
+        ['progress', progress.slice()],
+        ['shares', shares.slice()],
+      ])
       for (const [name, data] of table.arrays) arrays.set(`features/${name}`, data)
       return { arrays, json: { seed, width, heads, sampleIds: table.ids } }
     },
@@ -150,7 +168,10 @@ export function openRewardModel(config: RewardModelConfig, width: number, seed: 
   function valueOf(scores: readonly number[], by: Pick<RewardModelConfig, 'categories' | 'compassionWeight'>): number {
     const of = (head: string): number => scores[heads.indexOf(head)]
     const share = (head: string): number => shares[heads.indexOf(head)]
-    const parts = Object.entries(by.categories).map(([name, weight]) => ({ value: of(categoryHead(name)), weight: weight * share(categoryHead(name)) }))
+    const parts = Object.entries(by.categories).map(([name, weight]) => ({
+      value: of(categoryHead(name)),
+      weight: weight * share(categoryHead(name)),
+    }))
     return mix(weightedQuality(of(RATING), parts), of(COMPASSION), by.compassionWeight * share(COMPASSION))
   }
 }
@@ -172,12 +193,18 @@ function score(weights: Float32Array, start: number, x: Float64Array): number {
 function expectFit(saved: RewardModelState, heads: readonly string[], width: number, seed: number): void {
   const { json } = saved
   if (json.width !== width || json.seed !== seed || json.heads.join() !== heads.join()) {
-    throw new Error(`a reward model of ${json.heads.join()} on ${json.width} features (seed ${json.seed}) does not continue as ${heads.join()} on ${width} (seed ${seed})`)
+    throw new Error(
+      `a reward model of ${json.heads.join()} on ${json.width} features (seed ${json.seed}) does not continue as ${heads.join()} on ${width} (seed ${seed})`,
+    )
   }
 }
 
 function unprefixed(arrays: ReadonlyMap<string, Float32Array>): Map<string, Float32Array> {
-  return new Map([...arrays].flatMap(([name, data]): [string, Float32Array][] => (name.startsWith('features/') ? [[name.slice(9), data]] : [])))
+  return new Map(
+    [...arrays].flatMap(([name, data]): [string, Float32Array][] =>
+      name.startsWith('features/') ? [[name.slice(9), data]] : [],
+    ),
+  )
 }
 
 function flatten(parts: readonly Float32Array[]): Float32Array {

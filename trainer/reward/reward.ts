@@ -58,7 +58,10 @@ export interface Rewards {
   compassion: number[]
   /** The ensemble's deviation of the value. */
   deviation: number[]
-  /** Per response token, in the unit of `rewards`: what the response is heading for (`RewardModel.potentials`), for PPO's shaping. Empty without prefixes. */
+  /**
+   * Per response token, in the unit of `rewards`: what the response is heading for (`RewardModel.potentials`), for
+   * PPO's shaping. Empty without prefixes.
+   */
   potentials: number[][]
   normalisation: Normalisation
 }
@@ -80,11 +83,16 @@ export function rewardsOf(step: {
   const weights = rewardWeights(config.type, { human: config.humanFeedbackWeight, ai: config.aiRewardWeight })
   const predictions = rollouts.map(({ features }) => model.predict(features))
   const crowd = rollouts.map(({ votes }, i) => crowdValue(votes, predictions[i].value, config.shrinkage))
-  const penalties = rollouts.map(({ response }, i) => constraintPenalty(judged(response, predictions[i]), config.ethicalConstraints))
+  const penalties = rollouts.map(({ response }, i) =>
+    constraintPenalty(judged(response, predictions[i]), config.ethicalConstraints),
+  )
   const length = referenceLength(reference)
   const bonus = (tokens: number): number => (config.lengthBonus * (tokens - length.mean)) / length.deviation
   const raw = rollouts.map(({ ai, tokens }, i) => composeReward(crowd[i], ai, weights, penalties[i]) + bonus(tokens))
-  const normalisation = fitNormalisation(reference.map(({ features, tokens }) => model.predict(features).value + bonus(tokens)), MIN_DEVIATION)
+  const normalisation = fitNormalisation(
+    reference.map(({ features, tokens }) => model.predict(features).value + bonus(tokens)),
+    MIN_DEVIATION,
+  )
   return {
     rewards: raw.map((reward) => normalise(reward, normalisation)),
     raw,
@@ -103,10 +111,14 @@ export function rewardsOf(step: {
 /** Tokens after which a potential counts half: the mean over a few tokens says little. */
 const HESITATION = 4
 
-/** What constraints look at. Harm is the `harm` head, or what is missing from `safety`; unknown where the session has neither category. */
+/**
+ * What constraints look at. Harm is the `harm` head, or what is missing from `safety`; unknown where the session has
+ * neither category.
+ */
 function judged(text: string, { heads }: Prediction): { text: string; harm?: number; compassion: number } {
   const compassion = heads[COMPASSION].mean
   if (Object.hasOwn(heads, categoryHead('harm'))) return { text, compassion, harm: heads[categoryHead('harm')].mean }
-  if (Object.hasOwn(heads, categoryHead('safety'))) return { text, compassion, harm: 1 - heads[categoryHead('safety')].mean }
+  if (Object.hasOwn(heads, categoryHead('safety')))
+    return { text, compassion, harm: 1 - heads[categoryHead('safety')].mean }
   return { text, compassion }
 }

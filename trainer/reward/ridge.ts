@@ -20,8 +20,14 @@ export function openSystem(width: number, ridge: number): NormalSystem {
   return { width, matrix }
 }
 
-/** Adds `Σ ω x xᵀ` over examples `x` [d]. Four at a time, since reading and writing the matrix costs more than the arithmetic. */
-export function addExamples({ width, matrix }: NormalSystem, examples: readonly { x: Float64Array; omega: number }[]): void {
+/**
+ * Adds `Σ ω x xᵀ` over examples `x` [d]. Four at a time, since reading and writing the matrix costs more than the
+ * arithmetic.
+ */
+export function addExamples(
+  { width, matrix }: NormalSystem,
+  examples: readonly { x: Float64Array; omega: number }[],
+): void {
   const none = { x: new Float64Array(width), omega: 0 }
   for (let first = 0; first < examples.length; first += 4) {
     const [a, b, c, d] = [0, 1, 2, 3].map((k) => examples[first + k] ?? none)
@@ -42,7 +48,8 @@ export function factorise({ width, matrix }: NormalSystem): void {
       let sum = matrix[rowI + j]
       for (let k = 0; k < j; k++) sum -= matrix[rowI + k] * matrix[rowJ + k]
       if (i === j) {
-        if (!(sum > 0)) throw new RangeError('the normal equations are not positive definite: a feature or a weight is not finite')
+        if (!(sum > 0))
+          throw new RangeError('the normal equations are not positive definite: a feature or a weight is not finite')
         matrix[rowJ + j] = Math.sqrt(sum)
       } else {
         matrix[rowI + j] = sum / matrix[rowJ + j]

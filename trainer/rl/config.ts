@@ -59,7 +59,10 @@ export interface LearnerConfig {
   /** β at the start of the run. */
   klCoefficient: number
   klControl: 'fixed' | 'adaptive'
-  /** Mean sequence KL to the reference that the run is to settle about, nats: β follows from it (kl.ts), and the adaptive controller steers to it. */
+  /**
+   * Mean sequence KL to the reference that the run is to settle about, nats: β follows from it (kl.ts), and the
+   * adaptive controller steers to it.
+   */
   targetKL: number
   /** How much of its error the adaptive controller makes good in a step, in logarithms of β. */
   klGain: number
@@ -68,7 +71,12 @@ export interface LearnerConfig {
 }
 
 export function ppoLossConfig(c: LearnerConfig): PpoLossConfig {
-  return { clipRange: c.clipRatio, valueClipRange: c.valueClipRatio, valueCoef: c.valueCoefficient, entropyCoef: c.entropyCoefficient }
+  return {
+    clipRange: c.clipRatio,
+    valueClipRange: c.valueClipRatio,
+    valueCoef: c.valueCoefficient,
+    entropyCoef: c.entropyCoefficient,
+  }
 }
 
 export function ppoBatchConfig(c: LearnerConfig): PpoBatchConfig {
@@ -89,10 +97,21 @@ export function dpoBatchConfig({ groupSize, labels, missingEosPenalty }: Learner
 }
 
 export function optimizerConfig(c: LearnerConfig): AdamWOptions {
-  return { beta1: c.adamBeta1, beta2: c.adamBeta2, epsilon: c.adamEpsilon, weightDecay: c.weightDecay, maxGradientNorm: c.maxGradNorm }
+  return {
+    beta1: c.adamBeta1,
+    beta2: c.adamBeta2,
+    epsilon: c.adamEpsilon,
+    weightDecay: c.weightDecay,
+    maxGradientNorm: c.maxGradNorm,
+  }
 }
 
-export function ratePlan({ learningRate: rate, learningRateSchedule: schedule, warmupSteps, totalSteps }: LearnerConfig): RatePlan {
+export function ratePlan({
+  learningRate: rate,
+  learningRateSchedule: schedule,
+  warmupSteps,
+  totalSteps,
+}: LearnerConfig): RatePlan {
   return { rate, schedule, warmupSteps, totalSteps }
 }
 

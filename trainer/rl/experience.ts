@@ -30,7 +30,9 @@ export interface Experience {
 export interface Prepared {
   /** Those that belong together (`Algorithm.rows` of them) stand next to each other. */
   experiences: Experience[]
-  /** One per rollout, in the rollouts' order: above 0 where the update makes it likelier, in the algorithm's own unit. */
+  /**
+   * One per rollout, in the rollouts' order: above 0 where the update makes it likelier, in the algorithm's own unit.
+   */
   advantages: number[]
   /** The algorithm's own figures of the batch, by their names in metrics.ts. */
   metrics: Record<string, number>
@@ -72,7 +74,10 @@ const MAX_IMPORTANCE = 2
  * the draw was off by is an importance weight (truncated) on the advantage. Source: Hilton, Cobbe,
  * Schulman 2022, the decoupled objective.
  */
-export function trustRegion({ rollout, policy, stale }: Scored, advantages: readonly number[]): { oldLogprobs: ArrayLike<number>; advantages: readonly number[] } {
+export function trustRegion(
+  { rollout, policy, stale }: Scored,
+  advantages: readonly number[],
+): { oldLogprobs: ArrayLike<number>; advantages: readonly number[] } {
   if (!stale) return { oldLogprobs: rollout.logprobs, advantages }
   const weight = (t: number): number => Math.min(MAX_IMPORTANCE, Math.exp(policy.logprobs[t] - rollout.logprobs[t]))
   return { oldLogprobs: policy.logprobs, advantages: advantages.map((a, t) => a * weight(t)) }

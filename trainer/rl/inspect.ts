@@ -24,7 +24,13 @@ export interface Inspector {
   close(): Promise<void>
 }
 
-export function openInspector(engine: Engine, policy: HeldPolicy, temperature: number, rows: number, pause: () => Promise<void>): Inspector {
+export function openInspector(
+  engine: Engine,
+  policy: HeldPolicy,
+  temperature: number,
+  rows: number,
+  pause: () => Promise<void>,
+): Inspector {
   const { architecture } = policy.model
   const graphs = { policy: policyInspection, reference: referenceInspection }
   const compiled = openRecent<Program>(SHAPES_KEPT, (program) => program.dispose())
@@ -32,13 +38,19 @@ export function openInspector(engine: Engine, policy: HeldPolicy, temperature: n
   async function* batches(rollouts: readonly Rollout[], which: 'policy' | 'reference') {
     if (rollouts.length === 0) return
     const shape = shapeOf(rollouts, rows, architecture.context)
-    // The reference is float32 whatever trains: KL is measured against float32 samples, and the reward model's features outlive a change of precision.
+    // The reference is float32 whatever trains: KL is measured against float32 samples, and the reward model's features
+    // outlive a change of precision.
     const insisted = which === 'reference' ? 'float32' : undefined
-    const program = await compiled.get(`${which} ${shape.length}/${shape.responses}`, () => engine.compile(graphs[which](policy, shape, temperature), insisted))
+    const program = await compiled.get(`${which} ${shape.length}/${shape.responses}`, () =>
+      engine.compile(graphs[which](policy, shape, temperature), insisted),
+    )
     for (let start = 0; start < rollouts.length; start += rows) {
       const part = rollouts.slice(start, start + rows)
       const layout = layOut(part, shape)
-      const outputs = await program.run({ ...policyFeeds(layout, shape), ...(which === 'reference' && { targets: layout.targets, last: layout.last }) })
+      const outputs = await program.run({
+        ...policyFeeds(layout, shape),
+        ...(which === 'reference' && { targets: layout.targets, last: layout.last }),
+      })
       const lengths = part.map((r) => r.responseIds.length)
       yield { shape, lengths, outputs }
       await pause()
@@ -49,8 +61,12 @@ export function openInspector(engine: Engine, policy: HeldPolicy, temperature: n
     async policy(rollouts) {
       const views: PolicyView[] = []
       for await (const { shape, lengths, outputs } of batches(rollouts, 'policy')) {
-        const [entropies, logprobs] = ['entropies', 'logprobs'].map((name) => unpadRows(outputs.float32(name), lengths, shape))
-        const values = policy.valueHead ? unpadRows(outputs.float32('values'), lengths, shape) : lengths.map(() => new Float32Array(0))
+        const [entropies, logprobs] = ['entropies', 'logprobs'].map((name) =>
+          unpadRows(outputs.float32(name), lengths, shape),
+        )
+        const values = policy.valueHead
+          ? unpadRows(outputs.float32('values'), lengths, shape)
+          : lengths.map(() => new Float32Array(0))
         lengths.forEach((_, i) => views.push({ values: values[i], entropies: entropies[i], logprobs: logprobs[i] }))
       }
       return views

@@ -10,9 +10,15 @@
  * @param score the whole response's reward (normalised, EOS penalty taken off)
  * @throws RangeError for lengths that differ, or an empty response.
  */
-export function shapedRewards(logprobs: ArrayLike<number>, reference: ArrayLike<number>, score: number, klCoef: number): number[] {
+export function shapedRewards(
+  logprobs: ArrayLike<number>,
+  reference: ArrayLike<number>,
+  score: number,
+  klCoef: number,
+): number[] {
   const length = logprobs.length
-  if (length === 0 || reference.length !== length) throw new RangeError(`${length} log-probabilities for ${reference.length} of the reference`)
+  if (length === 0 || reference.length !== length)
+    throw new RangeError(`${length} log-probabilities for ${reference.length} of the reference`)
   const rewards = Array.from({ length }, (_, t) => -klCoef * (logprobs[t] - reference[t]))
   rewards[length - 1] += score
   return rewards
@@ -49,7 +55,9 @@ export type KlControl =
   /** `coef` is where it starts; `target` in nats per sequence; `gain` is how much of the error a step makes good. */
   | { kind: 'adaptive'; coef: number; target: number; gain: number }
 
-/** The adaptive coefficient stays within this factor of where it started, both ways: it can't switch the penalty off. */
+/**
+ * The adaptive coefficient stays within this factor of where it started, both ways: it can't switch the penalty off.
+ */
 export const KL_RANGE = 2
 
 /**

@@ -31,15 +31,26 @@ export interface BatchLayout {
 const GRAIN = 16
 
 /** The least shape, rounded up, that holds every rollout in batches of `rows`. */
-export function shapeOf(rollouts: readonly Pick<Rollout, 'promptIds' | 'responseIds'>[], rows: number, context: number): BatchShape {
+export function shapeOf(
+  rollouts: readonly Pick<Rollout, 'promptIds' | 'responseIds'>[],
+  rows: number,
+  context: number,
+): BatchShape {
   const up = (n: number): number => Math.ceil(n / GRAIN) * GRAIN
   const length = rollouts.reduce((most, r) => Math.max(most, r.promptIds.length + r.responseIds.length), 0)
   if (length > context) throw new RangeError(`a rollout of ${length} tokens does not fit the context of ${context}`)
-  return { rows, length: Math.min(context, up(length)), responses: up(rollouts.reduce((most, r) => Math.max(most, r.responseIds.length), 0)) }
+  return {
+    rows,
+    length: Math.min(context, up(length)),
+    responses: up(rollouts.reduce((most, r) => Math.max(most, r.responseIds.length), 0)),
+  }
 }
 
 /** At most `shape.rows` rollouts, laid out; rows that are left over are padding of one masked token. */
-export function layOut(rollouts: readonly Pick<Rollout, 'promptIds' | 'responseIds'>[], shape: BatchShape): BatchLayout {
+export function layOut(
+  rollouts: readonly Pick<Rollout, 'promptIds' | 'responseIds'>[],
+  shape: BatchShape,
+): BatchLayout {
   const { rows, length, responses } = shape
   const layout: BatchLayout = {
     ids: new Int32Array(rows * length),

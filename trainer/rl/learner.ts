@@ -20,7 +20,10 @@ import { scheduledRate } from './schedule.ts'
 import { exportStates, importStates, rollback, type LearnerState } from './state.ts'
 
 export interface LearnerDeps {
-  /** Holds states under `policy/`, `reference/`, `adam.…/policy/` and, in float16, `loss-scale/`; shared with nobody else under these names. */
+  /**
+   * Holds states under `policy/`, `reference/`, `adam.…/policy/` and, in float16, `loss-scale/`; shared with nobody
+   * else under these names.
+   */
   engine: Engine
   /** Where the policy starts, and the reference for good. */
   model: Model
@@ -54,7 +57,10 @@ export interface UpdateOptions {
 
 export interface Update {
   metrics: Metrics
-  /** Of each rollout: the mean over its tokens of the advantage that the loss saw (DPO's is between -1 and 1). Above 0 where the update made it likelier. */
+  /**
+   * Of each rollout: the mean over its tokens of the advantage that the loss saw (DPO's is between -1 and 1). Above 0
+   * where the update made it likelier.
+   */
   advantages: number[]
   /** False: the policy is what it was before, to the precision of its weights, and nothing was learnt. */
   changed: boolean
@@ -72,11 +78,11 @@ export interface Learner {
   /** Features and log-probabilities of the frozen reference, for the reward model and for `update`. */
   reference(rollouts: readonly Rollout[]): Promise<ReferenceView[]>
   /**
-   * One update: `ppoEpochs` passes over the rollouts in minibatches, by the configured algorithm.
-   * `rewards` are normalised, one per rollout. The result depends on (state, rollouts, rewards, seed) alone. Sizes that do
-   * not divide throw before anything changes. When `signal` aborts, it rejects with the signal's
-   * reason within one minibatch, and the learner is as it was before the call; so it is where the update
-   * would leave weights that are no numbers, which throws, too.
+   * One update: `ppoEpochs` passes over the rollouts in minibatches, by the configured algorithm. `rewards` are
+   * normalised, one per rollout. The result depends on (state, rollouts, rewards, seed) alone. Sizes that do not divide
+   * throw before anything changes. When `signal` aborts, it rejects with the signal's reason within one minibatch, and
+   * the learner is as it was before the call; so it is where the update would leave weights that are no numbers, which
+   * throws, too.
    */
   update(rollouts: readonly Rollout[], rewards: readonly number[], options?: UpdateOptions): Promise<Update>
   /** All that a later `importState` on a learner of the same model, configuration and seed goes on from. */
@@ -94,7 +100,11 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
   loadPolicy(engine.states, model, policy, seed)
   if (engine.precision === 'float16') startLossScale(engine.states)
   const sampler = openSampler(engine, policy.model)
-  const rows = exactDiv(config.miniBatchSize, config.gradientAccumulationSteps, 'miniBatchSize by gradientAccumulationSteps')
+  const rows = exactDiv(
+    config.miniBatchSize,
+    config.gradientAccumulationSteps,
+    'miniBatchSize by gradientAccumulationSteps',
+  )
   const inspector = openInspector(engine, policy, config.temperature, rows, pause)
   const optimizer = openOptimizer(engine, policy, algorithm, config, pause)
   const gauge = openMovementGauge(engine, policy)
@@ -135,7 +145,8 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
     async update(rollouts, rewards, { references, potentials, signal } = {}) {
       exactDiv(rollouts.length, config.miniBatchSize, 'rollouts by miniBatchSize')
       rollouts.forEach(checkRollout)
-      if (rewards.length !== rollouts.length || !rewards.every(Number.isFinite)) throw new RangeError('one finite reward per rollout')
+      if (rewards.length !== rollouts.length || !rewards.every(Number.isFinite))
+        throw new RangeError('one finite reward per rollout')
       signal?.throwIfAborted()
       const reference = references ?? (await inspector.reference(rollouts))
       const views = await inspector.policy(rollouts)
@@ -149,7 +160,12 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
 
       const undo = rollback(engine, policy, optimizer)
       const { steps, movement } = await undo.unlessAborted(async () => ({
-        steps: await optimizer.run(experiences, { learningRate, klCoef: klCoefficient, seed: seedOf(seed, version), signal }),
+        steps: await optimizer.run(experiences, {
+          learningRate,
+          klCoef: klCoefficient,
+          seed: seedOf(seed, version),
+          signal,
+        }),
         movement: await gauge.measure(),
       }))
       const metrics = metricsOf({
@@ -164,7 +180,8 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
 
     exportState: () => exportStates(engine, policy, { version, klCoefficient, optimizerSteps: optimizer.steps, seed }),
     importState(state) {
-      if (state.json.seed !== seed) throw new Error(`a state of seed ${state.json.seed} does not continue with seed ${seed}`)
+      if (state.json.seed !== seed)
+        throw new Error(`a state of seed ${state.json.seed} does not continue with seed ${seed}`)
       importStates(engine, policy, state)
       optimizer.steps = state.json.optimizerSteps
       version = state.json.version

@@ -7,21 +7,27 @@ import { mean, type StepStatistics } from './statistics.ts'
  * "Rollouts" are those of the update; "steps" the optimizer steps it took.
  */
 const SHARED = {
-  'objective/kl': 'mean over rollouts of Σ_t log π - log π_ref, before the update, which settles at ppoConfig.targetKL or under it; nats per response',
-  'objective/kl_coef': 'β with which this update was made, 1 / √(2 · ppoConfig.targetKL) where the run names none and does not adapt it; score per nat',
+  'objective/kl':
+    'mean over rollouts of Σ_t log π - log π_ref, before the update, which settles at ppoConfig.targetKL or under it; nats per response',
+  'objective/kl_coef':
+    'β with which this update was made, 1 / √(2 · ppoConfig.targetKL) where the run names none and does not adapt it; score per nat',
   'objective/entropy': 'mean entropy of the policy at response tokens, before the update; nats per token',
   'objective/scores': 'mean normalised score, EOS penalty taken off; deviations of the reference’s scores',
   'objective/non_score_reward': 'mean of -β Σ_t (log π - log π_ref); same unit as the score',
-  'objective/rlhf_reward': 'scores + non_score_reward, what every algorithm here climbs in its own way; same unit as the score',
+  'objective/rlhf_reward':
+    'scores + non_score_reward, what every algorithm here climbs in its own way; same unit as the score',
   'policy/approxkl_avg': 'mean over steps of ½ mean (log π - log π_old)²; nats per token',
-  'policy/update_norm': 'norm of what the update added to the policy’s parameters (the adapters’, where it trains some), the value head aside, 0 where it changed nothing; no unit',
+  'policy/update_norm':
+    'norm of what the update added to the policy’s parameters (the adapters’, where it trains some), the value head aside, 0 where it changed nothing; no unit',
   'policy/steps': 'optimizer steps taken, fewer than planned where the KL stop ended the update; steps',
-  'loss/policy_avg': 'mean over steps of the policy’s part of the loss, the clipped surrogate of PPO and GRPO or the pairs’ cross entropy of DPO; nats for DPO, else no unit',
+  'loss/policy_avg':
+    'mean over steps of the policy’s part of the loss, the clipped surrogate of PPO and GRPO or the pairs’ cross entropy of DPO; nats for DPO, else no unit',
   'loss/total_avg': 'mean over steps of the whole loss; no unit',
   'val/num_eos_tokens': 'rollouts that ended with EOS; rollouts',
   gradientNorm: 'mean over steps of the global norm of the gradients, before clipping; no unit',
   learningRate: 'of this update, by its schedule, never 0; no unit',
-  perplexity: 'exp of the mean of -log π_ref over response tokens, how surprising the answers are to the reference; no unit, 1 or more',
+  perplexity:
+    'exp of the mean of -log π_ref over response tokens, how surprising the answers are to the reference; no unit, 1 or more',
   responseLength: 'mean length of a response, EOS included; tokens',
 } as const
 
@@ -35,7 +41,8 @@ const SURROGATE = {
 const PPO = {
   'loss/value_avg': 'mean over steps of the clipped value loss; squared deviations',
   'val/clipfrac_avg': 'mean over steps of the share of tokens whose value loss was clipped; 0…1',
-  'val/explained_variance': '1 - var(returns - values) / var(returns) before the update, 1 perfect and 0 useless; no unit, at most 1',
+  'val/explained_variance':
+    '1 - var(returns - values) / var(returns) before the update, 1 perfect and 0 useless; no unit, at most 1',
 } as const
 
 const GRPO = {
@@ -45,7 +52,8 @@ const GRPO = {
 } as const
 
 const DPO = {
-  'rewards/chosen': 'mean over steps of the reward that the policy implies for the better answers, β Σ_t (log π - log π_ref); same unit as the score',
+  'rewards/chosen':
+    'mean over steps of the reward that the policy implies for the better answers, β Σ_t (log π - log π_ref); same unit as the score',
   'rewards/rejected': 'the same for the worse answers; same unit as the score',
   'rewards/margins': 'mean over steps of rewards/chosen - rewards/rejected; same unit as the score',
   'rewards/accuracies': 'mean over steps of the share of pairs with a positive difference; 0…1',
@@ -54,8 +62,10 @@ const DPO = {
 
 /** By every algorithm, where the engine computes in float16. */
 const FLOAT16 = {
-  loss_scale: 'what the loss was multiplied by in the last step of the update, so that its gradients are not too small for float16, absent in float32; no unit',
-  overflows: 'times that a step’s gradients went beyond float16, after which it was made again at half the scale, absent in float32; times',
+  loss_scale:
+    'what the loss was multiplied by in the last step of the update, so that its gradients are not too small for float16, absent in float32; no unit',
+  overflows:
+    'times that a step’s gradients went beyond float16, after which it was made again at half the scale, absent in float32; times',
 } as const
 
 /** The metrics that an update by each algorithm reports, in float32. */
@@ -106,7 +116,9 @@ export function metricsOf(record: UpdateRecord): Metrics {
   const { batch, steps, entropies } = record
   const over = (name: string): number => mean(steps.map((step) => step[name]))
   const ratio = over('ratio')
-  const averages = Object.entries(AVERAGES).flatMap(([name, metric]) => (name in steps[0] ? [[metric, over(name)] as const] : []))
+  const averages = Object.entries(AVERAGES).flatMap(([name, metric]) =>
+    name in steps[0] ? [[metric, over(name)] as const] : [],
+  )
   return {
     'objective/kl': batch.kl,
     'objective/kl_coef': record.klCoef,
@@ -126,7 +138,10 @@ export function metricsOf(record: UpdateRecord): Metrics {
     responseLength: mean(entropies.map((row) => row.length)),
     ...Object.fromEntries(averages),
     ...('ratio' in steps[0] && { 'val/ratio_var': mean(steps.map((step) => (step.ratio - ratio) ** 2)) }),
-    ...('lossScale' in steps[0] && { loss_scale: steps[steps.length - 1].lossScale, overflows: steps.reduce((sum, step) => sum + step.overflows, 0) }),
+    ...('lossScale' in steps[0] && {
+      loss_scale: steps[steps.length - 1].lossScale,
+      overflows: steps.reduce((sum, step) => sum + step.overflows, 0),
+    }),
     ...record.own,
   }
 }

@@ -8,10 +8,16 @@ import { openRandom } from '../../lm/sampling/random.ts'
  * @throws Error where `parts` does not divide `size`, or `together` a part.
  */
 export function minibatches(size: number, parts: number, seed: number, together = 1): number[][] {
-  const each = exactDiv(exactDiv(size, parts, 'rollouts by minibatches'), together, 'the rollouts of a minibatch by those that stay together')
+  const each = exactDiv(
+    exactDiv(size, parts, 'rollouts by minibatches'),
+    together,
+    'the rollouts of a minibatch by those that stay together',
+  )
   const order = permutation(parts * each, seed)
   return Array.from({ length: parts }, (_, part) =>
-    order.slice(part * each, (part + 1) * each).flatMap((block) => Array.from({ length: together }, (_, k) => block * together + k)),
+    order
+      .slice(part * each, (part + 1) * each)
+      .flatMap((block) => Array.from({ length: together }, (_, k) => block * together + k)),
   )
 }
 

@@ -6,7 +6,10 @@ import type { HeldPolicy } from './policy.ts'
 import { remembered } from './state.ts'
 
 export interface Movement {
-  /** Norm of what was added to the policy's parameters (the adapters', where it trains some), all taken as one vector. The value head is not among them. */
+  /**
+   * Norm of what was added to the policy's parameters (the adapters', where it trains some), all taken as one vector.
+   * The value head is not among them.
+   */
   norm: number
   /** False: the update was the identity, to the precision that the weights have. */
   changed: boolean
@@ -35,15 +38,20 @@ export function openMovementGauge(engine: Engine, { model }: HeldPolicy): Moveme
   }
 }
 
-const noNumbers = 'The update would have left the model with weights that are infinite or no numbers; it was taken back. ' +
+const noNumbers =
+  'The update would have left the model with weights that are infinite or no numbers; it was taken back. ' +
   'Start the run anew with a lower learning rate or a smaller KL coefficient.'
 
 function movementGraph(model: HeldPolicy['model']): Graph {
   const graph = new Graph()
-  const weights = [...trainedParameters(model)].map(([name, shape]) => ({ now: graph.state(name, shape), before: graph.state(remembered(name), shape) }))
+  const weights = [...trainedParameters(model)].map(([name, shape]) => ({
+    now: graph.state(name, shape),
+    before: graph.state(remembered(name), shape),
+  }))
   graph.output('norm', normOf(weights.map(({ now, before }) => sub(now, before))))
   graph.output('size', normOf(weights.map(({ before }) => before)))
   return graph
 }
 
-const normOf = (parts: readonly Tensor[]): Tensor => sqrt(parts.map((part) => reduceSum(square(part))).reduce((a, b) => add(a, b)))
+const normOf = (parts: readonly Tensor[]): Tensor =>
+  sqrt(parts.map((part) => reduceSum(square(part))).reduce((a, b) => add(a, b)))

@@ -16,7 +16,10 @@ import { openTrainStep, type TrainStep } from './train-step.ts'
 export interface Optimizer {
   /** Optimizer steps since the run began; Adam's bias correction reads it. */
   steps: number
-  /** Epochs over the experiences until all are done or the KL stop ends them. Rejects with the signal's reason between minibatches. */
+  /**
+   * Epochs over the experiences until all are done or the KL stop ends them. Rejects with the signal's reason between
+   * minibatches.
+   */
   run(experiences: readonly Experience[], options: OptimizeOptions): Promise<StepStatistics[]>
   close(): Promise<void>
 }
@@ -30,23 +33,46 @@ export interface OptimizeOptions {
 
 const SHAPES_KEPT = 4
 
-export function openOptimizer(engine: Engine, policy: HeldPolicy, algorithm: Algorithm, config: LearnerConfig, pause: () => Promise<void>): Optimizer {
-  const rows = exactDiv(config.miniBatchSize, config.gradientAccumulationSteps, 'miniBatchSize by gradientAccumulationSteps')
+export function openOptimizer(
+  engine: Engine,
+  policy: HeldPolicy,
+  algorithm: Algorithm,
+  config: LearnerConfig,
+  pause: () => Promise<void>,
+): Optimizer {
+  const rows = exactDiv(
+    config.miniBatchSize,
+    config.gradientAccumulationSteps,
+    'miniBatchSize by gradientAccumulationSteps',
+  )
   exactDiv(rows, algorithm.rows, 'the parts of a minibatch by the rollouts of a pair')
   const compiled = openRecent<TrainStep>(SHAPES_KEPT, (step) => step.close())
-  const options = { policy, algorithm, temperature: config.temperature, optimizer: optimizerConfig(config), accumulation: config.gradientAccumulationSteps }
+  const options = {
+    policy,
+    algorithm,
+    temperature: config.temperature,
+    optimizer: optimizerConfig(config),
+    accumulation: config.gradientAccumulationSteps,
+  }
 
   const optimizer: Optimizer = {
     steps: 0,
     async run(experiences, { learningRate, klCoef, seed, signal }) {
       const parts = exactDiv(experiences.length, config.miniBatchSize, 'rollouts by miniBatchSize')
-      const shape = shapeOf(experiences.map((e) => e.rollout), rows, policy.model.architecture.context)
+      const shape = shapeOf(
+        experiences.map((e) => e.rollout),
+        rows,
+        policy.model.architecture.context,
+      )
       const step = await compiled.get(`${shape.length}/${shape.responses}`, () => openTrainStep(engine, shape, options))
       const done: StepStatistics[] = []
       for (let epoch = 0; epoch < config.ppoEpochs; epoch++) {
         for (const indices of minibatches(experiences.length, parts, seedOf(seed, epoch), algorithm.rows)) {
           signal?.throwIfAborted()
-          const statistics = await step.run(indices.map((i) => experiences[i]), { step: optimizer.steps + 1, learningRate, klCoef })
+          const statistics = await step.run(
+            indices.map((i) => experiences[i]),
+            { step: optimizer.steps + 1, learningRate, klCoef },
+          )
           optimizer.steps++
           done.push(statistics)
           if (config.stopKL > 0 && statistics.approxKl > config.stopKL) return done
@@ -57,7 +83,8 @@ export function openOptimizer(engine: Engine, policy: HeldPolicy, algorithm: Alg
     },
     async close() {
       await compiled.close()
-      for (const name of policy.trained.keys()) if (engine.states.has(gradientSum(name))) engine.states.delete(gradientSum(name))
+      for (const name of policy.trained.keys())
+        if (engine.states.has(gradientSum(name))) engine.states.delete(gradientSum(name))
     },
   }
   return optimizer

@@ -1,7 +1,25 @@
 /** The policy and its value head as graph operations over a laid-out batch. */
 import type { StateStore } from '../../lm/engines/engine.ts'
-import { add, div, entropy, gather, matmul, momentNames, mul, reshape, tokenLogProbs, type Graph, type Shape, type Tensor } from '../../lm/graph/index.ts'
-import { heldParameters, trainedParameters, type Architecture, type HeldModel } from '../../lm/architectures/architecture.ts'
+import {
+  add,
+  div,
+  entropy,
+  gather,
+  matmul,
+  momentNames,
+  mul,
+  reshape,
+  tokenLogProbs,
+  type Graph,
+  type Shape,
+  type Tensor,
+} from '../../lm/graph/index.ts'
+import {
+  heldParameters,
+  trainedParameters,
+  type Architecture,
+  type HeldModel,
+} from '../../lm/architectures/architecture.ts'
 import { loadWeights, type Model } from '../../lm/files/directory.ts'
 import { finalNorm, nextLogits, residualStream, tokenFeeds, tokenInputs } from '../../lm/architectures/forward.ts'
 import { adaptersOf, initialiseAdapters, type LoraConfig } from '../../lm/architectures/lora.ts'
@@ -31,15 +49,33 @@ export interface HeldPolicy {
   readonly trained: ReadonlyMap<string, Shape>
 }
 
-/** What a policy of this kind is held as. With `lora` the base's parameters are held once, for policy and reference both. */
-export function heldPolicy(architecture: Architecture, { valueHead, lora }: { valueHead: boolean; lora: LoraConfig | null }): HeldPolicy {
+/**
+ * What a policy of this kind is held as. With `lora` the base's parameters are held once, for policy and reference
+ * both.
+ */
+export function heldPolicy(
+  architecture: Architecture,
+  { valueHead, lora }: { valueHead: boolean; lora: LoraConfig | null },
+): HeldPolicy {
   const reference = { architecture, prefix: REFERENCE }
-  const model = lora ? { ...reference, adapters: adaptersOf(architecture, lora, POLICY) } : { architecture, prefix: POLICY }
-  return { model, reference, valueHead, trained: new Map([...trainedParameters(model), ...(valueHead ? valueParameters(architecture) : [])]) }
+  const model = lora
+    ? { ...reference, adapters: adaptersOf(architecture, lora, POLICY) }
+    : { architecture, prefix: POLICY }
+  return {
+    model,
+    reference,
+    valueHead,
+    trained: new Map([...trainedParameters(model), ...(valueHead ? valueParameters(architecture) : [])]),
+  }
 }
 
 /** Sets every state of a policy at the beginning of a run; moments are 0. `seed` is the adapters'. */
-export function loadPolicy(states: StateStore, base: Model, { model, trained, valueHead }: HeldPolicy, seed: number): void {
+export function loadPolicy(
+  states: StateStore,
+  base: Model,
+  { model, trained, valueHead }: HeldPolicy,
+  seed: number,
+): void {
   loadWeights(states, base, REFERENCE)
   if (model.adapters) initialiseAdapters(states, model.adapters, seed)
   else loadWeights(states, base, POLICY)
@@ -49,12 +85,15 @@ export function loadPolicy(states: StateStore, base: Model, { model, trained, va
 
 /** Frees every state of a policy. */
 export function releasePolicy(states: StateStore, { trained, reference }: HeldPolicy): void {
-  for (const own of [trained, momentStates(trained), heldParameters(reference)]) for (const name of own.keys()) states.delete(name)
+  for (const own of [trained, momentStates(trained), heldParameters(reference)])
+    for (const name of own.keys()) states.delete(name)
 }
 
 /** Adam's moments of every trained parameter. */
 export function momentStates(trained: ReadonlyMap<string, Shape>): Map<string, Shape> {
-  return new Map([...trained].flatMap(([name, shape]) => momentNames(name).map((moment): [string, Shape] => [moment, shape])))
+  return new Map(
+    [...trained].flatMap(([name, shape]) => momentNames(name).map((moment): [string, Shape] => [moment, shape])),
+  )
 }
 
 /** The value head's parameters, all 0 at the start. */
@@ -92,7 +131,12 @@ export function policyGraph(graph: Graph, model: HeldModel, shape: BatchShape, t
 }
 
 /** V of each state from which a response token was drawn: [B·R, C] -> [B, R]. */
-export function valueGraph(graph: Graph, { width }: Architecture, sources: Tensor, { rows, responses }: BatchShape): Tensor {
+export function valueGraph(
+  graph: Graph,
+  { width }: Architecture,
+  sources: Tensor,
+  { rows, responses }: BatchShape,
+): Tensor {
   const weight = graph.state(VALUE_WEIGHT, [width, 1])
   const bias = graph.state(VALUE_BIAS, [1])
   return mul(reshape(add(matmul(sources, weight), bias), [rows, responses]), VALUE_SCALE)

@@ -30,7 +30,8 @@ export interface ReferenceView {
 
 /** @throws RangeError for a rollout without response tokens or with another number of log-probabilities. */
 export function checkRollout({ sampleId, promptIds, responseIds, logprobs }: Rollout): void {
-  if (promptIds.length === 0 || responseIds.length === 0) throw new RangeError(`rollout ${sampleId} has no prompt or no response tokens`)
+  if (promptIds.length === 0 || responseIds.length === 0)
+    throw new RangeError(`rollout ${sampleId} has no prompt or no response tokens`)
   if (logprobs.length !== responseIds.length) {
     throw new RangeError(`rollout ${sampleId}: ${logprobs.length} log-probabilities for ${responseIds.length} tokens`)
   }

@@ -24,7 +24,8 @@ export interface LearnerCounters {
 
 export async function exportStates(engine: Engine, policy: HeldPolicy, json: LearnerCounters): Promise<LearnerState> {
   const arrays = new Map<string, Float32Array>()
-  for (const name of changingStates(engine, policy).keys()) arrays.set(name, laidOut(policy, name, await engine.states.get(name), toStored))
+  for (const name of changingStates(engine, policy).keys())
+    arrays.set(name, laidOut(policy, name, await engine.states.get(name), toStored))
   return { arrays, json }
 }
 
@@ -36,7 +37,9 @@ export async function exportStates(engine: Engine, policy: HeldPolicy, json: Lea
  */
 export function importStates(engine: Engine, policy: HeldPolicy, { arrays }: LearnerState): void {
   const known = changingStates(engine, policy)
-  for (const name of arrays.keys()) if (!known.has(name) && !lossScaleStates.has(name)) throw new Error(`the saved state has ${name}, which this policy has not`)
+  for (const name of arrays.keys())
+    if (!known.has(name) && !lossScaleStates.has(name))
+      throw new Error(`the saved state has ${name}, which this policy has not`)
   if (engine.precision === 'float16') startLossScale(engine.states)
   for (const [name, shape] of known) {
     const data = arrays.get(name)
@@ -70,10 +73,16 @@ export function rollback(engine: Engine, policy: HeldPolicy, optimizer: { steps:
 }
 
 /** A saved state's values as an engine holds them; the base's, under the reference's names, too. */
-export const asHeld = (policy: HeldPolicy, state: string, saved: Float32Array): Float32Array => laidOut(policy, state, saved, toHeld)
+export const asHeld = (policy: HeldPolicy, state: string, saved: Float32Array): Float32Array =>
+  laidOut(policy, state, saved, toHeld)
 
 /** A parameter's values or moments in the other layout; what is no parameter of the model's has but one. */
-function laidOut({ model: { architecture } }: HeldPolicy, state: string, data: Float32Array, to: typeof toHeld): Float32Array {
+function laidOut(
+  { model: { architecture } }: HeldPolicy,
+  state: string,
+  data: Float32Array,
+  to: typeof toHeld,
+): Float32Array {
   const prefix = state.startsWith(REFERENCE) ? REFERENCE : POLICY
   const name = state.slice(state.indexOf(prefix) + prefix.length)
   return architecture.parameters.has(name) ? to(architecture, name, data) : data

@@ -1,4 +1,7 @@
-/** What one optimizer step reports: the loss's statistics by name, and the norm of all gradients together before clipping. */
+/**
+ * What one optimizer step reports: the loss's statistics by name, and the norm of all gradients together before
+ * clipping.
+ */
 export interface StepStatistics {
   approxKl: number
   gradientNorm: number

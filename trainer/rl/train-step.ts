@@ -18,15 +18,27 @@ export interface TrainStepOptions {
 
 /** One optimizer step on one minibatch. */
 export interface TrainStep {
-  run(minibatch: readonly Experience[], at: { step: number; learningRate: number; klCoef: number }): Promise<StepStatistics>
+  run(
+    minibatch: readonly Experience[],
+    at: { step: number; learningRate: number; klCoef: number },
+  ): Promise<StepStatistics>
   close(): Promise<void>
 }
 
-/** Compiles the step for minibatches of `shape.rows · accumulation` rollouts: the policy's forward pass, the algorithm's loss, and the descent on it. */
+/**
+ * Compiles the step for minibatches of `shape.rows · accumulation` rollouts: the policy's forward pass, the algorithm's
+ * loss, and the descent on it.
+ */
 export async function openTrainStep(engine: Engine, shape: BatchShape, options: TrainStepOptions): Promise<TrainStep> {
   const { policy, optimizer, accumulation } = options
   const reads = lossGraph(shape, options)
-  const descent = await openDescent(engine, { graph: reads.graph, loss: reads.loss, trained: policy.trained, optimizer, parts: accumulation })
+  const descent = await openDescent(engine, {
+    graph: reads.graph,
+    loss: reads.loss,
+    trained: policy.trained,
+    optimizer,
+    parts: accumulation,
+  })
   return {
     async run(minibatch, { step, learningRate, klCoef }) {
       exactDiv(minibatch.length, accumulation, 'the rollouts of a minibatch by its parts')
@@ -73,15 +85,33 @@ function lossGraph(shape: BatchShape, { policy, algorithm, temperature }: TrainS
   for (const [name, value] of Object.entries(losses)) graph.output(name, value)
   const read = leavesOf(graph, 'input')
   const readOf = (kind: keyof typeof asked): string[] => [...asked[kind]].filter((name) => read.has(name))
-  return { graph, loss: losses.totalLoss, columns: readOf('columns'), scalars: readOf('scalars'), wholes: readOf('wholes') }
+  return {
+    graph,
+    loss: losses.totalLoss,
+    columns: readOf('columns'),
+    scalars: readOf('scalars'),
+    wholes: readOf('wholes'),
+  }
 }
 
-function feedsOf(part: readonly Experience[], shape: BatchShape, { columns, scalars }: LossGraph): Record<string, Int32Array | Float32Array> {
-  const layout = layOut(part.map((e) => e.rollout), shape)
+function feedsOf(
+  part: readonly Experience[],
+  shape: BatchShape,
+  { columns, scalars }: LossGraph,
+): Record<string, Int32Array | Float32Array> {
+  const layout = layOut(
+    part.map((e) => e.rollout),
+    shape,
+  )
   return {
     ...policyFeeds(layout, shape),
     responseMask: layout.responseMask,
-    ...byName(columns, (name) => padRows(part.map((e) => e.columns[name]), shape)),
+    ...byName(columns, (name) =>
+      padRows(
+        part.map((e) => e.columns[name]),
+        shape,
+      ),
+    ),
     ...byName(scalars, (name) => Float32Array.from(part, (e) => e.scalars[name])),
   }
 }

@@ -16,7 +16,7 @@ export function whiten(rows: readonly (readonly number[])[], shiftMean = true): 
 export function moments(rows: readonly (readonly number[])[]): { mean: number; variance: number; count: number } {
   let count = 0
   let sum = 0
-  for (const row of rows) for (const x of row) (sum += x), count++
+  for (const row of rows) for (const x of row) ((sum += x), count++)
   if (count < 2) throw new RangeError(`${count} entries have no variance`)
   const mean = sum / count
   let squares = 0

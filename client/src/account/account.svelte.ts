@@ -12,7 +12,10 @@ import { claimUnowned, discard, waiting, type Waiting } from '../room/outbox.ts'
 import { storage } from '../ui/storage.ts'
 import { openTurn } from './tab-lock.ts'
 
-/** While a socket is open its token is renewed so long before its end, milliseconds; and no sooner than so long after the last look. */
+/**
+ * While a socket is open its token is renewed so long before its end, milliseconds; and no sooner than so long after
+ * the last look.
+ */
 const RENEW_AHEAD = 60_000
 const RENEW_PAUSE = 5_000
 
@@ -23,7 +26,12 @@ let renewal: ReturnType<typeof setTimeout> | undefined
 const AtLeast = z.object({
   token: z.string().min(1),
   refreshToken: z.string().min(1),
-  user: z.object({ userId: z.string().min(1), username: z.string(), guest: z.boolean(), permissions: z.array(z.string()) }),
+  user: z.object({
+    userId: z.string().min(1),
+    username: z.string(),
+    guest: z.boolean(),
+    permissions: z.array(z.string()),
+  }),
 })
 // What is damaged is dropped, with a note, before anybody takes it for a sign-in.
 for (const key of [KEY, GUEST_KEY]) storage.readJson(key, AtLeast)
@@ -35,7 +43,8 @@ const identity = openIdentity({
   now: Date.now,
   onchange(next) {
     // Nobody can come back as a guest whom the server no longer knows.
-    if (kept && next?.replaces !== undefined && kept.user.userId !== next.user.userId) forgetDesk(storage, kept.user.userId)
+    if (kept && next?.replaces !== undefined && kept.user.userId !== next.user.userId)
+      forgetDesk(storage, kept.user.userId)
     kept = next
     plan()
     for (const watch of watchers) watch(next)
@@ -54,7 +63,9 @@ export const account = {
   get user(): User | null {
     return kept?.user ?? null
   },
-  /** The server has ended the sign-in: nothing is sent until this person signs in again, or goes on as somebody else. */
+  /**
+   * The server has ended the sign-in: nothing is sent until this person signs in again, or goes on as somebody else.
+   */
   get ended(): boolean {
     return kept?.ended ?? false
   },
@@ -90,7 +101,10 @@ export const account = {
     }
   },
 
-  /** Hears of every change of the sign-in, whichever tab made it, and keeps its token fresh meanwhile. Returns the way to stop. */
+  /**
+   * Hears of every change of the sign-in, whichever tab made it, and keeps its token fresh meanwhile. Returns the way
+   * to stop.
+   */
   watch(hear: (kept: Kept | null) => void): () => void {
     watchers.add(hear)
     plan()
@@ -110,11 +124,11 @@ function plan(): void {
   clearTimeout(renewal)
   const now = kept
   if (watchers.size === 0 || now === null || now.ended) return
-  const renew = () => identity.renew(now.token).catch((error: unknown) => {
-    // Whoever needs the token asks again, and says what is wrong; until then it is tried on.
-    if (!(error instanceof ApiError)) throw error
-    if (!kept?.ended) renewal = setTimeout(renew, RENEW_PAUSE)
-  })
+  const renew = () =>
+    identity.renew(now.token).catch((error: unknown) => {
+      // Whoever needs the token asks again, and says what is wrong; until then it is tried on.
+      if (!(error instanceof ApiError)) throw error
+      if (!kept?.ended) renewal = setTimeout(renew, RENEW_PAUSE)
+    })
   renewal = setTimeout(renew, Math.max(RENEW_PAUSE, endOf(now) - RENEW_AHEAD - Date.now()))
 }
-

@@ -67,12 +67,15 @@ export function openIdentity({ store, turn, request, now, onchange }: IdentityDe
     if (kept !== null && isGood(kept, rejected)) return kept
     const asked = kept
     if (asked?.ended) throw endedError(asked)
-    const answer = asked === null
-      ? await request<SignedIn>('POST', '/api/auth/guest', {})
-      : await request<SignedIn>('POST', '/api/auth/refresh', { refreshToken: asked.refreshToken }).catch((error: unknown) => {
-          if (error instanceof ApiError && error.code === 'unauthenticated') return null
-          throw error
-        })
+    const answer =
+      asked === null
+        ? await request<SignedIn>('POST', '/api/auth/guest', {})
+        : await request<SignedIn>('POST', '/api/auth/refresh', { refreshToken: asked.refreshToken }).catch(
+            (error: unknown) => {
+              if (error instanceof ApiError && error.code === 'unauthenticated') return null
+              throw error
+            },
+          )
     // Somebody signed in or out meanwhile: that stands.
     follow()
     if (kept?.refreshToken !== asked?.refreshToken) {
@@ -90,7 +93,10 @@ export function openIdentity({ store, turn, request, now, onchange }: IdentityDe
       throw endedError(asked)
     }
     // A guest has no other way back: this browser is a new one, and says so.
-    const next: Kept = { ...fresh(await request<SignedIn>('POST', '/api/auth/guest', {})), replaces: asked.user.username }
+    const next: Kept = {
+      ...fresh(await request<SignedIn>('POST', '/api/auth/guest', {})),
+      replaces: asked.user.username,
+    }
     keep(next)
     return next
   }
@@ -100,7 +106,9 @@ export function openIdentity({ store, turn, request, now, onchange }: IdentityDe
       renewing = null
     }))
 
-  /** A sign-in of this person's own making. The guest that was here waits for its return; unless it is that account now. */
+  /**
+   * A sign-in of this person's own making. The guest that was here waits for its return; unless it is that account now.
+   */
   function adopt(next: SignedIn): void {
     if (kept?.user.guest && kept.user.userId !== next.user.userId) store.setItem(GUEST_KEY, JSON.stringify(kept))
     keep(fresh(next))
@@ -128,7 +136,14 @@ export function openIdentity({ store, turn, request, now, onchange }: IdentityDe
     /** Makes an account; the guest of this browser becomes it. */
     async register(username: string, password: string, email?: string): Promise<void> {
       const guest = kept?.user.guest ? await this.token() : undefined
-      adopt(await request<SignedIn>('POST', '/api/auth/register', { username, password, ...(email ? { email } : {}) }, guest))
+      adopt(
+        await request<SignedIn>(
+          'POST',
+          '/api/auth/register',
+          { username, password, ...(email ? { email } : {}) },
+          guest,
+        ),
+      )
     },
 
     /** Signs out here at once, then at the server; this browser is the guest again that it was before. */
@@ -151,12 +166,21 @@ export function openIdentity({ store, turn, request, now, onchange }: IdentityDe
   }
 }
 
-export const endedError = ({ user }: SignedIn) => new ApiError('unauthenticated', `Your sign-in as ${user.username} has ended. Sign in again.`)
+export const endedError = ({ user }: SignedIn) =>
+  new ApiError('unauthenticated', `Your sign-in as ${user.username} has ended. Sign in again.`)
 
 /** What was kept, where it is a sign-in. */
 function load(stored: string | null): Kept | null {
   const value = parsed(stored ?? 'null')
-  const isKept = typeof value === 'object' && value !== null && 'token' in value && 'refreshToken' in value && 'user' in value && typeof value.user === 'object' && value.user !== null && 'userId' in value.user
+  const isKept =
+    typeof value === 'object' &&
+    value !== null &&
+    'token' in value &&
+    'refreshToken' in value &&
+    'user' in value &&
+    typeof value.user === 'object' &&
+    value.user !== null &&
+    'userId' in value.user
   return isKept ? (value as Kept) : null
 }
 
@@ -164,7 +188,8 @@ function load(stored: string | null): Kept | null {
 export const endOf = ({ until, token }: Kept): number => until ?? (claimOf(token, 'exp') ?? 0) * 1000
 
 /** How long an access token is good from when it was given, milliseconds. */
-const lifetimeOf = (token: string): number => Math.max(0, (claimOf(token, 'exp') ?? 0) - (claimOf(token, 'iat') ?? 0)) * 1000
+const lifetimeOf = (token: string): number =>
+  Math.max(0, (claimOf(token, 'exp') ?? 0) - (claimOf(token, 'iat') ?? 0)) * 1000
 
 function claimOf(token: string, name: 'exp' | 'iat'): number | null {
   const payload = token.split('.').at(1) ?? ''

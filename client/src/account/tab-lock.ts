@@ -1,9 +1,14 @@
-/** One tab at a time: by Web Locks where the page has them (https, localhost), else by a lease in the storage that tabs share. */
+/**
+ * One tab at a time: by Web Locks where the page has them (https, localhost), else by a lease in the storage that tabs
+ * share.
+ */
 
 type Store = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
 export type Turn = <T>(work: () => Promise<T>) => Promise<T>
 
-/** Milliseconds: how long a lease holds whose tab was closed; until two writers have seen each other; between two looks. */
+/**
+ * Milliseconds: how long a lease holds whose tab was closed; until two writers have seen each other; between two looks.
+ */
 const LEASE_MS = 10_000
 const SETTLE_MS = 40
 const LOOK_MS = 60

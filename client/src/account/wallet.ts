@@ -75,7 +75,10 @@ export async function send(facts: ChainFacts, { to, data, value }: Call): Promis
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
   }
-  throw new ApiError('unavailable', `No block has taken the transaction ${hash} yet. It may still come: look at it in your wallet.`)
+  throw new ApiError(
+    'unavailable',
+    `No block has taken the transaction ${hash} yet. It may still come: look at it in your wallet.`,
+  )
 }
 
 /**
@@ -85,12 +88,19 @@ export async function send(facts: ChainFacts, { to, data, value }: Call): Promis
  */
 export async function signTyped(facts: ChainFacts, account: string, typedData: string): Promise<Hex> {
   const chosen = await chooseAccount()
-  if (chosen !== account) throw new ApiError('invalid', `This needs the wallet that is linked, ${account}. Choose it in your wallet and try again.`)
+  if (chosen !== account)
+    throw new ApiError(
+      'invalid',
+      `This needs the wallet that is linked, ${account}. Choose it in your wallet and try again.`,
+    )
   await choose(facts)
   return hexOf(await ask('eth_signTypedData_v4', [account, typedData]))
 }
 
-/** What an account holds of a token, or of the chain's coin, by the wallet's node; null where the wallet is at another chain. Asks the reader nothing. */
+/**
+ * What an account holds of a token, or of the chain's coin, by the wallet's node; null where the wallet is at another
+ * chain. Asks the reader nothing.
+ */
 export async function balanceOf({ chainId }: ChainFacts, token: string, account: string): Promise<bigint | null> {
   if (!hasWallet() || Number(await ask('eth_chainId')) !== chainId) return null
   if (/^0x0{40}$/.test(token)) return BigInt(hexOf(await ask('eth_getBalance', [account, 'latest'])))
@@ -115,11 +125,18 @@ async function choose({ chainId, name, coin, rpcUrl, explorer }: ChainFacts): Pr
     await ask('wallet_switchEthereumChain', [{ chainId: wanted }])
   } catch (error) {
     if (!(error instanceof WalletError) || error.walletCode !== UNKNOWN_CHAIN) throw error
-    if (rpcUrl === null) throw new ApiError('invalid', `Your wallet does not know ${name} (chain ${chainId}). Add it there and try again.`)
-    const chain = { chainId: wanted, chainName: name, nativeCurrency: { name: coin.symbol, ...coin }, rpcUrls: [rpcUrl] }
+    if (rpcUrl === null)
+      throw new ApiError('invalid', `Your wallet does not know ${name} (chain ${chainId}). Add it there and try again.`)
+    const chain = {
+      chainId: wanted,
+      chainName: name,
+      nativeCurrency: { name: coin.symbol, ...coin },
+      rpcUrls: [rpcUrl],
+    }
     await ask('wallet_addEthereumChain', [{ ...chain, ...(explorer !== null && { blockExplorerUrls: [explorer] }) }])
   }
-  if (Number(await ask('eth_chainId')) !== chainId) throw new ApiError('invalid', `Choose ${name} (chain ${chainId}) in your wallet and try again.`)
+  if (Number(await ask('eth_chainId')) !== chainId)
+    throw new ApiError('invalid', `Choose ${name} (chain ${chainId}) in your wallet and try again.`)
 }
 
 /** What the wallet answered instead of doing it. */
@@ -160,7 +177,11 @@ function parts(error: unknown): { code: number; message: string; data: Hex | nul
   if (typeof error !== 'object' || error === null) return { code: 0, message: String(error), data: null }
   const { code, message, data } = error as { code?: unknown; message?: unknown; data?: unknown }
   const inner = typeof data === 'object' && data !== null && 'data' in data ? data.data : data
-  return { code: Number(code), message: String(message), data: typeof inner === 'string' && /^0x[0-9a-f]{8}/i.test(inner) ? (inner as Hex) : null }
+  return {
+    code: Number(code),
+    message: String(message),
+    data: typeof inner === 'string' && /^0x[0-9a-f]{8}/i.test(inner) ? (inner as Hex) : null,
+  }
 }
 
 const first = (accounts: unknown): Hex | null => {

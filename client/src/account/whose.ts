@@ -43,12 +43,22 @@ export function notesOf({ who, guestBehind, replaces, waiting, sessionId }: Situ
     })
   }
   if (replaces !== null) {
-    notes.push({ key: 'replaced', text: `The server no longer knows ${replaces}, whom this browser was; you are ${who?.username ?? 'a new guest'} now.`, offers: ['acknowledge'], userId: null, sessionId: null })
+    notes.push({
+      key: 'replaced',
+      text: `The server no longer knows ${replaces}, whom this browser was; you are ${who?.username ?? 'a new guest'} now.`,
+      offers: ['acknowledge'],
+      userId: null,
+      sessionId: null,
+    })
   }
   for (const one of waiting) {
     if (one.owner?.userId === who?.userId && one.owner !== null) {
       if (who?.ended || one.sessionId === sessionId) continue
-      notes.push({ ...about(one), text: `${capital(counted(one.votes))} of yours ${one.votes === 1 ? 'waits' : 'wait'} to be sent: open the session.`, offers: ['open'] })
+      notes.push({
+        ...about(one),
+        text: `${capital(counted(one.votes))} of yours ${one.votes === 1 ? 'waits' : 'wait'} to be sent: open the session.`,
+        offers: ['open'],
+      })
     } else notes.push({ ...about(one), ...forAnother(one, guestBehind) })
   }
   return notes
@@ -57,12 +67,34 @@ export function notesOf({ who, guestBehind, replaces, waiting, sessionId }: Situ
 function forAnother({ owner, votes }: Waiting, guestBehind: string | null): Pick<Note, 'text' | 'offers'> {
   const wait = `${capital(counted(votes))} ${votes === 1 ? 'waits' : 'wait'} here`
   const them = votes === 1 ? 'it' : 'them'
-  if (owner === null) return { text: `${wait} from an earlier visit. Nobody knows whose, so ${them === 'it' ? 'it is' : 'they are'} not sent.`, offers: ['discard'] }
-  if (!owner.guest) return { text: `${wait} that ${owner.username} gave. Sign in as ${owner.username} to send ${them}.`, offers: ['sign-in', 'discard'] }
-  if (owner.username === guestBehind) return { text: `${wait} that you gave as ${owner.username}. Sign out to be that guest again, and ${them === 'it' ? 'it is' : 'they are'} sent.`, offers: ['sign-out', 'discard'] }
-  return { text: `${wait} that ${owner.username} gave, who can’t come back. They are sent as nobody else’s.`.replace('They are', votes === 1 ? 'It is' : 'They are'), offers: ['discard'] }
+  if (owner === null)
+    return {
+      text: `${wait} from an earlier visit. Nobody knows whose, so ${them === 'it' ? 'it is' : 'they are'} not sent.`,
+      offers: ['discard'],
+    }
+  if (!owner.guest)
+    return {
+      text: `${wait} that ${owner.username} gave. Sign in as ${owner.username} to send ${them}.`,
+      offers: ['sign-in', 'discard'],
+    }
+  if (owner.username === guestBehind)
+    return {
+      text: `${wait} that you gave as ${owner.username}. Sign out to be that guest again, and ${them === 'it' ? 'it is' : 'they are'} sent.`,
+      offers: ['sign-out', 'discard'],
+    }
+  return {
+    text: `${wait} that ${owner.username} gave, who can’t come back. They are sent as nobody else’s.`.replace(
+      'They are',
+      votes === 1 ? 'It is' : 'They are',
+    ),
+    offers: ['discard'],
+  }
 }
 
-const about = ({ owner, sessionId }: Waiting) => ({ key: `${sessionId} ${owner?.userId ?? ''}`, userId: owner?.userId ?? null, sessionId })
+const about = ({ owner, sessionId }: Waiting) => ({
+  key: `${sessionId} ${owner?.userId ?? ''}`,
+  userId: owner?.userId ?? null,
+  sessionId,
+})
 const counted = (votes: number): string => (votes === 1 ? 'one vote' : `${votes} votes`)
 const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1)

@@ -21,14 +21,22 @@ export interface Curve {
   span: number
 }
 
-const firstOf = (names: readonly string[]) => (metrics: TrainingMetrics): number | null =>
-  names.map((name) => metrics[name]).find((value) => value !== undefined && Number.isFinite(value)) ?? null
+const firstOf =
+  (names: readonly string[]) =>
+  (metrics: TrainingMetrics): number | null =>
+    names.map((name) => metrics[name]).find((value) => value !== undefined && Number.isFinite(value)) ?? null
 
 /** The reward before normalisation where the trainer gives it: of the same scale as a vote. */
 const REWARD = ['rewardScore', 'objective/scores']
 export const rewardOf = firstOf(REWARD)
 
-const described: { title: string; meaning: string; format: (value: number) => string; span: number; series: [string, string, string[]][] }[] = [
+const described: {
+  title: string
+  meaning: string
+  format: (value: number) => string
+  span: number
+  series: [string, string, string[]][]
+}[] = [
   {
     title: 'Reward',
     meaning: 'What the crowd’s votes make of the answers, less penalties: about 0 to 1.',
@@ -56,7 +64,8 @@ const described: { title: string; meaning: string; format: (value: number) => st
   },
   {
     title: 'KL to reference',
-    meaning: 'How far the answers are from the model before training: mean KL to the reference policy, in nats per answer.',
+    meaning:
+      'How far the answers are from the model before training: mean KL to the reference policy, in nats per answer.',
     format: fixed,
     span: 0.5,
     series: [['KL', 'amber', ['objective/kl']]],
@@ -77,11 +86,17 @@ export function curvesOf(steps: readonly StepMetrics[]): Curve[] {
   return described.map(({ series, ...curve }) => ({
     ...curve,
     steps: steps.map((s) => s.step),
-    series: series.map(([label, color, names]) => ({ label, color, values: steps.map((s) => firstOf(names)(s.metrics)) })),
+    series: series.map(([label, color, names]) => ({
+      label,
+      color,
+      values: steps.map((s) => firstOf(names)(s.metrics)),
+    })),
   }))
 }
 
-/** The range of an axis that holds [low, high] and spans at least `span`; what is never negative starts no lower than 0. */
+/**
+ * The range of an axis that holds [low, high] and spans at least `span`; what is never negative starts no lower than 0.
+ */
 export function rangeOf(low: number, high: number, span: number): [number, number] {
   const missing = Math.max(0, span - (high - low)) / 2
   const margin = 0.08 * Math.max(span, high - low)

@@ -16,7 +16,13 @@ type Hex = `0x${string}`
  * @param account the reader's linked wallet
  * @param rpcUrl a JSON-RPC endpoint of the contracts' chain
  */
-export async function checkClaim(claim: Claim, account: string, facts: ChainFacts, token: Token, rpcUrl: string): Promise<Verification> {
+export async function checkClaim(
+  claim: Claim,
+  account: string,
+  facts: ChainFacts,
+  token: Token,
+  rpcUrl: string,
+): Promise<Verification> {
   const steps: VerificationStep[] = []
   const add = (id: VerificationStep['id'], ok: boolean, detail: string): boolean => {
     steps.push({ id, state: ok ? 'pass' : 'fail', detail })
@@ -25,14 +31,37 @@ export async function checkClaim(claim: Claim, account: string, facts: ChainFact
   const walk = async (): Promise<void> => {
     add('account', claim.account === account, `The claim pays ${claim.account}.`)
     const root = foldProof(rewardLeaf(claim, facts), claim.proof)
-    add('path', true, `Account, bounty and amount hash to a leaf; ${plural(claim.proof.length, 'sibling')} lead to the root ${short(root)}.`)
+    add(
+      'path',
+      true,
+      `Account, bounty and amount hash to a leaf; ${plural(claim.proof.length, 'sibling')} lead to the root ${short(root)}.`,
+    )
     const served = await servedChain(rpcUrl)
-    if (!add('chain', served === facts.chainId, `The node serves chain ${served}; the contracts are on ${facts.chainId}.`)) return
+    if (
+      !add('chain', served === facts.chainId, `The node serves chain ${served}; the contracts are on ${facts.chainId}.`)
+    )
+      return
     const [recorded = ''] = await readWords(rpcUrl, facts.ledger, 'finalRewardsRoot(uint256)', [word(claim.epochId)])
     const holds = `0x${recorded}` === root
-    if (!add('root', holds, `The ledger ${short(facts.ledger)} ${holds ? 'holds this root, final,' : 'does not hold this root'} for epoch ${claim.epochId}.`)) return
+    if (
+      !add(
+        'root',
+        holds,
+        `The ledger ${short(facts.ledger)} ${holds ? 'holds this root, final,' : 'does not hold this root'} for epoch ${claim.epochId}.`,
+      )
+    )
+      return
     const due = await amountDue(claim, facts.distributor ?? '', rpcUrl)
-    if (!add('paid', due > 0n, due > 0n ? `${amountText(due, token)} of ${amountText(claim.amount, token)} were not paid yet.` : 'All of it was paid already.')) return
+    if (
+      !add(
+        'paid',
+        due > 0n,
+        due > 0n
+          ? `${amountText(due, token)} of ${amountText(claim.amount, token)} were not paid yet.`
+          : 'All of it was paid already.',
+      )
+    )
+      return
     const [, left = '0'] = await readWords(rpcUrl, facts.distributor ?? '', 'bounties(bytes32)', [claim.bounty as Hex])
     add('pot', BigInt(`0x${left}`) >= due, `The pot holds ${amountText(BigInt(`0x${left}`), token)}.`)
   }
@@ -53,7 +82,18 @@ const REWARD = parseAbiParameters('uint256, address, uint256, bytes32, address, 
 
 /** The double-hashed leaf, under the ledger that the claim is checked against. */
 const rewardLeaf = ({ epochId, bounty, account, amount }: Claim, { chainId, ledger }: ChainFacts): Hex =>
-  keccak256(keccak256(encodeAbiParameters(REWARD, [BigInt(chainId), ledger as Hex, BigInt(epochId), bounty as Hex, account as Hex, BigInt(amount)])))
+  keccak256(
+    keccak256(
+      encodeAbiParameters(REWARD, [
+        BigInt(chainId),
+        ledger as Hex,
+        BigInt(epochId),
+        bounty as Hex,
+        account as Hex,
+        BigInt(amount),
+      ]),
+    ),
+  )
 
 /** A contract that refuses is a step that fails; a node that does not answer leaves it open. */
 async function obstacle(error: unknown): Promise<VerificationStep> {

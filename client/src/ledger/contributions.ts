@@ -62,7 +62,9 @@ export function joined(
 }
 
 export function totals(contributions: readonly Contribution[]): Totals {
-  const latencies = contributions.flatMap((c) => (c.receipt && c.receipt.updated !== false ? [c.receipt.latencyMs] : [])).sort((a, b) => a - b)
+  const latencies = contributions
+    .flatMap((c) => (c.receipt && c.receipt.updated !== false ? [c.receipt.latencyMs] : []))
+    .sort((a, b) => a - b)
   return {
     votes: contributions.filter((c) => c.vote).length,
     used: latencies.length,
@@ -74,10 +76,16 @@ export function totals(contributions: readonly Contribution[]): Totals {
 }
 
 /** What a vote earned and why, in words; null while there is nothing to say of it. */
-export function earnedText({ proof, credit, noCredit, held }: Pick<Contribution, 'proof' | 'credit' | 'noCredit' | 'held'>): string | null {
+export function earnedText({
+  proof,
+  credit,
+  noCredit,
+  held,
+}: Pick<Contribution, 'proof' | 'credit' | 'noCredit' | 'held'>): string | null {
   if (noCredit !== null) return `It earns nothing: ${reasons[noCredit]}`
   if (proof === null) return null
-  if (held) return `${plural(credit, 'credit point')}, held until ten of your votes in this session could be compared with others’: then they are paid, too.`
+  if (held)
+    return `${plural(credit, 'credit point')}, held until ten of your votes in this session could be compared with others’: then they are paid, too.`
   return `${plural(credit, 'credit point')}.`
 }
 

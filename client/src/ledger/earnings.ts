@@ -21,7 +21,8 @@ export function partsOf({ earned, final, claimed, claim }: Earning): Parts | nul
   return { pending: BigInt(earned) - BigInt(final), claimable, waiting: waiting > 0n ? waiting : 0n, claimed: paid }
 }
 
-export const underWay = (relayed: RelayedClaim | null): boolean => relayed?.state === 'waiting' || relayed?.state === 'sent'
+export const underWay = (relayed: RelayedClaim | null): boolean =>
+  relayed?.state === 'waiting' || relayed?.state === 'sent'
 
 /** What has become of a claim that was given to the relayer. */
 export function relayedText({ state, problem }: RelayedClaim): string {

@@ -21,7 +21,10 @@ export function amountText(amount: bigint | string, { symbol, decimals }: Token)
 function shortened(text: string): string {
   const [whole = '0', fraction = ''] = text.split('.')
   const grouped = whole.replace(/\B(?=(\d{3})+$)/g, '\u202f')
-  const kept = whole === '0' ? fraction.slice(0, fraction.search(/[1-9]/) + DIGITS) : fraction.slice(0, Math.max(0, DIGITS - whole.length))
+  const kept =
+    whole === '0'
+      ? fraction.slice(0, fraction.search(/[1-9]/) + DIGITS)
+      : fraction.slice(0, Math.max(0, DIGITS - whole.length))
   const rest = kept.replace(/0+$/, '')
   return rest === '' ? grouped : `${grouped}.${rest}`
 }
@@ -59,11 +62,21 @@ export function payNotice(bounties: readonly Bounty[]): { paying: boolean; text:
   const paying = bounties.filter((bounty) => bounty.state === 'paying')
   if (paying.length > 0) {
     const prices = paying.map((bounty) => amountText(votePrice(bounty), bounty)).join(' and ')
-    return { paying: true, text: `A vote that changes the model earns ${prices}, once ten of yours here could be compared with others’: then those before, too.` }
+    return {
+      paying: true,
+      text: `A vote that changes the model earns ${prices}, once ten of yours here could be compared with others’: then those before, too.`,
+    }
   }
   if (bounties.some((bounty) => bounty.state === 'empty')) {
-    return { paying: false, text: 'The bounty is spent. Votes go on training the model and are credited, and are not paid until somebody fills it up.' }
+    return {
+      paying: false,
+      text: 'The bounty is spent. Votes go on training the model and are credited, and are not paid until somebody fills it up.',
+    }
   }
-  if (bounties.some((bounty) => bounty.state === 'closed')) return { paying: false, text: 'The bounty is closed. Votes go on training the model and are credited, and are not paid.' }
+  if (bounties.some((bounty) => bounty.state === 'closed'))
+    return {
+      paying: false,
+      text: 'The bounty is closed. Votes go on training the model and are credited, and are not paid.',
+    }
   return null
 }

@@ -1,9 +1,13 @@
-/** A page's questions to a chain's node, by JSON-RPC: what it shows rests on the contracts' words, not on the server's. */
+/**
+ * A page's questions to a chain's node, by JSON-RPC: what it shows rests on the contracts' words, not on the server's.
+ */
 import { concat, pad, toFunctionSelector } from 'viem/utils'
 
 type Hex = `0x${string}`
 
-/** The server passes reads of the ledger and the distributor on to its node; `npm run verify` asks a node of one's own. */
+/**
+ * The server passes reads of the ledger and the distributor on to its node; `npm run verify` asks a node of one's own.
+ */
 export const RELAY = '/api/blockchain/rpc'
 
 /** The node, or the contract behind it, answered with a refusal. */
@@ -27,7 +31,12 @@ export const servedChain = async (url: string): Promise<number> => Number(await 
  * @param signature like `claimed(bytes32,address)`
  * @throws NodeRefusal, TypeError where nobody answers
  */
-export async function readWords(url: string, contract: string, signature: string, args: readonly Hex[]): Promise<string[]> {
+export async function readWords(
+  url: string,
+  contract: string,
+  signature: string,
+  args: readonly Hex[],
+): Promise<string[]> {
   const data = concat([toFunctionSelector(signature), ...args.map((word) => pad(word))])
   const result = await ask(url, 'eth_call', [{ to: contract, data }, 'latest'])
   return result.slice(2).match(/.{64}/g) ?? []
@@ -44,7 +53,8 @@ async function ask(url: string, method: string, params: readonly unknown[]): Pro
   })
   if (!response.ok) throw new NodeRefusal(`the node answered ${response.status}`, null)
   const body: unknown = await response.json()
-  if (typeof body === 'object' && body !== null && 'result' in body && typeof body.result === 'string') return body.result
+  if (typeof body === 'object' && body !== null && 'result' in body && typeof body.result === 'string')
+    return body.result
   throw new NodeRefusal(`the node refused ${method}`, refusalIn(body))
 }
 

@@ -23,7 +23,11 @@ export async function verifyProof(proof: ContributionProof, rpcUrl: string, open
   try {
     if (opening !== undefined) {
       const opened = opens(proof.leafFields, opening)
-      add('record', opened, opened ? 'The leaf commits to your record.' : 'The leaf commits to another record than the one shown.')
+      add(
+        'record',
+        opened,
+        opened ? 'The leaf commits to your record.' : 'The leaf commits to another record than the one shown.',
+      )
     }
     const leaf = contributionLeaf(proof)
     add('leaf', leaf === proof.leaf && sameDomain(proof), `The contribution’s fields hash to ${short(leaf)}.`)
@@ -105,7 +109,10 @@ export function foldProof(leaf: Hex, siblings: readonly string[]): Hex {
   }, leaf)
 }
 
-function opens({ contributor, recordHash }: ContributionProof['leafFields'], { contributorId, salt, record }: Opening): boolean {
+function opens(
+  { contributor, recordHash }: ContributionProof['leafFields'],
+  { contributorId, salt, record }: Opening,
+): boolean {
   const commit = (text: string) => keccak256(concat([salt as Hex, stringToHex(text)]))
   return contributor === commit(`attune:contributor:${contributorId}`) && recordHash === commit(canonicalJson(record))
 }
@@ -115,7 +122,11 @@ async function chainSteps(proof: ContributionProof, root: Hex, rpcUrl: string): 
     const served = await servedChain(rpcUrl)
     const sameChain = served === proof.chainId
     const steps: VerificationStep[] = [
-      { id: 'chain', state: sameChain ? 'pass' : 'fail', detail: `The node serves chain ${served}; the proof is for ${proof.chainId}.` },
+      {
+        id: 'chain',
+        state: sameChain ? 'pass' : 'fail',
+        detail: `The node serves chain ${served}; the proof is for ${proof.chainId}.`,
+      },
     ]
     if (!sameChain) return steps
     const words = await ledgerWords(proof, rpcUrl)
@@ -141,7 +152,8 @@ function finality(words: readonly string[]): VerificationStep {
   const submitted = new Date(Number(`0x${words[4]}`) * 1_000)
   const final = new Date(Number(`0x${words[5]}`) * 1_000)
   const since = `Recorded ${submitted.toISOString()}`
-  const detail = final.getTime() <= Date.now() ? `${since}, final.` : `${since}, open to dispute until ${final.toISOString()}.`
+  const detail =
+    final.getTime() <= Date.now() ? `${since}, final.` : `${since}, open to dispute until ${final.toISOString()}.`
   return { id: 'status', state: 'pass', detail }
 }
 

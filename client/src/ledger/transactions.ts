@@ -1,6 +1,21 @@
 /** What a wallet is asked to send: calls of Attune's contracts. Pure. */
-import { AbiErrorSignatureNotFoundError, decodeErrorResult, encodeFunctionData, parseAbi, zeroAddress, type Address, type ContractErrorName, type Hex } from 'viem'
-import { CLAIM_TO_TYPES, DISTRIBUTOR_DOMAIN, distributorAbi, ledgerAbi, tokenAbi } from '../../../contracts/ledger/client/abi.ts'
+import {
+  AbiErrorSignatureNotFoundError,
+  decodeErrorResult,
+  encodeFunctionData,
+  parseAbi,
+  zeroAddress,
+  type Address,
+  type ContractErrorName,
+  type Hex,
+} from 'viem'
+import {
+  CLAIM_TO_TYPES,
+  DISTRIBUTOR_DOMAIN,
+  distributorAbi,
+  ledgerAbi,
+  tokenAbi,
+} from '../../../contracts/ledger/client/abi.ts'
 import { sessionKey } from '../../../contracts/ledger/epoch/leaf.ts'
 import type { Claim, Refund } from '../../../core/protocol/rewards.ts'
 
@@ -13,9 +28,16 @@ export interface Call {
 
 export const isCoin = (token: string): boolean => token === zeroAddress
 
-export const fund = (distributor: Address, { sessionId, token, amount, perCredit }: { sessionId: string; token: Address; amount: bigint; perCredit: bigint }): Call => ({
+export const fund = (
+  distributor: Address,
+  { sessionId, token, amount, perCredit }: { sessionId: string; token: Address; amount: bigint; perCredit: bigint },
+): Call => ({
   to: distributor,
-  data: encodeFunctionData({ abi: distributorAbi, functionName: 'fund', args: [sessionKey(sessionId), token, amount, perCredit] }),
+  data: encodeFunctionData({
+    abi: distributorAbi,
+    functionName: 'fund',
+    args: [sessionKey(sessionId), token, amount, perCredit],
+  }),
   value: isCoin(token) ? amount : 0n,
 })
 
@@ -30,22 +52,38 @@ export const close = (distributor: Address, bounty: Hex): Call =>
   of(distributor, encodeFunctionData({ abi: distributorAbi, functionName: 'close', args: [bounty] }))
 
 export const refund = (distributor: Address, { bounty, epochId, allocated, proof }: Refund): Call =>
-  of(distributor, encodeFunctionData({ abi: distributorAbi, functionName: 'refund', args: [bounty as Hex, BigInt(epochId), BigInt(allocated), proof as Hex[]] }))
+  of(
+    distributor,
+    encodeFunctionData({
+      abi: distributorAbi,
+      functionName: 'refund',
+      args: [bounty as Hex, BigInt(epochId), BigInt(allocated), proof as Hex[]],
+    }),
+  )
 
 /** Pays an account what it has earned, whoever sends it. */
 export const claim = (distributor: Address, { epochId, bounty, account, amount, proof }: Claim): Call =>
-  of(distributor, encodeFunctionData({
-    abi: distributorAbi,
-    functionName: 'claim',
-    args: [BigInt(epochId), bounty as Hex, account as Address, BigInt(amount), proof as Hex[]],
-  }))
+  of(
+    distributor,
+    encodeFunctionData({
+      abi: distributorAbi,
+      functionName: 'claim',
+      args: [BigInt(epochId), bounty as Hex, account as Address, BigInt(amount), proof as Hex[]],
+    }),
+  )
 
 /**
  * What an account signs so that anybody may send its claim (EIP-712), as `eth_signTypedData_v4` takes it.
  *
  * @param deadline the last second in which the signature counts, since 1970
  */
-export const claimToTypedData = (distributor: Address, chainId: number, { bounty, account, amount }: Claim, recipient: Address, deadline: number): string =>
+export const claimToTypedData = (
+  distributor: Address,
+  chainId: number,
+  { bounty, account, amount }: Claim,
+  recipient: Address,
+  deadline: number,
+): string =>
   JSON.stringify({
     domain: { ...DISTRIBUTOR_DOMAIN, chainId, verifyingContract: distributor },
     types: {
@@ -85,7 +123,10 @@ export function refusalOf(data: Hex): string | null {
   }
 }
 
-/** What a call may fail with: the contracts' own errors, the ledger's where the distributor asks it, and those of ERC-20 tokens (ERC-6093). */
+/**
+ * What a call may fail with: the contracts' own errors, the ledger's where the distributor asks it, and those of ERC-20
+ * tokens (ERC-6093).
+ */
 const errorsAbi = [
   ...distributorAbi,
   ...ledgerAbi,
@@ -109,7 +150,9 @@ export const refusals: Partial<Record<ContractErrorName<typeof errorsAbi>, strin
   EpochNotPending: 'This epoch is final: it can no longer be disputed.',
   PaymentsPaused: 'Payments are paused by the treasurer. Nothing is lost; try again later.',
   SignatureExpired: 'The signature has expired. Sign again.',
-  InvalidSignature: 'The signature is not of the account that is paid. Choose that account in your wallet and sign again.',
+  InvalidSignature:
+    'The signature is not of the account that is paid. Choose that account in your wallet and sign again.',
   ERC20InsufficientBalance: 'Your wallet holds less of this token than that.',
-  ERC20InsufficientAllowance: 'The token lets the distributor take less than that. Fund again, and confirm the allowance that your wallet asks for.',
+  ERC20InsufficientAllowance:
+    'The token lets the distributor take less than that. Fund again, and confirm the allowance that your wallet asks for.',
 }

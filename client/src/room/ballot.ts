@@ -10,17 +10,32 @@ export interface Ballot {
   categories: Readonly<Record<string, number>>
   /** null: not rated, and not sent. */
   compassion: number | null
-  /** Those of the three sides that the rater set, null for none; all three together are given instead of `compassion`, fewer are not sent. */
+  /**
+   * Those of the three sides that the rater set, null for none; all three together are given instead of `compassion`,
+   * fewer are not sent.
+   */
   sides: Partial<Sides> | null
   tags: readonly string[]
   comment: string
 }
 
-export const emptyBallot: Ballot = { rating: null, categories: {}, compassion: null, sides: null, tags: [], comment: '' }
+export const emptyBallot: Ballot = {
+  rating: null,
+  categories: {},
+  compassion: null,
+  sides: null,
+  tags: [],
+  comment: '',
+}
 
 /** Nothing has been said yet. */
 export const isEmpty = ({ rating, categories, compassion, sides, tags, comment }: Ballot): boolean =>
-  rating === null && Object.keys(categories).length === 0 && compassion === null && sides === null && tags.length === 0 && comment.trim() === ''
+  rating === null &&
+  Object.keys(categories).length === 0 &&
+  compassion === null &&
+  sides === null &&
+  tags.length === 0 &&
+  comment.trim() === ''
 
 /** A vote as it was filled in: one that was refused goes back to its card. */
 export const ballotOf = (vote: Vote): Ballot => ({
@@ -33,12 +48,15 @@ export const ballotOf = (vote: Vote): Ballot => ({
 })
 
 /** What the three sides come to, each counting the same: c = (A + C + (1 - S)) / 3. */
-export const compassionOf = ({ agency, capability, suffering }: Sides): number => (agency + capability + 1 - suffering) / 3
+export const compassionOf = ({ agency, capability, suffering }: Sides): number =>
+  (agency + capability + 1 - suffering) / 3
 
 /** The three sides, once all are set. */
 export function wholeSides({ sides }: Ballot): Sides | null {
   const { agency, capability, suffering } = sides ?? {}
-  return agency === undefined || capability === undefined || suffering === undefined ? null : { agency, capability, suffering }
+  return agency === undefined || capability === undefined || suffering === undefined
+    ? null
+    : { agency, capability, suffering }
 }
 
 /** Of the three sides, how many are still to be set before any of them counts; 0 where none or all are set. */
@@ -54,7 +72,9 @@ export function ratedCompassion(ballot: Ballot): number | null {
 }
 
 /** The vote's content, or null while it has no rating. */
-export function contentOf(ballot: Ballot): Pick<Vote, 'humanRating' | 'categories' | 'compassionRating' | 'compassion' | 'tags' | 'comments'> | null {
+export function contentOf(
+  ballot: Ballot,
+): Pick<Vote, 'humanRating' | 'categories' | 'compassionRating' | 'compassion' | 'tags' | 'comments'> | null {
   if (ballot.rating === null) return null
   const comments = ballot.comment.trim()
   const compassion = ratedCompassion(ballot)

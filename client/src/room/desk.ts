@@ -53,7 +53,8 @@ const keyOf = (userId: string): string => `attune.desk.${userId}`
 /** @param now milliseconds since 1970 */
 export function openDesk(store: KeptStore, userId: string, sessionId: string, now: () => number = Date.now): Desk {
   const key = keyOf(userId)
-  const isHere = (one: { sessionId: string; sampleId: string }, sampleId: string) => one.sessionId === sessionId && one.sampleId === sampleId
+  const isHere = (one: { sessionId: string; sampleId: string }, sampleId: string) =>
+    one.sessionId === sessionId && one.sampleId === sampleId
   const read = (): Kept => {
     const { drafts, skipped } = store.readJson(key, Kept) ?? { drafts: [], skipped: [] }
     const since = now() - limits.ageMs
@@ -66,7 +67,10 @@ export function openDesk(store: KeptStore, userId: string, sessionId: string, no
     if (kept.drafts.length + kept.skipped.length > 0) store.writeJson(key, kept)
     else store.removeItem(key)
   }
-  const without = (kept: Kept, sampleId: string): Kept => ({ ...kept, drafts: kept.drafts.filter((one) => !isHere(one, sampleId)) })
+  const without = (kept: Kept, sampleId: string): Kept => ({
+    ...kept,
+    drafts: kept.drafts.filter((one) => !isHere(one, sampleId)),
+  })
 
   return {
     draft: (sampleId) => read().drafts.find((one) => isHere(one, sampleId))?.ballot ?? null,
@@ -78,8 +82,14 @@ export function openDesk(store: KeptStore, userId: string, sessionId: string, no
       }),
     discard: (sampleId) => change((kept) => without(kept, sampleId)),
     skip: (sampleId) =>
-      change((kept) => ({ ...kept, skipped: [...kept.skipped.filter((one) => !isHere(one, sampleId)), { sessionId, sampleId, at: now() }] })),
-    skipped: () => read().skipped.filter((one) => one.sessionId === sessionId).map(({ sampleId }) => sampleId),
+      change((kept) => ({
+        ...kept,
+        skipped: [...kept.skipped.filter((one) => !isHere(one, sampleId)), { sessionId, sampleId, at: now() }],
+      })),
+    skipped: () =>
+      read()
+        .skipped.filter((one) => one.sessionId === sessionId)
+        .map(({ sampleId }) => sampleId),
   }
 }
 

@@ -32,7 +32,14 @@ export interface Key {
 const COMPOSING = 229
 
 export function shortcutOf(pressed: Key, focus: Focus): Shortcut | null {
-  if (pressed.isComposing || pressed.keyCode === COMPOSING || pressed.key === 'Process' || pressed.key === 'Dead' || pressed.defaultPrevented) return null
+  if (
+    pressed.isComposing ||
+    pressed.keyCode === COMPOSING ||
+    pressed.key === 'Process' ||
+    pressed.key === 'Dead' ||
+    pressed.defaultPrevented
+  )
+    return null
   const command = pressed.ctrlKey || pressed.metaKey
   if (command && pressed.key === 'Enter' && !pressed.repeat) return { do: 'submit' }
   if (command || pressed.altKey || pressed.getModifierState?.('AltGraph') || focus === 'typing') return null
@@ -78,7 +85,10 @@ function letterOf({ key, code }: Key): string | null {
 
 export function focusOf(target: EventTarget | null): Focus {
   if (!(target instanceof HTMLElement)) return 'page'
-  if (target.isContentEditable || target.matches('textarea, select, [role=textbox], input:not([type=range], [type=radio], [type=checkbox])')) {
+  if (
+    target.isContentEditable ||
+    target.matches('textarea, select, [role=textbox], input:not([type=range], [type=radio], [type=checkbox])')
+  ) {
     return 'typing'
   }
   return target.matches('input, button, a, summary, [tabindex="0"]') ? 'control' : 'page'

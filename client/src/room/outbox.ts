@@ -42,8 +42,16 @@ export function openOutbox(store: Store, sessionId: string, owner: Owner | null 
   const key = PREFIX + sessionId
   return {
     add: (vote) => write(store, key, [...read(store, key).filter((v) => v.id !== vote.id), owned(vote, owner)]),
-    remove: (id) => write(store, key, read(store, key).filter((v) => v.id !== id)),
-    all: () => read(store, key).filter((v) => isOf(v, owner?.userId)).map(({ owner: _, ...vote }) => vote),
+    remove: (id) =>
+      write(
+        store,
+        key,
+        read(store, key).filter((v) => v.id !== id),
+      ),
+    all: () =>
+      read(store, key)
+        .filter((v) => isOf(v, owner?.userId))
+        .map(({ owner: _, ...vote }) => vote),
   }
 }
 
@@ -53,28 +61,42 @@ const isOf = ({ owner }: Kept, userId: string | undefined): boolean => owner?.us
 
 /** All that waits in this browser. `keys`: what the store holds. */
 export function waiting(store: Store, keys: readonly string[]): Waiting[] {
-  return keys.filter((key) => key.startsWith(PREFIX)).flatMap((key) => {
-    const found = new Map<string, Waiting>()
-    for (const { owner = null } of read(store, key)) {
-      const one = found.get(owner?.userId ?? '') ?? { sessionId: key.slice(PREFIX.length), owner, votes: 0 }
-      found.set(owner?.userId ?? '', { ...one, votes: one.votes + 1 })
-    }
-    return [...found.values()]
-  })
+  return keys
+    .filter((key) => key.startsWith(PREFIX))
+    .flatMap((key) => {
+      const found = new Map<string, Waiting>()
+      for (const { owner = null } of read(store, key)) {
+        const one = found.get(owner?.userId ?? '') ?? { sessionId: key.slice(PREFIX.length), owner, votes: 0 }
+        found.set(owner?.userId ?? '', { ...one, votes: one.votes + 1 })
+      }
+      return [...found.values()]
+    })
 }
 
 /** Forgets what waits for one person; null: what is nobody's. */
 export function discard(store: Store, keys: readonly string[], userId: string | null): void {
   for (const key of keys.filter((one) => one.startsWith(PREFIX))) {
-    write(store, key, read(store, key).filter((vote) => !isOf(vote, userId ?? undefined)))
+    write(
+      store,
+      key,
+      read(store, key).filter((vote) => !isOf(vote, userId ?? undefined)),
+    )
   }
 }
 
-/** Gives votes of an older version, which didn't say whose they are, to who was signed in when they were given: who still is. */
+/**
+ * Gives votes of an older version, which didn't say whose they are, to who was signed in when they were given: who
+ * still is.
+ */
 export function claimUnowned(store: Store, keys: readonly string[], by: Owner): void {
   for (const key of keys.filter((one) => one.startsWith(PREFIX))) {
     const votes = read(store, key)
-    if (votes.some((vote) => vote.owner === undefined)) write(store, key, votes.map((vote) => (vote.owner === undefined ? owned(vote, by) : vote)))
+    if (votes.some((vote) => vote.owner === undefined))
+      write(
+        store,
+        key,
+        votes.map((vote) => (vote.owner === undefined ? owned(vote, by) : vote)),
+      )
   }
 }
 

@@ -12,14 +12,25 @@ export interface Rater {
  * Open answers that still want this rater's vote, the next one first: those to their own
  * questions, then the newest step's, and of those the least voted on.
  */
-export function awaiting(samples: readonly Sample[], votes: Readonly<Record<string, number>>, { done, asked }: Rater): Sample[] {
+export function awaiting(
+  samples: readonly Sample[],
+  votes: Readonly<Record<string, number>>,
+  { done, asked }: Rater,
+): Sample[] {
   return samples
     .filter((sample) => sample.status === 'open' && !sample.mine && !done.has(sample.id))
-    .sort((a, b) => Number(asked.has(b.id)) - Number(asked.has(a.id)) || b.step - a.step || (votes[a.id] ?? 0) - (votes[b.id] ?? 0))
+    .sort(
+      (a, b) =>
+        Number(asked.has(b.id)) - Number(asked.has(a.id)) || b.step - a.step || (votes[a.id] ?? 0) - (votes[b.id] ?? 0),
+    )
 }
 
 /** The next answer to vote on; where none is open, the newest one that is being written. */
-export function nextSample(samples: readonly Sample[], votes: Readonly<Record<string, number>>, rater: Rater): Sample | null {
+export function nextSample(
+  samples: readonly Sample[],
+  votes: Readonly<Record<string, number>>,
+  rater: Rater,
+): Sample | null {
   const open = awaiting(samples, votes, rater).at(0)
   if (open) return open
   const writing = samples.filter((sample) => sample.status === 'streaming' && !rater.done.has(sample.id))

@@ -8,7 +8,9 @@ export interface Effect {
   words: string
 }
 
-/** The receipt as a sentence. A vote that came too late for its sample's update has no weight there, and still teaches. */
+/**
+ * The receipt as a sentence. A vote that came too late for its sample's update has no weight there, and still teaches.
+ */
 export function sentenceOf(receipt: Receipt): string {
   const { step, weight, crowd, latencyMs, updated } = receipt
   if (updated === false) return `Step ${step} read your vote and changed nothing: its update left the model as it was.`
@@ -23,12 +25,18 @@ const KNOWN_VOTES = 8
 /** Why a newcomer's vote weighs little, and what makes it more. */
 function earning({ comparable }: Receipt): string {
   if (comparable >= KNOWN_VOTES) return ''
-  const have = comparable === 0 ? 'None of your votes' : comparable === 1 ? 'One of your votes' : `${comparable} of your votes`
+  const have =
+    comparable === 0 ? 'None of your votes' : comparable === 1 ? 'One of your votes' : `${comparable} of your votes`
   return ` ${have} could be compared with others’ so far: the more can, and the better they agree, the more each weighs.`
 }
 
-/** What the update did to the answer that the vote was on: its advantage is above 0 where the answer became likelier. */
-export function effectOf({ advantage, updated }: Pick<Receipt, 'advantage'> & Partial<Pick<Receipt, 'updated'>>): Effect {
+/**
+ * What the update did to the answer that the vote was on: its advantage is above 0 where the answer became likelier.
+ */
+export function effectOf({
+  advantage,
+  updated,
+}: Pick<Receipt, 'advantage'> & Partial<Pick<Receipt, 'updated'>>): Effect {
   if (updated === false) return { direction: 'none', sign: '=', words: 'the model stayed as it was' }
   if (advantage === null) return { direction: 'none', sign: '•', words: 'it taught the reward model' }
   if (advantage > 0) return { direction: 'up', sign: '↑', words: 'answers like it became likelier' }

@@ -33,8 +33,12 @@ export class Reading {
 
   /** Samples that need no vote from here any more. */
   readonly done = $derived.by(() => new Set([...this.#room.done, ...this.#skipped]))
-  readonly #found: Sample | undefined = $derived.by(() => this.#room.state.samples.find(({ id }) => id === this.#focusId))
-  readonly sample: Sample | null = $derived.by(() => this.#found ?? (this.#known?.id === this.#focusId ? this.#known : null))
+  readonly #found: Sample | undefined = $derived.by(() =>
+    this.#room.state.samples.find(({ id }) => id === this.#focusId),
+  )
+  readonly sample: Sample | null = $derived.by(
+    () => this.#found ?? (this.#known?.id === this.#focusId ? this.#known : null),
+  )
   /** Where the page would go next. */
   readonly next: Sample | null = $derived.by(() =>
     nextSample(
@@ -50,7 +54,9 @@ export class Reading {
   /** Questions of the reader's that the model has not begun to answer. */
   readonly waiting = $derived.by(() => this.#asked.size - this.answers.length)
   /** The answer to the reader's own question, where it has begun and they have not seen it. */
-  readonly unseen: Sample | null = $derived.by(() => this.answers.findLast(({ id }) => id !== this.#focusId && !this.#seen.has(id)) ?? null)
+  readonly unseen: Sample | null = $derived.by(
+    () => this.answers.findLast(({ id }) => id !== this.#focusId && !this.#seen.has(id)) ?? null,
+  )
 
   /** It answers the reader's own question. */
   isAsked(id: string): boolean {

@@ -3,18 +3,40 @@
  * to the state, and sees every vote through to its acknowledgement.
  */
 import { io, type Socket } from 'socket.io-client'
-import type { Ack, AckData, ClientEventName, Receipt, RoomEventName, RoomEvents, Sample, SessionSnapshot } from '../../../core/protocol/index.ts'
+import type {
+  Ack,
+  AckData,
+  ClientEventName,
+  Receipt,
+  RoomEventName,
+  RoomEvents,
+  Sample,
+  SessionSnapshot,
+} from '../../../core/protocol/index.ts'
 import { account } from '../account/account.svelte.ts'
 import { advice } from '../api.ts'
 import { openOutbox, type Outbox, type OutgoingVote } from './outbox.ts'
 import { answerTo, refusalOf, waitOf, type Refusal } from '../ui/retry.ts'
 import { outgoing, stands, type SentVote } from './sent.ts'
 import { sentence } from '../ui/sentence.ts'
-import { chained, emptyState, receipted, reduce, replace, roomEventNames, voted, votedElsewhere, withdrawn, type SessionState } from './state.ts'
+import {
+  chained,
+  emptyState,
+  receipted,
+  reduce,
+  replace,
+  roomEventNames,
+  voted,
+  votedElsewhere,
+  withdrawn,
+  type SessionState,
+} from './state.ts'
 import { storage } from '../ui/storage.ts'
 import { openTimers } from '../ui/timers.ts'
 
-/** Events are applied together this often, milliseconds: tokens of a whole batch arrive faster than a screen redraws. */
+/**
+ * Events are applied together this often, milliseconds: tokens of a whole batch arrive faster than a screen redraws.
+ */
 const FLUSH_MS = 40
 /** An event not acknowledged within this time counts as not delivered, milliseconds. */
 const ACK_TIMEOUT_MS = 8_000
@@ -45,7 +67,9 @@ export class LiveSession {
   done = $derived(new Set(this.sent.filter(stands).map((vote) => vote.sampleId)))
 
   readonly #socket: Socket
-  /** Of the person whose socket it is: a vote is of who was shown the answer, whoever uses the browser by now (rule S5). */
+  /**
+   * Of the person whose socket it is: a vote is of who was shown the answer, whoever uses the browser by now (rule S5).
+   */
   #outbox: Outbox
   /** Whose socket it is; another person in this browser has a room of their own (App.svelte). */
   #person: string | null = null
@@ -110,7 +134,8 @@ export class LiveSession {
     this.#beginning.add(sampleId)
     const answer = await this.#request('begin-vote', { sessionId: this.id, sampleId })
     if (!answer.ok) this.#beginning.delete(sampleId)
-    else if (answer.data.countsForMs !== null) this.begun = { ...this.begun, [sampleId]: Date.now() + answer.data.countsForMs }
+    else if (answer.data.countsForMs !== null)
+      this.begun = { ...this.begun, [sampleId]: Date.now() + answer.data.countsForMs }
   }
 
   /** Takes the vote; it is kept until the server has acknowledged it, whatever the connection does. */
@@ -165,7 +190,8 @@ export class LiveSession {
     socket.on('disconnect', (reason) => {
       this.#lost()
       // A connection that the server ended is not tried again by the socket itself, nor is a refused one.
-      if (reason === 'io server disconnect') this.#waitFor({ code: 'unavailable', message: 'The server has closed the connection.' })
+      if (reason === 'io server disconnect')
+        this.#waitFor({ code: 'unavailable', message: 'The server has closed the connection.' })
     })
     socket.on('connect_error', (error) => {
       this.#lost()
@@ -178,7 +204,9 @@ export class LiveSession {
       if (sessionId === this.id) this.#apply((state) => ({ ...state, exclusion: reason }))
     })
     socket.on('receipt', (receipt: Receipt) => this.#apply((state) => receipted(state, receipt)))
-    socket.on('own-vote', ({ sampleId, mine }: { sampleId: string; mine: Sample['mine'] }) => this.#votedElsewhere(sampleId, mine))
+    socket.on('own-vote', ({ sampleId, mine }: { sampleId: string; mine: Sample['mine'] }) =>
+      this.#votedElsewhere(sampleId, mine),
+    )
     socket.on('recorded', ({ feedbackId, epochId, txHash }: { feedbackId: string; epochId: number; txHash: string }) =>
       this.#apply((state) => chained(state, feedbackId, { epochId, txHash })),
     )
@@ -222,7 +250,8 @@ export class LiveSession {
       this.#stopped(answer)
     } else {
       this.notice = sentence(advice(answer.code, answer.message))
-      if (this.#socket.connected) this.#timers.later(waitOf(this.#attempts++, answer, Math.random()), () => void this.#join())
+      if (this.#socket.connected)
+        this.#timers.later(waitOf(this.#attempts++, answer, Math.random()), () => void this.#join())
     }
   }
 
@@ -272,7 +301,8 @@ export class LiveSession {
   /** In another tab, or on another device; a vote of this page is seen through here. */
   #votedElsewhere(sampleId: string, mine: Sample['mine']): void {
     const here = this.sent.find((vote) => vote.sampleId === sampleId && stands(vote))
-    if (mine === null && here?.state === 'stored') this.#mark({ id: here.id, sampleId, rating: here.rating, state: 'withdrawn' })
+    if (mine === null && here?.state === 'stored')
+      this.#mark({ id: here.id, sampleId, rating: here.rating, state: 'withdrawn' })
     if (mine !== null || here?.state !== 'sending') this.#apply((state) => votedElsewhere(state, sampleId, mine))
   }
 
@@ -295,7 +325,11 @@ export class LiveSession {
       const { value, crowd, late = false } = answer.data
       const stored: SentVote = { ...outgoing(vote), state: 'stored', storedAt: Date.now(), value, late }
       this.#mark(stored)
-      const mine = { feedbackId: vote.id, humanRating: vote.humanRating, compassionRating: vote.compassionRating ?? null }
+      const mine = {
+        feedbackId: vote.id,
+        humanRating: vote.humanRating,
+        compassionRating: vote.compassionRating ?? null,
+      }
       this.#apply((state) => voted(state, vote.sampleId, mine, crowd))
       if (this.#unwanted.delete(vote.id)) await this.#withdrawStored(stored)
     } else if (isPassing(answer.code)) {

@@ -103,8 +103,10 @@ export function replace(state: SessionState, snapshot: SessionSnapshot): Session
 
 type Changes = { [E in RoomEventName]: (state: SessionState, payload: RoomEvents[E]) => SessionState }
 
-const status = (next: TrainingSession['status'], pauseReason: string | null = null) => (state: SessionState) =>
-  state.session ? { ...state, session: { ...state.session, status: next, pauseReason } } : state
+const status =
+  (next: TrainingSession['status'], pauseReason: string | null = null) =>
+  (state: SessionState) =>
+    state.session ? { ...state, session: { ...state.session, status: next, pauseReason } } : state
 
 const changes: Changes = {
   'training-started': status('active'),
@@ -139,7 +141,10 @@ const changes: Changes = {
   'training-phase': (state, { phase, step, until, position }) => ({
     ...state,
     phase: { phase, step, until, ...(position !== undefined && { position }) },
-    session: state.session && { ...state.session, queue: phase === 'queued' && position !== undefined ? { position } : null },
+    session: state.session && {
+      ...state.session,
+      queue: phase === 'queued' && position !== undefined ? { position } : null,
+    },
   }),
   'sample-started': (state, payload) => started(state, payload),
   'sample-tokens': (state, { sampleId, offset, text, others = [] }) =>
@@ -164,7 +169,8 @@ export const roomEventNames = Object.keys(changes) as RoomEventName[]
 /** What the trainer is doing: as it last said, or, for somebody who has just come in, as its samples show. */
 export function phaseOf({ phase, samples, session }: SessionState): Phase | null {
   if (phase) return phase
-  if (session?.queue) return { phase: 'queued', step: session.currentStep + 1, until: null, position: session.queue.position }
+  if (session?.queue)
+    return { phase: 'queued', step: session.currentStep + 1, until: null, position: session.queue.position }
   const latest = samples.findLast((sample) => sample.origin === 'rollout')
   if (latest?.status === 'streaming') return { phase: 'generating', step: latest.step, until: null }
   if (latest?.status === 'open') return { phase: 'voting', step: latest.step, until: null }
@@ -195,7 +201,11 @@ export function votedElsewhere(state: SessionState, sampleId: string, mine: Samp
 }
 
 const unvoted = (state: SessionState, sampleId: string): SessionState =>
-  withSample(state, sampleId, (sample) => ({ ...sample, mine: null, crowd: sample.status === 'closed' ? sample.crowd : null }))
+  withSample(state, sampleId, (sample) => ({
+    ...sample,
+    mine: null,
+    crowd: sample.status === 'closed' ? sample.crowd : null,
+  }))
 
 export function receipted(state: SessionState, receipt: Receipt): SessionState {
   if (state.receipts.some((r) => r.feedbackId === receipt.feedbackId && r.step === receipt.step)) return state
@@ -228,7 +238,10 @@ function started(state: SessionState, payload: RoomEvents['sample-started']): Se
   return { ...state, samples: [...state.samples, sample].slice(-KEPT.samples) }
 }
 
-function written(state: SessionState, { sampleId, offset, text }: { sampleId: string; offset: number; text: string }): SessionState {
+function written(
+  state: SessionState,
+  { sampleId, offset, text }: { sampleId: string; offset: number; text: string },
+): SessionState {
   return withSample(state, sampleId, (sample) =>
     sample.status === 'streaming' || sample.status === 'queued'
       ? { ...sample, status: 'streaming', response: spliced(sample.response, offset, text) }
@@ -236,7 +249,10 @@ function written(state: SessionState, { sampleId, offset, text }: { sampleId: st
   )
 }
 
-/** `text` written over `response` from character `offset` on; what was missed before it stays blank until `sample-ready`. */
+/**
+ * `text` written over `response` from character `offset` on; what was missed before it stays blank until
+ * `sample-ready`.
+ */
 function spliced(response: string, offset: number, text: string): string {
   return response.padEnd(offset, ' ').slice(0, offset) + text + response.slice(offset + text.length)
 }
@@ -250,11 +266,16 @@ function counted(state: SessionState, sampleId: string, votes: number): SessionS
 }
 
 /** What a tick's votes came to: of the sample named, and of the others that changed with it. */
-function tallied(state: SessionState, { sampleId, votes, crowd, others = [] }: RoomEvents['feedback-received']): SessionState {
+function tallied(
+  state: SessionState,
+  { sampleId, votes, crowd, others = [] }: RoomEvents['feedback-received'],
+): SessionState {
   const named = sampleId === null ? [] : [{ sampleId, votes, crowd }]
   return [...named, ...others].reduce((next, tally) => {
     const told = counted(next, tally.sampleId, tally.votes)
-    return tally.crowd ? withSample(told, tally.sampleId, (sample) => ({ ...sample, crowd: tally.crowd ?? sample.crowd })) : told
+    return tally.crowd
+      ? withSample(told, tally.sampleId, (sample) => ({ ...sample, crowd: tally.crowd ?? sample.crowd }))
+      : told
   }, state)
 }
 

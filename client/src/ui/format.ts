@@ -20,7 +20,12 @@ export function excerpt(text: string, length: number): string {
   const line = text.replace(/\s+/g, ' ').trim()
   // Counted in characters, so that none is cut in half.
   const characters = [...line]
-  return characters.length > length ? `${characters.slice(0, length - 1).join('').trimEnd()}…` : line
+  return characters.length > length
+    ? `${characters
+        .slice(0, length - 1)
+        .join('')
+        .trimEnd()}…`
+    : line
 }
 
 export const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`

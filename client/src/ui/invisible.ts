@@ -11,6 +11,9 @@ const INVISIBLE = /([\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u20
 export function partsOf(text: string): Part[] {
   return text
     .split(INVISIBLE)
-    .map((part, i) => ({ text: part, code: i % 2 === 1 ? `U+${(part.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}` : null }))
+    .map((part, i) => ({
+      text: part,
+      code: i % 2 === 1 ? `U+${(part.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}` : null,
+    }))
     .filter(({ text }) => text !== '')
 }

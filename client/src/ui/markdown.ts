@@ -73,7 +73,10 @@ md.core.ruler.push('attune', ({ tokens, Token }) => {
     if (containers.has(token.type)) token.attrSet('dir', directionOf(textWithin(tokens, i)))
     // A heading of an answer is below those of the page.
     if (token.type.startsWith('heading_')) token.tag = `h${Math.min(6, Number(token.tag.slice(1)) + 2)}`
-    if (token.children) token.children = token.children.flatMap((child, at, all) => withHost(child, at, all, (host) => Object.assign(new Token('text', '', 0), { content: ` (${host})` })))
+    if (token.children)
+      token.children = token.children.flatMap((child, at, all) =>
+        withHost(child, at, all, (host) => Object.assign(new Token('text', '', 0), { content: ` (${host})` })),
+      )
   })
 })
 const leaves = new Set(['paragraph_open', 'heading_open', 'th_open', 'td_open'])
@@ -86,7 +89,8 @@ md.renderer.rules.fence = (tokens, i) => {
   const caption = about === '' ? '' : `<figcaption dir="auto">${escape(about)}</figcaption>`
   return `<figure>${caption}<pre dir="ltr" tabindex="0"><code>${escape(tokens[i].content)}</code></pre></figure>\n`
 }
-md.renderer.rules.table_open = (tokens, i, options, _env, self) => `<div tabindex="0">${self.renderToken(tokens, i, options)}`
+md.renderer.rules.table_open = (tokens, i, options, _env, self) =>
+  `<div tabindex="0">${self.renderToken(tokens, i, options)}`
 md.renderer.rules.table_close = () => '</table></div>\n'
 
 /**
@@ -107,7 +111,10 @@ const tooWide = new RegExp(`(?:[|][^|\\n]*){${limits.columns}}`)
 /** How a text runs: as its first letter does. */
 export function directionOf(text: string): 'ltr' | 'rtl' {
   const [first] = /\p{L}/u.exec(text) ?? []
-  return first !== undefined && /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u.test(first) ? 'rtl' : 'ltr'
+  return first !== undefined &&
+    /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u.test(first)
+    ? 'rtl'
+    : 'ltr'
 }
 
 /** The text of the block that begins at `from`. */
@@ -121,11 +128,19 @@ function textWithin(tokens: readonly Token[], from: number): string {
 function withHost(token: Token, i: number, all: readonly Token[], say: (host: string) => Token): Token[] {
   if (token.type === 'link_open') {
     const href = String(token.attrGet('href'))
-    token.attrs = [['href', href], ['rel', 'noopener noreferrer nofollow'], ['target', '_blank'], ['dir', 'auto']]
+    token.attrs = [
+      ['href', href],
+      ['rel', 'noopener noreferrer nofollow'],
+      ['target', '_blank'],
+      ['dir', 'auto'],
+    ]
   }
   if (token.type !== 'link_close') return [token]
   const open = all.findLastIndex((one, at) => at < i && one.type === 'link_open')
-  const shown = all.slice(open, i).map(({ content }) => content).join('')
+  const shown = all
+    .slice(open, i)
+    .map(({ content }) => content)
+    .join('')
   const host = hostOf(String(all[open].attrGet('href')))
   return shown.includes(host) ? [token] : [say(host), token]
 }

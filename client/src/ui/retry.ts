@@ -15,8 +15,15 @@ const LONGEST_MS = 60_000
 /** After "too many" nothing is better than to be quiet for a while, milliseconds. */
 const CROWDED_MS = 15_000
 
-/** The wait before the attempt after `attempts` failed ones, milliseconds: doubled each time, spread so that a crowd doesn't come back at once. @param random in [0, 1) */
-export function waitOf(attempts: number, { code, retryAfter = 0 }: Pick<Refusal, 'code' | 'retryAfter'>, random: number): number {
+/**
+ * The wait before the attempt after `attempts` failed ones, milliseconds: doubled each time, spread so that a crowd
+ * doesn't come back at once. @param random in [0, 1)
+ */
+export function waitOf(
+  attempts: number,
+  { code, retryAfter = 0 }: Pick<Refusal, 'code' | 'retryAfter'>,
+  random: number,
+): number {
   const grown = Math.min(LONGEST_MS, FIRST_MS * 2 ** attempts) * (0.75 + random / 2)
   return Math.round(Math.max(grown, retryAfter * 1000, code === 'too-frequent' ? CROWDED_MS : 0))
 }
@@ -49,8 +56,24 @@ export function refusalOf(error: unknown): Refusal {
   const said = fieldsOf(error)
   const data = { ...said, ...fieldsOf(said.data) }
   const code = codes.find((known) => known === data.code) ?? 'unavailable'
-  return { code, message: typeof data.message === 'string' ? data.message : message, ...(typeof data.retryAfter === 'number' && { retryAfter: data.retryAfter }) }
+  return {
+    code,
+    message: typeof data.message === 'string' ? data.message : message,
+    ...(typeof data.retryAfter === 'number' && { retryAfter: data.retryAfter }),
+  }
 }
 
-const codes = ['invalid', 'unauthenticated', 'forbidden', 'not-found', 'conflict', 'too-large', 'too-frequent', 'unavailable', 'internal', 'offline'] as const
-const fieldsOf = (value: unknown): Record<string, unknown> => (typeof value === 'object' && value !== null ? { ...value } : {})
+const codes = [
+  'invalid',
+  'unauthenticated',
+  'forbidden',
+  'not-found',
+  'conflict',
+  'too-large',
+  'too-frequent',
+  'unavailable',
+  'internal',
+  'offline',
+] as const
+const fieldsOf = (value: unknown): Record<string, unknown> =>
+  typeof value === 'object' && value !== null ? { ...value } : {}

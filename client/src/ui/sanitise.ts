@@ -2,8 +2,31 @@
 import DOMPurify from 'dompurify'
 
 const tags = [
-  'p', 'h3', 'h4', 'h5', 'h6', 'strong', 'em', 's', 'code', 'pre', 'figure', 'figcaption', 'blockquote', 'ul', 'ol', 'li',
-  'table', 'thead', 'tbody', 'tr', 'th', 'td', 'div', 'a', 'hr',
+  'p',
+  'h3',
+  'h4',
+  'h5',
+  'h6',
+  'strong',
+  'em',
+  's',
+  'code',
+  'pre',
+  'figure',
+  'figcaption',
+  'blockquote',
+  'ul',
+  'ol',
+  'li',
+  'table',
+  'thead',
+  'tbody',
+  'tr',
+  'th',
+  'td',
+  'div',
+  'a',
+  'hr',
 ]
 
 const plain = ['rel', 'target', 'dir', 'tabindex', 'start']

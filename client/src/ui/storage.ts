@@ -8,13 +8,18 @@ import type { z } from 'zod'
 /** What a module that keeps something needs of it. */
 export type Store = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
 
-/** refused: nothing outlives the page; full: some of it won't; damaged: something kept could not be read, and was dropped. */
+/**
+ * refused: nothing outlives the page; full: some of it won't; damaged: something kept could not be read, and was
+ * dropped.
+ */
 export type StorageTrouble = 'refused' | 'full' | 'damaged'
 
 export interface KeptStore extends Store {
   /** Under which something is kept. */
   keys: () => string[]
-  /** What is kept under `key`, as `schema` has it; null where there is none. What doesn't fit is dropped, with a note. */
+  /**
+   * What is kept under `key`, as `schema` has it; null where there is none. What doesn't fit is dropped, with a note.
+   */
   readJson: <T>(key: string, schema: z.ZodType<T>) => T | null
   writeJson: (key: string, value: unknown) => void
   /** Tells of trouble, also of what there was before. Returns the way to listen no more. */

@@ -18,12 +18,20 @@ export function anvilPath(): string {
  * block is mined for each transaction and none without, so an idle chain does
  * not grow.
  *
- * @param state state file; read at the start if there. anvil writes it in place: a kill may leave half of one, on which it does not start
+ * @param state state file; read at the start if there. anvil writes it in place: a kill may leave half of one, on which
+ *   it does not start
  * @param saveEvery seconds between two writings of the whole file
  */
-export function anvilArgs({ host = '127.0.0.1', port, chainId = 31_337, state, saveEvery = 5 }: ChainProcess): string[] {
+export function anvilArgs({
+  host = '127.0.0.1',
+  port,
+  chainId = 31_337,
+  state,
+  saveEvery = 5,
+}: ChainProcess): string[] {
   const kept = state === undefined ? [] : ['--state', state, '--state-interval', String(saveEvery)]
-  // Without --no-cors every web page that the developer's browser shows could send transactions of anvil's rich accounts.
+  // Without --no-cors every web page that the developer's browser shows could send transactions of anvil's rich
+  // accounts.
   return ['--host', host, '--no-cors', '--port', String(port), '--chain-id', String(chainId), '--quiet', ...kept]
 }
 

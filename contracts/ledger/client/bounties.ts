@@ -1,4 +1,14 @@
-import { type Address, BaseError, hashTypedData, type Hex, HttpRequestError, parseAbi, recoverAddress, TimeoutError, zeroAddress } from 'viem'
+import {
+  type Address,
+  BaseError,
+  hashTypedData,
+  type Hex,
+  HttpRequestError,
+  parseAbi,
+  recoverAddress,
+  TimeoutError,
+  zeroAddress,
+} from 'viem'
 import { CLAIM_TO_TYPES, DISTRIBUTOR_DOMAIN, distributorAbi } from './abi.ts'
 import { named, openClient } from './chain.ts'
 
@@ -61,7 +71,13 @@ export interface TokenFacts {
   decimals: number
 }
 
-export function openBountyChain({ rpcUrl, chainId, distributor, coin, timeoutMs = 5_000 }: BountyChainOptions): BountyChain {
+export function openBountyChain({
+  rpcUrl,
+  chainId,
+  distributor,
+  coin,
+  timeoutMs = 5_000,
+}: BountyChainOptions): BountyChain {
   const client = openClient(rpcUrl, chainId, timeoutMs)
   const contract = { address: distributor.toLowerCase() as Address, abi: distributorAbi } as const
   return {
@@ -70,13 +86,28 @@ export function openBountyChain({ rpcUrl, chainId, distributor, coin, timeoutMs 
     head: () => named(() => client.getBlockNumber({ cacheTime: 0 })),
     fundedIn: (fromBlock, toBlock) =>
       named(async () => {
-        const events = await client.getContractEvents({ ...contract, eventName: 'BountyFunded', fromBlock, toBlock, strict: true })
-        const byId = new Map(events.map(({ args: { bounty, session, sponsor, token } }) => [bounty, { id: bounty, session, sponsor: lower(sponsor), token: lower(token) }]))
+        const events = await client.getContractEvents({
+          ...contract,
+          eventName: 'BountyFunded',
+          fromBlock,
+          toBlock,
+          strict: true,
+        })
+        const byId = new Map(
+          events.map(({ args: { bounty, session, sponsor, token } }) => [
+            bounty,
+            { id: bounty, session, sponsor: lower(sponsor), token: lower(token) },
+          ]),
+        )
         return [...byId.values()]
       }),
     bounty: (id) =>
       named(async () => {
-        const [, left, sponsor, closedAt, funded, perCredit] = await client.readContract({ ...contract, functionName: 'bounties', args: [id] })
+        const [, left, sponsor, closedAt, funded, perCredit] = await client.readContract({
+          ...contract,
+          functionName: 'bounties',
+          args: [id],
+        })
         if (sponsor === zeroAddress) return null
         return { funded, pot: left, perCredit, closedAt: closedAt === 0 ? null : new Date(closedAt * 1_000) }
       }),
@@ -85,7 +116,8 @@ export function openBountyChain({ rpcUrl, chainId, distributor, coin, timeoutMs 
         const [, , , , , , since] = await client.readContract({ ...contract, functionName: 'bounties', args: [id] })
         return since === 0 ? null : new Date(since * 1_000)
       }),
-    claimed: (id, account) => named(() => client.readContract({ ...contract, functionName: 'claimed', args: [id, account] })),
+    claimed: (id, account) =>
+      named(() => client.readContract({ ...contract, functionName: 'claimed', args: [id, account] })),
     hasSigned: (message, signature) =>
       named(async () => {
         const domain = { ...DISTRIBUTOR_DOMAIN, chainId, verifyingContract: contract.address }
@@ -93,7 +125,16 @@ export function openBountyChain({ rpcUrl, chainId, distributor, coin, timeoutMs 
         // What is no signature of a key may be a contract account's.
         const signer = await recoverAddress({ hash, signature }).catch(() => null)
         if (signer?.toLowerCase() === message.account) return true
-        return (await orNull(client.readContract({ address: message.account, abi: erc1271, functionName: 'isValidSignature', args: [hash, signature] }))) === ERC1271_VALID
+        return (
+          (await orNull(
+            client.readContract({
+              address: message.account,
+              abi: erc1271,
+              functionName: 'isValidSignature',
+              args: [hash, signature],
+            }),
+          )) === ERC1271_VALID
+        )
       }),
     token: (token) =>
       token === zeroAddress
@@ -119,7 +160,11 @@ async function orNull<T>(read: Promise<T>): Promise<T | null> {
   try {
     return await read
   } catch (error) {
-    if (error instanceof BaseError && error.walk((cause) => cause instanceof HttpRequestError || cause instanceof TimeoutError) === null) return null
+    if (
+      error instanceof BaseError &&
+      error.walk((cause) => cause instanceof HttpRequestError || cause instanceof TimeoutError) === null
+    )
+      return null
     throw error
   }
 }

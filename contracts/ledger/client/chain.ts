@@ -74,12 +74,19 @@ export function openLedger(options: LedgerOptions): Ledger {
   async function eventOf({ epochId, block }: PendingEpoch, txHash: Hex | null) {
     if (txHash !== null) {
       const receipt = await orNull(client.getTransactionReceipt({ hash: txHash }), TransactionReceiptNotFoundError)
-      const logs = receipt === null ? [] : parseEventLogs({ abi: ledgerAbi, eventName: 'EpochSubmitted', logs: receipt.logs })
+      const logs =
+        receipt === null ? [] : parseEventLogs({ abi: ledgerAbi, eventName: 'EpochSubmitted', logs: receipt.logs })
       const own = logs.find((log) => log.address.toLowerCase() === address && log.args.epochId === BigInt(epochId))
       if (own !== undefined) return own
     }
     const args = { epochId: BigInt(epochId) }
-    const events = await client.getContractEvents({ ...contract, eventName: 'EpochSubmitted', args, fromBlock: block, strict: true })
+    const events = await client.getContractEvents({
+      ...contract,
+      eventName: 'EpochSubmitted',
+      args,
+      fromBlock: block,
+      strict: true,
+    })
     return events.at(-1) ?? null
   }
 
@@ -93,7 +100,10 @@ export function openLedger(options: LedgerOptions): Ledger {
         if (served !== chainId) {
           throw new LedgerError('wrong-chain', `${rpcUrl} serves chain ${served}, not ${chainId}`)
         }
-        const [ledgerCode, distributorCode] = await Promise.all([client.getCode({ address }), distributor && client.getCode({ address: distributor })])
+        const [ledgerCode, distributorCode] = await Promise.all([
+          client.getCode({ address }),
+          distributor && client.getCode({ address: distributor }),
+        ])
         const missing = ledgerCode === undefined ? address : distributorCode === undefined ? distributor : null
         if (missing !== null) {
           throw new LedgerError(
@@ -107,7 +117,11 @@ export function openLedger(options: LedgerOptions): Ledger {
       named(async () => {
         const { lastEpochId, rejections } = await client.readContract({ ...contract, functionName: 'ledgerState' })
         if (rejections === 0 || confirmations === 1) return { lastEpochId, rejections, settledRejections: rejections }
-        const settled = await client.readContract({ ...contract, functionName: 'ledgerState', blockNumber: await settledBlock() })
+        const settled = await client.readContract({
+          ...contract,
+          functionName: 'ledgerState',
+          blockNumber: await settledBlock(),
+        })
         return { lastEpochId, rejections, settledRejections: settled.rejections }
       }),
 
@@ -117,7 +131,16 @@ export function openLedger(options: LedgerOptions): Ledger {
         return epoch.count === 0 ? null : { epochId, ...epoch }
       }),
 
-    market: (keys) => named(async () => readMarket({ client, ledger: address, distributor: distributor ?? zeroAddress, keys: distributor === null ? [] : keys, block: await settledBlock() })),
+    market: (keys) =>
+      named(async () =>
+        readMarket({
+          client,
+          ledger: address,
+          distributor: distributor ?? zeroAddress,
+          keys: distributor === null ? [] : keys,
+          block: await settledBlock(),
+        }),
+      ),
 
     sign: ({ epochId, contributionsRoot, rewardsRoot, manifestHash, count, rejections }, bumps) =>
       named(() => {
@@ -167,7 +190,11 @@ export function openClient(rpcUrl: string, chainId: number, timeoutMs = 10_000) 
     nativeCurrency: { name: 'Ether', symbol: 'ETH', decimals: 18 },
     rpcUrls: { default: { http: [rpcUrl] } },
   })
-  return createPublicClient({ chain, transport: http(rpcUrl, { timeout: timeoutMs, retryCount: 1 }), pollingInterval: 200 })
+  return createPublicClient({
+    chain,
+    transport: http(rpcUrl, { timeout: timeoutMs, retryCount: 1 }),
+    pollingInterval: 200,
+  })
 }
 export type ChainClient = ReturnType<typeof openClient>
 

@@ -50,16 +50,30 @@ export interface DisputeEvent {
   what: { kind: 'opened'; disputer: Address; bond: bigint; reason: string } | { kind: 'upheld' | 'dismissed' }
 }
 
-const disputeEvents = [getAbiItem({ abi: ledgerAbi, name: 'EpochDisputed' }), getAbiItem({ abi: ledgerAbi, name: 'DisputeResolved' })] as const
+const disputeEvents = [
+  getAbiItem({ abi: ledgerAbi, name: 'EpochDisputed' }),
+  getAbiItem({ abi: ledgerAbi, name: 'DisputeResolved' }),
+] as const
 
-export function openEpochChain({ rpcUrl, chainId, ledger, timeoutMs = 5_000 }: { rpcUrl: string; chainId: number; ledger: Address; timeoutMs?: number }): EpochChain {
+export function openEpochChain({
+  rpcUrl,
+  chainId,
+  ledger,
+  timeoutMs = 5_000,
+}: {
+  rpcUrl: string
+  chainId: number
+  ledger: Address
+  timeoutMs?: number
+}): EpochChain {
   const client = openClient(rpcUrl, chainId, timeoutMs)
   const contract = { address: ledger.toLowerCase() as Address, abi: ledgerAbi } as const
   return {
     chainId,
     ledger: contract.address,
     head: () => named(() => client.getBlockNumber({ cacheTime: 0 })),
-    lastFinal: () => named(async () => Number(await client.readContract({ ...contract, functionName: 'lastFinalEpochId' }))),
+    lastFinal: () =>
+      named(async () => Number(await client.readContract({ ...contract, functionName: 'lastFinalEpochId' }))),
     newest: () =>
       named(async () => {
         const epochId = await client.readContract({ ...contract, functionName: 'lastEpochId' })
@@ -68,7 +82,11 @@ export function openEpochChain({ rpcUrl, chainId, ledger, timeoutMs = 5_000 }: {
       }),
     windowEnd: (epochId) =>
       named(async () => {
-        const { finalAt, count } = await client.readContract({ ...contract, functionName: 'epochs', args: [BigInt(epochId)] })
+        const { finalAt, count } = await client.readContract({
+          ...contract,
+          functionName: 'epochs',
+          args: [BigInt(epochId)],
+        })
         return count === 0 ? null : timeOf(finalAt)
       }),
     standing: () =>
@@ -79,7 +97,8 @@ export function openEpochChain({ rpcUrl, chainId, ledger, timeoutMs = 5_000 }: {
           client.readContract({ ...contract, functionName: 'lastFinalEpochId' }),
         ])
         return {
-          bond, lastEpochId,
+          bond,
+          lastEpochId,
           lastFinalId: Number(lastFinal),
           disputedEpochId: disputedEpochId === 0 ? null : disputedEpochId,
           frozenAt: timeOf(frozenAt),
@@ -88,15 +107,31 @@ export function openEpochChain({ rpcUrl, chainId, ledger, timeoutMs = 5_000 }: {
       }),
     disputesIn: (fromBlock, toBlock) =>
       named(async () => {
-        const logs = await client.getLogs({ address: contract.address, events: disputeEvents, fromBlock, toBlock, strict: true })
+        const logs = await client.getLogs({
+          address: contract.address,
+          events: disputeEvents,
+          fromBlock,
+          toBlock,
+          strict: true,
+        })
         return Promise.all(
           logs.map(async (log): Promise<DisputeEvent> => {
             const { blockNumber: block, logIndex, transactionHash: txHash } = log
             const { timestamp } = await client.getBlock({ blockNumber: block })
-            const event = { epochId: Number(log.args.epochId), block, logIndex, txHash, at: new Date(Number(timestamp) * 1_000) }
-            if (log.eventName === 'DisputeResolved') return { ...event, what: { kind: log.args.upheld ? 'upheld' : 'dismissed' } }
+            const event = {
+              epochId: Number(log.args.epochId),
+              block,
+              logIndex,
+              txHash,
+              at: new Date(Number(timestamp) * 1_000),
+            }
+            if (log.eventName === 'DisputeResolved')
+              return { ...event, what: { kind: log.args.upheld ? 'upheld' : 'dismissed' } }
             const { disputer, bond, reason } = log.args
-            return { ...event, what: { kind: 'opened', disputer: disputer.toLowerCase() as Address, bond, reason: shown(reason) } }
+            return {
+              ...event,
+              what: { kind: 'opened', disputer: disputer.toLowerCase() as Address, bond, reason: shown(reason) },
+            }
           }),
         )
       }),

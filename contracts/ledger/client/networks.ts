@@ -26,19 +26,105 @@ export type Network = {
 const OP_STACK = 'An OP Stack rollup: beside its gas, a transaction pays for its bytes on Ethereum.'
 
 export const NETWORKS: readonly Network[] = [
-  viem('ethereum', 'Ethereum', 1, 'ETH', 'https://etherscan.io', 'https://ethereum.reth.rs/rpc', 'The dearest: take long epochs.', { key: 'mainnet' }),
-  viem('sepolia', 'Sepolia', 11_155_111, 'ETH', 'https://sepolia.etherscan.io', 'https://11155111.rpc.thirdweb.com', 'Fees as on Ethereum, in coins without a price.', { testnet: true }),
-  viem('polygon', 'Polygon', 137, 'POL', 'https://polygonscan.com', 'https://polygon.drpc.org', 'Nodes refuse tips below 25 gwei; reorganisations of several blocks happen: wait for 64.', { confirmations: 64 }),
-  viem('polygon-amoy', 'Polygon Amoy', 80_002, 'POL', 'https://amoy.polygonscan.com', 'https://polygon-amoy.drpc.org', 'As Polygon.', { key: 'polygonAmoy', testnet: true, confirmations: 64 }),
+  viem(
+    'ethereum',
+    'Ethereum',
+    1,
+    'ETH',
+    'https://etherscan.io',
+    'https://ethereum.reth.rs/rpc',
+    'The dearest: take long epochs.',
+    { key: 'mainnet' },
+  ),
+  viem(
+    'sepolia',
+    'Sepolia',
+    11_155_111,
+    'ETH',
+    'https://sepolia.etherscan.io',
+    'https://11155111.rpc.thirdweb.com',
+    'Fees as on Ethereum, in coins without a price.',
+    { testnet: true },
+  ),
+  viem(
+    'polygon',
+    'Polygon',
+    137,
+    'POL',
+    'https://polygonscan.com',
+    'https://polygon.drpc.org',
+    'Nodes refuse tips below 25 gwei; reorganisations of several blocks happen: wait for 64.',
+    { confirmations: 64 },
+  ),
+  viem(
+    'polygon-amoy',
+    'Polygon Amoy',
+    80_002,
+    'POL',
+    'https://amoy.polygonscan.com',
+    'https://polygon-amoy.drpc.org',
+    'As Polygon.',
+    { key: 'polygonAmoy', testnet: true, confirmations: 64 },
+  ),
   viem('base', 'Base', 8_453, 'ETH', 'https://basescan.org', 'https://mainnet.base.org', OP_STACK),
-  viem('base-sepolia', 'Base Sepolia', 84_532, 'ETH', 'https://sepolia.basescan.org', 'https://sepolia.base.org', OP_STACK, { key: 'baseSepolia', testnet: true }),
-  viem('arbitrum', 'Arbitrum One', 42_161, 'ETH', 'https://arbiscan.io', 'https://arb1.arbitrum.io/rpc', 'The gas of a transaction includes the cost of its bytes on Ethereum, so estimates vary from block to block; tips are ignored.'),
+  viem(
+    'base-sepolia',
+    'Base Sepolia',
+    84_532,
+    'ETH',
+    'https://sepolia.basescan.org',
+    'https://sepolia.base.org',
+    OP_STACK,
+    { key: 'baseSepolia', testnet: true },
+  ),
+  viem(
+    'arbitrum',
+    'Arbitrum One',
+    42_161,
+    'ETH',
+    'https://arbiscan.io',
+    'https://arb1.arbitrum.io/rpc',
+    'The gas of a transaction includes the cost of its bytes on Ethereum, so estimates vary from block to block; tips are ignored.',
+  ),
   viem('optimism', 'OP Mainnet', 10, 'ETH', 'https://optimistic.etherscan.io', 'https://mainnet.optimism.io', OP_STACK),
-  viem('zircuit', 'Zircuit Mainnet', 48_900, 'ETH', 'https://explorer.zircuit.com', 'https://mainnet.zircuit.com', `${OP_STACK} Its sequencer may hold back a transaction that looks harmful.`),
-  viem('neon', 'Neon EVM MainNet', 245_022_934, 'NEON', 'https://neonscan.org', 'https://neon-proxy-mainnet.solana.p2p.org', 'An EVM on Solana: one gas price, asked of the node each time; gas amounts are not those of Ethereum. Its rules may be older than Cancun: the deployment looks before it pays.', { key: 'neonMainnet', fees: 'gas-price' }),
-  viem('morph', 'Morph', 2_818, 'ETH', 'https://explorer.morphl2.io', 'https://rpc.morphl2.io', 'A rollup: beside its gas, a transaction pays for its bytes on Ethereum.'),
+  viem(
+    'zircuit',
+    'Zircuit Mainnet',
+    48_900,
+    'ETH',
+    'https://explorer.zircuit.com',
+    'https://mainnet.zircuit.com',
+    `${OP_STACK} Its sequencer may hold back a transaction that looks harmful.`,
+  ),
+  viem(
+    'neon',
+    'Neon EVM MainNet',
+    245_022_934,
+    'NEON',
+    'https://neonscan.org',
+    'https://neon-proxy-mainnet.solana.p2p.org',
+    'An EVM on Solana: one gas price, asked of the node each time; gas amounts are not those of Ethereum. Its rules may be older than Cancun: the deployment looks before it pays.',
+    { key: 'neonMainnet', fees: 'gas-price' },
+  ),
+  viem(
+    'morph',
+    'Morph',
+    2_818,
+    'ETH',
+    'https://explorer.morphl2.io',
+    'https://rpc.morphl2.io',
+    'A rollup: beside its gas, a transaction pays for its bytes on Ethereum.',
+  ),
   viem('unichain', 'Unichain', 130, 'ETH', 'https://uniscan.xyz', 'https://mainnet.unichain.org/', OP_STACK),
-  viem('story', 'Data Network', 1_514, 'DATA', 'https://datanetscan.io', 'https://mainnet.datarpc.io', 'Story, under its newer name and coin. A chain of its own with final blocks.'),
+  viem(
+    'story',
+    'Data Network',
+    1_514,
+    'DATA',
+    'https://datanetscan.io',
+    'https://mainnet.datarpc.io',
+    'Story, under its newer name and coin. A chain of its own with final blocks.',
+  ),
   {
     name: 'airdao',
     title: 'AirDAO',
@@ -52,8 +138,25 @@ export const NETWORKS: readonly Network[] = [
     note: 'One gas price. Its rules may be older than Cancun: the deployment looks before it pays.',
     source: 'ethereum-lists/chains: eip155-16718',
   },
-  viem('hedera', 'Hedera Mainnet', 295, 'HBAR', 'https://hashscan.io/mainnet', 'https://mainnet.hashio.io/api', 'Gas is priced in dollars and so its price in HBAR changes; at least 80 % of the gas limit is charged; amounts below 10^-8 HBAR do not exist.'),
-  viem('rootstock', 'Rootstock Mainnet', 30, 'RBTC', 'https://explorer.rsk.co', 'https://public-node.rsk.co', 'Secured by Bitcoin: one gas price with a minimum set by miners, a block every 25 s or so; addresses carry a checksum of their own (EIP-1191).', { fees: 'gas-price' }),
+  viem(
+    'hedera',
+    'Hedera Mainnet',
+    295,
+    'HBAR',
+    'https://hashscan.io/mainnet',
+    'https://mainnet.hashio.io/api',
+    'Gas is priced in dollars and so its price in HBAR changes; at least 80 % of the gas limit is charged; amounts below 10^-8 HBAR do not exist.',
+  ),
+  viem(
+    'rootstock',
+    'Rootstock Mainnet',
+    30,
+    'RBTC',
+    'https://explorer.rsk.co',
+    'https://public-node.rsk.co',
+    'Secured by Bitcoin: one gas price with a minimum set by miners, a block every 25 s or so; addresses carry a checksum of their own (EIP-1191).',
+    { fees: 'gas-price' },
+  ),
   {
     name: 'private',
     title: 'A private chain',
@@ -72,7 +175,8 @@ export const NETWORKS: readonly Network[] = [
 /** @throws Error that lists the names there are */
 export function networkOf(name: string): Network {
   const found = NETWORKS.find((network) => network.name === name)
-  if (found === undefined) throw new Error(`there is no network ${name}; there are ${NETWORKS.map((network) => network.name).join(', ')}`)
+  if (found === undefined)
+    throw new Error(`there is no network ${name}; there are ${NETWORKS.map((network) => network.name).join(', ')}`)
   return found
 }
 
@@ -84,7 +188,28 @@ export function confirmationsOf(chainId: number): number {
 type Rest = { key?: string; testnet?: boolean; fees?: Network['fees']; confirmations?: number }
 
 /** An entry that viem knows under `key`, or else under its own name. */
-function viem(name: string, title: string, chainId: number, symbol: string, explorer: string, rpcUrl: string, note: string, rest: Rest = {}): Network {
+function viem(
+  name: string,
+  title: string,
+  chainId: number,
+  symbol: string,
+  explorer: string,
+  rpcUrl: string,
+  note: string,
+  rest: Rest = {},
+): Network {
   const { key = name, testnet = false, fees = 'eip1559', confirmations = 12 } = rest
-  return { name, title, chainId, currency: { symbol, decimals: 18 }, explorer, rpcUrl, testnet, fees, confirmations, note, source: `viem/chains: ${key}` }
+  return {
+    name,
+    title,
+    chainId,
+    currency: { symbol, decimals: 18 },
+    explorer,
+    rpcUrl,
+    testnet,
+    fees,
+    confirmations,
+    note,
+    source: `viem/chains: ${key}`,
+  }
 }

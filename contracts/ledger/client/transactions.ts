@@ -1,4 +1,13 @@
-import { type Abi, type Address, BaseError, type Hex, TransactionNotFoundError, encodeFunctionData, formatGwei, keccak256 } from 'viem'
+import {
+  type Abi,
+  type Address,
+  BaseError,
+  type Hex,
+  TransactionNotFoundError,
+  encodeFunctionData,
+  formatGwei,
+  keccak256,
+} from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import type { ChainClient } from './chain.ts'
 import { LedgerError } from '../errors.ts'
@@ -18,7 +27,10 @@ export function openSender(client: ChainClient, privateKey: Hex, maxFeePerGas?: 
     const { baseFeePerGas } = await client.getBlock()
     const asked = baseFeePerGas === null ? await client.getGasPrice() : baseFeePerGas
     if (maxFeePerGas !== undefined && asked > maxFeePerGas) {
-      throw new LedgerError('fee-too-high', `the network asks ${formatGwei(asked)} gwei for a unit of gas, and the cap is ${formatGwei(maxFeePerGas)}: epochs wait until it asks less, or BLOCKCHAIN_MAX_FEE_GWEI is raised`)
+      throw new LedgerError(
+        'fee-too-high',
+        `the network asks ${formatGwei(asked)} gwei for a unit of gas, and the cap is ${formatGwei(maxFeePerGas)}: epochs wait until it asks less, or BLOCKCHAIN_MAX_FEE_GWEI is raised`,
+      )
     }
     const capped = (fee: bigint): bigint => {
       const bumped = (fee * 5n ** BigInt(bumps)) / 4n ** BigInt(bumps)
@@ -34,7 +46,15 @@ export function openSender(client: ChainClient, privateKey: Hex, maxFeePerGas?: 
   return {
     address: account.address,
     async sign({ address, abi, functionName, args, leastGas }, bumps) {
-      const estimate = await client.estimateContractGas({ address, abi, functionName, args, account, blockTag: 'latest', ...UNPREPARED })
+      const estimate = await client.estimateContractGas({
+        address,
+        abi,
+        functionName,
+        args,
+        account,
+        blockTag: 'latest',
+        ...UNPREPARED,
+      })
       // Some nodes count from after what waits in their pool: where that is this very call, it has nothing left to do.
       const gas = estimate > leastGas ? estimate : leastGas
       const nonce = await client.getTransactionCount({ address: account.address, blockTag: 'latest' })
@@ -71,7 +91,10 @@ export function openSender(client: ChainClient, privateKey: Hex, maxFeePerGas?: 
   }
 }
 
-/** viem would have the node fill the call in first, and nodes do that from after what waits in their pool; its types do not know the option. */
+/**
+ * viem would have the node fill the call in first, and nodes do that from after what waits in their pool; its types do
+ * not know the option.
+ */
 const UNPREPARED: object = { prepare: false }
 
 export type Sender = {
@@ -83,4 +106,5 @@ export type Sender = {
   isWaiting(txHash: Hex): Promise<boolean>
 }
 type Call = { address: Address; abi: Abi; functionName: string; args: readonly unknown[]; leastGas: bigint }
-type Fees = { type: 'legacy'; gasPrice: bigint } | { type: 'eip1559'; maxFeePerGas: bigint; maxPriorityFeePerGas: bigint }
+type Fees =
+  { type: 'legacy'; gasPrice: bigint } | { type: 'eip1559'; maxFeePerGas: bigint; maxPriorityFeePerGas: bigint }

@@ -22,7 +22,11 @@ export type Move = { payee: Hex; account: Address }
  * has paid already), and nothing appears or is lost:
  * after = before + earned.
  */
-export function carry(before: readonly Balance[], earned: readonly Balance[], moves: readonly Move[]): readonly BalanceChange[] {
+export function carry(
+  before: readonly Balance[],
+  earned: readonly Balance[],
+  moves: readonly Move[],
+): readonly BalanceChange[] {
   const lines = new Map<string, BalanceChange>()
   const line = (pot: Hex, holder: Holder): BalanceChange => {
     const key = pot + holder
@@ -30,7 +34,8 @@ export function carry(before: readonly Balance[], earned: readonly Balance[], mo
     lines.set(key, known)
     return known
   }
-  for (const { pot, holder, amount } of before) if (amount > 0n) Object.assign(line(pot, holder), { before: amount, amount })
+  for (const { pot, holder, amount } of before)
+    if (amount > 0n) Object.assign(line(pot, holder), { before: amount, amount })
   for (const { pot, holder, amount } of earned) if (amount > 0n) line(pot, holder).amount += amount
   const accounts = new Map(moves.map(({ payee, account }) => [payee, account]))
   for (const from of [...lines.values()]) {

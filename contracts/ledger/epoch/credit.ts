@@ -54,7 +54,10 @@ export type NoCredit =
   /** More than a person can rate in the time (pace.ts). */
   | 'pace'
 
-/** Why a vote, or its correction, earns nothing by its own record; null where it earns, and for any other kind. Throws `bad-record`. */
+/**
+ * Why a vote, or its correction, earns nothing by its own record; null where it earns, and for any other kind. Throws
+ * `bad-record`.
+ */
 export function whyNothing({ kind, payload, usedInStep }: Measured): Exclude<NoCredit, 'pace'> | null {
   if (kind !== 'feedback') return null
   if (!flag(payload, 'produced')) return 'text'
@@ -85,12 +88,14 @@ function whole(measure: unknown, most: bigint): bigint {
 
 function flag(payload: Measured['payload'], name: string): boolean {
   const value = payload[name]
-  if (typeof value !== 'boolean') throw new LedgerError('bad-record', `a vote’s record must say whether it is ${name}, not ${String(value)}`)
+  if (typeof value !== 'boolean')
+    throw new LedgerError('bad-record', `a vote’s record must say whether it is ${name}, not ${String(value)}`)
   return value
 }
 
 function share(payload: Measured['payload'], name: string): number {
   const value = payload[name]
-  if (typeof value !== 'number' || !(value >= 0 && value <= 1)) throw new LedgerError('bad-record', `the ${name} of a used vote is from 0 to 1, not ${String(value)}`)
+  if (typeof value !== 'number' || !(value >= 0 && value <= 1))
+    throw new LedgerError('bad-record', `the ${name} of a used vote is from 0 to 1, not ${String(value)}`)
   return value
 }

@@ -68,7 +68,9 @@ export type EpochInput = {
   /** In the log's order: it gives each record its index. At least one. */
   records: readonly ContributionRecord[]
   /** The manifest of the epoch before, null at the first. */
-  previous: Pick<Manifest, 'bounties' | 'balances' | 'standings' | 'paces'> & { header: Pick<Manifest['header'], 'minute'> } | null
+  previous:
+    | (Pick<Manifest, 'bounties' | 'balances' | 'standings' | 'paces'> & { header: Pick<Manifest['header'], 'minute'> })
+    | null
   /** Accounts linked by now, of payees who have been waiting for one. */
   links: readonly Move[]
   /** All bounties that any epoch has named, and new ones. */
@@ -98,15 +100,28 @@ export function buildEpoch(input: EpochInput): BuiltEpoch {
   const earned = ascending([...paid].map(([session, holders]) => [session, ascending([...holders])]))
   const moves = movesOf(input, accounts)
   const { bounties, shares } = payBounties(input, earned)
-  const points = [...earned.values()].flatMap((holders) => [...holders].map(([holder, amount]) => ({ pot: POINTS, holder, amount })))
+  const points = [...earned.values()].flatMap((holders) =>
+    [...holders].map(([holder, amount]) => ({ pot: POINTS, holder, amount })),
+  )
   const balances = carry(previousBalances(input), [...points, ...shares], moves)
 
   const sections = {
     contributions: leaves.map(({ fields: { index, session, contributor, kind, credit, recordHash }, leaf }) => ({
-      index: Number(index), session, contributor, kind, credit, recordHash, leaf,
+      index: Number(index),
+      session,
+      contributor,
+      kind,
+      credit,
+      recordHash,
+      leaf,
     })),
     earnings: [...earned].flatMap(([session, holders]) =>
-      [...holders].map(([holder, credits]) => ({ session, holder, credits: String(credits), leaf: earningLeaf(ledger, epochId, session, holder, credits) })),
+      [...holders].map(([holder, credits]) => ({
+        session,
+        holder,
+        credits: String(credits),
+        leaf: earningLeaf(ledger, epochId, session, holder, credits),
+      })),
     ),
     moves: moves.map(({ payee, account }) => ({ payee, account, leaf: moveLeaf(ledger, epochId, payee, account) })),
     bounties: bounties.map(({ before, payout, ...offer }) => ({
@@ -126,7 +141,10 @@ export function buildEpoch(input: EpochInput): BuiltEpoch {
       holder,
       before: String(before),
       amount: String(amount),
-      leaf: pot !== POINTS && isAccount(holder) ? rewardLeaf(ledger, epochId, pot, holder, amount) : balanceLeaf(ledger, epochId, pot, holder, before, amount),
+      leaf:
+        pot !== POINTS && isAccount(holder)
+          ? rewardLeaf(ledger, epochId, pot, holder, amount)
+          : balanceLeaf(ledger, epochId, pot, holder, before, amount),
     })),
     standings: standings.map((line) => ({
       ...line,
@@ -135,7 +153,12 @@ export function buildEpoch(input: EpochInput): BuiltEpoch {
       held: String(line.held),
       leaf: standingLeaf(ledger, epochId, line),
     })),
-    paces: paces.map(({ person, before, worked }) => ({ person, before, worked, leaf: paceLeaf(ledger, epochId, person, before, worked) })),
+    paces: paces.map(({ person, before, worked }) => ({
+      person,
+      before,
+      worked,
+      leaf: paceLeaf(ledger, epochId, person, before, worked),
+    })),
   }
   const { contributionsRoot, rewardsRoot } = rootsOf(sections)
   const manifest = writeManifest({
@@ -163,19 +186,47 @@ export function buildEpoch(input: EpochInput): BuiltEpoch {
     ...sections,
   })
   const hash = manifestHash(manifest)
-  return { epochId, contributionsRoot, rewardsRoot, manifestHash: hash, count: leaves.length, rejections, ledger, manifest, block: market.block, leaves }
+  return {
+    epochId,
+    contributionsRoot,
+    rewardsRoot,
+    manifestHash: hash,
+    count: leaves.length,
+    rejections,
+    ledger,
+    manifest,
+    block: market.block,
+    leaves,
+  }
 }
 
 /** The trees' leaves: what can be claimed and taken back is the rewards tree, all else the other. */
-export function treesOf({ contributions, earnings, moves, bounties, balances, standings, paces }: Omit<Manifest, 'header'>): { contributions: Hex[]; rewards: Hex[] } {
+export function treesOf({
+  contributions,
+  earnings,
+  moves,
+  bounties,
+  balances,
+  standings,
+  paces,
+}: Omit<Manifest, 'header'>): { contributions: Hex[]; rewards: Hex[] } {
   const leafOf = ({ leaf }: { leaf: Hex }): Hex => leaf
   return {
-    contributions: [...contributions, ...earnings, ...moves, ...balances.filter((balance) => !isClaimable(balance)), ...standings, ...paces].map(leafOf),
+    contributions: [
+      ...contributions,
+      ...earnings,
+      ...moves,
+      ...balances.filter((balance) => !isClaimable(balance)),
+      ...standings,
+      ...paces,
+    ].map(leafOf),
     rewards: [...bounties, ...balances.filter(isClaimable)].map(leafOf),
   }
 }
 
-/** Whether an account can claim it: not points, and not what waits for a payee. Keeps the tree of those who can small. */
+/**
+ * Whether an account can claim it: not points, and not what waits for a payee. Keeps the tree of those who can small.
+ */
 function isClaimable({ pot, holder }: { pot: Hex; holder: Holder }): boolean {
   return pot !== POINTS && isAccount(holder)
 }
@@ -192,34 +243,51 @@ function merkleRoot(leaves: readonly Hex[]): Hex {
 
 /** What each bounty pays in this epoch, and to whom. */
 function payBounties({ previous, market }: EpochInput, earned: ReadonlyMap<Hex, ReadonlyMap<Holder, bigint>>) {
-  const allocated = new Map((previous?.bounties ?? []).map(({ bounty, before, payout }) => [bounty, BigInt(before) + BigInt(payout)]))
+  const allocated = new Map(
+    (previous?.bounties ?? []).map(({ bounty, before, payout }) => [bounty, BigInt(before) + BigInt(payout)]),
+  )
   const named = new Set(market.offers.map(({ bounty }) => bounty))
   const gone = [...allocated.keys()].find((bounty) => !named.has(bounty))
-  if (gone !== undefined) throw new LedgerError('bad-record', `bounty ${gone} of an earlier epoch is not among the bounties`)
+  if (gone !== undefined)
+    throw new LedgerError('bad-record', `bounty ${gone} of an earlier epoch is not among the bounties`)
   const shares: Balance[] = []
-  const bounties = market.offers.toSorted((a, b) => (a.bounty < b.bounty ? -1 : 1)).map((offer) => {
-    const holders = earned.get(offer.session) ?? new Map<Holder, bigint>()
-    const prices = pricesOf(offer, holders)
-    const before = allocated.get(offer.bounty) ?? 0n
-    const payout = payoutOf(offer, [...prices.values()].reduce((sum, price) => sum + price, 0n), before, market)
-    for (const [holder, amount] of split(payout, prices)) shares.push({ pot: offer.bounty, holder, amount })
-    return { ...offer, before, payout }
-  })
+  const bounties = market.offers
+    .toSorted((a, b) => (a.bounty < b.bounty ? -1 : 1))
+    .map((offer) => {
+      const holders = earned.get(offer.session) ?? new Map<Holder, bigint>()
+      const prices = pricesOf(offer, holders)
+      const before = allocated.get(offer.bounty) ?? 0n
+      const payout = payoutOf(
+        offer,
+        [...prices.values()].reduce((sum, price) => sum + price, 0n),
+        before,
+        market,
+      )
+      for (const [holder, amount] of split(payout, prices)) shares.push({ pot: offer.bounty, holder, amount })
+      return { ...offer, before, payout }
+    })
   return { bounties, shares }
 }
 
 /** The accounts of payees, as a link or, before that, a record names them: of several the lowest. */
 function accountsOf({ records, links }: EpochInput): Map<Hex, Address> {
-  const named = records.flatMap(({ payee, walletAddress }) => (walletAddress === null ? [] : [{ payee, account: walletAddress }]))
+  const named = records.flatMap(({ payee, walletAddress }) =>
+    walletAddress === null ? [] : [{ payee, account: walletAddress }],
+  )
   const accounts = new Map<Hex, Address>()
-  for (const { payee, account } of [...named.toSorted((a, b) => (a.account < b.account ? 1 : -1)), ...links]) accounts.set(payee, account.toLowerCase() as Address)
+  for (const { payee, account } of [...named.toSorted((a, b) => (a.account < b.account ? 1 : -1)), ...links])
+    accounts.set(payee, account.toLowerCase() as Address)
   return accounts
 }
 
 /** Moves of payees for whom something waits. */
 function movesOf({ previous }: EpochInput, accounts: ReadonlyMap<Hex, Address>): Move[] {
-  const waiting = new Set<string>((previous?.balances ?? []).flatMap(({ holder, amount }) => (isAccount(holder) || amount === '0' ? [] : [holder])))
-  return [...ascending([...accounts])].filter(([payee]) => waiting.has(payee)).map(([payee, account]) => ({ payee, account }))
+  const waiting = new Set<string>(
+    (previous?.balances ?? []).flatMap(({ holder, amount }) => (isAccount(holder) || amount === '0' ? [] : [holder])),
+  )
+  return [...ascending([...accounts])]
+    .filter(([payee]) => waiting.has(payee))
+    .map(([payee, account]) => ({ payee, account }))
 }
 
 function previousBalances({ previous }: EpochInput): Balance[] {

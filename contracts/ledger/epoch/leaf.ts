@@ -1,7 +1,17 @@
 // From a contribution's record to its leaf in an epoch's tree. Pure; the same
 // encoding is written down in FORMAT.md, for those who verify without this code.
 
-import { type Address, type Hex, concat, encodeAbiParameters, keccak256, pad, parseAbiParameters, stringToHex, zeroHash } from 'viem'
+import {
+  type Address,
+  type Hex,
+  concat,
+  encodeAbiParameters,
+  keccak256,
+  pad,
+  parseAbiParameters,
+  stringToHex,
+  zeroHash,
+} from 'viem'
 import { type Json, canonicalJson } from './canonical.ts'
 import { LedgerError } from '../errors.ts'
 import type { Standing } from './standing.ts'
@@ -19,7 +29,10 @@ export type ContributionRecord = {
   recordId: string
   /** The contributor's user UUID. */
   contributorId: string
-  /** The contributor's number in the books while they have linked no account: 32 random bytes, the same in every record of theirs. */
+  /**
+   * The contributor's number in the books while they have linked no account: 32 random bytes, the same in every record
+   * of theirs.
+   */
   payee: Hex
   /** The account that the earnings go to; null while none is linked. */
   walletAddress: Address | null
@@ -65,7 +78,9 @@ const BOUNTY = parseAbiParameters('uint256, address, bytes32, address, address')
 const EARNING = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, uint256')
 const BALANCE = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, uint256, uint256')
 const MOVE = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, address')
-const STANDING = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, uint256, uint256, uint256, uint256, uint256, uint256')
+const STANDING = parseAbiParameters(
+  'uint256, address, uint256, bytes32, bytes32, bytes32, uint256, uint256, uint256, uint256, uint256, uint256',
+)
 const PACE = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, bytes32')
 
 /** The leaf of a contribution: OpenZeppelin's standard double hash, `keccak(keccak(abi.encode(fields)))`. */
@@ -116,7 +131,16 @@ export function earningLeaf(id: LedgerId, epochId: number, session: Hex, holder:
 
 /** The leaf of what nobody can claim, in the contributions tree: points, and what waits for a payee. */
 export function balanceLeaf(id: LedgerId, epochId: number, pot: Hex, holder: Hex, before: bigint, amount: bigint): Hex {
-  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), BALANCE_TAG, pot, pad(holder), before, amount] as const
+  const fields = [
+    BigInt(id.chainId),
+    id.ledger,
+    BigInt(epochId),
+    BALANCE_TAG,
+    pot,
+    pad(holder),
+    before,
+    amount,
+  ] as const
   return keccak256(keccak256(encodeAbiParameters(BALANCE, fields)))
 }
 
@@ -136,7 +160,15 @@ export function standingLeaf(id: LedgerId, epochId: number, line: Standing): Hex
 
 /** The leaf of a person's pace, in the contributions tree. Minutes as their line has them. */
 export function paceLeaf(id: LedgerId, epochId: number, person: Hex, before: string, worked: string): Hex {
-  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), PACE_TAG, person, keccak256(stringToHex(before)), keccak256(stringToHex(worked))] as const
+  const fields = [
+    BigInt(id.chainId),
+    id.ledger,
+    BigInt(epochId),
+    PACE_TAG,
+    person,
+    keccak256(stringToHex(before)),
+    keccak256(stringToHex(worked)),
+  ] as const
   return keccak256(keccak256(encodeAbiParameters(PACE, fields)))
 }
 

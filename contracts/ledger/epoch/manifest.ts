@@ -47,7 +47,10 @@ const Header = FormerHeader.extend({
   standings: lines,
   paces: lines,
 })
-const AnyHeader = z.discriminatedUnion('format', [Header, FormerHeader.transform((header) => ({ ...header, minute: 0, standings: 0, paces: 0 }))])
+const AnyHeader = z.discriminatedUnion('format', [
+  Header,
+  FormerHeader.transform((header) => ({ ...header, minute: 0, standings: 0, paces: 0 })),
+])
 const Contribution = z.strictObject({
   index: z.int().nonnegative(),
   session: hash,
@@ -106,7 +109,16 @@ export type Manifest = {
 }
 
 /** The manifest's bytes: each line canonical JSON and a newline. */
-export function writeManifest({ header, contributions, earnings, moves, bounties, balances, standings, paces }: Manifest): string {
+export function writeManifest({
+  header,
+  contributions,
+  earnings,
+  moves,
+  bounties,
+  balances,
+  standings,
+  paces,
+}: Manifest): string {
   const lines = [header, ...contributions, ...earnings, ...moves, ...bounties, ...balances, ...standings, ...paces]
   return lines.map((line) => `${canonicalJson(line)}\n`).join('')
 }
@@ -116,7 +128,10 @@ export function manifestHash(manifest: string): Hex {
   return keccak256(stringToHex(manifest))
 }
 
-/** Parses what `writeManifest` wrote, or wrote in the format before: then there are no standings and no paces. Throws `bad-manifest` with the line that is wrong. */
+/**
+ * Parses what `writeManifest` wrote, or wrote in the format before: then there are no standings and no paces. Throws
+ * `bad-manifest` with the line that is wrong.
+ */
 export function readManifest(manifest: string): Manifest {
   const rest = manifest.split('\n')
   rest.pop() // the empty piece after the last newline
@@ -128,7 +143,8 @@ export function readManifest(manifest: string): Manifest {
   const header = parseLine(AnyHeader, rest.shift() ?? '', 1)
   const { count, earnings, moves, bounties, balances, standings, paces } = header
   const expected = count + earnings + moves + bounties + balances + standings + paces
-  if (rest.length !== expected) throw new LedgerError('bad-manifest', `${rest.length} lines follow the header, not ${expected}`)
+  if (rest.length !== expected)
+    throw new LedgerError('bad-manifest', `${rest.length} lines follow the header, not ${expected}`)
   return {
     header,
     contributions: take(Contribution, count),

@@ -18,7 +18,10 @@ export const PACE_WINDOWS = [
   { minutes: 61, seconds: 3_600 },
 ] as const
 
-/** Minutes of work that the manifest keeps: a day. What is older than that when it is recorded counts as of the oldest of them. */
+/**
+ * Minutes of work that the manifest keeps: a day. What is older than that when it is recorded counts as of the oldest
+ * of them.
+ */
 export const PACE_KEPT = 1_440
 
 /**
@@ -27,7 +30,9 @@ export const PACE_KEPT = 1_440
  */
 export function openPace(before: ReadonlyMap<Hex, Worked>, minute: number): Pace {
   const oldest = minute - PACE_KEPT + 1
-  const kept = new Map([...before].map(([person, worked]) => [person, new Map([...worked].filter(([at]) => at >= oldest))]))
+  const kept = new Map(
+    [...before].map(([person, worked]) => [person, new Map([...worked].filter(([at]) => at >= oldest))]),
+  )
   const added = new Map([...kept].map(([person, worked]) => [person, new Map(worked)]))
   return {
     add(person, at, seconds) {
@@ -41,7 +46,11 @@ export function openPace(before: ReadonlyMap<Hex, Worked>, minute: number): Pace
       [...added]
         .filter(([, worked]) => worked.size > 0)
         .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([person, worked]) => ({ person, before: minutesText(kept.get(person) ?? new Map()), worked: minutesText(worked) })),
+        .map(([person, worked]) => ({
+          person,
+          before: minutesText(kept.get(person) ?? new Map()),
+          worked: minutesText(worked),
+        })),
   }
 }
 
@@ -59,7 +68,10 @@ export function pacePerson(payee: Hex): Hex {
 
 /** `29453210:60,29453211:6`, in ascending order of minutes. */
 export function minutesText(worked: Worked): string {
-  return [...worked].sort(([a], [b]) => a - b).map(([minute, seconds]) => `${minute}:${seconds}`).join(',')
+  return [...worked]
+    .sort(([a], [b]) => a - b)
+    .map(([minute, seconds]) => `${minute}:${seconds}`)
+    .join(',')
 }
 
 /** The inverse. Throws `bad-manifest`. */
@@ -67,7 +79,12 @@ export function minutesOf(text: string): Map<number, number> {
   const pairs = text === '' ? [] : text.split(',').map((pair) => pair.split(':').map(Number))
   return new Map(
     pairs.map(([minute, seconds]) => {
-      if (minute === undefined || seconds === undefined || !Number.isSafeInteger(minute) || !Number.isSafeInteger(seconds)) {
+      if (
+        minute === undefined ||
+        seconds === undefined ||
+        !Number.isSafeInteger(minute) ||
+        !Number.isSafeInteger(seconds)
+      ) {
         throw new LedgerError('bad-manifest', `minutes of work are minute:seconds, not ${text}`)
       }
       return [minute, seconds]

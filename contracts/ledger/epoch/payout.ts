@@ -40,10 +40,15 @@ export const PERSON_PART = 10n
  * room of one or two a pot lasts ten epochs at least, and one that never had
  * enough for ten votes still pays each person one in each epoch.
  */
-export function pricesOf<Key extends string>({ perCredit, funded }: Pick<Offer, 'perCredit' | 'funded'>, credits: ReadonlyMap<Key, bigint>): Map<Key, bigint> {
+export function pricesOf<Key extends string>(
+  { perCredit, funded }: Pick<Offer, 'perCredit' | 'funded'>,
+  credits: ReadonlyMap<Key, bigint>,
+): Map<Key, bigint> {
   const [part, vote] = [funded / PERSON_PART, perCredit * VOTE_USED]
   const most = part > vote ? part : vote
-  return new Map([...credits].map(([holder, amount]) => [holder, perCredit * amount < most ? perCredit * amount : most]))
+  return new Map(
+    [...credits].map(([holder, amount]) => [holder, perCredit * amount < most ? perCredit * amount : most]),
+  )
 }
 
 /**
@@ -54,7 +59,12 @@ export function pricesOf<Key extends string>({ perCredit, funded }: Pick<Offer, 
  * @param prices of all people in the bounty's session in this epoch, added up
  * @param allocated what earlier epochs have taken
  */
-export function payoutOf({ closedAt, funded }: Pick<Offer, 'closedAt' | 'funded'>, prices: bigint, allocated: bigint, market: Omit<Market, 'offers'>): bigint {
+export function payoutOf(
+  { closedAt, funded }: Pick<Offer, 'closedAt' | 'funded'>,
+  prices: bigint,
+  allocated: bigint,
+  market: Omit<Market, 'offers'>,
+): bigint {
   const over = closedAt !== 0 && market.time > Math.max(closedAt, market.rejectedAt) + NOTICE
   if (over || funded <= allocated) return 0n
   return prices < funded - allocated ? prices : funded - allocated
@@ -69,9 +79,15 @@ export function payoutOf({ closedAt, funded }: Pick<Offer, 'closedAt' | 'funded'
 export function split<Key extends string>(total: bigint, weights: ReadonlyMap<Key, bigint>): ReadonlyMap<Key, bigint> {
   const whole = [...weights.values()].reduce((sum, weight) => sum + weight, 0n)
   if (whole === 0n) return new Map()
-  const parts = [...weights].map(([key, weight]) => ({ key, share: (total * weight) / whole, remainder: (total * weight) % whole }))
+  const parts = [...weights].map(([key, weight]) => ({
+    key,
+    share: (total * weight) / whole,
+    remainder: (total * weight) % whole,
+  }))
   const short = Number(total - parts.reduce((sum, { share }) => sum + share, 0n))
-  const ranked = parts.toSorted((a, b) => (a.remainder === b.remainder ? (a.key < b.key ? -1 : 1) : a.remainder > b.remainder ? -1 : 1))
+  const ranked = parts.toSorted((a, b) =>
+    a.remainder === b.remainder ? (a.key < b.key ? -1 : 1) : a.remainder > b.remainder ? -1 : 1,
+  )
   for (const part of ranked.slice(0, short)) part.share += 1n
   return new Map(parts.map(({ key, share }) => [key, share]))
 }

@@ -57,7 +57,9 @@ export interface LedgerChain {
   readonly distributor: Address | null
   /** Throws `wrong-chain` or `ledger-missing`. */
   check(): Promise<void>
-  /** The newest epoch, 0 before the first; how many disputes were upheld, and how many of those decisions are confirmed. */
+  /**
+   * The newest epoch, 0 before the first; how many disputes were upheld, and how many of those decisions are confirmed.
+   */
   state(): Promise<{ lastEpochId: number; rejections: number; settledRejections: number }>
   epoch(epochId: number): Promise<ChainEpoch | null>
   /** These bounties as the newest confirmed block has them; one that it does not have yet is empty. */
@@ -69,7 +71,9 @@ export interface LedgerChain {
    * `fee-too-high` where the network asks for more than the cap.
    */
   sign(epoch: EpochRoots, bumps: number): Promise<{ raw: Hex; txHash: Hex }>
-  /** `sent` as well where the node has it already; `underpriced` where another waits at its nonce with as high a fee. */
+  /**
+   * `sent` as well where the node has it already; `underpriced` where another waits at its nonce with as high a fee.
+   */
   send(raw: Hex): Promise<'sent' | 'underpriced'>
   /** Whether the node knows the transaction and no block holds it yet. */
   isWaiting(txHash: Hex): Promise<boolean>

@@ -73,20 +73,24 @@ export function rewardBook(manifest: string): RewardBook {
   const places = new Map(leaves.map((leaf, place) => [leaf, place]))
   const epochId = Number(header.epochId)
   const proofOf = (leaf: Hex): Hex[] => (tree?.getProof(places.get(leaf) ?? -1) ?? []) as Hex[]
-  const earned = new Map<Hex, typeof balances[number][]>()
+  const earned = new Map<Hex, (typeof balances)[number][]>()
   for (const line of balances) earned.set(line.holder, [...(earned.get(line.holder) ?? []), line])
   return {
     epochId,
     pointsOf: (holder) => BigInt(earned.get(holder)?.find(({ pot }) => pot === POINTS)?.amount ?? 0),
     earnedBy: (holder) =>
-      (earned.get(holder) ?? []).flatMap(({ pot, amount }) => (pot === POINTS || amount === '0' ? [] : [{ bounty: pot, amount: BigInt(amount) }])),
+      (earned.get(holder) ?? []).flatMap(({ pot, amount }) =>
+        pot === POINTS || amount === '0' ? [] : [{ bounty: pot, amount: BigInt(amount) }],
+      ),
     claimsOf: (account) =>
       (earned.get(account) ?? []).flatMap(({ pot, amount, leaf }) =>
         pot === POINTS ? [] : [{ epochId, bounty: pot, account, amount: BigInt(amount), proof: proofOf(leaf) }],
       ),
     allocationOf(bounty) {
       const line = bounties.find((candidate) => candidate.bounty === bounty)
-      return line === undefined ? null : { epochId, bounty, allocated: BigInt(line.before) + BigInt(line.payout), proof: proofOf(line.leaf) }
+      return line === undefined
+        ? null
+        : { epochId, bounty, allocated: BigInt(line.before) + BigInt(line.payout), proof: proofOf(line.leaf) }
     },
   }
 }
@@ -105,6 +109,7 @@ export type Claim = { epochId: number; bounty: Hex; account: Address; amount: bi
 
 function treeOf(epochId: string, leaves: readonly Hex[], root: Hex): SimpleMerkleTree {
   const tree = SimpleMerkleTree.of([...leaves])
-  if (tree.root !== root) throw new LedgerError('bad-manifest', `epoch ${epochId}: the leaves do not lead to the manifest's root`)
+  if (tree.root !== root)
+    throw new LedgerError('bad-manifest', `epoch ${epochId}: the leaves do not lead to the manifest's root`)
   return tree
 }

@@ -31,14 +31,27 @@ export type Standing = {
 /** What an epoch has counted of a person in a session. */
 export type Counted = Pick<Standing, 'session' | 'person' | 'seconds' | 'answers' | 'comparable' | 'counted'>
 
-/** Everybody's standing after an epoch, in ascending order of session and person; without those of whom there is nothing to say. */
+/**
+ * Everybody's standing after an epoch, in ascending order of session and person; without those of whom there is nothing
+ * to say.
+ */
 export function standings(before: readonly Standing[], counted: readonly Counted[]): Standing[] {
   const lines = new Map<string, Standing>()
   for (const { session, person, seconds, comparable, held } of before) {
-    if (held > 0n) lines.set(session + person, { session, person, seconds, answers: 0, comparable, counted: 0n, before: held, held })
+    if (held > 0n)
+      lines.set(session + person, { session, person, seconds, answers: 0, comparable, counted: 0n, before: held, held })
   }
   for (const { session, person, seconds, answers, comparable, counted: credits } of counted) {
-    const line = lines.get(session + person) ?? { session, person, seconds, answers: 0, comparable: 0, counted: 0n, before: 0n, held: 0n }
+    const line = lines.get(session + person) ?? {
+      session,
+      person,
+      seconds,
+      answers: 0,
+      comparable: 0,
+      counted: 0n,
+      before: 0n,
+      held: 0n,
+    }
     const known = Math.min(QUALIFYING_VOTES, Math.max(line.comparable, comparable))
     const sum = line.counted + credits
     lines.set(session + person, { ...line, seconds, answers: line.answers + answers, comparable: known, counted: sum })
@@ -51,7 +64,8 @@ export function standings(before: readonly Standing[], counted: readonly Counted
 }
 
 /** What an epoch pays of it. */
-export const releasedOf = ({ before, counted, held }: Pick<Standing, 'before' | 'counted' | 'held'>): bigint => before + counted - held
+export const releasedOf = ({ before, counted, held }: Pick<Standing, 'before' | 'counted' | 'held'>): bigint =>
+  before + counted - held
 
 export const isQualified = ({ comparable }: Pick<Standing, 'comparable'>): boolean => comparable >= QUALIFYING_VOTES
 

@@ -33,13 +33,32 @@ export type Tally = {
 export type Tallied = Pick<Manifest, 'paces' | 'standings'> & { header: Pick<Manifest['header'], 'minute'> }
 
 /** @param accounts of payees who have one, as far as that is known */
-export function tally(records: readonly ContributionRecord[], previous: Tallied | null, accounts: ReadonlyMap<Hex, Address>): Tally {
-  const minute = records.filter(isPaced).reduce((newest, record) => Math.max(newest, minuteOf(record)), previous?.header.minute ?? 0)
+export function tally(
+  records: readonly ContributionRecord[],
+  previous: Tallied | null,
+  accounts: ReadonlyMap<Hex, Address>,
+): Tally {
+  const minute = records
+    .filter(isPaced)
+    .reduce((newest, record) => Math.max(newest, minuteOf(record)), previous?.header.minute ?? 0)
   const { sessionOf, personOf, paceOf } = names()
-  const pace = openPace(new Map((previous?.paces ?? []).map(({ person, worked }) => [person, minutesOf(worked)])), minute)
-  const judged = records.toSorted(inTime).map((record) => ({ record, session: sessionOf(record), person: personOf(record), ...judge(record, pace, paceOf(record)) }))
+  const pace = openPace(
+    new Map((previous?.paces ?? []).map(({ person, worked }) => [person, minutesOf(worked)])),
+    minute,
+  )
+  const judged = records.toSorted(inTime).map((record) => ({
+    record,
+    session: sessionOf(record),
+    person: personOf(record),
+    ...judge(record, pace, paceOf(record)),
+  }))
   const lines = standings(
-    (previous?.standings ?? []).map((line) => ({ ...line, counted: BigInt(line.counted), before: BigInt(line.before), held: BigInt(line.held) })),
+    (previous?.standings ?? []).map((line) => ({
+      ...line,
+      counted: BigInt(line.counted),
+      before: BigInt(line.before),
+      held: BigInt(line.held),
+    })),
     judged.flatMap(countedOf),
   )
   const qualified = new Set(lines.filter(isQualified).map(({ person }) => person))
@@ -51,9 +70,15 @@ export function tally(records: readonly ContributionRecord[], previous: Tallied 
     paid.set(session, inSession.set(holder, (inSession.get(holder) ?? 0n) + credits))
   }
   for (const line of lines) pay(line.session, holders.get(line.person), releasedOf(line))
-  for (const { record, session, person, credit } of judged) if (record.kind !== 'feedback') pay(session, holders.get(person), credit)
+  for (const { record, session, person, credit } of judged)
+    if (record.kind !== 'feedback') pay(session, holders.get(person), credit)
   return {
-    verdicts: new Map(judged.map(({ record, person, credit, zero }) => [record.recordId, { credit, zero, held: record.kind === 'feedback' && credit > 0n && !qualified.has(person) }])),
+    verdicts: new Map(
+      judged.map(({ record, person, credit, zero }) => [
+        record.recordId,
+        { credit, zero, held: record.kind === 'feedback' && credit > 0n && !qualified.has(person) },
+      ]),
+    ),
     standings: lines,
     paces: pace.lines(),
     minute,
@@ -70,10 +95,22 @@ function judge(record: ContributionRecord, pace: Pace, person: Hex): Pick<Verdic
   return fits ? { credit, zero } : { credit: 0n, zero: record.kind === 'feedback' ? 'pace' : null }
 }
 
-function countedOf({ record, session, person, credit }: { record: ContributionRecord; session: Hex; person: Hex; credit: bigint }): Counted[] {
+function countedOf({
+  record,
+  session,
+  person,
+  credit,
+}: {
+  record: ContributionRecord
+  session: Hex
+  person: Hex
+  credit: bigint
+}): Counted[] {
   if (!isPaced(record)) return []
   const { kind, secondsPerAnswer: seconds, comparable } = record
-  return [{ session, person, seconds, answers: credit > 0n ? 1 : 0, comparable, counted: kind === 'feedback' ? credit : 0n }]
+  return [
+    { session, person, seconds, answers: credit > 0n ? 1 : 0, comparable, counted: kind === 'feedback' ? credit : 0n },
+  ]
 }
 
 /** What takes a person's time: to vote, and to decide an appeal. */
@@ -94,7 +131,8 @@ function names() {
   const sessionOf = ({ sessionId }: ContributionRecord) => once(sessionId, () => sessionKey(sessionId))
   return {
     sessionOf,
-    personOf: (record: ContributionRecord) => once(`${record.payee} ${record.sessionId}`, () => standingPerson(record.payee, sessionOf(record))),
+    personOf: (record: ContributionRecord) =>
+      once(`${record.payee} ${record.sessionId}`, () => standingPerson(record.payee, sessionOf(record))),
     paceOf: ({ payee }: ContributionRecord) => once(`pace ${payee}`, () => pacePerson(payee)),
   }
 }

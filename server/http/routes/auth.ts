@@ -65,7 +65,8 @@ export const authRoutes = [
   }),
   route('post', '/api/auth/wallet/verify', {
     access: 'public',
-    summary: 'Sign in by a signed message; with a token sent along, link the wallet to that account, which a guest becomes',
+    summary:
+      'Sign in by a signed message; with a token sent along, link the wallet to that account, which a guest becomes',
     body: Credentials.walletVerify,
     answer: SignedIn,
     cost: 5,
@@ -101,7 +102,14 @@ export const authRoutes = [
       receipts: z.array(Receipt),
       questions: z.array(z.object({ id: z.uuid(), sessionId: z.string(), prompt: z.string(), response: z.string() })),
       appeals: z.array(Appeal),
-      exclusions: z.array(z.object({ sessionId: z.string(), reason: z.string(), at: z.iso.datetime(), readmittedAt: z.iso.datetime().nullable() })),
+      exclusions: z.array(
+        z.object({
+          sessionId: z.string(),
+          reason: z.string(),
+          at: z.iso.datetime(),
+          readmittedAt: z.iso.datetime().nullable(),
+        }),
+      ),
     }),
     cost: 20,
     handle: ({ core, caller }) => core.accounts.exportAll(caller.userId),
@@ -119,4 +127,5 @@ export const authRoutes = [
 ]
 
 /** Every server looks again at this person's sockets: whether they are still signed in, and what they may do. */
-const tellServers = (core: Core, userId: string): void => publish(core, EVERYWHERE, { event: 'identity', payload: { userId } })
+const tellServers = (core: Core, userId: string): void =>
+  publish(core, EVERYWHERE, { event: 'identity', payload: { userId } })

@@ -10,7 +10,11 @@ import { ChainFacts, EpochIndex } from '../../../core/protocol/rewards.ts'
 import { Address, limits, ProofOfContribute, Uuid, VerifyContribution } from '../../../core/protocol/index.ts'
 
 const params = z.object({ userId: Uuid })
-const noChain = () => new AttuneError('unavailable', 'this installation has no chain: set BLOCKCHAIN_RPC_URL, BLOCKCHAIN_NETWORK_ID and CONTRACT_ADDRESS')
+const noChain = () =>
+  new AttuneError(
+    'unavailable',
+    'this installation has no chain: set BLOCKCHAIN_RPC_URL, BLOCKCHAIN_NETWORK_ID and CONTRACT_ADDRESS',
+  )
 
 export const blockchainRoutes = [
   route('get', '/api/blockchain/contributions/:userId', {
@@ -28,7 +32,13 @@ export const blockchainRoutes = [
     access: 'own',
     summary: 'Credit points: of confirmed epochs, and of those that wait for the chain',
     params,
-    answer: z.object({ userId: Uuid, totalRewards: z.number(), pendingRewards: z.number(), heldRewards: z.number(), contributions: z.int() }),
+    answer: z.object({
+      userId: Uuid,
+      totalRewards: z.number(),
+      pendingRewards: z.number(),
+      heldRewards: z.number(),
+      contributions: z.int(),
+    }),
     async handle({ core, caller, params: { userId } }) {
       demandOwner(caller, userId, 'review')
       return listRewards(core, userId)
@@ -52,7 +62,8 @@ export const blockchainRoutes = [
     async handle({ core, params: { address } }) {
       if (core.chain?.bounties == null) throw noChain()
       const token = await core.chain.bounties.token(address.toLowerCase() as `0x${string}`)
-      if (token === null) throw new AttuneError('invalid', `there is no token at ${address} on this chain`, { path: 'address' })
+      if (token === null)
+        throw new AttuneError('invalid', `there is no token at ${address} on this chain`, { path: 'address' })
       return token
     },
   }),
@@ -81,13 +92,21 @@ export const blockchainRoutes = [
   route('get', '/api/blockchain/epochs/:epochId/manifest', {
     access: 'public',
     summary: 'What an epoch holds, byte for byte: the hash of it is on the chain',
-    params: z.object({ epochId: z.coerce.number().int().min(1).max(2 ** 31 - 1) }),
+    params: z.object({
+      epochId: z.coerce
+        .number()
+        .int()
+        .min(1)
+        .max(2 ** 31 - 1),
+    }),
     answer: z.string(),
     bare: 'application/jsonl',
     cost: 5,
     async handle({ core, params: { epochId } }) {
-      const manifest = core.chain === null ? null : await manifestOf(core.pool, core.chain.chainId, core.chain.ledger, epochId)
-      if (manifest === null) throw new AttuneError('not-found', `epoch ${epochId} is not recorded on this installation's ledger`)
+      const manifest =
+        core.chain === null ? null : await manifestOf(core.pool, core.chain.chainId, core.chain.ledger, epochId)
+      if (manifest === null)
+        throw new AttuneError('not-found', `epoch ${epochId} is not recorded on this installation's ledger`)
       return manifest
     },
   }),

@@ -27,7 +27,12 @@ export const bountyRoutes = [
         votesSince(pool, sessionId, PACE_SECONDS),
         chain === null ? [] : ordersOf(pool, chain.chainId, sessionId, ORDERS),
       ])
-      return { bounties, treasury: chain?.treasury?.address ?? null, orders, votesPerHour: (votes * 3_600) / PACE_SECONDS }
+      return {
+        bounties,
+        treasury: chain?.treasury?.address ?? null,
+        orders,
+        votesPerHour: (votes * 3_600) / PACE_SECONDS,
+      }
     },
   }),
   route('post', '/api/bounties/:sessionId/treasury', {

@@ -6,14 +6,29 @@ import { findModel, insertModel, listModels } from '../../../core/db/models.ts'
 import { downloadIdOf } from '../../models/archives.ts'
 import { AttuneError } from '../../../core/errors.ts'
 import { fileOf, filesOf } from '../../models/exports.ts'
-import { Download, DownloadRequest, limits, Model, ModelConfig, ModelFile, ModelImport, ModelPrompts, StartImport, Uuid } from '../../../core/protocol/index.ts'
+import {
+  Download,
+  DownloadRequest,
+  limits,
+  Model,
+  ModelConfig,
+  ModelFile,
+  ModelImport,
+  ModelPrompts,
+  StartImport,
+  Uuid,
+} from '../../../core/protocol/index.ts'
 import { promptsOf, setPrompts } from '../../sessions/prompts.ts'
 import { uploadModel } from '../../models/uploads.ts'
 
 const params = z.object({ modelId: z.string().min(1).max(200) })
 const importParams = z.object({ importId: Uuid })
 /** A path below MODELS_PATH: no way out of it. */
-const checkpointPath = z.string().max(500).regex(/^(?!.*\.\.)[\w@-][\w.@-]*(\/[\w@-][\w.@-]*)*$/, 'a relative path below MODELS_PATH').optional()
+const checkpointPath = z
+  .string()
+  .max(500)
+  .regex(/^(?!.*\.\.)[\w@-][\w.@-]*(\/[\w@-][\w.@-]*)*$/, 'a relative path below MODELS_PATH')
+  .optional()
 
 const downloadParams = z.object({ downloadId: z.string().max(300) })
 
@@ -30,7 +45,12 @@ const packing = (path: string, summary: string) =>
   })
 
 const listing = (path: string) =>
-  route('get', path, { access: 'read', summary: 'The models, newest first', answer: z.array(Model), handle: ({ core }) => listModels(core.pool) })
+  route('get', path, {
+    access: 'read',
+    summary: 'The models, newest first',
+    answer: z.array(Model),
+    handle: ({ core }) => listModels(core.pool),
+  })
 
 const single = (path: string) =>
   route('get', path, {
@@ -53,8 +73,16 @@ export const modelRoutes = [
     answer: Model,
     status: 201,
     async handle({ core, caller, body }) {
-      const slug = body.name.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '').slice(0, 40)
-      const model = await insertModel(core.pool, { ...body, id: `${slug || 'model'}-${randomBytes(4).toString('hex')}`, createdBy: caller.userId })
+      const slug = body.name
+        .toLowerCase()
+        .replace(/[^a-z0-9]+/g, '-')
+        .replace(/^-|-$/g, '')
+        .slice(0, 40)
+      const model = await insertModel(core.pool, {
+        ...body,
+        id: `${slug || 'model'}-${randomBytes(4).toString('hex')}`,
+        createdBy: caller.userId,
+      })
       if (model === null) throw new Error('a fresh model id was taken')
       return model
     },
@@ -65,14 +93,19 @@ export const modelRoutes = [
   single('/api/weights/models/:modelId'),
   route('post', '/api/weights/models/:modelId/upload', {
     access: 'models',
-    summary: 'Give a registered model its files: config.json, safetensors, tokenizer.json and the like, all in one body',
+    summary:
+      'Give a registered model its files: config.json, safetensors, tokenizer.json and the like, all in one body',
     params,
     upload: 'multipart/form-data',
     answer: Model,
     handle: ({ core, params: { modelId }, stream }) => uploadModel(core, modelId, stream),
   }),
   route('get', '/api/weights/models/:modelId/files', {
-    access: 'models', summary: 'A model’s files', params, answer: z.array(ModelFile), handle: ({ core, params: { modelId } }) => filesOf(core, modelId),
+    access: 'models',
+    summary: 'A model’s files',
+    params,
+    answer: z.array(ModelFile),
+    handle: ({ core, params: { modelId } }) => filesOf(core, modelId),
   }),
   route('get', '/api/weights/models/:modelId/file', {
     access: 'models',
@@ -85,19 +118,37 @@ export const modelRoutes = [
     handle: ({ core, params: { modelId }, query: { name } }) => fileOf(core, modelId, name),
   }),
   packing('/api/weights/models/:modelId/download', 'Pack a model as one archive'),
-  packing('/api/weights/models/:modelId/convert/huggingface', 'The same: every model here is one of Hugging Face’s form'),
+  packing(
+    '/api/weights/models/:modelId/convert/huggingface',
+    'The same: every model here is one of Hugging Face’s form',
+  ),
   route('get', '/api/weights/downloads/:downloadId/status', {
-    access: 'models', summary: 'How far an archive is; one that is gone is packed again', params: downloadParams, answer: Download, handle: ({ core, params: { downloadId } }) => core.downloads.ask(downloadId),
+    access: 'models',
+    summary: 'How far an archive is; one that is gone is packed again',
+    params: downloadParams,
+    answer: Download,
+    handle: ({ core, params: { downloadId } }) => core.downloads.ask(downloadId),
   }),
   route('get', '/api/weights/downloads/:downloadId/file', {
-    access: 'models', summary: 'An archive that is ready; ranges of it, too', params: downloadParams, answer: z.string(), bare: 'application/octet-stream', file: true, handle: ({ core, params: { downloadId } }) => core.downloads.file(downloadId),
+    access: 'models',
+    summary: 'An archive that is ready; ranges of it, too',
+    params: downloadParams,
+    answer: z.string(),
+    bare: 'application/octet-stream',
+    file: true,
+    handle: ({ core, params: { downloadId } }) => core.downloads.file(downloadId),
   }),
   route('get', '/api/models/:modelId/prompts', {
-    access: 'read', summary: 'What a model is asked when it is trained', params, answer: ModelPrompts, handle: ({ core, params: { modelId } }) => promptsOf(core, modelId),
+    access: 'read',
+    summary: 'What a model is asked when it is trained',
+    params,
+    answer: ModelPrompts,
+    handle: ({ core, params: { modelId } }) => promptsOf(core, modelId),
   }),
   route('post', '/api/models/:modelId/prompts', {
     access: 'models',
-    summary: 'Say what a model is asked when it is trained: one {"prompt": …} a line, with an "answer" beside it where there is a reference answer',
+    summary:
+      'Say what a model is asked when it is trained: one {"prompt": …} a line, with an "answer" beside it where there is a reference answer',
     params,
     upload: 'application/x-ndjson',
     answer: ModelPrompts,
@@ -112,7 +163,10 @@ export const modelRoutes = [
     handle: ({ core, caller, body }) => core.imports.start(caller, body),
   }),
   route('get', '/api/imports', {
-    access: 'models', summary: 'The latest imports, newest first', answer: z.array(ModelImport), handle: ({ core }) => listImports(core.pool, limits.pageItems),
+    access: 'models',
+    summary: 'The latest imports, newest first',
+    answer: z.array(ModelImport),
+    handle: ({ core }) => listImports(core.pool, limits.pageItems),
   }),
   route('get', '/api/imports/:importId', {
     access: 'models',

@@ -31,7 +31,11 @@ export interface Route {
   /** Tokens of the caller's bucket that a request costs; more than 1 where it makes us work. */
   cost: number
   /** Parses and handles. @throws ZodError, AttuneError */
-  run: (core: Core, caller: Caller | null, raw: { params: unknown; query: unknown; body: unknown; stream: Body; address: string; host: string }) => Promise<unknown>
+  run: (
+    core: Core,
+    caller: Caller | null,
+    raw: { params: unknown; query: unknown; body: unknown; stream: Body; address: string; host: string },
+  ) => Promise<unknown>
 }
 
 interface Spec<A extends Access, P, Q, B, D extends z.ZodType> {
@@ -67,9 +71,34 @@ export function route<A extends Access, P = undefined, Q = undefined, B = undefi
   path: string,
   spec: Spec<A, P, Q, B, D>,
 ): Route {
-  const { access, summary, params, query, body, answer, status = 200, bare = null, file = false, upload = null, cost = 1, handle } = spec
+  const {
+    access,
+    summary,
+    params,
+    query,
+    body,
+    answer,
+    status = 200,
+    bare = null,
+    file = false,
+    upload = null,
+    cost = 1,
+    handle,
+  } = spec
   return {
-    method, path, access, summary, params, query, body, answer, status, bare, file, upload, cost,
+    method,
+    path,
+    access,
+    summary,
+    params,
+    query,
+    body,
+    answer,
+    status,
+    bare,
+    file,
+    upload,
+    cost,
     async run(core, caller, raw) {
       return handle({
         core,
@@ -86,7 +115,9 @@ export function route<A extends Access, P = undefined, Q = undefined, B = undefi
   }
 }
 
-/** A query is read as strictly as a body; names that begin with `_` are for caches and traces, and nobody reads them. */
+/**
+ * A query is read as strictly as a body; names that begin with `_` are for caches and traces, and nobody reads them.
+ */
 function readQuery<Q>(schema: z.ZodType<Q> | undefined, raw: unknown): Q | undefined {
   const sent = Object.fromEntries(Object.entries(raw ?? {}).filter(([name]) => !name.startsWith('_')))
   if (schema !== undefined) return parseStrictly(schema, sent)

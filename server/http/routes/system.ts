@@ -24,7 +24,9 @@ const SystemStatus = z.object({
   blockchainSync: z.object({ status: Standing, lastEpoch: z.int().nullable(), unrecorded: z.int() }),
   components: z.object({ database: Standing, blockchain: Standing, queue: Standing }),
   /** What has not done its work for longer than three of its intervals, by name. */
-  standstills: z.array(z.object({ name: z.string(), lastSeen: z.iso.datetime().nullable(), everyMs: z.number(), reason: z.string() })),
+  standstills: z.array(
+    z.object({ name: z.string(), lastSeen: z.iso.datetime().nullable(), everyMs: z.number(), reason: z.string() }),
+  ),
   lastUpdate: z.iso.datetime(),
 })
 
@@ -69,7 +71,11 @@ export const systemRoutes = [
       uptime: z.number(),
     }),
     async handle({ core }) {
-      const [sessions, votes, models] = await Promise.all([countSessions(core.pool), countVotes(core.pool), countModels(core.pool)])
+      const [sessions, votes, models] = await Promise.all([
+        countSessions(core.pool),
+        countVotes(core.pool),
+        countModels(core.pool),
+      ])
       return { sessions, ...votes, models, uptime: process.uptime() }
     },
   }),

@@ -4,7 +4,22 @@ import { stepMetrics } from '../../../core/db/steps.ts'
 import { findSession, listSessions, sessionBasics } from '../../../core/db/sessions.ts'
 import { listSamples } from '../../../core/db/samples.ts'
 import { keepLearnt } from '../../models/exports.ts'
-import { Ask, Exclude, limits, Model, ModelName, Rater, Sample, SessionId, SessionStatus, StartTraining, StepMetrics, TrainingMetrics, TrainingSession, Uuid } from '../../../core/protocol/index.ts'
+import {
+  Ask,
+  Exclude,
+  limits,
+  Model,
+  ModelName,
+  Rater,
+  Sample,
+  SessionId,
+  SessionStatus,
+  StartTraining,
+  StepMetrics,
+  TrainingMetrics,
+  TrainingSession,
+  Uuid,
+} from '../../../core/protocol/index.ts'
 import { excludeRater, listRaters, readmitRater } from '../../sessions/raters.ts'
 import { ask, startTraining, steer } from '../../sessions/training.ts'
 
@@ -44,7 +59,8 @@ export const trainingRoutes = [
   }),
   route('post', '/api/training/:sessionId/raters/:userId/exclude', {
     access: 'train',
-    summary: 'Exclude a rater from a run of mine: their votes weigh nothing from the next step on, and they can give no more',
+    summary:
+      'Exclude a rater from a run of mine: their votes weigh nothing from the next step on, and they can give no more',
     params: rater,
     body: Exclude,
     answer: rater,
@@ -110,7 +126,15 @@ export const trainingRoutes = [
     access: 'read',
     summary: 'The latest metrics; with `since`, those of each step after it, oldest first',
     params,
-    query: z.object({ since: z.coerce.number().int().min(0).max(2 ** 31 - 1).optional(), limit: z.coerce.number().int().min(1).max(10_000).default(1_000) }),
+    query: z.object({
+      since: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .max(2 ** 31 - 1)
+        .optional(),
+      limit: z.coerce.number().int().min(1).max(10_000).default(1_000),
+    }),
     answer: z.union([TrainingMetrics, z.array(StepMetrics)]),
     async handle({ core, params: { sessionId }, query: { since, limit } }) {
       const { metrics } = await findSession(core.pool, sessionId)

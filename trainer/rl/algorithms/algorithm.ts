@@ -3,7 +3,14 @@
  * accumulation, clipping, AdamW, the learning rate and the KL's controller are the learner's.
  */
 import { constant, exactDiv, type Tensor } from '../../../lm/graph/index.ts'
-import { dpoBatchConfig, grpoBatchConfig, grpoLossConfig, ppoBatchConfig, ppoLossConfig, type LearnerConfig } from '../config.ts'
+import {
+  dpoBatchConfig,
+  grpoBatchConfig,
+  grpoLossConfig,
+  ppoBatchConfig,
+  ppoLossConfig,
+  type LearnerConfig,
+} from '../config.ts'
 import { prepareDpo } from './dpo.ts'
 import { dpoLossGraph } from './dpo-graph.ts'
 import type { Prepared, Scored } from '../experience.ts'
@@ -19,7 +26,10 @@ export interface Algorithm {
   readonly rows: 1 | 2
   /** Pure: from a step's scored rollouts to what the loss reads. */
   prepare(scored: readonly Scored[], klCoef: number): Prepared
-  /** The loss of a micro-batch, and statistics by their names in metrics.ts: scalars whose sum over a minibatch's parts is the minibatch's. */
+  /**
+   * The loss of a micro-batch, and statistics by their names in metrics.ts: scalars whose sum over a minibatch's parts
+   * is the minibatch's.
+   */
   loss(inputs: LossInputs): LossTensors
 }
 
@@ -30,7 +40,10 @@ export interface LossTensors {
   [statistic: string]: Tensor
 }
 
-/** What a loss may read of a micro-batch of B rollouts and R response positions; what it doesn't ask for is neither computed nor fed. */
+/**
+ * What a loss may read of a micro-batch of B rollouts and R response positions; what it doesn't ask for is neither
+ * computed nor fed.
+ */
 export interface LossInputs {
   /** log π of each response token under the policy that learns: [B, R]. */
   newLogprobs: Tensor
@@ -70,14 +83,20 @@ export function algorithmOf(config: LearnerConfig): Algorithm {
           ),
       }
     case 'grpo':
-      if (config.groupSize < 2) throw new RangeError(`groupSize is ${config.groupSize}: GRPO compares 2 answers to a prompt or more`)
+      if (config.groupSize < 2)
+        throw new RangeError(`groupSize is ${config.groupSize}: GRPO compares 2 answers to a prompt or more`)
       return {
         valueHead: false,
         rows: 1,
         prepare: (scored) => prepareGrpo(scored, grpoBatchConfig(config)),
         loss: (inputs) =>
           grpoLossGraph(
-            { ...common(inputs), ...towardsReference(inputs), entropies: entropiesFor(inputs, config), advantages: inputs.column('advantages') },
+            {
+              ...common(inputs),
+              ...towardsReference(inputs),
+              entropies: entropiesFor(inputs, config),
+              advantages: inputs.column('advantages'),
+            },
             grpoLossConfig(config),
           ),
       }
@@ -87,12 +106,18 @@ export function algorithmOf(config: LearnerConfig): Algorithm {
         valueHead: false,
         rows: 2,
         prepare: (scored) => prepareDpo(scored, dpoBatchConfig(config)),
-        loss: (inputs) => dpoLossGraph({ ...common(inputs), ...towardsReference(inputs), labels: inputs.scalar('label') }),
+        loss: (inputs) =>
+          dpoLossGraph({ ...common(inputs), ...towardsReference(inputs), labels: inputs.scalar('label') }),
       }
   }
 }
 
-const common = ({ newLogprobs, mask, column, whole }: LossInputs) => ({ newLogprobs, mask, oldLogprobs: column('oldLogprobs'), tokens: whole('tokens') })
+const common = ({ newLogprobs, mask, column, whole }: LossInputs) => ({
+  newLogprobs,
+  mask,
+  oldLogprobs: column('oldLogprobs'),
+  tokens: whole('tokens'),
+})
 
 const towardsReference = ({ column, whole }: LossInputs) => ({
   referenceLogprobs: column('referenceLogprobs'),

@@ -1,7 +1,25 @@
-import { add, cast, div, exactDiv, greater, mul, neg, reduceSum, reshape, slice, softplus, square, sub, type Tensor } from '../../../lm/graph/index.ts'
+import {
+  add,
+  cast,
+  div,
+  exactDiv,
+  greater,
+  mul,
+  neg,
+  reduceSum,
+  reshape,
+  slice,
+  softplus,
+  square,
+  sub,
+  type Tensor,
+} from '../../../lm/graph/index.ts'
 import type { DpoLoss } from './dpo.ts'
 
-/** One micro-batch of whole pairs, padded: every tensor [B, R] unless it says otherwise; rows 2i and 2i + 1 are pair i's chosen and rejected answer. */
+/**
+ * One micro-batch of whole pairs, padded: every tensor [B, R] unless it says otherwise; rows 2i and 2i + 1 are pair i's
+ * chosen and rejected answer.
+ */
 export interface DpoTensors {
   newLogprobs: Tensor
   oldLogprobs: Tensor

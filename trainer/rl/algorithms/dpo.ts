@@ -63,9 +63,17 @@ export interface DpoBatchConfig {
   missingEosPenalty: number
 }
 
-/** Details 4 and 5. An answer's advantage is ±(2p - 1): how sure it is that it is the better, or the worse, of its pair. */
-export function prepareDpo(scored: readonly Scored[], { groupSize, labels, missingEosPenalty }: DpoBatchConfig): Prepared {
-  checkGroups(scored.map(({ rollout }) => rollout), groupSize)
+/**
+ * Details 4 and 5. An answer's advantage is ±(2p - 1): how sure it is that it is the better, or the worse, of its pair.
+ */
+export function prepareDpo(
+  scored: readonly Scored[],
+  { groupSize, labels, missingEosPenalty }: DpoBatchConfig,
+): Prepared {
+  checkGroups(
+    scored.map(({ rollout }) => rollout),
+    groupSize,
+  )
   const pairs = pairsOf(scoresOf(scored, missingEosPenalty), groupSize, labels)
   const advantages = new Array<number>(scored.length)
   const experiences = pairs.flatMap(({ chosen, rejected, label }) => {
@@ -80,7 +88,10 @@ export function prepareDpo(scored: readonly Scored[], { groupSize, labels, missi
   return { experiences, advantages, metrics: { 'rewards/label': mean(pairs.map(({ label }) => label)) } }
 }
 
-/** Best with worst, second best with second worst, group by group: [B] -> B / 2 pairs. Of equals the earlier is taken to be better. */
+/**
+ * Best with worst, second best with second worst, group by group: [B] -> B / 2 pairs. Of equals the earlier is taken to
+ * be better.
+ */
 export function pairsOf(scores: readonly number[], groupSize: number, labels: PreferenceLabels): Pair[] {
   const starts = Array.from({ length: scores.length / groupSize }, (_, g) => g * groupSize)
   return starts.flatMap((start) => {
@@ -96,7 +107,10 @@ function labelOf(difference: number, labels: PreferenceLabels): number {
   return labels === 'soft' ? sigmoid(difference) : difference > 0 ? 1 : 0.5
 }
 
-/** One minibatch, ragged: rows 2i and 2i + 1 are pair i's chosen and rejected answer, `[b][t]` over real response tokens only. */
+/**
+ * One minibatch, ragged: rows 2i and 2i + 1 are pair i's chosen and rejected answer, `[b][t]` over real response tokens
+ * only.
+ */
 export interface DpoMinibatch {
   newLogprobs: readonly (readonly number[])[]
   oldLogprobs: readonly (readonly number[])[]
@@ -129,8 +143,11 @@ export interface DpoLoss {
  */
 export function dpoLoss(batch: DpoMinibatch, klCoef: number): DpoLoss {
   const { newLogprobs, oldLogprobs, referenceLogprobs, labels } = batch
-  if (labels.length === 0 || newLogprobs.length !== 2 * labels.length) throw new RangeError(`${newLogprobs.length} responses for ${labels.length} pairs`)
-  const implied = newLogprobs.map((row, b) => klCoef * row.reduce((sum, logprob, t) => sum + logprob - referenceLogprobs[b][t], 0))
+  if (labels.length === 0 || newLogprobs.length !== 2 * labels.length)
+    throw new RangeError(`${newLogprobs.length} responses for ${labels.length} pairs`)
+  const implied = newLogprobs.map(
+    (row, b) => klCoef * row.reduce((sum, logprob, t) => sum + logprob - referenceLogprobs[b][t], 0),
+  )
   const chosen = implied.filter((_, b) => b % 2 === 0)
   const rejected = implied.filter((_, b) => b % 2 === 1)
   const margins = chosen.map((reward, i) => reward - rejected[i])

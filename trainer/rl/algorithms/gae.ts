@@ -15,7 +15,12 @@ export interface Estimate {
  *
  * @throws RangeError where the two differ in length.
  */
-export function estimateAdvantages(rewards: readonly number[], values: readonly number[], gamma: number, lambda: number): Estimate {
+export function estimateAdvantages(
+  rewards: readonly number[],
+  values: readonly number[],
+  gamma: number,
+  lambda: number,
+): Estimate {
   if (rewards.length !== values.length) throw new RangeError(`${rewards.length} rewards for ${values.length} values`)
   const advantages = new Array<number>(values.length)
   let next = 0 // A_{t+1}

@@ -10,7 +10,10 @@ export interface GrpoTensors {
   advantages: Tensor
   /** Of the policy at each position, nats. */
   entropies: Tensor
-  /** 1 for a real response token, 0 for padding; one real token or more a row. Padded entries of the others must be finite. */
+  /**
+   * 1 for a real response token, 0 for padding; one real token or more a row. Padded entries of the others must be
+   * finite.
+   */
   mask: Tensor
   /** Scalars: real tokens and responses of the whole minibatch, of which this may be a part. */
   tokens: Tensor
@@ -19,7 +22,9 @@ export interface GrpoTensors {
   klCoef: Tensor
 }
 
-/** `grpoLoss` of grpo.ts in graph operations. Scalars; those of the parts of a minibatch add up to those of the whole. */
+/**
+ * `grpoLoss` of grpo.ts in graph operations. Scalars; those of the parts of a minibatch add up to those of the whole.
+ */
 export function grpoLossGraph(batch: GrpoTensors, config: GrpoLossConfig): Record<keyof GrpoLoss, Tensor> {
   const { mask, tokens } = batch
   const mean = (x: Tensor): Tensor => div(reduceSum(mul(x, mask)), tokens)

@@ -78,19 +78,31 @@ export interface GrpoLoss {
 }
 
 /** Details 1 to 3 and 7; PPO's details 6 and 26. */
-export function prepareGrpo(scored: readonly Scored[], { groupSize, scaleRewards, missingEosPenalty }: GrpoBatchConfig): Prepared {
-  checkGroups(scored.map(({ rollout }) => rollout), groupSize)
+export function prepareGrpo(
+  scored: readonly Scored[],
+  { groupSize, scaleRewards, missingEosPenalty }: GrpoBatchConfig,
+): Prepared {
+  checkGroups(
+    scored.map(({ rollout }) => rollout),
+    groupSize,
+  )
   const scores = scoresOf(scored, missingEosPenalty)
   const experiences = groupAdvantages(scores, groupSize, scaleRewards).map((advantage, i) => {
     const { rollout, reference } = scored[i]
-    const columns = trustRegion(scored[i], rollout.responseIds.map(() => advantage))
+    const columns = trustRegion(
+      scored[i],
+      rollout.responseIds.map(() => advantage),
+    )
     return { rollout, columns: { ...columns, referenceLogprobs: reference.logprobs }, scalars: {} }
   })
   const deviations = groupsOf(scores, groupSize).map((group) => Math.sqrt(moments([group]).variance))
   return {
     experiences,
     advantages: experiences.map(({ columns }) => mean(columns.advantages)),
-    metrics: { reward_std: mean(deviations), frac_reward_zero_std: mean(deviations.map((d) => (d < LEAST_DEVIATION ? 1 : 0))) },
+    metrics: {
+      reward_std: mean(deviations),
+      frac_reward_zero_std: mean(deviations.map((d) => (d < LEAST_DEVIATION ? 1 : 0))),
+    },
   }
 }
 
@@ -124,7 +136,8 @@ const groupsOf = (scores: readonly number[], size: number): number[][] =>
 export function grpoLoss(batch: GrpoMinibatch, klCoef: number, config: GrpoLossConfig): GrpoLoss {
   const lengths = batch.newLogprobs.map((row) => row.length)
   const tokens = lengths.reduce((sum, n) => sum + n, 0)
-  if (lengths.length === 0 || lengths.includes(0)) throw new RangeError('a minibatch without responses, or with an empty one, has no loss')
+  if (lengths.length === 0 || lengths.includes(0))
+    throw new RangeError('a minibatch without responses, or with an empty one, has no loss')
   const loss = { policyLoss: 0, klLoss: 0, entropy: 0, approxKl: 0, clipFraction: 0, ratio: 0 }
   batch.newLogprobs.forEach((row, b) => {
     const share = tokenShare(config, { tokens, sequences: lengths.length, length: row.length })
@@ -149,7 +162,10 @@ export function k3(logprob: number, reference: number): number {
 }
 
 /** What a token's loss is multiplied by before all are summed. */
-function tokenShare({ lossType, maxLength }: GrpoLossConfig, size: { tokens: number; sequences: number; length: number }): number {
+function tokenShare(
+  { lossType, maxLength }: GrpoLossConfig,
+  size: { tokens: number; sequences: number; length: number },
+): number {
   switch (lossType) {
     case 'grpo':
       return 1 / (size.sequences * size.length)

@@ -21,17 +21,28 @@ export function preparePpo(scored: readonly Scored[], klCoef: number, config: Pp
     withPotentials(shapedRewards(rollout.logprobs, reference.logprobs, scores[i], klCoef), potentials),
   )
   const rewards = config.whitenRewards ? whiten(shaped, false) : shaped
-  const estimates = scored.map(({ policy }, i) => estimateAdvantages(rewards[i], Array.from(policy.values), config.gamma, config.lambda))
+  const estimates = scored.map(({ policy }, i) =>
+    estimateAdvantages(rewards[i], Array.from(policy.values), config.gamma, config.lambda),
+  )
   const raw = estimates.map((e) => e.advantages)
   const whitened = config.whitenAdvantages ? whiten(raw) : raw
   const experiences = scored.map((one, i) => {
     const { oldLogprobs, advantages } = trustRegion(one, whitened[i])
-    return { rollout: one.rollout, columns: { oldLogprobs, advantages, oldValues: one.policy.values, returns: estimates[i].returns }, scalars: {} }
+    return {
+      rollout: one.rollout,
+      columns: { oldLogprobs, advantages, oldValues: one.policy.values, returns: estimates[i].returns },
+      scalars: {},
+    }
   })
   return {
     experiences,
     advantages: experiences.map(({ columns }) => mean(columns.advantages)),
-    metrics: { 'val/explained_variance': explainedVariance(estimates.map((e) => e.returns), scored.map(({ policy }) => policy.values)) },
+    metrics: {
+      'val/explained_variance': explainedVariance(
+        estimates.map((e) => e.returns),
+        scored.map(({ policy }) => policy.values),
+      ),
+    },
   }
 }
 
@@ -41,7 +52,8 @@ export function preparePpo(scored: readonly Scored[], klCoef: number, config: Pp
  */
 export function withPotentials(rewards: readonly number[], potentials: readonly number[]): number[] {
   if (potentials.length === 0) return [...rewards]
-  if (potentials.length !== rewards.length) throw new RangeError(`${potentials.length} potentials for ${rewards.length} rewards`)
+  if (potentials.length !== rewards.length)
+    throw new RangeError(`${potentials.length} potentials for ${rewards.length} rewards`)
   const last = rewards.length - 1
   return rewards.map((r, t) => r + (t < last ? potentials[t] : 0) - (t > 0 ? potentials[t - 1] : 0))
 }

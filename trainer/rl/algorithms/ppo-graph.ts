@@ -1,4 +1,16 @@
-import { add, cast, div, greater, maximum, minimum, mul, reduceSum, square, sub, type Tensor } from '../../../lm/graph/index.ts'
+import {
+  add,
+  cast,
+  div,
+  greater,
+  maximum,
+  minimum,
+  mul,
+  reduceSum,
+  square,
+  sub,
+  type Tensor,
+} from '../../../lm/graph/index.ts'
 import type { PpoLoss, PpoLossConfig } from './ppo.ts'
 import { surrogateGraph } from './surrogate-graph.ts'
 

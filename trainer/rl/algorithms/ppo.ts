@@ -112,7 +112,8 @@ export function ppoLoss(batch: PpoMinibatch, config: PpoLossConfig): PpoLoss {
       const value = batch.newValues[b][t]
       const old = batch.oldValues[b][t]
       const error = (value - batch.returns[b][t]) ** 2
-      const clippedError = (clamp(value, old - config.valueClipRange, old + config.valueClipRange) - batch.returns[b][t]) ** 2
+      const clippedError =
+        (clamp(value, old - config.valueClipRange, old + config.valueClipRange) - batch.returns[b][t]) ** 2
       sums.value += 0.5 * Math.max(error, clippedError)
       sums.valueClipped += clippedError > error ? 1 : 0
       sums.entropy += batch.entropies?.[b][t] ?? 0
