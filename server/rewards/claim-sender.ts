@@ -1,5 +1,5 @@
 import { type Address, type Hex } from 'viem'
-import { distributorAbi } from '../../contracts/ledger/client/abi.ts'
+import { distributorAbi } from '../../contracts/ledger/client/abi-viem.ts'
 import { named, openClient } from '../../contracts/ledger/client/chain.ts'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
 import { openSender } from '../../contracts/ledger/client/transactions.ts'

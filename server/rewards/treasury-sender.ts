@@ -9,7 +9,7 @@ import {
   zeroAddress,
 } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
-import { tokenAbi } from '../../contracts/ledger/client/abi.ts'
+import { tokenAbi } from '../../contracts/ledger/client/abi-viem.ts'
 import { named, openClient } from '../../contracts/ledger/client/chain.ts'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
 import { openSender } from '../../contracts/ledger/client/transactions.ts'

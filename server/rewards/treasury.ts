@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { encodeFunctionData, type Address, type Hex, zeroAddress } from 'viem'
 import type { z } from 'zod'
-import { distributorAbi, tokenAbi } from '../../contracts/ledger/client/abi.ts'
+import { distributorAbi, tokenAbi } from '../../contracts/ledger/client/abi-viem.ts'
 import { sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import { refundOf } from './bounties.ts'
 import { paying } from './claims.ts'

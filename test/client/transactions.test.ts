@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { encodeErrorResult, parseAbi, toFunctionSelector } from 'viem'
 import { expect, test } from 'vitest'
-import { distributorAbi, ledgerAbi } from '../../contracts/ledger/client/abi.ts'
+import { distributorAbi, ledgerAbi } from '../../contracts/ledger/client/abi-viem.ts'
 import { refusalOf, refusals } from '../../client/src/ledger/transactions.ts'
 
 /** Errors as the Solidity sources declare them, and those that tokens are known to have (ERC-6093). */

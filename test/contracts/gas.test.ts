@@ -1,7 +1,7 @@
 import { SimpleMerkleTree } from '@openzeppelin/merkle-tree'
 import { type Hex, keccak256, parseEther, toHex, zeroAddress } from 'viem'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { distributorAbi, ledgerAbi } from '../../contracts/ledger/client/abi.ts'
+import { distributorAbi, ledgerAbi } from '../../contracts/ledger/client/abi-viem.ts'
 import { rewardLeaf } from '../../contracts/ledger/epoch/leaf.ts'
 import { type EpochGas, measureGas } from '../../scripts/bench/gas.ts'
 import { ADMIN, RECORDER, STRANGER, type TestChain, startChain } from '../helpers/chain.ts'

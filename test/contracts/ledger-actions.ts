@@ -2,7 +2,7 @@
 // a kind and a few dice: what they mean follows from the world as it is by then.
 import fc from 'fast-check'
 import { type Address, type Hex, keccak256, toHex } from 'viem'
-import { CLAIM_TO_TYPES, DISTRIBUTOR_DOMAIN } from '../../contracts/ledger/client/abi.ts'
+import { CLAIM_TO_TYPES, DISTRIBUTOR_DOMAIN } from '../../contracts/ledger/client/abi-viem.ts'
 import { DAY, demand } from './ledger-model.ts'
 import {
   ACCOUNTS,

@@ -1,6 +1,6 @@
 import { type Hex, encodeFunctionData, keccak256, parseAbi, toFunctionSelector, toHex, zeroHash } from 'viem'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { distributorAbi, ledgerAbi, tokenAbi } from '../../contracts/ledger/client/abi.ts'
+import { distributorAbi, ledgerAbi, tokenAbi } from '../../contracts/ledger/client/abi-viem.ts'
 import { artifact } from '../../contracts/solidity/compile.ts'
 import { creditOf } from '../../contracts/ledger/epoch/credit.ts'
 import { readManifest } from '../../contracts/ledger/epoch/manifest.ts'

@@ -1,7 +1,7 @@
 import { createWalletClient, http } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ledgerAbi } from '../../contracts/ledger/client/abi.ts'
+import { ledgerAbi } from '../../contracts/ledger/client/abi-viem.ts'
 import { ADMIN, RECORDER, STRANGER, type TestChain, startChain } from '../helpers/chain.ts'
 import { type Fault, faulty, kill, reorganise } from '../helpers/chain-faults.ts'
 import { memoryEpochStore } from '../helpers/epoch-store.ts'

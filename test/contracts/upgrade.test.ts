@@ -1,7 +1,7 @@
 /** An installation whose chain holds an epoch of the format before this one goes on. */
 import { type Address, zeroAddress } from 'viem'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { distributorAbi } from '../../contracts/ledger/client/abi.ts'
+import { distributorAbi } from '../../contracts/ledger/client/abi-viem.ts'
 import { bountyId, sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import { readManifest } from '../../contracts/ledger/epoch/manifest.ts'
 import { rewardBook } from '../../contracts/ledger/epoch/proofs.ts'

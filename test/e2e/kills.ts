@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Address } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ledgerAbi } from '../../contracts/ledger/client/abi.ts'
+import { ledgerAbi } from '../../contracts/ledger/client/abi-viem.ts'
 import { openClient } from '../../contracts/ledger/client/chain.ts'
 import { signInAsGuest } from '../../scripts/crowd/account.ts'
 import { runCrowd, type Progress } from '../../scripts/crowd/crowd.ts'

@@ -1,7 +1,7 @@
 /** What sponsors and doubters do on the pages with their own wallets, on a chain whose time the test passes. */
 import { parseEther } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { tokenAbi } from '../../contracts/ledger/client/abi.ts'
+import { tokenAbi } from '../../contracts/ledger/client/abi-viem.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'
 import { ADMIN, STRANGER } from '../helpers/chain.ts'
 import { sender } from '../helpers/ledger.ts'

@@ -1,6 +1,6 @@
 import { type Address, zeroAddress } from 'viem'
 import { expect } from 'vitest'
-import { distributorAbi, ledgerAbi } from '../../contracts/ledger/client/abi.ts'
+import { distributorAbi, ledgerAbi } from '../../contracts/ledger/client/abi-viem.ts'
 import type { LedgerOptions } from '../../contracts/ledger/client/chain.ts'
 import { POINTS, bountyId, sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import { readManifest } from '../../contracts/ledger/epoch/manifest.ts'

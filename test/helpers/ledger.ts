@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Abi, type Address, type Hex, bytesToHex, createWalletClient, http, keccak256, toHex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
-import { ledgerAbi } from '../../contracts/ledger/client/abi.ts'
+import { ledgerAbi } from '../../contracts/ledger/client/abi-viem.ts'
 import { type LedgerOptions, openLedger } from '../../contracts/ledger/client/chain.ts'
 import { type BuiltEpoch, type EpochInput, type EpochRoots, buildEpoch } from '../../contracts/ledger/epoch/epoch.ts'
 import type { ContributionRecord, LedgerId } from '../../contracts/ledger/epoch/leaf.ts'

@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { parseEther, zeroAddress, type Address } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { distributorAbi, tokenAbi } from '../../contracts/ledger/client/abi.ts'
+import { distributorAbi, tokenAbi } from '../../contracts/ledger/client/abi-viem.ts'
 import { sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import { toBounty } from '../../server/rewards/bounties.ts'
 import { openBountyChain, printable } from '../../contracts/ledger/client/bounties.ts'

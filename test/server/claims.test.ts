@@ -1,7 +1,7 @@
 import { type Address, type Hex, keccak256, parseEther, toHex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { CLAIM_TO_TYPES, DISTRIBUTOR_DOMAIN } from '../../contracts/ledger/client/abi.ts'
+import { CLAIM_TO_TYPES, DISTRIBUTOR_DOMAIN } from '../../contracts/ledger/client/abi-viem.ts'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
 import { openClaimSender, type ClaimSender } from '../../server/rewards/claim-sender.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'

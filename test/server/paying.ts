@@ -5,7 +5,7 @@
 import { type Address, getAddress, type Hex, parseEther, zeroAddress } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { createSiweMessage } from 'viem/siwe'
-import { distributorAbi, ledgerAbi } from '../../contracts/ledger/client/abi.ts'
+import { distributorAbi, ledgerAbi } from '../../contracts/ledger/client/abi-viem.ts'
 import { sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import { createRecorder, type Recorder } from '../../contracts/recorder/recorder.ts'
 import { openEpochStore } from '../../core/db/epochs.ts'

@@ -1,7 +1,7 @@
 import { parseEther, zeroAddress, type Address } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { tokenAbi } from '../../contracts/ledger/client/abi.ts'
+import { tokenAbi } from '../../contracts/ledger/client/abi-viem.ts'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
 import { sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'

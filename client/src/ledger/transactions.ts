@@ -15,7 +15,7 @@ import {
   distributorAbi,
   ledgerAbi,
   tokenAbi,
-} from '../../../contracts/ledger/client/abi.ts'
+} from '../../../contracts/ledger/client/abi-viem.ts'
 import { sessionKey } from '../../../contracts/ledger/epoch/leaf.ts'
 import type { Claim, Refund } from '../../../core/protocol/rewards.ts'
 

@@ -1,6 +1,6 @@
-import { parseAbi } from 'viem'
+import { Interface } from 'ethers'
 
-// What Attune calls of its contracts, typed; a test holds each to the compiled ABI.
+// What Attune calls of its contracts; a test holds each to the compiled ABI.
 
 const roles = [
   'function DEFAULT_ADMIN_ROLE() view returns (bytes32)',
@@ -13,17 +13,15 @@ const roles = [
   'error AccessControlUnauthorizedAccount(address account, bytes32 neededRole)',
 ] as const
 
-export const ledgerAbi = parseAbi([
+export const ledgerInterface = new Interface([
   ...roles,
   'constructor(address admin, address recorder, address arbiter, address treasurer, uint48 adminDelay, uint24 window, uint96 bond)',
   'function RECORDER_ROLE() view returns (bytes32)',
   'function ARBITER_ROLE() view returns (bytes32)',
   'function TREASURER_ROLE() view returns (bytes32)',
   'function submitEpoch(uint256 epochId, bytes32 contributionsRoot, bytes32 rewardsRoot, bytes32 manifestHash, uint32 count, uint32 rejections)',
-  'struct Epoch { bytes32 contributionsRoot; bytes32 rewardsRoot; bytes20 manifestHash; uint32 count; uint32 submittedAt; uint32 finalAt; }',
-  'function epochs(uint256 epochId) view returns (Epoch epoch)',
-  'struct State { uint32 lastEpochId; uint32 disputedEpochId; uint24 disputeWindow; uint32 floor; uint32 frozenAt; uint32 resumesAt; uint32 rejections; uint32 rejectedAt; bool paused; }',
-  'function ledgerState() view returns (State)',
+  'function epochs(uint256 epochId) view returns (tuple(bytes32 contributionsRoot, bytes32 rewardsRoot, bytes20 manifestHash, uint32 count, uint32 submittedAt, uint32 finalAt) epoch)',
+  'function ledgerState() view returns (tuple(uint32 lastEpochId, uint32 disputedEpochId, uint24 disputeWindow, uint32 floor, uint32 frozenAt, uint32 resumesAt, uint32 rejections, uint32 rejectedAt, bool paused))',
   'function epochStatus(uint256 epochId) view returns (uint8)',
   'function lastEpochId() view returns (uint64)',
   'function lastFinalEpochId() view returns (uint256 low)',
@@ -72,22 +70,21 @@ export const ledgerAbi = parseAbi([
   'error ScoreOutOfRange(uint256 score)',
 ])
 
-export const distributorAbi = parseAbi([
+export const distributorInterface = new Interface([
   'constructor(address ledger)',
   'function NATIVE() view returns (address)',
   'function NOTICE() view returns (uint256)',
   'function REFUND_AFTER() view returns (uint256)',
   'function EXPIRES_AFTER() view returns (uint256)',
   'function LEDGER() view returns (address)',
-  'struct Claim { uint256 epochId; bytes32 bounty; address account; uint256 amount; bytes32[] proof; }',
   'function fund(bytes32 session, address token, uint256 amount, uint96 perCredit) payable returns (bytes32 id)',
   'function setPrice(bytes32 id, uint96 perCredit)',
   'function close(bytes32 id)',
   'function refund(bytes32 id, uint256 epochId, uint256 allocated, bytes32[] proof) returns (uint256 amount)',
   'function expire(bytes32 id) returns (uint256 amount)',
   'function claim(uint256 epochId, bytes32 bounty, address account, uint256 amount, bytes32[] proof) returns (uint256)',
-  'function claimMany(Claim[] claims)',
-  'function claimTo(Claim c, address recipient, uint256 deadline, bytes signature) returns (uint256)',
+  'function claimMany(tuple(uint256 epochId, bytes32 bounty, address account, uint256 amount, bytes32[] proof)[] claims)',
+  'function claimTo(tuple(uint256 epochId, bytes32 bounty, address account, uint256 amount, bytes32[] proof) c, address recipient, uint256 deadline, bytes signature) returns (uint256)',
   'function bountyOf(bytes32 session, address sponsor, address token) view returns (bytes32)',
   'function bounties(bytes32 bounty) view returns (address token, uint96 left, address sponsor, uint48 closedAt, uint96 funded, uint96 perCredit, uint48 since)',
   'function claimed(bytes32 bounty, address account) view returns (uint256)',
@@ -125,7 +122,7 @@ export const CLAIM_TO_TYPES = {
 } as const
 export const DISTRIBUTOR_DOMAIN = { name: 'Attune RewardDistributor', version: '1' } as const
 
-export const tokenAbi = parseAbi([
+export const tokenInterface = new Interface([
   ...roles,
   'constructor(uint256 supplyCap, address admin, address treasurer, uint48 adminDelay)',
   'function TREASURER_ROLE() view returns (bytes32)',

@@ -9,7 +9,7 @@ import {
   TimeoutError,
   zeroAddress,
 } from 'viem'
-import { CLAIM_TO_TYPES, DISTRIBUTOR_DOMAIN, distributorAbi } from './abi.ts'
+import { CLAIM_TO_TYPES, DISTRIBUTOR_DOMAIN, distributorAbi } from './abi-viem.ts'
 import { named, openClient } from './chain.ts'
 
 export interface BountyChainOptions {

@@ -12,7 +12,7 @@ import {
   parseEventLogs,
   zeroAddress,
 } from 'viem'
-import { ledgerAbi } from './abi.ts'
+import { ledgerAbi } from './abi-viem.ts'
 import { LedgerError } from '../errors.ts'
 import type { LeafFields } from '../epoch/leaf.ts'
 import { readMarket } from './market.ts'

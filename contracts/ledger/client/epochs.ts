@@ -1,5 +1,5 @@
 import { type Address, getAbiItem, type Hex } from 'viem'
-import { ledgerAbi } from './abi.ts'
+import { ledgerAbi } from './abi-viem.ts'
 import { named, openClient } from './chain.ts'
 import { rewardLimits } from '../../../core/protocol/rewards.ts'
 

@@ -1,5 +1,5 @@
 import { type Address, BaseError, ContractFunctionZeroDataError, zeroAddress } from 'viem'
-import { distributorAbi, ledgerAbi } from './abi.ts'
+import { distributorAbi, ledgerAbi } from './abi-viem.ts'
 import type { ChainClient } from './chain.ts'
 import type { Market, Offer } from '../epoch/payout.ts'
 import type { BountyKey } from '../epoch/ports.ts'
