@@ -5,7 +5,7 @@
 import { SimpleMerkleTree } from '@openzeppelin/merkle-tree'
 import { type Address, type Hex, zeroAddress, zeroHash } from 'viem'
 import { type Balance, type Holder, type Move, carry, isAccount } from './balances.ts'
-import type { NoCredit } from './credit.ts'
+import type { NoCredit } from './reasons.ts'
 import { LedgerError } from '../errors.ts'
 import {
   type ContributionRecord,
