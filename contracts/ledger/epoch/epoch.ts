@@ -239,7 +239,7 @@ function rootsOf(sections: Omit<Manifest, 'header'>): { contributionsRoot: Hex; 
 
 /** The root of OpenZeppelin's standard tree over these leaf hashes; the zero hash over none. */
 function merkleRoot(leaves: readonly Hex[]): Hex {
-  return leaves.length === 0 ? ZeroHash : (SimpleMerkleTree.of([...leaves]).root as Hex)
+  return leaves.length === 0 ? (ZeroHash as Hex) : (SimpleMerkleTree.of([...leaves]).root as Hex)
 }
 
 /** What each bounty pays in this epoch, and to whom. */
