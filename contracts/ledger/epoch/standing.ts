@@ -2,8 +2,7 @@
 // in the session, and then paid, those of before with them. Pure; what is held
 // between epochs is in the manifest.
 
-import type { Hex } from '../hex.ts'
-import { wordsHash } from './hash.ts'
+import { type Hex, concat, keccak256 } from 'viem'
 
 /**
  * So many votes of a person in a session must have been comparable with
@@ -72,5 +71,5 @@ export const isQualified = ({ comparable }: Pick<Standing, 'comparable'>): boole
 
 /** Who it is in a session's standings: a number that no other session's has. */
 export function standingPerson(payee: Hex, session: Hex): Hex {
-  return wordsHash([payee, session])
+  return keccak256(concat([payee, session]))
 }
