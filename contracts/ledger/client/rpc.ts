@@ -10,6 +10,7 @@ import {
   getBytes,
   isError,
   makeError,
+  toBeHex,
   toUtf8Bytes,
 } from 'ethers'
 import { LedgerError } from '../errors.ts'
@@ -71,15 +72,20 @@ export type EventLog<Args> = {
   logIndex: number
 }
 
-/** Events of a contract by name, in the blocks given, both included; in the chain's order. */
+/**
+ * Events of a contract by name, in the blocks given, both included; in the chain's order.
+ *
+ * @param first only those whose first indexed argument is this
+ */
 export async function events<Args>(
   provider: Provider,
   { address, abi }: Contract,
   names: readonly string[],
   fromBlock: bigint,
   toBlock: bigint | 'latest',
+  first?: bigint,
 ): Promise<EventLog<Args>[]> {
-  const topics = [names.map((name) => topicOf(abi, name))]
+  const topics = [names.map((name) => topicOf(abi, name)), ...(first === undefined ? [] : [toBeHex(first, 32)])]
   const logs = await provider.getLogs({ address, topics, fromBlock, toBlock })
   return logs.flatMap((log) => {
     const event = readEvent<Args>({ address, abi }, log)
