@@ -4,7 +4,7 @@
  */
 import type { Core } from '../deps.ts'
 import { heartbeats, type Heartbeat } from '../../core/db/heartbeats.ts'
-import { runsToTrain } from '../../core/db/run-lock.ts'
+import { runsToTrain } from '../../core/db/run-queue.ts'
 
 export interface Standstill {
   /** recorder, trainer, reconciler, disputes, bounties, relayer or treasury. */

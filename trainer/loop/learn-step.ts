@@ -21,7 +21,7 @@ import { mean } from '../rl/statistics.ts'
 import type { Batch } from './rollouts.ts'
 import type { Run } from './run-state.ts'
 import { watchStep, type Watched } from './reward-hacking-watch.ts'
-import type { SettledVote } from './world.ts'
+import type { SettledVote } from '../../core/db/feedback.ts'
 
 export interface Outcome {
   /** h of each sample of the step that was voted on. */

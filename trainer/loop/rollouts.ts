@@ -4,7 +4,8 @@ import { drawGroups, sampleId } from './prompts.ts'
 import { seedAlong, seedOf } from '../rl/random.ts'
 import type { Rollout } from '../rl/rollout.ts'
 import type { Run } from './run-state.ts'
-import type { NewSample, World } from './world.ts'
+import type { NewSample } from '../../core/db/samples.ts'
+import type { World } from './world.ts'
 
 /** One step's rollouts. */
 export interface Batch {
