@@ -3,17 +3,9 @@ import { groupSize } from './configuration.ts'
 import { drawGroups, sampleId } from './prompts.ts'
 import { seedAlong, seedOf } from '../rl/random.ts'
 import type { Rollout } from '../rl/rollout.ts'
-import type { Run } from './run-state.ts'
+import type { Batch, Run } from './run-state.ts'
 import type { NewSample } from '../../core/db/samples.ts'
 import type { World } from './world.ts'
-
-/** One step's rollouts. */
-export interface Batch {
-  step: number
-  rollouts: Rollout[]
-  /** Ids of those that the crowd sees: the first ones. */
-  shown: string[]
-}
 
 /**
  * Draws a batch from the current policy; what is shown streams to the room as it is drawn, and is open to votes at the

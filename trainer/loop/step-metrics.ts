@@ -2,7 +2,7 @@ import type { Crowd } from './crowd.ts'
 import { bleu, rougeL } from '../../lm/text/text-metrics.ts'
 import type { Rewards } from '../reward/reward.ts'
 import { mean } from '../rl/statistics.ts'
-import type { Batch } from './rollouts.ts'
+import type { Batch } from './run-state.ts'
 import type { SettledVote } from '../../core/db/feedback.ts'
 
 /**
