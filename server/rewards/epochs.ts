@@ -4,7 +4,7 @@ import { disputeEvents, replaceDisputes } from '../../core/db/disputes.ts'
 import { recordedEpochs, type RecordedEpoch } from '../../core/db/epochs.ts'
 import { readOn } from './chain-events.ts'
 import { finalAtOf, type DisputeEvent, type EpochChain, type Standing } from '../../contracts/ledger/client/epochs.ts'
-import type { Dispute, EpochIndex, LedgerEpoch } from '../../core/protocol/rewards.ts'
+import type { Dispute, EpochIndex, LedgerEpoch } from '../../core/protocol/index.ts'
 
 /**
  * The newest epochs, what is in dispute, and what came of earlier disputes. While the chain is away it says what is
