@@ -1,23 +1,25 @@
 /**
  * `npx tsx scripts/study/offline.ts`: does PPO on a simulated crowd's votes move the demo model, and
- * with which settings? The defaults of trainer/rl/defaults.ts and trainer/reward/defaults.ts were
- * chosen with it. `--learner` and `--reward` override single settings, as JSON.
+ * with which settings? The defaults of core/protocol/configuration.ts and the values of
+ * trainer/{rl,reward}/fixed.ts were chosen with it. `--learner` and `--reward` override single settings, as JSON.
  */
 import { parseArgs } from 'node:util'
-import { REWARD_DEFAULTS } from '../../trainer/reward/defaults.ts'
-import { LEARNER_DEFAULTS, LIVE_DEFAULTS } from '../../trainer/rl/defaults.ts'
+import { TrainingConfig } from '../../core/protocol/index.ts'
+import { learnerConfig, rewardModelConfig } from '../../trainer/loop/configuration.ts'
 import { heldOutPrompts } from '../pretrain/prompts.ts'
 import { offlineRun, type OfflineOptions, type Truth } from './offline-run.ts'
 import { table } from './table.ts'
 
+/** A run that names no settings. */
+const usual = TrainingConfig.parse({})
 const text = { type: 'string' } as const
 const { values } = parseArgs({
   options: {
     model: { ...text, default: 'models/demo' },
     seeds: { ...text, default: '1,2,3' },
     steps: { ...text, default: '12' },
-    rollouts: { ...text, default: String(LIVE_DEFAULTS.rollouts) },
-    shown: { ...text, default: String(LIVE_DEFAULTS.shown) },
+    rollouts: { ...text, default: String(usual.batchSize) },
+    shown: { ...text, default: String(usual.live.shownPerStep) },
     votes: { ...text, default: '48' },
     raters: { ...text, default: '12' },
     votesBy: { ...text, default: 'honest' },
@@ -30,7 +32,7 @@ const { values } = parseArgs({
     overlap: { type: 'boolean', default: true },
     learner: { ...text, default: '{}' },
     reward: { ...text, default: '{}' },
-    lambda: { ...text, default: String(LIVE_DEFAULTS.compassionWeight) },
+    lambda: { ...text, default: String(usual.rewardModel.compassionWeight) },
   },
   allowNegative: true,
 })
@@ -61,10 +63,9 @@ function optionsFor(seed: number): OfflineOptions {
       seed,
     }),
     texts: Number(values.texts),
-    learner: { ...LEARNER_DEFAULTS, ...JSON.parse(values.learner) },
+    learner: { ...learnerConfig(usual), ...JSON.parse(values.learner) },
     rewardModel: {
-      ...REWARD_DEFAULTS,
-      categories: { helpfulness: 1 },
+      ...rewardModelConfig(usual),
       compassionWeight: Number(values.lambda),
       ...JSON.parse(values.reward),
     },

@@ -1,6 +1,7 @@
 import { LedgerError } from '../../contracts/ledger/errors.ts'
 import type { Core } from '../deps.ts'
-import { disputeEvents, recordedEpochs, replaceDisputes, type RecordedEpoch } from '../../core/db/disputes.ts'
+import { disputeEvents, replaceDisputes } from '../../core/db/disputes.ts'
+import { recordedEpochs, type RecordedEpoch } from '../../core/db/epochs.ts'
 import { readOn } from './chain-events.ts'
 import { finalAtOf, type DisputeEvent, type EpochChain, type Standing } from '../../contracts/ledger/client/epochs.ts'
 import type { Dispute, EpochIndex, LedgerEpoch } from '../../core/protocol/index.ts'
