@@ -84,7 +84,7 @@ export async function openEvm(chainId = 31_337, state = new SimpleStateManager()
       const { createdAddress, execResult } = await run({ from, data: encodeDeployData({ abi, bytecode, args }) })
       if (createdAddress === undefined || execResult.exceptionError !== undefined)
         throw new Error(`the deployment failed: ${nameOf(execResult.returnValue)}`)
-      return { address: createdAddress.toString() as Address, abi }
+      return { address: createdAddress.toString(), abi }
     },
 
     async send({ from, to, name, args = [], value = 0n }: Call): Promise<Outcome> {
@@ -96,7 +96,7 @@ export async function openEvm(chainId = 31_337, state = new SimpleStateManager()
       })
       const { exceptionError, returnValue, executionGasUsed } = execResult
       if (exceptionError !== undefined) return { error: nameOf(returnValue) }
-      const data = bytesToHex(returnValue) as Hex
+      const data = bytesToHex(returnValue)
       return {
         error: null,
         gas: executionGasUsed,

@@ -67,7 +67,7 @@ export function sender(chain: TestChain, contract: { address: Address; abi: Abi 
       return chain.client.waitForTransactionReceipt({ hash: await wallet.writeContract(request as never) })
     },
     async read<T>(functionName: string, args: readonly unknown[] = []): Promise<T> {
-      return (await chain.client.readContract({ ...contract, functionName, args } as never)) as T
+      return (await chain.client.readContract({ ...contract, functionName, args })) as T
     },
   }
 }

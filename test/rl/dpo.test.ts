@@ -166,7 +166,7 @@ describe('DPO’s loss', () => {
             loss: ({ newLogprobs, oldLogprobs, referenceLogprobs, labels: p, mask, tokens, responses, klCoef }) =>
               dpoLossGraph({ newLogprobs, oldLogprobs, referenceLogprobs, labels: p, mask, tokens, responses, klCoef }),
           })
-          for (const [name, value] of Object.entries(plain(logprobs)))
+          for (const [name, value] of Object.entries<number>({ ...plain(logprobs) }))
             expect(Math.abs(loss[name] - value), name).toBeLessThan(1e-4 * (1 + Math.abs(value)))
           const slopes = slopesOf(logprobs, (x) => plain(x).totalLoss)
           gradient.forEach((row, b) =>

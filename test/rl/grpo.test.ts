@@ -166,7 +166,7 @@ describe('GRPO’s loss', () => {
               config(type),
             ),
         })
-        for (const [name, value] of Object.entries(plain(rows.newLogprobs)))
+        for (const [name, value] of Object.entries<number>({ ...plain(rows.newLogprobs) }))
           expect(Math.abs(loss[name] - value), name).toBeLessThan(1e-4 * (1 + Math.abs(value)))
         const slopes = slopesOf(rows.newLogprobs, (x) => plain(x).totalLoss)
         gradient.forEach((row, b) =>

@@ -161,9 +161,7 @@ export async function connect(
       fits: (payload: Parameters<ServerToClient[E]>[0]) => boolean = () => true,
     ) {
       for (let patience = 500; patience > 0; patience--) {
-        for (const one of received)
-          if (one.event === event && fits(one.payload as Parameters<ServerToClient[E]>[0]))
-            return one.payload as Parameters<ServerToClient[E]>[0]
+        for (const one of received) if (one.event === event && fits(one.payload)) return one.payload
         await sleep(20)
       }
       throw new Error(`${event} did not come; what came: ${received.map((one) => one.event).join(', ')}`)

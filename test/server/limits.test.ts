@@ -152,9 +152,9 @@ test('sockets that never say who they are end after a while, count for their add
   expect((await refusal(ann)).message).not.toBe('')
   // They are ended by the server.
   await Promise.all(
-    anonymous.map((ws) =>
-      ws.readyState === WebSocket.CLOSED ? undefined : new Promise((resolve) => ws.once('close', resolve)),
-    ),
+    anonymous
+      .filter((ws) => ws.readyState !== WebSocket.CLOSED)
+      .map((ws) => new Promise((resolve) => ws.once('close', resolve))),
   )
   await come(ann)
 })
