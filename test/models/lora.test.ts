@@ -163,17 +163,13 @@ describe.each(['gpt2-tiny', 'qwen2-tiny'])('adapters on %s', (name) => {
   test('are written as PEFT writes them, and merged as transformers reads it', async () => {
     const out = await mkdtemp(join(tmpdir(), 'attune-lora-'))
     await writeAdapters(join(out, 'adapters'), engine.states, held, config, name)
-    const [written, stored] = await Promise.all(
-      [join(out, 'adapters'), folder].map((path) => openSafetensors(join(path, 'adapter_model.safetensors'))),
-    )
+    const tensorsOf = (path: string) => openSafetensors(join(path, 'adapter_model.safetensors'))
+    const [written, stored] = await Promise.all([tensorsOf(join(out, 'adapters')), tensorsOf(folder)])
     expect(written.names).toEqual(stored.names)
     for (const tensor of stored.names) expect(written.float32(tensor), tensor).toEqual(stored.float32(tensor))
-    const [ours, theirs] = await Promise.all(
-      [join(out, 'adapters'), folder].map(
-        async (path) =>
-          JSON.parse(await readFile(join(path, 'adapter_config.json'), 'utf8')) as { target_modules: string[] },
-      ),
-    )
+    const configOf = async (path: string) =>
+      JSON.parse(await readFile(join(path, 'adapter_config.json'), 'utf8')) as { target_modules: string[] }
+    const [ours, theirs] = await Promise.all([configOf(join(out, 'adapters')), configOf(folder)])
     expect(theirs).toMatchObject({ ...ours, target_modules: expect.anything() })
     const ends = new Set(ours.target_modules.map((module) => theirs.target_modules.find((end) => module.endsWith(end))))
     expect([...ends].sort()).toEqual(theirs.target_modules)
