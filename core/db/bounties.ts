@@ -70,7 +70,7 @@ export async function votesSince(db: Db, sessionId: string, seconds: number): Pr
      where session_id = $1 and withdrawn_at is null and sample_id is not null and not late and created_at > clock_timestamp() - make_interval(secs => $2)`,
     [sessionId, seconds],
   )
-  return rows[0].votes
+  return rows[0]!.votes
 }
 
 /**
@@ -85,7 +85,7 @@ export async function unrecordedVotes(db: Db, sessionId: string): Promise<number
        and (r.feedback_id is null or r.crowd is not null and r.weight > 0 and r.updated)`,
     [sessionId],
   )
-  return rows[0].votes
+  return rows[0]!.votes
 }
 
 /** The ids of all sessions. */

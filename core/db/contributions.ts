@@ -116,7 +116,7 @@ export async function lastRecorded(db: Db, chainId: number, ledger: string): Pro
     'select max(id) as id from epochs where chain_id = $1 and ledger = $2 and confirmed_at is not null',
     [chainId, ledger],
   )
-  return rows[0].id
+  return rows[0]!.id
 }
 
 /**
@@ -135,7 +135,7 @@ export async function rewardsOf(
      from (select c.user_id, r.credit, r.confirmed_at, ${isHeld} as held from (${contributions}) c join lateral (${recordOf}) r on true where c.user_id = $1) r`,
     [userId],
   )
-  return rows[0]
+  return rows[0]!
 }
 
 /**
@@ -164,5 +164,5 @@ export async function chainProgress(db: Db): Promise<{ lastEpoch: number | null;
             (select count(*) from feedback f left join epoch_records r on r.feedback_id = f.id
              where r.feedback_id is null and f.withdrawn_at is null) as unrecorded`,
   )
-  return rows[0]
+  return rows[0]!
 }

@@ -203,7 +203,7 @@ export async function check(
      from feedback where sample_id = any($1::uuid[])`,
     [samples, acked],
   )
-  const [{ ids, people, all }] = rows
+  const { ids, people, all } = rows[0]!
   return { lost: acked.length - ids, doubled: all - people }
 }
 

@@ -77,7 +77,7 @@ export async function recheck(io: AttuneServer, core: Core, userId?: string): Pr
     concerned.map(({ data }) => ({ userId: data.caller.userId, login: data.login })),
   )
   for (const [i, socket] of concerned.entries()) {
-    const caller = callers[i]
+    const caller = callers[i]!
     if (caller === null) socket.disconnect(true)
     else socket.data.caller = caller
   }

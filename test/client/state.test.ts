@@ -186,7 +186,7 @@ describe('P3: state is a snapshot, then idempotent changes', () => {
 
   test('a step that is repeated after a crash does not take back an answer that is open', () => {
     const state = play(joined, log.slice(0, 5))
-    const [event, payload] = log[1]
+    const [event, payload] = log[1]!
     expect(reduce(state, event, { ...payload, seq: '50-0' }).samples[0]?.status).toBe('open')
   })
 

@@ -39,7 +39,7 @@ async function logitsOf(model: HeldModel, ids: Int32Array, mask: Int32Array, len
 }
 
 const greatest = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
-  Math.max(...Array.from(a, (x, i) => Math.abs(x - b[i])))
+  Math.max(...Array.from(a, (x, i) => Math.abs(x - b[i]!)))
 const closeTo = (actual: Float32Array, wanted: Float32Array): number =>
   greatest(actual, wanted) / Math.max(...wanted.map(Math.abs))
 
@@ -102,11 +102,11 @@ describe.each(['gpt2-tiny', 'qwen2-tiny'])('adapters on %s', (name) => {
     gradients(
       loss,
       names.map(([state, shape]) => graph.state(state, shape)),
-    ).forEach((slope, i) => graph.output(names[i][0], slope))
+    ).forEach((slope, i) => graph.output(names[i]![0], slope))
     graph.output('loss', loss)
     const program = await engine.compile(graph)
     const outputs = await program.run(tokenFeeds(ids, new Int32Array(ids.length).fill(1), length))
-    expect(outputs.scalar('loss')).toBeCloseTo(expected.float32('loss').data[0], 5)
+    expect(outputs.scalar('loss')).toBeCloseTo(expected.float32('loss').data[0]!, 5)
     for (const [state] of names)
       expect(
         closeTo(outputs.float32(state), expected.float32(`grad.${state.replace('own/', '')}`).data),
@@ -148,14 +148,14 @@ describe.each(['gpt2-tiny', 'qwen2-tiny'])('adapters on %s', (name) => {
     const adapted = await sampler.sample(request)
     await sampler.close()
     for (const [i, { tokens, logProbs }] of adapted.entries()) {
-      const ids = Int32Array.of(...prompts[i], ...tokens)
+      const ids = Int32Array.of(...prompts[i]!, ...tokens)
       const logits = await logitsOf(held, ids, new Int32Array(ids.length).fill(1), ids.length)
       const { vocabSize } = model.architecture
       tokens.forEach((token, t) => {
-        const at = (prompts[i].length + t - 1) * vocabSize
+        const at = (prompts[i]!.length + t - 1) * vocabSize
         const row = logits.subarray(at, at + vocabSize)
         const total = Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0))
-        expect(Math.abs(row[token] - total - logProbs[t])).toBeLessThan(1e-4)
+        expect(Math.abs(row[token]! - total - logProbs[t]!)).toBeLessThan(1e-4)
       })
     }
   })
@@ -197,7 +197,7 @@ describe('new adapters', () => {
       const drawn: Float32Array[] = []
       for (const seed of [1, 1, 2]) {
         if (held.adapters) initialiseAdapters(engine.states, held.adapters, seed)
-        drawn.push(await engine.states.get([...trainedParameters(held).keys()][0]))
+        drawn.push(await engine.states.get([...trainedParameters(held).keys()][0]!))
       }
       expect(drawn[0]).toEqual(drawn[1])
       expect(drawn[0]).not.toEqual(drawn[2])
@@ -215,11 +215,11 @@ describe('new adapters', () => {
     initialiseAdapters(engine.states, adapters, 3)
     for (const { a, b } of adapters.pairs.values()) {
       const values = await engine.states.get(a.name)
-      const bound = 1 / Math.sqrt(a.shape[1])
+      const bound = 1 / Math.sqrt(a.shape[1]!)
       expect(Math.max(...values.map(Math.abs))).toBeLessThanOrEqual(bound)
       expect(Math.max(...values)).toBeGreaterThan(0.5 * bound)
       expect((await engine.states.get(b.name)).every((x) => x === 0)).toBe(true)
-      expect(sizeOf(b.shape)).toBe(4 * b.shape[0])
+      expect(sizeOf(b.shape)).toBe(4 * b.shape[0]!)
     }
     expect([adapters.scale, adaptersOf(architecture, { ...lora, rankStabilised: true }, '').scale]).toEqual([2, 4])
   })

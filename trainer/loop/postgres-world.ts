@@ -142,7 +142,7 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
         const { rows } = await pool.query<{ response: string }>('select response from samples where id = $1', [
           sample.id,
         ])
-        return rows[0].response
+        return rows[0]!.response
       }
       const { id: sampleId, ...rest } = sample
       tell({ event: 'sample-started', payload: { sessionId, sampleId, ...rest } })
@@ -163,7 +163,7 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
         'select coalesce(max(opened_at), clock_timestamp()) as at from samples where id = any($1::uuid[])',
         [sampleIds],
       )
-      return rows[0].at.getTime()
+      return rows[0]!.at.getTime()
     },
     async tally(sampleIds) {
       const { rows } = await pool.query<{ sample_id: string; votes: number }>(

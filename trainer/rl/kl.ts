@@ -19,15 +19,15 @@ export function shapedRewards(
   const length = logprobs.length
   if (length === 0 || reference.length !== length)
     throw new RangeError(`${length} log-probabilities for ${reference.length} of the reference`)
-  const rewards = Array.from({ length }, (_, t) => -klCoef * (logprobs[t] - reference[t]))
-  rewards[length - 1] += score
+  const rewards = Array.from({ length }, (_, t) => -klCoef * (logprobs[t]! - reference[t]!))
+  rewards[length - 1]! += score
   return rewards
 }
 
 /** Sum over tokens of `log π - log π_ref`: the k1 estimate of a sequence's KL, nats. */
 export function sequenceKl(logprobs: ArrayLike<number>, reference: ArrayLike<number>): number {
   let sum = 0
-  for (let t = 0; t < logprobs.length; t++) sum += logprobs[t] - reference[t]
+  for (let t = 0; t < logprobs.length; t++) sum += logprobs[t]! - reference[t]!
   return sum
 }
 

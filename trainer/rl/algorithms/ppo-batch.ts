@@ -18,19 +18,19 @@ export interface PpoBatchConfig {
 export function preparePpo(scored: readonly Scored[], klCoef: number, config: PpoBatchConfig): Prepared {
   const scores = scoresOf(scored, config.missingEosPenalty)
   const shaped = scored.map(({ rollout, reference, potentials = [] }, i) =>
-    withPotentials(shapedRewards(rollout.logprobs, reference.logprobs, scores[i], klCoef), potentials),
+    withPotentials(shapedRewards(rollout.logprobs, reference.logprobs, scores[i]!, klCoef), potentials),
   )
   const rewards = config.whitenRewards ? whiten(shaped, false) : shaped
   const estimates = scored.map(({ policy }, i) =>
-    estimateAdvantages(rewards[i], Array.from(policy.values), config.gamma, config.lambda),
+    estimateAdvantages(rewards[i]!, Array.from(policy.values), config.gamma, config.lambda),
   )
   const raw = estimates.map((e) => e.advantages)
   const whitened = config.whitenAdvantages ? whiten(raw) : raw
   const experiences = scored.map((one, i) => {
-    const { oldLogprobs, advantages } = trustRegion(one, whitened[i])
+    const { oldLogprobs, advantages } = trustRegion(one, whitened[i]!)
     return {
       rollout: one.rollout,
-      columns: { oldLogprobs, advantages, oldValues: one.policy.values, returns: estimates[i].returns },
+      columns: { oldLogprobs, advantages, oldValues: one.policy.values, returns: estimates[i]!.returns },
       scalars: {},
     }
   })
@@ -55,10 +55,10 @@ export function withPotentials(rewards: readonly number[], potentials: readonly 
   if (potentials.length !== rewards.length)
     throw new RangeError(`${potentials.length} potentials for ${rewards.length} rewards`)
   const last = rewards.length - 1
-  return rewards.map((r, t) => r + (t < last ? potentials[t] : 0) - (t > 0 ? potentials[t - 1] : 0))
+  return rewards.map((r, t) => r + (t < last ? potentials[t]! : 0) - (t > 0 ? potentials[t - 1]! : 0))
 }
 
 function explainedVariance(returns: readonly number[][], values: readonly ArrayLike<number>[]): number {
-  const errors = returns.map((row, b) => row.map((r, t) => r - values[b][t]))
+  const errors = returns.map((row, b) => row.map((r, t) => r - values[b]![t]!))
   return 1 - moments(errors).variance / Math.max(Number.MIN_VALUE, moments(returns).variance)
 }

@@ -102,21 +102,21 @@ export function ppoLoss(batch: PpoMinibatch, config: PpoLossConfig): PpoLoss {
   batch.newLogprobs.forEach((row, b) => {
     row.forEach((logprob, t) => {
       count++
-      const logRatio = logprob - batch.oldLogprobs[b][t]
-      const { loss, ratio, clipped } = surrogate(logRatio, batch.advantages[b][t], config.clipRange)
+      const logRatio = logprob - batch.oldLogprobs[b]![t]!
+      const { loss, ratio, clipped } = surrogate(logRatio, batch.advantages[b]![t]!, config.clipRange)
       sums.policy += loss
       sums.clipped += clipped ? 1 : 0
       sums.kl += 0.5 * logRatio ** 2
       sums.ratio += ratio
 
-      const value = batch.newValues[b][t]
-      const old = batch.oldValues[b][t]
-      const error = (value - batch.returns[b][t]) ** 2
+      const value = batch.newValues[b]![t]!
+      const old = batch.oldValues[b]![t]!
+      const error = (value - batch.returns[b]![t]!) ** 2
       const clippedError =
-        (clamp(value, old - config.valueClipRange, old + config.valueClipRange) - batch.returns[b][t]) ** 2
+        (clamp(value, old - config.valueClipRange, old + config.valueClipRange) - batch.returns[b]![t]!) ** 2
       sums.value += 0.5 * Math.max(error, clippedError)
       sums.valueClipped += clippedError > error ? 1 : 0
-      sums.entropy += batch.entropies?.[b][t] ?? 0
+      sums.entropy += batch.entropies?.[b]![t] ?? 0
     })
   })
   if (count === 0) throw new RangeError('a minibatch without tokens has no loss')
