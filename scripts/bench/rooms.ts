@@ -65,7 +65,11 @@ const FOREVER = { votingWindowSeconds: 3_600, minVotes: 1_000 }
 
 export async function benchRooms(
   say: (doing: string) => void,
-  { cells = CELLS, seconds = SECONDS, fanOut = 'tick' as FanOut } = {},
+  {
+    cells = CELLS,
+    seconds = SECONDS,
+    fanOut = 'tick',
+  }: { cells?: typeof CELLS; seconds?: number; fanOut?: FanOut } = {},
 ): Promise<RoomsBench> {
   const secret = randomBytes(32).toString('hex')
   const most = cells.reduce((most, { sockets }) => Math.max(most, sockets), 0)

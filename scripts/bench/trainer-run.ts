@@ -90,7 +90,7 @@ async function medianMs(repeats: number, pass: () => Promise<unknown>): Promise<
     await pass()
     times.push(performance.now() - began)
   }
-  return times.sort((a, b) => a - b)[Math.floor(times.length / 2)]
+  return times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!
 }
 
 /** 10⁹ floating-point operations a second of a 1024³ matrix product, the best of many. */
@@ -109,4 +109,4 @@ async function matrixProduct(engine: Engine): Promise<number> {
   return (2 * size ** 3) / best / 1e6
 }
 
-console.log(JSON.stringify(await run(JSON.parse(process.argv[2]) as Job)))
+console.log(JSON.stringify(await run(JSON.parse(process.argv[2]!) as Job)))

@@ -18,7 +18,7 @@ export function distribution(values: readonly number[]): Distribution | null {
     p50: percentile(sorted, 0.5),
     p95: percentile(sorted, 0.95),
     p99: percentile(sorted, 0.99),
-    max: sorted[sorted.length - 1],
+    max: sorted[sorted.length - 1]!,
   }
 }
 
@@ -26,7 +26,7 @@ export function distribution(values: readonly number[]): Distribution | null {
 export function percentile(ascending: readonly number[], p: number): number {
   if (ascending.length === 0) throw new Error('percentile: no values')
   const rank = Math.ceil(p * ascending.length)
-  return ascending[Math.min(ascending.length, Math.max(1, rank)) - 1]
+  return ascending[Math.min(ascending.length, Math.max(1, rank)) - 1]!
 }
 
 export function mean(values: readonly number[]): number {

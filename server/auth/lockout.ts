@@ -42,7 +42,7 @@ export function createLockout(redis: Redis) {
     })
   const guards = Object.entries(rules).map(([kind, rule]) => ({
     kind: kind as keyof typeof rules,
-    rule: rule as Rule,
+    rule,
     counts: limiter(`${kind}:count`, rule.free, rule.memorySeconds),
     locks: limiter(`${kind}:lock`, 1, rule.mostSeconds),
   }))

@@ -56,7 +56,8 @@ beforeAll(async () => {
         comparable: n === 3 && epochId === 1 ? 4 : n === 5 ? 9 : 10,
       }),
     )
-    const links = epochId === 2 ? [{ payee: payeeOf('person 6'), account: `0x${'9'.repeat(40)}` as Address }] : []
+    const account: Address = `0x${'9'.repeat(40)}`
+    const links = epochId === 2 ? [{ payee: payeeOf('person 6'), account }] : []
     const epoch = testEpoch(ledger.ledger, records, {
       distributor,
       epochId,
@@ -186,7 +187,7 @@ describe('the independent verifier', () => {
     const swap = async (line: object, change: object) => {
       const text = canonicalJson(line as never)
       expect(textOf(2)).toContain(text)
-      const report = await check(encode(textOf(2).replace(text, canonicalJson({ ...line, ...change } as never))), {
+      const report = await check(encode(textOf(2).replace(text, canonicalJson({ ...line, ...change }))), {
         previous: manifestOf(1),
       })
       return report.wrong.map(({ problem }) => problem).join('\n')

@@ -17,7 +17,7 @@ describe('what a simulated rater knows of a session', () => {
     board.ready({ sessionId, sampleId, response: 'I am with you.' })
     expect(board.open().map((sample) => sample.response)).toEqual(['I am with you.'])
     board.counted({ sessionId, sampleId, votes: 2 })
-    expect(board.open()[0].votes).toBe(2)
+    expect(board.open()[0]!.votes).toBe(2)
     board.closed({ sessionId, sampleId, crowd: { value: 0.5, compassion: 0.5, votes: 3 } })
     board.ready({ sessionId, sampleId, response: 'I am with you.' })
     expect(board.open()).toEqual([])

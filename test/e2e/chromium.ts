@@ -54,7 +54,7 @@ export function eventsOf(received: readonly string[]): { event: string; payload:
   return received.flatMap((packet) => {
     const parts = /^4([23])(\d*)(\[.*\])$/s.exec(packet)
     if (parts === null) return []
-    const body: unknown = JSON.parse(parts[3])
+    const body: unknown = JSON.parse(parts[3]!)
     if (!Array.isArray(body)) return []
     const [first, second]: unknown[] = body
     return parts[1] === '3' ? [{ event: 'ack', payload: first }] : [{ event: String(first), payload: second }]

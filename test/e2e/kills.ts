@@ -127,7 +127,7 @@ export function survivesKills(opened: () => Instance, chromium: string | null): 
            where r.feedback_id = any($1)`,
           [ids],
         )
-        return rows[0].used > 0 && rows[0].recorded === rows[0].used
+        return rows[0]!.used > 0 && rows[0]!.recorded === rows[0]!.used
       })
     }, 180_000)
 

@@ -52,7 +52,7 @@ function learnt({ steps, texts, trusted }: { steps: number; texts: number; trust
     votes.map(({ id, sampleId, value }, i) => ({
       id,
       sampleId,
-      weight: trusted ? inFit[i] : 0.6,
+      weight: trusted ? inFit[i]! : 0.6,
       scores: { [RATING]: value, [COMPASSION]: value },
     })),
   )

@@ -40,7 +40,7 @@ test('figures are means over seeds with their unbiased deviation', () => {
   expect(deviation([1, 3])).toBeCloseTo(Math.SQRT2, 12)
   expect(deviation([4])).toBe(0)
   expect(algorithmsText(study(0.6))).toMatch(/PPO +0\.500 +0\.850 ± 0\.071 +0\.350 ± 0\.071/)
-  expect(runLine(study(0.6).runs[0])).toBe(
+  expect(runLine(study(0.6).runs[0]!)).toBe(
     'PPO, seed 1: score 0.500 to 0.800, 90 % readable, KL 2.0 nats, 3.0 s a step',
   )
 })

@@ -25,8 +25,8 @@ async function documented(): Promise<Row[]> {
   let file = ''
   return (await readFile('docs/METRICS.md', 'utf8')).split('\n').flatMap((line) => {
     file = /^## .*`(trainer\/\S+)`/.exec(line)?.[1] ?? file
-    const [, name, meaning, unit] = /^\| `(\S+)` \| (.*) \| (.*) \|$/.exec(line) ?? []
-    return name === undefined ? [] : [{ name, meaning, unit, file }]
+    const row = /^\| `(\S+)` \| (.*) \| (.*) \|$/.exec(line)
+    return row === null ? [] : [{ name: row[1]!, meaning: row[2]!, unit: row[3]!, file }]
   })
 }
 
@@ -34,7 +34,7 @@ it('T4 a metric has one meaning and one unit, and docs/METRICS.md says them', as
   const known = Object.entries(METRICS_BY_FILE).flatMap(([file, metrics]) =>
     Object.entries(metrics).map(([name, text]): Row => {
       const [, meaning, unit] = /^(.*); (.*?)$/.exec(text) ?? []
-      if (meaning === undefined) throw new Error(`${name} has no unit: "${text}"`)
+      if (meaning === undefined || unit === undefined) throw new Error(`${name} has no unit: "${text}"`)
       return { name, meaning, unit, file }
     }),
   )
@@ -76,7 +76,7 @@ it('T4 a step reports the documented metrics and no others, each a finite number
   const gap = all.filter((name) => name.startsWith('gap/'))
   const [first, ...later] = log.commits.map(({ metrics }) => metrics)
   // Before the reward model has learnt from a vote, it is held against none.
-  expect(Object.keys(first).sort()).toEqual(all.filter((name) => !gap.includes(name)).sort())
+  expect(Object.keys(first ?? {}).sort()).toEqual(all.filter((name) => !gap.includes(name)).sort())
   for (const metrics of later) {
     expect(Object.keys(metrics).sort()).toEqual([...all].sort())
     for (const [name, value] of Object.entries(metrics)) expect(Number.isFinite(value), name).toBe(true)

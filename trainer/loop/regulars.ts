@@ -36,7 +36,7 @@ export function watchRegulars(
       ? []
       : [{ people: both.length, was: mean(both.map(({ was }) => was)), is: mean(both.map(({ is }) => is)) }]
   })
-  const deepest = falls.sort((a, b) => b.was - b.is - (a.was - a.is))[0]
+  const deepest = falls.sort((a, b) => b.was - b.is - (a.was - a.is))[0]!
   const fell = deepest === undefined ? 0 : deepest.was - deepest.is
   const warns = fell >= ALARM && !before.warned
   const known = Object.fromEntries(

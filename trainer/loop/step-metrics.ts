@@ -108,7 +108,7 @@ function standingMetrics(
     const on = crowd.on(sampleId)
     crowd.weighed(sampleId).forEach(({ weight }, i) => {
       all += weight
-      if (!crowd.standing(on[i]).known) strangers += weight
+      if (!crowd.standing(on[i]!).known) strangers += weight
     })
   }
   return {
@@ -126,4 +126,4 @@ export function slope(values: readonly number[]): number {
 
 /** Nearest-rank percentile of sorted values. */
 const percentile = (sorted: readonly number[], p: number): number =>
-  sorted[Math.max(0, Math.ceil(p * sorted.length) - 1)]
+  sorted[Math.max(0, Math.ceil(p * sorted.length) - 1)]!

@@ -14,8 +14,8 @@ export function rankCorrelation(a: readonly number[], b: readonly number[]): num
   const [x, y] = [ranks(a), ranks(b)]
   const centre = (a.length + 1) / 2
   const sum = (of: (i: number) => number): number => x.reduce((total, _, i) => total + of(i), 0)
-  const spread = Math.sqrt(sum((i) => (x[i] - centre) ** 2) * sum((i) => (y[i] - centre) ** 2))
-  return spread === 0 ? null : Math.min(1, Math.max(-1, sum((i) => (x[i] - centre) * (y[i] - centre)) / spread))
+  const spread = Math.sqrt(sum((i) => (x[i]! - centre) ** 2) * sum((i) => (y[i]! - centre) ** 2))
+  return spread === 0 ? null : Math.min(1, Math.max(-1, sum((i) => (x[i]! - centre) * (y[i]! - centre)) / spread))
 }
 
 /** Ranks from 1; equal values share the mean of theirs. */

@@ -46,10 +46,10 @@ export async function openTrainStep(engine: Engine, shape: BatchShape, options: 
       const wholes: Readonly<Record<string, number>> = { tokens, responses: minibatch.length, klCoefficient }
       const parts = Array.from({ length: accumulation }, (_, i) => ({
         ...feedsOf(minibatch.slice(i * shape.rows, (i + 1) * shape.rows), shape, reads),
-        ...byName(reads.wholes, (name) => wholes[name]),
+        ...byName(reads.wholes, (name) => wholes[name]!),
       }))
       const statistics = await descent.run(parts, { step, learningRate })
-      return { ...statistics, approxKl: statistics.approxKl, gradientNorm: statistics.gradientNorm }
+      return { ...statistics, approxKl: statistics.approxKl!, gradientNorm: statistics.gradientNorm! }
     },
     close: () => descent.close(),
   }
@@ -108,11 +108,11 @@ function feedsOf(
     responseMask: layout.responseMask,
     ...byName(columns, (name) =>
       padRows(
-        part.map((e) => e.columns[name]),
+        part.map((e) => e.columns[name]!),
         shape,
       ),
     ),
-    ...byName(scalars, (name) => Float32Array.from(part, (e) => e.scalars[name])),
+    ...byName(scalars, (name) => Float32Array.from(part, (e) => e.scalars[name]!)),
   }
 }
 
