@@ -2,7 +2,8 @@
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { RestError } from './account.ts'
-import { runCrowd, type CrowdOptions, type Progress } from './crowd.ts'
+import { runCrowd } from './crowd.ts'
+import type { CrowdOptions, Progress } from './options.ts'
 import { progressLines, reportLines } from './print.ts'
 
 const usage = `npm run crowd -- [--session demo] [--raters 12] [--seconds 180] [--adversaries 0.3] [--seed 1]

@@ -1,6 +1,6 @@
 /** The crowd's report, and its state while it votes, as lines of text. Pure. */
-import type { Progress } from './crowd.ts'
 import { distribution, type Distribution } from './distribution.ts'
+import type { Progress } from './options.ts'
 import type { CrowdReport, OracleView } from './report.ts'
 
 export function reportLines(report: CrowdReport): string[] {
