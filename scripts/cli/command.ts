@@ -95,8 +95,8 @@ export async function execute<R>(command: Command<R>, args: readonly string[]): 
 export async function main<R>(
   command: Command<R>,
   failed: (error: unknown) => void = (error) => console.error(error instanceof Error ? error.message : error),
+  args: readonly string[] = process.argv.slice(2),
 ): Promise<R | null> {
-  const args = process.argv.slice(2)
   try {
     return await execute(command, args)
   } catch (error) {

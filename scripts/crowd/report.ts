@@ -1,7 +1,7 @@
 /** What a simulated crowd did and what came of it. Pure. */
 import { rate } from '../pretrain/oracle.ts'
 import type { SeenSample } from './board.ts'
-import { distribution, mean, type Distribution } from './distribution.ts'
+import { distribution, mean, type Distribution } from '../../core/statistics.ts'
 import type { CrowdOptions } from './options.ts'
 import type { Rater, VoteRecord } from './rater.ts'
 

@@ -1,6 +1,7 @@
 import { PNG } from 'pngjs'
 import { describe, expect, test } from 'vitest'
 import { drawChart } from '../../scripts/study/chart.ts'
+import { findChromium } from '../../scripts/study/chromium.ts'
 import { compassionChange, type Evaluation } from '../../scripts/study/evaluate.ts'
 import { hackingCriteria, type HackingRun } from '../../scripts/study/hacking.ts'
 import { criteriaOf } from '../../scripts/study/learning.ts'
@@ -131,14 +132,14 @@ describe('the hacking study', () => {
   })
 })
 
-describe('a chart', () => {
-  test('shows every series in a colour of its own, the control in grey', () => {
+describe.skipIf(findChromium(process.env) === null)('a chart', () => {
+  test('shows every series in a colour of its own, the control in grey', async () => {
     const points = (y: number) =>
       [
         [1, y],
         [2, y],
       ] as const
-    const chart = drawChart({
+    const chart = await drawChart({
       title: 'Title',
       x: 'step',
       y: 'value',

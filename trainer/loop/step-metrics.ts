@@ -1,7 +1,7 @@
 import type { Crowd } from './crowd.ts'
 import { bleu, rougeL } from '../../lm/text/text-metrics.ts'
 import type { Rewards } from '../reward/reward.ts'
-import { mean } from '../rl/statistics.ts'
+import { mean, quantile } from '../../core/statistics.ts'
 import type { Batch } from './rollouts.ts'
 import type { SettledVote } from './world.ts'
 
@@ -68,7 +68,7 @@ export function liveMetrics(step: {
     return wanted === undefined ? [] : [{ response, wanted }]
   })
   const compassion = fresh.flatMap((vote) => vote.compassion ?? [])
-  const latencies = fresh.map((vote) => committedAt - vote.at).sort((a, b) => a - b)
+  const latencies = fresh.map((vote) => committedAt - vote.at)
   return {
     rewardScore: mean(scored.raw),
     ...(crowd.votes.some((vote) => vote.compassion !== null) && { compassionScore: mean(scored.compassion) }),
@@ -91,8 +91,8 @@ export function liveMetrics(step: {
     ...(fresh.length > 0 && {
       humanRating: mean(fresh.map((vote) => vote.rating)),
       reliability: mean(fresh.map((vote) => crowd.standing(vote).reliability)),
-      vote_to_gradient_p50_ms: percentile(latencies, 0.5),
-      vote_to_gradient_p95_ms: percentile(latencies, 0.95),
+      vote_to_gradient_p50_ms: quantile(latencies, 0.5),
+      vote_to_gradient_p95_ms: quantile(latencies, 0.95),
     }),
   }
 }
@@ -123,7 +123,3 @@ export function slope(values: readonly number[]): number {
   const spread = values.reduce((sum, _, i) => sum + (i - centre) ** 2, 0)
   return spread === 0 ? 0 : values.reduce((sum, value, i) => sum + (i - centre) * value, 0) / spread
 }
-
-/** Nearest-rank percentile of sorted values. */
-const percentile = (sorted: readonly number[], p: number): number =>
-  sorted[Math.max(0, Math.ceil(p * sorted.length) - 1)]
