@@ -3,6 +3,7 @@
  */
 import { z } from 'zod'
 import { maxOf, mean, sampleDeviation } from '../../core/statistics.ts'
+import { Misuse } from '../cli/options.ts'
 import { ALGORITHMS, NAMES } from './algorithms.ts'
 import type { Chart, Point } from './chart.ts'
 import { COMPASSION, nameOfRun } from './learning.ts'
@@ -44,9 +45,13 @@ const Turnaround = z.object({
 })
 const Drawable = z.discriminatedUnion('study', [Learning, Hacking, Algorithms, Turnaround])
 
-/** @throws ZodError where these are not the figures of a study that has a picture */
+/** @throws Misuse where these are not the figures of a study that has a picture */
 export function chartOf(figures: unknown): Chart {
-  const study = Drawable.parse(figures)
+  const { data: study, error } = Drawable.safeParse(figures)
+  if (error) {
+    const [{ path, message }] = error.issues
+    throw new Misuse(`these are not figures that can be drawn: ${path.join('.')}: ${message}`)
+  }
   switch (study.study) {
     case 'learning':
       return learningChart(study)
