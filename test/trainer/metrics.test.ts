@@ -10,7 +10,7 @@ import type { SettledVote } from '../../trainer/loop/world.ts'
 import { TrainingConfig } from '../../core/protocol/index.ts'
 import golden from '../fixtures/krippendorff.json' with { type: 'json' }
 import { METRICS_BY_FILE } from '../../trainer/loop/metric-catalogue.ts'
-import { METRICS_OF } from '../../trainer/rl/metrics.ts'
+import { metricsBy } from '../../trainer/rl/metrics.ts'
 import { trainLive } from '../../trainer/loop/live-loop.ts'
 import { exportRun, openRun } from '../../trainer/loop/run-state.ts'
 import { WATCH_METRICS } from '../../trainer/loop/reward-hacking-watch.ts'
@@ -76,7 +76,7 @@ it('T4 a step reports the documented metrics and no others, each a finite number
   await run.close()
   await rm(dir, { recursive: true })
 
-  const all = Object.keys({ ...METRICS_OF.ppo, ...LIVE_METRICS, ...WATCH_METRICS })
+  const all = Object.keys({ ...metricsBy('ppo'), ...LIVE_METRICS, ...WATCH_METRICS })
   // Of one rating an answer nothing says how far raters agree.
   const gap = all.filter((name) => name.startsWith('gap/') || name === 'agreement')
   const [first, ...later] = log.commits.map(({ metrics }) => metrics)
