@@ -114,7 +114,7 @@ describe('the independent verifier', () => {
       const source = await readFile(new URL(file, scripts), 'utf8')
       const imports = [...source.matchAll(/^(?:import|export) .*from '([^']+)'/gm)].map(([, from]) => from)
       expect(
-        imports.filter((from) => !/^(node:|\.\/|viem\/utils$)/.test(from ?? '')),
+        imports.filter((from) => !/^(node:|\.\/|ethers$)/.test(from ?? '')),
         file,
       ).toEqual([])
     }
