@@ -48,10 +48,13 @@ export function command<O extends Options, R>(
       const built = base(spec, (error) => misuseOf(error, spec, built.args))
       if (spec.takes) built.addArgument(argumentOf(spec.takes))
       for (const [key, option] of Object.entries(spec.options)) built.addOption(optionOf(key, option))
-      // Commander leaves a switch undefined that is not given.
-      const switches = Object.entries(spec.options).filter(([, { value }]) => value === null)
-      const off = Object.fromEntries(switches.map(([key, { otherwise }]) => [key, otherwise]))
-      return built.action(async () => done(await spec.run({ ...off, ...built.opts<Values<O>>() }, built.args)))
+      return built.action(async () => {
+        demandNeeded(spec, built.opts())
+        // Commander leaves a switch undefined that is not given.
+        const switches = Object.entries(spec.options).filter(([, { value }]) => value === null)
+        const off = Object.fromEntries(switches.map(([key, { otherwise }]) => [key, otherwise]))
+        done(await spec.run({ ...off, ...built.opts<Values<O>>() }, built.args))
+      })
     },
   }
 }
@@ -67,7 +70,7 @@ export function group<R>(
     build(done) {
       const built = base(spec, (error) => {
         if (error.code === 'commander.help') return new Misuse(`which ${spec.noun}? one of ${names.join(', ')}`)
-        if (error.code !== 'commander.unknownCommand') return misuseOf(error, spec, [])
+        if (error.code !== 'commander.unknownCommand') return misuseOf(error, {}, [])
         const [, meant = ''] = error.message.split('\n')
         return new Misuse(`there is no ${spec.noun} ${built.args[0]}${meant && ` ${meant}`}`)
       })
@@ -125,29 +128,34 @@ function base({ name, summary, detail }: Described, misuse: (error: CommanderErr
 
 const argumentOf = ({ value, what, many }: Positional): Argument => new Argument(many ? `[${value}...]` : value, what)
 
-function optionOf(key: string, { value, what, read, choices, needed, otherwise }: Option<unknown>): CommanderOption {
+function optionOf(
+  key: string,
+  { value, what, read, choices, needed, otherwise, shown }: Option<unknown>,
+): CommanderOption {
   const name = nameOf(key, otherwise === true)
   const option = new CommanderOption(value === null ? name : `${name} <${value}>`, needed ? `${what} (needed)` : what)
   if (choices) option.choices(choices)
   if (value !== null) option.argParser((given: string) => read(given, name))
-  if (value !== null && otherwise !== undefined) option.default(otherwise)
-  return option.makeOptionMandatory(needed)
+  if (value !== null && otherwise !== undefined) option.default(otherwise, shown)
+  return option
 }
+
+/** Commander would ask for these before it speaks of an option that there isn't: of a needed one, mistyped. */
+function demandNeeded(spec: Described & { options: Options }, given: Readonly<Record<string, unknown>>): void {
+  const needed = Object.entries(spec.options).flatMap(([key, option]) => (option.needed ? [key] : []))
+  if (needed.every((key) => given[key] !== undefined)) return
+  throw new Misuse(`${shortName(spec)} needs ${needed.map((key) => nameOf(key, false)).join(' and ')}`)
+}
+
+/** `npm run crowd --` is crowd. */
+const shortName = ({ name }: Described): string => name.replace(/^npm (run )?| --$/g, '')
 
 /** `maxNewTokens` is `--max-new-tokens`. */
 const nameOf = (key: string, negated: boolean): string =>
   `--${negated ? 'no-' : ''}${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 
-function misuseOf(
-  error: CommanderError,
-  spec: Described & { takes?: Positional; options?: Options },
-  given: readonly string[],
-): Misuse {
+function misuseOf(error: CommanderError, spec: { takes?: Positional }, given: readonly string[]): Misuse {
   switch (error.code) {
-    case 'commander.missingMandatoryOptionValue': {
-      const all = Object.entries(spec.options ?? {}).filter(([, option]) => option.needed)
-      return new Misuse(`${spec.name} needs ${all.map(([key]) => nameOf(key, false)).join(' and ')}`)
-    }
     case 'commander.missingArgument':
     case 'commander.excessArguments':
       return new Misuse(

@@ -13,11 +13,13 @@ export interface Option<T> {
   /** The command can't do without it. */
   needed: boolean
   otherwise?: T
+  /** How help writes that, where JSON wouldn't do. */
+  shown?: string
 }
 
 /** Of an option as it is declared first: needed, until one says what holds without it. */
 export interface Needed<T> extends Option<T> {
-  or: (otherwise: T) => Option<T>
+  or: (otherwise: T, shown?: string) => Option<T>
   optional: () => Option<T | undefined>
 }
 
@@ -26,7 +28,7 @@ type Base<T> = Pick<Option<T>, 'value' | 'what' | 'read' | 'choices'>
 const needed = <T>(base: Base<T>): Needed<T> => ({
   ...base,
   needed: true,
-  or: (otherwise) => ({ ...base, needed: false, otherwise }),
+  or: (otherwise, shown) => ({ ...base, needed: false, otherwise, ...(shown !== undefined && { shown }) }),
   optional: () => ({ ...base, needed: false }),
 })
 

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { command, group, main } from '../cli/command.ts'
 import { flag, Misuse, number, text, whole } from '../cli/options.ts'
 import { ALGORITHMS, algorithms, algorithmsText, improves, runLine } from './algorithms.ts'
-import { drawChart, type Chart } from './chart.ts'
+import type { Chart } from './chart.ts'
 import { algorithmsChart, chartOf, hackingChart, learningChart, turnaroundChart } from './charts.ts'
 import { hacking, hackingText } from './hacking.ts'
 import { Stopped } from './instance.ts'
@@ -156,6 +156,8 @@ async function write(file: string | undefined, figures: object, chart?: Chart): 
 
 /** Beside the file of its figures; resolves to where. */
 async function draw(file: string, chart: Chart): Promise<string> {
+  // What draws takes long to load, and help needs none of it.
+  const { drawChart } = await import('./chart.ts')
   const picture = file.replace(/(\.json)?$/, '.png')
   await writeFile(picture, await drawChart(chart))
   return picture
