@@ -3,7 +3,6 @@ import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { build } from 'vite'
 import type * as chartPage from './chart-page.ts'
-import { findChromium } from './chromium.ts'
 
 export type Point = readonly [x: number, y: number]
 
@@ -31,10 +30,8 @@ export interface Chart {
 /** Pixels. */
 const SIZE = { width: 960, height: 640 }
 
-/** @throws where there is no Chromium on this machine */
-export async function drawChart(chart: Chart): Promise<Buffer> {
-  const executablePath = findChromium(process.env)
-  if (executablePath === null) throw new Error('charts are drawn by Chromium, and there is none: set CHROMIUM_PATH')
+/** @param executablePath of a Chromium (chromium.ts) */
+export async function drawChart(chart: Chart, executablePath: string): Promise<Buffer> {
   const script = await bundledPage()
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
   try {

@@ -157,9 +157,14 @@ async function write(file: string | undefined, figures: object, chart?: Chart): 
 /** Beside the file of its figures; resolves to where. */
 async function draw(file: string, chart: Chart): Promise<string> {
   // What draws takes long to load, and help needs none of it.
-  const { drawChart } = await import('./chart.ts')
+  const [{ drawChart }, { findChromium }] = await Promise.all([import('./chart.ts'), import('./chromium.ts')])
+  const chromium = findChromium(process.env)
+  if (chromium === null)
+    throw new Misuse(
+      `curves are drawn by Chromium, and there is none: set CHROMIUM_PATH, and then npm run study -- draw ${file}`,
+    )
   const picture = file.replace(/(\.json)?$/, '.png')
-  await writeFile(picture, await drawChart(chart))
+  await writeFile(picture, await drawChart(chart, chromium))
   return picture
 }
 

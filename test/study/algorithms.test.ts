@@ -47,10 +47,11 @@ test('figures are means over seeds with their unbiased deviation', () => {
   )
 })
 
-const drawn = test.skipIf(findChromium(process.env) === null)
+const chromium = findChromium(process.env)
+const drawn = test.skipIf(chromium === null)
 
 drawn('the chart shows each algorithm’s mean, and what its seeds differ by as a band around it', async () => {
-  const { width, height, data } = PNG.sync.read(await drawChart(algorithmsChart(study(0.6))))
+  const { width, height, data } = PNG.sync.read(await drawChart(algorithmsChart(study(0.6)), chromium ?? ''))
   const pixels = Array.from({ length: width * height }, (_, i) => data.subarray(4 * i, 4 * i + 3).toString('hex'))
   const blended = pixels.filter((pixel) => pixel === 'd1e6f1').length // PPO's blue at 18 % on white
   for (const color of ['0072b2', 'd55e00', '008c69']) expect(pixels).toContain(color)

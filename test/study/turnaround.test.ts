@@ -59,7 +59,8 @@ test('a crowd that turns round is followed by a real run, at small size: no step
     expect([learningRate, klCoefficient]).toEqual([2e-4, 1 / Math.sqrt(8)])
     expect(updateNorm).toBeGreaterThan(0.01)
   }
-  if (findChromium(process.env) === null) return
-  const { width, height } = PNG.sync.read(await drawChart(turnaroundChart(study)))
+  const chromium = findChromium(process.env)
+  if (chromium === null) return
+  const { width, height } = PNG.sync.read(await drawChart(turnaroundChart(study), chromium))
   expect([width, height]).toEqual([960, 640])
 }, 300_000)
