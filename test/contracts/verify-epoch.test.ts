@@ -22,6 +22,7 @@ let folder: string
 const epochs: BuiltEpoch[] = []
 const COUNT = 9
 const scripts = new URL('../../scripts/verify-epoch/', import.meta.url)
+const cli = new URL('../../scripts/cli/', import.meta.url)
 
 // Two epochs, two sessions, one bounty that pays all and one that runs dry in the second; one payee links an account.
 beforeAll(async () => {
@@ -115,7 +116,16 @@ describe('the independent verifier', () => {
       const source = await readFile(new URL(file, scripts), 'utf8')
       const imports = [...source.matchAll(/^(?:import|export) .*from '([^']+)'/gm)].map(([, from]) => from)
       expect(
-        imports.filter((from) => !/^(node:|\.\/|ethers$)/.test(from ?? '')),
+        imports.filter((from) => !/^(node:|\.\/|\.\.\/cli\/|ethers$)/.test(from ?? '')),
+        file,
+      ).toEqual([])
+    }
+    // What reads its command line shares none either.
+    for (const file of await readdir(cli)) {
+      const source = await readFile(new URL(file, cli), 'utf8')
+      const imports = [...source.matchAll(/^(?:import|export) .*from '([^']+)'/gm)].map(([, from]) => from)
+      expect(
+        imports.filter((from) => !/^(\.\/|commander$)/.test(from ?? '')),
         file,
       ).toEqual([])
     }
