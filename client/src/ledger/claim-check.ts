@@ -1,6 +1,6 @@
 /** Checks a claim before it is sent: its proof in this browser, everything else with the contracts. */
 import { encodeAbiParameters, keccak256, parseAbiParameters } from 'viem/utils'
-import type { ChainFacts, Claim } from '../../../core/protocol/rewards.ts'
+import type { ChainFacts, Claim } from '../../../core/protocol/index.ts'
 import { plural } from '../ui/format.ts'
 import { amountText, type Token } from './money.ts'
 import { NodeRefusal, readWords, servedChain, word } from './node.ts'

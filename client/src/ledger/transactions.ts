@@ -17,7 +17,7 @@ import {
   tokenAbi,
 } from '../../../contracts/ledger/client/abi-viem.ts'
 import { sessionKey } from '../../../contracts/ledger/epoch/leaf.ts'
-import type { Claim, Refund } from '../../../core/protocol/rewards.ts'
+import type { Claim, Refund } from '../../../core/protocol/index.ts'
 
 /** Amounts in wei. */
 export interface Call {
