@@ -1,5 +1,5 @@
 /** What the documents name is there: paths, links, commands, dependencies. */
-import { dirname, join, normalize } from 'node:path'
+import { basename, dirname, join, normalize } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { readRepositoryFile, repositoryFiles } from './helpers/repository.ts'
 
@@ -21,6 +21,17 @@ function pathsIn(text: string): string[] {
     .filter((path) => path.includes('/') && roots.has(path.split('/')[0] ?? ''))
     .filter((path) => !/[<>*{}…]|\b[A-Z]{2,}\b(?!\.md)/.test(path))
 }
+
+/** The comments of a source file, of whatever kind. */
+const commentsOf = (source: string): string =>
+  source
+    .split('\n')
+    .flatMap((line) => /(?:^\s*(?:\/?\*|<!--|--)|(?<!:)\/\/|\/\*\*?).*$/.exec(line)?.[0] ?? [])
+    .join('\n')
+
+/** Source files that a text names, by name or by path. */
+const sourcesIn = (text: string): string[] =>
+  text.match(/(?<![\w./@-])[\w-]+(?:\/[\w.-]+)*\.(?:ts|mjs|svelte|sol)\b/g) ?? []
 
 const isThere = (path: string): boolean => files.has(path) || files.has(path.endsWith('/') ? path : `${path}/`)
 
@@ -75,10 +86,23 @@ test('the README names every command that takes somebody somewhere', () => {
 })
 
 test('docs/DECISIONS.md says of every dependency why it is there, and of nothing else', () => {
-  const described = [...readRepositoryFile('docs/DECISIONS.md').matchAll(/^\| `([^`]+)` \| .{10,} \| .{3,} \|$/gm)]
+  const described = [...readRepositoryFile('docs/DECISIONS.md').matchAll(/^\| `([^`]+)` \| .{5,} \| .+ \|$/gm)]
   const names = described.map(([, name = '']) => name).sort()
   const { dependencies, devDependencies, peerDependencies } = manifest
   expect(names).toEqual(Object.keys({ ...dependencies, ...devDependencies, ...peerDependencies }).sort())
+})
+
+test('comments name source files that exist', () => {
+  const names = new Set([...files].map((file) => basename(file)))
+  const sources = [...files].filter((file) => /^(?!test\/).*\.(ts|mjs|svelte|sol)$/.test(file))
+  const missing = sources.flatMap((file) =>
+    sourcesIn(commentsOf(readRepositoryFile(file)))
+      .filter((name) =>
+        name.includes('/') && roots.has(name.split('/')[0] ?? '') ? !files.has(name) : !names.has(basename(name)),
+      )
+      .map((name) => `${file} names ${name}`),
+  )
+  expect(missing).toEqual([])
 })
 
 describe('the check', () => {

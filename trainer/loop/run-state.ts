@@ -56,7 +56,7 @@ export interface Run {
     step: number
     /** The batch after it, if it was generated while the last one was voted on. */
     pending: Batch | null
-    /** What the watch has seen of reward hacking (watch.ts). */
+    /** What the watch has seen of reward hacking (reward-hacking-watch.ts). */
     evidence: Evidence
     /** How reliable the regulars were in the latest steps (regulars.ts). */
     regulars: Regulars

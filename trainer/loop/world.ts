@@ -3,7 +3,7 @@ import type { RoomEvent, SessionStatus } from '../../core/protocol/index.ts'
 
 /**
  * What the live loop sees of the outside: the session's samples and votes in Postgres, and the room that
- * watches. The loop itself (run.ts) knows neither Postgres nor Redis; session-world.ts does.
+ * watches. The loop itself (live-loop.ts) knows neither Postgres nor Redis; postgres-world.ts does.
  */
 export interface World {
   /** Aborted when the run is paused, stopped or taken away; its reason is an {@link Interrupted}. */
