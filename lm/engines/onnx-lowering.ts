@@ -1,4 +1,4 @@
-/** From a graph of the symbolic language to an ONNX graph, one table entry an operation. */
+/** Lowers a graph of the symbolic language to ONNX, one table entry per operation. */
 import { sizeOf, type Graph, type HostType, type OpName, type Tensor } from '../graph/index.ts'
 import type { Device } from './engine.ts'
 import {
@@ -21,7 +21,7 @@ export interface Lowered {
   updates: Map<string, string>
 }
 
-/** The graph in the operations that the device's provider has. */
+/** The graph in operations that the device's provider supports. */
 export function lower(graph: Graph, device: Device): Lowered {
   const table: Table = {
     ...lowerings,
@@ -51,7 +51,7 @@ export function lower(graph: Graph, device: Device): Lowered {
   const given = new Set<string>()
   for (const kind of ['outputs', 'updates'] as const) {
     for (const [name, node] of graph[kind]) {
-      // ONNX wants every output computed by a node and under a name of its own.
+      // ONNX requires every output to be computed by a node, under a unique name.
       const own = emitter.nameOf(node)
       const value = isLeaf(node) || given.has(own) ? emitter.emit('Identity', [own]) : own
       given.add(value)
@@ -69,7 +69,7 @@ function isLeaf({ op }: Tensor): boolean {
 type Table = { [K in OpName]: Lowering<K> }
 export type Lowering<K extends OpName> = (e: Emitter, node: Tensor<K>, inputs: string[]) => string
 
-/** An ONNX graph as it grows; every `emit` gives the name of the value it adds. */
+/** An ONNX graph under construction; every `emit` returns the name of the value it adds. */
 export class Emitter {
   readonly graph: OnnxGraph = { nodes: [], constants: [], inputs: [], outputs: [] as OnnxValue[] }
   private readonly names = new Map<Tensor, string>()
@@ -88,7 +88,7 @@ export class Emitter {
     )
   }
 
-  /** `sum` of a product and a bias, as the product with one input more. */
+  /** The `sum` of a product and a bias, as the product with one more input. */
   lowerBiased(sum: Tensor, product: Tensor<'matmul'>, table: Table): void {
     const inputs = [...product.inputs, ...sum.inputs.slice(1)]
     this.names.set(
@@ -132,7 +132,7 @@ export class Emitter {
     return name
   }
 
-  /** int64 values, as ONNX wants shapes and axes; equal ones are one constant. */
+  /** int64 values, as ONNX requires for shapes and axes; equal ones share a constant. */
   longs(values: readonly number[], shape: readonly number[] = [values.length]): string {
     return this.once(`int64 ${shape}: ${values}`, () =>
       this.constant('int64', shape, bytesOf(BigInt64Array.from(values, BigInt))),
@@ -159,7 +159,7 @@ export class Emitter {
   }
 }
 
-/** An operation that ONNX has as it is. */
+/** An operation that maps to one ONNX operator. */
 const same =
   (opType: string, domain = '') =>
   (e: Emitter, _: unknown, inputs: string[]): string =>
@@ -179,8 +179,8 @@ function grid(batch: number, heads: number, count: number): BigInt64Array {
 }
 
 /**
- * Up to so many rows of a table a product with one-hot ids is quicker than ONNX Runtime's scattering, which knows one
- * thread.
+ * Up to this many table rows, a product with one-hot ids is faster than ONNX Runtime's scatter, which is
+ * single-threaded.
  */
 const fewRows = 512
 
@@ -254,7 +254,7 @@ const lowerings: Table = {
   },
   writeRows: (e, node, [cache = '', rows = '', positions = '']) => {
     const [batch = 0, heads = 0, count = 0] = node.inputs[1]?.shape ?? []
-    // A model writes to many caches at the same places.
+    // A model writes to many caches at the same positions.
     const indices = e.once(`rows ${batch}x${heads}x${count} at ${positions}`, () => {
       const outer = e.constant('int64', [batch, heads, count, 2], bytesOf(grid(batch, heads, count)))
       const offsets = e.longs(
