@@ -1,6 +1,6 @@
-/** Open things by key, of which only the latest used stay open. */
+/** Opened resources by key, of which only the most recently used stay open. */
 export interface Recent<T> {
-  /** The one of this key, opened where it is not. Where there would be too many, the one unused longest is closed. */
+  /** The one of this key, opened if necessary. Beyond the limit the least recently used one is closed. */
   get(key: string, open: () => Promise<T>): Promise<T>
   close(): Promise<void>
 }
@@ -11,8 +11,8 @@ export function openRecent<T>(most: number, close: (one: T) => Promise<void>): R
     async get(key, open) {
       const found = held.get(key) ?? open()
       held.delete(key)
-      held.set(key, found) // the last is the one used last
-      found.catch(() => held.delete(key)) // what could not be opened may be tried again
+      held.set(key, found) // the last entry is the most recently used
+      found.catch(() => held.delete(key)) // a failed opening may be retried
       const [oldest] = held
       if (oldest && held.size > most) {
         held.delete(oldest[0])

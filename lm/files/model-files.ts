@@ -2,17 +2,17 @@
 
 import { limits } from '../../core/protocol/index.ts'
 
-/** Everything that is read of a model, and what people should know of it. */
+/** Every file of a model that is read, and those that people should see. */
 const wanted =
   /^(config\.json|generation_config\.json|tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json|chat_template\.jinja|prompts\.jsonl|LICENSE[\w.-]*|README\.md)$/
 const shard = /^model-\d+-of-\d+\.safetensors$/
 const pickle = /\.(bin|pt|pth|ckpt|pkl)$/
 
-/** What is read whole is a stranger's: it has a bound, bytes. Weights are read tensor by tensor, and have none here. */
+/** Untrusted files that are read whole have a limit, bytes. Weights are read tensor by tensor, and have none here. */
 export const fileLimits = {
   /** config.json, generation_config.json, special_tokens_map.json, chat_template.jinja. */
   configuration: 1024 * 1024,
-  /** tokenizer_config.json, in which each added token has its paragraph. */
+  /** tokenizer_config.json, which describes each added token at length. */
   tokenizerConfig: 8 * 1024 * 1024,
   /** tokenizer.json: the largest known, of 262,144 tokens, have 33 MB. */
   tokenizer: 64 * 1024 * 1024,
@@ -22,7 +22,7 @@ export const fileLimits = {
   header: 16 * 1024 * 1024,
   /** Licence and README. */
   words: 4 * 1024 * 1024,
-  /** Lists and objects within each other, in any JSON file. */
+  /** Nesting of lists and objects, in any JSON file. */
   nesting: 64,
 } as const
 
@@ -40,7 +40,7 @@ export function mostBytes(name: string): number | null {
 export function checkSize(name: string, bytes: number, what = name): void {
   const most = mostBytes(name)
   if (most !== null && bytes > most)
-    throw new Error(`${what} has ${bytes} bytes; at most ${most} are read of such a file`)
+    throw new Error(`${what} has ${bytes} bytes; at most ${most} are allowed for such a file`)
 }
 
 /** Whether a file may be part of a model directory: a name of its kind, and no path. */
@@ -51,11 +51,11 @@ export function isModelFile(name: string): boolean {
 }
 
 /**
- * The names that make a model, weights last; `what` is what errors name. Throws where there are no weights that can be
- * read.
+ * The names of the files that make up a model, weights last; errors name it as `what`. Throws if there are no
+ * readable weights.
  */
 export function chooseFiles(names: readonly string[], what: string): string[] {
-  if (!names.includes('config.json')) throw new Error(`${what} has no config.json: it is not a model of transformers`)
+  if (!names.includes('config.json')) throw new Error(`${what} has no config.json: it is not a transformers model`)
   const small = names.filter((name) => wanted.test(name))
   if (names.includes('model.safetensors')) return [...small, 'model.safetensors']
   const shards = names.filter((name) => shard.test(name))

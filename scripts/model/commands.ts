@@ -21,7 +21,7 @@ fit DIR --ids-file rows.json --out DIR2
                                      with AdamW: decay on every parameter, no clipping
     [--steps 3] [--lr 1e-3] [--betas 0.9,0.95] [--eps 1e-8] [--weight-decay 0.1]
 import SOURCE                        takes a directory, or a repository of the Hugging Face hub (owner/name),
-                                     in under MODELS_PATH once it is whole; what was downloaded is gone on from
+                                     in under MODELS_PATH once it is whole; an interrupted download resumes
     [--name NAME] [--revision main] [--token $HF_TOKEN]
 prompts DIR --file prompts.jsonl     what it is asked when it is trained: one {"prompt": …} a line, with an "answer"
                                      beside it where there is a reference answer

@@ -50,7 +50,7 @@ export function allowance(bytes: number, message: string): () => Transform {
 /** What is read whole is refused as it arrives. */
 function bounded(name: string): Transform {
   const most = mostBytes(name)
-  return most === null ? new PassThrough() : allowance(most, `${name} has more than the ${most} bytes that are read of such a file`)()
+  return most === null ? new PassThrough() : allowance(most, `${name} has more than the ${most} bytes that are allowed for such a file`)()
 }
 
 /** Writes every file of the body into `place`. */

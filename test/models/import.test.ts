@@ -68,7 +68,7 @@ describe('a model from the hub', () => {
 
   test('that could not be had is gone on from the next time', async () => {
     hub.tamper = (file, bytes) => file === weights ? { bytes: bytes.subarray(0, 30_000), cut: true } : { bytes, cut: false }
-    await expect(importModel(fromHub(), around())).rejects.toThrow(/maker\/Tiny-Llama: model\.safetensors could not be downloaded: .*what has arrived is kept/)
+    await expect(importModel(fromHub(), around())).rejects.toThrow(/maker\/Tiny-Llama: model\.safetensors could not be downloaded: .*the partial download is kept/)
     expect((await present()).models).toEqual([])
     const before = hub.sent.get(weights) ?? 0
     expect(before).toBeGreaterThan(0)
@@ -90,7 +90,7 @@ describe('a model from the hub', () => {
 
   test('that arrives damaged is refused by its hash, and downloaded anew', async () => {
     hub.tamper = (file, bytes) => ({ bytes: file === weights ? bytes.map((byte, i) => i === 1_000 ? byte ^ 1 : byte) : bytes, cut: false })
-    await expect(importModel(fromHub(), around())).rejects.toThrow(/model\.safetensors arrived damaged: its hash is [0-9a-f]{64}, the hub says [0-9a-f]{64}/)
+    await expect(importModel(fromHub(), around())).rejects.toThrow(/model\.safetensors is corrupt: its hash is [0-9a-f]{64}, the hub says [0-9a-f]{64}/)
     expect((await present()).models).toEqual([])
     hub.tamper = (_, bytes) => ({ bytes, cut: false })
     await importModel(fromHub(), around())
@@ -99,7 +99,7 @@ describe('a model from the hub', () => {
 
   test('that is private opens to its token alone', async () => {
     hub.repositories.set('maker/secret', { commit, files: await filesOf('llama-tiny'), token: 'hf_right' })
-    for (const token of [undefined, 'hf_wrong']) await expect(importModel(fromHub('maker/secret', { token }), around())).rejects.toThrow('maker/secret is private or gated, or does not exist: give a token')
+    for (const token of [undefined, 'hf_wrong']) await expect(importModel(fromHub('maker/secret', { token }), around())).rejects.toThrow('maker/secret is private or gated, or does not exist: provide a token')
     expect((await importModel(fromHub('maker/secret', { token: 'hf_right' }), around())).name).toBe('secret')
   })
 
@@ -120,7 +120,7 @@ describe('what is not a whole model leaves nothing behind', () => {
 
   test.each([
     ['an unknown architecture', 'config.json', text(json => json.replace('"llama"', '"mamba"')), 'config.json: model_type "mamba" is not supported'],
-    ['a file that is cut short', weights, (bytes: Uint8Array) => bytes.slice(0, -4), /model\.safetensors: tensor .* the file is cut short/],
+    ['a file that is cut short', weights, (bytes: Uint8Array) => bytes.slice(0, -4), /model\.safetensors: tensor .* the file is truncated/],
     ['a file that is too long', weights, (bytes: Uint8Array) => new Uint8Array(Buffer.concat([bytes, Buffer.alloc(1)])), /model\.safetensors: 1 bytes follow its last tensor/],
     ['another size than its configuration says', 'config.json', text(json => json.replace('"vocab_size": 211', '"vocab_size": 210')), 'tensor model.embed_tokens.weight is [211,48], the configuration says [210,48]'],
     ['a broken tokenizer', 'tokenizer.json', text(() => '{'), 'tokenizer.json is not JSON'],
@@ -148,7 +148,7 @@ describe('what is not a whole model leaves nothing behind', () => {
     await importModel(fromHub(), around())
     hub.requests.length = 0
     await expect(importModel(fromHub(), around())).rejects.toThrow('there is a model tiny-llama already; import this one under another name')
-    for (const name of ['../out', '.incoming', 'A', '']) await expect(importModel(fromHub(), around({ name }))).rejects.toThrow('is no name of a model')
+    for (const name of ['../out', '.incoming', 'A', '']) await expect(importModel(fromHub(), around({ name }))).rejects.toThrow('is not a valid model name')
     expect(hub.requests).toEqual([])
   })
 })

@@ -64,8 +64,8 @@ describe('safetensors', () => {
     const file = await openSafetensors(path)
     for (const [name, tensor] of values) expect(file.float32(name)).toEqual(tensor)
     await writeFile(path, (await readFile(path)).subarray(0, -1))
-    expect(() => file.float32('b')).toThrow('it was cut short after it was opened')
-    await expect(openSafetensors(path)).rejects.toThrow('tensor b ends at byte 16 of 15: the file is cut short')
+    expect(() => file.float32('b')).toThrow('it was truncated after it was opened')
+    await expect(openSafetensors(path)).rejects.toThrow('tensor b ends at byte 16 of 15: the file is truncated')
   })
 
   test('a failed write leaves the old file and no other', async () => {
@@ -84,7 +84,7 @@ describe('a corrupt file is refused by name', () => {
   const whole = encodeSafetensors('f', new Map([['a', { shape: [2], data: Float32Array.of(1, 2) }], ['b', { shape: [1], data: Float32Array.of(3) }]]))
   const header = (json: string): Uint8Array => fileWith(json, new Array<number>(8).fill(0))
   test.each([
-    ['too short for a header', whole.slice(0, 5), 'some/path: 5 bytes are too few'],
+    ['too short for a header', whole.slice(0, 5), 'some/path: 5 bytes are too short'],
     ['a header longer than the file', whole.slice(0, 40), 'some/path: its header claims'],
     ['cut short', whole.slice(0, -1), 'some/path: tensor b ends at byte 12 of 11'],
     ['no JSON', header('{"a":'), 'some/path: its header is not JSON'],
@@ -92,7 +92,7 @@ describe('a corrupt file is refused by name', () => {
     ['an entry without a shape', header('{"a":{"dtype":"F32","data_offsets":[0,4]}}'), 'some/path: the header of tensor a is malformed'],
     ['a negative size', header('{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}'), 'some/path: the header of tensor a is malformed'],
     ['an unknown type', header('{"a":{"dtype":"F4","shape":[1],"data_offsets":[0,4]}}'), 'some/path: tensor a has the unknown type F4'],
-    ['a shape of another size', header('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}'), 'some/path: tensor a is F32 [2], which 4 bytes do not hold'],
+    ['a shape of another size', header('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}'), 'some/path: tensor a is F32 [2], which does not match its 4 bytes'],
     ['bytes after the last tensor', Uint8Array.of(...whole, 0), 'some/path: 1 bytes follow its last tensor'],
     ['bytes that no tensor has', header('{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}'), 'some/path: 4 bytes before tensor a belong to no tensor'],
     ['overlapping tensors', header('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}'), 'some/path: tensor b overlaps another'],

@@ -1,4 +1,4 @@
-/** How the heads' predictions become a value: by the very formulas that make a vote's value. */
+/** Combines the heads' predictions into a value, by the formulas of a vote's value. */
 export { mix, weightedQuality } from '../../core/votes/value.ts'
 
 /** Mean and (population) deviation of an ensemble's predictions. */

@@ -1,6 +1,8 @@
 import type { RewardModelConfig } from './model.ts'
 
-/** The reward model's settings that the API does not name. Chosen with `scripts/study/offline.ts` on the demo model. */
+/**
+ * Settings of the reward model that the API does not expose. Chosen with `scripts/study/offline.ts` on the demo model.
+ */
 export const REWARD_DEFAULTS: Omit<RewardModelConfig, 'categories' | 'compassionWeight'> = {
   members: 6,
   ridge: 1,
@@ -8,5 +10,5 @@ export const REWARD_DEFAULTS: Omit<RewardModelConfig, 'categories' | 'compassion
   pessimism: 0.5,
 }
 
-/** Bounds normalisation's scale from below, in the value's unit [0, 1]. */
+/** Lower bound of the normalisation's scale, in the value's unit [0, 1]. */
 export const MIN_DEVIATION = 0.05

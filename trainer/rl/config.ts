@@ -7,16 +7,16 @@ import type { PpoLossConfig } from './algorithms/ppo.ts'
 import type { PpoBatchConfig } from './algorithms/ppo-batch.ts'
 import type { RatePlan, RateSchedule } from './schedule.ts'
 
-/** Everything that learning is set by. Names are the API's where the API has one; defaults are in defaults.ts. */
+/** All hyperparameters of the learner. Names are the API's where the API has one; defaults are in defaults.ts. */
 export interface LearnerConfig {
   algorithm: 'ppo' | 'grpo' | 'dpo'
   /** Answers to each prompt: 1 for PPO, 2 or more for GRPO, an even number for DPO. */
   groupSize: number
-  /** GRPO: what a difference from the group's mean is divided by. */
+  /** GRPO: the divisor of a difference from the group's mean. */
   scaleRewards: RewardScale
   /** GRPO: how a loss is averaged over tokens. */
   lossType: GrpoLossType
-  /** DPO: how sure a pair is. */
+  /** DPO: soft or hard preference labels. */
   labels: PreferenceLabels
   /** Adapters to train in place of the whole model; null trains the model. */
   lora: LoraConfig | null
@@ -26,9 +26,9 @@ export interface LearnerConfig {
   maxNewTokens: number
   learningRate: number
   learningRateSchedule: RateSchedule
-  /** Updates over which the learning rate rises to its full value; 0 begins with it. */
+  /** Warm-up: updates over which the learning rate rises to its full value; 0 for none. */
   warmupSteps: number
-  /** Updates by which a falling schedule has fallen; ignored by a constant one. */
+  /** Updates over which a schedule decays; ignored by a constant one. */
   totalSteps: number
   /** Passes over each batch. */
   ppoEpochs: number
@@ -60,13 +60,13 @@ export interface LearnerConfig {
   klCoefficient: number
   klControl: 'fixed' | 'adaptive'
   /**
-   * Mean sequence KL to the reference that the run is to settle about, nats: β follows from it (kl.ts), and the
-   * adaptive controller steers to it.
+   * Target for the mean sequence KL to the reference, nats: β follows from it (kl.ts), and the adaptive controller
+   * steers towards it.
    */
   targetKL: number
-  /** How much of its error the adaptive controller makes good in a step, in logarithms of β. */
+  /** Gain of the adaptive controller: the change of log β per step and unit of error. */
   klGain: number
-  /** Approximate KL per token to the sampling policy at which an update's epochs end, nats; 0 never ends them. */
+  /** Approximate KL per token to the sampling policy at which an update's epochs stop early, nats; 0 disables this. */
   stopKL: number
 }
 

@@ -3,9 +3,9 @@ import { klCoefficientFor } from './kl.ts'
 
 /**
  * PPO's settings, chosen with `scripts/study/offline.ts` on the demo model with a simulated crowd.
- * With a dozen steps to learn in, noise is what has to be kept out: a sequence of 30 tokens carries
- * one score, and what of a step is not signal is KL spent for nothing. What the API names has the
- * same default there (core/protocol/index.ts); a test holds the two together.
+ * With a dozen steps to learn in, noise is the problem: a sequence of 30 tokens carries one score, and the
+ * part of a step that is not signal wastes KL. Settings in the API have the same default there
+ * (core/protocol/index.ts); a test holds the two together.
  */
 export const LEARNER_DEFAULTS: LearnerConfig = {
   algorithm: 'ppo',
@@ -14,20 +14,20 @@ export const LEARNER_DEFAULTS: LearnerConfig = {
   lossType: 'dapo',
   labels: 'soft',
   lora: null,
-  // The demo model reads 93 % whole and on topic at 0.7, 82 % at 1.
+  // Of the demo model's answers 93 % are readable and on topic at 0.7, 82 % at 1.
   temperature: 0.7,
   maxNewTokens: 64,
   learningRate: 1e-4,
   learningRateSchedule: 'constant',
   warmupSteps: 0,
   totalSteps: 1000,
-  // With 128 rollouts: eight optimizer steps an update, fewer where the KL stop comes first.
+  // With 128 rollouts: eight optimizer steps per update, fewer if the KL stop ends it.
   ppoEpochs: 2,
   miniBatchSize: 32,
   gradientAccumulationSteps: 1,
   clipRatio: 0.2,
-  // In deviations of the reference's rewards. lm-human-preferences' 0.2 would let the value head
-  // cover one deviation in five updates; a run of twelve has not got them.
+  // In deviations of the reference's rewards. With lm-human-preferences' 0.2 the value head would
+  // take five updates to move one deviation, too many for a run of twelve.
   valueClipRatio: 5,
   valueCoefficient: 0.1,
   entropyCoefficient: 0,
@@ -38,7 +38,7 @@ export const LEARNER_DEFAULTS: LearnerConfig = {
   adamEpsilon: 1e-5,
   gamma: 1,
   // An answer's tone is decided by its first words: a smaller λ keeps the score from reaching them.
-  // The potentials (detail 27 of ppo.ts) are then a baseline that takes variance out.
+  // The potentials (detail 27 of ppo.ts) are then a baseline that reduces variance.
   gaeLambda: 1,
   whitenRewards: false,
   whitenAdvantages: true,

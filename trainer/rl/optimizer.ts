@@ -14,11 +14,11 @@ import type { StepStatistics } from './statistics.ts'
 import { openTrainStep, type TrainStep } from './train-step.ts'
 
 export interface Optimizer {
-  /** Optimizer steps since the run began; Adam's bias correction reads it. */
+  /** Optimizer steps since the run started, for Adam's bias correction. */
   steps: number
   /**
-   * Epochs over the experiences until all are done or the KL stop ends them. Rejects with the signal's reason between
-   * minibatches.
+   * Runs epochs over the experiences until all are done or the KL stop ends them. Rejects with the signal's reason
+   * between minibatches.
    */
   run(experiences: readonly Experience[], options: OptimizeOptions): Promise<StepStatistics[]>
   close(): Promise<void>

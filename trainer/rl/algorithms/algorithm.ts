@@ -1,6 +1,6 @@
 /**
- * What PPO, GRPO and DPO differ in, and nothing else: sampling, the reference, minibatches and epochs,
- * accumulation, clipping, AdamW, the learning rate and the KL's controller are the learner's.
+ * What differs between PPO, GRPO and DPO. Everything else (sampling, the reference, minibatches and epochs,
+ * accumulation, clipping, AdamW, the learning rate and the KL controller) is the learner's.
  */
 import { constant, exactDiv, type Tensor } from '../../../lm/graph/index.ts'
 import {
@@ -22,9 +22,9 @@ import { ppoLossGraph } from './ppo-graph.ts'
 export interface Algorithm {
   /** Whether a value head is trained beside the policy. */
   readonly valueHead: boolean
-  /** Experiences that stay together when minibatches are drawn and cut. */
+  /** Experiences that stay together in minibatches and their parts. */
   readonly rows: 1 | 2
-  /** Pure: from a step's scored rollouts to what the loss reads. */
+  /** Pure: from a step's scored rollouts to the loss's inputs. */
   prepare(scored: readonly Scored[], klCoef: number): Prepared
   /**
    * The loss of a micro-batch, and statistics by their names in metrics.ts: scalars whose sum over a minibatch's parts
@@ -41,11 +41,11 @@ export interface LossTensors {
 }
 
 /**
- * What a loss may read of a micro-batch of B rollouts and R response positions; what it doesn't ask for is neither
+ * What a loss may read of a micro-batch of B rollouts and R response positions; inputs that it doesn't use are neither
  * computed nor fed.
  */
 export interface LossInputs {
-  /** log π of each response token under the policy that learns: [B, R]. */
+  /** log π of each response token under the policy being trained: [B, R]. */
   newLogprobs: Tensor
   /** 1 for a real response token, 0 for padding: [B, R]. */
   mask: Tensor
@@ -61,7 +61,7 @@ export interface LossInputs {
   whole(name: 'tokens' | 'responses' | 'klCoef'): Tensor
 }
 
-/** @throws RangeError or Error where the groups are none that the algorithm can compare. */
+/** @throws RangeError or Error where the group size does not suit the algorithm. */
 export function algorithmOf(config: LearnerConfig): Algorithm {
   switch (config.algorithm) {
     case 'ppo':
@@ -125,7 +125,7 @@ const towardsReference = ({ column, whole }: LossInputs) => ({
   klCoef: whole('klCoef'),
 })
 
-/** Without a bonus its gradient is nothing, and two arrays of the logits' size are saved. */
+/** Without a bonus the entropy has no gradient, and skipping it saves two arrays of the logits' size. */
 function entropiesFor({ entropies, mask }: LossInputs, { entropyCoefficient }: LearnerConfig): Tensor {
   return entropyCoefficient === 0 ? constant(0, mask.shape) : entropies()
 }
