@@ -1,6 +1,7 @@
 /** What a run is configured by. Defaults stand here and nowhere else. */
 import { z } from 'zod'
 import { list, name, unit } from './pieces.ts'
+import { type AlgorithmName, algorithmConfigs, algorithmNames, factsOf, groupSizeOf, ownConfig } from './algorithms.ts'
 import { limits } from './limits.ts'
 
 export const RewardModelConfig = z.object({
@@ -42,28 +43,6 @@ export const PPOConfig = z.object({
    * targetKL), unless `live.klCoefficient` gives β; `live.adaptiveKl` steers to it. Every algorithm reads it.
    */
   targetKL: z.number().gt(0).default(4),
-})
-
-/** GRPO's own settings; the rest it shares with PPO (`ppoConfig`). */
-export const GRPOConfig = z.object({
-  /** Answers to each prompt, which are compared with each other. */
-  groupSize: z.int().min(2).max(64).default(4),
-  /**
-   * What an answer's difference from its group's mean is divided by: the group's deviation, the batch's, or nothing.
-   */
-  scaleRewards: z.enum(['group', 'batch', 'none']).default('batch'),
-  /**
-   * How the loss is averaged over tokens: by answer (grpo), over all tokens (dapo), or by the longest length (dr_grpo).
-   */
-  lossType: z.enum(['grpo', 'dapo', 'dr_grpo']).default('dapo'),
-})
-
-/** DPO's own settings; the rest it shares with PPO (`ppoConfig`). */
-export const DPOConfig = z.object({
-  /** Answers to each prompt, of which pairs are made: best with worst, and so on. Even. */
-  groupSize: z.int().min(2).max(64).multipleOf(2).default(4),
-  /** How sure a pair is: as sure as its rewards differ (soft), or wholly (hard). */
-  labels: z.enum(['soft', 'hard']).default('soft'),
 })
 
 /** Low-rank adapters, trained in place of the whole model. */
@@ -182,7 +161,7 @@ export type CheckpointConfig = z.output<typeof CheckpointConfig>
 
 export const TrainingConfig = z
   .object({
-    algorithm: z.enum(['ppo', 'grpo', 'dpo']).default('ppo'),
+    algorithm: z.enum(algorithmNames).default('ppo'),
     /** Rollouts in each step, shown or not. */
     batchSize: z.int().min(1).max(1024).default(128),
     learningRate: z.number().gt(0).max(1).default(1e-4),
@@ -196,8 +175,7 @@ export const TrainingConfig = z
     validationSplit: unit.default(0),
     rewardModel: RewardModelConfig.prefault({}),
     ppoConfig: PPOConfig.prefault({}),
-    grpoConfig: GRPOConfig.prefault({}),
-    dpoConfig: DPOConfig.prefault({}),
+    ...algorithmConfigs,
     loraConfig: LoRAConfig.prefault({}),
     datasetConfig: DatasetConfig.prefault({}),
     distributedConfig: z.record(z.string(), z.unknown()).optional(),
@@ -207,54 +185,40 @@ export const TrainingConfig = z
   })
   .superRefine((config, { addIssue }) => {
     for (const { path, message } of indivisible(config)) addIssue({ code: 'custom', path, message })
-    if (config.algorithm === 'dpo' && config.live.klCoefficient === 0)
-      addIssue({
-        code: 'custom',
-        path: ['live', 'klCoefficient'],
-        message: 'DPO needs a KL coefficient above 0: its rewards are multiples of it',
-      })
+    const { needsKl } = factsOf(config.algorithm)
+    if (needsKl !== null && config.live.klCoefficient === 0)
+      addIssue({ code: 'custom', path: ['live', 'klCoefficient'], message: needsKl })
   })
 
 /** Sizes that must divide, and do not. */
 function indivisible(config: {
-  algorithm: 'ppo' | 'grpo' | 'dpo'
+  algorithm: AlgorithmName
   batchSize: number
   gradientAccumulationSteps: number
   ppoConfig: { miniBatchSize: number }
-  grpoConfig: { groupSize: number }
-  dpoConfig: { groupSize: number }
 }): { path: string[]; message: string }[] {
   const { algorithm, batchSize, gradientAccumulationSteps: parts } = config
   // A batch smaller than a minibatch is one update.
   const miniBatch = Math.min(batchSize, config.ppoConfig.miniBatchSize)
-  const group = algorithm === 'ppo' ? 1 : config[`${algorithm}Config`].groupSize
-  const rows = algorithm === 'dpo' ? 2 : 1
+  const group = groupSizeOf(algorithm, ownConfig(config))
+  const { rows } = factsOf(algorithm)
   return [
-    ...(batchSize % miniBatch === 0
-      ? []
-      : [
-          {
-            path: ['ppoConfig', 'miniBatchSize'],
-            message: `minibatches of ${miniBatch} do not divide a batch of ${batchSize}`,
-          },
-        ]),
-    ...(batchSize % group === 0
-      ? []
-      : [
-          {
-            path: [`${algorithm}Config`, 'groupSize'],
-            message: `groups of ${group} answers do not divide a batch of ${batchSize}`,
-          },
-        ]),
-    ...(miniBatch % (parts * rows) === 0
-      ? []
-      : [
-          {
-            path: ['gradientAccumulationSteps'],
-            message: `${parts} parts do not divide a minibatch of ${miniBatch}${rows === 2 ? ' into whole pairs' : ''}`,
-          },
-        ]),
-  ]
+    {
+      divides: batchSize % miniBatch === 0,
+      path: ['ppoConfig', 'miniBatchSize'],
+      message: `minibatches of ${miniBatch} do not divide a batch of ${batchSize}`,
+    },
+    {
+      divides: batchSize % group === 0,
+      path: [`${algorithm}Config`, 'groupSize'],
+      message: `groups of ${group} answers do not divide a batch of ${batchSize}`,
+    },
+    {
+      divides: miniBatch % (parts * rows) === 0,
+      path: ['gradientAccumulationSteps'],
+      message: `${parts} parts do not divide a minibatch of ${miniBatch}${rows === 2 ? ' into whole pairs' : ''}`,
+    },
+  ].filter(({ divides }) => !divides)
 }
 export type TrainingConfig = z.output<typeof TrainingConfig>
 export type TrainingConfigInput = z.input<typeof TrainingConfig>

@@ -28,7 +28,8 @@ export interface Downloads {
 const PACK_SPEED = 50e6
 
 /** All that an archive depends on, as its id and its name. */
-export const downloadIdOf = (modelId: string, { precision, compression }: DownloadRequest): string => [modelId, precision, compression].join(':')
+export const downloadIdOf = (modelId: string, { precision, compression }: DownloadRequest): string =>
+  [modelId, precision, compression].join(':')
 
 export function openDownloads(deps: Deps, downloadsPath: string): Downloads {
   /** What is being packed, or could not be. */
@@ -50,17 +51,34 @@ export function openDownloads(deps: Deps, downloadsPath: string): Downloads {
     async ask(downloadId) {
       const wanted = await wantedBy(deps, downloadId)
       const ready = await findPacked(wanted, downloadsPath)
-      if (ready) return { downloadId, status: 'ready', estimatedTime: 0, url: `/api/weights/downloads/${encodeURIComponent(downloadId)}/file`, ...ready, error: null }
+      if (ready)
+        return {
+          downloadId,
+          status: 'ready',
+          estimatedTime: 0,
+          url: `/api/weights/downloads/${encodeURIComponent(downloadId)}/file`,
+          ...ready,
+          error: null,
+        }
       const failure = working.get(downloadId)?.failure ?? null
       // Who hears of a failure may ask again, and it is tried again.
       if (failure !== null) working.delete(downloadId)
       else if (!working.has(downloadId)) begin(downloadId, wanted)
       const estimatedTime = failure === null ? Math.ceil(wanted.bytes / PACK_SPEED) : 0
-      return { downloadId, status: failure === null ? 'preparing' : 'failed', estimatedTime, url: null, sha256: null, bytes: null, error: failure }
+      return {
+        downloadId,
+        status: failure === null ? 'preparing' : 'failed',
+        estimatedTime,
+        url: null,
+        sha256: null,
+        bytes: null,
+        error: failure,
+      }
     },
     async file(downloadId) {
       const wanted = await wantedBy(deps, downloadId)
-      if (!(await findPacked(wanted, downloadsPath))) throw new AttuneError('conflict', 'this download is not packed: ask for its status until it is ready')
+      if (!(await findPacked(wanted, downloadsPath)))
+        throw new AttuneError('conflict', 'this download is not packed: ask for its status until it is ready')
       return join(downloadsPath, wanted.name)
     },
     async close() {
@@ -85,7 +103,15 @@ async function wantedBy(deps: Deps, downloadId: string): Promise<Wanted> {
   if (!request.success || rest.length > 0) throw new AttuneError('not-found', `there is no download ${downloadId}`)
   const directory = await directoryOf(deps, modelId)
   const files = await Promise.all((await readdir(directory)).map((file) => stat(join(directory, file))))
-  const version = createHash('sha256').update(files.map(({ size, mtimeMs }) => `${size} ${mtimeMs}`).sort().join('\n')).digest('hex').slice(0, 16)
+  const version = createHash('sha256')
+    .update(
+      files
+        .map(({ size, mtimeMs }) => `${size} ${mtimeMs}`)
+        .sort()
+        .join('\n'),
+    )
+    .digest('hex')
+    .slice(0, 16)
   const name = `${modelId}-${request.data.precision}-${version}.tar${EXTENSIONS[request.data.compression]}`
   return { directory, ...request.data, name, bytes: files.reduce((sum, { size }) => sum + size, 0) }
 }
@@ -112,6 +138,7 @@ const KEPT_DAYS = 14
 async function clear(downloadsPath: string): Promise<void> {
   for (const name of await readdir(downloadsPath)) {
     const left = await ifThere(stat(join(downloadsPath, name)))
-    if (left && Date.now() - left.mtimeMs > KEPT_DAYS * 86_400_000) await rm(join(downloadsPath, name), { recursive: true, force: true })
+    if (left && Date.now() - left.mtimeMs > KEPT_DAYS * 86_400_000)
+      await rm(join(downloadsPath, name), { recursive: true, force: true })
   }
 }

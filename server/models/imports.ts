@@ -37,15 +37,21 @@ export function openImports(core: Pick<Core, 'pool' | 'log' | 'models'>): Import
   function run(row: ModelImport, token: string | undefined): void {
     const controller = new AbortController()
     const done = runImport(core, runner, row, { token, controller })
-      .catch((error: unknown) => core.log.error({ err: error, importId: row.id }, 'an import could not be ended; it will be taken over'))
+      .catch((error: unknown) =>
+        core.log.error({ err: error, importId: row.id }, 'an import could not be ended; it will be taken over'),
+      )
       .finally(() => running.delete(row.id))
     running.set(row.id, { controller, done })
   }
 
   return {
     async start(caller, { repo, revision, token, name = nameOf(sourceOf(core, { repo, revision }, undefined)) }) {
-      if (!ModelName.safeParse(name).success) throw new AttuneError('invalid', `a model cannot be called as ${repo} is: send a name of your choice`, { path: 'name' })
-      if (await findModel(core.pool, name)) throw new AttuneError('conflict', `there is a model ${name} already: choose another name`, { path: 'name' })
+      if (!ModelName.safeParse(name).success)
+        throw new AttuneError('invalid', `a model cannot be called as ${repo} is: send a name of your choice`, {
+          path: 'name',
+        })
+      if (await findModel(core.pool, name))
+        throw new AttuneError('conflict', `there is a model ${name} already: choose another name`, { path: 'name' })
       const row = await insertImport(core.pool, { name, repo, revision, runner, startedBy: caller.userId })
       if (row === null) throw new AttuneError('conflict', `${repo}, or a model ${name}, is being imported already`)
       run(row, token ?? core.models.hub.token)
@@ -60,7 +66,8 @@ export function openImports(core: Pick<Core, 'pool' | 'log' | 'models'>): Import
       return row
     },
     async takeOver() {
-      for (const row of await takeSilentImports(core.pool, runner, SILENT_MS)) if (!running.has(row.id)) run(row, core.models.hub.token)
+      for (const row of await takeSilentImports(core.pool, runner, SILENT_MS))
+        if (!running.has(row.id)) run(row, core.models.hub.token)
     },
     async close() {
       for (const { controller } of running.values()) controller.abort(new Left())
@@ -69,23 +76,37 @@ export function openImports(core: Pick<Core, 'pool' | 'log' | 'models'>): Import
   }
 }
 
-async function runImport(core: Pick<Core, 'pool' | 'log' | 'models'>, runner: string, row: ModelImport, { token, controller }: { token: string | undefined; controller: AbortController }): Promise<void> {
+async function runImport(
+  core: Pick<Core, 'pool' | 'log' | 'models'>,
+  runner: string,
+  row: ModelImport,
+  { token, controller }: { token: string | undefined; controller: AbortController },
+): Promise<void> {
   const { path: modelsPath, maxBytes } = core.models
   let progress: { file: string | null; bytes: number; totalBytes: number } = { file: null, bytes: 0, totalBytes: 0 }
   const speak = async (): Promise<void> => {
     try {
-      if (!await speakForImport(core.pool, row.id, runner, progress)) controller.abort(new Left())
+      if (!(await speakForImport(core.pool, row.id, runner, progress))) controller.abort(new Left())
     } catch (error) {
       core.log.warn({ err: error, importId: row.id }, 'an import could not say how far it is; trying again')
     }
   }
   const timer = setInterval(() => void speak(), SPEAK_MS)
   try {
-    const imported = await importModel(sourceOf(core, row, token), { modelsPath, name: row.name, maxBytes, signal: controller.signal, onProgress: (now) => (progress = now) })
+    const imported = await importModel(sourceOf(core, row, token), {
+      modelsPath,
+      name: row.name,
+      maxBytes,
+      signal: controller.signal,
+      onProgress: (now) => (progress = now),
+    })
     await adopt(core, imported, row.repo)
     await speak()
     await endImport(core.pool, row.id, runner, 'done', null)
-    core.log.info({ importId: row.id, model: row.name, repo: row.repo, commit: imported.commit }, 'a model was imported')
+    core.log.info(
+      { importId: row.id, model: row.name, repo: row.repo, commit: imported.commit },
+      'a model was imported',
+    )
   } catch (error) {
     if (controller.signal.reason instanceof Left) return
     const reason = error instanceof Error ? error.message : String(error)
@@ -96,5 +117,8 @@ async function runImport(core: Pick<Core, 'pool' | 'log' | 'models'>, runner: st
   }
 }
 
-const sourceOf = ({ models }: Pick<Core, 'models'>, { repo, revision }: { repo: string; revision: string }, token: string | undefined): Source =>
-  ({ kind: 'hub', repo, revision, hubUrl: models.hub.url, token })
+const sourceOf = (
+  { models }: Pick<Core, 'models'>,
+  { repo, revision }: { repo: string; revision: string },
+  token: string | undefined,
+): Source => ({ kind: 'hub', repo, revision, hubUrl: models.hub.url, token })
