@@ -1,6 +1,6 @@
 import pg from 'pg'
 
-/** Whether something could not be written for want of space, by a process of ours or by Postgres. */
+/** Whether a write failed for lack of disk space, in an Attune process or in Postgres. */
 export function isDiskFull(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) return error.code === '53100'
   if (!(error instanceof Error)) return false

@@ -1,4 +1,4 @@
-/** How far two values of a scale disagree. */
+/** The scale of measurement, which defines the distance of two values. */
 export type Metric = 'nominal' | 'ordinal' | 'interval' | 'ratio'
 
 /**
