@@ -1,15 +1,14 @@
 /** Money, from a sponsor's wallet to raters' wallets: in real browsers, on the whole system. */
-import { createTestClient, http, parseEther, type Hex } from 'viem'
-import { generatePrivateKey } from 'viem/accounts'
+import { parseEther, toQuantity, Wallet } from 'ethers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openClient } from '../../contracts/ledger/client/chain.ts'
+import type { Hex } from '../../contracts/ledger/hex.ts'
 import { request } from '../../scripts/crowd/account.ts'
 import { openInstance, type Instance } from '../../scripts/study/instance.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'
 import { STRANGER } from '../helpers/chain.ts'
 import { findChromium, openReader, type Reader } from './chromium.ts'
 import { startQuickSession, until } from './sessions.ts'
-import { injectWallet, type TestWallet } from './wallet.ts'
+import { injectWallet, openNode, type TestWallet } from './wallet.ts'
 
 const chromium = findChromium(process.env)
 /** Seconds in which an epoch can be disputed, and its votes be appealed. */
@@ -41,8 +40,8 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
     await page.getByTestId('sign-in').click()
     await page.getByTestId('user-menu').waitFor()
   }
-  const node = () => openClient(instance.attune.rpcUrl, CHAIN_ID)
-  const holds = ({ wallet: { address } }: { wallet: TestWallet }) => node().getBalance({ address })
+  const node = () => openNode(instance.attune.rpcUrl, CHAIN_ID)
+  const holds = ({ wallet: { address } }: { wallet: TestWallet }) => node().getBalance(address)
 
   beforeAll(async () => {
     instance = await openInstance({
@@ -61,8 +60,8 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
     ;[sponsor, validator, anna, ben] = await Promise.all([
       withWallet(STRANGER.privateKey),
       openReader(chromium ?? '', instance.attune.url),
-      withWallet(generatePrivateKey()),
-      withWallet(generatePrivateKey()),
+      withWallet(Wallet.createRandom().privateKey as Hex),
+      withWallet(Wallet.createRandom().privateKey as Hex),
     ])
   }, 180_000)
   afterAll(async () => {
@@ -188,15 +187,12 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
 
     // A wallet that sends for itself pays the fee.
     const fee = parseEther('0.1')
-    await createTestClient({ mode: 'anvil', chain: node().chain, transport: http(instance.attune.rpcUrl) }).setBalance({
-      address: anna.wallet.address,
-      value: fee,
-    })
+    await node().send('anvil_setBalance', [anna.wallet.address, toQuantity(fee)])
     await page.getByTestId('claim-wallet').click()
     await claimed(anna, 2n * VOTE)
-    const hash = (await page.getByTestId('transaction').getAttribute('data-hash')) as Hex
-    const receipt = await node().getTransactionReceipt({ hash })
-    expect(receipt.status).toBe('success')
-    expect(await holds(anna)).toBe(fee + 2n * VOTE - receipt.gasUsed * receipt.effectiveGasPrice)
+    const hash = await page.getByTestId('transaction').getAttribute('data-hash')
+    const receipt = await node().getTransactionReceipt(hash ?? '')
+    expect(receipt?.status).toBe(1)
+    expect(await holds(anna)).toBe(fee + 2n * VOTE - (receipt?.fee ?? 0n))
   }, 120_000)
 })

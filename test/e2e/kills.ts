@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Address } from 'viem'
+import { Contract } from 'ethers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ledgerAbi } from '../../contracts/ledger/client/abi-viem.ts'
-import { openClient } from '../../contracts/ledger/client/chain.ts'
+import { ledgerInterface } from '../../contracts/ledger/client/abi.ts'
 import { signInAsGuest } from '../../scripts/crowd/account.ts'
 import { runCrowd, type Progress } from '../../scripts/crowd/crowd.ts'
 import type { CrowdReport } from '../../scripts/crowd/report.ts'
@@ -10,6 +9,7 @@ import type { Instance } from '../../scripts/study/instance.ts'
 import type { ProcessName } from '../../scripts/start/attune.ts'
 import { openReader, type Reader } from './chromium.ts'
 import { currentStep, startQuickSession, until } from './sessions.ts'
+import { openNode } from './wallet.ts'
 
 const RATERS = 4
 /** How long the chain stands still, at least, milliseconds. */
@@ -180,15 +180,10 @@ export function survivesKills(opened: () => Instance, chromium: string | null): 
         `select e.id, e.count, count(*)::int as records, count(distinct r.feedback_id)::int as distinct
          from epochs e join epoch_records r on r.epoch_id = e.id where e.confirmed_at is not null group by e.id, e.count`,
       )
-      const client = openClient(attune.rpcUrl, 31_337)
+      const ledger = new Contract(attune.ledger, ledgerInterface, openNode(attune.rpcUrl, 31_337))
       for (const { id, count, records, distinct } of rows) {
-        const onChain = await client.readContract({
-          address: attune.ledger as Address,
-          abi: ledgerAbi,
-          functionName: 'epochs',
-          args: [BigInt(id)],
-        })
-        expect([records, distinct, onChain.count]).toEqual([count, count, count])
+        const onChain = (await ledger.getFunction('epochs')(id)) as { count: bigint }
+        expect([records, distinct, Number(onChain.count)]).toEqual([count, count, count])
       }
     })
   })

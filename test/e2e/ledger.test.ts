@@ -1,5 +1,5 @@
 /** What sponsors and doubters do on the pages with their own wallets, on a chain whose time the test passes. */
-import { parseEther } from 'viem'
+import { parseEther } from 'ethers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tokenAbi } from '../../contracts/ledger/client/abi-viem.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'

@@ -1,10 +1,9 @@
 /** The reader's browser wallet (EIP-1193): signing in by it (EIP-4361), and sending what the page has prepared. */
+import type { Hex } from '../../../contracts/ledger/hex.ts'
 import type { SignedIn } from '../../../core/protocol/index.ts'
 import type { ChainFacts } from '../../../core/protocol/rewards.ts'
 import { ApiError, request } from '../api.ts'
 import type { Call } from '../ledger/transactions.ts'
-
-type Hex = `0x${string}`
 
 interface Eip1193 {
   request(call: { method: string; params?: unknown }): Promise<unknown>
@@ -35,22 +34,21 @@ export async function knownAccount(): Promise<Hex | null> {
  */
 export async function signInByWallet(token: string | undefined): Promise<SignedIn> {
   const account = await chooseAccount()
-  const [{ nonce }, { createSiweMessage }, { getAddress, toHex }] = await Promise.all([
+  const [{ nonce }, { signInMessage, bytesOf }] = await Promise.all([
     request<{ nonce: string }>('POST', '/api/auth/wallet/nonce', {}, token),
-    import('viem/siwe'),
-    import('viem'),
+    import('./sign-in-message.ts'),
   ])
   const chainId = Number(await ask('eth_chainId'))
-  const message = createSiweMessage({
-    address: getAddress(account),
+  const message = signInMessage({
+    address: account,
     chainId,
     domain: location.host,
     nonce,
     uri: location.origin,
-    version: '1',
     statement: 'Sign in to Attune.',
+    issuedAt: new Date(),
   })
-  const signature = await ask('personal_sign', [toHex(message), account])
+  const signature = await ask('personal_sign', [bytesOf(message), account])
   return request<SignedIn>('POST', '/api/auth/wallet/verify', { message, signature }, token)
 }
 

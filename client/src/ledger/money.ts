@@ -1,5 +1,4 @@
 /** Amounts of money in words, and what a bounty buys. Pure. */
-import { formatUnits, parseUnits } from 'viem/utils'
 import type { Bounty } from '../../../core/protocol/index.ts'
 import { plural } from '../ui/format.ts'
 
@@ -15,11 +14,13 @@ const DIGITS = 4
 
 /** `0.0125 ETH`: rounded down to four digits, never up. */
 export function amountText(amount: bigint | string, { symbol, decimals }: Token): string {
-  return `${shortened(formatUnits(BigInt(amount), decimals))} ${symbol}`
+  // By hand, since a token may have up to 255 decimals and ethers' formatUnits refuses more than 80.
+  const digits = String(BigInt(amount)).padStart(decimals + 1, '0')
+  const point = digits.length - decimals
+  return `${shortened(digits.slice(0, point), digits.slice(point))} ${symbol}`
 }
 
-function shortened(text: string): string {
-  const [whole = '0', fraction = ''] = text.split('.')
+function shortened(whole: string, fraction: string): string {
   const grouped = whole.replace(/\B(?=(\d{3})+$)/g, '\u202f')
   const kept =
     whole === '0'
@@ -33,9 +34,9 @@ function shortened(text: string): string {
 export function parseAmount(text: string, decimals: number): bigint | null {
   const trimmed = text.trim().replace(',', '.')
   if (!/^\d+(\.\d+)?$/.test(trimmed)) return null
-  const [, fraction = ''] = trimmed.split('.')
+  const [whole = '', fraction = ''] = trimmed.split('.')
   if (fraction.length > decimals) return null
-  const amount = parseUnits(trimmed, decimals)
+  const amount = BigInt(whole + fraction.padEnd(decimals, '0'))
   return amount > 0n && amount < 2n ** 96n ? amount : null
 }
 
