@@ -2,6 +2,7 @@ import './zod.ts'
 import { mount } from 'svelte'
 import './tokens.css'
 import './app.css'
+import './styles/forms.css'
 import './ui/theme.svelte.ts'
 import App from './App.svelte'
 

@@ -1,4 +1,5 @@
 /** Checks a claim before it is sent: its proof in this browser, everything else with the contracts. */
+import { messageOf } from '../ui/sentence.ts'
 import type { Hex } from '../../../contracts/ledger/hex.ts'
 import type { ChainFacts, Claim } from '../../../core/protocol/rewards.ts'
 import { plural } from '../ui/format.ts'
@@ -89,6 +90,6 @@ async function obstacle(error: unknown): Promise<VerificationStep> {
     const refusal = refusalOf(error.data)
     if (refusal !== null) return { id: 'root', state: 'fail', detail: refusal }
   }
-  const reason = error instanceof Error ? error.message : String(error)
+  const reason = messageOf(error)
   return { id: 'root', state: 'unknown', detail: `The chain could not be asked: ${reason}` }
 }

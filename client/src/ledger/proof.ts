@@ -1,5 +1,6 @@
 import { AbiCoder, concat, keccak256, toUtf8Bytes } from 'ethers'
 import type { Hex } from '../../../contracts/ledger/hex.ts'
+import { messageOf } from '../ui/sentence.ts'
 import { readWords, servedChain, word } from './node.ts'
 
 /**
@@ -34,7 +35,7 @@ export async function verifyProof(proof: ContributionProof, rpcUrl: string, open
     add('path', root === proof.root, `${proof.proof.length} siblings lead to the root ${short(root)}.`)
     for (const step of await chainSteps(proof, root, rpcUrl)) steps.push(step)
   } catch (error) {
-    add('leaf', false, `The proof is malformed: ${error instanceof Error ? error.message : String(error)}`)
+    add('leaf', false, `The proof is malformed: ${messageOf(error)}`)
   }
   return { valid: steps.every(({ state }) => state === 'pass'), steps }
 }
@@ -132,7 +133,7 @@ async function chainSteps(proof: ContributionProof, root: Hex, rpcUrl: string): 
     if (matches) steps.push(finality(words))
     return steps
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     return [{ id: 'root', state: 'unknown', detail: `The chain could not be asked: ${reason}` }]
   }
 }
