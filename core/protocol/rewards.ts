@@ -1,27 +1,33 @@
-/**
- * Messages about what contributions earn, in the style of protocol.ts and read by the same
- * sides. Imports zod and protocol.ts alone. Amounts of money are decimal strings, in the
- * token's smallest unit.
- */
+/** What contributions earn: bounties, claims and appeals. Amounts of money are decimal strings, in the token's smallest unit. */
 import { z } from 'zod'
-import { Address, Amount, Bounty, CategoryScore, Hash, NoCredit, Receipt, SessionId, Uuid } from './index.ts'
+import { Address, Amount, Hash, SessionId, Uuid } from './pieces.ts'
+import { rewardLimits } from './limits.ts'
+import { CategoryScore, Receipt } from './votes.ts'
+import { NoCredit } from './ledger.ts'
 
-export const rewardLimits = {
-  /** Longest statement of an appeal, and longest reason of a decision, characters. */
-  statementChars: 1_000,
-  /** Appeals of one person that may wait for a decision at a time. */
-  openAppeals: 20,
-  /** Claims of one person that are relayed in a day. */
-  relayedPerDay: 5,
-  /** Claims that are relayed in an hour, of everybody. */
-  relayedPerHour: 60,
-  /** Longest reason of a dispute of an epoch, characters. */
-  reasonChars: 1_000,
-  /** How far ahead a relayed claim's deadline is, seconds: at least, and at most. */
-  relayAheadSeconds: { least: 60, most: 86_400 },
-} as const
-
-// ---------------------------------------------------------------- appeals
+/** One sponsor's pot for one session, in one token: what the session's votes earn. */
+export const Bounty = z.object({
+  id: Hash,
+  sessionId: SessionId,
+  sponsor: Address,
+  /** The zero address: the chain's own coin. */
+  token: Address,
+  symbol: z.string(),
+  decimals: z.int(),
+  /** Paid in, less what was returned. */
+  funded: Amount,
+  /** What nobody has earned yet. */
+  left: Amount,
+  /** What one credit earns; a vote that a step uses is 100. */
+  perCredit: Amount,
+  /**
+   * empty: not enough for one more vote, until it is filled up; unpriced: credits earn nothing, by its sponsor's
+   * choice.
+   */
+  state: z.enum(['paying', 'empty', 'unpriced', 'closed']),
+  closedAt: z.iso.datetime().nullable(),
+})
+export type Bounty = z.infer<typeof Bounty>
 
 /** What is said to be wrong: it was not counted; its weight; something else that its record says; anything else. */
 export const AppealGround = z.enum(['not-counted', 'wrong-weight', 'wrong-record', 'other'])
@@ -71,66 +77,6 @@ export const AppealCase = Appeal.extend({
 })
 export type AppealCase = z.infer<typeof AppealCase>
 
-// ---------------------------------------------------------------- the chain
-
-/** Where this installation records and pays: what a wallet has to know. */
-export const ChainFacts = z.object({
-  chainId: z.int(),
-  name: z.string(),
-  /** The chain's own coin. */
-  coin: z.object({ symbol: z.string(), decimals: z.int() }),
-  /** Where a wallet may ask; null where it has to know for itself. */
-  rpcUrl: z.string().nullable(),
-  /** Of transactions and addresses; null without one. */
-  explorer: z.string().nullable(),
-  ledger: Address,
-  /** null: nothing is paid here. */
-  distributor: Address.nullable(),
-})
-export type ChainFacts = z.infer<typeof ChainFacts>
-
-// ---------------------------------------------------------------- epochs
-
-/** Somebody's word, with a bond, that an epoch is wrong. */
-export const Dispute = z.object({
-  disputer: Address,
-  /** Wei. */
-  bond: Amount,
-  reason: z.string(),
-  txHash: Hash,
-  timestamp: z.iso.datetime(),
-  /** Null while it is open. Upheld, its epoch and those after it are taken back; dismissed, the bond is forfeited. */
-  decision: z
-    .object({ outcome: z.enum(['upheld', 'dismissed']), txHash: Hash, timestamp: z.iso.datetime() })
-    .nullable(),
-})
-export type Dispute = z.infer<typeof Dispute>
-
-export const LedgerEpoch = z.object({
-  epochId: z.int(),
-  contributions: z.int(),
-  /** `open` to dispute; null while the chain is away. One that was rejected is recorded anew under the same number. */
-  state: z.enum(['open', 'disputed', 'final', 'rejected']).nullable(),
-  txHash: z.string().nullable(),
-  /** When it was seen in a settled block; null of one that was rejected. */
-  recordedAt: z.iso.datetime().nullable(),
-  /** Until when an open one can be disputed; null for any other, and while a dispute holds it up. */
-  finalAt: z.iso.datetime().nullable(),
-  rejectedAt: z.iso.datetime().nullable(),
-  disputes: z.array(Dispute),
-})
-export type LedgerEpoch = z.infer<typeof LedgerEpoch>
-
-export const EpochIndex = z.object({
-  /** What a dispute costs until it is upheld, wei; null while the chain is away. */
-  bond: Amount.nullable(),
-  /** The newest first. */
-  epochs: z.array(LedgerEpoch),
-})
-export type EpochIndex = z.infer<typeof EpochIndex>
-
-// ---------------------------------------------------------------- bounties
-
 const above0 = Amount.refine(
   (amount) => /^[1-9][0-9]{0,28}$/.test(amount) && BigInt(amount) < 2n ** 96n,
   'an amount is above 0 and below 2^96',
@@ -168,8 +114,6 @@ export const SessionBounties = z.object({
   votesPerHour: z.number(),
 })
 export type SessionBounties = z.infer<typeof SessionBounties>
-
-// ---------------------------------------------------------------- claims
 
 /** A claim that the server's relayer sends, so that its account needs no coin for the fee. */
 export const RelayedClaim = z.object({

@@ -1,4 +1,5 @@
 /** The live loop's arithmetic on its own: no sockets, no database, no clock but for timing the parts. */
+import { groupSizeOf } from '../../core/protocol/index.ts'
 import { openOnnx } from '../../lm/engines/onnx.ts'
 import { readModel } from '../../lm/files/directory.ts'
 import { openPromptTokenizer } from '../../lm/text/prompt-tokenizer.ts'
@@ -136,7 +137,12 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
   for (const vote of castOnTexts(crowd(1), texts)) votes.push({ ...vote, round: 1, origin: null })
 
   const draw = (step: number) => {
-    const drawn = drawGroups(prompts, { step, batchSize: options.rollouts, groupSize: config.groupSize, seed })
+    const drawn = drawGroups(prompts, {
+      step,
+      batchSize: options.rollouts,
+      groupSize: groupSizeOf(config.algorithm, config.own),
+      seed,
+    })
     return timed(() => answer(drawn, step))
   }
   let next = draw(1)

@@ -5,7 +5,7 @@ import { appealableVote, countOpenAppeals, decideAppeal, insertAppeal, intereste
 import { transaction } from '../../core/db/pool.ts'
 import { AttuneError } from '../../core/errors.ts'
 import type { Caller } from '../../core/permissions.ts'
-import { rewardLimits, type DecideAppeal, type FileAppeal } from '../../core/protocol/rewards.ts'
+import { rewardLimits, type DecideAppeal, type FileAppeal } from '../../core/protocol/index.ts'
 
 /**
  * Appeals the record of a vote, as its author may until the epoch that holds it is final.

@@ -5,8 +5,7 @@ import type { Core } from '../deps.ts'
 import { bountiesAt, unrecordedVotes, type BountyRow } from '../../core/db/bounties.ts'
 import { lastRecorded } from '../../core/db/contributions.ts'
 import { AttuneError } from '../../core/errors.ts'
-import type { Bounty } from '../../core/protocol/index.ts'
-import type { Refund } from '../../core/protocol/rewards.ts'
+import type { Bounty, Refund } from '../../core/protocol/index.ts'
 import { bookOf } from './reward-books.ts'
 
 /** What a session's votes earn, as it was last seen on the chain; none where nothing is paid here. */

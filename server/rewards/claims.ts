@@ -14,7 +14,7 @@ import { payeeOf } from '../../core/db/users.ts'
 import { finalAtOf } from '../../contracts/ledger/client/epochs.ts'
 import { AttuneError } from '../../core/errors.ts'
 import type { Caller } from '../../core/permissions.ts'
-import { rewardLimits, type Earning, type Earnings, type RelayClaim } from '../../core/protocol/rewards.ts'
+import { rewardLimits, type Earning, type Earnings, type RelayClaim } from '../../core/protocol/index.ts'
 import { bookOf } from './reward-books.ts'
 
 /**

@@ -3,7 +3,7 @@ import type { Core } from '../deps.ts'
 import { disputeEvents, recordedEpochs, replaceDisputes, type RecordedEpoch } from '../../core/db/disputes.ts'
 import { readOn } from './chain-events.ts'
 import { finalAtOf, type DisputeEvent, type EpochChain, type Standing } from '../../contracts/ledger/client/epochs.ts'
-import type { Dispute, EpochIndex, LedgerEpoch } from '../../core/protocol/rewards.ts'
+import type { Dispute, EpochIndex, LedgerEpoch } from '../../core/protocol/index.ts'
 
 /**
  * The newest epochs, what is in dispute, and what came of earlier disputes. While the chain is away it says what is

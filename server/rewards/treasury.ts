@@ -12,7 +12,7 @@ import { sessionBasics } from '../../core/db/sessions.ts'
 import { insertOrder, type TreasuryCall } from '../../core/db/treasury-orders.ts'
 import { AttuneError } from '../../core/errors.ts'
 import type { Caller } from '../../core/permissions.ts'
-import type { OrderTreasury } from '../../core/protocol/rewards.ts'
+import type { OrderTreasury } from '../../core/protocol/index.ts'
 import type { TreasurySender } from './treasury-sender.ts'
 
 /**

@@ -4,7 +4,7 @@
  * in this very run: most do, some only beside another setting, some never here.
  */
 import { AttuneError } from '../../core/errors.ts'
-import { TrainingConfig } from '../../core/protocol/index.ts'
+import { type AlgorithmName, TrainingConfig, algorithmNames, factsOf } from '../../core/protocol/index.ts'
 
 /** A setting acts: `by`, the file that reads it; `when`, in such a run; else `instead` says what to do. */
 export interface Setting {
@@ -18,10 +18,29 @@ const readWhen = (by: string, when: Setting['when'], instead: string): Setting =
 const unread = (instead: string): Setting => ({ by: null, when: () => false, instead })
 
 const learner = 'trainer/loop/configuration.ts'
-const ppo: Setting['when'] = ({ algorithm }) => algorithm === 'ppo'
-const grpo: Setting['when'] = ({ algorithm }) => algorithm === 'grpo'
-const dpo: Setting['when'] = ({ algorithm }) => algorithm === 'dpo'
-const notDpo: Setting['when'] = ({ algorithm }) => algorithm !== 'dpo'
+/** Whether the run's algorithm has something. */
+const has =
+  (fact: 'clips' | 'valueHead'): Setting['when'] =>
+  ({ algorithm }) =>
+    factsOf(algorithm)[fact]
+/** Those that have it, for people. */
+const those = (fact: 'clips' | 'valueHead'): string => labels(algorithmNames.filter((name) => factsOf(name)[fact]))
+const labels = (names: readonly AlgorithmName[]): string => names.map((name) => factsOf(name).label).join(' and ')
+const choose = (fact: 'clips' | 'valueHead'): string =>
+  `leave this out, or choose algorithm ${algorithmNames.filter((name) => factsOf(name)[fact]).join(' or ')}`
+
+/** An algorithm's own settings are read where it is the run's. */
+const ofAlgorithms = Object.fromEntries(
+  algorithmNames.flatMap((name) => {
+    const { config, label } = factsOf(name)
+    const instead = `only ${label} reads it: leave this out, or choose algorithm ${name}`
+    return Object.keys(config?.shape ?? {}).map((key) => [
+      `${name}Config.${key}`,
+      readWhen(`trainer/rl/algorithms/${name}.ts`, ({ algorithm }) => algorithm === name, instead),
+    ])
+  }),
+)
+
 const adapted: Setting['when'] = ({ loraConfig }) => loraConfig.rank > 0
 const scoresHarm: Setting['when'] = ({ live }) =>
   live.categories.some(({ name }) => name === 'harm' || name === 'safety')
@@ -60,27 +79,27 @@ export const settings: Readonly<Record<string, Setting>> = {
   'rewardModel.ethicalConstraints.requiredDisclosures': unread(
     'no disclosure is looked for in answers: leave this out',
   ),
-  'ppoConfig.clipRatio': readWhen(learner, notDpo, 'DPO clips no ratio: leave this out'),
+  'ppoConfig.clipRatio': readWhen(learner, has('clips'), `only ${those('clips')} clip the ratio: ${choose('clips')}`),
   'ppoConfig.valueClipRatio': readWhen(
     learner,
-    ppo,
-    'only PPO has a value head: leave this out, or choose algorithm ppo',
+    has('valueHead'),
+    `only ${those('valueHead')} has a value head: ${choose('valueHead')}`,
   ),
-  'ppoConfig.entropyCoefficient': readWhen(learner, notDpo, 'DPO has no entropy bonus: leave this out'),
+  'ppoConfig.entropyCoefficient': readWhen(
+    learner,
+    has('clips'),
+    `only ${those('clips')} have an entropy bonus: ${choose('clips')}`,
+  ),
   'ppoConfig.valueCoefficient': readWhen(
     learner,
-    ppo,
-    'only PPO has a value head: leave this out, or choose algorithm ppo',
+    has('valueHead'),
+    `only ${those('valueHead')} has a value head: ${choose('valueHead')}`,
   ),
   'ppoConfig.maxGradNorm': read(learner),
   'ppoConfig.ppoEpochs': read(learner),
   'ppoConfig.miniBatchSize': read(learner),
   'ppoConfig.targetKL': read(learner),
-  'grpoConfig.groupSize': readWhen(learner, grpo, 'only GRPO reads it: leave this out, or choose algorithm grpo'),
-  'grpoConfig.scaleRewards': readWhen(learner, grpo, 'only GRPO reads it: leave this out, or choose algorithm grpo'),
-  'grpoConfig.lossType': readWhen(learner, grpo, 'only GRPO reads it: leave this out, or choose algorithm grpo'),
-  'dpoConfig.groupSize': readWhen(learner, dpo, 'only DPO reads it: leave this out, or choose algorithm dpo'),
-  'dpoConfig.labels': readWhen(learner, dpo, 'only DPO reads it: leave this out, or choose algorithm dpo'),
+  ...ofAlgorithms,
   'loraConfig.rank': read(learner),
   'loraConfig.alpha': readWhen(
     'lm/architectures/lora.ts',

@@ -6,8 +6,8 @@ import {
   type HumanFeedback,
   type ProofOfContribute,
   type Receipt,
+  type Appeal,
 } from '../../core/protocol/index.ts'
-import type { Appeal } from '../../core/protocol/rewards.ts'
 import { fateOf } from '../../client/src/ledger/appeal.ts'
 import { pageOf } from '../../client/src/ledger/address.ts'
 import { earnedText, joined, totals, type Contribution } from '../../client/src/ledger/contributions.ts'

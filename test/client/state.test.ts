@@ -1,7 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { RoomEventName, RoomEvents, SessionSnapshot, TrainingSession } from '../../core/protocol/index.ts'
-import { TrainingConfig } from '../../core/protocol/index.ts'
+import {
+  type RoomEventName,
+  type RoomEvents,
+  type SessionSnapshot,
+  type TrainingSession,
+  TrainingConfig,
+} from '../../core/protocol/index.ts'
 import {
   chained,
   emptyState,

@@ -2,7 +2,12 @@ import { SimpleMerkleTree } from '@openzeppelin/merkle-tree'
 import { type Address, type Hex, keccak256, parseEther, toHex, zeroAddress } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { CLAIM_TO_TYPES, DISTRIBUTOR_DOMAIN, distributorAbi, ledgerAbi } from '../../contracts/ledger/client/abi-viem.ts'
+import {
+  CLAIM_TO_TYPES,
+  DISTRIBUTOR_DOMAIN,
+  distributorAbi,
+  ledgerAbi,
+} from '../../contracts/ledger/client/abi-viem.ts'
 import { allocationLeaf, rewardLeaf, sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import { ADMIN, RECORDER, STRANGER, type TestChain, startChain } from '../helpers/chain.ts'
 import { type TestLedger, deployTestLedger, sender } from '../helpers/ledger.ts'

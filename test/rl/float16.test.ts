@@ -8,7 +8,7 @@ import { initialModel } from '../../lm/architectures/init.ts'
 import type { LearnerConfig } from '../../trainer/rl/config.ts'
 import { LEARNER_DEFAULTS } from '../../trainer/rl/defaults.ts'
 import { openLearner, type Learner } from '../../trainer/rl/learner.ts'
-import { METRICS_OF } from '../../trainer/rl/metrics.ts'
+import { metricsBy } from '../../trainer/rl/metrics.ts'
 import type { Rollout } from '../../trainer/rl/rollout.ts'
 import type { LearnerState } from '../../trainer/rl/state.ts'
 import { float16Engines } from '../engines/float16.ts'
@@ -38,8 +38,8 @@ const lora = { rank: 4, alpha: 8, targets: ['all-linear'], rankStabilised: false
 const kinds: Record<string, Partial<LearnerConfig>> = {
   PPO: {},
   'PPO with adapters': { lora },
-  GRPO: { algorithm: 'grpo', groupSize: 4 },
-  'DPO in parts': { algorithm: 'dpo', groupSize: 4, gradientAccumulationSteps: 2 },
+  GRPO: { algorithm: 'grpo', own: { groupSize: 4 } },
+  'DPO in parts': { algorithm: 'dpo', own: { groupSize: 4 }, gradientAccumulationSteps: 2 },
 }
 
 const [scaleState = ''] = lossScaleStates.keys()
@@ -85,7 +85,7 @@ describe.each(float16Engines)('in float16 on %s', (_, open) => {
         await wanted.update(batch, rewardsOf(batch)),
         await found.update(batch, rewardsOf(batch)),
       ]
-      const own = METRICS_OF[over.algorithm ?? 'ppo']
+      const own = metricsBy(over.algorithm ?? 'ppo')
       expect(Object.keys(rounded.metrics).sort()).toEqual([...Object.keys(own), 'loss_scale', 'overflows'].sort())
       expect(Object.keys(exact.metrics).sort()).toEqual(Object.keys(own).sort())
       // DPO's margins are 0 at the beginning, and which are above it then is rounding.

@@ -6,7 +6,7 @@ import { initialModel } from '../../lm/architectures/init.ts'
 import type { LearnerConfig } from '../../trainer/rl/config.ts'
 import { LEARNER_DEFAULTS } from '../../trainer/rl/defaults.ts'
 import { openLearner, type Learner } from '../../trainer/rl/learner.ts'
-import { METRICS_OF } from '../../trainer/rl/metrics.ts'
+import { metricsBy } from '../../trainer/rl/metrics.ts'
 import { seedOf } from '../../trainer/rl/random.ts'
 import type { Rollout } from '../../trainer/rl/rollout.ts'
 import type { LearnerState } from '../../trainer/rl/state.ts'
@@ -63,9 +63,9 @@ const expectSame = (a: LearnerState, b: LearnerState): void => {
 }
 
 const algorithms = {
-  ppo: { algorithm: 'ppo', groupSize: 1 },
-  grpo: { algorithm: 'grpo', groupSize: 4 },
-  dpo: { algorithm: 'dpo', groupSize: 4 },
+  ppo: { algorithm: 'ppo', own: {}, groupSize: 1 },
+  grpo: { algorithm: 'grpo', own: { groupSize: 4 }, groupSize: 4 },
+  dpo: { algorithm: 'dpo', own: { groupSize: 4 }, groupSize: 4 },
 } as const
 
 describe.each(Object.values(algorithms))('$algorithm on a toy problem', (by) => {
@@ -81,7 +81,7 @@ describe.each(Object.values(algorithms))('$algorithm on a toy problem', (by) => 
         rewards.map((r) => r * 10),
       )
       expect(advantages).toHaveLength(batch.length)
-      expect(Object.keys(metrics).sort()).toEqual(Object.keys(METRICS_OF[by.algorithm]).sort())
+      expect(Object.keys(metrics).sort()).toEqual(Object.keys(metricsBy(by.algorithm)).sort())
       for (const [name, value] of Object.entries(metrics))
         expect(Number.isFinite(value), `${name} at step ${step}`).toBe(true)
     }
@@ -271,8 +271,8 @@ describe('the learner', () => {
     await expect(learner.update(batch, [1])).rejects.toThrow(/reward/)
     expect(learner.version).toBe(0)
     await learner.close()
-    expect(() => open({ algorithm: 'grpo', groupSize: 1 })).toThrow(/groupSize/)
-    expect(() => open({ algorithm: 'dpo', groupSize: 3 })).toThrow(/groupSize/)
+    expect(() => open({ algorithm: 'grpo', own: { groupSize: 1 } })).toThrow(/groupSize/)
+    expect(() => open({ algorithm: 'dpo', own: { groupSize: 3 } })).toThrow(/groupSize/)
     expect(() => open({ ...algorithms.dpo, gradientAccumulationSteps: 16 })).toThrow(/pair/)
   })
 

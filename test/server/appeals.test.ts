@@ -2,8 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createRecorder, type Recorder } from '../../contracts/recorder/recorder.ts'
 import { openEpochStore } from '../../core/db/epochs.ts'
-import type { ProofOfContribute, Role, SignedIn } from '../../core/protocol/index.ts'
-import { rewardLimits, type Appeal, type AppealCase } from '../../core/protocol/rewards.ts'
+import {
+  type ProofOfContribute,
+  type Role,
+  type SignedIn,
+  rewardLimits,
+  type Appeal,
+  type AppealCase,
+} from '../../core/protocol/index.ts'
 import { startChain, type TestChain } from '../helpers/chain.ts'
 import { deployTestLedger, ledgerOf } from '../helpers/ledger.ts'
 import { addSample, admin, ask, call, guest, openWorld, useVotes, vote, type TestServer, type World } from './attune.ts'

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TrainingConfig, type TrainingConfigInput } from '../../core/protocol/index.ts'
-import { groupSize } from '../../trainer/loop/configuration.ts'
+import { groupSizeOf, ownConfig } from '../../core/protocol/index.ts'
 import { openCheckpoints } from '../../trainer/loop/checkpoint.ts'
 import type { Precision } from '../../lm/engines/engine.ts'
 import { openOnnx } from '../../lm/engines/onnx.ts'
-import { METRICS_OF } from '../../trainer/rl/metrics.ts'
+import { metricsBy } from '../../trainer/rl/metrics.ts'
 import { trainLive } from '../../trainer/loop/live-loop.ts'
 import { exportRun, openRun } from '../../trainer/loop/run-state.ts'
 import { Interrupted } from '../../trainer/loop/world.ts'
@@ -94,14 +94,14 @@ describe.each(Object.entries(overrides))(
       await live(kind, config, whole)
       expect(whole.commits.map(({ step }) => step)).toEqual([1, 2, 3])
       const names = [
-        ...Object.keys(METRICS_OF[config.algorithm]),
+        ...Object.keys(metricsBy(config.algorithm)),
         ...(precision === 'float16' ? ['loss_scale', 'overflows'] : []),
       ]
       for (const { metrics } of whole.commits)
         for (const name of names) expect(Number.isFinite(metrics[name]), name).toBe(true)
 
       const asked = [...whole.samples.values()].filter(({ origin }) => origin === 'rollout').map(({ prompt }) => prompt)
-      const size = groupSize(config)
+      const size = groupSizeOf(config.algorithm, ownConfig(config))
       expect(asked).toHaveLength(12)
       asked.forEach((prompt, i) => expect(prompt).toBe(asked[i - (i % size)]))
       const votes = whole.commits.flatMap(({ receipts }) => receipts).filter(({ advantage }) => advantage !== null)

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { TrainingConfig } from '../../core/protocol/index.ts'
-import { groupSize, learnerConfig } from '../../trainer/loop/configuration.ts'
+import { TrainingConfig, groupSizeOf, ownConfig } from '../../core/protocol/index.ts'
+import { learnerConfig } from '../../trainer/loop/configuration.ts'
 import { drawGroups, promptSource } from '../../trainer/loop/prompts.ts'
 import { LEARNER_DEFAULTS, LIVE_DEFAULTS } from '../../trainer/rl/defaults.ts'
 
@@ -29,7 +29,10 @@ it('a step asks each prompt as often as its algorithm compares answers', () => {
   expect(draw(2, 1)).toEqual(source.draw(8, 8, 1))
   expect(draw(2, 4)).toEqual(source.draw(2, 2, 1).flatMap((prompt) => [prompt, prompt, prompt, prompt]))
   expect(() => draw(1, 3)).toThrow(/not divisible/)
-  const sizes = (config: object) => groupSize(TrainingConfig.parse(config))
+  const sizes = (given: object) => {
+    const config = TrainingConfig.parse(given)
+    return groupSizeOf(config.algorithm, ownConfig(config))
+  }
   expect([
     sizes({}),
     sizes({ algorithm: 'grpo', grpoConfig: { groupSize: 8 } }),

@@ -6,7 +6,7 @@ import { openCheckpoints } from '../../trainer/loop/checkpoint.ts'
 import { openOnnx } from '../../lm/engines/onnx.ts'
 import { LIVE_METRICS, slope } from '../../trainer/loop/step-metrics.ts'
 import { METRICS_BY_FILE } from '../../trainer/loop/metric-catalogue.ts'
-import { METRICS_OF } from '../../trainer/rl/metrics.ts'
+import { metricsBy } from '../../trainer/rl/metrics.ts'
 import { trainLive } from '../../trainer/loop/live-loop.ts'
 import { exportRun, openRun } from '../../trainer/loop/run-state.ts'
 import { WATCH_METRICS } from '../../trainer/loop/reward-hacking-watch.ts'
@@ -72,7 +72,7 @@ it('T4 a step reports the documented metrics and no others, each a finite number
   await run.close()
   await rm(dir, { recursive: true })
 
-  const all = Object.keys({ ...METRICS_OF.ppo, ...LIVE_METRICS, ...WATCH_METRICS })
+  const all = Object.keys({ ...metricsBy('ppo'), ...LIVE_METRICS, ...WATCH_METRICS })
   const gap = all.filter((name) => name.startsWith('gap/'))
   const [first, ...later] = log.commits.map(({ metrics }) => metrics)
   // Before the reward model has learnt from a vote, it is held against none.

@@ -1,4 +1,4 @@
-import type { TrainingConfig } from '../../core/protocol/index.ts'
+import { type TrainingConfig, ownConfig } from '../../core/protocol/index.ts'
 import { REWARD_DEFAULTS } from '../reward/defaults.ts'
 import type { RewardModelConfig } from '../reward/model.ts'
 import type { LearnerConfig } from '../rl/config.ts'
@@ -7,14 +7,11 @@ import { klCoefficientFor } from '../rl/kl.ts'
 
 /** What a session's configuration says to the learner; what the API does not name keeps its default. */
 export function learnerConfig(config: TrainingConfig): LearnerConfig {
-  const { batchSize, epochs, ppoConfig, grpoConfig, dpoConfig, live } = config
+  const { batchSize, epochs, ppoConfig, live } = config
   return {
     ...LEARNER_DEFAULTS,
     algorithm: config.algorithm,
-    groupSize: groupSize(config),
-    scaleRewards: grpoConfig.scaleRewards,
-    lossType: grpoConfig.lossType,
-    labels: dpoConfig.labels,
+    own: ownConfig(config),
     lora: config.loraConfig.rank > 0 ? config.loraConfig : null,
     learningRate: config.learningRate,
     learningRateSchedule: config.learningRateSchedule,
@@ -33,18 +30,6 @@ export function learnerConfig(config: TrainingConfig): LearnerConfig {
     klCoefficient: live.klCoefficient ?? klCoefficientFor(ppoConfig.targetKL),
     klControl: live.adaptiveKl ? 'adaptive' : 'fixed',
     targetKL: ppoConfig.targetKL,
-  }
-}
-
-/** Answers to each prompt of a step. */
-export function groupSize({ algorithm, grpoConfig, dpoConfig }: TrainingConfig): number {
-  switch (algorithm) {
-    case 'ppo':
-      return 1
-    case 'grpo':
-      return grpoConfig.groupSize
-    case 'dpo':
-      return dpoConfig.groupSize
   }
 }
 

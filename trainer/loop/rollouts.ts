@@ -1,5 +1,5 @@
 import { openRoomStream } from './stream.ts'
-import { groupSize } from './configuration.ts'
+import { groupSizeOf, ownConfig } from '../../core/protocol/index.ts'
 import { drawGroups, sampleId } from './prompts.ts'
 import { seedAlong, seedOf } from '../rl/random.ts'
 import type { Rollout } from '../rl/rollout.ts'
@@ -22,7 +22,12 @@ export async function generate(run: Run, world: World, step: number): Promise<Ba
   const { config, prompts, sessionId } = run
   const { batchSize } = config
   const { shownPerStep, seed } = config.live
-  const drawn = drawGroups(prompts, { step, batchSize, groupSize: groupSize(config), seed })
+  const drawn = drawGroups(prompts, {
+    step,
+    batchSize,
+    groupSize: groupSizeOf(config.algorithm, ownConfig(config)),
+    seed,
+  })
   const rows = drawn.map((prompt, i) => ({ idOf: (take: number) => sampleId(sessionId, step, i, take), prompt }))
   const shown = Math.min(shownPerStep, batchSize)
   const rollouts = await answer(run, world, rows, { step, origin: 'rollout', shown, seed: seedOf(seed, step) })

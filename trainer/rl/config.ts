@@ -1,23 +1,14 @@
+import type { AlgorithmName } from '../../core/protocol/index.ts'
 import type { AdamWOptions } from '../../lm/graph/index.ts'
 import type { LoraConfig } from '../../lm/architectures/lora.ts'
-import type { DpoBatchConfig, PreferenceLabels } from './algorithms/dpo.ts'
-import type { GrpoBatchConfig, GrpoLossConfig, GrpoLossType, RewardScale } from './algorithms/grpo.ts'
 import type { KlControl } from './kl.ts'
-import type { PpoLossConfig } from './algorithms/ppo.ts'
-import type { PpoBatchConfig } from './algorithms/ppo-batch.ts'
 import type { RatePlan, RateSchedule } from './schedule.ts'
 
 /** Everything that learning is set by. Names are the API's where the API has one; defaults are in defaults.ts. */
 export interface LearnerConfig {
-  algorithm: 'ppo' | 'grpo' | 'dpo'
-  /** Answers to each prompt: 1 for PPO, 2 or more for GRPO, an even number for DPO. */
-  groupSize: number
-  /** GRPO: what a difference from the group's mean is divided by. */
-  scaleRewards: RewardScale
-  /** GRPO: how a loss is averaged over tokens. */
-  lossType: GrpoLossType
-  /** DPO: how sure a pair is. */
-  labels: PreferenceLabels
+  algorithm: AlgorithmName
+  /** The algorithm's own settings, by its schema in core/protocol/algorithms.ts; what is absent has its default. */
+  own: object
   /** Adapters to train in place of the whole model; null trains the model. */
   lora: LoraConfig | null
   /** Divides the logits when sampling and wherever a log-probability is taken. Above 0. */
@@ -68,32 +59,6 @@ export interface LearnerConfig {
   klGain: number
   /** Approximate KL per token to the sampling policy at which an update's epochs end, nats; 0 never ends them. */
   stopKL: number
-}
-
-export function ppoLossConfig(c: LearnerConfig): PpoLossConfig {
-  return {
-    clipRange: c.clipRatio,
-    valueClipRange: c.valueClipRatio,
-    valueCoef: c.valueCoefficient,
-    entropyCoef: c.entropyCoefficient,
-  }
-}
-
-export function ppoBatchConfig(c: LearnerConfig): PpoBatchConfig {
-  const { gamma, gaeLambda: lambda, whitenRewards, whitenAdvantages, missingEosPenalty } = c
-  return { gamma, lambda, whitenRewards, whitenAdvantages, missingEosPenalty }
-}
-
-export function grpoLossConfig(c: LearnerConfig): GrpoLossConfig {
-  return { clipRange: c.clipRatio, entropyCoef: c.entropyCoefficient, lossType: c.lossType, maxLength: c.maxNewTokens }
-}
-
-export function grpoBatchConfig({ groupSize, scaleRewards, missingEosPenalty }: LearnerConfig): GrpoBatchConfig {
-  return { groupSize, scaleRewards, missingEosPenalty }
-}
-
-export function dpoBatchConfig({ groupSize, labels, missingEosPenalty }: LearnerConfig): DpoBatchConfig {
-  return { groupSize, labels, missingEosPenalty }
 }
 
 export function optimizerConfig(c: LearnerConfig): AdamWOptions {

@@ -9,10 +9,7 @@ import { klCoefficientFor } from './kl.ts'
  */
 export const LEARNER_DEFAULTS: LearnerConfig = {
   algorithm: 'ppo',
-  groupSize: 1,
-  scaleRewards: 'batch',
-  lossType: 'dapo',
-  labels: 'soft',
+  own: {},
   lora: null,
   // The demo model reads 93 % whole and on topic at 0.7, 82 % at 1.
   temperature: 0.7,

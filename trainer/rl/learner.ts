@@ -5,12 +5,12 @@ import { startLossScale } from '../../lm/training/optimizer-step.ts'
 import { saveWeights, type Model } from '../../lm/files/directory.ts'
 import { openSampler } from '../../lm/sampling/sampler.ts'
 import type { Weights } from '../../lm/files/weights.ts'
-import { algorithmOf } from './algorithms/algorithm.ts'
+import { openAlgorithm } from './algorithms/registry.ts'
 import { klControl, ratePlan, type LearnerConfig } from './config.ts'
 import { scoresOf, statisticsOf } from './experience.ts'
 import { openInspector } from './inspect.ts'
 import { nextKlCoef, withinRange } from './kl.ts'
-import { metricsOf, type Metrics } from './metrics.ts'
+import { updateMetrics, type Metrics } from './metrics.ts'
 import { openMovementGauge } from './movement.ts'
 import { openOptimizer } from './optimizer.ts'
 import { heldPolicy, loadPolicy, releasePolicy } from './policy.ts'
@@ -94,7 +94,7 @@ export interface Learner {
 }
 
 export function openLearner({ engine, model, config, seed, pause = immediate }: LearnerDeps): Learner {
-  const algorithm = algorithmOf(config)
+  const algorithm = openAlgorithm(config)
   const { architecture } = model
   const policy = heldPolicy(architecture, { valueHead: algorithm.valueHead, lora: config.lora })
   loadPolicy(engine.states, model, policy, seed)
@@ -168,7 +168,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
         }),
         movement: await gauge.measure(),
       }))
-      const metrics = metricsOf({
+      const metrics = updateMetrics({
         ...{ batch: statistics, own, steps, klCoef: klCoefficient, learningRate, moved: movement.norm },
         entropies: views.map((view) => view.entropies),
         referenceLogprobs: reference.map((view) => view.logprobs),

@@ -1,3 +1,5 @@
+import { type AlgorithmName, algorithmNames } from '../../core/protocol/index.ts'
+import { averages, metricsOf } from './algorithms/registry.ts'
 import type { BatchStatistics } from './experience.ts'
 import { mean, type StepStatistics } from './statistics.ts'
 
@@ -31,35 +33,6 @@ const SHARED = {
   responseLength: 'mean length of a response, EOS included; tokens',
 } as const
 
-const SURROGATE = {
-  'policy/clipfrac_avg': 'mean over steps of the share of tokens whose policy loss was clipped; 0…1',
-  'policy/entropy_avg': 'mean over steps of the entropy in the loss; nats per token, 0 where there is no bonus',
-  'val/ratio': 'mean over steps of the mean of π / π_old, 1 at the start of an update; no unit',
-  'val/ratio_var': 'variance over steps of the mean of π / π_old; no unit',
-} as const
-
-const PPO = {
-  'loss/value_avg': 'mean over steps of the clipped value loss; squared deviations',
-  'val/clipfrac_avg': 'mean over steps of the share of tokens whose value loss was clipped; 0…1',
-  'val/explained_variance':
-    '1 - var(returns - values) / var(returns) before the update, 1 perfect and 0 useless; no unit, at most 1',
-} as const
-
-const GRPO = {
-  'loss/kl_avg': 'mean over steps of the k3 estimate of the KL to the reference in the loss; nats per token',
-  reward_std: 'mean over groups of the deviation of their scores; deviations of the reference’s scores',
-  frac_reward_zero_std: 'share of groups whose answers all score the same; 0…1',
-} as const
-
-const DPO = {
-  'rewards/chosen':
-    'mean over steps of the reward that the policy implies for the better answers, β Σ_t (log π - log π_ref); same unit as the score',
-  'rewards/rejected': 'the same for the worse answers; same unit as the score',
-  'rewards/margins': 'mean over steps of rewards/chosen - rewards/rejected; same unit as the score',
-  'rewards/accuracies': 'mean over steps of the share of pairs with a positive difference; 0…1',
-  'rewards/label': 'mean probability with which the better answer of a pair is held to be better; ½…1',
-} as const
-
 /** By every algorithm, where the engine computes in float16. */
 const FLOAT16 = {
   loss_scale:
@@ -68,33 +41,17 @@ const FLOAT16 = {
     'times that a step’s gradients went beyond float16, after which it was made again at half the scale, absent in float32; times',
 } as const
 
-/** The metrics that an update by each algorithm reports, in float32. */
-export const METRICS_OF = {
-  ppo: { ...SHARED, ...SURROGATE, ...PPO },
-  grpo: { ...SHARED, ...SURROGATE, ...GRPO },
-  dpo: { ...SHARED, ...DPO },
-} as const
+/** The metrics that an update by an algorithm reports, in float32. */
+export const metricsBy = (algorithm: AlgorithmName): Readonly<Record<string, string>> => ({
+  ...SHARED,
+  ...metricsOf(algorithm),
+})
 
 /** All metrics of all algorithms. */
-export const METRICS = { ...SHARED, ...SURROGATE, ...PPO, ...GRPO, ...DPO, ...FLOAT16 } as const
+export const METRICS: Readonly<Record<string, string>> = Object.assign({}, ...algorithmNames.map(metricsBy), FLOAT16)
 
-export type MetricName = keyof typeof METRICS
 /** Those that all algorithms report, and those that only some do. */
-export type Metrics = Record<keyof typeof SHARED, number> & Partial<Record<MetricName, number>>
-
-/** The metrics that are the mean of a loss's statistic over the update's steps, where the loss has it. */
-const AVERAGES: Readonly<Record<string, MetricName>> = {
-  valueLoss: 'loss/value_avg',
-  klLoss: 'loss/kl_avg',
-  entropy: 'policy/entropy_avg',
-  clipFraction: 'policy/clipfrac_avg',
-  valueClipFraction: 'val/clipfrac_avg',
-  ratio: 'val/ratio',
-  chosenReward: 'rewards/chosen',
-  rejectedReward: 'rewards/rejected',
-  margin: 'rewards/margins',
-  accuracy: 'rewards/accuracies',
-}
+export type Metrics = Record<keyof typeof SHARED, number> & Record<string, number>
 
 export interface UpdateRecord {
   batch: BatchStatistics
@@ -112,11 +69,11 @@ export interface UpdateRecord {
 }
 
 /** The metrics of one update, in which at least one step was taken. */
-export function metricsOf(record: UpdateRecord): Metrics {
+export function updateMetrics(record: UpdateRecord): Metrics {
   const { batch, steps, entropies } = record
   const over = (name: string): number => mean(steps.map((step) => step[name]))
   const ratio = over('ratio')
-  const averages = Object.entries(AVERAGES).flatMap(([name, metric]) =>
+  const means = Object.entries(averages).flatMap(([name, metric]) =>
     name in steps[0] ? [[metric, over(name)] as const] : [],
   )
   return {
@@ -136,7 +93,7 @@ export function metricsOf(record: UpdateRecord): Metrics {
     learningRate: record.learningRate,
     perplexity: Math.exp(-mean(record.referenceLogprobs.flatMap((row) => Array.from(row)))),
     responseLength: mean(entropies.map((row) => row.length)),
-    ...Object.fromEntries(averages),
+    ...Object.fromEntries(means),
     ...('ratio' in steps[0] && { 'val/ratio_var': mean(steps.map((step) => (step.ratio - ratio) ** 2)) }),
     ...('lossScale' in steps[0] && {
       loss_scale: steps[steps.length - 1].lossScale,

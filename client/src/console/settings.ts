@@ -1,5 +1,5 @@
 /** The settings of a run that the console offers, each with what it does. The defaults are the schema's own. */
-import { StartTraining, type TrainingConfigInput } from '../../../core/protocol/index.ts'
+import { StartTraining, type TrainingConfigInput, algorithmNames, algorithms } from '../../../core/protocol/index.ts'
 
 export interface Setting {
   /** Where it stands in the configuration. */
@@ -139,12 +139,8 @@ export const groups: SettingGroup[] = [
       choice(
         'algorithm',
         'Algorithm',
-        'PPO learns from each answer’s reward, by a value head; GRPO from how the answers to one prompt compare; DPO from pairs of them.',
-        [
-          ['ppo', 'PPO'],
-          ['grpo', 'GRPO'],
-          ['dpo', 'DPO'],
-        ],
+        algorithmNames.map((name) => `${algorithms[name].label} learns ${algorithms[name].explain}`).join('; ') + '.',
+        algorithmNames.map((name) => [name, algorithms[name].label]),
       ),
       number(
         'loraConfig.rank',

@@ -1,5 +1,5 @@
 /** An appeal in words. Pure. */
-import type { Appeal, AppealGround } from '../../../core/protocol/rewards.ts'
+import type { Appeal, AppealGround } from '../../../core/protocol/index.ts'
 import { plural } from '../ui/format.ts'
 
 export const groundTitles: Record<AppealGround, string> = {

@@ -1,7 +1,7 @@
 /** Checks a claim before it is sent: its proof in this browser, everything else with the contracts. */
 import { messageOf } from '../ui/sentence.ts'
 import type { Hex } from '../../../contracts/ledger/hex.ts'
-import type { ChainFacts, Claim } from '../../../core/protocol/rewards.ts'
+import type { ChainFacts, Claim } from '../../../core/protocol/index.ts'
 import { plural } from '../ui/format.ts'
 import { amountText, type Token } from './money.ts'
 import { NodeRefusal, readWords, servedChain, word } from './node.ts'

@@ -1,6 +1,5 @@
 /** What a person has contributed, with what came of each: receipt, appeal, epoch, proof. Pure. */
-import type { HumanFeedback, NoCredit, ProofOfContribute, Receipt } from '../../../core/protocol/index.ts'
-import type { Appeal } from '../../../core/protocol/rewards.ts'
+import type { HumanFeedback, NoCredit, ProofOfContribute, Receipt, Appeal } from '../../../core/protocol/index.ts'
 import { plural } from '../ui/format.ts'
 
 export interface Contribution {

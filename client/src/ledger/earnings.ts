@@ -1,5 +1,5 @@
 /** What somebody has earned from a bounty, and where it stands. Pure. */
-import type { Earning, RelayedClaim } from '../../../core/protocol/rewards.ts'
+import type { Earning, RelayedClaim } from '../../../core/protocol/index.ts'
 
 /** All in the token's smallest unit; they add up to what was earned. */
 export interface Parts {

@@ -9,7 +9,7 @@ import {
 } from '../../../contracts/ledger/client/abi.ts'
 import { sessionKey } from '../../../contracts/ledger/epoch/leaf.ts'
 import type { Address, Hex } from '../../../contracts/ledger/hex.ts'
-import type { Claim, Refund } from '../../../core/protocol/rewards.ts'
+import type { Claim, Refund } from '../../../core/protocol/index.ts'
 
 /** Amounts in wei. */
 export interface Call {

@@ -1,7 +1,7 @@
 import { type Address, getAbiItem, type Hex } from 'viem'
 import { ledgerAbi } from './abi-viem.ts'
 import { named, openClient } from './chain.ts'
-import { rewardLimits } from '../../../core/protocol/rewards.ts'
+import { rewardLimits } from '../../../core/protocol/index.ts'
 
 /** What the chain says about epochs and disputes. Every question may throw LedgerError `unreachable`. */
 export interface EpochChain {

@@ -2,8 +2,7 @@ import { z } from 'zod'
 import { route } from './route.ts'
 import { decide, fileAppeal } from '../../rewards/appeals.ts'
 import { appealCases, appealsOf } from '../../../core/db/appeals.ts'
-import { limits, Uuid } from '../../../core/protocol/index.ts'
-import { Appeal, AppealCase, DecideAppeal, FileAppeal } from '../../../core/protocol/rewards.ts'
+import { limits, Uuid, Appeal, AppealCase, DecideAppeal, FileAppeal } from '../../../core/protocol/index.ts'
 
 const limit = z.coerce.number().int().min(1).max(limits.pageItems).default(100)
 

@@ -2,8 +2,7 @@ import { z } from 'zod'
 import { route } from './route.ts'
 import { EVERYWHERE } from '../../../core/events/log.ts'
 import { publish, type Core } from '../../deps.ts'
-import { Credentials, HumanFeedback, Receipt, SetRole, User } from '../../../core/protocol/index.ts'
-import { Appeal } from '../../../core/protocol/rewards.ts'
+import { Credentials, HumanFeedback, Receipt, SetRole, User, Appeal } from '../../../core/protocol/index.ts'
 
 const SignedIn = z.object({ token: z.string(), refreshToken: z.string(), user: User })
 const Nothing = z.object({})

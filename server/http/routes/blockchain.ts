@@ -6,8 +6,15 @@ import { manifestOf } from '../../../core/db/contributions.ts'
 import { listEpochs } from '../../rewards/epochs.ts'
 import { AttuneError } from '../../../core/errors.ts'
 import { demandOwner } from '../../../core/permissions.ts'
-import { ChainFacts, EpochIndex } from '../../../core/protocol/rewards.ts'
-import { Address, limits, ProofOfContribute, Uuid, VerifyContribution } from '../../../core/protocol/index.ts'
+import {
+  ChainFacts,
+  EpochIndex,
+  Address,
+  limits,
+  ProofOfContribute,
+  Uuid,
+  VerifyContribution,
+} from '../../../core/protocol/index.ts'
 
 const params = z.object({ userId: Uuid })
 const noChain = () =>

@@ -4,8 +4,7 @@ import { bountiesOf, refundOf } from '../../rewards/bounties.ts'
 import { votesSince } from '../../../core/db/bounties.ts'
 import { sessionBasics } from '../../../core/db/sessions.ts'
 import { ordersOf } from '../../../core/db/treasury-orders.ts'
-import { Hash, SessionId, Uuid } from '../../../core/protocol/index.ts'
-import { OrderTreasury, Refund, SessionBounties } from '../../../core/protocol/rewards.ts'
+import { Hash, SessionId, Uuid, OrderTreasury, Refund, SessionBounties } from '../../../core/protocol/index.ts'
 import { orderOf } from '../../rewards/treasury.ts'
 
 /** The pace is that of the last ten minutes. */

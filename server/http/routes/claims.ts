@@ -1,8 +1,7 @@
 import { z } from 'zod'
 import { route } from './route.ts'
 import { earningsOf, relayClaim } from '../../rewards/claims.ts'
-import { Uuid } from '../../../core/protocol/index.ts'
-import { Earnings, RelayClaim } from '../../../core/protocol/rewards.ts'
+import { Uuid, Earnings, RelayClaim } from '../../../core/protocol/index.ts'
 
 export const claimRoutes = [
   route('get', '/api/claims', {

@@ -1,35 +1,33 @@
 /**
- * What PPO, GRPO and DPO differ in, and nothing else: sampling, the reference, minibatches and epochs,
+ * What algorithms differ in, and nothing else: sampling, the reference, minibatches and epochs,
  * accumulation, clipping, AdamW, the learning rate and the KL's controller are the learner's.
  */
-import { constant, exactDiv, type Tensor } from '../../../lm/graph/index.ts'
-import {
-  dpoBatchConfig,
-  grpoBatchConfig,
-  grpoLossConfig,
-  ppoBatchConfig,
-  ppoLossConfig,
-  type LearnerConfig,
-} from '../config.ts'
-import { prepareDpo } from './dpo.ts'
-import { dpoLossGraph } from './dpo-graph.ts'
+import { constant, type Tensor } from '../../../lm/graph/index.ts'
+import type { LearnerConfig } from '../config.ts'
 import type { Prepared, Scored } from '../experience.ts'
-import { prepareGrpo } from './grpo.ts'
-import { grpoLossGraph } from './grpo-graph.ts'
-import { preparePpo } from './ppo-batch.ts'
-import { ppoLossGraph } from './ppo-graph.ts'
 
-export interface Algorithm {
+/** An algorithm as the registry has it. */
+export interface AlgorithmModule<Own> {
+  /** Reads what it needs of the shared settings and its own. @throws RangeError or Error where they don't fit */
+  open(config: LearnerConfig, own: Own): Steps
+  /** What each metric that not every algorithm has means, and after the last semicolon its unit. */
+  metrics: Readonly<Record<string, string>>
+  /** The metrics that are the mean of a loss's statistic over an update's steps, by the statistic. */
+  averages: Readonly<Record<string, string>>
+}
+
+/** An algorithm for one configuration. */
+export interface Algorithm extends Steps {
   /** Whether a value head is trained beside the policy. */
   readonly valueHead: boolean
   /** Experiences that stay together when minibatches are drawn and cut. */
   readonly rows: 1 | 2
+}
+
+export interface Steps {
   /** Pure: from a step's scored rollouts to what the loss reads. */
   prepare(scored: readonly Scored[], klCoef: number): Prepared
-  /**
-   * The loss of a micro-batch, and statistics by their names in metrics.ts: scalars whose sum over a minibatch's parts
-   * is the minibatch's.
-   */
+  /** The loss of a micro-batch, and its statistics: scalars whose sum over a minibatch's parts is the minibatch's. */
   loss(inputs: LossInputs): LossTensors
 }
 
@@ -61,71 +59,22 @@ export interface LossInputs {
   whole(name: 'tokens' | 'responses' | 'klCoef'): Tensor
 }
 
-/** @throws RangeError or Error where the groups are none that the algorithm can compare. */
-export function algorithmOf(config: LearnerConfig): Algorithm {
-  switch (config.algorithm) {
-    case 'ppo':
-      return {
-        valueHead: true,
-        rows: 1,
-        prepare: (scored, klCoef) => preparePpo(scored, klCoef, ppoBatchConfig(config)),
-        loss: (inputs) =>
-          ppoLossGraph(
-            {
-              ...common(inputs),
-              entropies: entropiesFor(inputs, config),
-              newValues: inputs.newValues(),
-              oldValues: inputs.column('oldValues'),
-              advantages: inputs.column('advantages'),
-              returns: inputs.column('returns'),
-            },
-            ppoLossConfig(config),
-          ),
-      }
-    case 'grpo':
-      if (config.groupSize < 2)
-        throw new RangeError(`groupSize is ${config.groupSize}: GRPO compares 2 answers to a prompt or more`)
-      return {
-        valueHead: false,
-        rows: 1,
-        prepare: (scored) => prepareGrpo(scored, grpoBatchConfig(config)),
-        loss: (inputs) =>
-          grpoLossGraph(
-            {
-              ...common(inputs),
-              ...towardsReference(inputs),
-              entropies: entropiesFor(inputs, config),
-              advantages: inputs.column('advantages'),
-            },
-            grpoLossConfig(config),
-          ),
-      }
-    case 'dpo':
-      exactDiv(config.groupSize, 2, 'the answers to a prompt (groupSize) by pairs')
-      return {
-        valueHead: false,
-        rows: 2,
-        prepare: (scored) => prepareDpo(scored, dpoBatchConfig(config)),
-        loss: (inputs) =>
-          dpoLossGraph({ ...common(inputs), ...towardsReference(inputs), labels: inputs.scalar('label') }),
-      }
-  }
-}
-
-const common = ({ newLogprobs, mask, column, whole }: LossInputs) => ({
+/** What every loss reads. */
+export const common = ({ newLogprobs, mask, column, whole }: LossInputs) => ({
   newLogprobs,
   mask,
   oldLogprobs: column('oldLogprobs'),
   tokens: whole('tokens'),
 })
 
-const towardsReference = ({ column, whole }: LossInputs) => ({
+/** What a loss reads that holds the policy to its reference by itself, and not by the reward. */
+export const towardsReference = ({ column, whole }: LossInputs) => ({
   referenceLogprobs: column('referenceLogprobs'),
   responses: whole('responses'),
   klCoef: whole('klCoef'),
 })
 
 /** Without a bonus its gradient is nothing, and two arrays of the logits' size are saved. */
-function entropiesFor({ entropies, mask }: LossInputs, { entropyCoefficient }: LearnerConfig): Tensor {
+export function entropiesFor({ entropies, mask }: LossInputs, { entropyCoefficient }: LearnerConfig): Tensor {
   return entropyCoefficient === 0 ? constant(0, mask.shape) : entropies()
 }

@@ -14,7 +14,9 @@ import {
   sub,
   type Tensor,
 } from '../../../lm/graph/index.ts'
-import type { DpoLoss } from './dpo.ts'
+import type { AlgorithmConfig } from '../../../core/protocol/index.ts'
+import { type AlgorithmModule, common, towardsReference } from './algorithm.ts'
+import { type DpoLoss, prepareDpo } from './dpo.ts'
 
 /**
  * One micro-batch of whole pairs, padded: every tensor [B, R] unless it says otherwise; rows 2i and 2i + 1 are pair i's
@@ -57,4 +59,25 @@ export function dpoLossGraph(batch: DpoTensors): Record<keyof DpoLoss, Tensor> {
     accuracy: mean(cast(greater(margin, 0), 'float32')),
     approxKl: mul(div(reduceSum(mul(square(sub(newLogprobs, oldLogprobs)), mask)), batch.tokens), 0.5),
   }
+}
+
+export const dpo: AlgorithmModule<AlgorithmConfig<'dpo'>> = {
+  open: ({ missingEosPenalty }, own) => ({
+    prepare: (scored) => prepareDpo(scored, { ...own, missingEosPenalty }),
+    loss: (inputs) => dpoLossGraph({ ...common(inputs), ...towardsReference(inputs), labels: inputs.scalar('label') }),
+  }),
+  metrics: {
+    'rewards/chosen':
+      'mean over steps of the reward that the policy implies for the better answers, β Σ_t (log π - log π_ref); same unit as the score',
+    'rewards/rejected': 'the same for the worse answers; same unit as the score',
+    'rewards/margins': 'mean over steps of rewards/chosen - rewards/rejected; same unit as the score',
+    'rewards/accuracies': 'mean over steps of the share of pairs with a positive difference; 0…1',
+    'rewards/label': 'mean probability with which the better answer of a pair is held to be better; ½…1',
+  },
+  averages: {
+    chosenReward: 'rewards/chosen',
+    rejectedReward: 'rewards/rejected',
+    margin: 'rewards/margins',
+    accuracy: 'rewards/accuracies',
+  },
 }

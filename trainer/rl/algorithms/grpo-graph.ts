@@ -1,6 +1,8 @@
 import { add, div, exp, mul, reduceSum, square, sub, type Tensor } from '../../../lm/graph/index.ts'
-import type { GrpoLoss, GrpoLossConfig } from './grpo.ts'
-import { surrogateGraph } from './surrogate-graph.ts'
+import type { AlgorithmConfig } from '../../../core/protocol/index.ts'
+import { type AlgorithmModule, common, entropiesFor, towardsReference } from './algorithm.ts'
+import { type GrpoLoss, type GrpoLossConfig, prepareGrpo } from './grpo.ts'
+import { SURROGATE_AVERAGES, SURROGATE_METRICS, surrogateGraph } from './surrogate-graph.ts'
 
 /** One micro-batch, padded: every tensor [B, R] unless it says otherwise, R response positions. */
 export interface GrpoTensors {
@@ -60,4 +62,31 @@ function shares({ mask, tokens, responses }: GrpoTensors, { lossType, maxLength 
     case 'dr_grpo':
       return div(mask, mul(responses, maxLength))
   }
+}
+
+export const grpo: AlgorithmModule<AlgorithmConfig<'grpo'>> = {
+  open(config, { groupSize, scaleRewards, lossType }) {
+    const { clipRatio, entropyCoefficient, maxNewTokens, missingEosPenalty } = config
+    const terms = { clipRange: clipRatio, entropyCoef: entropyCoefficient, lossType, maxLength: maxNewTokens }
+    return {
+      prepare: (scored) => prepareGrpo(scored, { groupSize, scaleRewards, missingEosPenalty }),
+      loss: (inputs) =>
+        grpoLossGraph(
+          {
+            ...common(inputs),
+            ...towardsReference(inputs),
+            entropies: entropiesFor(inputs, config),
+            advantages: inputs.column('advantages'),
+          },
+          terms,
+        ),
+    }
+  },
+  metrics: {
+    ...SURROGATE_METRICS,
+    'loss/kl_avg': 'mean over steps of the k3 estimate of the KL to the reference in the loss; nats per token',
+    reward_std: 'mean over groups of the deviation of their scores; deviations of the reference’s scores',
+    frac_reward_zero_std: 'share of groups whose answers all score the same; 0…1',
+  },
+  averages: { ...SURROGATE_AVERAGES, klLoss: 'loss/kl_avg' },
 }

@@ -11,8 +11,11 @@ import {
   sub,
   type Tensor,
 } from '../../../lm/graph/index.ts'
+import type { AlgorithmConfig } from '../../../core/protocol/index.ts'
+import { type AlgorithmModule, common, entropiesFor } from './algorithm.ts'
 import type { PpoLoss, PpoLossConfig } from './ppo.ts'
-import { surrogateGraph } from './surrogate-graph.ts'
+import { preparePpo } from './ppo-batch.ts'
+import { SURROGATE_AVERAGES, SURROGATE_METRICS, surrogateGraph } from './surrogate-graph.ts'
 
 /** One micro-batch, padded: every tensor [B, R], R response positions. */
 export interface PpoTensors {
@@ -56,4 +59,40 @@ export function ppoLossGraph(batch: PpoTensors, config: PpoLossConfig): Record<k
     valueClipFraction: mean(cast(greater(clippedError, error), 'float32')),
     ratio: mean(ratio),
   }
+}
+
+export const ppo: AlgorithmModule<AlgorithmConfig<'ppo'>> = {
+  open(config) {
+    const { gamma, gaeLambda: lambda, whitenRewards, whitenAdvantages, missingEosPenalty } = config
+    const terms: PpoLossConfig = {
+      clipRange: config.clipRatio,
+      valueClipRange: config.valueClipRatio,
+      valueCoef: config.valueCoefficient,
+      entropyCoef: config.entropyCoefficient,
+    }
+    return {
+      prepare: (scored, klCoef) =>
+        preparePpo(scored, klCoef, { gamma, lambda, whitenRewards, whitenAdvantages, missingEosPenalty }),
+      loss: (inputs) =>
+        ppoLossGraph(
+          {
+            ...common(inputs),
+            entropies: entropiesFor(inputs, config),
+            newValues: inputs.newValues(),
+            oldValues: inputs.column('oldValues'),
+            advantages: inputs.column('advantages'),
+            returns: inputs.column('returns'),
+          },
+          terms,
+        ),
+    }
+  },
+  metrics: {
+    ...SURROGATE_METRICS,
+    'loss/value_avg': 'mean over steps of the clipped value loss; squared deviations',
+    'val/clipfrac_avg': 'mean over steps of the share of tokens whose value loss was clipped; 0…1',
+    'val/explained_variance':
+      '1 - var(returns - values) / var(returns) before the update, 1 perfect and 0 useless; no unit, at most 1',
+  },
+  averages: { ...SURROGATE_AVERAGES, valueLoss: 'loss/value_avg', valueClipFraction: 'val/clipfrac_avg' },
 }

@@ -1,0 +1,224 @@
+/** What a run is configured by. Defaults stand here and nowhere else. */
+import { z } from 'zod'
+import { list, name, unit } from './pieces.ts'
+import { type AlgorithmName, algorithmConfigs, algorithmNames, factsOf, groupSizeOf, ownConfig } from './algorithms.ts'
+import { limits } from './limits.ts'
+
+export const RewardModelConfig = z.object({
+  type: z.enum(['human', 'ai', 'hybrid']).default('human'),
+  modelPath: z.string().optional(),
+  humanFeedbackWeight: z.number().min(0).default(1),
+  aiRewardWeight: z.number().min(0).default(0),
+  /** λ: how much of a vote is compassion. */
+  compassionWeight: unit.default(0.7),
+  /** κ: how many votes the reward model's prediction counts for. */
+  shrinkage: z.number().min(0).default(1),
+  /**
+   * Added to the reward for each deviation by which an answer is longer than the reference's mean, in the unit of a
+   * vote's value; below 0 it favours short ones.
+   */
+  lengthBonus: z.number().min(-1).max(1).default(0),
+  ethicalConstraints: z
+    .object({
+      maxHarmScore: unit.default(1),
+      minCompassionScore: unit.default(0),
+      biasThresholds: z.record(z.string(), z.number()).default({}),
+      prohibitedTopics: list.default([]),
+      requiredDisclosures: list.default([]),
+    })
+    .prefault({}),
+})
+
+export const PPOConfig = z.object({
+  clipRatio: z.number().gt(0).max(1).default(0.2),
+  valueClipRatio: z.number().gt(0).max(100).default(5),
+  entropyCoefficient: z.number().min(0).default(0),
+  valueCoefficient: z.number().min(0).default(0.1),
+  maxGradNorm: z.number().gt(0).default(1),
+  ppoEpochs: z.int().min(1).max(16).default(2),
+  /** Answers in each update; a smaller batch is one update. It divides the batch. */
+  miniBatchSize: z.int().min(1).max(512).default(32),
+  /**
+   * The mean KL to the reference policy that the run settles about, nats per response. β follows from it as 1 / √(2 ·
+   * targetKL), unless `live.klCoefficient` gives β; `live.adaptiveKl` steers to it. Every algorithm reads it.
+   */
+  targetKL: z.number().gt(0).default(4),
+})
+
+/** Low-rank adapters, trained in place of the whole model. */
+export const LoRAConfig = z.object({
+  /** 0 trains every parameter. */
+  rank: z.int().min(0).max(1_024).default(0),
+  /** The adapters' output is multiplied by alpha / rank … */
+  alpha: z.number().gt(0).max(4_096).default(32),
+  /** … or, rank-stabilised, by alpha / √rank. */
+  rankStabilised: z.boolean().default(false),
+  /** Ends of the names of the projections that get one, such as `q_proj`; `all-linear` for all of them. */
+  targets: z.array(name).min(1).max(64).default(['all-linear']),
+})
+
+export const DatasetConfig = z.object({
+  type: z.enum(['conversation', 'instruction', 'preference', 'multimodal']).default('conversation'),
+  sources: z.array(z.string()).default([]),
+  preprocessing: z
+    .object({
+      tokenizer: z.string().default('model'),
+      maxLength: z.int().min(8).max(4096).default(128),
+      padding: z.boolean().default(true),
+      truncation: z.boolean().default(true),
+      specialTokens: z.record(z.string(), z.string()).default({}),
+    })
+    .prefault({}),
+  augmentation: z.record(z.string(), z.unknown()).optional(),
+})
+
+/** How a run meets its crowd: Attune's addition to the seed's configuration. */
+export const LiveConfig = z.object({
+  title: z.string().trim().min(1).max(120).optional(),
+  /** Answers shown to the crowd in each step. */
+  shownPerStep: z.int().min(1).max(256).default(16),
+  /** Voting on a sample closes after this long, seconds … */
+  votingWindowSeconds: z.number().min(1).max(3600).default(10),
+  /** … or once every shown sample has this many votes. */
+  minVotes: z.int().min(1).max(1000).default(3),
+  /** A step waits for this many votes in all before it trains: with nobody there, nothing moves. */
+  minVotesPerStep: z.int().min(0).default(1),
+  maxNewTokens: z.int().min(1).max(1024).default(64),
+  temperature: z.number().gt(0).max(2).default(0.7),
+  /**
+   * β, score per nat: how strongly the policy is held to the reference. Without it β follows from `ppoConfig.targetKL`.
+   */
+  klCoefficient: z.number().min(0).optional(),
+  /**
+   * Lets β move, by 1 % a step at most and within half and twice its start, so that the KL comes to
+   * `ppoConfig.targetKL`.
+   */
+  adaptiveKl: z.boolean().default(false),
+  /** Train on the last batch while people vote on this one. */
+  overlap: z.boolean().default(true),
+  seed: z.int().min(0).default(1),
+  /** What raters score, besides the rating itself. */
+  categories: z
+    .array(z.object({ name, weight: z.number().min(0).max(2).default(1) }))
+    .max(limits.listItems)
+    .default([{ name: 'helpfulness', weight: 1 }]),
+  freeCategories: z.boolean().default(false),
+  /**
+   * Whether people may vote on texts that the session never produced. Such votes teach the reward model, within a
+   * bounded share.
+   */
+  freeTexts: z.boolean().default(true),
+  /**
+   * Nobody is paid for more answers than they could rate in the time, each taking this long: 3,600 by it in an hour,
+   * over all sessions.
+   */
+  secondsPerAnswer: z
+    .int()
+    .min(limits.secondsPerAnswer.least)
+    .max(limits.secondsPerAnswer.most)
+    .default(limits.secondsPerAnswer.usual),
+  tags: list.default(['kind', 'useful', 'clear', 'cold', 'vague', 'off topic']),
+})
+
+/**
+ * The watch for reward hacking: reward against people, length, repetition. What counts as evidence is in
+ * docs/METRICS.md.
+ */
+export const RewardHackingConfig = z
+  .object({
+    /** The run pauses by itself at `pauseAt`; a person resumes it. */
+    pause: z.boolean().default(false),
+    /** Evidence at which crowd and researcher are warned, deviations summed over steps … */
+    warnAt: z.number().gt(0).max(100).default(5),
+    /** … and at which the run pauses. */
+    pauseAt: z.number().gt(0).max(100).default(8),
+    /** The reward's mean may pass that of people's votes by this much, in the unit of a vote's value. */
+    allowedGap: unit.default(0.1),
+    /** The mean length may differ from the reference's by this much, deviations of the reference's lengths. */
+    allowedLengthDrift: z.number().min(0).max(100).default(2),
+    /** The share of repeated trigrams may pass the reference's by this much. */
+    allowedRepetition: unit.default(0.1),
+    /** Votes that the reward model has learnt from before its scores are held against people's. */
+    minVotes: z.int().min(0).max(100_000).default(40),
+  })
+  .refine(({ warnAt, pauseAt }) => pauseAt >= warnAt, {
+    path: ['pauseAt'],
+    message: 'a run is not paused before anybody is warned: pauseAt is at least warnAt',
+  })
+
+/** Which checkpoints of a run stay on disk, besides the last one. What is named by several rules is one file. */
+export const CheckpointConfig = z.object({
+  /** Those of the latest steps: this many. The newest being damaged, the run goes on from the one before. */
+  keepLast: z.int().min(1).max(1_000).default(3),
+  /** One every so many steps; 0 for none. */
+  keepEvery: z.int().min(0).max(1_000_000).default(0),
+  /** This many of the steps whose `bestMetric` is highest; 0 for none. */
+  keepBest: z.int().min(0).max(100).default(1),
+  /** A metric by its name in docs/METRICS.md. */
+  bestMetric: z.string().trim().min(1).max(100).default('humanRating'),
+})
+export type CheckpointConfig = z.output<typeof CheckpointConfig>
+
+export const TrainingConfig = z
+  .object({
+    algorithm: z.enum(algorithmNames).default('ppo'),
+    /** Rollouts in each step, shown or not. */
+    batchSize: z.int().min(1).max(1024).default(128),
+    learningRate: z.number().gt(0).max(1).default(1e-4),
+    learningRateSchedule: z.enum(['constant', 'linear', 'cosine']).default('constant'),
+    /** Steps of the run over which the learning rate rises to its full value. */
+    warmupSteps: z.int().min(0).max(1_000_000).default(0),
+    /** Parts into which a minibatch is cut to fit into memory; the result is the same. */
+    gradientAccumulationSteps: z.int().min(1).max(512).default(1),
+    /** Steps of the run. */
+    epochs: z.int().min(1).max(1_000_000).default(1_000),
+    validationSplit: unit.default(0),
+    rewardModel: RewardModelConfig.prefault({}),
+    ppoConfig: PPOConfig.prefault({}),
+    ...algorithmConfigs,
+    loraConfig: LoRAConfig.prefault({}),
+    datasetConfig: DatasetConfig.prefault({}),
+    distributedConfig: z.record(z.string(), z.unknown()).optional(),
+    live: LiveConfig.prefault({}),
+    checkpoints: CheckpointConfig.prefault({}),
+    rewardHacking: RewardHackingConfig.prefault({}),
+  })
+  .superRefine((config, { addIssue }) => {
+    for (const { path, message } of indivisible(config)) addIssue({ code: 'custom', path, message })
+    const { needsKl } = factsOf(config.algorithm)
+    if (needsKl !== null && config.live.klCoefficient === 0)
+      addIssue({ code: 'custom', path: ['live', 'klCoefficient'], message: needsKl })
+  })
+
+/** Sizes that must divide, and do not. */
+function indivisible(config: {
+  algorithm: AlgorithmName
+  batchSize: number
+  gradientAccumulationSteps: number
+  ppoConfig: { miniBatchSize: number }
+}): { path: string[]; message: string }[] {
+  const { algorithm, batchSize, gradientAccumulationSteps: parts } = config
+  // A batch smaller than a minibatch is one update.
+  const miniBatch = Math.min(batchSize, config.ppoConfig.miniBatchSize)
+  const group = groupSizeOf(algorithm, ownConfig(config))
+  const { rows } = factsOf(algorithm)
+  return [
+    {
+      divides: batchSize % miniBatch === 0,
+      path: ['ppoConfig', 'miniBatchSize'],
+      message: `minibatches of ${miniBatch} do not divide a batch of ${batchSize}`,
+    },
+    {
+      divides: batchSize % group === 0,
+      path: [`${algorithm}Config`, 'groupSize'],
+      message: `groups of ${group} answers do not divide a batch of ${batchSize}`,
+    },
+    {
+      divides: miniBatch % (parts * rows) === 0,
+      path: ['gradientAccumulationSteps'],
+      message: `${parts} parts do not divide a minibatch of ${miniBatch}${rows === 2 ? ' into whole pairs' : ''}`,
+    },
+  ].filter(({ divides }) => !divides)
+}
+export type TrainingConfig = z.output<typeof TrainingConfig>
+export type TrainingConfigInput = z.input<typeof TrainingConfig>

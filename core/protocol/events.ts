@@ -1,0 +1,96 @@
+/** What happens in a session, in the order of its log. */
+import { z } from 'zod'
+import { SessionId, Uuid } from './pieces.ts'
+import { CrowdValue } from './samples.ts'
+import { RunWarning, TrainingMetrics } from './sessions.ts'
+import { Bounty } from './rewards.ts'
+
+const Piece = z.object({ sampleId: Uuid, offset: z.int(), text: z.string() })
+
+/** A sample's standing votes. `crowd` only reaches those who have voted on the sample (rule V3). */
+const Tally = z.object({ sampleId: Uuid, votes: z.int(), crowd: CrowdValue.optional() })
+export type Tally = z.infer<typeof Tally>
+
+/**
+ * The sample whose votes changed last (null: a text of the rater's own), and the others whose votes changed in the same
+ * tick; absent without any.
+ */
+const VotesCounted = Tally.extend({
+  sessionId: SessionId,
+  sampleId: Uuid.nullable(),
+  others: z.array(Tally).optional(),
+})
+
+/**
+ * What happens in a session, in the order of its log. Each reaches a client
+ * as `(payload)` with `seq` in it; each is idempotent (rule P3).
+ */
+export const roomEvents = {
+  'training-started': z.object({ sessionId: SessionId, session: SessionId }),
+  /** `reason`: where the run paused by itself. */
+  'training-paused': z.object({ sessionId: SessionId, session: SessionId, reason: z.string().optional() }),
+  'training-resumed': z.object({ sessionId: SessionId, session: SessionId }),
+  'training-completed': z.object({ sessionId: SessionId, session: SessionId }),
+  'training-failed': z.object({ sessionId: SessionId, session: SessionId, error: z.string() }),
+  /** A step was committed: weights, receipts and checkpoint are stored. */
+  'training-progress': z.object({
+    sessionId: SessionId,
+    session: SessionId,
+    epoch: z.int(),
+    step: z.int(),
+    policyVersion: z.int(),
+    metrics: TrainingMetrics,
+    timestamp: z.iso.datetime(),
+  }),
+  'metrics-update': z.object({ sessionId: SessionId, step: z.int(), metrics: TrainingMetrics }),
+  'checkpoint-saved': z.object({
+    sessionId: SessionId,
+    session: SessionId,
+    epoch: z.int(),
+    checkpointPath: z.string(),
+    metrics: TrainingMetrics,
+  }),
+  'training-warning': RunWarning,
+  /**
+   * What the trainer is doing, for the room's status line. `until`: when the phase ends by itself, if known.
+   * `position`: of a run that is queued, since every trainer is busy with others; 1 is next.
+   */
+  'training-phase': z.object({
+    sessionId: SessionId,
+    phase: z.enum(['queued', 'generating', 'voting', 'settling', 'learning', 'waiting-for-votes', 'restoring']),
+    step: z.int(),
+    until: z.iso.datetime().nullable(),
+    position: z.int().optional(),
+  }),
+  'sample-started': z.object({
+    sessionId: SessionId,
+    sampleId: Uuid,
+    prompt: z.string(),
+    policyVersion: z.int(),
+    step: z.int(),
+    origin: z.enum(['rollout', 'ask']),
+  }),
+  /**
+   * `text` stands at character `offset` of the response. `others`: in a full room, the pieces that came before it in
+   * the same tick.
+   */
+  'sample-tokens': Piece.extend({ sessionId: SessionId, others: z.array(Piece).optional() }),
+  /** The response is whole and open to votes. */
+  'sample-ready': z.object({ sessionId: SessionId, sampleId: Uuid, response: z.string() }),
+  'voting-closed': z.object({ sessionId: SessionId, sampleId: Uuid, crowd: CrowdValue }),
+  /** Votes were stored: of each tick (`limits.tallyMs`) what they came to, however many there were. */
+  'feedback-received': VotesCounted,
+  /** Votes were withdrawn; counted likewise. */
+  'feedback-withdrawn': VotesCounted,
+  /** The step used this many votes. */
+  'feedback-processed': z.object({ sessionId: SessionId, step: z.int(), votes: z.int() }),
+  /** What the session's votes earn has changed: a pot was funded, priced or closed, or is empty. All of them. */
+  'bounties-changed': z.object({ sessionId: SessionId, bounties: z.array(Bounty) }),
+} as const
+
+export type RoomEvents = { [E in keyof typeof roomEvents]: z.infer<(typeof roomEvents)[E]> }
+
+export type RoomEventName = keyof RoomEvents
+
+/** One entry of a session's log. */
+export type RoomEvent = { [E in RoomEventName]: { event: E; payload: RoomEvents[E] } }[RoomEventName]

@@ -1,0 +1,109 @@
+/** A training session: its state, its metrics, its raters, and the snapshot of it. */
+import { z } from 'zod'
+import { Seq, SessionId, Uuid, unit } from './pieces.ts'
+import { TrainingConfig } from './configuration.ts'
+import { limits } from './limits.ts'
+import { Sample } from './samples.ts'
+import { Receipt } from './votes.ts'
+import { Bounty } from './rewards.ts'
+
+export const SessionStatus = z.enum(['pending', 'active', 'paused', 'completed', 'failed'])
+export type SessionStatus = z.infer<typeof SessionStatus>
+
+/** Metric name → value; docs/METRICS.md has each one's meaning and unit (rule T4). */
+export const TrainingMetrics = z.record(z.string(), z.number())
+export type TrainingMetrics = z.infer<typeof TrainingMetrics>
+
+export const TrainingSession = z.object({
+  id: SessionId,
+  title: z.string(),
+  modelId: z.string(),
+  userId: Uuid,
+  status: SessionStatus,
+  startTime: z.iso.datetime(),
+  endTime: z.iso.datetime().nullable(),
+  totalSteps: z.int(),
+  currentStep: z.int(),
+  policyVersion: z.int(),
+  metrics: TrainingMetrics,
+  configuration: TrainingConfig,
+  error: z.string().nullable(),
+  /** Why the run paused by itself; null where it is not paused, or a person paused it. */
+  pauseReason: z.string().nullable(),
+  /** It waits for a trainer's place, as the n-th of those that do (1: next); null: it has one, or needs none. */
+  queue: z.object({ position: z.int() }).nullable().default(null),
+  /** Contributions of this session that are on the chain. */
+  blockchain: z.object({ recorded: z.int(), lastEpoch: z.int().nullable() }),
+})
+export type TrainingSession = z.infer<typeof TrainingSession>
+
+export const StepMetrics = z.object({ step: z.int(), metrics: TrainingMetrics, timestamp: z.iso.datetime() })
+export type StepMetrics = z.infer<typeof StepMetrics>
+
+/** What a run warns of: its crowd and its researcher see it, and who comes later finds it in the snapshot. */
+export const RunWarning = z.object({
+  sessionId: SessionId,
+  step: z.int(),
+  kind: z.enum([
+    'checkpoint-lost',
+    'step-remade',
+    'reward-level',
+    'reward-order',
+    'length',
+    'repetition',
+    'regulars',
+    'no-update',
+  ]),
+  /** A sentence for people. */
+  message: z.string(),
+  timestamp: z.iso.datetime(),
+})
+export type RunWarning = z.infer<typeof RunWarning>
+
+/** Somebody who votes in a session, as its owner sees them. */
+export const Rater = z.object({
+  userId: Uuid,
+  username: z.string(),
+  guest: z.boolean(),
+  /** Standing ones. */
+  votes: z.int(),
+  lastVoteAt: z.iso.datetime(),
+  /** ρ and n, as the next step would have them. */
+  reliability: unit,
+  comparable: z.int(),
+  /** n ≥ 8 and ρ ≥ 0.3: no stranger to the session. */
+  known: z.boolean(),
+  /** Of all that votes weigh in what the reward model learns from. */
+  share: unit,
+  /** null: not excluded. */
+  excluded: z.object({ reason: z.string(), by: z.string(), at: z.iso.datetime() }).nullable(),
+})
+export type Rater = z.infer<typeof Rater>
+
+export const Exclude = z.strictObject({
+  reason: z.string().trim().min(1, 'say why: the person is told').max(limits.reasonChars),
+})
+
+export const SessionSnapshot = z.object({
+  seq: Seq,
+  session: TrainingSession,
+  /** Oldest first. */
+  samples: z.array(Sample),
+  /** Oldest first. */
+  steps: z.array(StepMetrics),
+  /** The reader's latest receipts, newest first. */
+  receipts: z.array(Receipt),
+  /** The latest ones, newest first. */
+  warnings: z.array(RunWarning),
+  /** Why the reader may not vote here; null: they may. */
+  exclusion: z.string().nullable(),
+  /** Raters here now. */
+  raters: z.int(),
+  bounties: z.array(Bounty),
+})
+export type SessionSnapshot = z.infer<typeof SessionSnapshot>
+
+export const StartTraining = z.object({
+  modelId: z.string().min(1).max(200),
+  configuration: TrainingConfig.prefault({}),
+})
