@@ -1,14 +1,16 @@
 /** Money, from a sponsor's wallet to raters' wallets: in real browsers, on the whole system. */
-import { parseEther, toQuantity, Wallet } from 'ethers'
+import { parseEther, toQuantity } from 'ethers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openProvider } from '../../contracts/ledger/client/rpc.ts'
 import type { Hex } from '../../contracts/ledger/hex.ts'
 import { request } from '../../scripts/crowd/account.ts'
 import { openInstance, type Instance } from '../../scripts/study/instance.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'
+import { newAccount } from '../helpers/accounts.ts'
 import { STRANGER } from '../helpers/chain.ts'
 import { findChromium, openReader, type Reader } from './chromium.ts'
 import { startQuickSession, until } from './sessions.ts'
-import { injectWallet, openNode, type TestWallet } from './wallet.ts'
+import { injectWallet, type TestWallet } from './wallet.ts'
 
 const chromium = findChromium(process.env)
 /** Seconds in which an epoch can be disputed, and its votes be appealed. */
@@ -40,7 +42,7 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
     await page.getByTestId('sign-in').click()
     await page.getByTestId('user-menu').waitFor()
   }
-  const node = () => openNode(instance.attune.rpcUrl, CHAIN_ID)
+  const node = () => openProvider(instance.attune.rpcUrl, CHAIN_ID)
   const holds = ({ wallet: { address } }: { wallet: TestWallet }) => node().getBalance(address)
 
   beforeAll(async () => {
@@ -60,8 +62,8 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
     ;[sponsor, validator, anna, ben] = await Promise.all([
       withWallet(STRANGER.privateKey),
       openReader(chromium ?? '', instance.attune.url),
-      withWallet(Wallet.createRandom().privateKey as Hex),
-      withWallet(Wallet.createRandom().privateKey as Hex),
+      withWallet(newAccount().privateKey),
+      withWallet(newAccount().privateKey),
     ])
   }, 180_000)
   afterAll(async () => {

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Contract } from 'ethers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ledgerInterface } from '../../contracts/ledger/client/abi.ts'
+import { call, openProvider } from '../../contracts/ledger/client/rpc.ts'
+import type { Address } from '../../contracts/ledger/hex.ts'
 import { signInAsGuest } from '../../scripts/crowd/account.ts'
 import { runCrowd, type Progress } from '../../scripts/crowd/crowd.ts'
 import type { CrowdReport } from '../../scripts/crowd/report.ts'
@@ -9,7 +10,6 @@ import type { Instance } from '../../scripts/study/instance.ts'
 import type { ProcessName } from '../../scripts/start/attune.ts'
 import { openReader, type Reader } from './chromium.ts'
 import { currentStep, startQuickSession, until } from './sessions.ts'
-import { openNode } from './wallet.ts'
 
 const RATERS = 4
 /** How long the chain stands still, at least, milliseconds. */
@@ -180,10 +180,11 @@ export function survivesKills(opened: () => Instance, chromium: string | null): 
         `select e.id, e.count, count(*)::int as records, count(distinct r.feedback_id)::int as distinct
          from epochs e join epoch_records r on r.epoch_id = e.id where e.confirmed_at is not null group by e.id, e.count`,
       )
-      const ledger = new Contract(attune.ledger, ledgerInterface, openNode(attune.rpcUrl, 31_337))
+      const provider = openProvider(attune.rpcUrl, 31_337)
+      const ledger = { address: attune.ledger as Address, abi: ledgerInterface }
       for (const { id, count, records, distinct } of rows) {
-        const onChain = (await ledger.getFunction('epochs')(id)) as { count: bigint }
-        expect([records, distinct, Number(onChain.count)]).toEqual([count, count, count])
+        const onChain = await call<{ count: number }>(provider, ledger, 'epochs', [id])
+        expect([records, distinct, onChain.count]).toEqual([count, count, count])
       }
     })
   })

@@ -1,6 +1,8 @@
-import { getBytes, isError, JsonRpcProvider, Wallet, type TypedDataDomain, type TypedDataField } from 'ethers'
+import { getBytes, isError, type Wallet, type TypedDataDomain, type TypedDataField } from 'ethers'
 import type { Page } from 'playwright-core'
+import { openProvider } from '../../contracts/ledger/client/rpc.ts'
 import type { Address, Hex } from '../../contracts/ledger/hex.ts'
+import { accountOf } from '../helpers/accounts.ts'
 
 export interface TestWallet {
   address: Address
@@ -18,7 +20,7 @@ export async function injectWallet(
   page: Page,
   { rpcUrl, chainId, privateKey }: { rpcUrl: string; chainId: number; privateKey: Hex },
 ): Promise<TestWallet> {
-  const account = new Wallet(privateKey, openNode(rpcUrl, chainId))
+  const account = accountOf(privateKey).connect(openProvider(rpcUrl, chainId))
   const wallet: TestWallet = { address: account.address as Address, asked: [], agrees: true }
   let shown = false
 
@@ -70,10 +72,6 @@ export async function injectWallet(
 }
 
 const needsPerson = new Set(['eth_requestAccounts', 'personal_sign', 'eth_signTypedData_v4', 'eth_sendTransaction'])
-
-/** A node without a memory of its own: what it says is as new as its answer. */
-export const openNode = (rpcUrl: string, chainId: number): JsonRpcProvider =>
-  new JsonRpcProvider(rpcUrl, chainId, { staticNetwork: true, cacheTimeout: -1 })
 
 /** ethers signs the domain's fields by the domain itself, and refuses a type of that name. */
 function signTyped(account: Wallet, typedData: string): Promise<string> {

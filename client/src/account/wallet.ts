@@ -1,6 +1,5 @@
 /** The reader's browser wallet (EIP-1193): signing in by it (EIP-4361), and sending what the page has prepared. */
 import type { Hex } from '../../../contracts/ledger/hex.ts'
-
 import type { ChainFacts, SignedIn } from '../../../core/protocol/index.ts'
 import { ApiError, request } from '../api.ts'
 import type { Call } from '../ledger/transactions.ts'
