@@ -30,12 +30,14 @@ const firstOf =
 const REWARD = ['rewardScore', 'objective/scores']
 export const rewardOf = firstOf(REWARD)
 
+/** Every chart there is, in order. Another one is another entry here, by the names that its metrics have; no other file. */
 const described: {
   title: string
   meaning: string
   format: (value: number) => string
   span: number
-  series: [string, string, string[]][]
+  /** What the legend says, the token of the colour, and the metric: the first of these names that a step has. */
+  series: [label: string, color: string, names: string[]][]
 }[] = [
   {
     title: 'Reward',
