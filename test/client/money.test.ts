@@ -71,7 +71,7 @@ test('the crowd is told what a vote earns, and that it no longer does', () => {
     payNotice([bounty({}), bounty({ symbol: 'USDC', decimals: 6, perCredit: '500' }), bounty({ state: 'empty' })]),
   ).toEqual({
     paying: true,
-    text: 'A vote that changes the model earns 0.001 ETH and 0.05 USDC, once ten of yours here could be compared with others’: then those before, too.',
+    text: 'A vote that changes the model earns 0.001 ETH and 0.05 USDC, once ten of your votes here could be compared with other people’s; the earlier ones are then paid too.',
   })
   expect(payNotice([bounty({ state: 'empty' }), bounty({ state: 'closed' })])).toMatchObject({
     paying: false,

@@ -177,7 +177,7 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
     const { page } = anna
     // 100 credits of the used vote; of the late one none, and 100 by the appeal.
     await claimable(anna, 2n * VOTE)
-    await page.getByText(/Put right in epoch \d+: 100 credit points more/).waitFor()
+    await page.getByText(/Corrected in epoch \d+: 100 credit points more/).waitFor()
     const { rows } = await instance.pool.query<{ vote: number; correction: number }>(
       `select v.epoch_id as vote, r.epoch_id as correction from epoch_records v
        join contributions c on (c.payload ->> 'corrects')::uuid = v.feedback_id

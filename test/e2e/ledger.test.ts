@@ -78,7 +78,7 @@ describe.skipIf(chromium === null)(
       const { page } = sponsor
       await record()
       await page.getByTestId('close-bounty').click()
-      const back = page.getByRole('button', { name: 'Take back what is not spent' })
+      const back = page.getByRole('button', { name: 'Withdraw the remainder' })
       await paying.pass(WINDOW_SECONDS + 1)
       await back.click()
       await page.getByRole('alert').getByText('It is too early').waitFor()

@@ -88,7 +88,7 @@ export function openIdentity({ store, turn, request, now, onchange }: IdentityDe
       keep(asked?.replaces === undefined ? next : { ...next, replaces: asked.replaces })
       return next
     }
-    if (asked === null) throw new ApiError('internal', 'The server made no guest.')
+    if (asked === null) throw new ApiError('internal', 'The server created no guest account.')
     if (!asked.user.guest) {
       keep({ ...asked, ended: true })
       throw endedError(asked)

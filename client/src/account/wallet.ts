@@ -68,13 +68,13 @@ export async function send(facts: ChainFacts, { to, data, value }: Call): Promis
     const receipt = await ask('eth_getTransactionReceipt', [hash])
     if (typeof receipt === 'object' && receipt !== null && 'status' in receipt) {
       if (Number(receipt.status) === 1) return hash
-      throw new ApiError('conflict', `The transaction ${hash} failed. Nothing was changed but its fee.`)
+      throw new ApiError('conflict', `The transaction ${hash} failed. Only its fee was spent.`)
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
   }
   throw new ApiError(
     'unavailable',
-    `No block has taken the transaction ${hash} yet. It may still come: look at it in your wallet.`,
+    `The transaction ${hash} is not in a block yet. It may still be included: check your wallet.`,
   )
 }
 
@@ -86,10 +86,7 @@ export async function send(facts: ChainFacts, { to, data, value }: Call): Promis
 export async function signTyped(facts: ChainFacts, account: string, typedData: string): Promise<Hex> {
   const chosen = await chooseAccount()
   if (chosen !== account)
-    throw new ApiError(
-      'invalid',
-      `This needs the wallet that is linked, ${account}. Choose it in your wallet and try again.`,
-    )
+    throw new ApiError('invalid', `This needs your linked wallet, ${account}. Select it in your wallet and try again.`)
   await choose(facts)
   return hexOf(await ask('eth_signTypedData_v4', [account, typedData]))
 }
@@ -110,7 +107,7 @@ const BALANCE_OF = '0x70a08231'
 /** Asks for the account where the reader has not given it yet. */
 async function chooseAccount(): Promise<Hex> {
   const account = first(await ask('eth_requestAccounts'))
-  if (account === null) throw new ApiError('invalid', 'The wallet gave no account. Unlock it and try again.')
+  if (account === null) throw new ApiError('invalid', 'The wallet returned no account. Unlock it and try again.')
   return account
 }
 
@@ -133,7 +130,7 @@ async function choose({ chainId, name, coin, rpcUrl, explorer }: ChainFacts): Pr
     await ask('wallet_addEthereumChain', [{ ...chain, ...(explorer !== null && { blockExplorerUrls: [explorer] }) }])
   }
   if (Number(await ask('eth_chainId')) !== chainId)
-    throw new ApiError('invalid', `Choose ${name} (chain ${chainId}) in your wallet and try again.`)
+    throw new ApiError('invalid', `Select ${name} (chain ${chainId}) in your wallet and try again.`)
 }
 
 /** What the wallet answered instead of doing it. */
@@ -188,5 +185,5 @@ const first = (accounts: unknown): Hex | null => {
 
 function hexOf(answer: unknown): Hex {
   if (typeof answer === 'string' && answer.startsWith('0x')) return answer as Hex
-  throw new ApiError('conflict', 'The wallet gave an answer that is none. Try again.')
+  throw new ApiError('conflict', 'The wallet returned an invalid answer. Try again.')
 }

@@ -65,19 +65,19 @@ export function payNotice(bounties: readonly Bounty[]): { paying: boolean; text:
     const prices = paying.map((bounty) => amountText(votePrice(bounty), bounty)).join(' and ')
     return {
       paying: true,
-      text: `A vote that changes the model earns ${prices}, once ten of yours here could be compared with others’: then those before, too.`,
+      text: `A vote that changes the model earns ${prices}, once ten of your votes here could be compared with other people’s; the earlier ones are then paid too.`,
     }
   }
   if (bounties.some((bounty) => bounty.state === 'empty')) {
     return {
       paying: false,
-      text: 'The bounty is spent. Votes go on training the model and are credited, and are not paid until somebody fills it up.',
+      text: 'The bounty is spent. Votes still train the model and are credited, but they are not paid until somebody tops it up.',
     }
   }
   if (bounties.some((bounty) => bounty.state === 'closed'))
     return {
       paying: false,
-      text: 'The bounty is closed. Votes go on training the model and are credited, and are not paid.',
+      text: 'The bounty is closed. Votes still train the model and are credited, but they are not paid.',
     }
   return null
 }

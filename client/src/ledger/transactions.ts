@@ -115,17 +115,17 @@ export const refusals: Partial<Record<string, string>> = {
   PotTooSmall: 'The pot no longer holds that much.',
   EpochNotFinal: 'The epoch is not final yet: its dispute window is open, or a dispute holds it up.',
   EpochSuperseded: 'A later epoch may have earned from this bounty as well. Try again once that is final.',
-  InvalidProof: 'The contract does not accept the proof: the epoch may have been taken back. Reload the page.',
-  NotSponsor: 'Only the account that funded this bounty may do that. Choose it in your wallet.',
-  TooEarly: 'It is too early: what is not spent returns two days after closing.',
+  InvalidProof: 'The contract rejects the proof: the epoch may have been rejected. Reload the page.',
+  NotSponsor: 'Only the account that funded this bounty may do that. Select it in your wallet.',
+  TooEarly: 'It is too early: the remainder can be withdrawn two days after closing.',
   WrongBond: 'The bond has changed. Reload the page and try again.',
   DisputeOpen: 'Another dispute is open. One is decided at a time.',
   EpochNotPending: 'This epoch is final: it can no longer be disputed.',
   PaymentsPaused: 'Payments are paused by the treasurer. Nothing is lost; try again later.',
   SignatureExpired: 'The signature has expired. Sign again.',
   InvalidSignature:
-    'The signature is not of the account that is paid. Choose that account in your wallet and sign again.',
+    'The signature is not of the account that is paid. Select that account in your wallet and sign again.',
   ERC20InsufficientBalance: 'Your wallet holds less of this token than that.',
   ERC20InsufficientAllowance:
-    'The token lets the distributor take less than that. Fund again, and confirm the allowance that your wallet asks for.',
+    'The token’s allowance for the distributor is too low. Fund again and confirm the allowance in your wallet.',
 }

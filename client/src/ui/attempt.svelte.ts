@@ -1,4 +1,4 @@
-import { messageOf } from './sentence.ts'
+import { messageOf, sentence } from './sentence.ts'
 
 /** What a person asks for and what may fail: whether it is under way, and what to say of how it went. */
 export class Attempt {
@@ -15,7 +15,7 @@ export class Attempt {
     try {
       this.note = (await work()) ?? null
     } catch (error) {
-      this.problem = messageOf(error)
+      this.problem = sentence(messageOf(error))
     } finally {
       this.busy = false
     }
@@ -27,7 +27,7 @@ export class Attempt {
       await work()
       this.problem = null
     } catch (error) {
-      this.problem = messageOf(error)
+      this.problem = sentence(messageOf(error))
     }
   }
 
