@@ -6,6 +6,7 @@
 import { fork } from 'node:child_process'
 import type { ModelDescription } from '../files/describe.ts'
 import type { Packed, Packing } from '../files/archive.ts'
+import { createGate } from '../gate.ts'
 
 /** What can be asked of such a process (work.ts does it), and what comes back. */
 export interface Work {
@@ -29,21 +30,13 @@ const seconds: Record<Kind, number> = { describe: 60, givePrompts: 300, countPro
 export const describe = (directory: string): Promise<ModelDescription> => isolated('describe', { directory })
 
 /** Does a kind of work. @throws Error, with the file system's `code` where that refused something */
-export async function isolated<K extends Kind>(
+export function isolated<K extends Kind>(
   kind: K,
   given: Work[K]['given'],
   limits: { seconds?: number; megabytes?: number } = {},
 ): Promise<Work[K]['made']> {
-  const { enter, leave } = kind === 'pack' ? packing : reading
-  await enter()
-  try {
-    return await inProcess(kind, given, {
-      seconds: limits.seconds ?? seconds[kind],
-      megabytes: limits.megabytes ?? MEGABYTES,
-    })
-  } finally {
-    leave()
-  }
+  const within = { seconds: limits.seconds ?? seconds[kind], megabytes: limits.megabytes ?? MEGABYTES }
+  return (kind === 'pack' ? packing : reading).run(() => inProcess(kind, given, within))
 }
 
 function inProcess<K extends Kind>(
@@ -84,23 +77,5 @@ function inProcess<K extends Kind>(
   }).finally(() => child.kill('SIGKILL'))
 }
 
-/** Lets so many through at a time, in their order. */
-function gate(together: number): { enter: () => Promise<void>; leave: () => void } {
-  const waiting: (() => void)[] = []
-  let inside = 0
-  return {
-    async enter() {
-      if (inside >= together) await new Promise<void>((resolve) => waiting.push(resolve))
-      else inside++
-    },
-    /** Hands the place on, or gives it up. */
-    leave() {
-      const first = waiting.shift()
-      if (first) first()
-      else inside--
-    },
-  }
-}
-
 /** So many at a time. Packing takes its time, and nobody who brings a model in waits for it. */
-const [reading, packing] = [gate(2), gate(1)]
+const [reading, packing] = [createGate(2), createGate(1)]
