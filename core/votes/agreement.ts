@@ -1,3 +1,5 @@
+import { maxOf } from '../statistics.ts'
+
 /** How far two values of a scale disagree. */
 export type Metric = 'nominal' | 'ordinal' | 'interval' | 'ratio'
 
@@ -27,10 +29,10 @@ export function krippendorffAlpha(
   const delta = squaredDifference(metric, values, counts)
   let observed = 0
   for (const unit of units) {
-    for (let a = 0; a < unit.length; a++) {
-      for (let b = 0; b < unit.length; b++) {
-        if (a !== b) observed += delta(index.get(unit[a]!) ?? 0, index.get(unit[b]!) ?? 0) / (unit.length - 1)
-      }
+    // By value, not by rating: a full room gives an answer thousands of ratings and ten values.
+    const given = tally(unit.map((value) => index.get(value) ?? 0))
+    for (const [c, times] of given) {
+      for (const [k, others] of given) observed += (times * others * delta(c, k)) / (unit.length - 1)
     }
   }
   let expected = 0
@@ -61,7 +63,17 @@ function squaredDifference(metric: Metric, values: readonly number[], counts: re
   }
 }
 
+/** How often each comes. */
+function tally(values: readonly number[]): Map<number, number> {
+  const counts = new Map<number, number>()
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  return counts
+}
+
 function columns(ratings: readonly (readonly (number | null)[])[]): number[][] {
-  const width = ratings.reduce((most, row) => Math.max(most, row.length), 0)
+  const width = maxOf(
+    ratings.map((row) => row.length),
+    0,
+  )
   return Array.from({ length: width }, (_, u) => ratings.flatMap((row) => (typeof row[u] === 'number' ? [row[u]] : [])))
 }

@@ -1,3 +1,4 @@
+import { maxOf } from '../statistics.ts'
 import { ballotsOf, comparisonsOf, type Ballots, type Comparisons } from './comparisons.ts'
 import { capStrangers } from './crowd.ts'
 import { unit, weight } from './range.ts'
@@ -122,7 +123,7 @@ export const isKnown = (comparable: number, reliability: number): boolean =>
 /** By rater. */
 function weights(rho: Float64Array, { counts }: Comparisons): Standing[] {
   const trust = counts.map((n) => n / (n + HALF_TRUST))
-  const most = trust.reduce((max, t) => Math.max(max, t), 0)
+  const most = maxOf([...trust], 0)
   return Array.from(rho, (reliability, rater) => ({
     reliability,
     comparable: counts[rater]!,

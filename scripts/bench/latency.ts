@@ -8,7 +8,7 @@ import { insertVote } from '../../core/db/feedback.ts'
 import { limits } from '../../core/protocol/index.ts'
 import { signInAsGuest } from '../crowd/account.ts'
 import { runCrowd } from '../crowd/crowd.ts'
-import { distribution, type Distribution } from '../crowd/distribution.ts'
+import { distribution, type Distribution } from '../../core/statistics.ts'
 import { withInstance, type Instance } from '../study/instance.ts'
 import { table } from '../study/table.ts'
 

@@ -13,7 +13,7 @@ import { createLogins } from '../../server/auth/logins.ts'
 import { createSeal } from '../../server/auth/seal.ts'
 import type { Pool } from '../../core/db/pool.ts'
 import { insertUser } from '../../core/db/users.ts'
-import { distribution, type Distribution } from '../crowd/distribution.ts'
+import { distribution, maxOf, type Distribution } from '../../core/statistics.ts'
 import { withInstance } from '../study/instance.ts'
 import { openProgress } from '../study/progress.ts'
 import { table } from '../study/table.ts'
@@ -70,7 +70,7 @@ export async function benchRooms(
   }: { cells?: typeof CELLS; seconds?: number; fanOut?: FanOut } = {},
 ): Promise<RoomsBench> {
   const secret = randomBytes(32).toString('hex')
-  const most = cells.reduce((most, { sockets }) => Math.max(most, sockets), 0)
+  const most = maxOf(cells.map(({ sockets }) => sockets))
   say('starting an instance')
   return withInstance(
     { env: { JWT_SECRET: secret, MAX_SOCKETS_PER_ADDRESS: String(most) }, onTrouble: say },

@@ -6,9 +6,7 @@
  */
 import { TrainingConfig } from '../../core/protocol/index.ts'
 import { learnerConfig, rewardModelConfig } from '../../trainer/loop/configuration.ts'
-import { mean } from '../crowd/distribution.ts'
-import type { Point } from './canvas.ts'
-import { drawChart } from './chart.ts'
+import { mean, sampleDeviation } from '../../core/statistics.ts'
 import { newToTheRun } from './evaluate.ts'
 import { offlineRun, type Truth } from './offline-run.ts'
 import { openProgress } from './progress.ts'
@@ -61,7 +59,7 @@ const EVALUATE_EVERY = 2
 
 export async function algorithms({ modelDir, seeds, steps, onRun }: AlgorithmsOptions): Promise<AlgorithmsStudy> {
   const plans = ALGORITHMS.flatMap((algorithm) => Array.from({ length: seeds }, (_, i) => ({ algorithm, seed: i + 1 })))
-  const progress = openProgress(plans.length, (run) => `${NAMES[plans[run].algorithm]}, seed ${plans[run].seed}`)
+  const progress = openProgress(plans.length, (run) => `${NAMES[plans[run]!.algorithm]}, seed ${plans[run]!.seed}`)
   const held = await newToTheRun(modelDir, 1, PROMPTS)
   const runs: AlgorithmRun[] = []
   try {
@@ -71,7 +69,7 @@ export async function algorithms({ modelDir, seeds, steps, onRun }: AlgorithmsOp
           progress.report(i, step / steps, `step ${step} of ${steps}`),
         ),
       )
-      onRun?.(runs[i])
+      onRun?.(runs[i]!)
     }
   } finally {
     progress.stop()
@@ -132,22 +130,16 @@ async function runOnce(
   return { algorithm, seed, judged, secondsPerStep: mean(seconds) }
 }
 
-const NAMES: Readonly<Record<AlgorithmName, string>> = { ppo: 'PPO', grpo: 'GRPO', dpo: 'DPO' }
+export const NAMES: Readonly<Record<AlgorithmName, string>> = { ppo: 'PPO', grpo: 'GRPO', dpo: 'DPO' }
 
-const first = ({ judged }: AlgorithmRun): Judged => judged[0]
-const last = ({ judged }: AlgorithmRun): Judged => judged[judged.length - 1]
+const first = ({ judged }: AlgorithmRun): Judged => judged[0]!
+const last = ({ judged }: AlgorithmRun): Judged => judged[judged.length - 1]!
 const of = ({ runs }: AlgorithmsStudy, algorithm: AlgorithmName): AlgorithmRun[] =>
   runs.filter((run) => run.algorithm === algorithm)
 
 /** Whether every run of an algorithm ended with a better score than the base's. */
 export const improves = (study: AlgorithmsStudy, algorithm: AlgorithmName): boolean =>
   of(study, algorithm).every((run) => last(run).score > first(run).score)
-
-/** Unbiased; 0 for a single value. */
-export function deviation(values: readonly number[]): number {
-  const m = mean(values)
-  return Math.sqrt(values.reduce((sum, x) => sum + (x - m) ** 2, 0) / Math.max(1, values.length - 1))
-}
 
 export function runLine(run: AlgorithmRun): string {
   const { score, readable, kl } = last(run)
@@ -156,7 +148,7 @@ export function runLine(run: AlgorithmRun): string {
 
 export function algorithmsText(study: AlgorithmsStudy): string {
   const spread = (values: readonly number[], digits: number, unit = 1) =>
-    `${(unit * mean(values)).toFixed(digits)} ± ${(unit * deviation(values)).toFixed(digits)}`
+    `${(unit * mean(values)).toFixed(digits)} ± ${(unit * sampleDeviation(values)).toFixed(digits)}`
   const rows = ALGORITHMS.map((algorithm) => {
     const runs = of(study, algorithm)
     const ends = runs.map(last)
@@ -216,23 +208,4 @@ export function algorithmsText(study: AlgorithmsStudy): string {
         `${improves(study, algorithm) ? 'holds' : 'FAILS'}  ${NAMES[algorithm]} improves the oracle's score with every seed`,
     ),
   ].join('\n')
-}
-
-export function algorithmsChart(study: AlgorithmsStudy): Buffer {
-  return drawChart({
-    title: `PPO, GRPO and DPO on the votes of ${study.raters} simulated raters`,
-    x: 'step of training',
-    y: `Oracle's score of held-out answers, mean and deviation`,
-    range: [0.4, 1],
-    series: ALGORITHMS.map((algorithm) => {
-      const runs = of(study, algorithm)
-      const scores = runs[0].judged.map((_, k) => runs.map((run) => run.judged[k].score))
-      const steps = runs[0].judged.map(({ step }) => step)
-      return {
-        name: `${NAMES[algorithm]}: ${mean(scores[0]).toFixed(2)} to ${mean(scores[scores.length - 1]).toFixed(2)}`,
-        points: steps.map((step, k): Point => [step, mean(scores[k])]),
-        spread: scores.map(deviation),
-      }
-    }),
-  })
 }

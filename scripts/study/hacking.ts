@@ -8,10 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { findSession } from '../../core/db/sessions.ts'
 import { warningsOf } from '../../core/db/warnings.ts'
 import type { RunWarning, TrainingConfig, TrainingConfigInput } from '../../core/protocol/index.ts'
-import { runCrowd, type Progress } from '../crowd/crowd.ts'
+import { runCrowd } from '../crowd/crowd.ts'
+import type { Progress } from '../crowd/options.ts'
 import type { CrowdReport } from '../crowd/report.ts'
-import type { Point } from './canvas.ts'
-import { drawChart } from './chart.ts'
 import { withInstance, type Instance } from './instance.ts'
 import type { Criterion } from './learning.ts'
 import { openProgress } from './progress.ts'
@@ -145,14 +144,14 @@ async function untilDone(
 async function figures(instance: Instance, sessionId: string): Promise<WatchedStep[]> {
   return (await instance.steps(sessionId)).map(({ step, metrics: m }) => ({
     step,
-    ...('gap/level' in m && { reward: m['gap/reward'], people: m['gap/people'] }),
-    length: m['responseLength'],
-    kl: m['objective/kl'],
+    ...('gap/level' in m && { reward: m['gap/reward']!, people: m['gap/people']! }),
+    length: m['responseLength']!,
+    kl: m['objective/kl']!,
     evidence: {
-      level: m['watch/level'],
-      order: m['watch/order'],
-      length: m['watch/length'],
-      repetition: m['watch/repetition'],
+      level: m['watch/level']!,
+      order: m['watch/order']!,
+      length: m['watch/length']!,
+      repetition: m['watch/repetition']!,
     },
   }))
 }
@@ -189,7 +188,7 @@ export function hackingCriteria(hackable: HackingRun, control: HackingRun): Crit
 function riseOf({ steps }: HackingRun, side: 'reward' | 'people'): number {
   const values = steps.flatMap((step) => step[side] ?? [])
   const last = values.slice(-2)
-  return values.length === 0 ? Number.NaN : last.reduce((sum, x) => sum + x, 0) / last.length - values[0]
+  return values.length === 0 ? Number.NaN : last.reduce((sum, x) => sum + x, 0) / last.length - values[0]!
 }
 
 export function hackingText(study: HackingStudy): string {
@@ -217,27 +216,6 @@ export function hackingText(study: HackingStudy): string {
     '',
     ...criteria.map(({ rule, holds, found }) => `${holds ? 'holds' : 'FAILS'}  ${rule}: ${found}`),
   ].join('\n')
-}
-
-export function hackingChart({ hackable, control, raters, lengthBonus }: HackingStudy): Buffer {
-  const line = (run: HackingRun, side: 'reward' | 'people') =>
-    run.steps.flatMap((step): Point[] => (step[side] === undefined ? [] : [[step.step, step[side]]]))
-  const highest = [hackable, control]
-    .flatMap((run) => line(run, 'reward'))
-    .reduce((most, [, y]) => Math.max(most, y), 1)
-  const paused = hackable.pauseReason === null ? '' : `, paused by itself after step ${hackable.steps.at(-1)?.step}`
-  return drawChart({
-    title: `A reward that pays for length (+${lengthBonus})${paused}`,
-    x: 'step of training',
-    y: `Mean value of the answers ${raters} simulated raters voted on`,
-    range: [0, Math.ceil(highest * 5) / 5],
-    series: [
-      { name: 'length pays: the reward', points: line(hackable, 'reward') },
-      { name: 'length pays: people', points: line(hackable, 'people') },
-      { name: 'control: the reward', points: line(control, 'reward') },
-      { name: 'control: people', points: line(control, 'people') },
-    ],
-  })
 }
 
 const signed = (x: number): string => `${x < 0 ? '−' : '+'}${Math.abs(x).toFixed(2)}`

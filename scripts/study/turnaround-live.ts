@@ -3,16 +3,18 @@
  * hidden oracle on a fresh instance's default session, through real sockets; then twelve others against it.
  */
 import type { StepMetrics } from '../../core/protocol/index.ts'
+import { maxOf, minOf } from '../../core/statistics.ts'
 import { learnerConfig } from '../../trainer/loop/configuration.ts'
 import type { Checkpoint } from '../../trainer/loop/checkpoint.ts'
-import { runCrowd, type Progress } from '../crowd/crowd.ts'
+import { runCrowd } from '../crowd/crowd.ts'
+import type { Progress } from '../crowd/options.ts'
 import type { CrowdReport } from '../crowd/report.ts'
 import { openEvaluator, type Evaluation } from './evaluate.ts'
 import { withInstance, type Instance } from './instance.ts'
 import type { Criterion } from './learning.ts'
 import { openProgress } from './progress.ts'
 import { table } from './table.ts'
-import { FALLS_BY, greatest, least, RISES_TO } from './turnaround.ts'
+import { FALLS_BY, RISES_TO } from './turnaround.ts'
 
 export interface LiveTurnaroundOptions {
   raters: number
@@ -121,10 +123,10 @@ async function checkpointOf(instance: Instance, sessionId: string): Promise<Chec
 
 const stepOf = ({ step, metrics }: StepMetrics) => ({
   step,
-  learningRate: metrics['learningRate'],
-  updateNorm: metrics['policy/update_norm'],
-  kl: metrics['objective/kl'],
-  klCoefficient: metrics['objective/kl_coef'],
+  learningRate: metrics['learningRate']!,
+  updateNorm: metrics['policy/update_norm']!,
+  kl: metrics['objective/kl']!,
+  klCoefficient: metrics['objective/kl_coef']!,
 })
 
 function criteriaOf({
@@ -135,9 +137,9 @@ function criteriaOf({
   targetKl,
 }: Pick<LiveTurnaroundStudy, 'steps' | 'idleSteps' | 'honest' | 'adverse' | 'targetKl'>): Criterion[] {
   const [rate, norm, kl] = [
-    least(steps.map((s) => s.learningRate)),
-    least(steps.map((s) => s.updateNorm)),
-    greatest(steps.map((s) => s.kl)),
+    minOf(steps.map((s) => s.learningRate)),
+    minOf(steps.map((s) => s.updateNorm)),
+    maxOf(steps.map((s) => s.kl)),
   ]
   return [
     {

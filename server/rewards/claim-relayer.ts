@@ -1,5 +1,6 @@
-import { LedgerError } from '../../contracts/ledger/errors.ts'
 import type { BountyChain } from '../../contracts/ledger/client/bounties.ts'
+import { bringOn, type Policy } from '../../contracts/ledger/client/outbox.ts'
+import { LedgerError } from '../../contracts/ledger/errors.ts'
 import type { ClaimSender } from './claim-sender.ts'
 import type { Core } from '../deps.ts'
 import type { Db } from '../../core/db/pool.ts'
@@ -35,33 +36,46 @@ export async function relayNext({
   return inTurn(core.pool, 'attune:relayer', async (client) => {
     const job = await nextRelayed(client, bounties)
     if (job === null) return false
-    await bringOn(client, job)
+    await step(client, job)
     return true
   })
 
-  async function bringOn(client: Db, job: RelayJob): Promise<void> {
+  async function step(client: Db, job: RelayJob): Promise<void> {
     const settle = (state: 'done' | 'failed', problem?: string) =>
       markRelayed(client, job.id, { state, ...(problem !== undefined && { problem }) })
-    if ((await bounties.claimed(job.bounty, job.account)) >= job.amount) return settle('done')
-    if (job.txHash !== null) {
-      if ((await sender.outcome(job.txHash)) === 'reverted') return settle('failed', 'The contract refused it.')
-      if (job.ageMs < patienceMs) return
+    const policy: Policy<{ state: 'done' | 'failed'; problem?: string }> = {
+      patienceMs,
+      waits: () => true,
+      async look() {
+        if ((await bounties.claimed(job.bounty, job.account)) >= job.amount)
+          return { state: 'settled', done: { state: 'done' } }
+        if (job.txHash !== null && (await sender.outcome(job.txHash)) === 'reverted')
+          return { state: 'settled', done: { state: 'failed', problem: 'The contract refused it.' } }
+        return 'open'
+      },
+      async refused(error) {
+        if (error.code === 'reverted') return settle('failed', error.message)
+        await markRelayed(client, job.id, {
+          state: job.state,
+          problem: 'The network asks too much for gas now; the claim waits.',
+        })
+      },
     }
-    if (now() / 1_000 > job.deadline) return settle('failed', 'Its deadline has passed. Sign it again.')
-    const bumps = job.state === 'sent' ? job.bumps + 1 : job.bumps
-    try {
-      const { raw, txHash } = await sender.sign(job, bumps)
-      // Stored before it is sent: whatever happens between, this one is looked for.
-      await markRelayed(client, job.id, { state: 'sent', txHash, bumps })
-      await sender.send(raw)
-      core.log.info({ claim: job.id, txHash }, 'a claim was relayed')
-    } catch (error) {
-      if (!(error instanceof LedgerError) || error.code === 'unreachable') throw error
-      if (error.code === 'reverted') return settle('failed', error.message)
-      await markRelayed(client, job.id, {
-        state: job.state,
-        problem: 'The network asks too much for gas now; the claim waits.',
-      })
-    }
+    const taken = await bringOn(
+      job,
+      policy,
+      {
+        markSigned: ({ txHash }, bumps) => markRelayed(client, job.id, { state: 'sent', txHash, bumps }),
+      },
+      {
+        async sign(bumps) {
+          if (now() / 1_000 > job.deadline) throw new LedgerError('reverted', 'Its deadline has passed. Sign it again.')
+          return sender.sign(job, bumps)
+        },
+        send: sender.send,
+      },
+    )
+    if (taken.state === 'settled') await settle(taken.done.state, taken.done.problem)
+    if (taken.state === 'sent') core.log.info({ claim: job.id, txHash: taken.txHash }, 'a claim was relayed')
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { openBoard } from '../../scripts/crowd/board.ts'
-import { distribution, standardError } from '../../scripts/crowd/distribution.ts'
+import { distribution, standardError } from '../../core/statistics.ts'
 
 const sampleId = '5f7c7a52-0d0c-4f0e-8f63-4a4f5f2f9a11'
 const sessionId = 'demo'

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { openRandom, type Random } from '../../lm/sampling/random.ts'
 import { gapOf } from '../../trainer/reward/gap.ts'
 import { lengthDrift, repeatedShare, repetitionDrift, shapeOf } from '../../trainer/reward/drift.ts'
-import { rankCorrelation } from '../../trainer/reward/statistics.ts'
+import { rankCorrelation } from '../../core/statistics.ts'
 import {
   SIGNS,
   noEvidence,

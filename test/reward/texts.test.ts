@@ -3,7 +3,7 @@ import { weigh, type CastVote } from '../../core/votes/weights.ts'
 import { openRandom } from '../../lm/sampling/random.ts'
 import { REWARD_DEFAULTS } from '../../trainer/reward/defaults.ts'
 import { COMPASSION, openRewardModel, RATING } from '../../trainer/reward/model.ts'
-import { rankCorrelation } from '../../trainer/reward/statistics.ts'
+import { rankCorrelation } from '../../core/statistics.ts'
 
 const width = 32
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))

@@ -1,7 +1,7 @@
 /** Watches over the regulars' reliability: that they stop agreeing with the room is how a take-over shows. */
 import type { Standing } from '../../core/votes/reliability.ts'
 import type { RunWarning } from '../../core/protocol/index.ts'
-import { mean } from '../rl/statistics.ts'
+import { mean } from '../../core/statistics.ts'
 
 /** What the watch remembers. Part of a run's checkpoint. */
 export interface Regulars {

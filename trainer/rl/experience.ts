@@ -2,7 +2,7 @@
 import type { PolicyView } from './inspect.ts'
 import { sequenceKl } from './kl.ts'
 import type { ReferenceView, Rollout } from './rollout.ts'
-import { mean } from './statistics.ts'
+import { mean } from '../../core/statistics.ts'
 
 /** One rollout with all that was computed for it before the algorithm sees it. */
 export interface Scored {

@@ -1,7 +1,8 @@
 import { type AlgorithmName, algorithmNames } from '../../core/protocol/index.ts'
 import { averages, metricsOf } from './algorithms/registry.ts'
 import type { BatchStatistics } from './experience.ts'
-import { mean, type StepStatistics } from './statistics.ts'
+import { mean } from '../../core/statistics.ts'
+import type { StepStatistics } from './train-step.ts'
 
 /**
  * What each metric of an update means, and after the last semicolon its unit. Names are TRL's where TRL

@@ -5,7 +5,16 @@ import type { Algorithm } from './algorithms/algorithm.ts'
 import type { Experience } from './experience.ts'
 import { layOut, padRows, type BatchShape } from './layout.ts'
 import { entropyGraph, policyFeeds, policyGraph, valueGraph, type HeldPolicy } from './policy.ts'
-import type { StepStatistics } from './statistics.ts'
+
+/**
+ * What one optimizer step reports: the loss's statistics by name, and the norm of all gradients together before
+ * clipping.
+ */
+export interface StepStatistics {
+  approxKl: number
+  gradientNorm: number
+  [statistic: string]: number
+}
 
 export interface TrainStepOptions {
   policy: HeldPolicy

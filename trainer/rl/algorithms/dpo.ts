@@ -44,7 +44,7 @@
 import { scoresOf, trustRegion, type Prepared, type Scored } from '../experience.ts'
 import { checkGroups } from './groups.ts'
 import { sigmoid, softplus } from '../logistic.ts'
-import { mean } from '../statistics.ts'
+import { mean } from '../../../core/statistics.ts'
 
 export type PreferenceLabels = 'soft' | 'hard'
 

@@ -30,7 +30,7 @@
  */
 import { scoresOf, trustRegion, type Prepared, type Scored } from '../experience.ts'
 import { checkGroups } from './groups.ts'
-import { mean } from '../statistics.ts'
+import { mean } from '../../../core/statistics.ts'
 import { surrogate } from './surrogate.ts'
 import { moments } from '../whiten.ts'
 

@@ -2,7 +2,7 @@
 import { scoresOf, trustRegion, type Prepared, type Scored } from '../experience.ts'
 import { estimateAdvantages } from './gae.ts'
 import { shapedRewards } from '../kl.ts'
-import { mean } from '../statistics.ts'
+import { mean } from '../../../core/statistics.ts'
 import { moments, whiten } from '../whiten.ts'
 
 export interface PpoBatchConfig {
