@@ -82,3 +82,8 @@ export async function forgetBegun(db: Db, sessionId: string): Promise<void> {
     [sessionId, rememberedMs],
   )
 }
+
+/** Forgets what an erased person has begun. */
+export async function eraseBegun(db: Db, userId: string): Promise<void> {
+  await db.query('delete from vote_begun where user_id = $1', [userId])
+}

@@ -1,4 +1,20 @@
-import { isKnown, type RatedSample } from './reliability.ts'
+export interface RatedSample {
+  raterId: string
+  sampleId: string
+  /** `v` in [0, 1]. */
+  value: number
+  /** The step that was the first to learn from it. Votes of one round count as cast at once; 0 where nobody says. */
+  round?: number
+  /** False where its author chose what to rate, or when, and could know the others' votes: it is compared with none. */
+  comparable?: boolean
+}
+
+/** A rater is known from so many comparable votes on … */
+const KNOWN_VOTES = 8
+/** … and while their reliability is at least this; everybody else is a stranger. */
+const KNOWN_RELIABILITY = 0.3
+export const isKnown = (comparable: number, reliability: number): boolean =>
+  comparable >= KNOWN_VOTES && reliability >= KNOWN_RELIABILITY
 
 /** A room is established while so many known raters … */
 export const ESTABLISHED_RATERS = 3

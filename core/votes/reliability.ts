@@ -1,18 +1,7 @@
 import { maxOf } from '../statistics.ts'
-import { ballotsOf, comparisonsOf, type Ballots, type Comparisons } from './comparisons.ts'
+import { ballotsOf, comparisonsOf, isKnown, type Ballots, type Comparisons, type RatedSample } from './comparisons.ts'
 import { capStrangers } from './crowd.ts'
 import { unit, weight } from './range.ts'
-
-export interface RatedSample {
-  raterId: string
-  sampleId: string
-  /** `v` in [0, 1]. */
-  value: number
-  /** The step that was the first to learn from it. Votes of one round count as cast at once; 0 where nobody says. */
-  round?: number
-  /** False where its author chose what to rate, or when, and could know the others' votes: it is compared with none. */
-  comparable?: boolean
-}
 
 export interface ReliabilityPrior {
   /** What a rater of whom nothing is known counts, in [0, 1]. */
@@ -25,10 +14,6 @@ export const RELIABILITY_PRIOR: ReliabilityPrior = { value: 0.6, votes: 8 }
 
 /** Comparable votes with which a rater's votes weigh half of what they will at most. */
 export const HALF_TRUST = 8
-/** A rater is known from so many comparable votes on … */
-export const KNOWN_VOTES = 8
-/** … and while their reliability is at least this; everybody else is a stranger. */
-export const KNOWN_RELIABILITY = 0.3
 
 /** Rounds after which reliabilities have settled; more change the third digit. */
 const ROUNDS = 4
@@ -116,9 +101,6 @@ export function reliabilities(
 ): Map<string, number> {
   return new Map([...standingsOf(votes, prior).raters].map(([id, { reliability }]) => [id, reliability]))
 }
-
-export const isKnown = (comparable: number, reliability: number): boolean =>
-  comparable >= KNOWN_VOTES && reliability >= KNOWN_RELIABILITY
 
 /** By rater. */
 function weights(rho: Float64Array, { counts }: Comparisons): Standing[] {

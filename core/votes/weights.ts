@@ -1,6 +1,7 @@
 /** From all votes of a session to what each weighs: on its answer, and in what the reward model learns. Pure. */
 import { capStrangers } from './crowd.ts'
-import { standingsOf, type RatedSample, type Standing } from './reliability.ts'
+import type { RatedSample } from './comparisons.ts'
+import { standingsOf, type Standing } from './reliability.ts'
 import { boundShares } from './shares.ts'
 
 /** A vote as far as its weight depends on it. */

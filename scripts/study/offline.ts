@@ -1,15 +1,17 @@
 /**
  * `npm run study -- offline`: does PPO on a simulated crowd's votes move the demo model, and with which settings? The
- * defaults of trainer/rl/defaults.ts and trainer/reward/defaults.ts were chosen with it.
+ * defaults of core/protocol/configuration.ts and the values of trainer/{rl,reward}/fixed.ts were chosen with it.
  */
-import { REWARD_DEFAULTS } from '../../trainer/reward/defaults.ts'
-import { LEARNER_DEFAULTS, LIVE_DEFAULTS } from '../../trainer/rl/defaults.ts'
+import { TrainingConfig } from '../../core/protocol/index.ts'
+import { learnerConfig, rewardModelConfig } from '../../trainer/loop/configuration.ts'
 import { command } from '../cli/command.ts'
 import { Misuse, number, numberOf, oneOf, parsed, text, unless, whole } from '../cli/options.ts'
 import { heldOutPrompts } from '../pretrain/prompts.ts'
 import { offlineRun, type OfflineOptions, type Truth } from './offline-run.ts'
 import { table } from './table.ts'
 
+/** A run that names no settings. */
+const usual = TrainingConfig.parse({})
 const least = { least: 0 }
 const share = { least: 0, most: 1 }
 
@@ -21,8 +23,8 @@ export const offline = command({
     model: text('DIR', 'the model that learns').or('models/demo'),
     seeds: parsed('LIST', 'a run for each of them', seedsOf).or([1, 2, 3]),
     steps: whole('STEPS', 'of a run', { least: 1 }).or(12),
-    rollouts: whole('ANSWERS', 'of a step', { least: 1 }).or(LIVE_DEFAULTS.rollouts),
-    shown: whole('ANSWERS', 'of them that people vote on', { least: 1 }).or(LIVE_DEFAULTS.shown),
+    rollouts: whole('ANSWERS', 'of a step', { least: 1 }).or(usual.batchSize),
+    shown: whole('ANSWERS', 'of them that people vote on', { least: 1 }).or(usual.live.shownPerStep),
     votes: whole('VOTES', 'of a step', least).or(48),
     raters: whole('COUNT', 'how many vote', { least: 1 }).or(12),
     votesBy: oneOf('TEMPER', 'what they vote by', ['honest', 'random']).or('honest'),
@@ -35,7 +37,7 @@ export const offline = command({
     overlap: unless('waits with sampling until the step before is learnt'),
     learner: parsed('JSON', 'overrides single settings of PPO', objectOf).or({}),
     reward: parsed('JSON', 'overrides single settings of the reward model', objectOf).or({}),
-    lambda: number('SHARE', 'the compassion’s in the value', share).or(LIVE_DEFAULTS.compassionWeight),
+    lambda: number('SHARE', 'the compassion’s in the value', share).or(usual.rewardModel.compassionWeight),
   },
   run: tryOut,
 })
@@ -97,13 +99,8 @@ function optionsFor(values: Wanted, seed: number): OfflineOptions {
       seed,
     }),
     texts: values.texts,
-    learner: { ...LEARNER_DEFAULTS, ...values.learner },
-    rewardModel: {
-      ...REWARD_DEFAULTS,
-      categories: { helpfulness: 1 },
-      compassionWeight: values.lambda,
-      ...values.reward,
-    },
+    learner: { ...learnerConfig(usual), ...values.learner },
+    rewardModel: { ...rewardModelConfig(usual), compassionWeight: values.lambda, ...values.reward },
   }
 }
 

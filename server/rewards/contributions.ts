@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache'
 import { proofBook, type ProofBook } from '../../contracts/ledger/epoch/proofs.ts'
 import type { Core } from '../deps.ts'
-import { contributionsOf, manifestOf, rewardsOf, type ContributionRow } from '../../core/db/contributions.ts'
+import { contributionsOf, rewardsOf, type ContributionRow } from '../../core/db/contributions.ts'
+import { manifestOf } from '../../core/db/epochs.ts'
 import type { MerkleProof, ProofOfContribute } from '../../core/protocol/index.ts'
 
 /** Somebody's contributions, newest first, each with its proof once its epoch is confirmed (rule C3). */

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { rewardBook, type RewardBook } from '../../contracts/ledger/epoch/proofs.ts'
-import { manifestHashOf, manifestOf } from '../../core/db/contributions.ts'
+import { manifestHashOf, manifestOf } from '../../core/db/epochs.ts'
 import type { Pool } from '../../core/db/pool.ts'
 
 /**

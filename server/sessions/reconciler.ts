@@ -1,5 +1,5 @@
 import { enqueueRun, publish, type Core } from '../deps.ts'
-import { unheldRuns, wake } from '../../core/db/run-lock.ts'
+import { unheldRuns, wake } from '../../core/db/run-queue.ts'
 import { sessionBasics } from '../../core/db/sessions.ts'
 import { adopter } from '../models/models.ts'
 

@@ -1,5 +1,4 @@
-import type { Handlers } from './dispatch.ts'
-import { userRoom, type AttuneServer, type AttuneSocket } from './io.ts'
+import { userRoom, type AttuneServer, type AttuneSocket, type Handlers } from './socket.ts'
 import type { Core } from '../deps.ts'
 import { AttuneError } from '../../core/errors.ts'
 import type { Permission } from '../../core/permissions.ts'

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { AttuneServer } from './io.ts'
-import { sessionRoom } from './room.ts'
+import { sessionRoom, type AttuneServer, type AttuneSocket } from './socket.ts'
 import type { Core } from '../deps.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { recheck } from './identity.ts'
 import { openPresence } from './presence.ts'
-import { userRoom, type AttuneServer, type AttuneSocket } from './io.ts'
+import { metricsRoom, sessionRoom, userRoom, type AttuneServer, type AttuneSocket, type Rooms } from './socket.ts'
 import type { Core } from '../deps.ts'
 import { recordedIn } from '../../core/db/contributions.ts'
 import { exclusionOf } from '../../core/db/exclusions.ts'
@@ -13,21 +13,6 @@ import { compareSeq, EVERYWHERE, lastSeq, readAfter, readSince, START, type LogE
 import { openPieces } from './pieces.ts'
 import { openSnapshots } from '../sessions/snapshot.ts'
 import { asClosedFor, asSeenBy, audiences, begunRoom, isVoteEntry, noteVotes, votedRoom } from './voters.ts'
-
-/** What the handlers of a socket do with rooms. */
-export interface Rooms {
-  /** Brings a socket up to date, by a snapshot or by what it missed since `since`, and keeps it so (rule P3). */
-  join: (socket: AttuneSocket, sessionId: string, since: string | undefined) => Promise<AckData['join-session']>
-  /**
-   * Somebody has begun a vote in time: until it is cast, the sample's crowd value is hidden from them after closing,
-   * too (rule V3).
-   */
-  begun: (userId: string, sampleId: string) => void
-  leave: (socket: AttuneSocket, sessionId: string) => Promise<void>
-  watchMetrics: (socket: AttuneSocket, sessionId: string) => Promise<void>
-  unwatchMetrics: (socket: AttuneSocket, sessionId: string) => Promise<void>
-  close: () => Promise<void>
-}
 
 /** An earlier vote on one of the session's latest this many opens its crowd value to the voter again on joining. */
 const VOTES_REMEMBERED = 500
@@ -258,9 +243,6 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
     },
   }
 }
-
-export const sessionRoom = (sessionId: string) => `session:${sessionId}`
-const metricsRoom = (sessionId: string) => `metrics:${sessionId}`
 
 type RoomEntry = RoomEvent & { seq: string }
 

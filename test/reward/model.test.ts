@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { openRandom } from '../../lm/sampling/random.ts'
-import { REWARD_DEFAULTS } from '../../trainer/reward/defaults.ts'
+import { FIXED } from '../../trainer/reward/fixed.ts'
 import {
   COMPASSION,
   RATING,
@@ -11,7 +11,7 @@ import {
 } from '../../trainer/reward/model.ts'
 
 const WIDTH = 24
-const config: RewardModelConfig = { ...REWARD_DEFAULTS, categories: { helpfulness: 1 }, compassionWeight: 0.6 }
+const config: RewardModelConfig = { ...FIXED, categories: { helpfulness: 1 }, compassionWeight: 0.6 }
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
 
 /** Samples whose true compassion and usefulness are linear in their features, as logits. */

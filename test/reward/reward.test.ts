@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { openRandom } from '../../lm/sampling/random.ts'
-import { REWARD_DEFAULTS } from '../../trainer/reward/defaults.ts'
+import { FIXED } from '../../trainer/reward/fixed.ts'
 import { COMPASSION, RATING, openRewardModel, type RewardVote } from '../../trainer/reward/model.ts'
 import { rewardsOf, type RewardSettings } from '../../trainer/reward/reward.ts'
 
@@ -19,7 +19,7 @@ const samples = Array.from({ length: 40 }, (_, i) => ({
   response: i === 3 ? 'Go gambling.' : 'Rest a little.',
   features: Float32Array.from({ length: 8 }, () => random.normal()),
 }))
-const model = openRewardModel({ ...REWARD_DEFAULTS, categories: {}, compassionWeight: 0.5 }, 8, 1)
+const model = openRewardModel({ ...FIXED, categories: {}, compassionWeight: 0.5 }, 8, 1)
 model.features.fitScale(samples.map((s) => s.features))
 for (const s of samples) model.features.add(s.sampleId, s.features)
 const votes = samples.slice(0, 20).map(({ sampleId, features }): RewardVote => {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { weigh, type CastVote } from '../../core/votes/weights.ts'
 import { openRandom } from '../../lm/sampling/random.ts'
-import { REWARD_DEFAULTS } from '../../trainer/reward/defaults.ts'
+import { FIXED } from '../../trainer/reward/fixed.ts'
 import { COMPASSION, openRewardModel, RATING } from '../../trainer/reward/model.ts'
 import { rankCorrelation } from '../../core/statistics.ts'
 
@@ -18,8 +18,8 @@ function learnt({ steps, texts, trusted }: { steps: number; texts: number; trust
   const direction = Array.from({ length: width }, () => random.normal())
   const draw = () => Float32Array.from({ length: width }, () => random.normal())
   const worth = (x: Float32Array) =>
-    sigmoid(x.reduce((sum, v, i) => sum + (1.5 * v * direction[i]!) / Math.sqrt(width), 0))
-  const model = openRewardModel({ ...REWARD_DEFAULTS, categories: {}, compassionWeight: 0.7 }, width, 1)
+    sigmoid(x.reduce((sum, v, i) => sum + (1.5 * v * direction[i]) / Math.sqrt(width), 0))
+  const model = openRewardModel({ ...FIXED, categories: {}, compassionWeight: 0.7 }, width, 1)
   model.features.fitScale(Array.from({ length: 64 }, draw))
   const votes: (CastVote & { id: string })[] = []
   const add = (vote: Pick<CastVote, 'raterId' | 'sampleId' | 'value' | 'round' | 'origin'>) =>

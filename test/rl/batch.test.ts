@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { scoresOf, statisticsOf, type Scored } from '../../trainer/rl/experience.ts'
 import { estimateAdvantages } from '../../trainer/rl/algorithms/gae.ts'
-import { klCoefficientFor, nextKlCoef, sequenceKl, shapedRewards, withinRange } from '../../trainer/rl/kl.ts'
+import { klCoefficientFor, nextKlCoefficient, sequenceKl, shapedRewards, withinRange } from '../../trainer/rl/kl.ts'
 import { layOut, padRows, shapeOf, unpadRows } from '../../trainer/rl/layout.ts'
 import { minibatches } from '../../trainer/rl/minibatches.ts'
 import { preparePpo, withPotentials, type PpoBatchConfig } from '../../trainer/rl/algorithms/ppo-batch.ts'
@@ -75,30 +75,30 @@ describe('the KL', () => {
     expect(kl).toBeCloseTo(4, 3)
   })
   it('coefficient, where it adapts, moves by about 1 % a step at most, towards the target', () => {
-    const control = { kind: 'adaptive', coef: 0.1, target: 6, gain: 0.05 } as const
-    expect(nextKlCoef(0.1, control, 60)).toBeCloseTo(0.1 * Math.exp(0.01), 12)
-    expect(nextKlCoef(0.1, control, 0)).toBeCloseTo(0.1 * Math.exp(-0.01), 12)
-    expect(nextKlCoef(0.1, control, 6)).toBe(0.1)
+    const control = { adaptiveKl: true, klCoefficient: 0.1, targetKL: 6, klGain: 0.05 } as const
+    expect(nextKlCoefficient(0.1, control, 60)).toBeCloseTo(0.1 * Math.exp(0.01), 12)
+    expect(nextKlCoefficient(0.1, control, 0)).toBeCloseTo(0.1 * Math.exp(-0.01), 12)
+    expect(nextKlCoefficient(0.1, control, 6)).toBe(0.1)
   })
   it('coefficient neither leaves half to twice its start nor winds up there: the first error of the other sign brings it back', () => {
     fc.assert(
       fc.property(fc.array(fc.double({ min: -5, max: 1e6, noNaN: true }), { maxLength: 400 }), (seen) => {
-        const control = { kind: 'adaptive', coef: 0.3, target: 4, gain: 0.05 } as const
-        const coef = seen.reduce((now, kl) => nextKlCoef(now, control, kl), 0.3)
+        const control = { adaptiveKl: true, klCoefficient: 0.3, targetKL: 4, klGain: 0.05 } as const
+        const coef = seen.reduce((now, kl) => nextKlCoefficient(now, control, kl), 0.3)
         expect(coef).toBeGreaterThanOrEqual(0.15)
         expect(coef).toBeLessThanOrEqual(0.6)
       }),
     )
-    const control = { kind: 'adaptive', coef: 0.3, target: 4, gain: 0.05 } as const
+    const control = { adaptiveKl: true, klCoefficient: 0.3, targetKL: 4, klGain: 0.05 } as const
     const after = (steps: number, kl: number, from = 0.3): number =>
-      Array.from({ length: steps }).reduce<number>((coef) => nextKlCoef(coef, control, kl), from)
+      Array.from({ length: steps }).reduce<number>((coef) => nextKlCoefficient(coef, control, kl), from)
     expect(after(1_000, 0)).toBe(0.15)
     expect(after(1, 40, after(1_000, 0))).toBeCloseTo(0.15 * Math.exp(0.01), 12)
   })
   it('coefficient of a fixed control is the configuration’s, whatever an older run had come to', () => {
-    expect(nextKlCoef(1e-9, { kind: 'fixed', coef: 0.35 }, 9)).toBe(0.35)
-    expect(withinRange(1e-9, { kind: 'fixed', coef: 0.35 })).toBe(0.35)
-    expect(withinRange(1e-9, { kind: 'adaptive', coef: 0.3, target: 4, gain: 0.05 })).toBe(0.15)
+    expect(nextKlCoefficient(1e-9, { adaptiveKl: false, klCoefficient: 0.35, targetKL: 4, klGain: 0.05 }, 9)).toBe(0.35)
+    expect(withinRange(1e-9, { adaptiveKl: false, klCoefficient: 0.35, targetKL: 4, klGain: 0.05 })).toBe(0.35)
+    expect(withinRange(1e-9, { adaptiveKl: true, klCoefficient: 0.3, targetKL: 4, klGain: 0.05 })).toBe(0.15)
   })
 })
 
@@ -153,7 +153,7 @@ describe('the layout', () => {
 describe('a batch', () => {
   const config: PpoBatchConfig = {
     gamma: 1,
-    lambda: 0.95,
+    gaeLambda: 0.95,
     whitenRewards: false,
     whitenAdvantages: true,
     missingEosPenalty: 1,

@@ -161,10 +161,28 @@ describe('DPO’s loss', () => {
           const { loss, gradient } = await runLoss(engine, {
             tables: { newLogprobs: logprobs, oldLogprobs: old, referenceLogprobs: reference },
             rows: { labels: pairLabels.flatMap((p) => [p, p]) },
-            wholes: { tokens: logprobs.flat().length, responses: 4, klCoef: 0.3 },
+            wholes: { tokens: logprobs.flat().length, responses: 4, klCoefficient: 0.3 },
             parts,
-            loss: ({ newLogprobs, oldLogprobs, referenceLogprobs, labels: p, mask, tokens, responses, klCoef }) =>
-              dpoLossGraph({ newLogprobs, oldLogprobs, referenceLogprobs, labels: p, mask, tokens, responses, klCoef }),
+            loss: ({
+              newLogprobs,
+              oldLogprobs,
+              referenceLogprobs,
+              labels: p,
+              mask,
+              tokens,
+              responses,
+              klCoefficient,
+            }) =>
+              dpoLossGraph({
+                newLogprobs,
+                oldLogprobs,
+                referenceLogprobs,
+                labels: p,
+                mask,
+                tokens,
+                responses,
+                klCoefficient,
+              }),
           })
           for (const [name, value] of Object.entries<number>({ ...plain(logprobs) }))
             expect(Math.abs(loss[name]! - value), name).toBeLessThan(1e-4 * (1 + Math.abs(value)))

@@ -6,7 +6,8 @@ import { BeyondFloat16 } from '../../lm/training/optimizer-step.ts'
 import { gpt2 } from '../../lm/architectures/gpt2.ts'
 import { initialModel } from '../../lm/architectures/init.ts'
 import type { LearnerConfig } from '../../trainer/rl/config.ts'
-import { LEARNER_DEFAULTS } from '../../trainer/rl/defaults.ts'
+import { TrainingConfig } from '../../core/protocol/index.ts'
+import { learnerConfig } from '../../trainer/loop/configuration.ts'
 import { openLearner, type Learner } from '../../trainer/rl/learner.ts'
 import { metricsBy } from '../../trainer/rl/metrics.ts'
 import type { Rollout } from '../../trainer/rl/rollout.ts'
@@ -26,7 +27,7 @@ const shape = gpt2({
   padToken: 0,
 })
 const config: LearnerConfig = {
-  ...LEARNER_DEFAULTS,
+  ...learnerConfig(TrainingConfig.parse({})),
   maxNewTokens: 10,
   miniBatchSize: 4,
   ppoEpochs: 2,

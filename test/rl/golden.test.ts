@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { openOnnx } from '../../lm/engines/onnx.ts'
 import { Graph } from '../../lm/graph/index.ts'
 import { estimateAdvantages } from '../../trainer/rl/algorithms/gae.ts'
-import { nextKlCoef, shapedRewards } from '../../trainer/rl/kl.ts'
+import { nextKlCoefficient, shapedRewards } from '../../trainer/rl/kl.ts'
 import { ppoLoss, type PpoLossConfig } from '../../trainer/rl/algorithms/ppo.ts'
 import { ppoLossGraph } from '../../trainer/rl/algorithms/ppo-graph.ts'
 import { whiten } from '../../trainer/rl/whiten.ts'
@@ -11,10 +11,10 @@ import golden from '../fixtures/ppo.json' with { type: 'json' }
 
 const { expected, lengths } = golden
 const config: PpoLossConfig = {
-  clipRange: golden.config.clipRange,
-  valueClipRange: golden.config.valueClipRange,
-  valueCoef: golden.config.valueCoef,
-  entropyCoef: 0,
+  clipRatio: golden.config.clipRange,
+  valueClipRatio: golden.config.valueClipRange,
+  valueCoefficient: golden.config.valueCoef,
+  entropyCoefficient: 0,
 }
 const ragged = (rows: number[][]): number[][] => rows.map((row, b) => row.slice(0, lengths[b]))
 const batch = {
@@ -54,9 +54,10 @@ describe('PPO against golden values, to 1e-5', () => {
   it('adapts the KL coefficient', () => {
     const { coef, target, horizon, observedKl, steps, next } = expected.adaptiveKl
     // To the first order in a step's change, which is a product there and an exponential here.
-    const adapted = nextKlCoef(coef, { kind: 'adaptive', coef, target, gain: steps / horizon }, observedKl)
+    const control = { klCoefficient: coef, targetKL: target, klGain: steps / horizon }
+    const adapted = nextKlCoefficient(coef, { adaptiveKl: true, ...control }, observedKl)
     expect(adapted / coef - 1).toBeCloseTo(next / coef - 1, 5)
-    expect(nextKlCoef(coef, { kind: 'fixed', coef }, observedKl)).toBe(coef)
+    expect(nextKlCoefficient(coef, { adaptiveKl: false, ...control }, observedKl)).toBe(coef)
   })
 
   it('computes losses and statistics in plain arrays', () => {
@@ -83,7 +84,7 @@ describe('PPO against golden values, to 1e-5', () => {
           mask: tensor('mask'),
           tokens: graph.input('tokens', []),
         },
-        { ...config, entropyCoef: 0 },
+        { ...config, entropyCoefficient: 0 },
       )
       for (const [name, value] of Object.entries(loss)) graph.output(name, value)
       const program = await engine.compile(graph)

@@ -16,10 +16,10 @@ import { minibatch, runLoss, slopesOf } from './loss-graph.ts'
 
 const TYPES: readonly GrpoLossType[] = ['grpo', 'dapo', 'dr_grpo']
 const config = (lossType: GrpoLossType): GrpoLossConfig => ({
-  clipRange: 0.2,
-  entropyCoef: 0.01,
+  clipRatio: 0.2,
+  entropyCoefficient: 0.01,
   lossType,
-  maxLength: 8,
+  maxNewTokens: 8,
 })
 const score = fc.double({ min: -5, max: 5, noNaN: true })
 const sum = (xs: readonly number[]) => xs.reduce((a, b) => a + b, 0)
@@ -110,7 +110,7 @@ describe('GRPO’s loss', () => {
       referenceLogprobs: [[-1], [-1, -1, -1 + Math.LN2]],
     }
     const of = (type: GrpoLossType) =>
-      grpoLoss({ ...rows, oldLogprobs: rows.newLogprobs }, 0.1, { ...config(type), entropyCoef: 0 })
+      grpoLoss({ ...rows, oldLogprobs: rows.newLogprobs }, 0.1, { ...config(type), entropyCoefficient: 0 })
     const kl = 1 - Math.LN2 // e^d - d - 1
     const expected = { grpo: [-0.5, kl / 6], dapo: [0.25, kl / 4], dr_grpo: [1 / 16, kl / 16] }
     for (const type of TYPES) {
@@ -138,7 +138,7 @@ describe('GRPO’s loss', () => {
         const plain = (newLogprobs: number[][]) => grpoLoss({ ...rows, newLogprobs, entropies }, 0.3, config(type))
         const { loss, gradient } = await runLoss(engine, {
           tables: { ...rows, entropies },
-          wholes: { tokens: rows.newLogprobs!.flat().length, responses: 4, klCoef: 0.3 },
+          wholes: { tokens: rows.newLogprobs.flat().length, responses: 4, klCoefficient: 0.3 },
           parts,
           loss: ({
             newLogprobs,
@@ -149,7 +149,7 @@ describe('GRPO’s loss', () => {
             mask,
             tokens,
             responses,
-            klCoef,
+            klCoefficient,
           }) =>
             grpoLossGraph(
               {
@@ -161,7 +161,7 @@ describe('GRPO’s loss', () => {
                 mask,
                 tokens,
                 responses,
-                klCoef,
+                klCoefficient,
               },
               config(type),
             ),

@@ -4,7 +4,8 @@ import { openOnnx } from '../../lm/engines/onnx.ts'
 import { gpt2 } from '../../lm/architectures/gpt2.ts'
 import { initialModel } from '../../lm/architectures/init.ts'
 import type { LearnerConfig } from '../../trainer/rl/config.ts'
-import { LEARNER_DEFAULTS } from '../../trainer/rl/defaults.ts'
+import { TrainingConfig } from '../../core/protocol/index.ts'
+import { learnerConfig } from '../../trainer/loop/configuration.ts'
 import { openLearner, type Learner } from '../../trainer/rl/learner.ts'
 import { metricsBy } from '../../trainer/rl/metrics.ts'
 import { seedOf } from '../../trainer/rl/random.ts'
@@ -25,7 +26,7 @@ const model = gpt2({
 })
 const WANTED = 7
 const config: LearnerConfig = {
-  ...LEARNER_DEFAULTS,
+  ...learnerConfig(TrainingConfig.parse({})),
   maxNewTokens: 12,
   miniBatchSize: 16,
   learningRate: 3e-3,
@@ -224,7 +225,7 @@ describe('the learner', () => {
   })
 
   it('goes on from an exported state as if it had never stopped', async () => {
-    const through = open({ klControl: 'adaptive' })
+    const through = open({ adaptiveKl: true })
     let saved: LearnerState | undefined
     for (let step = 0; step < 3; step++) {
       const batch = await rollouts(through, step)
@@ -234,7 +235,7 @@ describe('the learner', () => {
     const whole = await through.exportState()
     await through.close()
 
-    const resumed = open({ klControl: 'adaptive' })
+    const resumed = open({ adaptiveKl: true })
     if (saved) resumed.importState(saved)
     for (let step = 1; step < 3; step++) {
       const batch = await rollouts(resumed, step)

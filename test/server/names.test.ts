@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { nameOf, skeletonOf } from '../../core/names.ts'
-import { giveSkeletons } from '../../core/db/names.ts'
+import { giveSkeletons } from '../../core/db/users.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'
 import { admin, ask, call, guest, openWorld, type TestServer, type World } from './attune.ts'
 

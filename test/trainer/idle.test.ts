@@ -10,7 +10,8 @@ import { openOnnx } from '../../lm/engines/onnx.ts'
 import { idleSteps, idleWarning } from '../../trainer/loop/idle-steps.ts'
 import { trainLive } from '../../trainer/loop/live-loop.ts'
 import { exportRun, openRun } from '../../trainer/loop/run-state.ts'
-import type { SettledVote, World } from '../../trainer/loop/world.ts'
+import type { SettledVote } from '../../core/db/feedback.ts'
+import type { World } from '../../trainer/loop/world.ts'
 import { logWorld, openLog, type RunLog } from '../helpers/log-world.ts'
 import { tinyRun, writeTinyModel } from '../helpers/tiny-model.ts'
 
@@ -98,17 +99,17 @@ describe('a step with votes that changes nothing', () => {
 describe('a run of today', () => {
   it('is held by a fixed β that follows from the target KL, unless it names one', () => {
     const of = (config: TrainingConfigInput) => {
-      const { klCoefficient, klControl, targetKL } = learnerConfig(TrainingConfig.parse(config))
-      return { klCoefficient, klControl, targetKL }
+      const { klCoefficient, adaptiveKl, targetKL } = learnerConfig(TrainingConfig.parse(config))
+      return { klCoefficient, adaptiveKl, targetKL }
     }
-    expect(of({})).toEqual({ klCoefficient: 1 / Math.sqrt(8), klControl: 'fixed', targetKL: 4 })
+    expect(of({})).toEqual({ klCoefficient: 1 / Math.sqrt(8), adaptiveKl: false, targetKL: 4 })
     for (const algorithm of ['grpo', 'dpo'] as const)
       expect(of({ algorithm, ppoConfig: { targetKL: 8 } })).toMatchObject({ klCoefficient: 0.25, targetKL: 8 })
-    expect(of({ live: { klCoefficient: 0.2 } })).toMatchObject({ klCoefficient: 0.2, klControl: 'fixed' })
+    expect(of({ live: { klCoefficient: 0.2 } })).toMatchObject({ klCoefficient: 0.2, adaptiveKl: false })
     expect(of({ live: { klCoefficient: 0 } }).klCoefficient).toBe(0)
     expect(of({ live: { adaptiveKl: true }, ppoConfig: { targetKL: 2 } })).toEqual({
       klCoefficient: 0.5,
-      klControl: 'adaptive',
+      adaptiveKl: true,
       targetKL: 2,
     })
   })
@@ -123,7 +124,7 @@ describe('a run of today', () => {
     )
     expect(learnerConfig(TrainingConfig.parse(stored))).toMatchObject({
       klCoefficient: 0.3,
-      klControl: 'adaptive',
+      adaptiveKl: true,
       targetKL: 5,
     })
     const { commits } = await live({

@@ -6,7 +6,7 @@ import { openCheckpoints } from '../../trainer/loop/checkpoint.ts'
 import { openOnnx } from '../../lm/engines/onnx.ts'
 import { agreementMetric, LIVE_METRICS, slope } from '../../trainer/loop/step-metrics.ts'
 import { crowdOf } from '../../trainer/loop/crowd.ts'
-import type { SettledVote } from '../../trainer/loop/world.ts'
+import type { SettledVote } from '../../core/db/feedback.ts'
 import { TrainingConfig } from '../../core/protocol/index.ts'
 import golden from '../fixtures/krippendorff.json' with { type: 'json' }
 import { METRICS_BY_FILE } from '../../trainer/loop/metric-catalogue.ts'

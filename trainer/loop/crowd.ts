@@ -6,7 +6,7 @@ import { weigh, type CastVote } from '../../core/votes/weights.ts'
 import type { TrainingConfig } from '../../core/protocol/index.ts'
 import { COMPASSION, RATING, categoryHead, type RewardVote } from '../reward/model.ts'
 import type { CrowdVote } from '../reward/reward.ts'
-import type { SettledVote } from './world.ts'
+import type { SettledVote } from '../../core/db/feedback.ts'
 
 export interface Crowd {
   readonly votes: readonly SettledVote[]

@@ -18,10 +18,10 @@ import { watchRegulars } from './regulars.ts'
 import { rewardsOf, type Rewards } from '../reward/reward.ts'
 import type { ReferenceView, Rollout } from '../rl/rollout.ts'
 import { mean } from '../../core/statistics.ts'
-import type { Batch } from './rollouts.ts'
+import type { Batch } from './run-state.ts'
 import type { Run } from './run-state.ts'
 import { watchStep, type Watched } from './reward-hacking-watch.ts'
-import type { SettledVote } from './world.ts'
+import type { SettledVote } from '../../core/db/feedback.ts'
 
 export interface Outcome {
   /** h of each sample of the step that was voted on. */

@@ -3,16 +3,9 @@ import { groupSizeOf, ownConfig } from '../../core/protocol/index.ts'
 import { drawGroups, sampleId } from './prompts.ts'
 import { seedAlong, seedOf } from '../rl/random.ts'
 import type { Rollout } from '../rl/rollout.ts'
-import type { Run } from './run-state.ts'
-import type { NewSample, World } from './world.ts'
-
-/** One step's rollouts. */
-export interface Batch {
-  step: number
-  rollouts: Rollout[]
-  /** Ids of those that the crowd sees: the first ones. */
-  shown: string[]
-}
+import type { Batch, Run } from './run-state.ts'
+import type { NewSample } from '../../core/db/samples.ts'
+import type { World } from './world.ts'
 
 /**
  * Draws a batch from the current policy; what is shown streams to the room as it is drawn, and is open to votes at the

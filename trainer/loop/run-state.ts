@@ -32,11 +32,19 @@ import { noEvidence, type Evidence } from '../reward/evidence.ts'
 import { openRewardModel, type RewardModel } from '../reward/model.ts'
 import { openLearner, type Learner } from '../rl/learner.ts'
 import { seedOf } from '../rl/random.ts'
-import type { Batch } from './rollouts.ts'
+import type { Rollout } from '../rl/rollout.ts'
 
 /** An output of the reference policy, and what the reward model reads of it. */
 export interface ReferenceOutput extends Shape {
   features: Float32Array
+}
+
+/** One step's rollouts. */
+export interface Batch {
+  step: number
+  rollouts: Rollout[]
+  /** Ids of those that the crowd sees: the first ones. */
+  shown: string[]
 }
 
 /** A run: its models, open, and where it stands. */
@@ -56,7 +64,7 @@ export interface Run {
     step: number
     /** The batch after it, if it was generated while the last one was voted on. */
     pending: Batch | null
-    /** What the watch has seen of reward hacking (watch.ts). */
+    /** What the watch has seen of reward hacking (reward-hacking-watch.ts). */
     evidence: Evidence
     /** How reliable the regulars were in the latest steps (regulars.ts). */
     regulars: Regulars

@@ -7,8 +7,9 @@ import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import type { Config } from '../../core/config.ts'
 import { isConnectionTrouble, type Pool } from '../../core/db/pool.ts'
-import { takeRunLock, unpark } from '../../core/db/run-lock.ts'
-import { applyTransition } from '../../core/db/sessions.ts'
+import { takeRunLock } from '../../core/db/run-lock.ts'
+import { unpark } from '../../core/db/run-queue.ts'
+import { applyTransition, sessionToTrain } from '../../core/db/sessions.ts'
 import { VotesChanged, checkpointsToKeep, committedCheckpoints } from '../../core/db/steps.ts'
 import { isDiskFull } from '../../core/disk.ts'
 import { AttuneError } from '../../core/errors.ts'
@@ -120,13 +121,8 @@ async function readSession(
   pool: Pool,
   sessionId: string,
 ): Promise<{ configuration: TrainingConfig; modelPath: string }> {
-  const { rows } = await pool.query<{ configuration: unknown; modelPath: string | null; modelId: string }>(
-    `select s.configuration, m.checkpoint_path as "modelPath", m.id as "modelId"
-     from sessions s join models m on m.id = s.model_id where s.id = $1`,
-    [sessionId],
-  )
-  const row = rows[0]
-  if (!row) throw new Error(`session ${sessionId} does not exist`)
+  const row = await sessionToTrain(pool, sessionId)
+  if (row === null) throw new Error(`session ${sessionId} does not exist`)
   if (row.modelPath === null) throw new Error(`model ${row.modelId} has no weights: import it first`)
   return { configuration: TrainingConfig.parse(row.configuration), modelPath: row.modelPath }
 }

@@ -3,8 +3,8 @@ import { bleu, rougeL } from '../../lm/text/text-metrics.ts'
 import type { Rewards } from '../reward/reward.ts'
 import { maxOf, mean, quantile } from '../../core/statistics.ts'
 import { krippendorffAlpha } from '../../core/votes/agreement.ts'
-import type { Batch } from './rollouts.ts'
-import type { SettledVote } from './world.ts'
+import type { Batch } from './run-state.ts'
+import type { SettledVote } from '../../core/db/feedback.ts'
 
 /**
  * What a step's metrics say of the crowd and of the loop, beside the learner's own (rl/metrics.ts): meaning, and after

@@ -10,7 +10,7 @@ import {
   type Normalisation,
   type RewardType,
 } from '../../core/votes/reward.ts'
-import { MIN_DEVIATION } from './defaults.ts'
+import { MIN_DEVIATION } from './fixed.ts'
 import { COMPASSION, categoryHead } from './examples.ts'
 import { referenceLength } from './drift.ts'
 import type { Prediction, RewardModel } from './model.ts'

@@ -55,12 +55,16 @@ export function scoresOf(scored: readonly Scored[], missingEosPenalty: number): 
   return scored.map(({ rollout, reward }) => reward - (rollout.truncated ? missingEosPenalty : 0))
 }
 
-export function statisticsOf(scored: readonly Scored[], scores: readonly number[], klCoef: number): BatchStatistics {
+export function statisticsOf(
+  scored: readonly Scored[],
+  scores: readonly number[],
+  klCoefficient: number,
+): BatchStatistics {
   const kl = mean(scored.map(({ rollout, reference }) => sequenceKl(rollout.logprobs, reference.logprobs)))
   return {
     kl,
     score: mean(scores),
-    nonScoreReward: -klCoef * kl,
+    nonScoreReward: -klCoefficient * kl,
     ended: scored.filter(({ rollout }) => !rollout.truncated).length,
   }
 }

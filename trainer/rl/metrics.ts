@@ -60,7 +60,7 @@ export interface UpdateRecord {
   own: Readonly<Record<string, number>>
   /** At least one. */
   steps: readonly StepStatistics[]
-  klCoef: number
+  klCoefficient: number
   learningRate: number
   /** By how much the policy's parameters moved. */
   moved: number
@@ -79,7 +79,7 @@ export function updateMetrics(record: UpdateRecord): Metrics {
   )
   return {
     'objective/kl': batch.kl,
-    'objective/kl_coef': record.klCoef,
+    'objective/kl_coef': record.klCoefficient,
     'objective/entropy': mean(entropies.flatMap((row) => Array.from(row))),
     'objective/scores': batch.score,
     'objective/non_score_reward': batch.nonScoreReward,

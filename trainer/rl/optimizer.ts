@@ -25,7 +25,7 @@ export interface Optimizer {
 
 export interface OptimizeOptions {
   learningRate: number
-  klCoef: number
+  klCoefficient: number
   seed: number
   signal?: AbortSignal
 }
@@ -56,7 +56,7 @@ export function openOptimizer(
 
   const optimizer: Optimizer = {
     steps: 0,
-    async run(experiences, { learningRate, klCoef, seed, signal }) {
+    async run(experiences, { learningRate, klCoefficient, seed, signal }) {
       const parts = exactDiv(experiences.length, config.miniBatchSize, 'rollouts by miniBatchSize')
       const shape = shapeOf(
         experiences.map((e) => e.rollout),
@@ -69,8 +69,8 @@ export function openOptimizer(
         for (const indices of minibatches(experiences.length, parts, seedOf(seed, epoch), algorithm.rows)) {
           signal?.throwIfAborted()
           const statistics = await step.run(
-            indices.map((i) => experiences[i]!),
-            { step: optimizer.steps + 1, learningRate, klCoef },
+            indices.map((i) => experiences[i]),
+            { step: optimizer.steps + 1, learningRate, klCoefficient },
           )
           optimizer.steps++
           done.push(statistics)

@@ -29,7 +29,7 @@ export interface TrainStepOptions {
 export interface TrainStep {
   run(
     minibatch: readonly Experience[],
-    at: { step: number; learningRate: number; klCoef: number },
+    at: { step: number; learningRate: number; klCoefficient: number },
   ): Promise<StepStatistics>
   close(): Promise<void>
 }
@@ -49,10 +49,10 @@ export async function openTrainStep(engine: Engine, shape: BatchShape, options: 
     parts: accumulation,
   })
   return {
-    async run(minibatch, { step, learningRate, klCoef }) {
+    async run(minibatch, { step, learningRate, klCoefficient }) {
       exactDiv(minibatch.length, accumulation, 'the rollouts of a minibatch by its parts')
       const tokens = minibatch.reduce((n, e) => n + e.rollout.responseIds.length, 0)
-      const wholes: Readonly<Record<string, number>> = { tokens, responses: minibatch.length, klCoef }
+      const wholes: Readonly<Record<string, number>> = { tokens, responses: minibatch.length, klCoefficient }
       const parts = Array.from({ length: accumulation }, (_, i) => ({
         ...feedsOf(minibatch.slice(i * shape.rows, (i + 1) * shape.rows), shape, reads),
         ...byName(reads.wholes, (name) => wholes[name]!),

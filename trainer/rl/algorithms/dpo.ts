@@ -140,15 +140,15 @@ export interface DpoLoss {
 /**
  *     L = -p log σ(m) - (1 - p) log σ(-m),   m = β (Σ_t log π/π_ref of the chosen - of the rejected)
  *
- * @param klCoef β, above 0
+ * @param klCoefficient β, above 0
  * @throws RangeError for a minibatch without pairs, or with half a pair.
  */
-export function dpoLoss(batch: DpoMinibatch, klCoef: number): DpoLoss {
+export function dpoLoss(batch: DpoMinibatch, klCoefficient: number): DpoLoss {
   const { newLogprobs, oldLogprobs, referenceLogprobs, labels } = batch
   if (labels.length === 0 || newLogprobs.length !== 2 * labels.length)
     throw new RangeError(`${newLogprobs.length} responses for ${labels.length} pairs`)
   const implied = newLogprobs.map(
-    (row, b) => klCoef * row.reduce((sum, logprob, t) => sum + logprob - referenceLogprobs[b]![t]!, 0),
+    (row, b) => klCoefficient * row.reduce((sum, logprob, t) => sum + logprob - referenceLogprobs[b][t], 0),
   )
   const chosen = implied.filter((_, b) => b % 2 === 0)
   const rejected = implied.filter((_, b) => b % 2 === 1)
@@ -156,7 +156,7 @@ export function dpoLoss(batch: DpoMinibatch, klCoef: number): DpoLoss {
   const policyLoss = mean(margins.map((m, i) => labels[i]! * softplus(-m) + (1 - labels[i]!) * softplus(m)))
   return {
     policyLoss,
-    totalLoss: policyLoss / klCoef,
+    totalLoss: policyLoss / klCoefficient,
     chosenReward: mean(chosen),
     rejectedReward: mean(rejected),
     margin: mean(margins),

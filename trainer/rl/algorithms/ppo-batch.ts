@@ -6,8 +6,10 @@ import { mean } from '../../../core/statistics.ts'
 import { moments, whiten } from '../whiten.ts'
 
 export interface PpoBatchConfig {
+  /** γ */
   gamma: number
-  lambda: number
+  /** λ of GAE. */
+  gaeLambda: number
   whitenRewards: boolean
   whitenAdvantages: boolean
   /** Taken off the score of a response that was cut before EOS. */
@@ -15,14 +17,14 @@ export interface PpoBatchConfig {
 }
 
 /** KL-shaped rewards, GAE, whitening, staleness: details 6, 8, 12 to 15, 26 and 27 of ppo.ts. */
-export function preparePpo(scored: readonly Scored[], klCoef: number, config: PpoBatchConfig): Prepared {
+export function preparePpo(scored: readonly Scored[], klCoefficient: number, config: PpoBatchConfig): Prepared {
   const scores = scoresOf(scored, config.missingEosPenalty)
   const shaped = scored.map(({ rollout, reference, potentials = [] }, i) =>
-    withPotentials(shapedRewards(rollout.logprobs, reference.logprobs, scores[i]!, klCoef), potentials),
+    withPotentials(shapedRewards(rollout.logprobs, reference.logprobs, scores[i], klCoefficient), potentials),
   )
   const rewards = config.whitenRewards ? whiten(shaped, false) : shaped
   const estimates = scored.map(({ policy }, i) =>
-    estimateAdvantages(rewards[i]!, Array.from(policy.values), config.gamma, config.lambda),
+    estimateAdvantages(rewards[i], Array.from(policy.values), config.gamma, config.gaeLambda),
   )
   const raw = estimates.map((e) => e.advantages)
   const whitened = config.whitenAdvantages ? whiten(raw) : raw

@@ -3,8 +3,8 @@
  * silently keep its default), nothing that no column can hold, nothing that lies too deep.
  */
 import type { z } from 'zod'
-import { AttuneError } from '../core/errors.ts'
-import { limits } from '../core/protocol/index.ts'
+import { AttuneError } from '../../core/errors.ts'
+import { limits } from '../../core/protocol/index.ts'
 
 /**
  * Reads a value by its schema, and refuses what the schema does not name. @throws AttuneError invalid with the path,
