@@ -1,4 +1,4 @@
-import type { Address, Hex } from 'viem'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import type { Place } from './bounties.ts'
 import { isDuplicate, type Db } from './pool.ts'
 import { AttuneError } from '../errors.ts'

@@ -1,4 +1,4 @@
-import type { Address, Hex } from 'viem'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import { VOTE_USED } from '../../contracts/ledger/epoch/credit.ts'
 import type { ContributionRecord } from '../../contracts/ledger/epoch/leaf.ts'
 import { limits } from '../protocol/index.ts'

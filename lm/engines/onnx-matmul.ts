@@ -1,6 +1,6 @@
 /** Matrix products in ONNX, in the form that suits each provider. */
 import { sameShape, type Graph, type Tensor } from '../graph/index.ts'
-import type { Emitter, Lowering } from './onnx-lowering.ts'
+import type { Emitter, Lowering } from './onnx-emitter.ts'
 
 /** Its inputs are the two matrices and, where one was found (`biasedProducts`), the bias of its columns. */
 type Product = Lowering<'matmul'>

@@ -5,7 +5,7 @@
  */
 import { open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { sizeOf, type Shape } from '../graph/index.ts'
-import { fileLimits } from './model-files.ts'
+import { fileLimits } from './limits.ts'
 import { fromBrainFloat, fromHalf, toHalf } from './half.ts'
 
 export interface NamedTensor {

@@ -5,7 +5,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Address, type Hex, getAddress, parseEther, zeroHash } from 'viem'
+import { ZeroHash, getAddress, parseEther } from 'ethers'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import { verificationInput } from '../../contracts/solidity/compile.ts'
 import { NETWORKS, networkOf } from '../../contracts/ledger/client/networks.ts'
 import { type Deployment, type DeployOptions, deploySystem } from './system.ts'
@@ -90,7 +91,7 @@ function choices(values: ReturnType<typeof parse>): Partial<DeployOptions> {
   const cap = values['token-cap']
   if (timelock !== undefined && admin === undefined)
     throw new Error('--timelock needs --admin: the Safe that proposes and executes')
-  if (salt !== undefined && !new RegExp(`^0x[0-9a-f]{${zeroHash.length - 2}}$`, 'i').test(salt))
+  if (salt !== undefined && !new RegExp(`^0x[0-9a-f]{${ZeroHash.length - 2}}$`, 'i').test(salt))
     throw new Error('--salt is 0x and 64 hex digits')
   return {
     ...(admin !== undefined && { admin: address(admin) }),
@@ -117,7 +118,7 @@ function writeRecord(folder: string, deployment: Deployment & { network?: string
 }
 
 function address(text: string): Address {
-  return getAddress(text)
+  return getAddress(text) as Address
 }
 
 function seconds(text: string): number {

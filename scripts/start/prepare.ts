@@ -55,7 +55,7 @@ async function contractsOf(pool: Pool, chain: ChainPart): Promise<Contracts> {
     .digest('hex')
   const { rows } = await pool.query<{ value: unknown }>("select value from facts where key = 'contracts'")
   const known = Known.safeParse(rows[0]?.value)
-  // The usual case, looked at without viem, which takes a second to load.
+  // The usual case, looked at without ethers, which takes a second to load.
   if (
     known.success &&
     known.data.chainId === chain.id &&

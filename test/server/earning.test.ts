@@ -2,10 +2,11 @@
  * What votes earn, and what nobody earns by flooding: through real sockets, Postgres, the recorder and the contracts.
  */
 import { randomUUID } from 'node:crypto'
-import { keccak256, parseEther, toHex } from 'viem'
+import { parseEther } from 'ethers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ProofOfContribute, SignedIn, Earnings } from '../../core/protocol/index.ts'
 import { takeRunLock } from '../../core/db/run-lock.ts'
+import { hashOfText } from '../helpers/hashes.ts'
 import { STRANGER } from '../helpers/chain.ts'
 import { addSample, ask, connect, guest, useVotes, vote } from './attune.ts'
 import { bountiesOfDemo, linkWallet, openPayingWorld, untilTrue, type PayingWorld } from './paying.ts'
@@ -68,7 +69,7 @@ test('C5 nobody earns more than an honest person’s pace allows: not by made-up
   ]
   const honest = await guest(paying.server, 'Honest')
   for (const [n, who] of [flooder, late, bot, adversary, honest].entries())
-    await linkWallet(paying.server, who, keccak256(toHex(`rater ${n}`)))
+    await linkWallet(paying.server, who, hashOfText(`rater ${n}`))
 
   const texts = Array.from({ length: 120 }, () =>
     vote(undefined, { inputText: 'a question', modelResponse: `made up ${randomUUID()}` }),
@@ -179,7 +180,7 @@ test('a vote that earns nothing says why: before it is recorded where that is kn
 
 test('a qualification: nothing is paid before ten votes were comparable, and then also those before; the page is told what is held', async () => {
   const who = await guest(paying.server, 'Newcomer')
-  await linkWallet(paying.server, who, keccak256(toHex('a newcomer')))
+  await linkWallet(paying.server, who, hashOfText('a newcomer'))
   const first = await burst(
     who,
     (await samples(4)).map((id) => vote(id)),

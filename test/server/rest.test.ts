@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createSiweMessage } from 'viem/siwe'
-import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import jwt from 'jsonwebtoken'
 import { createApp } from '../../server/http/app.ts'
 import { routes } from '../../server/http/routes/index.ts'
@@ -14,6 +12,7 @@ import {
   type TrainingSession,
   type User,
 } from '../../core/protocol/index.ts'
+import { newAccount, signInMessage } from '../helpers/accounts.ts'
 import {
   addSample,
   admin,
@@ -177,18 +176,11 @@ test('an account: register, sign in, refresh, sign out', async () => {
 })
 
 test('a wallet signs in with Ethereum, once a nonce, and only for this site', async () => {
-  const account = privateKeyToAccount(generatePrivateKey())
+  const account = newAccount()
   const signIn = async (domain: string, token?: string) => {
     const { nonce } = await ask<{ nonce: string }>(server, 'POST', '/api/auth/wallet/nonce')
-    const message = createSiweMessage({
-      address: account.address,
-      chainId: 1,
-      domain,
-      nonce,
-      uri: `http://${domain}`,
-      version: '1',
-    })
-    const body = { message, signature: await account.signMessage({ message }) }
+    const message = signInMessage({ address: account.address, nonce, domain })
+    const body = { message, signature: await account.signMessage(message) }
     return {
       body,
       answer: await call<SignedIn>(server, 'POST', '/api/auth/wallet/verify', { body, ...(token && { token }) }),

@@ -1,4 +1,4 @@
-import type { Address, Hex } from 'viem'
+import type { Address, Hex } from '../hex.ts'
 
 /**
  * The holder of an amount: an account (20 bytes), or, for a person who

@@ -2,10 +2,11 @@
 // be recomputed, and nothing that identifies a person. JSON Lines, so that a corrupt byte affects one line. FORMAT.md
 // specifies the format.
 
-import { type Hex, keccak256, stringToHex } from 'viem'
 import { z } from 'zod'
 import { canonicalJson } from './canonical.ts'
 import { LedgerError } from '../errors.ts'
+import type { Hex } from '../hex.ts'
+import { textHash } from './hash.ts'
 import { QUALIFYING_VOTES } from './standing.ts'
 
 export const MANIFEST_FORMAT = 'attune-epoch-3'
@@ -125,7 +126,7 @@ export function writeManifest({
 
 /** Its content hash, keccak-256 of the UTF-8 bytes, as stored on the chain. */
 export function manifestHash(manifest: string): Hex {
-  return keccak256(stringToHex(manifest))
+  return textHash(manifest)
 }
 
 /**

@@ -1,7 +1,8 @@
 // Qualification: credits of votes are held until their author has qualified in the session,
 // and are then paid, including earlier ones. Pure; the held credits between epochs are in the manifest.
 
-import { type Hex, concat, keccak256 } from 'viem'
+import type { Hex } from '../hex.ts'
+import { wordsHash } from './hash.ts'
 
 /**
  * A person needs this many comparable votes in a session before any of their
@@ -69,5 +70,5 @@ export const isQualified = ({ comparable }: Pick<Standing, 'comparable'>): boole
 
 /** A person's pseudonym in a session's standings, different in every session. */
 export function standingPerson(payee: Hex, session: Hex): Hex {
-  return keccak256(concat([payee, session]))
+  return wordsHash([payee, session])
 }

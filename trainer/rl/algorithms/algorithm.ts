@@ -25,7 +25,7 @@ export interface Algorithm extends Steps {
 }
 
 export interface Steps {
-  /** Pure: from a step's scored rollouts to what the loss reads. */
+  /** Pure: from a step's scored rollouts to the loss's inputs. */
   prepare(scored: readonly Scored[], klCoef: number): Prepared
   /** The loss of a micro-batch, and its statistics: scalars whose sum over a minibatch's parts is the minibatch's. */
   loss(inputs: LossInputs): LossTensors
@@ -74,7 +74,7 @@ export const towardsReference = ({ column, whole }: LossInputs) => ({
   klCoef: whole('klCoef'),
 })
 
-/** Without a bonus its gradient is nothing, and two arrays of the logits' size are saved. */
+/** Without a bonus the entropy has no gradient, and skipping it saves two arrays of the logits' size. */
 export function entropiesFor({ entropies, mask }: LossInputs, { entropyCoefficient }: LearnerConfig): Tensor {
   return entropyCoefficient === 0 ? constant(0, mask.shape) : entropies()
 }
