@@ -18,7 +18,7 @@ export function heldShape({ parameters, storedInOut }: Layout, name: string): Sh
   return storedInOut(name) ? shape.toReversed() : shape
 }
 
-/** A parameter's values from how its file has them to how they are held; the array itself where that is the same. */
+/** A parameter's values from the file's layout to the engine's; the array itself where both are the same. */
 export function toHeld({ parameters, storedInOut }: Layout, name: string, data: Float32Array): Float32Array {
   return storedInOut(name) ? transposed(data, parameters.get(name) ?? []) : data
 }

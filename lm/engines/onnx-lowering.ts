@@ -1,4 +1,4 @@
-/** From a graph of the symbolic language to an ONNX graph, one table entry an operation. */
+/** Lowers a graph of the symbolic language to ONNX, one table entry per operation. */
 import { type Graph, type Tensor } from '../graph/index.ts'
 import type { Device } from './engine.ts'
 import { bytesOf, type OnnxGraph } from './onnx-format.ts'
@@ -60,7 +60,7 @@ function isLeaf({ op }: Tensor): boolean {
   return op === 'input' || op === 'state' || op === 'constant'
 }
 
-/** An operation that ONNX has as it is. */
+/** An operation that maps to one ONNX operator. */
 const same =
   (opType: string, domain = '') =>
   (e: Emitter, _: unknown, inputs: string[]): string =>

@@ -19,7 +19,7 @@ export interface Packing {
   /** One that the format has. */
   precision: Precision
   compression: Compression
-  /** The folder of archives, and the archive's name there. */
+  /** The folder of archives, and the archive's file name. */
   folder: string
   name: string
 }
@@ -35,7 +35,7 @@ export interface Packed {
  */
 const BROTLI_QUALITY = 4
 
-/** Packs a model; the archive appears under its name, and then what is known of it beside it. */
+/** Packs a model; the archive appears under its name, then its metadata beside it. */
 export async function packModel({ directory, format, precision, compression, folder, name }: Packing): Promise<Packed> {
   const place = await mkdtemp(join(folder, 'packing-'))
   try {

@@ -10,8 +10,7 @@ import type { NoCredit } from './reasons.ts'
  * | kind | credits |
  * |---|---|
  * | feedback | 100 for a vote that changed weights; else 0, for the first reason in `whyNothing` |
- * | feedback, correcting a vote | the difference of the vote's record to 100, after an upheld appeal: the payload's
- * `credit`. 0 for a vote on a text or on a closed answer, which no appeal can change |
+ * | feedback, correcting a vote | after an upheld appeal, 100 less the vote's credit: the payload's `credit`. 0 for a vote on a text or on a closed answer |
  * | training, compute | 100 an hour at full quality: milliHours · qualityBps / 100,000 |
  * | validation, data | 100 a piece at full quality: qualityBps / 100 |
  *

@@ -70,7 +70,7 @@ export function contributionLeaf(fields: LeafFields): Hex {
   return leafHash([...place, session, contributor, kind, BigInt(credit), recordHash])
 }
 
-/** The bounty of points: nobody funds it, so nothing is paid from it. */
+/** The pseudo-bounty of points: never funded, so nothing is paid from it. */
 export const POINTS = ZeroHash as Hex
 
 /** The leaf of an account's cumulative earnings from a bounty, in an epoch's rewards tree. */

@@ -74,7 +74,7 @@ export const towardsReference = ({ column, whole }: LossInputs) => ({
   klCoefficient: whole('klCoefficient'),
 })
 
-/** Without a bonus its gradient is nothing, and two arrays of the logits' size are saved. */
+/** Without a bonus the entropy has no gradient, and skipping it saves two arrays of the logits' size. */
 export function entropiesFor({ entropies, mask }: LossInputs, { entropyCoefficient }: LearnerConfig): Tensor {
   return entropyCoefficient === 0 ? constant(0, mask.shape) : entropies()
 }
