@@ -191,7 +191,7 @@ export async function giveSkeletons(db: Db): Promise<void> {
     ])
     const taken = new Set(had.map(({ skeleton }) => skeleton))
     const given = rows.map(({ id }, i) => {
-      const skeleton = taken.has(wanted[i]) ? `${wanted[i]} ${id}` : wanted[i]
+      const skeleton = taken.has(wanted[i]!) ? `${wanted[i]} ${id}` : wanted[i]!
       taken.add(skeleton)
       return skeleton
     })
