@@ -5,8 +5,8 @@ import { checkClaim } from '../../client/src/ledger/claim-check.ts'
 import { partsOf } from '../../client/src/ledger/earnings.ts'
 import type { ChainFacts, Claim, Earning, Earnings } from '../../core/protocol/index.ts'
 import { ADMIN, STRANGER } from '../helpers/chain.ts'
-import { ask, guest } from '../server/attune.ts'
-import { linkWallet, openPayingWorld, type PayingWorld } from '../server/paying.ts'
+import { ask, guest } from './attune.ts'
+import { linkWallet, openPayingWorld, type PayingWorld } from './paying.ts'
 
 const WINDOW_SECONDS = 60
 const PER_CREDIT = parseEther('0.0001')
