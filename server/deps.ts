@@ -112,7 +112,7 @@ export function publish(core: Pick<Core, 'redis' | 'log'>, sessionId: string, ev
   })
 }
 
-/** Asks for a trainer. Where Redis is away the reconciler asks again (reconcile.ts). */
+/** Asks for a trainer. Where Redis is away the reconciler asks again (reconciler.ts). */
 export function enqueueRun(core: Pick<Core, 'trainQueue' | 'log'>, sessionId: string): void {
   core.trainQueue.add('train', { sessionId }).catch((error: unknown) => {
     core.log.warn({ err: error, sessionId }, 'a run could not be queued; the reconciler will')

@@ -35,7 +35,7 @@ export async function seed(
     const isNew = another || before.length === 0
     const admin = isNew
       ? await makeAdmin(client, adminPassword)
-      : (before.find(({ username }) => username === preferred) ?? before[0])
+      : (before.find(({ username }) => username === preferred) ?? before[0]!)
     if (demo) {
       await insertModel(client, { ...demoModel, createdBy: admin.id })
       await insertSession(client, {

@@ -1,7 +1,7 @@
 /** The recorder process: closes an epoch every BLOCKCHAIN_SYNC_INTERVAL when there is something in it. */
 import { Queue, Worker } from 'bullmq'
 import { pino } from 'pino'
-import { type Address, type Hex, parseGwei } from 'viem'
+import { parseUnits } from 'ethers'
 import { ConfigError, loadConfig } from '../../core/config.ts'
 import { openEpochStore } from '../../core/db/epochs.ts'
 import { beat, heartbeats, stillAtIt } from '../../core/db/heartbeats.ts'
@@ -10,6 +10,7 @@ import { queuePrefix, workerConnection } from '../../core/queues.ts'
 import { append, EVERYWHERE, openRedis } from '../../core/events/log.ts'
 import { openLedger } from '../ledger/client/chain.ts'
 import { LedgerError, type LedgerErrorCode } from '../ledger/errors.ts'
+import type { Address, Hex } from '../ledger/hex.ts'
 import { confirmationsOf } from '../ledger/client/networks.ts'
 import { createRecorder } from './recorder.ts'
 import { keepScheduled } from './schedule.ts'
@@ -38,7 +39,7 @@ async function main(): Promise<void> {
       chainId: networkId,
       confirmations: config.blockchain.confirmations ?? confirmationsOf(networkId),
       ...(distributorAddress !== undefined && { distributor: distributorAddress as Address }),
-      ...(maxFeeGwei !== undefined && { maxFeePerGas: parseGwei(maxFeeGwei) }),
+      ...(maxFeeGwei !== undefined && { maxFeePerGas: parseUnits(maxFeeGwei, 'gwei') }),
       privateKey: config.secrets.BLOCKCHAIN_PRIVATE_KEY as Hex,
     }),
     clock: {
@@ -100,8 +101,14 @@ async function main(): Promise<void> {
     await pool.end()
     process.exit(0)
   }
-  process.once('SIGTERM', stop)
-  process.once('SIGINT', stop)
+  const end = (): void => {
+    stop().catch((error: unknown) => {
+      log.fatal({ err: error }, 'could not stop in order')
+      process.exit(1)
+    })
+  }
+  process.once('SIGTERM', end)
+  process.once('SIGINT', end)
 }
 
 main().catch((error: unknown) => {

@@ -4,6 +4,8 @@
 import { isAccount } from '../ledger/epoch/balances.ts'
 import { type EpochRoots, buildEpoch } from '../ledger/epoch/epoch.ts'
 import { LedgerError } from '../ledger/errors.ts'
+import type { Hex } from '../ledger/hex.ts'
+import { type Policy, bringOn } from '../ledger/client/outbox.ts'
 import { readManifest } from '../ledger/epoch/manifest.ts'
 import type { EpochStore, Inclusion, LedgerChain, PendingEpoch } from '../ledger/epoch/ports.ts'
 
@@ -73,43 +75,51 @@ export function createRecorder(deps: RecorderDeps): Recorder {
     let { txHash } = epoch
     let sentAt = clock.now()
     let bumps = 0
+    const policy: Policy<Inclusion> = {
+      patienceMs: replaceAfterMs,
+      waits: chain.isWaiting,
+      look: () => look(epoch, txHash),
+    }
+    const outbox = { markSigned: (signed: { txHash: Hex }) => store.markSent(chain.ledger, epochId, signed.txHash) }
+    const sender = { sign: (bid: number) => chain.sign(epoch, bid), send: chain.send }
     for (;;) {
-      // In this order: one that a block takes in between is seen as recorded.
-      const waits = txHash !== null && (await chain.isWaiting(txHash))
-      const there = await chain.epoch(epochId)
-      if (there === null) {
-        const late = clock.now() - sentAt >= replaceAfterMs
-        if (!waits || late) {
-          if (waits) bumps++
-          const signed = await chain.sign(epoch, bumps)
-          await store.markSent(chain.ledger, epochId, signed.txHash)
-          if ((await chain.send(signed.raw)) === 'underpriced') bumps++
-          else if (waits)
-            log.info({ epochId, bumps, txHash: signed.txHash }, 'replaced a transaction that waited too long')
-          txHash = signed.txHash
-          sentAt = clock.now()
-        }
-      } else if (!sameRoots(there, epoch)) {
-        throw new LedgerError(
-          'epoch-mismatch',
-          `epoch ${epochId} of ledger ${chain.ledger.ledger} holds other content than was built here: is another recorder writing to it?`,
-        )
-      } else {
-        const found = await chain.inclusion(epoch, txHash)
-        if (found?.confirmed) {
-          const { txHash: hash, blockNumber, blockHash } = found
-          await store.markConfirmed(chain.ledger, epochId, { txHash: hash, blockNumber, blockHash })
-          log.info({ epochId, count: epoch.count, txHash: hash }, 'epoch confirmed')
-          return { txHash: hash, blockNumber, blockHash }
-        }
+      const step = await bringOn({ txHash, ageMs: clock.now() - sentAt, bumps }, policy, outbox, sender)
+      if (step.state === 'settled') {
+        await store.markConfirmed(chain.ledger, epochId, step.done)
+        log.info({ epochId, count: epoch.count, txHash: step.done.txHash }, 'epoch confirmed')
+        return step.done
+      }
+      if (step.state === 'sent') {
+        if (step.replaced)
+          log.info({ epochId, bumps: step.bumps, txHash: step.txHash }, 'replaced a transaction that waited too long')
+        ;({ txHash, bumps } = step)
+        sentAt = clock.now()
       }
       if (clock.now() >= deadline) {
         throw new LedgerError(
           'confirmation-timeout',
-          `epoch ${epochId} is ${there === null ? 'in no block' : 'not confirmed'} after ${confirmTimeoutMs} ms; the next turn looks again`,
+          `epoch ${epochId} is ${step.state === 'held' ? 'not confirmed' : 'in no block'} after ${confirmTimeoutMs} ms; the next turn looks again`,
         )
       }
       await clock.sleep(pollMs)
+    }
+  }
+
+  async function look(epoch: PendingEpoch, txHash: Hex | null): ReturnType<Policy<Inclusion>['look']> {
+    const { epochId } = epoch
+    const there = await chain.epoch(epochId)
+    if (there === null) return 'open'
+    if (!sameRoots(there, epoch)) {
+      throw new LedgerError(
+        'epoch-mismatch',
+        `epoch ${epochId} of ledger ${chain.ledger.ledger} holds other content than was built here: is another recorder writing to it?`,
+      )
+    }
+    const found = await chain.inclusion(epoch, txHash)
+    if (!found?.confirmed) return { state: 'held' }
+    return {
+      state: 'settled',
+      done: { txHash: found.txHash, blockNumber: found.blockNumber, blockHash: found.blockHash },
     }
   }
 

@@ -3,8 +3,9 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Abi, Hex } from 'viem'
+import type { JsonFragment } from 'ethers'
 import { z } from 'zod'
+import type { Hex } from '../ledger/hex.ts'
 
 /**
  * The compiled contract: its ABI, creation code and runtime code.
@@ -38,7 +39,11 @@ export function artifactIn<Name extends string>(
   const build = readBuild(path, key) ?? writeBuild(path, { key, contracts: compile(input, sources, lenient) })
   const found = build.contracts[name]
   if (found === undefined) throw new Error(`${sources[name]} defines no contract ${name}`)
-  return { abi: found.abi as Abi, bytecode: found.bytecode as Hex, deployedBytecode: found.deployedBytecode as Hex }
+  return {
+    abi: found.abi as JsonFragment[],
+    bytecode: found.bytecode as Hex,
+    deployedBytecode: found.deployedBytecode as Hex,
+  }
 }
 
 /** Which source defines which contract. */
@@ -50,7 +55,8 @@ export const SOURCES = {
 } as const
 export type ContractName = keyof typeof SOURCES
 export const CONTRACT_NAMES = Object.keys(SOURCES) as readonly ContractName[]
-export type Artifact = { abi: Abi; bytecode: Hex; deployedBytecode: Hex }
+/** `abi` is what `new Interface(abi)` takes. */
+export type Artifact = { abi: readonly JsonFragment[]; bytecode: Hex; deployedBytecode: Hex }
 
 /** What an explorer verifies a contract's source by: solc's standard JSON input, of this contract alone. */
 export function verificationInput(name: ContractName) {

@@ -34,7 +34,7 @@ export async function countOpenAppeals(db: Db, userId: string): Promise<number> 
     'select count(*) as count from appeals where user_id = $1 and outcome is null',
     [userId],
   )
-  return rows[0].count
+  return rows[0]!.count
 }
 
 /**

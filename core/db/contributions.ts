@@ -109,7 +109,7 @@ export async function rewardsOf(
      from (select c.user_id, r.credit, r.confirmed_at, ${isHeld} as held from (${contributions}) c join lateral (${recordOf}) r on true where c.user_id = $1) r`,
     [userId],
   )
-  return rows[0]
+  return rows[0]!
 }
 
 /**

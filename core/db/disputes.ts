@@ -1,4 +1,4 @@
-import type { Address, Hex } from 'viem'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import { transaction, type Db, type Pool } from './pool.ts'
 import type { DisputeEvent } from '../../contracts/ledger/client/epochs.ts'
 

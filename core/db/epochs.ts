@@ -1,4 +1,4 @@
-import type { Address, Hex } from 'viem'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
 import { type LedgerId, sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import type { EpochStore, PendingEpoch } from '../../contracts/ledger/epoch/ports.ts'

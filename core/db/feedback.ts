@@ -187,7 +187,7 @@ export async function countVotes(db: Db): Promise<{ votes: number; raters: numbe
   const { rows } = await db.query<{ votes: number; raters: number }>(
     'select count(*) as votes, count(distinct user_id) as raters from feedback where withdrawn_at is null',
   )
-  return rows[0]
+  return rows[0]!
 }
 
 /** How many standing votes of a session that may earn came within the last `seconds`: on its open answers. */

@@ -1,4 +1,4 @@
-import type { Address, Hex } from 'viem'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import type { Place } from './bounties.ts'
 import { isDuplicate, type Db } from './pool.ts'
 import { AttuneError } from '../errors.ts'
@@ -63,7 +63,7 @@ export async function countRelayed(db: Db, userId: string): Promise<{ byUser: nu
             (select count(*) from relayed_claims where created_at > clock_timestamp() - interval '1 hour') as "byAll"`,
     [userId],
   )
-  return rows[0]
+  return rows[0]!
 }
 
 /** The oldest claim that is not settled; one is sent at a time. */

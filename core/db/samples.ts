@@ -208,7 +208,7 @@ export async function countAsks(db: Db, sessionId: string, userId: string): Prom
     `select count(*) as count from samples where session_id = $1 and asked_by = $2 and status in ('queued', 'streaming')`,
     [sessionId, userId],
   )
-  return rows[0].count
+  return rows[0]!.count
 }
 
 /** The prompts that somebody asked, for their export. */

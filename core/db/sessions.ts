@@ -125,7 +125,7 @@ export async function findSession(db: Db, id: string): Promise<TrainingSession> 
   const { rows } = await db.query<Row>(`${select} where s.id = $1`, [id])
   const [row] = rows
   if (row === undefined) throw new AttuneError('not-found', `there is no session ${id}`)
-  return (await toSessions(db, [row]))[0]
+  return (await toSessions(db, [row]))[0]!
 }
 
 /** The running ones first, then newest first. */

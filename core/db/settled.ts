@@ -1,4 +1,4 @@
-import type { Address, Hex } from 'viem'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import { VOTE_USED } from '../../contracts/ledger/epoch/credit.ts'
 import type { ContributionRecord } from '../../contracts/ledger/epoch/leaf.ts'
 import { limits } from '../protocol/index.ts'
@@ -28,7 +28,7 @@ export async function backlogOf(pool: Pool): Promise<{ records: number; oldestSe
            where e.contribution_id is null) waiting`,
     [withdrawnSeconds],
   )
-  return rows[0]
+  return rows[0]!
 }
 
 /** Twice as long as a vote can be withdrawn, seconds. */

@@ -1,4 +1,4 @@
-import type { Address, Hex } from 'viem'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import type { Db } from './pool.ts'
 import type { TreasuryOrder } from '../protocol/rewards.ts'
 

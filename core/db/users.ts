@@ -25,7 +25,7 @@ export async function insertUser(db: Db, user: Omit<UserRow, 'id'>): Promise<Use
       [user.username, skeletonOf(user.username), user.email, user.passwordHash, user.role, user.guest, user.wallet],
     )
     .catch(refused)
-  return rows[0]
+  return rows[0]!
 }
 
 /**
@@ -145,7 +145,7 @@ export async function administrators(db: Db): Promise<UserRow[]> {
 /** Whose a payout is while they have linked no wallet: the number that stands for them in manifests. */
 export async function payeeOf(db: Db, userId: string): Promise<`0x${string}`> {
   const { rows } = await db.query<{ payee: Buffer }>('select payee from users where id = $1', [userId])
-  return `0x${rows[0].payee.toString('hex')}`
+  return `0x${rows[0]!.payee.toString('hex')}`
 }
 
 /** @throws AttuneError conflict where nobody would be left to administer (rule S6) */

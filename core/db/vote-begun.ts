@@ -72,7 +72,7 @@ export async function countHolding(db: Db, sessionId: string, sampleIds: readonl
             where u.user_id = b.user_id and s.session_id = $1 and s.status = 'closed' and ${within('u.begun_at', '$5')} and not ${cast('u')}) < $6`,
     [sessionId, sampleIds, limits.voteBegunMs, limits.withdrawMs, rememberedMs, limits.holdsLeft],
   )
-  return Number(rows[0].count)
+  return Number(rows[0]!.count)
 }
 
 /** Forgets what no rule looks at any more. */

@@ -1,3 +1,4 @@
+import { maxOf } from '../statistics.ts'
 import { ballotsOf, comparisonsOf, isKnown, type Ballots, type Comparisons, type RatedSample } from './comparisons.ts'
 import { capStrangers } from './crowd.ts'
 import { unit, weight } from './range.ts'
@@ -82,7 +83,7 @@ export function standingsOf(votes: readonly RatedSample[], prior: ReliabilityPri
   }
   const compared = comparisonsOf(ballots, rho)
   const standings = weights(rho, compared)
-  const raters = new Map(ballots.raters.map((id, rater) => [id, standings[rater]]))
+  const raters = new Map(ballots.raters.map((id, rater) => [id, standings[rater]!]))
   return {
     raters,
     of: (raterId) => raters.get(raterId) ?? { reliability: prior.value, comparable: 0, weight: 0, known: false },
@@ -104,12 +105,12 @@ export function reliabilities(
 /** By rater. */
 function weights(rho: Float64Array, { counts }: Comparisons): Standing[] {
   const trust = counts.map((n) => n / (n + HALF_TRUST))
-  const most = trust.reduce((max, t) => Math.max(max, t), 0)
+  const most = maxOf([...trust], 0)
   return Array.from(rho, (reliability, rater) => ({
     reliability,
-    comparable: counts[rater],
-    weight: most === 0 ? reliability : (reliability * trust[rater]) / most,
-    known: isKnown(counts[rater], reliability),
+    comparable: counts[rater]!,
+    weight: most === 0 ? reliability : (reliability * trust[rater]!) / most,
+    known: isKnown(counts[rater]!, reliability),
   }))
 }
 
@@ -155,23 +156,23 @@ function pairsOf(
   const pairs = Array.from(raters, (): Pair[] => [])
   on.forEach((indices, sample) => {
     const weighed = capStrangers(
-      indices.map((index) => standings[raterOf[index]]),
+      indices.map((index) => standings[raterOf[index]!]!),
       established[sample] === 1,
     )
     let sum = 0
     let total = 0
     indices.forEach((index, i) => {
-      sum += weighed[i] * votes[index].value
-      total += weighed[i]
+      sum += weighed[i]! * votes[index]!.value
+      total += weighed[i]!
     })
     indices.forEach((index, i) => {
-      const others = total - weighed[i]
+      const others = total - weighed[i]!
       if (weights[index] === 0 || others <= 1e-9) return
-      const { value } = votes[index]
-      pairs[raterOf[index]].push([
+      const { value } = votes[index]!
+      pairs[raterOf[index]!]!.push([
         value,
-        Math.min(1, Math.max(0, (sum - weighed[i] * value) / others)),
-        weights[index] * Math.min(1, others),
+        Math.min(1, Math.max(0, (sum - weighed[i]! * value) / others)),
+        weights[index]! * Math.min(1, others),
       ])
     })
   })

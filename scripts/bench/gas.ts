@@ -5,16 +5,16 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Address, type Hex, keccak256, parseEther, toHex, zeroAddress } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
-import { distributorAbi, ledgerAbi, tokenAbi } from '../../contracts/ledger/client/abi-viem.ts'
+import { type Interface, ZeroAddress, computeAddress, id, parseEther } from 'ethers'
+import { distributorInterface, ledgerInterface, tokenInterface } from '../../contracts/ledger/client/abi.ts'
 import { openLedger } from '../../contracts/ledger/client/chain.ts'
 import { type BuiltEpoch, buildEpoch } from '../../contracts/ledger/epoch/epoch.ts'
 import { type ContributionRecord, bountyId, sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import { type Manifest, readManifest } from '../../contracts/ledger/epoch/manifest.ts'
 import { type Claim, rewardBook } from '../../contracts/ledger/epoch/proofs.ts'
 import type { BountyKey } from '../../contracts/ledger/epoch/ports.ts'
-import { openDeployer } from '../deploy/deployer.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
+import { type Deployer, openDeployer, receiptOf } from '../deploy/deployer.ts'
 import { deploySystem } from '../deploy/system.ts'
 import { chainId, devKey, openChain } from '../start/chain.ts'
 import { freePort } from '../start/ports.ts'
@@ -80,41 +80,39 @@ async function openWorld(rpcUrl: string) {
     rpcUrl,
     privateKey: devKey,
     tokenCap: parseEther('1000000000'),
-    salt: keccak256(toHex('bench')),
+    salt: id('bench') as Hex,
   })
-  const { client, wallet, account } = await openDeployer(rpcUrl, devKey)
-  const [distributor, token] = [contracts.distributor.address, contracts.token?.address ?? zeroAddress]
+  const own = await openDeployer(rpcUrl, devKey)
+  const { provider, address } = own
+  const [distributor, token] = [contracts.distributor.address, contracts.token?.address ?? (ZeroAddress as Address)]
   const ledger = openLedger({ rpcUrl, address: contracts.ledger.address, distributor, chainId, privateKey: devKey })
-  const send = async (call: object, from = wallet): Promise<number> => {
-    const hash = await from.writeContract(call as Parameters<typeof wallet.writeContract>[0])
-    const { status, gasUsed } = await client.waitForTransactionReceipt({ hash, pollingInterval: 20 })
-    if (status !== 'success') throw new Error(`transaction ${hash} failed`)
+  const mined = async (txHash: Hex): Promise<number> => {
+    const { status, gasUsed } = await receiptOf(provider, txHash, { pollMs: 20 })
+    if (status !== 1) throw new Error(`transaction ${txHash} failed`)
     return Number(gasUsed)
   }
+  const send = async ({ to, abi, name, args, value }: Send, from: Deployer = own): Promise<number> => {
+    const data = abi.encodeFunctionData(name, args) as Hex
+    return mined(await from.send({ to, data, ...(value !== undefined && { value }) }))
+  }
   const pot = parseEther('1000')
-  await send({ address: token, abi: tokenAbi, functionName: 'mint', args: [account.address, pot] })
-  await send({ address: token, abi: tokenAbi, functionName: 'approve', args: [distributor, pot] })
+  await send({ to: token, abi: tokenInterface, name: 'mint', args: [address, pot] })
+  await send({ to: token, abi: tokenInterface, name: 'approve', args: [distributor, pot] })
   const keys: BountyKey[] = []
-  for (const coin of [zeroAddress, token]) {
+  for (const coin of [ZeroAddress as Address, token]) {
     const session = sessionKey(SESSION)
-    const value = coin === zeroAddress ? pot : 0n
-    await send({
-      address: distributor,
-      abi: distributorAbi,
-      functionName: 'fund',
-      args: [session, coin, pot, PRICE],
-      value,
-    })
-    const sponsor = account.address.toLowerCase() as Address
+    const value = coin === ZeroAddress ? pot : 0n
+    await send({ to: distributor, abi: distributorInterface, name: 'fund', args: [session, coin, pot, PRICE], value })
+    const sponsor = address.toLowerCase() as Address
     keys.push({ session, sponsor, token: coin, bounty: bountyId(chainId, distributor, session, sponsor, coin) })
   }
-  const claim = async ({ epochId, bounty, account: who, amount, proof }: Claim, from = wallet): Promise<number> =>
+  const claim = ({ epochId, bounty, account, amount, proof }: Claim, from = own): Promise<number> =>
     send(
       {
-        address: distributor,
-        abi: distributorAbi,
-        functionName: 'claim',
-        args: [BigInt(epochId), bounty, who, amount, proof],
+        to: distributor,
+        abi: distributorInterface,
+        name: 'claim',
+        args: [BigInt(epochId), bounty, account, amount, proof],
       },
       from,
     )
@@ -137,25 +135,22 @@ async function openWorld(rpcUrl: string) {
     async spend(epoch: BuiltEpoch) {
       const { raw, txHash } = await ledger.sign(epoch, 0)
       await ledger.send(raw)
-      const { gasUsed } = await client.waitForTransactionReceipt({ hash: txHash, pollingInterval: 20 })
+      const commit = await mined(txHash)
       const book = rewardBook(epoch.manifest)
       // Raters that have claimed in no earlier epoch of this run; the first of them claims alone, as people do.
       const [self, relayed] = [0, 1].map((n) => raterOf(n + 2 * epoch.epochId))
       if (self === undefined || relayed === undefined) throw new Error('no raters')
-      const own = await openDeployer(rpcUrl, self.key)
-      await client.waitForTransactionReceipt({
-        hash: await wallet.sendTransaction({ to: self.account, value: parseEther('1') }),
-        pollingInterval: 20,
-      })
+      const person = await openDeployer(rpcUrl, self.key)
+      await mined(await own.send({ to: self.account, data: '0x', value: parseEther('1') }))
       const claims = book.claimsOf(self.account)
       const [native, coin] = keys.map(({ bounty }) => claims.find((candidate) => candidate.bounty === bounty))
       const [other] = book.claimsOf(relayed.account).filter(({ bounty }) => bounty === keys[0]?.bounty)
       if (native === undefined || coin === undefined || other === undefined) throw new Error('nothing was earned')
       return {
         accounts: raterCount(epoch.count),
-        commit: Number(gasUsed),
-        claimNative: await claim(native, own.wallet),
-        claimToken: await claim(coin, own.wallet),
+        commit,
+        claimNative: await claim(native, person),
+        claimToken: await claim(coin, person),
         claimNativeRelayedToNew: await claim(other),
         ...(await this.again(epoch, self)),
       }
@@ -163,19 +158,19 @@ async function openWorld(rpcUrl: string) {
 
     /** What the same person's next claims cost, on a copy of the chain's state that is thrown away. */
     async again(epoch: BuiltEpoch, rater: Rater): Promise<{ claimNativeAgain: number; claimTokenAgain: number }> {
-      const snapshot = await client.request({ method: 'evm_snapshot' as never })
+      const snapshot = await provider.send('evm_snapshot', [])
       const next = await this.build(epoch.epochId + 1, GAS_SIZES[0], readManifest(epoch.manifest))
       const { raw, txHash } = await ledger.sign(next, 0)
       await ledger.send(raw)
-      await client.waitForTransactionReceipt({ hash: txHash, pollingInterval: 20 })
+      await mined(txHash)
       const claims = rewardBook(next.manifest).claimsOf(rater.account)
-      const own = await openDeployer(rpcUrl, rater.key)
+      const person = await openDeployer(rpcUrl, rater.key)
       const [native = 0, coin = 0] = await keys.reduce<Promise<number[]>>(async (done, { bounty }) => {
         const gas = await done
         const found = claims.find((candidate) => candidate.bounty === bounty)
-        return found === undefined ? gas : [...gas, await claim(found, own.wallet)]
+        return found === undefined ? gas : [...gas, await claim(found, person)]
       }, Promise.resolve([]))
-      await client.request({ method: 'evm_revert' as never, params: [snapshot] as never })
+      await provider.send('evm_revert', [snapshot])
       return { claimNativeAgain: native, claimTokenAgain: coin }
     },
 
@@ -183,9 +178,9 @@ async function openWorld(rpcUrl: string) {
     async single(): Promise<number> {
       const record = (n: number) =>
         send({
-          address: contracts.ledger.address,
-          abi: ledgerAbi,
-          functionName: 'recordFeedback',
+          to: contracts.ledger.address,
+          abi: ledgerInterface,
+          name: 'recordFeedback',
           args: [SESSION, uuid(n), uuid(1_000_000 + (n % 2)), BigInt((n % 10) + 1), 9_000n],
         })
       await record(0)
@@ -197,11 +192,12 @@ async function openWorld(rpcUrl: string) {
   }
 }
 
+type Send = { to: Address; abi: Interface; name: string; args: readonly unknown[]; value?: bigint }
 type Rater = { key: Hex; account: Address }
 
 function raterOf(n: number): Rater {
-  const key = keccak256(toHex(`rater ${n}`))
-  return { key, account: privateKeyToAccount(key).address.toLowerCase() as Address }
+  const key = id(`rater ${n}`) as Hex
+  return { key, account: computeAddress(key).toLowerCase() as Address }
 }
 
 function raterCount(size: number): number {
@@ -218,7 +214,7 @@ function voteOf(epochId: number, n: number, count: number): ContributionRecord {
     recordId: uuid(epochId * 1_000_000 + n),
     contributorId: uuid(who),
     walletAddress: rater.account,
-    payee: keccak256(toHex(`payee ${who}`)),
+    payee: id(`payee ${who}`) as Hex,
     sessionId: SESSION,
     kind: 'feedback',
     payload: {
@@ -235,7 +231,7 @@ function voteOf(epochId: number, n: number, count: number): ContributionRecord {
     at: epochId * 3_600 + Math.floor((n / count) * 6),
     secondsPerAnswer: 6,
     comparable: 10,
-    salt: keccak256(toHex(`salt ${epochId} ${n}`)),
+    salt: id(`salt ${epochId} ${n}`) as Hex,
   }
 }
 

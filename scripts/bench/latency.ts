@@ -9,7 +9,7 @@ import { openSamples } from '../../core/db/samples.ts'
 import { limits } from '../../core/protocol/index.ts'
 import { signInAsGuest } from '../crowd/account.ts'
 import { runCrowd } from '../crowd/crowd.ts'
-import { distribution, type Distribution } from '../crowd/distribution.ts'
+import { distribution, type Distribution } from '../../core/statistics.ts'
 import { withInstance, type Instance } from '../study/instance.ts'
 import { table } from '../study/table.ts'
 

@@ -83,7 +83,7 @@ async function main(): Promise<void> {
       update: perSecond(tokens, scored, performance.now()),
     })
   }
-  const last = speeds[speeds.length - 1]
+  const last = speeds[speeds.length - 1]!
   const figures: LoraBench = { ...last, heldMiB: Math.round(engine.states.bytes / 2 ** 20), peakMiB: peak() }
   await learner.close()
   await engine.close()

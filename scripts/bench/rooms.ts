@@ -15,7 +15,7 @@ import type { Pool } from '../../core/db/pool.ts'
 import { countStored } from '../../core/db/feedback.ts'
 import { openSample, startSample } from '../../core/db/samples.ts'
 import { insertUser } from '../../core/db/users.ts'
-import { distribution, type Distribution } from '../crowd/distribution.ts'
+import { distribution, maxOf, type Distribution } from '../../core/statistics.ts'
 import { withInstance } from '../study/instance.ts'
 import { openProgress } from '../study/progress.ts'
 import { table } from '../study/table.ts'
@@ -65,10 +65,14 @@ const FOREVER = { votingWindowSeconds: 3_600, minVotes: 1_000 }
 
 export async function benchRooms(
   say: (doing: string) => void,
-  { cells = CELLS, seconds = SECONDS, fanOut = 'tick' as FanOut } = {},
+  {
+    cells = CELLS,
+    seconds = SECONDS,
+    fanOut = 'tick',
+  }: { cells?: typeof CELLS; seconds?: number; fanOut?: FanOut } = {},
 ): Promise<RoomsBench> {
   const secret = randomBytes(32).toString('hex')
-  const most = cells.reduce((most, { sockets }) => Math.max(most, sockets), 0)
+  const most = maxOf(cells.map(({ sockets }) => sockets))
   say('starting an instance')
   return withInstance(
     { env: { JWT_SECRET: secret, MAX_SOCKETS_PER_ADDRESS: String(most) }, onTrouble: say },

@@ -1,6 +1,7 @@
-import { type Address, type Hex, concat, getContractAddress, keccak256 } from 'viem'
+import { concat, getCreate2Address, keccak256 } from 'ethers'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
-import type { Deployer } from './deployer.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
+import { type Deployer, receiptOf } from './deployer.ts'
 
 /**
  * The canonical deterministic deployer, at this address on nearly every chain:
@@ -24,31 +25,22 @@ export type Placed = {
  * the factory the address follows from the deployer's nonce instead.
  */
 export async function place(deployer: Deployer, name: string, initCode: Hex, salt: Hex): Promise<Placed> {
-  const { client, wallet } = deployer
-  const codeHash = keccak256(initCode)
-  if ((await client.getCode({ address: FACTORY })) === undefined) {
-    const txHash = await wallet.sendTransaction({ data: initCode })
-    const receipt = await client.waitForTransactionReceipt({ hash: txHash, timeout: RECEIPT_MS })
-    const address = receipt.contractAddress?.toLowerCase() as Address | undefined
-    if (receipt.status !== 'success' || address === undefined) throw failed(name, txHash)
-    return { address, txHash, blockNumber: Number(receipt.blockNumber), codeHash, deterministic: false }
+  const { provider } = deployer
+  const codeHash = keccak256(initCode) as Hex
+  const isThere = async (address: Address): Promise<boolean> => (await provider.getCode(address)) !== '0x'
+  if (!(await isThere(FACTORY))) {
+    const txHash = await deployer.send({ data: initCode })
+    const { status, contractAddress, blockNumber } = await receiptOf(provider, txHash)
+    if (status !== 1 || contractAddress === null) throw failed(name, txHash)
+    return { address: contractAddress.toLowerCase() as Address, txHash, blockNumber, codeHash, deterministic: false }
   }
-  const address = getContractAddress({
-    opcode: 'CREATE2',
-    from: FACTORY,
-    salt,
-    bytecode: initCode,
-  }).toLowerCase() as Address
-  if ((await client.getCode({ address })) !== undefined)
-    return { address, txHash: null, blockNumber: null, codeHash, deterministic: true }
-  const txHash = await wallet.sendTransaction({ to: FACTORY, data: concat([salt, initCode]) })
-  const receipt = await client.waitForTransactionReceipt({ hash: txHash, timeout: RECEIPT_MS })
-  if (receipt.status !== 'success' || (await client.getCode({ address })) === undefined) throw failed(name, txHash)
-  return { address, txHash, blockNumber: Number(receipt.blockNumber), codeHash, deterministic: true }
+  const address = getCreate2Address(FACTORY, salt, codeHash).toLowerCase() as Address
+  if (await isThere(address)) return { address, txHash: null, blockNumber: null, codeHash, deterministic: true }
+  const txHash = await deployer.send({ to: FACTORY, data: concat([salt, initCode]) as Hex })
+  const { status, blockNumber } = await receiptOf(provider, txHash)
+  if (status !== 1 || !(await isThere(address))) throw failed(name, txHash)
+  return { address, txHash, blockNumber, codeHash, deterministic: true }
 }
-
-/** A block may be long in coming: 5 minutes. */
-const RECEIPT_MS = 300_000
 
 function failed(name: string, txHash: Hex): LedgerError {
   return new LedgerError(

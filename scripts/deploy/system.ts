@@ -1,5 +1,6 @@
-import { type Address, type Hex, encodeDeployData, keccak256, stringToHex, zeroAddress } from 'viem'
-import { named } from '../../contracts/ledger/client/chain.ts'
+import { Interface, ZeroAddress, id } from 'ethers'
+import { named } from '../../contracts/ledger/client/rpc.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import { type ContractName, artifact } from '../../contracts/solidity/compile.ts'
 import { type Placed, place } from './create2.ts'
 import { type Deployer, openDeployer } from './deployer.ts'
@@ -15,7 +16,7 @@ import { type Deployer, openDeployer } from './deployer.ts'
 export async function deploySystem(options: DeployOptions): Promise<Deployment> {
   return named(async () => {
     const deployer = await openDeployer(options.rpcUrl, options.privateKey, options.chainId)
-    const own = deployer.account.address
+    const own = deployer.address
     const {
       recorder = own,
       arbiter = own,
@@ -27,7 +28,7 @@ export async function deploySystem(options: DeployOptions): Promise<Deployment> 
     const put = putter(deployer, options.salt ?? DEFAULT_SALT)
     const { timelock: lock, tokenCap } = options
     const timelock =
-      lock && (await put('TimelockController', [BigInt(lock.delay), [lock.owner], [lock.owner], zeroAddress]))
+      lock && (await put('TimelockController', [BigInt(lock.delay), [lock.owner], [lock.owner], ZeroAddress]))
     const admin = timelock?.address ?? options.admin ?? own
     const ledger = await put('ContributionLedger', [
       admin,
@@ -83,13 +84,13 @@ export type Deployment = {
 /** `constructorArguments` as an explorer wants them, ABI-encoded. */
 export type PlacedContract = Placed & { contract: ContractName; constructorArguments: Hex }
 
-const DEFAULT_SALT = keccak256(stringToHex('attune'))
+const DEFAULT_SALT = id('attune') as Hex
 
 function putter(deployer: Deployer, salt: Hex) {
   return async (contract: ContractName, args: readonly unknown[]): Promise<PlacedContract> => {
     const { abi, bytecode } = artifact(contract)
-    const initCode = encodeDeployData({ abi, bytecode, args })
-    const placed = await place(deployer, contract, initCode, salt)
-    return { ...placed, contract, constructorArguments: `0x${initCode.slice(bytecode.length)}` }
+    const constructorArguments = new Interface(abi).encodeDeploy(args) as Hex
+    const placed = await place(deployer, contract, `${bytecode}${constructorArguments.slice(2)}`, salt)
+    return { ...placed, contract, constructorArguments }
   }
 }

@@ -55,7 +55,7 @@ async function contractsOf(pool: Pool, chain: ChainPart): Promise<Contracts> {
     .update([...names.map((name) => artifact(name).bytecode), chain.disputeWindow].join())
     .digest('hex')
   const known = Known.safeParse(await findFact(pool, 'contracts'))
-  // The usual case, looked at without viem, which takes a second to load.
+  // The usual case, looked at without ethers, which takes a second to load.
   if (
     known.success &&
     known.data.chainId === chain.id &&

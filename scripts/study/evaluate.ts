@@ -20,7 +20,7 @@ import { openLearner } from '../../trainer/rl/learner.ts'
 import { heldPolicy, loadPolicy } from '../../trainer/rl/policy.ts'
 import { seedOf } from '../../trainer/rl/random.ts'
 import { asHeld } from '../../trainer/rl/state.ts'
-import { mean, standardError } from '../crowd/distribution.ts'
+import { mean, standardError } from '../../core/statistics.ts'
 
 /** Means over the answers; `…Error` is a standard error over the prompts, whose answers are not independent. */
 export interface Evaluation {

@@ -4,16 +4,18 @@
  */
 import { warningsOf } from '../../core/db/warnings.ts'
 import type { StepMetrics } from '../../core/protocol/index.ts'
+import { maxOf, minOf } from '../../core/statistics.ts'
 import { learnerConfig } from '../../trainer/loop/configuration.ts'
 import type { Checkpoint } from '../../trainer/loop/checkpoint.ts'
-import { runCrowd, type Progress } from '../crowd/crowd.ts'
+import { runCrowd } from '../crowd/crowd.ts'
+import type { Progress } from '../crowd/options.ts'
 import type { CrowdReport } from '../crowd/report.ts'
 import { openEvaluator, type Evaluation } from './evaluate.ts'
 import { withInstance, type Instance } from './instance.ts'
 import type { Criterion } from './learning.ts'
 import { openProgress } from './progress.ts'
 import { table } from './table.ts'
-import { FALLS_BY, greatest, least, RISES_TO } from './turnaround.ts'
+import { FALLS_BY, RISES_TO } from './turnaround.ts'
 
 /** Of the run, of which a step gives a few. */
 const MOST_WARNINGS = 10_000
@@ -139,9 +141,9 @@ function criteriaOf({
   targetKl,
 }: Pick<LiveTurnaroundStudy, 'steps' | 'idleSteps' | 'honest' | 'adverse' | 'targetKl'>): Criterion[] {
   const [rate, norm, kl] = [
-    least(steps.map((s) => s.learningRate)),
-    least(steps.map((s) => s.updateNorm)),
-    greatest(steps.map((s) => s.kl)),
+    minOf(steps.map((s) => s.learningRate)),
+    minOf(steps.map((s) => s.updateNorm)),
+    maxOf(steps.map((s) => s.kl)),
   ]
   return [
     {

@@ -1,10 +1,10 @@
 // The hashes of contracts/FORMAT.md, written from it alone.
 
-import { keccak256 } from 'viem/utils'
+import { keccak256 as keccak } from 'ethers'
 
 export type Hex = `0x${string}`
 
-export { keccak256 }
+export const keccak256 = (bytes: Hex | Uint8Array): Hex => keccak(bytes) as Hex
 
 /** 32 bytes, big-endian, as hex without 0x. */
 export function word(value: bigint | number | string): string {

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { isAddress, verifyMessage } from 'viem'
-import { parseSiweMessage, validateSiweMessage } from 'viem/siwe'
+import { verifyMessage } from 'ethers'
+import { SiweMessage } from 'siwe'
 import { plainHost } from './address.ts'
 import type { Db } from '../../core/db/pool.ts'
 import { spendNonce } from '../../core/db/wallet-nonces.ts'
@@ -32,22 +32,40 @@ export async function verifySiwe(
   signature: string,
   { domains, secret }: { domains: readonly string[]; secret: string },
 ): Promise<string> {
-  const { address, nonce, domain } = parseSiweMessage(message)
-  if (address === undefined || nonce === undefined || domain === undefined || !isAddress(address)) {
-    throw new AttuneError('invalid', 'this is no Sign-In with Ethereum message', { path: 'message' })
-  }
+  const { address, nonce, domain, notBefore, expirationTime } = parsed(message)
   if (!domains.includes(plainHost(domain)))
     throw new AttuneError('unauthenticated', `the message is for ${domain}, and this is ${domains[0]}`)
   const expiresAt = expiryOf(nonce, secret)
   if (expiresAt === null || expiresAt < Date.now()) throw staleNonce()
-  if (!validateSiweMessage({ message: parseSiweMessage(message), time: new Date() })) {
+  if (!isWithin(notBefore, expirationTime, Date.now()))
     throw new AttuneError('unauthenticated', 'the message is not valid at this time')
-  }
-  const genuine = await verifyMessage({ address, message, signature: signature as `0x${string}` }).catch(() => false)
-  if (!genuine) throw new AttuneError('unauthenticated', 'the signature is not of this address')
+  // Over what was sent: siwe's own check is over the message as it would write it.
+  if (signerOf(message, signature) !== address)
+    throw new AttuneError('unauthenticated', 'the signature is not of this address')
   // Last, so that only who holds a wallet can leave a row.
   if (!(await spendNonce(db, nonce, new Date(expiresAt)))) throw staleNonce()
   return address.toLowerCase()
+}
+
+function parsed(message: string): SiweMessage {
+  try {
+    return new SiweMessage(message)
+  } catch (cause) {
+    throw new AttuneError('invalid', 'this is no Sign-In with Ethereum message', { path: 'message', cause })
+  }
+}
+
+/** Times as EIP-4361 has them. */
+const isWithin = (notBefore: string | undefined, expires: string | undefined, now: number): boolean =>
+  (notBefore === undefined || Date.parse(notBefore) <= now) && (expires === undefined || now < Date.parse(expires))
+
+/** With its checksum; null for what is no signature. */
+function signerOf(message: string, signature: string): string | null {
+  try {
+    return verifyMessage(message, signature)
+  } catch {
+    return null
+  }
 }
 
 const staleNonce = () => new AttuneError('unauthenticated', 'the nonce is unknown, used or expired: ask for a new one')

@@ -12,7 +12,7 @@ import { limits } from '../../core/protocol/index.ts'
  */
 export function parseStrictly<T>(schema: z.ZodType<T>, value: unknown): T {
   refuseUnstorable(value)
-  const [stranger] = strangers(schema as unknown as Schema, value, [])
+  const [stranger] = strangers(schema, value, [])
   if (stranger === undefined) return schema.parse(value)
   throw new AttuneError('invalid', sentence(stranger), { path: stranger.path.join('.') })
 }

@@ -1,4 +1,4 @@
-import type { Hex } from 'viem'
+import type { Hex } from '../../contracts/ledger/hex.ts'
 import { VOTE_USED } from '../../contracts/ledger/epoch/credit.ts'
 import { paying } from './claims.ts'
 import type { Core } from '../deps.ts'

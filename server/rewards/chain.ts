@@ -1,7 +1,8 @@
-import { type Address, parseGwei } from 'viem'
+import { parseUnits } from 'ethers'
 import { z } from 'zod'
 import { openLedger } from '../../contracts/ledger/client/chain.ts'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
+import type { Address } from '../../contracts/ledger/hex.ts'
 import { NETWORKS, type Network } from '../../contracts/ledger/client/networks.ts'
 import { contributionLeaf } from '../../contracts/ledger/epoch/leaf.ts'
 import { openBountyChain } from '../../contracts/ledger/client/bounties.ts'
@@ -57,7 +58,7 @@ export function openChainReader({
             ...at,
             distributor,
             privateKey: relayer.privateKey,
-            maxFeePerGas: parseGwei(relayer.maxFeeGwei),
+            maxFeePerGas: parseUnits(relayer.maxFeeGwei, 'gwei'),
           }),
     treasury:
       distributor === null || treasurer === null
@@ -65,7 +66,7 @@ export function openChainReader({
         : openTreasurySender({
             ...at,
             privateKey: treasurer.privateKey,
-            maxFeePerGas: parseGwei(treasurer.maxFeeGwei),
+            maxFeePerGas: parseUnits(treasurer.maxFeeGwei, 'gwei'),
           }),
     check: () => ledger.check(),
     epochStatus: (epochId) => ledger.status(epochId),

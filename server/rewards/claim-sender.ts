@@ -1,10 +1,9 @@
-import { type Address, type Hex } from 'viem'
-import { distributorAbi } from '../../contracts/ledger/client/abi-viem.ts'
-import { named, openClient } from '../../contracts/ledger/client/chain.ts'
-import { LedgerError } from '../../contracts/ledger/errors.ts'
+import { distributorInterface } from '../../contracts/ledger/client/abi.ts'
+import { named, openProvider } from '../../contracts/ledger/client/rpc.ts'
 import { openSender } from '../../contracts/ledger/client/transactions.ts'
+import { LedgerError } from '../../contracts/ledger/errors.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import type { RelayJob } from '../../core/db/relayed-claims.ts'
-import { outcomeOf } from '../../contracts/ledger/client/outcome.ts'
 
 /** The most gas that a relayed claim may take: a recipient's own code runs in it. */
 const MOST_GAS = 300_000n
@@ -38,26 +37,17 @@ export function openClaimSender({
   maxFeePerGas,
   timeoutMs = 5_000,
 }: ClaimSenderOptions): ClaimSender {
-  const client = openClient(rpcUrl, chainId, timeoutMs)
-  const sender = openSender(client, privateKey, maxFeePerGas)
+  const provider = openProvider(rpcUrl, chainId, timeoutMs)
+  const sender = openSender(provider, privateKey, { wei: maxFeePerGas, setting: 'RELAYER_MAX_FEE_GWEI' })
   return {
     address: sender.address.toLowerCase() as Address,
     sign: (job, bumps) =>
       named(async () => {
         const { epochId, bounty, account, amount, proof, recipient, deadline, signature } = job
         const claim = { epochId: BigInt(epochId), bounty, account, amount, proof }
-        const call = {
-          address: distributor,
-          abi: distributorAbi,
-          functionName: 'claimTo',
-          args: [claim, recipient, BigInt(deadline), signature],
-        } as const
-        const gas = await client.estimateContractGas({
-          ...call,
-          account: sender.address,
-          blockTag: 'latest',
-          prepare: false,
-        })
+        const args = [claim, recipient, BigInt(deadline), signature]
+        const call = { to: distributor, data: distributorInterface.encodeFunctionData('claimTo', args) as Hex }
+        const gas = await sender.estimate(call)
         if (gas > MOST_GAS)
           throw new LedgerError(
             'reverted',
@@ -66,6 +56,6 @@ export function openClaimSender({
         return sender.sign({ ...call, leastGas: gas }, bumps)
       }),
     send: (raw) => named(() => sender.send(raw)),
-    outcome: (txHash) => outcomeOf(client, txHash),
+    outcome: (txHash) => named(() => sender.outcome(txHash)),
   }
 }

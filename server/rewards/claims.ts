@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Address, Hex } from 'viem'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import type { z } from 'zod'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
 import type { RewardBook } from '../../contracts/ledger/epoch/proofs.ts'

@@ -1,20 +1,10 @@
-import {
-  type Address,
-  BaseError,
-  ExecutionRevertedError,
-  formatGwei,
-  type Hex,
-  InsufficientFundsError,
-  keccak256,
-  zeroAddress,
-} from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
-import { tokenAbi } from '../../contracts/ledger/client/abi-viem.ts'
-import { named, openClient } from '../../contracts/ledger/client/chain.ts'
-import { LedgerError } from '../../contracts/ledger/errors.ts'
+import { ZeroAddress, isError } from 'ethers'
+import { tokenInterface } from '../../contracts/ledger/client/abi.ts'
+import { call, named, openProvider } from '../../contracts/ledger/client/rpc.ts'
 import { openSender } from '../../contracts/ledger/client/transactions.ts'
+import { LedgerError } from '../../contracts/ledger/errors.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import type { TreasuryCall } from '../../core/db/treasury-orders.ts'
-import { outcomeOf } from '../../contracts/ledger/client/outcome.ts'
 
 /** The treasury's account. Each may throw LedgerError `unreachable`. */
 export interface TreasurySender {
@@ -26,7 +16,7 @@ export interface TreasurySender {
   nonce: () => Promise<number>
   /** @throws LedgerError reverted, fee-too-high */
   sign: (call: TreasuryCall, nonce: number, bumps: number) => Promise<{ raw: Hex; txHash: Hex }>
-  send: (raw: Hex) => Promise<unknown>
+  send: (raw: Hex) => Promise<'sent' | 'underpriced'>
   /** Null while no block holds it. */
   outcome: (txHash: Hex) => Promise<'success' | 'reverted' | null>
 }
@@ -44,62 +34,37 @@ export function openTreasurySender({
   rpcUrl,
   chainId,
   privateKey,
-  maxFeePerGas: cap,
+  maxFeePerGas,
   timeoutMs = 5_000,
 }: TreasurySenderOptions): TreasurySender {
-  const client = openClient(rpcUrl, chainId, timeoutMs)
-  const account = privateKeyToAccount(privateKey)
-  const { address } = account
-  const { send } = openSender(client, privateKey)
+  const provider = openProvider(rpcUrl, chainId, timeoutMs)
+  const sender = openSender(provider, privateKey, { wei: maxFeePerGas, setting: 'TREASURER_MAX_FEE_GWEI' })
+  const address = sender.address.toLowerCase() as Address
+  const coins = (): Promise<bigint> => provider.getBalance(address)
   return {
-    address: address.toLowerCase() as Address,
+    address,
     holds: (token) =>
       named(() =>
-        token === zeroAddress
-          ? client.getBalance({ address })
-          : client.readContract({ address: token, abi: tokenAbi, functionName: 'balanceOf', args: [address] }),
+        token === ZeroAddress
+          ? coins()
+          : call<bigint>(provider, { address: token, abi: tokenInterface }, 'balanceOf', [address]),
       ),
-    nonce: () => named(() => client.getTransactionCount({ address, blockTag: 'latest' })),
+    nonce: () => named(sender.nonce),
+    // What cannot succeed is never signed, but for a fee that would leave too little: that is seen only then.
     sign: ({ contract: to, data, value }, nonce, bumps) =>
       named(async () => {
-        const call = { to, data, value, nonce }
-        const asked = await client
-          .prepareTransactionRequest({ ...call, account, parameters: ['type', 'fees', 'gas'] })
-          .catch(refused)
-        const raised = (fee: bigint): bigint => least((fee * 5n ** BigInt(bumps)) / 4n ** BigInt(bumps), cap)
-        const { gas, gasPrice, maxFeePerGas = gasPrice ?? 0n, maxPriorityFeePerGas = 0n } = asked
-        if (maxFeePerGas > cap)
-          throw new LedgerError(
-            'fee-too-high',
-            `the network asks ${formatGwei(maxFeePerGas)} gwei for a unit of gas, and the cap is ${formatGwei(cap)}`,
-          )
-        const terms = { ...call, chainId, gas: (gas * 5n) / 4n }
-        const raw = await account.signTransaction(
-          gasPrice === undefined
-            ? {
-                ...terms,
-                type: 'eip1559',
-                maxFeePerGas: raised(maxFeePerGas),
-                maxPriorityFeePerGas: raised(maxPriorityFeePerGas),
-              }
-            : { ...terms, type: 'legacy', gasPrice: raised(gasPrice) },
-        )
-        return { raw, txHash: keccak256(raw) }
+        const { mostCost, ...signed } = await sender.sign({ to, data, value }, bumps, nonce).catch(orTooLittle)
+        if ((await coins()) < mostCost) throw tooLittle()
+        return signed
       }),
-    send: (raw) => named(() => send(raw)),
-    outcome: (txHash) => outcomeOf(client, txHash),
+    send: (raw) => named(() => sender.send(raw)),
+    outcome: (txHash) => named(() => sender.outcome(txHash)),
   }
 }
 
-const least = (a: bigint, b: bigint): bigint => (a < b ? a : b)
+const tooLittle = (cause?: unknown) =>
+  new LedgerError('reverted', 'the treasury holds less than this and its fee', { cause })
 
-/** What cannot succeed is never signed. */
-function refused(error: unknown): never {
-  if (error instanceof BaseError) {
-    if (error.walk((cause) => cause instanceof InsufficientFundsError) !== null)
-      throw new LedgerError('reverted', 'the treasury holds less than this and its fee', { cause: error })
-    const reverted = error.walk((cause) => cause instanceof ExecutionRevertedError)
-    if (reverted instanceof BaseError) throw new LedgerError('reverted', reverted.shortMessage, { cause: error })
-  }
-  throw error
+function orTooLittle(error: unknown): never {
+  throw isError(error, 'INSUFFICIENT_FUNDS') ? tooLittle(error) : error
 }

@@ -1,6 +1,5 @@
-import { LedgerError } from '../../contracts/ledger/errors.ts'
+import { bringOn, type Policy, type Signed } from '../../contracts/ledger/client/outbox.ts'
 import type { Core } from '../deps.ts'
-import type { Db } from '../../core/db/pool.ts'
 import { markOrder, markSigned, nextOrder, type OrderJob } from '../../core/db/treasury-orders.ts'
 import { inTurn } from '../../core/db/advisory-lock.ts'
 import type { TreasurySender } from './treasury-sender.ts'
@@ -32,42 +31,57 @@ export async function treasuryNext({
   return inTurn(core.pool, 'attune:treasurer', async (client) => {
     const job = await nextOrder(client, chainId)
     if (job === null) return false
-    await bringOn(client, job)
+    const mark: Mark = (change) => markOrder(client, job.id, change)
+    const { nonce, ...policy } = judged(sender, job, mark)
+    const sent = { txHash: job.txHashes.at(-1) ?? null, ageMs: job.ageMs, bumps: Math.max(0, job.txHashes.length - 1) }
+    const store = { markSigned: ({ txHash }: Signed) => markSigned(client, job.id, nonce(), txHash) }
+    const step = await bringOn(sent, { patienceMs, waits: () => true, ...policy }, store, {
+      sign: (bumps) => sender.sign(job, nonce(), bumps),
+      send: sender.send,
+    })
+    if (step.state === 'settled') await mark(step.done)
+    if (step.state === 'sent')
+      core.log.info({ order: job.id, what: job.what, txHash: step.txHash }, 'the treasury has sent a transaction')
     return true
   })
+}
 
-  async function bringOn(client: Db, job: OrderJob): Promise<void> {
-    // Before the receipts are looked for: what took the nonce by now has one by then.
-    const next = await sender.nonce()
-    for (const txHash of job.txHashes) {
-      const outcome = await sender.outcome(txHash)
-      if (outcome === 'success') return markOrder(client, job.id, { state: 'done' })
-      if (outcome === 'reverted')
-        return markOrder(client, job.id, { state: 'failed', problem: 'The contract refused it.' })
-    }
-    const nonce = job.nonce ?? next
-    if (next > nonce) {
+type Change = Parameters<typeof markOrder>[2]
+type Mark = (change: Change) => Promise<void>
+
+/** An order is settled once a block has one of its transactions, or another one has its nonce: its first, or the next. */
+function judged(
+  sender: TreasurySender,
+  job: OrderJob,
+  mark: Mark,
+): Pick<Policy<Change>, 'look' | 'refused'> & { nonce: () => number } {
+  let next = 0
+  const nonce = (): number => job.nonce ?? next
+  const failed = (problem: string) => ({ state: 'settled', done: { state: 'failed', problem } }) as const
+  return {
+    nonce,
+    async look() {
+      // Before the receipts are looked for: what took the nonce by now has one by then.
+      next = await sender.nonce()
+      for (const txHash of job.txHashes) {
+        const outcome = await sender.outcome(txHash)
+        if (outcome === 'success') return { state: 'settled', done: { state: 'done' } }
+        if (outcome === 'reverted') return failed('The contract refused it.')
+      }
       // It might still turn up at a node that is behind: a person looks, and orders again.
-      return markOrder(client, job.id, {
-        state: 'failed',
-        problem:
-          'Another transaction of the treasury’s account took its place. See that it was not made before you order it again.',
-      })
-    }
-    if (job.nonce !== null && job.ageMs < patienceMs) return
-    try {
-      const { raw, txHash } = await sender.sign(job, nonce, job.txHashes.length)
-      await markSigned(client, job.id, nonce, txHash)
-      await sender.send(raw)
-      core.log.info({ order: job.id, what: job.what, txHash }, 'the treasury has sent a transaction')
-    } catch (error) {
-      if (!(error instanceof LedgerError) || error.code === 'unreachable') throw error
-      if (error.code === 'reverted' && job.nonce === null)
-        return markOrder(client, job.id, { state: 'failed', problem: `It would fail: ${error.message}.` })
-      await markOrder(client, job.id, {
-        problem:
-          error.code === 'fee-too-high' ? 'The network asks too much for gas now; it waits.' : 'It waits for a block.',
-      })
-    }
+      return next > nonce() ? failed(OVERTAKEN) : 'open'
+    },
+    refused: ({ code, message }) =>
+      mark(
+        code === 'reverted' && job.nonce === null
+          ? { state: 'failed', problem: `It would fail: ${message}.` }
+          : {
+              problem:
+                code === 'fee-too-high' ? 'The network asks too much for gas now; it waits.' : 'It waits for a block.',
+            },
+      ),
   }
 }
+
+const OVERTAKEN =
+  'Another transaction of the treasury’s account took its place. See that it was not made before you order it again.'

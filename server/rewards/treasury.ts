@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { encodeFunctionData, type Address, type Hex, zeroAddress } from 'viem'
+import { ZeroAddress } from 'ethers'
 import type { z } from 'zod'
-import { distributorAbi, tokenAbi } from '../../contracts/ledger/client/abi-viem.ts'
+import { distributorInterface, tokenInterface } from '../../contracts/ledger/client/abi.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import { sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import { refundOf } from './bounties.ts'
 import { paying } from './claims.ts'
@@ -60,15 +61,12 @@ async function fundingCalls(
     throw new AttuneError('conflict', `the treasury ${treasury.address} holds less than that: fill it up first`, {
       path: 'amount',
     })
-  const value = token === zeroAddress ? amount : 0n
-  const data = encodeFunctionData({
-    abi: distributorAbi,
-    functionName: 'fund',
-    args: [sessionKey(sessionId), token, amount, BigInt(perCredit)],
-  })
+  const value = token === ZeroAddress ? amount : 0n
+  const args = [sessionKey(sessionId), token, amount, BigInt(perCredit)]
+  const data = distributorInterface.encodeFunctionData('fund', args) as Hex
   const fund: TreasuryCall = { what: 'fund', contract: bounties.distributor, data, value }
-  if (token === zeroAddress) return [fund]
-  const allowance = encodeFunctionData({ abi: tokenAbi, functionName: 'approve', args: [bounties.distributor, amount] })
+  if (token === ZeroAddress) return [fund]
+  const allowance = tokenInterface.encodeFunctionData('approve', [bounties.distributor, amount]) as Hex
   return [{ what: 'approve', contract: token, data: allowance, value: 0n }, fund]
 }
 
@@ -95,18 +93,15 @@ async function dataOf(
   id: Hex,
   order: Order<'price' | 'close' | 'refund'>,
 ): Promise<Hex> {
+  const data = (name: string, args: readonly unknown[]) => distributorInterface.encodeFunctionData(name, args) as Hex
   switch (order.what) {
     case 'price':
-      return encodeFunctionData({ abi: distributorAbi, functionName: 'setPrice', args: [id, BigInt(order.perCredit)] })
+      return data('setPrice', [id, BigInt(order.perCredit)])
     case 'close':
-      return encodeFunctionData({ abi: distributorAbi, functionName: 'close', args: [id] })
+      return data('close', [id])
     case 'refund': {
       const { epochId, allocated, proof } = await refundOf(core, sessionId, id)
-      return encodeFunctionData({
-        abi: distributorAbi,
-        functionName: 'refund',
-        args: [id, BigInt(epochId), BigInt(allocated), proof as Hex[]],
-      })
+      return data('refund', [id, BigInt(epochId), BigInt(allocated), proof])
     }
   }
 }

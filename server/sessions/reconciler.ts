@@ -31,7 +31,10 @@ export function keepRunning(core: Core): { stop: () => Promise<void> } {
     }
     // What fails for want of Postgres or Redis is named by their own checks.
     watch.turned()
-    if (!stopped) timer = setTimeout(() => (looking = look()), EVERY_MS)
+    if (stopped) return
+    timer = setTimeout(() => {
+      looking = look()
+    }, EVERY_MS)
   }
   let looking = look()
   return {

@@ -192,9 +192,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
       io.local.to(userRoom(userId)).emit('recorded', { feedbackId, epochId, txHash })
     }
   }
-  const localUsers = () => [
-    ...new Set([...sockets.values()].map((socket) => (socket as AttuneSocket).data.caller.userId)),
-  ]
+  const localUsers = () => [...new Set([...sockets.values()].map((socket) => socket.data.caller.userId))]
   const report = (work: Promise<void>): void => {
     work.catch((error: unknown) =>
       core.log.warn({ err: error }, 'what the log says could not be told to its sockets; it is made good'),
@@ -213,7 +211,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
       const sessionId = /^session:(.+)$/.exec(room)?.[1]
       if (sessionId === undefined) continue
       for (const id of [...ids]) {
-        const socket = sockets.get(id) as AttuneSocket | undefined
+        const socket = sockets.get(id)
         if (socket === undefined) continue
         await join(socket, sessionId, undefined).catch((error: unknown) => {
           core.log.warn({ err: error, sessionId }, 'a socket could not be brought up to date; it has to come back')

@@ -1,15 +1,12 @@
 import { SimpleMerkleTree } from '@openzeppelin/merkle-tree'
-import { type Address, type Hex, keccak256, parseEther, toHex, zeroAddress } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
+import { parseEther } from 'ethers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import {
-  CLAIM_TO_TYPES,
-  DISTRIBUTOR_DOMAIN,
-  distributorAbi,
-  ledgerAbi,
-} from '../../contracts/ledger/client/abi-viem.ts'
+import { distributorInterface, ledgerInterface } from '../../contracts/ledger/client/abi.ts'
 import { allocationLeaf, rewardLeaf, sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
-import { ADMIN, RECORDER, STRANGER, type TestChain, startChain } from '../helpers/chain.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
+import { accountOf, signClaim } from '../helpers/accounts.ts'
+import { ZERO_ADDRESS, hashOfText } from '../helpers/hashes.ts'
+import { ADMIN, RECORDER, STRANGER, type TestChain, startChain, timeOf } from '../helpers/chain.ts'
 import { type TestLedger, deployTestLedger, sender } from '../helpers/ledger.ts'
 
 let chain: TestChain
@@ -20,16 +17,16 @@ afterAll(() => chain.stop())
 
 const DAY = 86_400
 const SESSION = sessionKey('demo')
-const rater = privateKeyToAccount(keccak256(toHex('a rater')))
+const rater = accountOf(hashOfText('a rater'))
 
 /** A ledger with a distributor, and a bounty of a sponsor (STRANGER) in the native coin. */
 async function open(disputeWindow = 0) {
   const deployed = await deployTestLedger(chain, disputeWindow)
-  const ledger = sender(chain, { address: deployed.address, abi: ledgerAbi })
-  const distributor = sender(chain, { address: deployed.distributor, abi: distributorAbi })
+  const ledger = sender(chain, { address: deployed.address, abi: ledgerInterface })
+  const distributor = sender(chain, { address: deployed.distributor, abi: distributorInterface })
   const fund = (amount: bigint, perCredit = 1n) =>
-    distributor.send(STRANGER.privateKey, 'fund', [SESSION, zeroAddress, amount, perCredit], amount)
-  const bounty = await distributor.read<Hex>('bountyOf', [SESSION, STRANGER.address, zeroAddress])
+    distributor.send(STRANGER.privateKey, 'fund', [SESSION, ZERO_ADDRESS, amount, perCredit], amount)
+  const bounty = await distributor.read<Hex>('bountyOf', [SESSION, STRANGER.address, ZERO_ADDRESS])
   return { deployed, ledger, distributor, fund, bounty }
 }
 
@@ -37,7 +34,7 @@ type Owed = { bounty: Hex; account: Address; amount: bigint }
 
 /** Records an epoch in which these are owed, and gives the arguments of each one's claim. */
 async function record(deployed: TestLedger, epochId: number, owed: readonly Owed[]) {
-  const ledger = sender(chain, { address: deployed.address, abi: ledgerAbi })
+  const ledger = sender(chain, { address: deployed.address, abi: ledgerInterface })
   const id = { chainId: deployed.chainId, ledger: deployed.address }
   const bounties = [...new Set(owed.map(({ bounty }) => bounty))]
   const allocated = (of: Hex) => owed.reduce((sum, { bounty, amount }) => (bounty === of ? sum + amount : sum), 0n)
@@ -46,7 +43,7 @@ async function record(deployed: TestLedger, epochId: number, owed: readonly Owed
     ...bounties.map((bounty) => allocationLeaf(id, epochId, bounty, allocated(bounty))),
   ]
   const tree = SimpleMerkleTree.of(leaves)
-  const content = keccak256(toHex(`epoch ${epochId}`))
+  const content = hashOfText(`epoch ${epochId}`)
   await ledger.send(RECORDER.privateKey, 'submitEpoch', [BigInt(epochId), content, tree.root, content, 1, 0])
   return {
     claims: owed.map(
@@ -58,7 +55,7 @@ async function record(deployed: TestLedger, epochId: number, owed: readonly Owed
   }
 }
 
-const balance = (address: Address) => chain.client.getBalance({ address })
+const balance = (address: Address) => chain.provider.getBalance(address)
 const pass = async (seconds: number) => {
   await chain.control.increaseTime({ seconds })
   await chain.control.mine({ blocks: 1 })
@@ -82,7 +79,7 @@ describe('a claim', () => {
   it('of one bounty takes nothing from another', async () => {
     const { deployed, distributor, fund, bounty } = await open()
     await fund(100n)
-    await distributor.send(ADMIN.privateKey, 'fund', [SESSION, zeroAddress, 900n, 1n], 900n)
+    await distributor.send(ADMIN.privateKey, 'fund', [SESSION, ZERO_ADDRESS, 900n, 1n], 900n)
     const { claims } = await record(deployed, 1, [{ bounty, account: rater.address, amount: 101n }])
     await expect(distributor.send(RECORDER.privateKey, 'claim', claims[0])).rejects.toThrow('PotTooSmall')
   })
@@ -102,11 +99,10 @@ describe('a claim', () => {
     const { claims } = await record(deployed, 1, [{ bounty, account: rater.address, amount: 100n }])
     const [epochId, , account, amount, proof] = claims[0] ?? []
     if (amount === undefined) throw new Error('no claim')
-    const recipient = privateKeyToAccount(keccak256(toHex('elsewhere'))).address
-    const deadline = (await chain.client.getBlock()).timestamp + 100n
+    const recipient = accountOf(hashOfText('elsewhere')).address
+    const deadline = (await timeOf(chain)) + 100n
     const message = { bounty, account: rater.address, amount, recipient, deadline }
-    const domain = { ...DISTRIBUTOR_DOMAIN, chainId: chain.chainId, verifyingContract: deployed.distributor }
-    const signature = await rater.signTypedData({ domain, types: CLAIM_TO_TYPES, primaryType: 'ClaimTo', message })
+    const signature = await signClaim(rater, { chainId: chain.chainId, distributor: deployed.distributor }, message)
     const claim = { epochId, bounty, account, amount, proof }
     await expect(
       distributor.send(RECORDER.privateKey, 'claimTo', [claim, RECORDER.address, deadline, signature]),

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import type { Address } from 'viem'
 import { afterAll, beforeAll } from 'vitest'
+import type { Address } from '../../contracts/ledger/hex.ts'
 import { openEpochStore } from '../../core/db/epochs.ts'
 import { type Pool, openPool } from '../../core/db/pool.ts'
 import { type TestServices, openServices } from '../helpers/services.ts'

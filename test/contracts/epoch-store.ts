@@ -1,7 +1,7 @@
-import type { Address } from 'viem'
 import { describe, expect, it } from 'vitest'
 import type { ContributionRecord } from '../../contracts/ledger/epoch/leaf.ts'
 import type { EpochStore } from '../../contracts/ledger/epoch/ports.ts'
+import type { Address } from '../../contracts/ledger/hex.ts'
 import { NO_MARKET, testEpoch } from '../helpers/ledger.ts'
 
 /** What a test needs beside the store itself: a log to fill. */

@@ -1,6 +1,5 @@
 import { SimpleMerkleTree, StandardMerkleTree } from '@openzeppelin/merkle-tree'
 import fc from 'fast-check'
-import { type Address, type Hex, zeroAddress, zeroHash } from 'viem'
 import { describe, expect, it } from 'vitest'
 import { type Balance, carry, totalOf } from '../../contracts/ledger/epoch/balances.ts'
 import { canonicalJson } from '../../contracts/ledger/epoch/canonical.ts'
@@ -27,6 +26,8 @@ import {
 } from '../../contracts/ledger/epoch/payout.ts'
 import { proofBook, rewardBook } from '../../contracts/ledger/epoch/proofs.ts'
 import { foldProof } from '../../client/src/ledger/proof.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
+import { ZERO_ADDRESS, ZERO_HASH } from '../helpers/hashes.ts'
 import { GOOD_VOTE, NO_MARKET, payeeOf, testRecord } from '../helpers/ledger.ts'
 
 const LEDGER = { chainId: 31_337, ledger: '0x5fbdb2315678afecb367f032d93f642f64180aa3' } as const
@@ -92,8 +93,8 @@ function uniqueOffers(
     return {
       ...offer,
       session,
-      token: zeroAddress,
-      bounty: bountyId(LEDGER.chainId, DISTRIBUTOR, session, offer.sponsor, zeroAddress),
+      token: ZERO_ADDRESS,
+      bounty: bountyId(LEDGER.chainId, DISTRIBUTOR, session, offer.sponsor, ZERO_ADDRESS),
     }
   })
   return [...new Map(all.map((offer) => [offer.bounty, offer])).values()]
@@ -182,7 +183,7 @@ describe('an epoch', () => {
   })
 
   it('refuses to forget a bounty that an earlier one has paid from', () => {
-    const offers = uniqueOffers([{ sessionId: 'demo', sponsor: zeroAddress, perCredit: 1n, funded: 10n, closedAt: 0 }])
+    const offers = uniqueOffers([{ sessionId: 'demo', sponsor: ZERO_ADDRESS, perCredit: 1n, funded: 10n, closedAt: 0 }])
     const first = buildEpoch(input([testRecord(1)], { market: { ...NO_MARKET, offers } }))
     const previous = readManifest(first.manifest)
     expect(() => buildEpoch(input([testRecord(2)], { epochId: 2, previous }))).toThrow(
@@ -194,7 +195,7 @@ describe('an epoch', () => {
     fc.assert(
       fc.property(records, (list) => {
         const built = buildEpoch(input(list))
-        const book = proofBook(built.manifest, zeroHash)
+        const book = proofBook(built.manifest, ZERO_HASH)
         for (const [i, { leaf }] of built.leaves.entries()) {
           const proof = book.proof(i)
           expect(proof.leaf).toBe(leaf)
@@ -237,7 +238,7 @@ describe('an epoch', () => {
   })
 
   it('without a wallet or a bounty in it has the zero rewards root', () => {
-    expect(buildEpoch(input([testRecord(1)])).rewardsRoot).toBe(zeroHash)
+    expect(buildEpoch(input([testRecord(1)])).rewardsRoot).toBe(ZERO_HASH)
   })
 
   it('gives an account the proof of each of its claims, and a sponsor that of what is owed', () => {
@@ -246,7 +247,7 @@ describe('an epoch', () => {
         const built = buildEpoch(input(list, { market: offered }))
         const book = rewardBook(built.manifest)
         for (const { holder } of readManifest(built.manifest).balances) {
-          const claims = holder.length === 42 ? book.claimsOf(holder as Address) : []
+          const claims = holder.length === 42 ? book.claimsOf(holder) : []
           if (holder.length === 42)
             expect(claims.map(({ bounty, amount }) => ({ bounty, amount }))).toEqual(book.earnedBy(holder))
           for (const { bounty, account: who, amount, proof } of claims) {
@@ -301,7 +302,7 @@ describe('the manifest', () => {
       expect(() => readManifest(damaged)).toThrow(expect.objectContaining({ code: 'bad-manifest' }))
     }
     const replaced = manifest.replace(/"leaf":"0x./, '"leaf":"0xz')
-    expect(() => proofBook(replaced, zeroHash)).toThrow(expect.objectContaining({ code: 'bad-manifest' }))
+    expect(() => proofBook(replaced, ZERO_HASH)).toThrow(expect.objectContaining({ code: 'bad-manifest' }))
   })
 })
 
@@ -381,10 +382,10 @@ describe('a balance', () => {
 
 describe('a payout', () => {
   const offer: Offer = {
-    bounty: zeroHash,
-    session: zeroHash,
-    sponsor: zeroAddress,
-    token: zeroAddress,
+    bounty: ZERO_HASH,
+    session: ZERO_HASH,
+    sponsor: ZERO_ADDRESS,
+    token: ZERO_ADDRESS,
     perCredit: 3n,
     funded: 1_000n,
     closedAt: 0,

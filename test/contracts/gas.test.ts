@@ -1,9 +1,11 @@
 import { SimpleMerkleTree } from '@openzeppelin/merkle-tree'
-import { type Hex, keccak256, parseEther, toHex, zeroAddress } from 'viem'
+import { parseEther } from 'ethers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { distributorAbi, ledgerAbi } from '../../contracts/ledger/client/abi-viem.ts'
+import { distributorInterface, ledgerInterface } from '../../contracts/ledger/client/abi.ts'
 import { rewardLeaf } from '../../contracts/ledger/epoch/leaf.ts'
 import { type EpochGas, measureGas } from '../../scripts/bench/gas.ts'
+import type { Hex } from '../../contracts/ledger/hex.ts'
+import { ZERO_ADDRESS, hashOfNumber, hashOfText } from '../helpers/hashes.ts'
 import { ADMIN, RECORDER, STRANGER, type TestChain, startChain } from '../helpers/chain.ts'
 import { deployTestLedger, sender } from '../helpers/ledger.ts'
 
@@ -19,14 +21,14 @@ afterAll(() => chain.stop())
 /** Of the one account that an epoch with so many leaves names, by its own transaction. */
 async function firstClaim(leaves: number): Promise<number> {
   const { chainId, address, distributor } = await deployTestLedger(chain)
-  const pot = sender(chain, { address: distributor, abi: distributorAbi })
-  const session = keccak256(toHex('a session'))
-  await pot.send(ADMIN.privateKey, 'fund', [session, zeroAddress, parseEther('1'), 1n], parseEther('1'))
-  const bounty = await pot.read<Hex>('bountyOf', [session, ADMIN.address, zeroAddress])
+  const pot = sender(chain, { address: distributor, abi: distributorInterface })
+  const session = hashOfText('a session')
+  await pot.send(ADMIN.privateKey, 'fund', [session, ZERO_ADDRESS, parseEther('1'), 1n], parseEther('1'))
+  const bounty = await pot.read<Hex>('bountyOf', [session, ADMIN.address, ZERO_ADDRESS])
   const [account, amount] = [STRANGER.address, parseEther('0.0123456789')]
-  const others = Array.from({ length: leaves - 1 }, (_, n) => keccak256(toHex(n)))
+  const others = Array.from({ length: leaves - 1 }, (_, n) => hashOfNumber(n))
   const tree = SimpleMerkleTree.of([rewardLeaf({ chainId, ledger: address }, 1, bounty, account, amount), ...others])
-  await sender(chain, { address, abi: ledgerAbi }).send(RECORDER.privateKey, 'submitEpoch', [
+  await sender(chain, { address, abi: ledgerInterface }).send(RECORDER.privateKey, 'submitEpoch', [
     1n,
     session,
     tree.root,

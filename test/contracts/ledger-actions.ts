@@ -1,8 +1,9 @@
 // What people, and thieves, may do to the contracts, one transaction at a time. An action is
 // a kind and a few dice: what they mean follows from the world as it is by then.
 import fc from 'fast-check'
-import { type Address, type Hex, keccak256, toHex } from 'viem'
-import { CLAIM_TO_TYPES, DISTRIBUTOR_DOMAIN } from '../../contracts/ledger/client/abi-viem.ts'
+import { signClaim } from '../helpers/accounts.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
+import { hashOfBytes, hashOfText } from '../helpers/hashes.ts'
 import { DAY, demand } from './ledger-model.ts'
 import {
   ACCOUNTS,
@@ -49,7 +50,7 @@ const somePot = (system: System, roll: Roll, closed = false) => {
   const distributor = pick(system.distributors, roll)
   const pots = [...distributor.model.pots]
   const wanted = pots.filter(([, { closedAt, left }]) => closed && roll(8) > 0 && closedAt > 0n && left > 0n)
-  const [id] = pots.length === 0 ? [keccak256('0x')] : pick(wanted.length > 0 ? wanted : pots, roll)
+  const [id] = pots.length === 0 ? [hashOfBytes('0x')] : pick(wanted.length > 0 ? wanted : pots, roll)
   return { ...distributor, id, pot: distributor.model.pots.get(id) }
 }
 
@@ -150,7 +151,7 @@ const recordAmiss: Step = async (world, roll) => {
   const { ledger, model, proposals } = system
   const last = model.epochs.length
   const id = roll(last + 3)
-  const other = keccak256(toHex(`other ${roll(99)}`))
+  const other = hashOfText(`other ${roll(99)}`)
   const known = proposals.find((one) => one.id === id && id <= last)?.content ?? [other, other, other, 1]
   const fault = roll(6)
   const content = known.map((part, i) =>
@@ -231,7 +232,7 @@ const claim: Step = async (world, roll) => {
       wrong === 4
         ? found.proof.slice(1)
         : wrong === 5
-          ? [...found.proof, keccak256('0x')]
+          ? [...found.proof, hashOfBytes('0x')]
           : wrong === 6
             ? found.proof.toReversed()
             : found.proof,
@@ -314,13 +315,9 @@ const claimTo: Step = async (world, roll) => {
     [{}, { recipient: STAFF.admin }, { amount: one.amount + 1n }, { account: STRANGER }, { deadline: deadline + 1n }][
       fault
     ] ?? {}
-  const domain = {
-    ...DISTRIBUTOR_DOMAIN,
-    chainId: fault === 5 ? CHAIN + 1 : CHAIN,
-    verifyingContract: home.contract.address,
-  }
+  const at = { chainId: fault === 5 ? CHAIN + 1 : CHAIN, distributor: home.contract.address }
   const message = { bounty: one.pot, account: one.account, amount: one.amount, recipient, deadline, ...wrongly }
-  const signature = await signer.signTypedData({ domain, types: CLAIM_TO_TYPES, primaryType: 'ClaimTo', message })
+  const signature = await signClaim(signer, at, message)
   const from = roll(3) === 0 ? one.account : STRANGER
   const args = [
     { epochId: BigInt(proposal.id), bounty: one.pot, account: one.account, amount: one.amount, proof },

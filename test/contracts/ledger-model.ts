@@ -1,7 +1,7 @@
 // Who is owed what, in plain TypeScript: what the contracts are held to, written from their
 // documentation and not from their code. Finality, say, is a mark that an epoch gets once and
 // keeps; the contract computes it anew from a few times at every question.
-import type { Address, Hex } from 'viem'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 
 /** What a contract refuses with, by its error's name. */
 export class Refused extends Error {}

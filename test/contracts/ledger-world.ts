@@ -1,11 +1,12 @@
 // Two ledgers, three distributors and the tokens there are, on an EVM in this process; and
 // beside each the model of it. Every transaction of the one is held against the other.
 import { SimpleMerkleTree } from '@openzeppelin/merkle-tree'
-import { type Address, type Hex, encodeFunctionData, keccak256, toHex, zeroAddress } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
 import { expect } from 'vitest'
 import { artifact, artifactIn } from '../../contracts/solidity/compile.ts'
 import { allocationLeaf, bountyId, rewardLeaf } from '../../contracts/ledger/epoch/leaf.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
+import { accountOf } from '../helpers/accounts.ts'
+import { ZERO_ADDRESS, hashOfText } from '../helpers/hashes.ts'
 import { type Contract, type LocalEvm, type Outcome, openEvm } from '../helpers/evm.ts'
 import {
   type DistributorModel,
@@ -19,7 +20,7 @@ import {
 const STRANGE = { StrangeToken: 'test/contracts/strange.sol', Visitor: 'test/contracts/strange.sol' } as const
 export const strange = (name: keyof typeof STRANGE) => artifactIn(STRANGE, name, 'strange.json')
 
-const person = (name: string) => privateKeyToAccount(keccak256(toHex(name)))
+const person = (name: string) => accountOf(hashOfText(name))
 const lower = (address: Address) => address.toLowerCase() as Address
 export const RATERS = ['ann', 'bob', 'cem', 'dua'].map(person)
 export const STAFF = {
@@ -31,7 +32,7 @@ export const STAFF = {
 export const SPONSORS = ['sam', 'sue'].map((name) => lower(person(name).address))
 export const STRANGER = lower(person('a stranger').address)
 export const ACCOUNTS = RATERS.map(({ address }) => lower(address))
-export const SESSIONS = ['one', 'two'].map((name) => keccak256(toHex(name)))
+export const SESSIONS = ['one', 'two'].map((name) => hashOfText(name))
 export const RICH = 10n ** 24n
 const FEE_BPS = 250n
 
@@ -106,7 +107,7 @@ export async function openLedgerWorld(deployed: Awaited<ReturnType<typeof deploy
   return {
     evm,
     systems,
-    tokens: [zeroAddress, ...deployed.tokens.map(({ address }) => address)],
+    tokens: [ZERO_ADDRESS, ...deployed.tokens.map(({ address }) => address)],
     tokenContracts: deployed.tokens,
 
     /** Sends it, and holds what came of it against what the model says. */
@@ -138,8 +139,8 @@ export function propose({ ledger }: System, id: number, owed: Owed[], pots: read
     ...owed.map(({ pot, account, amount }) => rewardLeaf(at, id, pot, account, amount)),
     ...[...allocated].map(([pot, amount]) => allocationLeaf(at, id, pot, amount)),
   ]
-  const tree = SimpleMerkleTree.of(leaves.length === 0 ? [keccak256(toHex('nothing'))] : leaves)
-  const other = keccak256(toHex(`epoch ${id} ${tree.root}`))
+  const tree = SimpleMerkleTree.of(leaves.length === 0 ? [hashOfText('nothing')] : leaves)
+  const other = hashOfText(`epoch ${id} ${tree.root}`)
   return { id, content: [other, tree.root as Hex, other, 1], owed, allocated, tree, leaves }
 }
 
@@ -180,6 +181,6 @@ export async function audit({ evm, systems, tokens, tokenContracts }: World): Pr
 }
 
 export const ROLES: readonly Role[] = ['RECORDER_ROLE', 'ARBITER_ROLE', 'TREASURER_ROLE']
-export const roleId = (role: Role): Hex => keccak256(toHex(role))
-export const encode = (contract: Contract, functionName: string, args: readonly unknown[]): Hex =>
-  encodeFunctionData({ abi: contract.abi, functionName, args })
+export const roleId = (role: Role): Hex => hashOfText(role)
+export const encode = (contract: Contract, name: string, args: readonly unknown[]): Hex =>
+  contract.abi.encodeFunctionData(name, args) as Hex

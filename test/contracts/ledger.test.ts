@@ -1,12 +1,14 @@
-import { type Hex, encodeFunctionData, keccak256, parseAbi, toFunctionSelector, toHex, zeroHash } from 'viem'
+import { ConstructorFragment, type Fragment, FunctionFragment, Interface, NamedFragment, type ParamType } from 'ethers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { distributorAbi, ledgerAbi, tokenAbi } from '../../contracts/ledger/client/abi-viem.ts'
+import { distributorInterface, ledgerInterface, tokenInterface } from '../../contracts/ledger/client/abi.ts'
 import { artifact } from '../../contracts/solidity/compile.ts'
 import { creditOf } from '../../contracts/ledger/epoch/credit.ts'
 import { readManifest } from '../../contracts/ledger/epoch/manifest.ts'
 import { CONTRIBUTION_KINDS } from '../../contracts/ledger/epoch/leaf.ts'
+import type { Hex } from '../../contracts/ledger/hex.ts'
+import { ZERO_HASH, hashOfBytes, hashOfText } from '../helpers/hashes.ts'
 import { ADMIN, RECORDER, STRANGER, type TestChain, startChain } from '../helpers/chain.ts'
-import { GOOD_VOTE, type TestLedger, callsOf, deployTestLedger, testEpoch, testRecord } from '../helpers/ledger.ts'
+import { GOOD_VOTE, type TestLedger, deployTestLedger, sender, testEpoch, testRecord } from '../helpers/ledger.ts'
 
 let chain: TestChain
 beforeAll(async () => {
@@ -14,38 +16,36 @@ beforeAll(async () => {
 })
 afterAll(() => chain.stop())
 
-const content = (n: number) =>
-  [keccak256(toHex(`c${n}`)), keccak256(toHex(`r${n}`)), keccak256(toHex(`m${n}`)), 10, 0] as const
+const content = (n: number) => [hashOfText(`c${n}`), hashOfText(`r${n}`), hashOfText(`m${n}`), 10, 0] as const
 
-/** Sends a call and gives its receipt; rejects with the contract's error by name. */
-async function send(deployment: TestLedger, name: string, args: readonly unknown[], key: Hex = RECORDER.privateKey) {
-  const { account, wallet, contract } = callsOf(chain, deployment, key)
-  // The names and arguments vary by test; the contract itself refuses wrong ones.
-  const call = { ...contract, account, functionName: name, args } as Parameters<typeof chain.client.simulateContract>[0]
-  const { request } = await chain.client.simulateContract(call)
-  return chain.client.waitForTransactionReceipt({ hash: await wallet.writeContract(request as never) })
-}
+const contractOf = ({ address }: TestLedger) => sender(chain, { address, abi: ledgerInterface })
+const send = (deployment: TestLedger, name: string, args: readonly unknown[], key: Hex = RECORDER.privateKey) =>
+  contractOf(deployment).send(key, name, args)
 
 describe('the ABI', () => {
   it.each([
-    ['ContributionLedger', ledgerAbi],
-    ['RewardDistributor', [...distributorAbi].filter((part) => part.type !== 'error' || part.name !== 'EpochNotFinal')], // the ledger's, which passes through
-    ['AttuneToken', tokenAbi],
+    ['ContributionLedger', ledgerInterface.fragments],
+    ['RewardDistributor', distributorInterface.fragments.filter((part) => !isNamed(part, 'EpochNotFinal'))], // the ledger's, which passes through
+    ['AttuneToken', tokenInterface.fragments],
   ] as const)('of %s that Attune types is part of the one that was compiled', (name, typed) => {
-    const compiled = new Set(artifact(name).abi.map(signature))
+    const compiled = new Set(new Interface(artifact(name).abi).fragments.map(signature))
     expect(typed.map(signature).filter((part) => !compiled.has(part))).toEqual([])
   })
 
   it('has the seed system’s functions under their selectors', () => {
-    const seed = parseAbi([
+    const seed = new Interface([
       'function recordContribution(string,string,string,uint8,uint256,uint256)',
       'function recordFeedback(string,string,string,uint256,uint256)',
       'function getContributorRewards(string) view returns (uint256)',
     ])
-    const compiled = artifact('ContributionLedger').abi.flatMap((part) =>
-      part.type === 'function' ? [toFunctionSelector(part)] : [],
-    )
-    for (const part of seed) expect(compiled).toContain(toFunctionSelector(part))
+    const selectorsOf = (abi: Interface) => {
+      const selectors: string[] = []
+      abi.forEachFunction(({ selector }) => selectors.push(selector))
+      return selectors
+    }
+    const compiled = selectorsOf(new Interface(artifact('ContributionLedger').abi))
+    expect(selectorsOf(seed)).toHaveLength(3)
+    for (const selector of selectorsOf(seed)) expect(compiled).toContain(selector)
   })
 })
 
@@ -57,23 +57,20 @@ describe('epochs', () => {
     await send(ledger, 'submitEpoch', [1n, ...content(1)])
     await expect(send(ledger, 'submitEpoch', [3n, ...content(3)])).rejects.toThrow('EpochOutOfOrder')
     await send(ledger, 'submitEpoch', [2n, ...content(2)])
-    expect(await chain.client.readContract({ ...callsOf(chain, ledger).contract, functionName: 'lastEpochId' })).toBe(
-      2n,
-    )
+    expect(await contractOf(ledger).read('lastEpochId')).toBe(2n)
   })
 
   it('sent again change nothing, and with any other content are refused', async () => {
     const ledger = await deployTestLedger(chain)
-    const { contract } = callsOf(chain, ledger)
     const first = await send(ledger, 'submitEpoch', [1n, ...content(1)])
     expect(first.logs).toHaveLength(1)
-    const before = await chain.client.readContract({ ...contract, functionName: 'epochs', args: [1n] })
+    const before = await contractOf(ledger).read('epochs', [1n])
     await chain.control.increaseTime({ seconds: 100 })
     const again = await send(ledger, 'submitEpoch', [1n, ...content(1)])
     expect(again.logs).toHaveLength(0)
-    expect(await chain.client.readContract({ ...contract, functionName: 'epochs', args: [1n] })).toEqual(before)
+    expect(await contractOf(ledger).read('epochs', [1n])).toEqual(before)
     const [c, r, m, n, k] = content(1)
-    const other = keccak256('0x00')
+    const other = hashOfBytes('0x00')
     for (const changed of [
       [other, r, m, n, k],
       [c, other, m, n, k],
@@ -87,14 +84,13 @@ describe('epochs', () => {
   it('are never empty', async () => {
     const ledger = await deployTestLedger(chain)
     const [c, r, m] = content(1)
-    await expect(send(ledger, 'submitEpoch', [1n, zeroHash, r, m, 1, 0])).rejects.toThrow('EmptyEpoch')
+    await expect(send(ledger, 'submitEpoch', [1n, ZERO_HASH, r, m, 1, 0])).rejects.toThrow('EmptyEpoch')
     await expect(send(ledger, 'submitEpoch', [1n, c, r, m, 0, 0])).rejects.toThrow('EmptyEpoch')
   })
 
   it('are pending for the dispute window they were submitted under, then final', async () => {
     const ledger = await deployTestLedger(chain, 3_600)
-    const { contract } = callsOf(chain, ledger)
-    const status = (id: bigint) => chain.client.readContract({ ...contract, functionName: 'epochStatus', args: [id] })
+    const status = (id: bigint) => contractOf(ledger).read('epochStatus', [id])
     await send(ledger, 'submitEpoch', [1n, ...content(1)])
     await send(ledger, 'setDisputeTerms', [60, 0n], ADMIN.privateKey)
     await send(ledger, 'submitEpoch', [2n, ...content(2)])
@@ -128,7 +124,7 @@ describe('roles', () => {
 
   it('only the admin sets the window and gives or takes the recorder role', async () => {
     const ledger = await deployTestLedger(chain)
-    const role = keccak256(toHex('RECORDER_ROLE'))
+    const role = hashOfText('RECORDER_ROLE')
     for (const { privateKey } of [STRANGER, RECORDER]) {
       await expect(send(ledger, 'setDisputeTerms', [1, 0n], privateKey)).rejects.toThrow(
         'AccessControlUnauthorizedAccount',
@@ -146,11 +142,7 @@ describe('roles', () => {
 
 describe('single records', () => {
   const credits = (ledger: TestLedger, contributor: string) =>
-    chain.client.readContract({
-      ...callsOf(chain, ledger).contract,
-      functionName: 'getContributorRewards',
-      args: [contributor],
-    })
+    contractOf(ledger).read('getContributorRewards', [contributor])
 
   it('add their credit to their contributor alone', async () => {
     const ledger = await deployTestLedger(chain)
@@ -189,11 +181,7 @@ describe('single records', () => {
         [999_999, 1],
         [0, 10_000],
       ] as const) {
-        const onChain = await chain.client.readContract({
-          ...callsOf(chain, ledger).contract,
-          functionName: 'creditOf',
-          args: [number, BigInt(milliHours), BigInt(qualityBps)],
-        })
+        const onChain = await contractOf(ledger).read('creditOf', [number, BigInt(milliHours), BigInt(qualityBps)])
         expect(onChain).toBe(creditOf({ kind, usedInStep: 1, payload: { ...GOOD_VOTE, milliHours, qualityBps } }))
       }
     }
@@ -222,9 +210,7 @@ describe('gas', () => {
       ] as const
       const { gasUsed } = await send(deployment, 'submitEpoch', args)
       expect(gasUsed).toBeLessThanOrEqual(100_000n)
-      execution.push(
-        Number(gasUsed) - calldataGas(encodeFunctionData({ abi: ledgerAbi, functionName: 'submitEpoch', args })),
-      )
+      execution.push(Number(gasUsed) - calldataGas(ledgerInterface.encodeFunctionData('submitEpoch', args)))
     }
     // Hashes differ in how many of their bytes are zero, and so by a few gas of calldata; nothing else may differ.
     expect(new Set(execution)).toEqual(new Set([execution[0]]))
@@ -232,24 +218,22 @@ describe('gas', () => {
 })
 
 /** 4 gas a zero byte, 16 any other (EIP-2028). */
-function calldataGas(data: Hex): number {
+function calldataGas(data: string): number {
   const bytes = data.slice(2).match(/../g) ?? []
   return bytes.reduce((gas, byte) => gas + (byte === '00' ? 4 : 16), 0)
 }
 
-function signature(
-  part:
-    (typeof ledgerAbi | typeof distributorAbi | typeof tokenAbi)[number] | ReturnType<typeof artifact>['abi'][number],
-): string {
-  const types = (
-    list: readonly { type: string; indexed?: boolean; components?: readonly { type: string }[] }[] = [],
-  ): string =>
-    list.map((p) => (p.components ? `(${types(p.components)})` : p.type) + (p.indexed ? ' indexed' : '')).join()
+const isNamed = (part: Fragment, name: string) => part instanceof NamedFragment && part.name === name
+
+function signature(part: Fragment): string {
+  const types = (list: readonly ParamType[]) =>
+    list.map((one) => one.format('sighash') + (one.indexed === true ? ' indexed' : '')).join()
   return [
     part.type,
-    'name' in part ? part.name : '',
-    'inputs' in part ? types(part.inputs) : '',
-    'outputs' in part ? types(part.outputs) : '',
-    'stateMutability' in part ? part.stateMutability : '',
+    part instanceof NamedFragment ? part.name : '',
+    types(part.inputs),
+    part instanceof FunctionFragment ? types(part.outputs) : '',
+    part instanceof FunctionFragment ? part.stateMutability : '',
+    part instanceof ConstructorFragment && part.payable ? 'payable' : '',
   ].join(' ')
 }

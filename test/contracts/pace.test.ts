@@ -1,5 +1,4 @@
 import fc from 'fast-check'
-import { type Address, type Hex, zeroAddress } from 'viem'
 import { describe, expect, it } from 'vitest'
 import { type BuiltEpoch, buildEpoch } from '../../contracts/ledger/epoch/epoch.ts'
 import { type ContributionRecord, POINTS, bountyId, sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
@@ -7,6 +6,8 @@ import { type Manifest, readManifest } from '../../contracts/ledger/epoch/manife
 import { PACE_KEPT, minutesOf, minutesText, openPace } from '../../contracts/ledger/epoch/pace.ts'
 import type { Market } from '../../contracts/ledger/epoch/payout.ts'
 import { QUALIFYING_VOTES } from '../../contracts/ledger/epoch/standing.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
+import { ZERO_ADDRESS } from '../helpers/hashes.ts'
 import { GOOD_VOTE, payeeOf, testRecord } from '../helpers/ledger.ts'
 
 const LEDGER = { chainId: 31_337, ledger: '0x5fbdb2315678afecb367f032d93f642f64180aa3' } as const
@@ -289,8 +290,8 @@ describe('C5 no strategy of one person', () => {
         fc.array(trick, { minLength: 1, maxLength: 40 }),
         fc.bigInt({ min: 1n, max: 10n ** 15n }),
         (tricks, funded) => {
-          const key = { session: sessionKey('demo'), sponsor: zeroAddress, token: zeroAddress }
-          const bounty = bountyId(LEDGER.chainId, DISTRIBUTOR, key.session, zeroAddress, zeroAddress)
+          const key = { session: sessionKey('demo'), sponsor: ZERO_ADDRESS, token: ZERO_ADDRESS }
+          const bounty = bountyId(LEDGER.chainId, DISTRIBUTOR, key.session, ZERO_ADDRESS, ZERO_ADDRESS)
           const log = chronicle({ offers: [{ ...key, bounty, perCredit: 10n ** 10n, funded, closedAt: 0 }] })
           const cast: { at: number; recordId: string }[] = []
           let [at, now, later]: [number, ContributionRecord[], ContributionRecord[]] = [NOON, [], []]
@@ -304,7 +305,7 @@ describe('C5 no strategy of one person', () => {
             const made = votes(many, {
               at,
               sessionId: session,
-              secondsPerAnswer: seconds[session as keyof typeof seconds],
+              secondsPerAnswer: seconds[session],
               comparable,
               walletAddress: wallet,
               ...payloads[kind],

@@ -1,16 +1,19 @@
-import { type Hex, concat, encodeAbiParameters, keccak256, parseAbiParameters, zeroHash } from 'viem'
+import { AbiCoder, concat } from 'ethers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { BuiltEpoch } from '../../contracts/ledger/epoch/epoch.ts'
 import { recordOpening } from '../../contracts/ledger/epoch/leaf.ts'
 import { type MerkleProof, proofBook } from '../../contracts/ledger/epoch/proofs.ts'
 import type { Ledger } from '../../contracts/ledger/client/chain.ts'
+import { ledgerInterface } from '../../contracts/ledger/client/abi.ts'
 import { verifyProof } from '../../client/src/ledger/proof.ts'
+import type { Hex } from '../../contracts/ledger/hex.ts'
+import { ZERO_HASH, hashOfBytes } from '../helpers/hashes.ts'
 import { type TestChain, startChain } from '../helpers/chain.ts'
 import {
   type TestLedger,
-  callsOf,
   deployTestLedger,
   ledgerOf,
+  sender,
   submit,
   testEpoch,
   testRecord,
@@ -40,17 +43,18 @@ afterAll(async () => {
   await otherChain.stop()
 })
 
+const contractOf = (host: TestChain, { address }: TestLedger) => sender(host, { address, abi: ledgerInterface })
+
 function proofOf(epochId: number, index: number): MerkleProof {
   return proofBook(epochs[epochId - 1]?.manifest ?? '', txs[epochId - 1] ?? '0x').proof(index)
 }
 
 describe('a proof', () => {
   it('C3 of every record verifies: by its leaf, by its fields, and in the browser', async () => {
-    const { contract } = callsOf(chain, deployment)
     for (const [i, record] of records.entries()) {
       const proof = proofOf(1, i)
       const args = [1n, proof.leaf, proof.proof] as const
-      expect(await chain.client.readContract({ ...contract, functionName: 'verifyContribution', args })).toBe(true)
+      expect(await contractOf(chain, deployment).read('verifyContribution', args)).toBe(true)
       expect(await ledger.verify(proof.leafFields, proof.proof)).toBe(true)
       const opening = { contributorId: record.contributorId, salt: record.salt, record: recordOpening(record) }
       const { valid, steps } = await verifyProof(proof, chain.rpcUrl, opening)
@@ -70,12 +74,7 @@ describe('a proof', () => {
     const { leafFields, proof } = proofOf(1, 3)
     expect(await ledger.verify({ ...leafFields, epochId: '2' }, proof)).toBe(false)
     expect(await ledger.verify({ ...leafFields, epochId: '3' }, proof)).toBe(false)
-    const { contract } = callsOf(chain, deployment)
-    const none = await chain.client.readContract({
-      ...contract,
-      functionName: 'verifyContribution',
-      args: [3n, zeroHash, []],
-    })
+    const none = await contractOf(chain, deployment).read('verifyContribution', [3n, ZERO_HASH, []])
     expect(none).toBe(false)
   })
 
@@ -87,10 +86,9 @@ describe('a proof', () => {
       if (epoch === undefined) throw new Error('no epoch')
       await submit(host, copied, epoch)
       const { leafFields, proof } = proofOf(1, 3)
-      const { contract } = callsOf(host, copy)
       const { index, session, contributor, kind, credit, recordHash } = leafFields
       const args = [1n, BigInt(index), session, contributor, kind, BigInt(credit), recordHash, proof] as const
-      expect(await host.client.readContract({ ...contract, functionName: 'verifyRecord', args })).toBe(false)
+      expect(await contractOf(host, copy).read('verifyRecord', args)).toBe(false)
       expect(await copied.verify(leafFields, proof)).toBe(false)
       const forged = { ...proofOf(1, 3), contract: copy.address, chainId: host.chainId }
       expect((await verifyProof(forged, host.rpcUrl)).valid).toBe(false)
@@ -100,7 +98,7 @@ describe('a proof', () => {
   it('fails after a change to any of its fields or siblings', async () => {
     const good = proofOf(1, 5)
     const { leafFields: f } = good
-    const other = keccak256('0x00')
+    const other = hashOfBytes('0x00')
     const forgeries: MerkleProof[] = [
       ...[
         { index: '6' },
@@ -129,19 +127,17 @@ describe('a proof', () => {
   it('of an inner node’s two children is refused: leaves are hashed twice', async () => {
     // In a tree of single hashes, an inner node's preimage, two children, would pass for the encoding of a leaf.
     const { leaf, proof } = proofOf(1, 0)
-    const [sibling = zeroHash, ...rest] = proof
-    const children = concat(leaf < sibling ? [leaf, sibling] : [sibling, leaf])
-    const { contract } = callsOf(chain, deployment)
-    const verify = (forged: Hex) =>
-      chain.client.readContract({ ...contract, functionName: 'verifyContribution', args: [1n, forged, rest] })
-    expect(await verify(keccak256(children))).toBe(true) // the inner node itself is under the root, as verifyContribution warns
-    expect(await verify(keccak256(keccak256(children)))).toBe(false)
+    const [sibling = ZERO_HASH, ...rest] = proof
+    const children = concat(leaf < sibling ? [leaf, sibling] : [sibling, leaf]) as Hex
+    const verify = (forged: Hex) => contractOf(chain, deployment).read('verifyContribution', [1n, forged, rest])
+    expect(await verify(hashOfBytes(children))).toBe(true) // the inner node itself is under the root, as verifyContribution warns
+    expect(await verify(hashOfBytes(hashOfBytes(children)))).toBe(false)
   })
 
   it('whose leaf was hashed once is refused', async () => {
     const { leafFields: f, proof } = proofOf(1, 0)
-    const fields = encodeAbiParameters(
-      parseAbiParameters('uint256, address, uint256, uint256, bytes32, bytes32, uint8, uint256, bytes32'),
+    const fields = AbiCoder.defaultAbiCoder().encode(
+      ['uint256', 'address', 'uint256', 'uint256', 'bytes32', 'bytes32', 'uint8', 'uint256', 'bytes32'],
       [
         BigInt(f.chainId),
         ledger.ledger.ledger,
@@ -154,9 +150,8 @@ describe('a proof', () => {
         f.recordHash,
       ],
     )
-    const { contract } = callsOf(chain, deployment)
-    const args = [1n, keccak256(fields), proof] as const
-    expect(await chain.client.readContract({ ...contract, functionName: 'verifyContribution', args })).toBe(false)
+    const args = [1n, hashOfBytes(fields as Hex), proof] as const
+    expect(await contractOf(chain, deployment).read('verifyContribution', args)).toBe(false)
   })
 
   it('shown with another record than the one committed to says so', async () => {

@@ -1,7 +1,6 @@
-import { createWalletClient, http } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ledgerAbi } from '../../contracts/ledger/client/abi-viem.ts'
+import { ledgerInterface } from '../../contracts/ledger/client/abi.ts'
+import { accountOf } from '../helpers/accounts.ts'
 import { ADMIN, RECORDER, STRANGER, type TestChain, startChain } from '../helpers/chain.ts'
 import { type Fault, faulty, kill, reorganise } from '../helpers/chain-faults.ts'
 import { memoryEpochStore } from '../helpers/epoch-store.ts'
@@ -44,7 +43,7 @@ describe('a reorganisation', () => {
 })
 
 describe('a transaction', () => {
-  const sentBy = () => chain.client.getTransactionCount({ address: RECORDER.address, blockTag: 'latest' })
+  const sentBy = () => chain.provider.getTransactionCount(RECORDER.address, 'latest')
 
   async function pool(work: () => Promise<void>) {
     await chain.control.setAutomine(false)
@@ -79,19 +78,15 @@ describe('a transaction', () => {
   it('goes before others of its account: into a gap, and over one that is stuck', async () => {
     const { deployment, store: newStore, ledger: newLedger } = await openWorld(chain)
     const [store, ledger] = [await newStore(), newLedger()]
-    const wallet = createWalletClient({
-      account: privateKeyToAccount(RECORDER.privateKey),
-      chain: chain.client.chain,
-      transport: http(chain.rpcUrl),
-    })
+    const wallet = accountOf(RECORDER.privateKey).connect(chain.provider)
     const nonce = await sentBy()
-    const { baseFeePerGas } = await chain.client.getBlock()
-    const maxFeePerGas = 3n * (baseFeePerGas ?? 0n) + 3_000_000_000n
+    const block = await chain.provider.getBlock('latest')
+    const maxFeePerGas = 3n * (block?.baseFeePerGas ?? 0n) + 3_000_000_000n
     await pool(async () => {
       const stuck = {
         to: STRANGER.address,
         value: 1n,
-        gas: 21_000n,
+        gasLimit: 21_000n,
         maxFeePerGas,
         maxPriorityFeePerGas: 2_000_000_000n,
       }
@@ -104,17 +99,13 @@ describe('a transaction', () => {
     await recorderOf(store, ledger).closeEpoch()
     expect(await sentBy()).toBe(nonce + 1)
     await expectWhole(chain, store, deployment, 6)
-    await chain.client.request({ method: 'anvil_dropAllTransactions' as never })
+    await chain.control.dropAllTransactions()
   })
 
   it('that somebody replaced by another is sent anew', async () => {
     const { deployment, store: newStore, ledger: newLedger } = await openWorld(chain)
     const [store, ledger] = [await newStore(), newLedger()]
-    const wallet = createWalletClient({
-      account: privateKeyToAccount(RECORDER.privateKey),
-      chain: chain.client.chain,
-      transport: http(chain.rpcUrl),
-    })
+    const wallet = accountOf(RECORDER.privateKey).connect(chain.provider)
     const nonce = await sentBy()
     await pool(async () => {
       await expect(
@@ -123,7 +114,7 @@ describe('a transaction', () => {
       await wallet.sendTransaction({
         to: STRANGER.address,
         nonce,
-        gas: 21_000n,
+        gasLimit: 21_000n,
         maxFeePerGas: 90_000_000_000n,
         maxPriorityFeePerGas: 20_000_000_000n,
       })
@@ -154,7 +145,7 @@ describe('an epoch that a dispute took back', () => {
   it('is built anew with what follows it, and nothing of it is sent again', async () => {
     const deployment = await deployTestLedger(chain, 3_600)
     const ledger = ledgerOf(chain, deployment)
-    const contract = sender(chain, { address: deployment.address, abi: ledgerAbi })
+    const contract = sender(chain, { address: deployment.address, abi: ledgerInterface })
     const store = memoryEpochStore()
     const recorder = recorderOf(store, ledger)
     for (let n = 1; n <= 3; n++) {
@@ -178,7 +169,7 @@ describe('an epoch that a dispute took back', () => {
   it('is left alone until that decision is confirmed', async () => {
     const deployment = await deployTestLedger(chain, 3_600)
     const ledger = ledgerOf(chain, deployment, { confirmations: 3 })
-    const contract = sender(chain, { address: deployment.address, abi: ledgerAbi })
+    const contract = sender(chain, { address: deployment.address, abi: ledgerInterface })
     const store = memoryEpochStore()
     const recorder = recorderOf(store, ledger, { clock: blockClock(chain) })
     await store.add(testRecord(1))

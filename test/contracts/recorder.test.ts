@@ -1,12 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Hex, keccak256 } from 'viem'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openLedger } from '../../contracts/ledger/client/chain.ts'
 import { rewardBook } from '../../contracts/ledger/epoch/proofs.ts'
 import type { LedgerChain } from '../../contracts/ledger/epoch/ports.ts'
 import { deploySystem } from '../../scripts/deploy/system.ts'
+import type { Hex } from '../../contracts/ledger/hex.ts'
+import { hashOfBytes } from '../helpers/hashes.ts'
 import { ADMIN, RECORDER, STRANGER, type TestChain, startChain } from '../helpers/chain.ts'
 import { type Fault, Killed, faulty, kill } from '../helpers/chain-faults.ts'
 import { memoryEpochStore } from '../helpers/epoch-store.ts'
@@ -76,13 +77,13 @@ describe('the recorder', () => {
     await store.add(testRecord(1))
     const ledger = ledgerOf(chain, deployment)
     await chain.control.setAutomine(false)
-    const before = await chain.client.getTransactionCount({ address: RECORDER.address, blockTag: 'pending' })
+    const before = await chain.provider.getTransactionCount(RECORDER.address, 'pending')
     for (let i = 0; i < 2; i++) {
       await expect(
         recorderOf(store, ledger, { clock: ticking(), confirmTimeoutMs: 30 }).closeEpoch(),
       ).rejects.toMatchObject({ code: 'confirmation-timeout' })
     }
-    expect(await chain.client.getTransactionCount({ address: RECORDER.address, blockTag: 'pending' })).toBe(before + 1)
+    expect(await chain.provider.getTransactionCount(RECORDER.address, 'pending')).toBe(before + 1)
     await chain.control.mine({ blocks: 1 })
     await chain.control.setAutomine(true)
     await recorderOf(store, ledger).closeEpoch()
@@ -228,7 +229,7 @@ describe('a chain', () => {
           ledgerOf(kept, { chainId, address: contracts.ledger.address }),
         ).closeEpoch()
         expect(closed?.epochId).toBe(heads.length + 1)
-        heads.push(await kept.client.getBlockNumber())
+        heads.push(BigInt(await kept.provider.getBlockNumber()))
         if (end === 'kill') await new Promise((resolve) => setTimeout(resolve, 2_000))
         await kept[end]()
       }
@@ -255,7 +256,7 @@ describeEpochStore('in memory', async () => {
     async fill(count) {
       const records = Array.from({ length: count }, () => {
         filled += 1
-        return testRecord(filled, { contributorId: keccak256(`0x0${filled}` as Hex) })
+        return testRecord(filled, { contributorId: hashOfBytes(`0x0${filled}` as Hex) })
       })
       await store.add(...records)
       return records

@@ -1,19 +1,23 @@
 // The rules that a random sequence seldom or never comes upon, each by itself and at once: the distributor’s, and the
 // token’s.
-import { type Address, type Hex, keccak256, maxUint96, toHex, zeroAddress, zeroHash } from 'viem'
+import { toUtf8Bytes } from 'ethers'
 import { describe, expect, it } from 'vitest'
 import { artifact } from '../../contracts/solidity/compile.ts'
 import { allocationLeaf } from '../../contracts/ledger/epoch/leaf.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
+import { ZERO_ADDRESS, ZERO_HASH, hashOfBytes } from '../helpers/hashes.ts'
 import { type Contract } from '../helpers/evm.ts'
 import { DAY } from './ledger-model.ts'
 import { CHAIN, type Owed, STRANGER, potId, propose, strange } from './ledger-world.ts'
 import { NO_ROLE, WINDOW, admin, ann, bob, call, one, open, recorder, sam, sue, treasurer, two } from './rules-world.ts'
 
+const MAX_UINT96 = 2n ** 96n - 1n
+
 describe('the distributor', () => {
   it('takes what it is told of the coin, what arrives of a token, and nothing else', async () => {
     const { fund, send, distributor, evm, world, pot, plain } = await open()
     expect(await fund(0n)).toBe('NothingFunded')
-    expect(await send(sam, distributor, 'fund', [one, zeroAddress, 5n, 1n], 4n)).toBe('WrongValue')
+    expect(await send(sam, distributor, 'fund', [one, ZERO_ADDRESS, 5n, 1n], 4n)).toBe('WrongValue')
     expect(await send(sam, distributor, 'fund', [one, plain.address, 5n, 1n], 5n)).toBe('WrongValue')
     expect(await fund(5n)).toBeNull()
     const [, feeing] = world.tokenContracts
@@ -23,8 +27,8 @@ describe('the distributor', () => {
     expect(await left(potId(distributor, one, sam, feeing.address))).toBe(975n)
     expect(await left(pot)).toBe(5n)
     // A bounty is of 96 bits: what does not fit is refused, not cut.
-    expect(await send(sam, plain, 'mint', [sam, 2n * maxUint96])).toBeNull()
-    expect(await fund(maxUint96 + 6n, plain.address)).toBe('SafeCastOverflowedUintDowncast')
+    expect(await send(sam, plain, 'mint', [sam, 2n * MAX_UINT96])).toBeNull()
+    expect(await fund(MAX_UINT96 + 6n, plain.address)).toBe('SafeCastOverflowedUintDowncast')
     expect(await fund(5n, STRANGER)).not.toBeNull()
   })
 
@@ -34,12 +38,12 @@ describe('the distributor', () => {
     const id = (where: Pick<typeof evm, 'read'>, of: Contract, ...args: unknown[]) =>
       where.read<Hex>(of, 'bountyOf', args)
     const ids = [
-      await id(evm, distributor, one, sam, zeroAddress),
-      await id(evm, distributor, two, sam, zeroAddress),
-      await id(evm, distributor, one, sue, zeroAddress),
+      await id(evm, distributor, one, sam, ZERO_ADDRESS),
+      await id(evm, distributor, two, sam, ZERO_ADDRESS),
+      await id(evm, distributor, one, sue, ZERO_ADDRESS),
       await id(evm, distributor, one, sam, plain.address),
-      await id(evm, other, one, sam, zeroAddress),
-      await id(await evm.fork(CHAIN + 1), distributor, one, sam, zeroAddress),
+      await id(evm, other, one, sam, ZERO_ADDRESS),
+      await id(await evm.fork(CHAIN + 1), distributor, one, sam, ZERO_ADDRESS),
     ]
     expect(ids[0]).toBe(pot)
     expect(new Set(ids).size).toBe(ids.length)
@@ -69,8 +73,8 @@ describe('the distributor', () => {
     await fund(100n)
     const [claim] = await owe([{ pot, account: ann, amount: 10n }])
     await send(sam, distributor, 'close', [pot])
-    const other = potId(distributor, one, sue, zeroAddress)
-    await fund(7n, zeroAddress, sue)
+    const other = potId(distributor, one, sue, ZERO_ADDRESS)
+    await fund(7n, ZERO_ADDRESS, sue)
     await send(sue, distributor, 'close', [other])
     evm.clock.now += 400n * DAY
     await send(treasurer, ledger, 'setPaused', [true])
@@ -86,7 +90,7 @@ describe('the distributor', () => {
   it('pays by a proof of just this epoch, pot, account and amount, once, from just this pot', async () => {
     const { fund, owe, send, distributor, pot, evm, world } = await open()
     await fund(100n)
-    await fund(900n, zeroAddress, sue)
+    await fund(900n, ZERO_ADDRESS, sue)
     const [mine, tooMuch] = await owe(
       [
         { pot, account: ann, amount: 60n },
@@ -104,7 +108,7 @@ describe('the distributor', () => {
     ] as const
     for (const args of others) expect(await send(ann, distributor, 'claim', args)).toBe('EpochNotFinal')
     for (const args of [
-      [epoch, potId(distributor, one, sue, zeroAddress), account, amount, proof],
+      [epoch, potId(distributor, one, sue, ZERO_ADDRESS), account, amount, proof],
       [epoch, id, bob, amount, proof],
       [epoch, id, account, amount + 1n, proof],
       [epoch, id, account, amount, proof.slice(1)],
@@ -133,8 +137,8 @@ describe('the distributor', () => {
       allocationLeaf({ ...at, ledger: STRANGER }, 1, pot, 0n),
       allocationLeaf(at, 2, pot, 0n),
       propose({ ...system, ledger: { ...ledger, address: STRANGER } }, 1, [{ pot, account: ann, amount: 1n }], [])
-        .leaves[0] ?? zeroHash,
-      propose(system, 2, [{ pot, account: ann, amount: 1n }], []).leaves[0] ?? zeroHash,
+        .leaves[0] ?? ZERO_HASH,
+      propose(system, 2, [{ pot, account: ann, amount: 1n }], []).leaves[0] ?? ZERO_HASH,
     ]
     await send(sam, distributor, 'close', [pot])
     // A tree of one leaf: its root is the leaf, its proof is empty.
@@ -165,7 +169,7 @@ describe('the distributor', () => {
       { epochId, bounty, account, amount, proof },
       sue,
       deadline,
-      toHex(signature),
+      toUtf8Bytes(signature),
     ]
     const now = evm.clock.now
     expect(await send(STRANGER, distributor, 'claimTo', said(now, 'no'))).toBe('InvalidSignature')
@@ -191,9 +195,9 @@ describe('the distributor', () => {
     await send(sam, eager, 'be', [3, distributor.address, call('claim', first)])
     expect(await send(STRANGER, distributor, 'claim', first)).toBeNull()
     expect(await evm.balance(eager.address)).toBe(100n)
-    await send(sam, refusing, 'be', [1, zeroAddress, '0x'])
+    await send(sam, refusing, 'be', [1, ZERO_ADDRESS, '0x'])
     expect(await send(STRANGER, distributor, 'claim', second)).toBe('FailedCall')
-    await send(sam, burning, 'be', [2, zeroAddress, '0x'])
+    await send(sam, burning, 'be', [2, ZERO_ADDRESS, '0x'])
     expect(await send(STRANGER, distributor, 'claim', third)).not.toBeNull()
     const [, left] = await evm.read<[Address, bigint]>(distributor, 'bounties', [pot])
     expect(left).toBe(900n)
@@ -207,13 +211,13 @@ describe('the distributor', () => {
     expect(await send(sam, plain, 'mint', [plain.address, 1_000n])).toBeNull()
     expect(await send(sam, plain, 'callBack', [distributor.address, nested])).toBeNull()
     expect(await fund(500n, plain.address)).toBe('ReentrancyGuardReentrantCall')
-    expect(await send(sam, plain, 'callBack', [zeroAddress, '0x'])).toBeNull()
+    expect(await send(sam, plain, 'callBack', [ZERO_ADDRESS, '0x'])).toBeNull()
     const pot = potId(distributor, one, sam, plain.address)
     const [claim] = await owe([{ pot, account: ann, amount: 10n }])
     if (claim === undefined) throw new Error('no claim')
     await send(sam, plain, 'callBack', [distributor.address, call('claim', claim)])
     expect(await send(STRANGER, distributor, 'claim', claim)).toBe('NothingToPay')
-    await send(sam, plain, 'callBack', [zeroAddress, '0x'])
+    await send(sam, plain, 'callBack', [ZERO_ADDRESS, '0x'])
     expect(await send(STRANGER, distributor, 'claim', claim)).toBeNull()
     expect(await evm.read(plain, 'balanceOf', [distributor.address])).toBe(990n)
   })
@@ -332,11 +336,11 @@ describe('a refund', () => {
     const world = await open()
     const { fund, send, distributor, pot, evm, system, ledger } = world
     await fund(100n)
-    await fund(900n, zeroAddress, sue)
+    await fund(900n, ZERO_ADDRESS, sue)
     // A root that pays 80 and says that nothing was earned.
     const lie = propose(system, 1, [{ pot, account: ann, amount: 80n }], [])
     const tree = propose(system, 1, [], [pot])
-    const node = keccak256(
+    const node = hashOfBytes(
       `0x${[lie.leaves[0] ?? '', tree.leaves[0] ?? '']
         .sort()
         .map((leaf) => leaf.slice(2))

@@ -1,6 +1,7 @@
 // The rules that a random sequence seldom or never comes upon, each by itself and at once: the ledger’s.
-import { type Hex, zeroHash } from 'viem'
 import { describe, expect, it } from 'vitest'
+import type { Hex } from '../../contracts/ledger/hex.ts'
+import { ZERO_HASH } from '../helpers/hashes.ts'
 import { type Contract } from '../helpers/evm.ts'
 import { DAY } from './ledger-model.ts'
 import { CHAIN, STRANGER, encode, roleId, strange } from './ledger-world.ts'
@@ -39,7 +40,7 @@ describe('the ledger', () => {
       expect(await send(who, ledger, 'setDisputeTerms', [1, 1n])).toBe(NO_ROLE)
       expect(await send(who, ledger, 'grantRole', [roleId('RECORDER_ROLE'), who])).toBe(NO_ROLE)
     }
-    expect(await send(admin, ledger, 'grantRole', [zeroHash, sue])).toBe('AccessControlEnforcedDefaultAdminRules')
+    expect(await send(admin, ledger, 'grantRole', [ZERO_HASH, sue])).toBe('AccessControlEnforcedDefaultAdminRules')
     expect(await send(admin, ledger, 'beginDefaultAdminTransfer', [sue])).toBeNull()
     expect(await send(STRANGER, ledger, 'acceptDefaultAdminTransfer')).toBe('AccessControlInvalidDefaultAdmin')
     evm.clock.now += 1n
@@ -51,7 +52,7 @@ describe('the ledger', () => {
   it('takes epochs one after the other, whole, and each once', async () => {
     const { submit, evm, ledger } = await open()
     for (const id of [0, 2]) expect(await submit(id)).toBe('EpochOutOfOrder')
-    expect(await submit(1, { root: zeroHash })).toBe('EmptyEpoch')
+    expect(await submit(1, { root: ZERO_HASH })).toBe('EmptyEpoch')
     expect(await submit(1, { count: 0 })).toBe('EmptyEpoch')
     expect(await submit(1, { rejections: 1 })).toBe('EpochOutdated')
     expect(await submit(1)).toBeNull()
@@ -82,10 +83,10 @@ describe('the ledger', () => {
     expect(await status(2)).toBe(3)
     expect(await resolve(2, true)).toBeNull()
     expect([await status(0), await status(1), await status(2)]).toEqual([0, 1, 0])
-    expect(await evm.read(ledger, 'epochs', [2n])).toMatchObject({ contributionsRoot: zeroHash, count: 0 })
+    expect(await evm.read(ledger, 'epochs', [2n])).toMatchObject({ contributionsRoot: ZERO_HASH, count: 0 })
     expect(await proven(2n)).toBe(false)
     expect(await dispute(2)).toBe('EpochNotPending')
-    expect(await evm.read(ledger, 'verifyContribution', [0n, zeroHash, []])).toBe(false)
+    expect(await evm.read(ledger, 'verifyContribution', [0n, ZERO_HASH, []])).toBe(false)
     expect(await submit(2)).toBe('EpochOutdated')
     expect(await submit(2, { rejections: 1 })).toBeNull()
   })
@@ -207,7 +208,7 @@ describe('the ledger', () => {
 
   it('binds a leaf to its chain, its ledger, its epoch and every field', async () => {
     const { evm, ledger, world } = await open()
-    const fields: readonly unknown[] = [1n, 0n, one, two, 1, 100n, zeroHash]
+    const fields: readonly unknown[] = [1n, 0n, one, two, 1, 100n, ZERO_HASH]
     const leaf = (where: Pick<typeof evm, 'read'>, of: Contract, values = fields) =>
       where.read<Hex>(of, 'leafOf', values)
     const others = [2n, 1n, two, one, 2, 101n, one]

@@ -1,6 +1,7 @@
 // One ledger and its distributor in a world of their own, and short words for what is done to them.
-import { type Address, type Hex, encodeFunctionData, keccak256, toHex, zeroAddress } from 'viem'
-import { artifact } from '../../contracts/solidity/compile.ts'
+import { distributorInterface } from '../../contracts/ledger/client/abi.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
+import { ZERO_ADDRESS, hashOfText } from '../helpers/hashes.ts'
 import type { Contract } from '../helpers/evm.ts'
 import {
   ACCOUNTS,
@@ -34,7 +35,7 @@ export async function open() {
   const distributor = home.contract
   const send = async (from: Address, to: Contract, name: string, args: readonly unknown[] = [], value = 0n) =>
     (await evm.send({ from, to, name, args, value })).error
-  const pot = potId(distributor, one, sam, zeroAddress)
+  const pot = potId(distributor, one, sam, ZERO_ADDRESS)
   let lastEpoch = 0
   return {
     world,
@@ -45,8 +46,8 @@ export async function open() {
     plain,
     send,
     pot,
-    fund: (amount: bigint, token: Address = zeroAddress, from = sam) =>
-      send(from, distributor, 'fund', [one, token, amount, 1n], token === zeroAddress ? amount : 0n),
+    fund: (amount: bigint, token: Address = ZERO_ADDRESS, from = sam) =>
+      send(from, distributor, 'fund', [one, token, amount, 1n], token === ZERO_ADDRESS ? amount : 0n),
     /** Records who is owed what, makes it final, and gives the arguments of the claims. */
     async owe(owed: Owed[], wait = WINDOW) {
       const proposal = propose(system, ++lastEpoch, owed, [...new Set(owed.map((each) => each.pot))])
@@ -78,6 +79,7 @@ export async function open() {
     lastFinal: () => evm.read<bigint>(ledger, 'lastFinalEpochId'),
   }
 }
-export const toHash = (text: string): Hex => keccak256(toHex(text))
-export const call = (functionName: string, args: readonly unknown[]): Hex =>
-  encodeFunctionData({ abi: artifact('RewardDistributor').abi, functionName, args })
+export const toHash = (text: string): Hex => hashOfText(text)
+/** Of the distributor. */
+export const call = (name: string, args: readonly unknown[]) =>
+  distributorInterface.encodeFunctionData(name, args) as Hex

@@ -1,11 +1,12 @@
 /** An installation whose chain holds an epoch of the format before this one goes on. */
-import { type Address, zeroAddress } from 'viem'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { distributorAbi } from '../../contracts/ledger/client/abi-viem.ts'
+import { distributorInterface } from '../../contracts/ledger/client/abi.ts'
 import { bountyId, sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import { readManifest } from '../../contracts/ledger/epoch/manifest.ts'
 import { rewardBook } from '../../contracts/ledger/epoch/proofs.ts'
 import { verifyEpoch } from '../../scripts/verify-epoch/verify.ts'
+import type { Address } from '../../contracts/ledger/hex.ts'
+import { ZERO_ADDRESS } from '../helpers/hashes.ts'
 import { STRANGER, type TestChain, startChain } from '../helpers/chain.ts'
 import { memoryEpochStore } from '../helpers/epoch-store.ts'
 import { formerEpoch } from '../helpers/former-epoch.ts'
@@ -22,12 +23,12 @@ it('an epoch of the former format is verified by the rules of its time, and the 
   const deployment = await deployTestLedger(chain)
   const { distributor, chainId, address: contract } = deployment
   const ledger = ledgerOf(chain, deployment, { distributor })
-  const key = { session: sessionKey('demo'), sponsor: STRANGER.address.toLowerCase() as Address, token: zeroAddress }
+  const key = { session: sessionKey('demo'), sponsor: STRANGER.address.toLowerCase() as Address, token: ZERO_ADDRESS }
   const bounty = bountyId(chainId, distributor, key.session, key.sponsor, key.token)
-  await sender(chain, { address: distributor, abi: distributorAbi }).send(
+  await sender(chain, { address: distributor, abi: distributorInterface }).send(
     STRANGER.privateKey,
     'fund',
-    [key.session, zeroAddress, 10_000n, 3n],
+    [key.session, ZERO_ADDRESS, 10_000n, 3n],
     10_000n,
   )
   const [ann, ben] = [`0x${'a'.repeat(40)}`, `0x${'b'.repeat(40)}`] as const

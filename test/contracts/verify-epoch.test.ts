@@ -4,15 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
-import { type Address, keccak256, zeroAddress } from 'viem'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { distributorAbi } from '../../contracts/ledger/client/abi-viem.ts'
+import { distributorInterface } from '../../contracts/ledger/client/abi.ts'
 import { canonicalJson } from '../../contracts/ledger/epoch/canonical.ts'
 import type { BuiltEpoch } from '../../contracts/ledger/epoch/epoch.ts'
 import { bountyId, sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import { type Manifest, readManifest } from '../../contracts/ledger/epoch/manifest.ts'
 import { verifyEpoch } from '../../scripts/verify-epoch/verify.ts'
-import { ADMIN, STRANGER, type TestChain, startChain } from '../helpers/chain.ts'
+import type { Address } from '../../contracts/ledger/hex.ts'
+import { ZERO_ADDRESS, hashOfBytes } from '../helpers/hashes.ts'
+import { ADMIN, STRANGER, type TestChain, startChain, timeOf } from '../helpers/chain.ts'
 import { deployTestLedger, ledgerOf, payeeOf, sender, submit, testEpoch, testRecord } from '../helpers/ledger.ts'
 
 let chain: TestChain
@@ -21,6 +22,7 @@ let folder: string
 const epochs: BuiltEpoch[] = []
 const COUNT = 9
 const scripts = new URL('../../scripts/verify-epoch/', import.meta.url)
+const cli = new URL('../../scripts/cli/', import.meta.url)
 
 // Two epochs, two sessions, one bounty that pays all and one that runs dry in the second; one payee links an account.
 beforeAll(async () => {
@@ -35,14 +37,14 @@ beforeAll(async () => {
     [STRANGER, 10_000n, 3n],
     [ADMIN, 601n, 1n],
   ] as const) {
-    const key = { session: sessionKey('demo'), sponsor: address.toLowerCase() as Address, token: zeroAddress }
-    await sender(chain, { address: distributor, abi: distributorAbi }).send(
+    const key = { session: sessionKey('demo'), sponsor: address.toLowerCase() as Address, token: ZERO_ADDRESS }
+    await sender(chain, { address: distributor, abi: distributorInterface }).send(
       privateKey,
       'fund',
-      [key.session, zeroAddress, amount, perCredit],
+      [key.session, ZERO_ADDRESS, amount, perCredit],
       amount,
     )
-    keys.push({ ...key, bounty: bountyId(chainId, distributor, key.session, key.sponsor, zeroAddress) })
+    keys.push({ ...key, bounty: bountyId(chainId, distributor, key.session, key.sponsor, ZERO_ADDRESS) })
   }
   let previous: Manifest | null = null
   for (const epochId of [1, 2]) {
@@ -55,7 +57,8 @@ beforeAll(async () => {
         comparable: n === 3 && epochId === 1 ? 4 : n === 5 ? 9 : 10,
       }),
     )
-    const links = epochId === 2 ? [{ payee: payeeOf('person 6'), account: `0x${'9'.repeat(40)}` as Address }] : []
+    const account: Address = `0x${'9'.repeat(40)}`
+    const links = epochId === 2 ? [{ payee: payeeOf('person 6'), account }] : []
     const epoch = testEpoch(ledger.ledger, records, {
       distributor,
       epochId,
@@ -65,7 +68,7 @@ beforeAll(async () => {
     })
     previous = readManifest(epoch.manifest)
     // The block that records an epoch is of the same second as the one that its payouts were read at.
-    await chain.control.setNextBlockTimestamp({ timestamp: (await chain.client.getBlock()).timestamp })
+    await chain.control.setNextBlockTimestamp({ timestamp: Number(await timeOf(chain)) })
     await submit(chain, ledger, epoch)
     epochs.push(epoch)
   }
@@ -113,7 +116,16 @@ describe('the independent verifier', () => {
       const source = await readFile(new URL(file, scripts), 'utf8')
       const imports = [...source.matchAll(/^(?:import|export) .*from '([^']+)'/gm)].map(([, from]) => from)
       expect(
-        imports.filter((from) => !/^(node:|\.\/|viem\/utils$)/.test(from ?? '')),
+        imports.filter((from) => !/^(node:|\.\/|\.\.\/cli\/|ethers$)/.test(from ?? '')),
+        file,
+      ).toEqual([])
+    }
+    // What reads its command line shares none either.
+    for (const file of await readdir(cli)) {
+      const source = await readFile(new URL(file, cli), 'utf8')
+      const imports = [...source.matchAll(/^(?:import|export) .*from '([^']+)'/gm)].map(([, from]) => from)
+      expect(
+        imports.filter((from) => !/^(\.\/|commander$)/.test(from ?? '')),
         file,
       ).toEqual([])
     }
@@ -185,7 +197,7 @@ describe('the independent verifier', () => {
     const swap = async (line: object, change: object) => {
       const text = canonicalJson(line as never)
       expect(textOf(2)).toContain(text)
-      const report = await check(encode(textOf(2).replace(text, canonicalJson({ ...line, ...change } as never))), {
+      const report = await check(encode(textOf(2).replace(text, canonicalJson({ ...line, ...change }))), {
         previous: manifestOf(1),
       })
       return report.wrong.map(({ problem }) => problem).join('\n')
@@ -227,7 +239,7 @@ describe('the independent verifier', () => {
 
   it('ends with code 0 or 1 and one line that says what was wrong', async () => {
     const run = async (bytes: Uint8Array) => {
-      const file = join(folder, `${keccak256(bytes)}.jsonl`)
+      const file = join(folder, `${hashOfBytes(bytes)}.jsonl`)
       await writeFile(file, bytes)
       const script = new URL('main.ts', scripts).pathname
       const args = [

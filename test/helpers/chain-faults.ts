@@ -33,6 +33,6 @@ export function kill(): never {
 /** Replaces the last blocks by empty ones: their transactions are gone. */
 export async function reorganise(chain: TestChain, depth: number): Promise<void> {
   // anvil, asked for this while it mines a transaction, may end up with it in two blocks.
-  while ((await chain.control.getTxpoolStatus()).pending > 0) await new Promise((resolve) => setTimeout(resolve, 5))
-  await chain.client.request({ method: 'anvil_reorg' as never, params: [depth, []] as never })
+  while ((await chain.control.waiting()) > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  await chain.control.reorganise({ depth })
 }

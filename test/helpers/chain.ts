@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'
-import { type Address, type Hex, createTestClient, http } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
+import { type JsonRpcProvider, type TransactionReceipt, toQuantity } from 'ethers'
 import { anvilArgs, anvilPath } from '../../contracts/ledger/client/anvil.ts'
-import { openClient } from '../../contracts/ledger/client/chain.ts'
+import { openProvider } from '../../contracts/ledger/client/rpc.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
+import { accountOf } from './accounts.ts'
 
 /**
  * Starts a private anvil on a free port and waits until it answers; `stop()`
@@ -23,22 +24,21 @@ export async function startChain(options: ChainOptions = {}): Promise<TestChain>
   )
   const ended = new Promise<void>((resolve) => anvil.once('exit', () => resolve()))
   const rpcUrl = `http://127.0.0.1:${port}`
-  const client = openClient(rpcUrl, chainId)
-  await answering(client, anvil)
+  const provider = openProvider(rpcUrl, chainId)
+  await answering(provider, anvil)
+  const end = async (signal: 'SIGINT' | 'SIGKILL') => {
+    anvil.kill(signal)
+    await ended
+    provider.destroy()
+  }
   return {
     rpcUrl,
     chainId,
     port,
-    client,
-    control: createTestClient({ mode: 'anvil', chain: client.chain, transport: http(rpcUrl) }),
-    async stop() {
-      anvil.kill('SIGINT')
-      await ended
-    },
-    async kill() {
-      anvil.kill('SIGKILL')
-      await ended
-    },
+    provider,
+    control: controlOf(provider),
+    stop: () => end('SIGINT'),
+    kill: () => end('SIGKILL'),
   }
 }
 
@@ -47,11 +47,56 @@ export type TestChain = {
   rpcUrl: string
   chainId: number
   port: number
-  client: ReturnType<typeof openClient>
-  /** anvil's own requests: mine, snapshot, revert, increaseTime, reset. */
-  control: ReturnType<typeof createTestClient>
+  provider: JsonRpcProvider
+  control: ChainControl
   stop(): Promise<void>
   kill(): Promise<void>
+}
+
+/** anvil's own requests. */
+export function controlOf(provider: JsonRpcProvider) {
+  const send = async (method: string, ...params: unknown[]): Promise<unknown> => provider.send(method, params)
+  return {
+    mine: async ({ blocks }: { blocks: number }) => void (await send('anvil_mine', toQuantity(blocks), '0x0')),
+    /** Whether each transaction gets its block at once. */
+    setAutomine: async (on: boolean) => void (await send('evm_setAutomine', on)),
+    increaseTime: async ({ seconds }: { seconds: number }) =>
+      void (await send('evm_increaseTime', toQuantity(seconds))),
+    setNextBlockTimestamp: async ({ timestamp }: { timestamp: number }) =>
+      void (await send('evm_setNextBlockTimestamp', toQuantity(timestamp))),
+    setNextBlockBaseFeePerGas: async ({ baseFeePerGas }: { baseFeePerGas: bigint }) =>
+      void (await send('anvil_setNextBlockBaseFeePerGas', toQuantity(baseFeePerGas))),
+    snapshot: async () => (await send('evm_snapshot')) as Hex,
+    async revert({ id }: { id: Hex }) {
+      if ((await send('evm_revert', id)) !== true) throw new Error(`there is no snapshot ${id}`)
+    },
+    setStorageAt: async ({ address, index, value }: { address: Address; index: number | Hex; value: Hex }) =>
+      void (await send('anvil_setStorageAt', address, toQuantity(index), value)),
+    /** Transactions that wait for a block. */
+    waiting: async () => Number(((await send('txpool_status')) as { pending: Hex }).pending),
+    dropAllTransactions: async () => void (await send('anvil_dropAllTransactions')),
+    /** Replaces the last blocks by empty ones. */
+    reorganise: async ({ depth }: { depth: number }) => void (await send('anvil_reorg', depth, [])),
+  }
+}
+export type ChainControl = ReturnType<typeof controlOf>
+
+/** Waits until a block holds the transaction, whether it succeeded or failed. */
+export async function mined({ provider }: Pick<TestChain, 'provider'>, hash: string): Promise<TransactionReceipt> {
+  const deadline = Date.now() + 60_000
+  for (;;) {
+    const receipt = await provider.getTransactionReceipt(hash)
+    if (receipt !== null) return receipt
+    if (Date.now() > deadline) throw new Error(`no block has taken ${hash}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+/** The time of the newest block, seconds since 1970. */
+export async function timeOf({ provider }: Pick<TestChain, 'provider'>): Promise<bigint> {
+  const block = await provider.getBlock('latest')
+  if (block === null) throw new Error('a chain without blocks')
+  return BigInt(block.timestamp)
 }
 
 /** anvil's published development accounts, rich on every private chain. */
@@ -60,7 +105,7 @@ export const RECORDER = devAccount('0x59c6995e998f97a5a0044966f0945389dc9e86dae8
 export const STRANGER = devAccount('0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a')
 
 function devAccount(privateKey: Hex): { privateKey: Hex; address: Address } {
-  return { privateKey, address: privateKeyToAccount(privateKey).address }
+  return { privateKey, address: accountOf(privateKey).address }
 }
 
 async function freePort(): Promise<number> {
@@ -76,12 +121,12 @@ async function freePort(): Promise<number> {
   })
 }
 
-async function answering(client: TestChain['client'], anvil: ReturnType<typeof spawn>): Promise<void> {
+async function answering(provider: JsonRpcProvider, anvil: ReturnType<typeof spawn>): Promise<void> {
   const deadline = Date.now() + 20_000
   for (;;) {
     if (anvil.exitCode !== null) throw new Error(`anvil ended with code ${anvil.exitCode} at its start`)
     try {
-      await client.getChainId()
+      await provider.send('eth_chainId', [])
       return
     } catch (error) {
       if (Date.now() > deadline) throw error

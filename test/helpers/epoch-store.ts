@@ -1,6 +1,6 @@
-import type { Address, Hex } from 'viem'
 import type { BuiltEpoch } from '../../contracts/ledger/epoch/epoch.ts'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import type { ContributionRecord, LedgerId } from '../../contracts/ledger/epoch/leaf.ts'
 import type { BountyKey, EpochStore, Inclusion, PendingEpoch } from '../../contracts/ledger/epoch/ports.ts'
 import { payeeOf } from './ledger.ts'

@@ -3,24 +3,17 @@ import { Common, Hardfork, Mainnet } from '@ethereumjs/common'
 import { type EVM, createEVM } from '@ethereumjs/evm'
 import { SimpleStateManager } from '@ethereumjs/statemanager'
 import { createAccount, createAddressFromString, bytesToHex, hexToBytes } from '@ethereumjs/util'
-import {
-  type Abi,
-  type Address,
-  type Hex,
-  decodeFunctionResult,
-  encodeDeployData,
-  encodeFunctionData,
-  toFunctionSelector,
-} from 'viem'
-import { formatAbiItem } from 'viem/utils'
+import { Interface, type InterfaceAbi, concat } from 'ethers'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import { CONTRACT_NAMES, artifact } from '../../contracts/solidity/compile.ts'
+import { decodedResult } from './decoded.ts'
 
 /**
  * What came of a transaction: what its function gave, or the error it ended with, by name. Gas without what any
  * transaction costs.
  */
 export type Outcome = { error: null; value: unknown; gas: bigint } | { error: string }
-export type Contract = { address: Address; abi: Abi }
+export type Contract = { address: Address; abi: Interface }
 export type Call = { from: Address; to: Contract; name: string; args?: readonly unknown[]; value?: bigint }
 
 export type LocalEvm = Awaited<ReturnType<typeof openEvm>>
@@ -78,30 +71,27 @@ export async function openEvm(chainId = 31_337, state = new SimpleStateManager()
 
     async deploy(
       from: Address,
-      { abi, bytecode }: { abi: Abi; bytecode: Hex },
+      compiled: { abi: InterfaceAbi; bytecode: Hex },
       args: readonly unknown[] = [],
     ): Promise<Contract> {
-      const { createdAddress, execResult } = await run({ from, data: encodeDeployData({ abi, bytecode, args }) })
+      const abi = new Interface(compiled.abi)
+      const data = concat([compiled.bytecode, abi.encodeDeploy(args)]) as Hex
+      const { createdAddress, execResult } = await run({ from, data })
       if (createdAddress === undefined || execResult.exceptionError !== undefined)
         throw new Error(`the deployment failed: ${nameOf(execResult.returnValue)}`)
-      return { address: createdAddress.toString() as Address, abi }
+      return { address: createdAddress.toString(), abi }
     },
 
     async send({ from, to, name, args = [], value = 0n }: Call): Promise<Outcome> {
       const { execResult } = await run({
         from,
         to: to.address,
-        data: encodeFunctionData({ abi: to.abi, functionName: name, args }),
+        data: to.abi.encodeFunctionData(name, args) as Hex,
         value,
       })
       const { exceptionError, returnValue, executionGasUsed } = execResult
       if (exceptionError !== undefined) return { error: nameOf(returnValue) }
-      const data = bytesToHex(returnValue) as Hex
-      return {
-        error: null,
-        gas: executionGasUsed,
-        value: decodeFunctionResult({ abi: to.abi, functionName: name, data }),
-      }
+      return { error: null, gas: executionGasUsed, value: decodedResult(to.abi, name, bytesToHex(returnValue)) }
     },
 
     /** A view's answer. */
@@ -121,15 +111,11 @@ const GAS = 30_000_000n
 const NOBODY: Address = '0x00000000000000000000000000000000000000ff'
 
 /** By selector; the distributor passes the ledger's errors on, and both those of what they call. */
-const ERRORS = new Map(
-  CONTRACT_NAMES.flatMap((name) =>
-    artifact(name).abi.flatMap((part) =>
-      part.type === 'error' ? [[toFunctionSelector(formatAbiItem(part)), part.name] as const] : [],
-    ),
-  ),
-)
+const ERRORS = new Map<string, string>()
+for (const name of CONTRACT_NAMES)
+  new Interface(artifact(name).abi).forEachError((error) => ERRORS.set(error.selector, error.name))
 
 function nameOf(returned: Uint8Array): string {
   const data = bytesToHex(returned)
-  return data === '0x' ? 'nothing' : (ERRORS.get(data.slice(0, 10) as Hex) ?? data)
+  return data === '0x' ? 'nothing' : (ERRORS.get(data.slice(0, 10)) ?? data)
 }

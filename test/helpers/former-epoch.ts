@@ -1,4 +1,3 @@
-import { type Address, type Hex, keccak256, stringToHex, zeroHash } from 'viem'
 import { SimpleMerkleTree } from '@openzeppelin/merkle-tree'
 import { canonicalJson } from '../../contracts/ledger/epoch/canonical.ts'
 import type { BuiltEpoch } from '../../contracts/ledger/epoch/epoch.ts'
@@ -14,6 +13,8 @@ import {
   rewardLeaf,
 } from '../../contracts/ledger/epoch/leaf.ts'
 import type { Market } from '../../contracts/ledger/epoch/payout.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
+import { ZERO_HASH, hashOfText } from './hashes.ts'
 
 /**
  * The first epoch of an installation from before votes had to qualify, in the format of that time (attune-epoch-2):
@@ -94,7 +95,7 @@ export function formerEpoch(
     leaf,
   }))
   const rootOf = (of: readonly { leaf: Hex }[]) =>
-    of.length === 0 ? zeroHash : (SimpleMerkleTree.of(of.map(({ leaf }) => leaf)).root as Hex)
+    of.length === 0 ? ZERO_HASH : (SimpleMerkleTree.of(of.map(({ leaf }) => leaf)).root as Hex)
   const contributionsRoot = rootOf([...contributions, ...earnings, ...balances.filter(({ pot }) => pot === POINTS)])
   const rewardsRoot = rootOf([...bounties, ...balances.filter(({ pot }) => pot !== POINTS)])
   const header = {
@@ -125,7 +126,7 @@ export function formerEpoch(
     contributionsRoot,
     rewardsRoot,
     manifest,
-    manifestHash: keccak256(stringToHex(manifest)),
+    manifestHash: hashOfText(manifest),
     count: leaves.length,
     block: market.block,
     leaves,

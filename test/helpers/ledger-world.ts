@@ -1,13 +1,15 @@
-import { type Address, zeroAddress } from 'viem'
 import { expect } from 'vitest'
-import { distributorAbi, ledgerAbi } from '../../contracts/ledger/client/abi-viem.ts'
+import { distributorInterface, ledgerInterface } from '../../contracts/ledger/client/abi.ts'
 import type { LedgerOptions } from '../../contracts/ledger/client/chain.ts'
 import { POINTS, bountyId, sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import { readManifest } from '../../contracts/ledger/epoch/manifest.ts'
 import type { LedgerChain } from '../../contracts/ledger/epoch/ports.ts'
+import type { Address } from '../../contracts/ledger/hex.ts'
 import { type RecorderDeps, createRecorder } from '../../contracts/recorder/recorder.ts'
 import { STRANGER, type TestChain } from './chain.ts'
+import { decodedEvent } from './decoded.ts'
 import { type MemoryEpochStore, memoryEpochStore } from './epoch-store.ts'
+import { ZERO_ADDRESS } from './hashes.ts'
 import { type TestLedger, deployTestLedger, ledgerOf, sender, testRecord } from './ledger.ts'
 
 const quiet = { info: () => undefined, error: () => undefined }
@@ -20,14 +22,8 @@ export function recorderOf(store: RecorderDeps['store'], ledger: LedgerChain, mo
 
 /** Every epoch that the ledger ever announced, in order. */
 export async function announced(chain: TestChain, deployment: TestLedger) {
-  const events = await chain.client.getContractEvents({
-    address: deployment.address,
-    abi: ledgerAbi,
-    eventName: 'EpochSubmitted',
-    fromBlock: 0n,
-    strict: true,
-  })
-  return events.map(({ args }) => args)
+  const logs = await chain.provider.getLogs({ address: deployment.address, fromBlock: 0 })
+  return logs.map((log) => decodedEvent(ledgerInterface, 'EpochSubmitted', log)).filter((event) => event !== null)
 }
 
 /** The chain holds what the store built, each epoch once and each record once. */
@@ -56,12 +52,12 @@ export const contentOf = (store: MemoryEpochStore) =>
 export async function openWorld(chain: TestChain) {
   const deployment = await deployTestLedger(chain)
   const { distributor, chainId } = deployment
-  const key = { session: sessionKey('demo'), sponsor: STRANGER.address.toLowerCase() as Address, token: zeroAddress }
+  const key = { session: sessionKey('demo'), sponsor: STRANGER.address.toLowerCase() as Address, token: ZERO_ADDRESS }
   const bounty = { ...key, bounty: bountyId(chainId, distributor, key.session, key.sponsor, key.token) }
-  await sender(chain, { address: distributor, abi: distributorAbi }).send(
+  await sender(chain, { address: distributor, abi: distributorInterface }).send(
     STRANGER.privateKey,
     'fund',
-    [key.session, zeroAddress, 1_000n, 3n],
+    [key.session, ZERO_ADDRESS, 1_000n, 3n],
     1_000n,
   )
   await chain.control.mine({ blocks: 10 })

@@ -1,15 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import { type Abi, type Address, type Hex, bytesToHex, createWalletClient, http, keccak256, toHex } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
-import { ledgerAbi } from '../../contracts/ledger/client/abi-viem.ts'
+import { type Interface, type TransactionReceipt, hexlify, isError } from 'ethers'
 import { type LedgerOptions, openLedger } from '../../contracts/ledger/client/chain.ts'
 import { type BuiltEpoch, type EpochInput, type EpochRoots, buildEpoch } from '../../contracts/ledger/epoch/epoch.ts'
 import type { ContributionRecord, LedgerId } from '../../contracts/ledger/epoch/leaf.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import type { Market } from '../../contracts/ledger/epoch/payout.ts'
 import type { LedgerChain } from '../../contracts/ledger/epoch/ports.ts'
 import { QUALIFYING_VOTES } from '../../contracts/ledger/epoch/standing.ts'
 import { type DeployOptions, deploySystem } from '../../scripts/deploy/system.ts'
-import { ADMIN, RECORDER, type TestChain } from './chain.ts'
+import { accountOf } from './accounts.ts'
+import { ADMIN, RECORDER, type TestChain, mined } from './chain.ts'
+import { decodedError, decodedResult } from './decoded.ts'
+import { hashOfNumber, hashOfText } from './hashes.ts'
 
 /** Deploys a new ledger on a test chain, its admin and its recorder two accounts. */
 export async function deployTestLedger(
@@ -22,7 +24,7 @@ export async function deployTestLedger(
     privateKey: ADMIN.privateKey,
     recorder: RECORDER.address,
     disputeWindow,
-    salt: bytesToHex(randomBytes(32)),
+    salt: hexlify(randomBytes(32)) as Hex,
     ...more,
   })
   return { chainId, address: contracts.ledger.address, distributor: contracts.distributor.address }
@@ -39,36 +41,27 @@ export function ledgerOf(
   return openLedger({ rpcUrl: chain.rpcUrl, address, chainId, privateKey: RECORDER.privateKey, ...over })
 }
 
-/** Calls the contract as an account: `write` sends and waits, `read` is a view. */
-export function callsOf(chain: TestChain, { address }: TestLedger, privateKey: Hex = RECORDER.privateKey) {
-  const account = privateKeyToAccount(privateKey)
-  const wallet = createWalletClient({ account, chain: chain.client.chain, transport: http(chain.rpcUrl) })
-  const contract = { address, abi: ledgerAbi } as const
-  return { account, wallet, contract }
+/** Calls a contract by name; `send` rejects with the contract's error by name, before anything is sent. */
+export function sender({ provider }: TestChain, { address: to, abi }: { address: Address; abi: Interface }) {
+  return {
+    async send(key: Hex, name: string, args: readonly unknown[] = [], value = 0n): Promise<TransactionReceipt> {
+      const data = abi.encodeFunctionData(name, args)
+      const { hash } = await refusedByName(abi, accountOf(key).connect(provider).sendTransaction({ to, data, value }))
+      return mined({ provider }, hash)
+    },
+    async read<T>(name: string, args: readonly unknown[] = []): Promise<T> {
+      const data = abi.encodeFunctionData(name, args)
+      return decodedResult(abi, name, (await refusedByName(abi, provider.call({ to, data }))) as Hex) as T
+    },
+  }
 }
 
-/**
- * Calls any contract by name; `send` rejects with the contract's error by name. The contract itself refuses wrong
- * arguments.
- */
-export function sender(chain: TestChain, contract: { address: Address; abi: Abi | readonly unknown[] }) {
-  type Call = Parameters<typeof chain.client.simulateContract>[0]
-  return {
-    async send(key: Hex, functionName: string, args: readonly unknown[] = [], value?: bigint) {
-      const account = privateKeyToAccount(key)
-      const wallet = createWalletClient({ account, chain: chain.client.chain, transport: http(chain.rpcUrl) })
-      const { request } = await chain.client.simulateContract({
-        ...contract,
-        account,
-        functionName,
-        args,
-        value,
-      } as Call)
-      return chain.client.waitForTransactionReceipt({ hash: await wallet.writeContract(request as never) })
-    },
-    async read<T>(functionName: string, args: readonly unknown[] = []): Promise<T> {
-      return (await chain.client.readContract({ ...contract, functionName, args } as never)) as T
-    },
+async function refusedByName<T>(abi: Interface, request: Promise<T>): Promise<T> {
+  try {
+    return await request
+  } catch (error) {
+    if (!isError(error, 'CALL_EXCEPTION') || error.data === null) throw error
+    throw new Error(`refused: ${decodedError(abi, error.data)}`, { cause: error })
   }
 }
 
@@ -84,19 +77,19 @@ export function testRecord(n: number, over: Partial<ContributionRecord> = {}): C
     payee: payeeOf(over.contributorId ?? uuid(1_000_000 + (n % 7))),
     sessionId: 'demo',
     kind: 'feedback',
-    payload: { sample: keccak256(toHex(n)), rating: (n % 10) + 1, value: 0.8436, ...GOOD_VOTE },
+    payload: { sample: hashOfNumber(n), rating: (n % 10) + 1, value: 0.8436, ...GOOD_VOTE },
     usedInStep: n,
     at: 1_767_225_600 + 6 * n,
     secondsPerAnswer: 6,
     comparable: QUALIFYING_VOTES,
-    salt: keccak256(toHex(`salt ${n}`)),
+    salt: hashOfText(`salt ${n}`),
     ...over,
   }
 }
 
 /** A person's payee number. */
 export function payeeOf(contributorId: string): Hex {
-  return keccak256(toHex(`payee ${contributorId}`))
+  return hashOfText(`payee ${contributorId}`)
 }
 
 /** A market without bounties. */
@@ -125,7 +118,7 @@ export function testEpoch(
 export async function submit(chain: TestChain, ledger: LedgerChain, epoch: EpochRoots): Promise<Hex> {
   const { raw, txHash } = await ledger.sign(epoch, 0)
   await ledger.send(raw)
-  await chain.client.waitForTransactionReceipt({ hash: txHash })
+  await mined(chain, txHash)
   return txHash
 }
 

@@ -3,7 +3,7 @@ import { weigh, type CastVote } from '../../core/votes/weights.ts'
 import { openRandom } from '../../lm/sampling/random.ts'
 import { FIXED } from '../../trainer/reward/fixed.ts'
 import { COMPASSION, openRewardModel, RATING } from '../../trainer/reward/model.ts'
-import { rankCorrelation } from '../../trainer/reward/statistics.ts'
+import { rankCorrelation } from '../../core/statistics.ts'
 
 const width = 32
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
@@ -52,7 +52,7 @@ function learnt({ steps, texts, trusted }: { steps: number; texts: number; trust
     votes.map(({ id, sampleId, value }, i) => ({
       id,
       sampleId,
-      weight: trusted ? inFit[i] : 0.6,
+      weight: trusted ? inFit[i]! : 0.6,
       scores: { [RATING]: value, [COMPASSION]: value },
     })),
   )

@@ -22,9 +22,9 @@ describe('advantages', () => {
         const single = estimateAdvantages(rewards, values, 0.9, 0)
         rewards.forEach((_, t) => {
           const toGo = rewards.slice(t).reduce((a, b) => a + b, 0)
-          expect(whole.advantages[t]).toBeCloseTo(toGo - values[t], 9)
+          expect(whole.advantages[t]).toBeCloseTo(toGo - values[t]!, 9)
           expect(whole.returns[t]).toBeCloseTo(toGo, 9)
-          expect(single.advantages[t]).toBeCloseTo(rewards[t] + 0.9 * (values[t + 1] ?? 0) - values[t], 9)
+          expect(single.advantages[t]).toBeCloseTo(rewards[t]! + 0.9 * (values[t + 1] ?? 0) - values[t]!, 9)
         })
       }),
     )
@@ -68,9 +68,10 @@ describe('the KL', () => {
     const beta = klCoefficientFor(4)
     const grid = Array.from({ length: 4001 }, (_, i) => -10 + i / 200)
     const reference = grid.map((r) => Math.exp((-r * r) / 2))
-    const policy = grid.map((r, i) => reference[i] * Math.exp(r / beta))
-    const [all, own] = [reference, policy].map((weights) => weights.reduce((a, b) => a + b, 0))
-    const kl = policy.reduce((sum, p, i) => sum + (p / own) * Math.log(p / own / (reference[i] / all)), 0)
+    const policy = grid.map((r, i) => reference[i]! * Math.exp(r / beta))
+    const sum = (weights: number[]) => weights.reduce((a, b) => a + b, 0)
+    const [all, own] = [sum(reference), sum(policy)]
+    const kl = policy.reduce((total, p, i) => total + (p / own) * Math.log(p / own / (reference[i]! / all)), 0)
     expect(kl).toBeCloseTo(4, 3)
   })
   it('coefficient, where it adapts, moves by about 1 % a step at most, towards the target', () => {
@@ -194,14 +195,14 @@ describe('a batch', () => {
     expect(() => withPotentials([1, 2], [1])).toThrow(RangeError)
   })
   it('centres the trust region of stale rollouts on the present policy and weighs their advantages, at most twice', () => {
-    const [fresh, stale] = [false, true].map((old) =>
-      preparePpo([scored({ reward: 1, stale: old }), scored({ reward: -1, stale: old })], 0, config).experiences.map(
+    const columnsOf = (stale: boolean) =>
+      preparePpo([scored({ reward: 1, stale }), scored({ reward: -1, stale })], 0, config).experiences.map(
         (e) => e.columns,
-      ),
-    )
-    expect([...Array.from(fresh[0].oldLogprobs)]).toEqual([-1, -2])
-    expect([...Array.from(stale[0].oldLogprobs)]).toEqual([-0.5, -4])
-    expect(stale[0].advantages[0]).toBeCloseTo(fresh[0].advantages[0] * Math.exp(0.5), 6)
-    expect(stale[0].advantages[1]).toBeCloseTo(fresh[0].advantages[1] * Math.exp(-2), 6)
+      )
+    const [fresh, stale] = [columnsOf(false), columnsOf(true)]
+    expect([...Array.from(fresh[0]!.oldLogprobs!)]).toEqual([-1, -2])
+    expect([...Array.from(stale[0]!.oldLogprobs!)]).toEqual([-0.5, -4])
+    expect(stale[0]!.advantages![0]).toBeCloseTo(fresh[0]!.advantages![0]! * Math.exp(0.5), 6)
+    expect(stale[0]!.advantages![1]).toBeCloseTo(fresh[0]!.advantages![1]! * Math.exp(-2), 6)
   })
 })

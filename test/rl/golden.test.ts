@@ -26,15 +26,15 @@ const batch = {
   returns: ragged(expected.returns),
 }
 const rewards = lengths.map((_, b) =>
-  shapedRewards(batch.oldLogprobs[b], ragged(golden.refLogprobs)[b], golden.scores[b], golden.config.klCoef),
+  shapedRewards(batch.oldLogprobs[b]!, ragged(golden.refLogprobs)[b]!, golden.scores[b]!, golden.config.klCoef),
 )
 const estimates = rewards.map((row, b) =>
-  estimateAdvantages(row, batch.oldValues[b], golden.config.gamma, golden.config.lambda_),
+  estimateAdvantages(row, batch.oldValues[b]!, golden.config.gamma, golden.config.lambda_),
 )
 const losses = ['policyLoss', 'valueLoss', 'totalLoss', 'approxKl', 'clipFraction', 'valueClipFraction'] as const
 
 function expectRows(actual: number[][], wanted: number[][]): void {
-  actual.forEach((row, b) => row.forEach((x, t) => expect(Math.abs(x - wanted[b][t])).toBeLessThan(1e-5)))
+  actual.forEach((row, b) => row.forEach((x, t) => expect(Math.abs(x - wanted[b]![t]!)).toBeLessThan(1e-5)))
   expect(actual.map((row) => row.length)).toEqual(lengths)
 }
 
@@ -69,7 +69,7 @@ describe('PPO against golden values, to 1e-5', () => {
     const engine = await openOnnx({ device: 'cpu' })
     for (const parts of [1, 2]) {
       const rows = lengths.length / parts
-      const width = golden.newLogprobs[0].length
+      const width = golden.newLogprobs[0]!.length
       const graph = new Graph()
       const tensor = (name: string) => graph.input(name, [rows, width])
       const loss = ppoLossGraph(

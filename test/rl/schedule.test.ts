@@ -34,7 +34,7 @@ describe('the learning rate', () => {
       const last = rates({ learningRateSchedule: schedule, totalSteps: 1_000_000 }, [999_999, 5_000_000])
       expect(last, schedule).toEqual([0.01, 0.01])
       // … of which float32 weights of the size of a model's feel one part in a million.
-      expect(Math.fround(0.02 + 1e-4 * last[0])).not.toBe(Math.fround(0.02))
+      expect(Math.fround(0.02 + 1e-4 * last[0]!)).not.toBe(Math.fround(0.02))
     }
   })
 

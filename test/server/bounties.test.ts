@@ -1,13 +1,15 @@
 import { pino } from 'pino'
-import { parseEther, zeroAddress, type Address } from 'viem'
+import { parseEther } from 'ethers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { distributorAbi, tokenAbi } from '../../contracts/ledger/client/abi-viem.ts'
+import { distributorInterface, tokenInterface } from '../../contracts/ledger/client/abi.ts'
 import { sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import { toBounty } from '../../server/rewards/bounties.ts'
 import { openBountyChain, printable } from '../../contracts/ledger/client/bounties.ts'
 import { createBountyWatch } from '../../server/rewards/bounty-indexer.ts'
 import { deploySystem } from '../../scripts/deploy/system.ts'
 import type { SignedIn, Refund, SessionBounties } from '../../core/protocol/index.ts'
+import type { Address } from '../../contracts/ledger/hex.ts'
+import { ZERO_ADDRESS } from '../helpers/hashes.ts'
 import { ADMIN, STRANGER, startChain, type TestChain } from '../helpers/chain.ts'
 import { sender } from '../helpers/ledger.ts'
 import { addSample, ask, call, connect, guest, openWorld, vote, type TestServer, type World } from './attune.ts'
@@ -47,9 +49,9 @@ afterAll(async () => {
   await chain.stop()
 })
 
-const pot = () => sender(chain, { address: deployed.distributor, abi: distributorAbi })
+const pot = () => sender(chain, { address: deployed.distributor, abi: distributorInterface })
 const fund = (amount: bigint, perCredit = PER_CREDIT, key = STRANGER.privateKey) =>
-  pot().send(key, 'fund', [DEMO, zeroAddress, amount, perCredit], amount)
+  pot().send(key, 'fund', [DEMO, ZERO_ADDRESS, amount, perCredit], amount)
 const shown = () => ask<SessionBounties>(server, 'GET', '/api/bounties/demo', { token: ann.token })
 /** Waits until what the server shows fits. */
 async function until(fits: (now: SessionBounties) => boolean): Promise<SessionBounties> {
@@ -70,10 +72,10 @@ test('what a sponsor funds, prices and closes on the chain is told to the room, 
   const { bounties } = await client.wait('bounties-changed')
   expect(bounties).toEqual([
     {
-      id: await pot().read('bountyOf', [DEMO, STRANGER.address, zeroAddress]),
+      id: await pot().read('bountyOf', [DEMO, STRANGER.address, ZERO_ADDRESS]),
       sessionId: 'demo',
       sponsor: STRANGER.address.toLowerCase(),
-      token: zeroAddress,
+      token: ZERO_ADDRESS,
       symbol: 'ETH',
       decimals: 18,
       funded: String(parseEther('0.5')),
@@ -87,9 +89,9 @@ test('what a sponsor funds, prices and closes on the chain is told to the room, 
   await later.send('join-session', 'demo')
   expect((await later.wait('session-snapshot')).bounties).toEqual(bounties)
 
-  await pot().send(STRANGER.privateKey, 'setPrice', [bounties[0].id, 0n])
+  await pot().send(STRANGER.privateKey, 'setPrice', [bounties[0]!.id, 0n])
   await client.wait('bounties-changed', (now) => now.bounties[0]?.state === 'unpriced')
-  await pot().send(STRANGER.privateKey, 'close', [bounties[0].id])
+  await pot().send(STRANGER.privateKey, 'close', [bounties[0]!.id])
   await client.wait('bounties-changed', (now) => now.bounties[0]?.state === 'closed')
   await fund(parseEther('0.5'))
   await client.wait(
@@ -101,7 +103,7 @@ test('what a sponsor funds, prices and closes on the chain is told to the room, 
 })
 
 test('each sponsor and token has a pot of its own', async () => {
-  const token = sender(chain, { address: deployed.token, abi: tokenAbi })
+  const token = sender(chain, { address: deployed.token, abi: tokenInterface })
   await token.send(ADMIN.privateKey, 'mint', [ADMIN.address, parseEther('10')])
   await token.send(ADMIN.privateKey, 'approve', [deployed.distributor, parseEther('10')])
   await pot().send(ADMIN.privateKey, 'fund', [DEMO, deployed.token, parseEther('10'), 1n])
@@ -119,7 +121,7 @@ test('votes are paced, and a pot that the waiting votes have spent is empty thou
     await ask(server, 'POST', '/api/feedback', { token: ann.token, body: vote(await addSample(world.pool)) })
   expect((await shown()).votesPerHour).toBe(18)
   // 1 ether pays for 1,000 votes at the first price, for three and a half at this one.
-  const native = (await shown()).bounties.find((one) => one.token === zeroAddress)
+  const native = (await shown()).bounties.find((one) => one.token === ZERO_ADDRESS)
   await pot().send(STRANGER.privateKey, 'setPrice', [native?.id, parseEther('1') / 350n])
   expect((await until((now) => now.bounties.some((one) => one.state === 'empty'))).bounties).toHaveLength(2)
   await fund(parseEther('1'), parseEther('1') / 350n)
@@ -148,9 +150,9 @@ test('a bounty that no epoch has followed is returned without a proof, two days 
   expect(data).toEqual({ bounty: id, epochId: 0, allocated: '0', proof: [] })
   await chain.control.increaseTime({ seconds: 2 * 86_400 })
   await chain.control.mine({ blocks: 1 })
-  const before = await chain.client.getBalance({ address: sue })
+  const before = await chain.provider.getBalance(sue)
   await pot().send(STRANGER.privateKey, 'refund', [id, BigInt(data.epochId), BigInt(data.allocated), data.proof])
-  expect((await chain.client.getBalance({ address: sue })) - before).toBe(parseEther('1'))
+  expect((await chain.provider.getBalance(sue)) - before).toBe(parseEther('1'))
   await chain.control.revert({ id: snapshot })
   await until((now) => now.bounties.length === 2)
 })
@@ -172,7 +174,7 @@ test('while the chain is away the bounties stay as they were last seen, and a se
 test('a token says what it is called; what is none is refused, and so is everything where the chain is away', async () => {
   const look = (address: string) => call(server, 'GET', `/api/blockchain/tokens/${address}`, { token: ann.token })
   expect((await look(deployed.token)).body).toMatchObject({ data: { symbol: 'ATTUNE', decimals: 18 } })
-  expect((await look(zeroAddress)).body).toMatchObject({ data: { symbol: 'ETH', decimals: 18 } })
+  expect((await look(ZERO_ADDRESS)).body).toMatchObject({ data: { symbol: 'ETH', decimals: 18 } })
   for (const none of [ADMIN.address, deployed.ledger])
     expect(await look(none)).toMatchObject({ status: 400, body: { path: 'address' } })
   const lonely = await world.server({

@@ -1,12 +1,13 @@
-import { type Address, type Hex, keccak256, parseEther, toHex } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
+import { parseEther } from 'ethers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { CLAIM_TO_TYPES, DISTRIBUTOR_DOMAIN } from '../../contracts/ledger/client/abi-viem.ts'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
 import { openClaimSender, type ClaimSender } from '../../server/rewards/claim-sender.ts'
 import { type SignedIn, rewardLimits, type Earning, type Earnings } from '../../core/protocol/index.ts'
 import { relayNext, type RelayerDeps } from '../../server/rewards/claim-relayer.ts'
-import { STRANGER } from '../helpers/chain.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
+import { accountOf, signClaim } from '../helpers/accounts.ts'
+import { hashOfText } from '../helpers/hashes.ts'
+import { STRANGER, timeOf } from '../helpers/chain.ts'
 import { ask, call, guest, type TestServer } from './attune.ts'
 import { linkWallet, openPayingWorld, untilTrue, type PayingWorld } from './paying.ts'
 
@@ -34,9 +35,9 @@ afterAll(() => paying.close())
 let people = 0
 const person = async (linked = true): Promise<{ who: SignedIn; key: Hex; address: Address }> => {
   const who = await guest(paying.server, `Person ${++people}`)
-  const key = keccak256(toHex(`person ${people}`))
+  const key = hashOfText(`person ${people}`)
   if (linked) await linkWallet(paying.server, who, key)
-  return { who, key, address: privateKeyToAccount(key).address.toLowerCase() as Address }
+  return { who, key, address: accountOf(key).address.toLowerCase() as Address }
 }
 const earnings = (who: SignedIn) => ask<Earnings>(paying.server, 'GET', '/api/claims', { token: who.token })
 const earning = async (who: SignedIn): Promise<Earning> => {
@@ -54,7 +55,7 @@ const withClaim = async () => {
   if (claim === null) throw new Error('nothing can be claimed')
   return { ...one, claim }
 }
-const now = async () => Number((await paying.chain.client.getBlock()).timestamp)
+const now = async () => Number(await timeOf(paying.chain))
 
 test('what a vote earns is pending until its epoch is final, then claimable, then claimed; and the contract pays it', async () => {
   const { who, address } = await person()
@@ -101,7 +102,7 @@ test('what a vote earns is pending until its epoch is final, then claimable, the
   const args = [BigInt(epochId), bounty, address, BigInt(amount), proof]
   // C3: the proof served is one that the contract takes, whoever sends it.
   await paying.distributor.send(STRANGER.privateKey, 'claim', args)
-  expect(await paying.chain.client.getBalance({ address })).toBe(2n * VOTE)
+  expect(await paying.chain.provider.getBalance(address)).toBe(2n * VOTE)
   expect(await earning(who)).toMatchObject({ claimed: String(2n * VOTE), claim: null })
   await expect(paying.distributor.send(STRANGER.privateKey, 'claim', args)).rejects.toThrow('NothingToPay')
 })
@@ -142,24 +143,15 @@ const signed = async (
   { recipient = address, amount = BigInt(claim.amount), signer = key, ...wish }: Wish = {},
 ) => {
   const deadline = wish.deadline ?? (await now()) + 600
-  const domain = {
-    ...DISTRIBUTOR_DOMAIN,
-    chainId: paying.chain.chainId,
-    verifyingContract: paying.contracts.distributor,
-  }
+  const at = { chainId: paying.chain.chainId, distributor: paying.contracts.distributor }
   const message = { bounty, account: address, amount, recipient, deadline: BigInt(deadline) }
-  const signature = await privateKeyToAccount(signer).signTypedData({
-    domain,
-    types: CLAIM_TO_TYPES,
-    primaryType: 'ClaimTo',
-    message,
-  })
+  const signature = await signClaim(accountOf(signer), at, message)
   return { bounty, amount: String(amount), recipient, deadline, signature }
 }
 const relay = ({ who }: { who: SignedIn }, body: object, at = desk) =>
   call<{ id: string }>(at, 'POST', '/api/claims/relay', { token: who.token, body })
 const relayed = async ({ who }: { who: SignedIn }) => (await earning(who)).relayed
-const balance = (address: Address) => paying.chain.client.getBalance({ address })
+const balance = (address: Address) => paying.chain.provider.getBalance(address)
 /** One turn of the relayer. */
 const turn = (more: Partial<RelayerDeps> = {}) => {
   const { bounties, relayer: sender } = desk.core.chain ?? {}
@@ -173,7 +165,7 @@ const turns = async (more: Partial<RelayerDeps> = {}) => {
 
 test('a signed claim is sent and paid for by the relayer, to whom its account says; the account needs no coin', async () => {
   const [one, other] = [await withClaim(), await withClaim()]
-  const recipient = privateKeyToAccount(keccak256(toHex('a recipient'))).address.toLowerCase() as Address
+  const recipient = accountOf(hashOfText('a recipient')).address.toLowerCase() as Address
   expect((await relay(one, await signed(one))).status).toBe(201)
   expect((await relay(other, await signed(other, { recipient }))).status).toBe(201)
   expect(await relayed(one)).toMatchObject({ state: 'waiting', amount: String(VOTE), txHash: null })

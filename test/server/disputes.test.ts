@@ -1,9 +1,9 @@
-import { parseEther } from 'viem'
+import { parseEther } from 'ethers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { finalAtOf } from '../../contracts/ledger/client/epochs.ts'
 import { disputesOf } from '../../server/rewards/epochs.ts'
 import type { SignedIn, EpochIndex, LedgerEpoch } from '../../core/protocol/index.ts'
-import { ADMIN, STRANGER } from '../helpers/chain.ts'
+import { ADMIN, STRANGER, timeOf } from '../helpers/chain.ts'
 import { ask, guest } from './attune.ts'
 import { openPayingWorld, untilTrue, type PayingWorld } from './paying.ts'
 
@@ -48,7 +48,7 @@ test('an epoch is open to dispute until its window is over, then final', async (
     rejectedAt: null,
     disputes: [],
   })
-  const now = Number((await paying.chain.client.getBlock()).timestamp)
+  const now = Number(await timeOf(paying.chain))
   expect(Date.parse(finalAt ?? '') / 1_000 - now).toBeGreaterThan(0)
   expect(Date.parse(finalAt ?? '') / 1_000 - now).toBeLessThanOrEqual(WINDOW_SECONDS)
   await paying.pass(WINDOW_SECONDS + 1)

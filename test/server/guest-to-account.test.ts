@@ -1,9 +1,8 @@
 /** A guest who makes an account, or signs in by wallet for the first time, is that account from then on (rule S5). */
 import jwt from 'jsonwebtoken'
-import { createSiweMessage } from 'viem/siwe'
-import { generatePrivateKey, privateKeyToAccount, type PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { HumanFeedback, SignedIn, User } from '../../core/protocol/index.ts'
+import { type Account, newAccount, signInMessage } from '../helpers/accounts.ts'
 import { addSample, ask, call, connect, guest, openWorld, vote, type TestServer, type World } from './attune.ts'
 
 let world: World
@@ -23,19 +22,11 @@ const register = (token: string | undefined, username: string) =>
 const votesOf = async (token: string) =>
   (await ask<{ votes: HumanFeedback[] }>(server, 'GET', '/api/auth/export', { token })).votes.map(({ id }) => id)
 
-async function byWallet(account: PrivateKeyAccount, token?: string) {
+async function byWallet(account: Account, token?: string) {
   const { nonce } = await ask<{ nonce: string }>(server, 'POST', '/api/auth/wallet/nonce')
-  const domain = 'attune.test:3001'
-  const message = createSiweMessage({
-    address: account.address,
-    chainId: 1,
-    domain,
-    nonce,
-    uri: `http://${domain}`,
-    version: '1',
-  })
+  const message = signInMessage({ address: account.address, nonce })
   return call<SignedIn>(server, 'POST', '/api/auth/wallet/verify', {
-    body: { message, signature: await account.signMessage({ message }) },
+    body: { message, signature: await account.signMessage(message) },
     ...(token !== undefined && { token }),
   })
 }
@@ -121,7 +112,7 @@ test('S5: a guest’s failed registration changes nothing of the guest', async (
 })
 
 test('S5: a wallet’s first sign-in by a guest makes the guest its account', async () => {
-  const account = privateKeyToAccount(generatePrivateKey())
+  const account = newAccount()
   const before = await guest(server)
   const given = vote(await addSample(world.pool))
   await ask(server, 'POST', '/api/feedback', { token: before.token, body: given })
@@ -138,7 +129,7 @@ test('S5: a wallet’s first sign-in by a guest makes the guest its account', as
 })
 
 test('S5: a guest who signs in by the wallet of an account is signed in there, and its votes stay the guest’s', async () => {
-  const account = privateKeyToAccount(generatePrivateKey())
+  const account = newAccount()
   const first = await byWallet(account)
   if (!first.body.success) throw new Error(first.body.message)
   const before = await guest(server)

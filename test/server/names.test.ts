@@ -205,9 +205,9 @@ describe('names of the past', () => {
     expect(rows.map(({ username }) => username)).toEqual(old)
     expect(rows.map(({ skeleton }) => skeleton)).toEqual([
       olga,
-      `${olga} ${rows[1].id}`,
-      `${olga} ${rows[2].id}`,
-      `${skeletonOf('admin')} ${rows[3].id}`,
+      `${olga} ${rows[1]!.id}`,
+      `${olga} ${rows[2]!.id}`,
+      `${skeletonOf('admin')} ${rows[3]!.id}`,
     ])
     expect((await register('oLGA')).status).toBe(409)
   })

@@ -1,11 +1,10 @@
 /** New accounts are counted by where they come from. */
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
-import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
-import { createSiweMessage } from 'viem/siwe'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { networkOf, openNewcomers } from '../../server/limits/newcomers.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'
+import { newAccount, signInMessage } from '../helpers/accounts.ts'
 import { ask, call, openWorld, type TestServer, type World } from './attune.ts'
 
 let world: World
@@ -34,25 +33,18 @@ const register = (server: TestServer, address: string, username = `name ${random
     headers: from(address),
   })
 
-async function byWallet(server: TestServer, address: string, account = privateKeyToAccount(generatePrivateKey())) {
+async function byWallet(server: TestServer, address: string, account = newAccount()) {
   const { nonce } = await ask<{ nonce: string }>(server, 'POST', '/api/auth/wallet/nonce', { headers: from(address) })
-  const message = createSiweMessage({
-    address: account.address,
-    chainId: 1,
-    domain: 'attune.test:3001',
-    nonce,
-    uri: 'http://attune.test:3001',
-    version: '1',
-  })
+  const message = signInMessage({ address: account.address, nonce })
   return call<SignedIn>(server, 'POST', '/api/auth/wallet/verify', {
-    body: { message, signature: await account.signMessage({ message }) },
+    body: { message, signature: await account.signMessage(message) },
     headers: from(address),
   })
 }
 
 test('guests, registrations and new wallets from one address are counted together, over all servers; the next gets 429, when to come back, and a sentence', async () => {
   const address = somewhere()
-  const wallet = privateKeyToAccount(generatePrivateKey())
+  const wallet = newAccount()
   expect((await comeAsGuest(east, address)).status).toBe(201)
   expect((await register(west, address)).status).toBe(201)
   expect((await byWallet(east, address, wallet)).status).toBe(200)

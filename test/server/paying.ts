@@ -2,15 +2,16 @@
  * A world that pays: a chain with Attune's contracts, a server on it, and a recorder that closes an epoch when it is
  * told to.
  */
-import { type Address, getAddress, type Hex, parseEther, zeroAddress } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
-import { createSiweMessage } from 'viem/siwe'
-import { distributorAbi, ledgerAbi } from '../../contracts/ledger/client/abi-viem.ts'
+import { parseEther } from 'ethers'
+import { distributorInterface, ledgerInterface } from '../../contracts/ledger/client/abi.ts'
 import { sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import { createRecorder, type Recorder } from '../../contracts/recorder/recorder.ts'
 import { openEpochStore } from '../../core/db/epochs.ts'
 import type { SignedIn, SessionBounties } from '../../core/protocol/index.ts'
 import { deploySystem } from '../../scripts/deploy/system.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
+import { accountOf, signInMessage } from '../helpers/accounts.ts'
+import { ZERO_ADDRESS } from '../helpers/hashes.ts'
 import { ADMIN, RECORDER, STRANGER, startChain, type TestChain } from '../helpers/chain.ts'
 import { ledgerOf, sender } from '../helpers/ledger.ts'
 import { addSample, ask, openWorld, useVotes, vote, type TestServer, type World } from './attune.ts'
@@ -65,7 +66,7 @@ export async function openPayingWorld({
     ...more,
   }
   const server = await world.server(environment)
-  const distributor = sender(chain, { address: contracts.distributor, abi: distributorAbi })
+  const distributor = sender(chain, { address: contracts.distributor, abi: distributorInterface })
   const recorder = createRecorder({
     store: openEpochStore(world.pool),
     chain: ledgerOf(
@@ -85,10 +86,10 @@ export async function openPayingWorld({
     contracts,
     distributor,
     recorder,
-    ledger: sender(chain, { address: contracts.ledger, abi: ledgerAbi }),
+    ledger: sender(chain, { address: contracts.ledger, abi: ledgerInterface }),
     async fund(amount, perCredit) {
-      await distributor.send(STRANGER.privateKey, 'fund', [sessionKey('demo'), zeroAddress, amount, perCredit], amount)
-      const id = await distributor.read<Hex>('bountyOf', [sessionKey('demo'), STRANGER.address, zeroAddress])
+      await distributor.send(STRANGER.privateKey, 'fund', [sessionKey('demo'), ZERO_ADDRESS, amount, perCredit], amount)
+      const id = await distributor.read<Hex>('bountyOf', [sessionKey('demo'), STRANGER.address, ZERO_ADDRESS])
       const [, , , , funded] = await distributor.read<readonly [unknown, unknown, unknown, unknown, bigint]>(
         'bounties',
         [id],
@@ -122,19 +123,12 @@ export async function openPayingWorld({
 
 /** Links a wallet to somebody's account, as the page does. */
 export async function linkWallet(server: TestServer, who: SignedIn, privateKey: Hex): Promise<void> {
-  const account = privateKeyToAccount(privateKey)
+  const account = accountOf(privateKey)
   const { nonce } = await ask<{ nonce: string }>(server, 'POST', '/api/auth/wallet/nonce')
-  const message = createSiweMessage({
-    address: getAddress(account.address),
-    chainId: 1,
-    domain: 'attune.test:3001',
-    nonce,
-    uri: 'http://attune.test:3001',
-    version: '1',
-  })
+  const message = signInMessage({ address: account.address, nonce })
   await ask(server, 'POST', '/api/auth/wallet/verify', {
     token: who.token,
-    body: { message, signature: await account.signMessage({ message }) },
+    body: { message, signature: await account.signMessage(message) },
   })
 }
 

@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createSiweMessage } from 'viem/siwe'
-import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import jwt from 'jsonwebtoken'
 import { createApp } from '../../server/http/app.ts'
 import { routes } from '../../server/http/routes/index.ts'
@@ -14,6 +12,7 @@ import {
   type TrainingSession,
   type User,
 } from '../../core/protocol/index.ts'
+import { newAccount, signInMessage } from '../helpers/accounts.ts'
 import {
   addSample,
   admin,
@@ -85,8 +84,8 @@ test('P5: too many requests get 429 with Retry-After', async () => {
   )
   const refused = answers.filter((answer) => answer.status === 429)
   expect(refused.length).toBeGreaterThan(0)
-  expect(Number(refused[0].headers.get('retry-after'))).toBeGreaterThan(0)
-  expect(refused[0].body).toMatchObject({ success: false, error: 'too-frequent', retryAfter: expect.any(Number) })
+  expect(Number(refused[0]!.headers.get('retry-after'))).toBeGreaterThan(0)
+  expect(refused[0]!.body).toMatchObject({ success: false, error: 'too-frequent', retryAfter: expect.any(Number) })
 })
 
 test('/health has no envelope and names its parts', async () => {
@@ -142,7 +141,7 @@ test('S3: what Express serves is the route table and nothing else', async () => 
     Object.keys(methods).map((method) => `${method} ${path}`),
   )
   expect(documented.sort()).toEqual(routes.map((r) => `${r.method} ${r.path.replace(/:(\w+)/g, '{$1}')}`).sort())
-  expect(document.paths['/api/training/{sessionId}/pause'].post['x-permission']).toBe('train')
+  expect(document.paths['/api/training/{sessionId}/pause']!.post!['x-permission']).toBe('train')
 })
 
 test('an account: register, sign in, refresh, sign out', async () => {
@@ -177,18 +176,11 @@ test('an account: register, sign in, refresh, sign out', async () => {
 })
 
 test('a wallet signs in with Ethereum, once a nonce, and only for this site', async () => {
-  const account = privateKeyToAccount(generatePrivateKey())
+  const account = newAccount()
   const signIn = async (domain: string, token?: string) => {
     const { nonce } = await ask<{ nonce: string }>(server, 'POST', '/api/auth/wallet/nonce')
-    const message = createSiweMessage({
-      address: account.address,
-      chainId: 1,
-      domain,
-      nonce,
-      uri: `http://${domain}`,
-      version: '1',
-    })
-    const body = { message, signature: await account.signMessage({ message }) }
+    const message = signInMessage({ address: account.address, nonce, domain })
+    const body = { message, signature: await account.signMessage(message) }
     return {
       body,
       answer: await call<SignedIn>(server, 'POST', '/api/auth/wallet/verify', { body, ...(token && { token }) }),
@@ -226,7 +218,7 @@ test('S4: an email is sealed in the database, exported to its owner, and erased 
   const { rows } = await world.pool.query<{ email: Buffer }>('select email from users where id = $1', [
     carl.user.userId,
   ])
-  expect(rows[0].email.toString('latin1')).not.toContain('carl')
+  expect(rows[0]!.email.toString('latin1')).not.toContain('carl')
   const exported = await ask<{ user: User; votes: HumanFeedback[] }>(server, 'GET', '/api/auth/export', {
     token: carl.token,
   })

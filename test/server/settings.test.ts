@@ -245,7 +245,7 @@ describe('what no schema names is refused with its path', () => {
     }
     expect(document.info.description).toContain('refused with its path')
     expect(
-      document.paths['/api/training/start'].post.requestBody.content['application/json'].schema.additionalProperties,
+      document.paths['/api/training/start']!.post!.requestBody.content['application/json']!.schema.additionalProperties,
     ).toBe(false)
   })
 

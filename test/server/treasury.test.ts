@@ -1,19 +1,21 @@
-import { parseEther, zeroAddress, type Address } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
+import { parseEther } from 'ethers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { tokenAbi } from '../../contracts/ledger/client/abi-viem.ts'
+import { tokenInterface } from '../../contracts/ledger/client/abi.ts'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
 import { sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import type { SignedIn, OrderTreasury, SessionBounties, TreasuryOrder } from '../../core/protocol/index.ts'
 import { treasuryNext, type TreasurerDeps } from '../../server/rewards/treasury-worker.ts'
 import { openTreasurySender, type TreasurySender } from '../../server/rewards/treasury-sender.ts'
+import type { Address } from '../../contracts/ledger/hex.ts'
+import { accountOf } from '../helpers/accounts.ts'
+import { ZERO_ADDRESS } from '../helpers/hashes.ts'
 import { ADMIN, STRANGER } from '../helpers/chain.ts'
 import { sender } from '../helpers/ledger.ts'
 import { adminPassword, ask, call, guest, type TestServer } from './attune.ts'
 import { linkWallet, openPayingWorld, untilTrue, type PayingWorld } from './paying.ts'
 
 const KEY = '0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6'
-const TREASURY = privateKeyToAccount(KEY).address.toLowerCase() as Address
+const TREASURY = accountOf(KEY).address.toLowerCase() as Address
 const PER_CREDIT = String(parseEther('0.0001'))
 const WINDOW_SECONDS = 60
 const DAY = 86_400
@@ -35,7 +37,7 @@ afterAll(() => paying.close())
 
 const order = (body: OrderTreasury, { token } = admin) =>
   call<{ id: string }>(desk, 'POST', '/api/bounties/demo/treasury', { token, body })
-const fund = (amount: string, token: string = zeroAddress) =>
+const fund = (amount: string, token: string = ZERO_ADDRESS) =>
   order({ what: 'fund', token, amount: String(parseEther(amount)), perCredit: PER_CREDIT })
 const shown = () => ask<SessionBounties>(desk, 'GET', '/api/bounties/demo', { token: admin.token })
 const last = async (): Promise<TreasuryOrder> => {
@@ -55,7 +57,7 @@ const turn = (more: Partial<TreasurerDeps> = {}) =>
 const turns = async (more: Partial<TreasurerDeps> = {}) => {
   while (await turn(more));
 }
-const funded = async (token: Address = zeroAddress) => {
+const funded = async (token: Address = ZERO_ADDRESS) => {
   const id = await paying.distributor.read<`0x${string}`>('bountyOf', [sessionKey('demo'), TREASURY, token])
   const [, left, , closedAt, total] = await paying.distributor.read<
     readonly [unknown, bigint, unknown, number, bigint]
@@ -78,7 +80,7 @@ test('an administrator funds a session by the treasury: the answer waits for no 
 
 test('only an administrator spends the treasury’s money, no more than it holds, and nothing where there is none', async () => {
   const ann = await guest(desk, 'Ann')
-  const body = { what: 'fund', token: zeroAddress, amount: '1', perCredit: '1' } as const
+  const body = { what: 'fund', token: ZERO_ADDRESS, amount: '1', perCredit: '1' } as const
   expect((await order(body, ann)).status).toBe(403)
   expect(await fund('1000000')).toMatchObject({ status: 409, body: { path: 'amount' } })
   expect(await order({ ...body, token: STRANGER.address })).toMatchObject({ status: 400, body: { path: 'token' } })
@@ -93,7 +95,7 @@ test('only an administrator spends the treasury’s money, no more than it holds
 })
 
 test('funding by a token is an allowance first', async () => {
-  const token = sender(paying.chain, { address: paying.contracts.token, abi: tokenAbi })
+  const token = sender(paying.chain, { address: paying.contracts.token, abi: tokenInterface })
   await token.send(ADMIN.privateKey, 'mint', [TREASURY, parseEther('10')])
   expect((await fund('4', paying.contracts.token)).status).toBe(201)
   await turns()
@@ -143,7 +145,7 @@ test('where somebody else has used the account’s nonce, the order fails and sa
     send: () => Promise.reject(new LedgerError('unreachable', 'the chain does not answer')),
   }
   await expect(turn({ sender: dying })).rejects.toMatchObject({ code: 'unreachable' })
-  await sender(paying.chain, { address: paying.contracts.token, abi: tokenAbi }).send(KEY, 'approve', [
+  await sender(paying.chain, { address: paying.contracts.token, abi: tokenInterface }).send(KEY, 'approve', [
     STRANGER.address,
     1n,
   ])

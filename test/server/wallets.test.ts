@@ -1,12 +1,11 @@
 /** Wallet sign-in is for the site that people are at: PUBLIC_URL, or what their request asked for. */
 import { request as send } from 'node:http'
 import { json } from 'node:stream/consumers'
-import { createSiweMessage } from 'viem/siwe'
-import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { loadConfig } from '../../core/config.ts'
 import { hostOf } from '../../server/auth/address.ts'
 import type { Envelope, SignedIn } from '../../core/protocol/index.ts'
+import { newAccount, signInMessage } from '../helpers/accounts.ts'
 import { environmentOf, openWorld, type TestServer, type World } from './attune.ts'
 
 let world: World
@@ -38,7 +37,7 @@ async function post<T>(
   })
 }
 
-const account = privateKeyToAccount(generatePrivateKey())
+const account = newAccount()
 async function signIn(
   server: TestServer,
   domain: string,
@@ -48,16 +47,9 @@ async function signIn(
   const asked = await post<{ nonce: string }>(server, '/api/auth/wallet/nonce', headers)
   if (!asked.body.success) throw new Error(asked.body.message)
   const message = change(
-    createSiweMessage({
-      address: account.address,
-      chainId: 1,
-      domain,
-      nonce: asked.body.data.nonce,
-      uri: `https://${domain}`,
-      version: '1',
-    }),
+    signInMessage({ address: account.address, nonce: asked.body.data.nonce, domain, uri: `https://${domain}` }),
   )
-  const body = { message, signature: await account.signMessage({ message }) }
+  const body = { message, signature: await account.signMessage(message) }
   return { body, answer: await post<SignedIn>(server, '/api/auth/wallet/verify', headers, body) }
 }
 const statusOf = async (...of: Parameters<typeof signIn>) => (await signIn(...of)).answer.status
@@ -143,15 +135,8 @@ test('a nonce is ours, good once, also on another server and at the same moment'
   expect((await post(other, '/api/auth/wallet/verify', {}, body)).status).toBe(401)
   const asked = await post<{ nonce: string }>(server, '/api/auth/wallet/nonce', {})
   const nonce = asked.body.success ? asked.body.data.nonce : ''
-  const message = createSiweMessage({
-    address: account.address,
-    chainId: 1,
-    domain: 'attune.test:3001',
-    nonce,
-    uri: 'http://attune.test:3001',
-    version: '1',
-  })
-  const given = { message, signature: await account.signMessage({ message }) }
+  const message = signInMessage({ address: account.address, nonce })
+  const given = { message, signature: await account.signMessage(message) }
   const answers = await Promise.all(
     [server, other, server, other].map((one) => post(one, '/api/auth/wallet/verify', {}, given)),
   )
@@ -166,7 +151,7 @@ test('a nonce is ours, good once, also on another server and at the same moment'
 test('asking for nonces leaves nothing behind', async () => {
   const server = await world.server()
   const rows = async () =>
-    (await world.pool.query<{ n: number }>('select count(*)::int as n from wallet_nonces')).rows[0].n
+    (await world.pool.query<{ n: number }>('select count(*)::int as n from wallet_nonces')).rows[0]!.n
   const before = await rows()
   await Promise.all(Array.from({ length: 50 }, () => post(server, '/api/auth/wallet/nonce', {})))
   expect(await rows()).toBe(before)

@@ -8,14 +8,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import pg from 'pg'
-import { type Address, createTestClient, http, publicActions } from 'viem'
+import type { JsonRpcProvider } from 'ethers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { openProvider } from '../../contracts/ledger/client/rpc.ts'
+import type { Address } from '../../contracts/ledger/hex.ts'
 import { identify, isRunning, type ProcessIdentity } from '../../scripts/start/identity.ts'
 import { lockFolder } from '../../scripts/start/lock.ts'
 import { loadSecrets } from '../../scripts/start/secrets.ts'
 import { freePort, openChain, openPostgres, openRedis, portFor } from '../../scripts/start/services.ts'
 import { supervise } from '../../scripts/start/supervise.ts'
+import { controlOf } from '../helpers/chain.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const cache = join(root, '.attune', 'cache')
@@ -78,13 +81,20 @@ test('Redis, killed, is started again on its port and clients find it there', as
 })
 
 describe('the chain', () => {
-  const clientOf = (url: string) =>
-    createTestClient({ mode: 'anvil', transport: http(url), cacheTime: 0 }).extend(publicActions)
-  const head = (url: string) => clientOf(url).getBlockNumber()
+  /** A node that runs until the work is done. */
+  async function at<T>(url: string, work: (provider: JsonRpcProvider) => Promise<T>): Promise<T> {
+    const provider = openProvider(url, 31_337)
+    try {
+      return await work(provider)
+    } finally {
+      provider.destroy()
+    }
+  }
+  const head = (url: string) => at(url, async (provider) => BigInt(await provider.getBlockNumber()))
 
   test('has its blocks after a restart, after a kill -9, and after a kill in mid-write', async () => {
     const port = await freePort()
-    const mine = (url: string, blocks: number) => clientOf(url).mine({ blocks })
+    const mine = (url: string, blocks: number) => at(url, (provider) => controlOf(provider).mine({ blocks }))
 
     const first = await openChain({ dir, port })
     await mine(first.url, 3)
@@ -152,8 +162,10 @@ describe('the chain', () => {
 
   test('that nobody uses makes one empty block some time after the last transaction, so that what waits for a time is over, and no more', async () => {
     const chain = await openChain({ dir: join(dir, 'quiet'), port: await freePort(), quietSeconds: 1 })
-    const [from, to] = (await clientOf(chain.url).request({ method: 'eth_accounts' } as never)) as Address[]
-    await clientOf(chain.url).request({ method: 'eth_sendTransaction', params: [{ from, to, value: '0x1' }] } as never)
+    await at(chain.url, async (provider) => {
+      const [from, to] = (await provider.send('eth_accounts', [])) as Address[]
+      await provider.send('eth_sendTransaction', [{ from, to, value: '0x1' }])
+    })
     while ((await head(chain.url)) < 2n) await sleep(100)
     await sleep(2_500)
     expect(await head(chain.url)).toBe(2n)

@@ -56,7 +56,7 @@ async function live(
 describe('a step with votes that changes nothing', () => {
   it('is warned of, and its receipts say so; one that learns is not, and its receipts do not', async () => {
     const idle = await live({ learningRate: 1e-14, epochs: 5 })
-    expect(idle.commits.map(({ metrics }) => metrics['policy/update_norm'] < 1e-9)).toEqual(Array(5).fill(true))
+    expect(idle.commits.map(({ metrics }) => metrics['policy/update_norm']! < 1e-9)).toEqual(Array(5).fill(true))
     for (const { receipts } of idle.commits) {
       expect(receipts.length).toBeGreaterThan(0)
       expect(receipts.every(({ updated }) => !updated)).toBe(true)
@@ -65,7 +65,7 @@ describe('a step with votes that changes nothing', () => {
       warnings.filter(({ kind }) => kind === 'no-update').map(({ message }) => [step, message] as const),
     )
     expect(said.map(([step]) => step)).toEqual([1, 4])
-    expect(said[0][1]).toMatch(
+    expect(said[0]![1]).toMatch(
       /^This step changed nothing: the model is as it was, and the receipts of its \d+ votes say so\. The learning rate, 1\.0e-14, is too low/,
     )
 
@@ -90,7 +90,7 @@ describe('a step with votes that changes nothing', () => {
       idleWarning(at, { votes, metrics: { gradientNorm: 0, learningRate: 1e-4 } }).length
     expect(Array.from({ length: 9 }, (_, at) => told(at))).toEqual([0, 1, 0, 0, 1, 0, 0, 1, 0])
     expect(told(1, 0)).toBe(0)
-    expect(idleWarning(4, { votes: 1, metrics: { gradientNorm: 0, learningRate: 1e-4 } })[0].message).toMatch(
+    expect(idleWarning(4, { votes: 1, metrics: { gradientNorm: 0, learningRate: 1e-4 } })[0]!.message).toMatch(
       /receipts of its vote say so\. So did the 3 steps before it\. No answer of the step was better/,
     )
   })
@@ -135,7 +135,7 @@ describe('a run of today', () => {
     for (const { metrics } of commits) {
       expect(metrics.learningRate).toBe(1e-2)
       expect(metrics['policy/update_norm']).toBeGreaterThan(1e-3)
-      expect(Math.abs(metrics['objective/kl_coef'] / 0.3 - 1)).toBeLessThan(0.06)
+      expect(Math.abs(metrics['objective/kl_coef']! / 0.3 - 1)).toBeLessThan(0.06)
     }
   })
 })
@@ -149,7 +149,7 @@ describe('votes that leave compassion out', () => {
       expect(metrics.humanRating).toBe(10)
       for (const { value } of crowd) expect(value).toBeGreaterThan(0.7)
     }
-    expect(commits[1].metrics['gap/people']).toBe(1)
+    expect(commits[1]!.metrics['gap/people']).toBe(1)
   })
 
   it('do not pull the mean compassion of those that rate it', async () => {

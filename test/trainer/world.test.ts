@@ -203,7 +203,7 @@ describe('the trainer’s world', () => {
     expect(await takeRunLock(pool, sessionId)).toBeNull()
     expect(await unheldRuns(pool)).not.toContain(sessionId)
     const { rows } = await lock.client.query<{ pid: number }>('select pg_backend_pid() as pid')
-    await pool.query('select pg_terminate_backend($1)', [rows[0].pid])
+    await pool.query('select pg_terminate_backend($1)', [rows[0]!.pid])
     await expect(world.sleep(60_000)).rejects.toMatchObject({ status: 'taken-away' })
     expect(await unheldRuns(pool)).toContain(sessionId)
   })

@@ -41,13 +41,13 @@ export function crowdOf(config: TrainingConfig, votes: readonly SettledVote[], s
     votes,
     standing: (vote) => weights.standing(vote.raterId),
     raters: weights.raters,
-    on: (sampleId) => on(sampleId).map((i) => votes[i]),
-    weighed: (sampleId) => on(sampleId).map((i) => ({ value: cast[i].value, weight: weights.onAnswer[i] })),
+    on: (sampleId) => on(sampleId).map((i) => votes[i]!),
+    weighed: (sampleId) => on(sampleId).map((i) => ({ value: cast[i]!.value, weight: weights.onAnswer[i]! })),
     lessons: () =>
       votes.map((vote, i) => ({
         id: vote.id,
-        sampleId: cast[i].sampleId,
-        weight: weights.inFit[i],
+        sampleId: cast[i]!.sampleId,
+        weight: weights.inFit[i]!,
         scores: scoresOf(vote),
       })),
   }

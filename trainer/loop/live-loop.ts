@@ -6,7 +6,7 @@
  *      for votes that have been begun.
  *   3. Close it. With `overlap`, generate the next batch now: people vote on it meanwhile.
  *   4. Wait until no vote of the closed batch can be withdrawn any more.
- *   5. Learn: reward model, rewards, PPO.                                              learn.ts
+ *   5. Learn: reward model, rewards, PPO.                                              learn-step.ts
  *   6. Checkpoint, receipts, metrics: one commit.
  *
  * A step that is in the log already, its checkpoint having been lost, is made again from the votes that

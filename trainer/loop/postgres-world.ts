@@ -59,7 +59,7 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
   let stepNow = 0
   /** When somebody last voted or asked, as far as the run has seen, and how many votes its answers had then. */
   let quiet = { since: Date.now(), votes: -1 }
-  const poll = setInterval(async () => {
+  const readStatus = async (): Promise<void> => {
     try {
       if (lock.lost()) abort.abort(new Interrupted('taken-away'))
       const status = (await statusOf(pool, sessionId)) ?? 'failed'
@@ -67,7 +67,8 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
     } catch (error) {
       log.warn({ err: error }, 'could not read the session status')
     }
-  }, statusPollMs)
+  }
+  const poll = setInterval(() => void readStatus(), statusPollMs)
 
   // The room only watches: an event that can't be sent is missed there and nowhere else.
   const tell = (event: Parameters<typeof append>[2]): void => {

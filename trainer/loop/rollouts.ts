@@ -67,7 +67,7 @@ async function answer(run: Run, world: World, rows: readonly Row[], as: As): Pro
     increments: tokenizer.increments,
     now: world.now,
     send: (index, offset, text) => {
-      if (stored[index] === null) world.tokens(rows[index].idOf(1), offset, text)
+      if (stored[index] === null) world.tokens(rows[index]!.idOf(1), offset, text)
     },
   })
   const samples = await learner.sample(
@@ -84,8 +84,8 @@ async function answer(run: Run, world: World, rows: readonly Row[], as: As): Pro
   return Promise.all(
     samples.map(async (sample, i): Promise<Rollout> => {
       const response = tokenizer.decodeResponse(sample.responseIds)
-      const take = i < as.shown ? await present(run, world, { row: rows[i], as, response, stored: stored[i] }) : 1
-      return { sampleId: rows[i].idOf(take), prompt: rows[i].prompt, response, ...sample }
+      const take = i < as.shown ? await present(run, world, { row: rows[i]!, as, response, stored: stored[i]! }) : 1
+      return { sampleId: rows[i]!.idOf(take), prompt: rows[i]!.prompt, response, ...sample }
     }),
   )
 }

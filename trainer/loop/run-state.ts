@@ -64,7 +64,7 @@ export interface Run {
     step: number
     /** The batch after it, if it was generated while the last one was voted on. */
     pending: Batch | null
-    /** What the watch has seen of reward hacking (watch.ts). */
+    /** What the watch has seen of reward hacking (reward-hacking-watch.ts). */
     evidence: Evidence
     /** How reliable the regulars were in the latest steps (regulars.ts). */
     regulars: Regulars
@@ -118,7 +118,7 @@ export async function openRun(from: {
     learner.importState({ arrays: arrays(LEARNER_STATES), json: json.learner })
     const rewardModel = openRewardModel(rewardConfig, width, seed, { arrays: arrays('reward/'), json: json.reward })
     const features = rowsOf(arrays('reference/').get('features'), width)
-    const reference = json.reference.map((shape, i) => ({ ...shape, features: features[i] }))
+    const reference = json.reference.map((shape, i) => ({ ...shape, features: features[i]! }))
     return { ...opened, rewardModel, reference, state: json.state }
   }
   const rewardModel = openRewardModel(rewardConfig, width, seed)
@@ -167,11 +167,11 @@ async function referenceOutputs(
   const rollouts = samples.map((sample, i) => ({
     ...sample,
     sampleId: `reference/${i}`,
-    prompt: drawn[i],
+    prompt: drawn[i]!,
     response: '',
   }))
   const views = await learner.reference(rollouts)
-  return rollouts.map(({ responseIds }, i) => ({ ...shapeOf(responseIds), features: views[i].features }))
+  return rollouts.map(({ responseIds }, i) => ({ ...shapeOf(responseIds), features: views[i]!.features }))
 }
 
 const numbers = z.array(z.number())

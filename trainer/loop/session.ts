@@ -82,7 +82,7 @@ async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: Ses
   const store = openCheckpoints(join(config.checkpointsPath, sessionId))
   const standing = await newestReadable(store, await committedCheckpoints(pool, sessionId))
   if (standing.lost.length > 0)
-    await world.warn({ step: standing.lost[0].step, kind: 'checkpoint-lost', message: goingBack(standing) })
+    await world.warn({ step: standing.lost[0]!.step, kind: 'checkpoint-lost', message: goingBack(standing) })
   const { engine, why } = await openEngine(config.compute)
   log.info({ engine: engine.name, why }, 'engine chosen')
   const run = await openRun({
@@ -108,7 +108,7 @@ async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: Ses
 }
 
 function goingBack({ step, lost }: Standing): string {
-  const [newest] = lost
+  const newest = lost[0]!
   const from = step === 0 ? 'from the beginning' : `from step ${step}`
   const again = newest.step === step + 1 ? `makes step ${newest.step}` : `makes steps ${step + 1} to ${newest.step}`
   return `The checkpoint of step ${newest.step} cannot be read: ${newest.reason}. The run goes on ${from} and ${again} again, from the same votes.`

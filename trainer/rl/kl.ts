@@ -27,7 +27,7 @@ export function shapedRewards(
 /** Sum over tokens of `log π - log π_ref`: the k1 estimate of a sequence's KL, nats. */
 export function sequenceKl(logprobs: ArrayLike<number>, reference: ArrayLike<number>): number {
   let sum = 0
-  for (let t = 0; t < logprobs.length; t++) sum += logprobs[t] - reference[t]
+  for (let t = 0; t < logprobs.length; t++) sum += logprobs[t]! - reference[t]!
   return sum
 }
 

@@ -131,7 +131,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
         signal: options.signal,
       })
       return samples.map(({ tokens, logProbs, finish }, i) => ({
-        promptIds: [...prompts[i]],
+        promptIds: [...prompts[i]!],
         responseIds: [...tokens],
         logprobs: logProbs,
         truncated: finish === 'length',
@@ -150,7 +150,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
       const reference = references ?? (await inspector.reference(rollouts))
       const views = await inspector.policy(rollouts)
       const scored = rollouts.map((rollout, i) => ({
-        ...{ rollout, reference: reference[i], policy: views[i], reward: rewards[i], potentials: potentials?.[i] },
+        ...{ rollout, reference: reference[i]!, policy: views[i]!, reward: rewards[i]!, potentials: potentials?.[i] },
         stale: rollout.policyVersion !== version,
       }))
       const statistics = statisticsOf(scored, scoresOf(scored, config.missingEosPenalty), klCoefficient)

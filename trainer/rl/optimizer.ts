@@ -10,8 +10,7 @@ import { shapeOf } from './layout.ts'
 import { minibatches } from './minibatches.ts'
 import type { HeldPolicy } from './policy.ts'
 import { seedOf } from './random.ts'
-import type { StepStatistics } from './statistics.ts'
-import { openTrainStep, type TrainStep } from './train-step.ts'
+import { openTrainStep, type TrainStep, type StepStatistics } from './train-step.ts'
 
 export interface Optimizer {
   /** Optimizer steps since the run began; Adam's bias correction reads it. */

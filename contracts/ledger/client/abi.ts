@@ -1,4 +1,5 @@
 import { Interface } from 'ethers'
+import type { Address, Hex } from '../hex.ts'
 
 // What Attune calls of its contracts; a test holds each to the compiled ABI.
 
@@ -119,7 +120,7 @@ export const CLAIM_TO_TYPES = {
     { name: 'recipient', type: 'address' },
     { name: 'deadline', type: 'uint256' },
   ],
-} as const
+}
 export const DISTRIBUTOR_DOMAIN = { name: 'Attune RewardDistributor', version: '1' } as const
 
 export const tokenInterface = new Interface([
@@ -136,3 +137,39 @@ export const tokenInterface = new Interface([
   'function nonces(address owner) view returns (uint256)',
   'error ERC20ExceededCap(uint256 increasedSupply, uint256 cap)',
 ])
+
+/** What `epochs` answers. */
+export type EpochOnChain = {
+  contributionsRoot: Hex
+  rewardsRoot: Hex
+  /** Its first 20 bytes. */
+  manifestHash: Hex
+  count: number
+  /** Seconds since 1970, as the others. */
+  submittedAt: number
+  finalAt: number
+}
+
+/** What `ledgerState` answers. */
+export type LedgerState = {
+  lastEpochId: number
+  disputedEpochId: number
+  disputeWindow: number
+  floor: number
+  frozenAt: number
+  resumesAt: number
+  rejections: number
+  rejectedAt: number
+  paused: boolean
+}
+
+/** What `bounties` answers. */
+export type BountyOnChain = {
+  token: Address
+  left: bigint
+  sponsor: Address
+  closedAt: number
+  funded: bigint
+  perCredit: bigint
+  since: number
+}

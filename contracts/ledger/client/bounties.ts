@@ -1,16 +1,7 @@
-import {
-  type Address,
-  BaseError,
-  hashTypedData,
-  type Hex,
-  HttpRequestError,
-  parseAbi,
-  recoverAddress,
-  TimeoutError,
-  zeroAddress,
-} from 'viem'
-import { CLAIM_TO_TYPES, DISTRIBUTOR_DOMAIN, distributorAbi } from './abi-viem.ts'
-import { named, openClient } from './chain.ts'
+import { Interface, TypedDataEncoder, ZeroAddress, recoverAddress } from 'ethers'
+import type { Address, Hex } from '../hex.ts'
+import { type BountyOnChain, CLAIM_TO_TYPES, DISTRIBUTOR_DOMAIN, distributorInterface } from './abi.ts'
+import { call, events, named, openProvider } from './rpc.ts'
 
 export interface BountyChainOptions {
   rpcUrl: string
@@ -78,93 +69,82 @@ export function openBountyChain({
   coin,
   timeoutMs = 5_000,
 }: BountyChainOptions): BountyChain {
-  const client = openClient(rpcUrl, chainId, timeoutMs)
-  const contract = { address: distributor.toLowerCase() as Address, abi: distributorAbi } as const
+  const provider = openProvider(rpcUrl, chainId, timeoutMs)
+  const contract = { address: distributor.toLowerCase() as Address, abi: distributorInterface }
+  const pot = (id: Hex): Promise<BountyOnChain> => call<BountyOnChain>(provider, contract, 'bounties', [id])
   return {
     chainId,
     distributor: contract.address,
-    head: () => named(() => client.getBlockNumber({ cacheTime: 0 })),
+    head: () => named(async () => BigInt(await provider.getBlockNumber())),
     fundedIn: (fromBlock, toBlock) =>
       named(async () => {
-        const events = await client.getContractEvents({
-          ...contract,
-          eventName: 'BountyFunded',
-          fromBlock,
-          toBlock,
-          strict: true,
-        })
+        const funded = await events<Funded>(provider, contract, ['BountyFunded'], fromBlock, toBlock)
         const byId = new Map(
-          events.map(({ args: { bounty, session, sponsor, token } }) => [
+          funded.map(({ args: { bounty, session, sponsor, token } }) => [
             bounty,
-            { id: bounty, session, sponsor: lower(sponsor), token: lower(token) },
+            { id: bounty, session, sponsor, token },
           ]),
         )
         return [...byId.values()]
       }),
     bounty: (id) =>
       named(async () => {
-        const [, left, sponsor, closedAt, funded, perCredit] = await client.readContract({
-          ...contract,
-          functionName: 'bounties',
-          args: [id],
-        })
-        if (sponsor === zeroAddress) return null
+        const { left, sponsor, closedAt, funded, perCredit } = await pot(id)
+        if (sponsor === ZeroAddress) return null
         return { funded, pot: left, perCredit, closedAt: closedAt === 0 ? null : new Date(closedAt * 1_000) }
       }),
     since: (id) =>
       named(async () => {
-        const [, , , , , , since] = await client.readContract({ ...contract, functionName: 'bounties', args: [id] })
+        const { since } = await pot(id)
         return since === 0 ? null : new Date(since * 1_000)
       }),
-    claimed: (id, account) =>
-      named(() => client.readContract({ ...contract, functionName: 'claimed', args: [id, account] })),
+    claimed: (id, account) => named(() => call<bigint>(provider, contract, 'claimed', [id, account])),
     hasSigned: (message, signature) =>
       named(async () => {
         const domain = { ...DISTRIBUTOR_DOMAIN, chainId, verifyingContract: contract.address }
-        const hash = hashTypedData({ domain, types: CLAIM_TO_TYPES, primaryType: 'ClaimTo', message })
-        // What is no signature of a key may be a contract account's.
-        const signer = await recoverAddress({ hash, signature }).catch(() => null)
-        if (signer?.toLowerCase() === message.account) return true
-        return (
-          (await orNull(
-            client.readContract({
-              address: message.account,
-              abi: erc1271,
-              functionName: 'isValidSignature',
-              args: [hash, signature],
-            }),
-          )) === ERC1271_VALID
-        )
+        const hash = TypedDataEncoder.hash(domain, CLAIM_TO_TYPES, message)
+        if (signerOf(hash, signature) === message.account) return true
+        const account = { address: message.account, abi: erc1271 }
+        return (await orNull(call<Hex>(provider, account, 'isValidSignature', [hash, signature]))) === ERC1271_VALID
       }),
     token: (token) =>
-      token === zeroAddress
+      token === ZeroAddress
         ? Promise.resolve(coin)
         : named(async () => {
-            const facts = { address: token, abi: tokenFacts } as const
+            const facts = { address: token, abi: tokenFacts }
             const [symbol, decimals] = await Promise.all([
-              orNull(client.readContract({ ...facts, functionName: 'symbol' })),
-              orNull(client.readContract({ ...facts, functionName: 'decimals' })),
+              orNull(call<string>(provider, facts, 'symbol')),
+              orNull(call<number>(provider, facts, 'decimals')),
             ])
             return decimals === null ? null : { symbol: printable(symbol ?? ''), decimals }
           }),
   }
 }
 
-const tokenFacts = parseAbi(['function symbol() view returns (string)', 'function decimals() view returns (uint8)'])
-const erc1271 = parseAbi(['function isValidSignature(bytes32 hash, bytes signature) view returns (bytes4)'])
+type Funded = { bounty: Hex; session: Hex; sponsor: Address; token: Address }
+const tokenFacts = new Interface([
+  'function symbol() view returns (string)',
+  'function decimals() view returns (uint8)',
+])
+const erc1271 = new Interface(['function isValidSignature(bytes32 hash, bytes signature) view returns (bytes4)'])
 const ERC1271_VALID = '0x1626ba7e'
-const lower = (address: Address) => address.toLowerCase() as Address
+
+/** Null where it is no signature of a key: it may be a contract account's. */
+function signerOf(hash: string, signature: Hex): string | null {
+  try {
+    return recoverAddress(hash, signature).toLowerCase()
+  } catch {
+    return null
+  }
+}
 
 /** What a contract answers; null where it has no such function, or there is no contract. */
 async function orNull<T>(read: Promise<T>): Promise<T | null> {
   try {
     return await read
   } catch (error) {
-    if (
-      error instanceof BaseError &&
-      error.walk((cause) => cause instanceof HttpRequestError || cause instanceof TimeoutError) === null
-    )
-      return null
+    // Of ethers': it refused, or what it answered is nothing of the kind.
+    if (error instanceof Error && 'shortMessage' in error) return null
     throw error
   }
 }

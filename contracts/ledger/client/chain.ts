@@ -1,22 +1,11 @@
-import {
-  type Address,
-  BaseError,
-  ContractFunctionRevertedError,
-  type Hex,
-  HttpRequestError,
-  TimeoutError,
-  TransactionReceiptNotFoundError,
-  createPublicClient,
-  defineChain,
-  http,
-  parseEventLogs,
-  zeroAddress,
-} from 'viem'
-import { ledgerAbi } from './abi-viem.ts'
+import { ZeroAddress } from 'ethers'
 import { LedgerError } from '../errors.ts'
 import type { LeafFields } from '../epoch/leaf.ts'
-import { readMarket } from './market.ts'
 import type { ChainEpoch, LedgerChain, PendingEpoch } from '../epoch/ports.ts'
+import type { Address, Hex } from '../hex.ts'
+import { type EpochOnChain, type LedgerState, ledgerInterface } from './abi.ts'
+import { readMarket } from './market.ts'
+import { type EventLog, call, events, named, openProvider, readEvent, servedChain } from './rpc.ts'
 import { openSender } from './transactions.ts'
 
 export type LedgerOptions = {
@@ -49,6 +38,9 @@ export type Ledger = LedgerChain & {
 export type EpochStatus = (typeof STATUSES)[number]
 /** What a commit costs, whatever its epoch's size (a test pins it). */
 const COMMIT_GAS = 100_000n
+/** Says what `maxFeePerGas` is. */
+const FEE_SETTING = 'BLOCKCHAIN_MAX_FEE_GWEI'
+type Submitted = { epochId: bigint; manifestHash: Hex }
 const STATUSES = ['none', 'pending', 'final', 'disputed'] as const
 
 /** Opens a ledger. Connects to nothing yet: `check()` is the first request. */
@@ -56,9 +48,12 @@ export function openLedger(options: LedgerOptions): Ledger {
   const { rpcUrl, chainId, confirmations = 1, timeoutMs = 10_000 } = options
   const address = options.address.toLowerCase() as Address
   const distributor = (options.distributor?.toLowerCase() ?? null) as Address | null
-  const client = openClient(rpcUrl, chainId, timeoutMs)
-  const contract = { address, abi: ledgerAbi } as const
-  const sender = options.privateKey === undefined ? null : openSender(client, options.privateKey, options.maxFeePerGas)
+  const provider = openProvider(rpcUrl, chainId, timeoutMs)
+  const contract = { address, abi: ledgerInterface }
+  const cap = options.maxFeePerGas === undefined ? undefined : { wei: options.maxFeePerGas, setting: FEE_SETTING }
+  const sender = options.privateKey === undefined ? null : openSender(provider, options.privateKey, cap)
+  const view = <T>(name: string, args: readonly unknown[] = [], block?: bigint): Promise<T> =>
+    call<T>(provider, contract, name, args, block)
 
   function signer() {
     if (sender === null) throw new Error('this ledger was opened without a key: it is read only')
@@ -67,27 +62,18 @@ export function openLedger(options: LedgerOptions): Ledger {
 
   /** The newest block that counts as settled. */
   async function settledBlock(): Promise<bigint> {
-    const block = (await client.getBlockNumber({ cacheTime: 0 })) - BigInt(confirmations - 1)
+    const block = BigInt(await provider.getBlockNumber()) - BigInt(confirmations - 1)
     return block > 0n ? block : 0n
   }
 
-  async function eventOf({ epochId, block }: PendingEpoch, txHash: Hex | null) {
-    if (txHash !== null) {
-      const receipt = await orNull(client.getTransactionReceipt({ hash: txHash }), TransactionReceiptNotFoundError)
-      const logs =
-        receipt === null ? [] : parseEventLogs({ abi: ledgerAbi, eventName: 'EpochSubmitted', logs: receipt.logs })
-      const own = logs.find((log) => log.address.toLowerCase() === address && log.args.epochId === BigInt(epochId))
-      if (own !== undefined) return own
-    }
-    const args = { epochId: BigInt(epochId) }
-    const events = await client.getContractEvents({
-      ...contract,
-      eventName: 'EpochSubmitted',
-      args,
-      fromBlock: block,
-      strict: true,
-    })
-    return events.at(-1) ?? null
+  async function eventOf({ epochId, block }: PendingEpoch, txHash: Hex | null): Promise<EventLog<Submitted> | null> {
+    const isOurs = (log: EventLog<Submitted> | null): log is EventLog<Submitted> =>
+      log?.name === 'EpochSubmitted' && log.args.epochId === BigInt(epochId)
+    const receipt = txHash === null ? null : await provider.getTransactionReceipt(txHash)
+    const own = receipt?.logs.map((log) => readEvent<Submitted>(contract, log)).find(isOurs)
+    if (own !== undefined) return own
+    const known = await events<Submitted>(provider, contract, ['EpochSubmitted'], block, 'latest', BigInt(epochId))
+    return known.at(-1) ?? null
   }
 
   return {
@@ -96,15 +82,15 @@ export function openLedger(options: LedgerOptions): Ledger {
 
     check: () =>
       named(async () => {
-        const served = await client.getChainId()
+        const served = await servedChain(provider)
         if (served !== chainId) {
           throw new LedgerError('wrong-chain', `${rpcUrl} serves chain ${served}, not ${chainId}`)
         }
         const [ledgerCode, distributorCode] = await Promise.all([
-          client.getCode({ address }),
-          distributor && client.getCode({ address: distributor }),
+          provider.getCode(address),
+          distributor && provider.getCode(distributor),
         ])
-        const missing = ledgerCode === undefined ? address : distributorCode === undefined ? distributor : null
+        const missing = ledgerCode === '0x' ? address : distributorCode === '0x' ? distributor : null
         if (missing !== null) {
           throw new LedgerError(
             'ledger-missing',
@@ -115,28 +101,24 @@ export function openLedger(options: LedgerOptions): Ledger {
 
     state: () =>
       named(async () => {
-        const { lastEpochId, rejections } = await client.readContract({ ...contract, functionName: 'ledgerState' })
+        const { lastEpochId, rejections } = await view<LedgerState>('ledgerState')
         if (rejections === 0 || confirmations === 1) return { lastEpochId, rejections, settledRejections: rejections }
-        const settled = await client.readContract({
-          ...contract,
-          functionName: 'ledgerState',
-          blockNumber: await settledBlock(),
-        })
+        const settled = await view<LedgerState>('ledgerState', [], await settledBlock())
         return { lastEpochId, rejections, settledRejections: settled.rejections }
       }),
 
     epoch: (epochId) =>
       named(async (): Promise<ChainEpoch | null> => {
-        const epoch = await client.readContract({ ...contract, functionName: 'epochs', args: [BigInt(epochId)] })
+        const epoch = await view<EpochOnChain>('epochs', [BigInt(epochId)])
         return epoch.count === 0 ? null : { epochId, ...epoch }
       }),
 
     market: (keys) =>
       named(async () =>
         readMarket({
-          client,
+          provider,
           ledger: address,
-          distributor: distributor ?? zeroAddress,
+          distributor: distributor ?? (ZeroAddress as Address),
           keys: distributor === null ? [] : keys,
           block: await settledBlock(),
         }),
@@ -144,8 +126,9 @@ export function openLedger(options: LedgerOptions): Ledger {
 
     sign: ({ epochId, contributionsRoot, rewardsRoot, manifestHash, count, rejections }, bumps) =>
       named(() => {
-        const args = [BigInt(epochId), contributionsRoot, rewardsRoot, manifestHash, count, rejections] as const
-        return signer().sign({ ...contract, functionName: 'submitEpoch', args, leastGas: COMMIT_GAS }, bumps)
+        const args = [BigInt(epochId), contributionsRoot, rewardsRoot, manifestHash, count, rejections]
+        const data = ledgerInterface.encodeFunctionData('submitEpoch', args) as Hex
+        return signer().sign({ to: address, data, leastGas: COMMIT_GAS }, bumps)
       }),
     send: (raw) => named(() => signer().send(raw)),
     isWaiting: (txHash) => named(() => signer().isWaiting(txHash)),
@@ -154,72 +137,26 @@ export function openLedger(options: LedgerOptions): Ledger {
       named(async () => {
         const event = await eventOf(epoch, txHash)
         if (event === null) return null
-        const { transactionHash, blockNumber, blockHash } = event
-        return { txHash: transactionHash, blockNumber, blockHash, confirmed: blockNumber <= (await settledBlock()) }
+        const { txHash: recordedBy, blockNumber, blockHash } = event
+        return { txHash: recordedBy, blockNumber, blockHash, confirmed: blockNumber <= (await settledBlock()) }
       }),
 
     verify: (fields, proof) =>
       named(async () => {
         const { chainId: chain, ledger, epochId, index, session, contributor, kind, credit, recordHash } = fields
         if (chain !== String(chainId) || ledger.toLowerCase() !== address) return false
-        return client.readContract({
-          ...contract,
-          functionName: 'verifyRecord',
-          args: [BigInt(epochId), BigInt(index), session, contributor, kind, BigInt(credit), recordHash, [...proof]],
-        })
+        const leaf = [BigInt(epochId), BigInt(index), session, contributor, kind, BigInt(credit), recordHash]
+        return view<boolean>('verifyRecord', [...leaf, proof])
       }),
 
     status: (epochId) =>
       named(async () => {
-        const status = await client.readContract({ ...contract, functionName: 'epochStatus', args: [BigInt(epochId)] })
+        const status = await view<number>('epochStatus', [BigInt(epochId)])
         const name = STATUSES[status]
         if (name === undefined) throw new Error(`the ledger gave an epoch status that is not known here: ${status}`)
         return name
       }),
 
-    contributorRewards: (contributorId) =>
-      named(() => client.readContract({ ...contract, functionName: 'getContributorRewards', args: [contributorId] })),
-  }
-}
-
-/** A client of one node; the chain's name and currency do not matter to it. */
-export function openClient(rpcUrl: string, chainId: number, timeoutMs = 10_000) {
-  const chain = defineChain({
-    id: chainId,
-    name: `chain ${chainId}`,
-    nativeCurrency: { name: 'Ether', symbol: 'ETH', decimals: 18 },
-    rpcUrls: { default: { http: [rpcUrl] } },
-  })
-  return createPublicClient({
-    chain,
-    transport: http(rpcUrl, { timeout: timeoutMs, retryCount: 1 }),
-    pollingInterval: 200,
-  })
-}
-export type ChainClient = ReturnType<typeof openClient>
-
-/** Runs a request, turning viem's errors into ours. */
-export async function named<T>(request: () => Promise<T>): Promise<T> {
-  try {
-    return await request()
-  } catch (error) {
-    if (!(error instanceof BaseError)) throw error
-    const revert = error.walk((e) => e instanceof ContractFunctionRevertedError)
-    if (revert instanceof ContractFunctionRevertedError) {
-      const reason = revert.data?.errorName ?? revert.reason ?? revert.shortMessage
-      throw new LedgerError('reverted', `the ledger refused: ${reason}`, { cause: error })
-    }
-    const lost = error.walk((e) => e instanceof HttpRequestError || e instanceof TimeoutError)
-    if (lost !== null) throw new LedgerError('unreachable', 'the chain does not answer', { cause: error })
-    throw error
-  }
-}
-
-async function orNull<T>(request: Promise<T>, absent: new (...args: never[]) => Error): Promise<T | null> {
-  try {
-    return await request
-  } catch (error) {
-    if (error instanceof absent) return null
-    throw error
+    contributorRewards: (contributorId) => named(() => view<bigint>('getContributorRewards', [contributorId])),
   }
 }

@@ -1,7 +1,6 @@
-import { type Address, getAbiItem, type Hex } from 'viem'
-import { ledgerAbi } from './abi-viem.ts'
-import { named, openClient } from './chain.ts'
-import { rewardLimits } from '../../../core/protocol/index.ts'
+import type { Address, Hex } from '../hex.ts'
+import { type EpochOnChain, type LedgerState, ledgerInterface } from './abi.ts'
+import { call, events, named, openProvider } from './rpc.ts'
 
 /** What the chain says about epochs and disputes. Every question may throw LedgerError `unreachable`. */
 export interface EpochChain {
@@ -50,10 +49,8 @@ export interface DisputeEvent {
   what: { kind: 'opened'; disputer: Address; bond: bigint; reason: string } | { kind: 'upheld' | 'dismissed' }
 }
 
-const disputeEvents = [
-  getAbiItem({ abi: ledgerAbi, name: 'EpochDisputed' }),
-  getAbiItem({ abi: ledgerAbi, name: 'DisputeResolved' }),
-] as const
+type Disputed = { epochId: bigint; disputer: Address; bond: bigint; reason: string }
+type Resolved = { epochId: bigint; upheld: boolean }
 
 export function openEpochChain({
   rpcUrl,
@@ -66,35 +63,38 @@ export function openEpochChain({
   ledger: Address
   timeoutMs?: number
 }): EpochChain {
-  const client = openClient(rpcUrl, chainId, timeoutMs)
-  const contract = { address: ledger.toLowerCase() as Address, abi: ledgerAbi } as const
+  const provider = openProvider(rpcUrl, chainId, timeoutMs)
+  const contract = { address: ledger.toLowerCase() as Address, abi: ledgerInterface }
+  const view = <T>(name: string, args: readonly unknown[] = []): Promise<T> => call<T>(provider, contract, name, args)
+
+  async function timeOfBlock(block: bigint): Promise<Date> {
+    const found = await provider.getBlock(block)
+    if (found === null) throw new Error(`the node knows no block ${block}`)
+    return new Date(found.timestamp * 1_000)
+  }
+
   return {
     chainId,
     ledger: contract.address,
-    head: () => named(() => client.getBlockNumber({ cacheTime: 0 })),
-    lastFinal: () =>
-      named(async () => Number(await client.readContract({ ...contract, functionName: 'lastFinalEpochId' }))),
+    head: () => named(async () => BigInt(await provider.getBlockNumber())),
+    lastFinal: () => named(async () => Number(await view<bigint>('lastFinalEpochId'))),
     newest: () =>
       named(async () => {
-        const epochId = await client.readContract({ ...contract, functionName: 'lastEpochId' })
-        const { submittedAt } = await client.readContract({ ...contract, functionName: 'epochs', args: [epochId] })
-        return { epochId: Number(epochId), submittedAt: submittedAt === 0 ? null : new Date(submittedAt * 1_000) }
+        const epochId = await view<bigint>('lastEpochId')
+        const { submittedAt } = await view<EpochOnChain>('epochs', [epochId])
+        return { epochId: Number(epochId), submittedAt: timeOf(submittedAt) }
       }),
     windowEnd: (epochId) =>
       named(async () => {
-        const { finalAt, count } = await client.readContract({
-          ...contract,
-          functionName: 'epochs',
-          args: [BigInt(epochId)],
-        })
+        const { finalAt, count } = await view<EpochOnChain>('epochs', [BigInt(epochId)])
         return count === 0 ? null : timeOf(finalAt)
       }),
     standing: () =>
       named(async () => {
         const [bond, { lastEpochId, disputedEpochId, frozenAt, resumesAt }, lastFinal] = await Promise.all([
-          client.readContract({ ...contract, functionName: 'disputeBond' }),
-          client.readContract({ ...contract, functionName: 'ledgerState' }),
-          client.readContract({ ...contract, functionName: 'lastFinalEpochId' }),
+          view<bigint>('disputeBond'),
+          view<LedgerState>('ledgerState'),
+          view<bigint>('lastFinalEpochId'),
         ])
         return {
           bond,
@@ -107,31 +107,14 @@ export function openEpochChain({
       }),
     disputesIn: (fromBlock, toBlock) =>
       named(async () => {
-        const logs = await client.getLogs({
-          address: contract.address,
-          events: disputeEvents,
-          fromBlock,
-          toBlock,
-          strict: true,
-        })
+        const names = ['EpochDisputed', 'DisputeResolved']
+        const logs = await events<Disputed | Resolved>(provider, contract, names, fromBlock, toBlock)
         return Promise.all(
-          logs.map(async (log): Promise<DisputeEvent> => {
-            const { blockNumber: block, logIndex, transactionHash: txHash } = log
-            const { timestamp } = await client.getBlock({ blockNumber: block })
-            const event = {
-              epochId: Number(log.args.epochId),
-              block,
-              logIndex,
-              txHash,
-              at: new Date(Number(timestamp) * 1_000),
-            }
-            if (log.eventName === 'DisputeResolved')
-              return { ...event, what: { kind: log.args.upheld ? 'upheld' : 'dismissed' } }
-            const { disputer, bond, reason } = log.args
-            return {
-              ...event,
-              what: { kind: 'opened', disputer: disputer.toLowerCase() as Address, bond, reason: shown(reason) },
-            }
+          logs.map(async ({ args, blockNumber: block, logIndex, txHash }): Promise<DisputeEvent> => {
+            const event = { epochId: Number(args.epochId), block, logIndex, txHash, at: await timeOfBlock(block) }
+            if ('upheld' in args) return { ...event, what: { kind: args.upheld ? 'upheld' : 'dismissed' } }
+            const { disputer, bond, reason } = args
+            return { ...event, what: { kind: 'opened', disputer, bond, reason: shown(reason) } }
           }),
         )
       }),
@@ -141,5 +124,8 @@ export function openEpochChain({
 /** Of seconds since 1970; 0 is none. */
 const timeOf = (seconds: number): Date | null => (seconds === 0 ? null : new Date(seconds * 1_000))
 
+/** Characters of a dispute's reason. */
+const REASON_CHARS = 1_000
+
 /** Anybody may write a reason, as long as they pay for: control characters are left out, and what is longer is cut. */
-const shown = (reason: string): string => reason.replace(/\p{Cc}/gu, ' ').slice(0, rewardLimits.reasonChars)
+const shown = (reason: string): string => reason.replace(/\p{Cc}/gu, ' ').slice(0, REASON_CHARS)

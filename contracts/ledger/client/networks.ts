@@ -5,8 +5,7 @@
  * What a wallet and a deployment must know of a chain.
  *
  * `fees` is how its transactions bid: by EIP-1559 (a cap and a tip), or by one
- * gas price. `source` is where the entry was taken from; those of `viem/chains`
- * are held to it by a test.
+ * gas price. `source` is where the entry was taken from.
  */
 export type Network = {
   name: string
@@ -26,7 +25,7 @@ export type Network = {
 const OP_STACK = 'An OP Stack rollup: beside its gas, a transaction pays for its bytes on Ethereum.'
 
 export const NETWORKS: readonly Network[] = [
-  viem(
+  listed(
     'ethereum',
     'Ethereum',
     1,
@@ -36,7 +35,7 @@ export const NETWORKS: readonly Network[] = [
     'The dearest: take long epochs.',
     { key: 'mainnet' },
   ),
-  viem(
+  listed(
     'sepolia',
     'Sepolia',
     11_155_111,
@@ -46,7 +45,7 @@ export const NETWORKS: readonly Network[] = [
     'Fees as on Ethereum, in coins without a price.',
     { testnet: true },
   ),
-  viem(
+  listed(
     'polygon',
     'Polygon',
     137,
@@ -56,7 +55,7 @@ export const NETWORKS: readonly Network[] = [
     'Nodes refuse tips below 25 gwei; reorganisations of several blocks happen: wait for 64.',
     { confirmations: 64 },
   ),
-  viem(
+  listed(
     'polygon-amoy',
     'Polygon Amoy',
     80_002,
@@ -66,8 +65,8 @@ export const NETWORKS: readonly Network[] = [
     'As Polygon.',
     { key: 'polygonAmoy', testnet: true, confirmations: 64 },
   ),
-  viem('base', 'Base', 8_453, 'ETH', 'https://basescan.org', 'https://mainnet.base.org', OP_STACK),
-  viem(
+  listed('base', 'Base', 8_453, 'ETH', 'https://basescan.org', 'https://mainnet.base.org', OP_STACK),
+  listed(
     'base-sepolia',
     'Base Sepolia',
     84_532,
@@ -77,7 +76,7 @@ export const NETWORKS: readonly Network[] = [
     OP_STACK,
     { key: 'baseSepolia', testnet: true },
   ),
-  viem(
+  listed(
     'arbitrum',
     'Arbitrum One',
     42_161,
@@ -86,8 +85,16 @@ export const NETWORKS: readonly Network[] = [
     'https://arb1.arbitrum.io/rpc',
     'The gas of a transaction includes the cost of its bytes on Ethereum, so estimates vary from block to block; tips are ignored.',
   ),
-  viem('optimism', 'OP Mainnet', 10, 'ETH', 'https://optimistic.etherscan.io', 'https://mainnet.optimism.io', OP_STACK),
-  viem(
+  listed(
+    'optimism',
+    'OP Mainnet',
+    10,
+    'ETH',
+    'https://optimistic.etherscan.io',
+    'https://mainnet.optimism.io',
+    OP_STACK,
+  ),
+  listed(
     'zircuit',
     'Zircuit Mainnet',
     48_900,
@@ -96,7 +103,7 @@ export const NETWORKS: readonly Network[] = [
     'https://mainnet.zircuit.com',
     `${OP_STACK} Its sequencer may hold back a transaction that looks harmful.`,
   ),
-  viem(
+  listed(
     'neon',
     'Neon EVM MainNet',
     245_022_934,
@@ -106,7 +113,7 @@ export const NETWORKS: readonly Network[] = [
     'An EVM on Solana: one gas price, asked of the node each time; gas amounts are not those of Ethereum. Its rules may be older than Cancun: the deployment looks before it pays.',
     { key: 'neonMainnet', fees: 'gas-price' },
   ),
-  viem(
+  listed(
     'morph',
     'Morph',
     2_818,
@@ -115,8 +122,8 @@ export const NETWORKS: readonly Network[] = [
     'https://rpc.morphl2.io',
     'A rollup: beside its gas, a transaction pays for its bytes on Ethereum.',
   ),
-  viem('unichain', 'Unichain', 130, 'ETH', 'https://uniscan.xyz', 'https://mainnet.unichain.org/', OP_STACK),
-  viem(
+  listed('unichain', 'Unichain', 130, 'ETH', 'https://uniscan.xyz', 'https://mainnet.unichain.org/', OP_STACK),
+  listed(
     'story',
     'Data Network',
     1_514,
@@ -138,7 +145,7 @@ export const NETWORKS: readonly Network[] = [
     note: 'One gas price. Its rules may be older than Cancun: the deployment looks before it pays.',
     source: 'ethereum-lists/chains: eip155-16718',
   },
-  viem(
+  listed(
     'hedera',
     'Hedera Mainnet',
     295,
@@ -147,7 +154,7 @@ export const NETWORKS: readonly Network[] = [
     'https://mainnet.hashio.io/api',
     'Gas is priced in dollars and so its price in HBAR changes; at least 80 % of the gas limit is charged; amounts below 10^-8 HBAR do not exist.',
   ),
-  viem(
+  listed(
     'rootstock',
     'Rootstock Mainnet',
     30,
@@ -187,8 +194,8 @@ export function confirmationsOf(chainId: number): number {
 
 type Rest = { key?: string; testnet?: boolean; fees?: Network['fees']; confirmations?: number }
 
-/** An entry that viem knows under `key`, or else under its own name. */
-function viem(
+/** An entry of the list `viem/chains`, under `key` or else under its own name. */
+function listed(
   name: string,
   title: string,
   chainId: number,

@@ -1,110 +1,103 @@
-import {
-  type Abi,
-  type Address,
-  BaseError,
-  type Hex,
-  TransactionNotFoundError,
-  encodeFunctionData,
-  formatGwei,
-  keccak256,
-} from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
-import type { ChainClient } from './chain.ts'
-import { LedgerError } from '../errors.ts'
+import { Wallet, isError, keccak256, toQuantity } from 'ethers'
+import type { Address, Hex } from '../hex.ts'
+import { type FeeCap, feesNow } from './fees.ts'
+import type { Signed } from './outbox.ts'
+import { type Provider, answerOf } from './rpc.ts'
 
 /**
  * Signs and sends the transactions of one account, one at a time: each takes
  * the next nonce that no block has, so nothing of the account's can be stuck
  * behind a gap, and what is signed again takes the place of what waits.
  *
- * @param maxFeePerGas the most that a unit of gas may cost, wei; none without it
+ * @param cap on fees; none without it
  */
-export function openSender(client: ChainClient, privateKey: Hex, maxFeePerGas?: bigint): Sender {
-  const account = privateKeyToAccount(privateKey)
+export function openSender(provider: Provider, privateKey: Hex, cap?: FeeCap): Sender {
+  const wallet = new Wallet(privateKey)
+  const address = wallet.address as Address
+  const chainId = provider._network.chainId
 
-  /** EIP-1559 where blocks have a base fee, one gas price elsewhere; both times a bump's 5/4, up to the cap. */
-  async function fees(bumps: number): Promise<Fees> {
-    const { baseFeePerGas } = await client.getBlock()
-    const asked = baseFeePerGas === null ? await client.getGasPrice() : baseFeePerGas
-    if (maxFeePerGas !== undefined && asked > maxFeePerGas) {
-      throw new LedgerError(
-        'fee-too-high',
-        `the network asks ${formatGwei(asked)} gwei for a unit of gas, and the cap is ${formatGwei(maxFeePerGas)}: epochs wait until it asks less, or BLOCKCHAIN_MAX_FEE_GWEI is raised`,
-      )
-    }
-    const capped = (fee: bigint): bigint => {
-      const bumped = (fee * 5n ** BigInt(bumps)) / 4n ** BigInt(bumps)
-      return maxFeePerGas !== undefined && bumped > maxFeePerGas ? maxFeePerGas : bumped
-    }
-    if (baseFeePerGas === null) return { type: 'legacy', gasPrice: capped(asked) }
-    const quote = await client.estimateFeesPerGas({ type: 'eip1559' })
-    const most = capped(quote.maxFeePerGas)
-    const tip = capped(quote.maxPriorityFeePerGas)
-    return { type: 'eip1559', maxFeePerGas: most, maxPriorityFeePerGas: tip < most ? tip : most }
+  const nonce = (): Promise<number> => provider.getTransactionCount(address, 'latest')
+
+  /**
+   * From after the newest block: ethers names no block, and nodes then count from after what waits in their pool, where
+   * this very call may be.
+   */
+  async function estimate({ to, data, value = 0n }: Call): Promise<bigint> {
+    return BigInt(
+      await provider.send('eth_estimateGas', [
+        { from: address, ...(to && { to }), data, value: toQuantity(value) },
+        'latest',
+      ]),
+    )
   }
 
   return {
-    address: account.address,
-    async sign({ address, abi, functionName, args, leastGas }, bumps) {
-      const estimate = await client.estimateContractGas({
-        address,
-        abi,
-        functionName,
-        args,
-        account,
-        blockTag: 'latest',
-        ...UNPREPARED,
-      })
-      // Some nodes count from after what waits in their pool: where that is this very call, it has nothing left to do.
-      const gas = estimate > leastGas ? estimate : leastGas
-      const nonce = await client.getTransactionCount({ address: account.address, blockTag: 'latest' })
-      const raw = await account.signTransaction({
-        chainId: client.chain.id,
-        to: address,
-        data: encodeFunctionData({ abi, functionName, args }),
-        nonce,
-        gas: (gas * 5n) / 4n,
-        ...(await fees(bumps)),
-      })
-      return { raw, txHash: keccak256(raw) }
+    address,
+    nonce,
+    estimate,
+    async sign({ to, data, value = 0n, leastGas = 0n }, bumps, fixedNonce) {
+      const estimated = await estimate({ ...(to && { to }), data, value })
+      const gas = estimated > leastGas ? estimated : leastGas
+      const gasLimit = (gas * 5n) / 4n
+      const fees = await feesNow(provider, bumps, cap)
+      const raw = (await wallet.signTransaction({
+        chainId,
+        to: to ?? null,
+        data,
+        value,
+        nonce: fixedNonce ?? (await nonce()),
+        gasLimit,
+        ...fees,
+      })) as Hex
+      const perGas = fees.type === 0 ? fees.gasPrice : fees.maxFeePerGas
+      return { raw, txHash: keccak256(raw) as Hex, mostCost: value + gasLimit * perGas }
     },
     async send(raw) {
       try {
-        await client.sendRawTransaction({ serializedTransaction: raw })
+        await provider.send('eth_sendRawTransaction', [raw])
         return 'sent'
       } catch (error) {
-        const answer = error instanceof BaseError ? `${error.message} ${error.details}` : ''
         // Nodes say these in words of their own; what they mean is that somebody, mostly we, has been here before.
-        if (/already (known|imported)|nonce too low/i.test(answer)) return 'sent'
-        if (/underpriced|fee too low to replace|could not replace/i.test(answer)) return 'underpriced'
+        const answer = answerOf(error) ?? ''
+        if (isError(error, 'NONCE_EXPIRED') || /already (known|imported)|nonce too low/i.test(answer)) return 'sent'
+        if (
+          isError(error, 'REPLACEMENT_UNDERPRICED') ||
+          /underpriced|fee too low to replace|could not replace/i.test(answer)
+        )
+          return 'underpriced'
         throw error
       }
     },
     async isWaiting(txHash) {
-      try {
-        return (await client.getTransaction({ hash: txHash })).blockNumber === null
-      } catch (error) {
-        if (error instanceof TransactionNotFoundError) return false
-        throw error
-      }
+      const known = await provider.getTransaction(txHash)
+      return known !== null && known.blockNumber === null
+    },
+    async outcome(txHash) {
+      const receipt = await provider.getTransactionReceipt(txHash)
+      return receipt === null ? null : receipt.status === 0 ? 'reverted' : 'success'
     },
   }
 }
 
-/**
- * viem would have the node fill the call in first, and nodes do that from after what waits in their pool; its types do
- * not know the option.
- */
-const UNPREPARED: object = { prepare: false }
-
+/** Each may throw LedgerError `unreachable`. */
 export type Sender = {
   readonly address: Address
-  /** Throws viem's error where the contract would refuse, `fee-too-high` above the cap. */
-  sign(call: Call, bumps: number): Promise<{ raw: Hex; txHash: Hex }>
+  /** The next that no block has. */
+  nonce(): Promise<number>
+  /** Gas that the call takes. Throws ethers' error where the contract would refuse. */
+  estimate(call: Call): Promise<bigint>
+  /**
+   * Throws as `estimate` does, and `fee-too-high` above the cap. `mostCost` is what the account has to hold for it, wei.
+   *
+   * @param fixedNonce the account's next one where absent
+   */
+  sign(call: Call & { leastGas?: bigint }, bumps: number, fixedNonce?: number): Promise<Signed & { mostCost: bigint }>
+  /** `sent` also where a node has it already; `underpriced` where another waits at its nonce with as high a fee. */
   send(raw: Hex): Promise<'sent' | 'underpriced'>
   /** Whether the node knows the transaction and no block holds it yet. */
   isWaiting(txHash: Hex): Promise<boolean>
+  /** What became of a transaction; null while no block holds it. */
+  outcome(txHash: Hex): Promise<'success' | 'reverted' | null>
 }
-type Call = { address: Address; abi: Abi; functionName: string; args: readonly unknown[]; leastGas: bigint }
-type Fees =
-  { type: 'legacy'; gasPrice: bigint } | { type: 'eip1559'; maxFeePerGas: bigint; maxPriorityFeePerGas: bigint }
+/** Without `to` it creates the contract that the data makes. */
+export type Call = { to?: Address; data: Hex; value?: bigint }

@@ -1,4 +1,4 @@
-import type { Address, Hex } from 'viem'
+import type { Address, Hex } from '../hex.ts'
 
 /**
  * Whose an amount is: an account (20 bytes), or, for somebody who has linked

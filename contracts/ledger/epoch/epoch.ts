@@ -3,9 +3,10 @@
 // runs it.
 
 import { SimpleMerkleTree } from '@openzeppelin/merkle-tree'
-import { type Address, type Hex, zeroAddress, zeroHash } from 'viem'
+import { ZeroAddress, ZeroHash } from 'ethers'
+import type { Address, Hex } from '../hex.ts'
 import { type Balance, type Holder, type Move, carry, isAccount } from './balances.ts'
-import type { NoCredit } from './credit.ts'
+import type { NoCredit } from './reasons.ts'
 import { LedgerError } from '../errors.ts'
 import {
   type ContributionRecord,
@@ -166,7 +167,7 @@ export function buildEpoch(input: EpochInput): BuiltEpoch {
       format: MANIFEST_FORMAT,
       chainId: String(ledger.chainId),
       ledger: ledger.ledger.toLowerCase() as Address,
-      distributor: (input.distributor ?? zeroAddress).toLowerCase() as Address,
+      distributor: (input.distributor ?? ZeroAddress).toLowerCase() as Address,
       epochId: String(epochId),
       rejections,
       block: String(market.block),
@@ -238,7 +239,7 @@ function rootsOf(sections: Omit<Manifest, 'header'>): { contributionsRoot: Hex; 
 
 /** The root of OpenZeppelin's standard tree over these leaf hashes; the zero hash over none. */
 function merkleRoot(leaves: readonly Hex[]): Hex {
-  return leaves.length === 0 ? zeroHash : (SimpleMerkleTree.of([...leaves]).root as Hex)
+  return leaves.length === 0 ? (ZeroHash as Hex) : (SimpleMerkleTree.of([...leaves]).root as Hex)
 }
 
 /** What each bounty pays in this epoch, and to whom. */

@@ -1,19 +1,11 @@
 // From a contribution's record to its leaf in an epoch's tree. Pure; the same
 // encoding is written down in FORMAT.md, for those who verify without this code.
 
-import {
-  type Address,
-  type Hex,
-  concat,
-  encodeAbiParameters,
-  keccak256,
-  pad,
-  parseAbiParameters,
-  stringToHex,
-  zeroHash,
-} from 'viem'
+import { ZeroHash } from 'ethers'
 import { type Json, canonicalJson } from './canonical.ts'
 import { LedgerError } from '../errors.ts'
+import type { Address, Hex } from '../hex.ts'
+import { leafHash, saltedHash, textHash, wordsHash } from './hash.ts'
 import type { Standing } from './standing.ts'
 
 /** Index = the seed system's number for the kind, `uint8` on chain. */
@@ -71,105 +63,57 @@ export type LeafFields = {
   recordHash: Hex
 }
 
-const LEAF = parseAbiParameters('uint256, address, uint256, uint256, bytes32, bytes32, uint8, uint256, bytes32')
-const REWARD = parseAbiParameters('uint256, address, uint256, bytes32, address, uint256')
-const ALLOCATION = parseAbiParameters('uint256, address, uint256, bytes32, uint256')
-const BOUNTY = parseAbiParameters('uint256, address, bytes32, address, address')
-const EARNING = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, uint256')
-const BALANCE = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, uint256, uint256')
-const MOVE = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, address')
-const STANDING = parseAbiParameters(
-  'uint256, address, uint256, bytes32, bytes32, bytes32, uint256, uint256, uint256, uint256, uint256, uint256',
-)
-const PACE = parseAbiParameters('uint256, address, uint256, bytes32, bytes32, bytes32, bytes32')
-
 /** The leaf of a contribution: OpenZeppelin's standard double hash, `keccak(keccak(abi.encode(fields)))`. */
 export function contributionLeaf(fields: LeafFields): Hex {
-  return keccak256(
-    keccak256(
-      encodeAbiParameters(LEAF, [
-        BigInt(fields.chainId),
-        fields.ledger as Address,
-        BigInt(fields.epochId),
-        BigInt(fields.index),
-        fields.session,
-        fields.contributor,
-        fields.kind,
-        BigInt(fields.credit),
-        fields.recordHash,
-      ]),
-    ),
-  )
+  const { chainId, ledger, epochId, index, session, contributor, kind, credit, recordHash } = fields
+  const place = [BigInt(chainId), ledger as Address, BigInt(epochId), BigInt(index)]
+  return leafHash([...place, session, contributor, kind, BigInt(credit), recordHash])
 }
 
 /** The bounty of points: nobody funds it, so nothing is paid from it. */
-export const POINTS: Hex = zeroHash
+export const POINTS = ZeroHash as Hex
 
 /** The leaf of what an account has earned so far from a bounty, in an epoch's rewards tree. */
 export function rewardLeaf(id: LedgerId, epochId: number, bounty: Hex, account: Address, amount: bigint): Hex {
-  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), bounty, account, amount] as const
-  return keccak256(keccak256(encodeAbiParameters(REWARD, fields)))
+  return leafHash([id.chainId, id.ledger, epochId, bounty, account, amount])
 }
 
 /** The leaf of what all people together have earned so far from a bounty: what its sponsor cannot take back. */
 export function allocationLeaf(id: LedgerId, epochId: number, bounty: Hex, allocated: bigint): Hex {
-  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), bounty, allocated] as const
-  return keccak256(keccak256(encodeAbiParameters(ALLOCATION, fields)))
+  return leafHash([id.chainId, id.ledger, epochId, bounty, allocated])
 }
 
-const EARNING_TAG = keccak256(stringToHex('attune:earning'))
-const BALANCE_TAG = keccak256(stringToHex('attune:balance'))
-const MOVE_TAG = keccak256(stringToHex('attune:move'))
-const STANDING_TAG = keccak256(stringToHex('attune:standing'))
-const PACE_TAG = keccak256(stringToHex('attune:pace'))
+const EARNING_TAG = textHash('attune:earning')
+const BALANCE_TAG = textHash('attune:balance')
+const MOVE_TAG = textHash('attune:move')
+const STANDING_TAG = textHash('attune:standing')
+const PACE_TAG = textHash('attune:pace')
 
 /** The leaf of a holder's credits in one session and epoch, in the contributions tree. */
 export function earningLeaf(id: LedgerId, epochId: number, session: Hex, holder: Hex, credits: bigint): Hex {
-  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), EARNING_TAG, session, pad(holder), credits] as const
-  return keccak256(keccak256(encodeAbiParameters(EARNING, fields)))
+  return leafHash([id.chainId, id.ledger, epochId, EARNING_TAG, session, holder, credits])
 }
 
 /** The leaf of what nobody can claim, in the contributions tree: points, and what waits for a payee. */
 export function balanceLeaf(id: LedgerId, epochId: number, pot: Hex, holder: Hex, before: bigint, amount: bigint): Hex {
-  const fields = [
-    BigInt(id.chainId),
-    id.ledger,
-    BigInt(epochId),
-    BALANCE_TAG,
-    pot,
-    pad(holder),
-    before,
-    amount,
-  ] as const
-  return keccak256(keccak256(encodeAbiParameters(BALANCE, fields)))
+  return leafHash([id.chainId, id.ledger, epochId, BALANCE_TAG, pot, holder, before, amount])
 }
 
 /** The leaf of a payee's move to an account, in the contributions tree. */
 export function moveLeaf(id: LedgerId, epochId: number, payee: Hex, account: Address): Hex {
-  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), MOVE_TAG, payee, account] as const
-  return keccak256(keccak256(encodeAbiParameters(MOVE, fields)))
+  return leafHash([id.chainId, id.ledger, epochId, MOVE_TAG, payee, account])
 }
 
 /** The leaf of a person's standing in a session, in the contributions tree. */
 export function standingLeaf(id: LedgerId, epochId: number, line: Standing): Hex {
   const { session, person, seconds, answers, comparable, counted, before, held } = line
-  const numbers = [BigInt(seconds), BigInt(answers), BigInt(comparable), counted, before, held] as const
-  const fields = [BigInt(id.chainId), id.ledger, BigInt(epochId), STANDING_TAG, session, person, ...numbers] as const
-  return keccak256(keccak256(encodeAbiParameters(STANDING, fields)))
+  const numbers = [seconds, answers, comparable, counted, before, held]
+  return leafHash([id.chainId, id.ledger, epochId, STANDING_TAG, session, person, ...numbers])
 }
 
 /** The leaf of a person's pace, in the contributions tree. Minutes as their line has them. */
 export function paceLeaf(id: LedgerId, epochId: number, person: Hex, before: string, worked: string): Hex {
-  const fields = [
-    BigInt(id.chainId),
-    id.ledger,
-    BigInt(epochId),
-    PACE_TAG,
-    person,
-    keccak256(stringToHex(before)),
-    keccak256(stringToHex(worked)),
-  ] as const
-  return keccak256(keccak256(encodeAbiParameters(PACE, fields)))
+  return leafHash([id.chainId, id.ledger, epochId, PACE_TAG, person, textHash(before), textHash(worked)])
 }
 
 /** The fields of a record's leaf. Throws `bad-record` on a malformed salt or record. */
@@ -195,12 +139,12 @@ export function leafFields(
 
 /** A bounty's id, as `bountyOf` of its distributor gives it. */
 export function bountyId(chainId: number, distributor: Address, session: Hex, sponsor: Address, token: Address): Hex {
-  return keccak256(encodeAbiParameters(BOUNTY, [BigInt(chainId), distributor, session, sponsor, token]))
+  return wordsHash([chainId, distributor, session, sponsor, token])
 }
 
 /** How a session is named on chain: keccak-256 of its id. */
 export function sessionKey(sessionId: string): Hex {
-  return keccak256(stringToHex(sessionId))
+  return textHash(sessionId)
 }
 
 /**
@@ -208,12 +152,12 @@ export function sessionKey(sessionId: string): Hex {
  * record's own, so that two records of one person cannot be linked.
  */
 export function contributorCommitment(contributorId: string, salt: Hex): Hex {
-  return keccak256(concat([checkedSalt(salt), stringToHex(`attune:contributor:${contributorId}`)]))
+  return saltedHash(checkedSalt(salt), `attune:contributor:${contributorId}`)
 }
 
 /** `keccak(salt ‖ canonical JSON of the opening)`. */
 export function recordHash(record: ContributionRecord): Hex {
-  return keccak256(concat([checkedSalt(record.salt), stringToHex(canonicalJson(recordOpening(record)))]))
+  return saltedHash(checkedSalt(record.salt), canonicalJson(recordOpening(record)))
 }
 
 /** The object behind a record hash: what its contributor may be shown, and may show. */

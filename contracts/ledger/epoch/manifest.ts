@@ -2,10 +2,11 @@
 // from, and nothing that names a person. JSON Lines, so that a damaged byte
 // spoils one line. The format is written down in FORMAT.md.
 
-import { type Hex, keccak256, stringToHex } from 'viem'
 import { z } from 'zod'
 import { canonicalJson } from './canonical.ts'
 import { LedgerError } from '../errors.ts'
+import type { Hex } from '../hex.ts'
+import { textHash } from './hash.ts'
 import { QUALIFYING_VOTES } from './standing.ts'
 
 export const MANIFEST_FORMAT = 'attune-epoch-3'
@@ -125,7 +126,7 @@ export function writeManifest({
 
 /** Its content hash, keccak-256 of the UTF-8 bytes: what the chain holds. */
 export function manifestHash(manifest: string): Hex {
-  return keccak256(stringToHex(manifest))
+  return textHash(manifest)
 }
 
 /**

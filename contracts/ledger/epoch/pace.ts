@@ -1,8 +1,9 @@
 // How much one person can do: what is counted of their votes, over all
 // sessions and epochs. Pure; the state between epochs is in the manifest.
 
-import { type Hex, concat, keccak256, stringToHex } from 'viem'
 import { LedgerError } from '../errors.ts'
+import type { Hex } from '../hex.ts'
+import { textHash, wordsHash } from './hash.ts'
 
 /** Seconds of counted work by the clock's minute, minutes since 1970. */
 export type Worked = ReadonlyMap<number, number>
@@ -63,8 +64,10 @@ export type Pace = {
 
 /** Who it is in pace lines: a number of their own that no other line has. */
 export function pacePerson(payee: Hex): Hex {
-  return keccak256(concat([payee, keccak256(stringToHex('attune:pace'))]))
+  return wordsHash([payee, PACE_TAG])
 }
+
+const PACE_TAG = textHash('attune:pace')
 
 /** `29453210:60,29453211:6`, in ascending order of minutes. */
 export function minutesText(worked: Worked): string {

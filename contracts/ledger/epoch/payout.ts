@@ -1,4 +1,4 @@
-import type { Address, Hex } from 'viem'
+import type { Address, Hex } from '../hex.ts'
 import { VOTE_USED } from './credit.ts'
 
 /** A sponsor's bounty for one session, as the distributor has it. Amounts in the token's smallest unit. */

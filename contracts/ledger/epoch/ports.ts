@@ -1,6 +1,6 @@
 // What the recorder needs of the world: the log, and the chain.
 
-import type { Address, Hex } from 'viem'
+import type { Address, Hex } from '../hex.ts'
 import type { Move } from './balances.ts'
 import type { BuiltEpoch, EpochRoots } from './epoch.ts'
 import type { ContributionRecord, LedgerId } from './leaf.ts'

@@ -1,5 +1,5 @@
 import { SimpleMerkleTree } from '@openzeppelin/merkle-tree'
-import type { Address, Hex } from 'viem'
+import type { Address, Hex } from '../hex.ts'
 import { treesOf } from './epoch.ts'
 import { LedgerError } from '../errors.ts'
 import { type LeafFields, POINTS } from './leaf.ts'

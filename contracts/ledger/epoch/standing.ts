@@ -2,7 +2,8 @@
 // in the session, and then paid, those of before with them. Pure; what is held
 // between epochs is in the manifest.
 
-import { type Hex, concat, keccak256 } from 'viem'
+import type { Hex } from '../hex.ts'
+import { wordsHash } from './hash.ts'
 
 /**
  * So many votes of a person in a session must have been comparable with
@@ -71,5 +72,5 @@ export const isQualified = ({ comparable }: Pick<Standing, 'comparable'>): boole
 
 /** Who it is in a session's standings: a number that no other session's has. */
 export function standingPerson(payee: Hex, session: Hex): Hex {
-  return keccak256(concat([payee, session]))
+  return wordsHash([payee, session])
 }

@@ -1,9 +1,10 @@
 // What an epoch counts of its records: each by itself, then by its author's
 // pace, then by their standing. Pure.
 
-import type { Address, Hex } from 'viem'
+import type { Address, Hex } from '../hex.ts'
 import type { Holder } from './balances.ts'
-import { type NoCredit, creditOf, whyNothing } from './credit.ts'
+import { creditOf, whyNothing } from './credit.ts'
+import type { NoCredit } from './reasons.ts'
 import { type ContributionRecord, sessionKey } from './leaf.ts'
 import type { Manifest } from './manifest.ts'
 import { type Pace, minutesOf, openPace, pacePerson } from './pace.ts'

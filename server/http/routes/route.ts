@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { Core } from '../../deps.ts'
 import type { Caller, Permission } from '../../../core/permissions.ts'
 import { parseStrictly, refuseAny } from '../../limits/strict.ts'

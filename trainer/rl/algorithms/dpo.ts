@@ -44,7 +44,7 @@
 import { scoresOf, trustRegion, type Prepared, type Scored } from '../experience.ts'
 import { checkGroups } from './groups.ts'
 import { sigmoid, softplus } from '../logistic.ts'
-import { mean } from '../statistics.ts'
+import { mean } from '../../../core/statistics.ts'
 
 export type PreferenceLabels = 'soft' | 'hard'
 
@@ -80,8 +80,8 @@ export function prepareDpo(
     advantages[chosen] = 2 * label - 1
     advantages[rejected] = 1 - 2 * label
     return [chosen, rejected].map((i) => {
-      const { rollout, reference } = scored[i]
-      const { oldLogprobs } = trustRegion(scored[i], [])
+      const { rollout, reference } = scored[i]!
+      const { oldLogprobs } = trustRegion(scored[i]!, [])
       return { rollout, columns: { oldLogprobs, referenceLogprobs: reference.logprobs }, scalars: { label } }
     })
   })
@@ -95,10 +95,12 @@ export function prepareDpo(
 export function pairsOf(scores: readonly number[], groupSize: number, labels: PreferenceLabels): Pair[] {
   const starts = Array.from({ length: scores.length / groupSize }, (_, g) => g * groupSize)
   return starts.flatMap((start) => {
-    const ranked = Array.from({ length: groupSize }, (_, k) => start + k).sort((a, b) => scores[b] - scores[a] || a - b)
+    const ranked = Array.from({ length: groupSize }, (_, k) => start + k).sort(
+      (a, b) => scores[b]! - scores[a]! || a - b,
+    )
     return ranked.slice(0, groupSize / 2).map((chosen, k): Pair => {
-      const rejected = ranked[groupSize - 1 - k]
-      return { chosen, rejected, label: labelOf(scores[chosen] - scores[rejected], labels) }
+      const rejected = ranked[groupSize - 1 - k]!
+      return { chosen, rejected, label: labelOf(scores[chosen]! - scores[rejected]!, labels) }
     })
   })
 }
@@ -150,8 +152,8 @@ export function dpoLoss(batch: DpoMinibatch, klCoefficient: number): DpoLoss {
   )
   const chosen = implied.filter((_, b) => b % 2 === 0)
   const rejected = implied.filter((_, b) => b % 2 === 1)
-  const margins = chosen.map((reward, i) => reward - rejected[i])
-  const policyLoss = mean(margins.map((m, i) => labels[i] * softplus(-m) + (1 - labels[i]) * softplus(m)))
+  const margins = chosen.map((reward, i) => reward - rejected[i]!)
+  const policyLoss = mean(margins.map((m, i) => labels[i]! * softplus(-m) + (1 - labels[i]!) * softplus(m)))
   return {
     policyLoss,
     totalLoss: policyLoss / klCoefficient,
@@ -159,6 +161,8 @@ export function dpoLoss(batch: DpoMinibatch, klCoefficient: number): DpoLoss {
     rejectedReward: mean(rejected),
     margin: mean(margins),
     accuracy: mean(margins.map((m) => (m > 0 ? 1 : 0))),
-    approxKl: mean(newLogprobs.flatMap((row, b) => row.map((logprob, t) => 0.5 * (logprob - oldLogprobs[b][t]) ** 2))),
+    approxKl: mean(
+      newLogprobs.flatMap((row, b) => row.map((logprob, t) => 0.5 * (logprob - oldLogprobs[b]![t]!) ** 2)),
+    ),
   }
 }

@@ -30,7 +30,7 @@
  */
 import { scoresOf, trustRegion, type Prepared, type Scored } from '../experience.ts'
 import { checkGroups } from './groups.ts'
-import { mean } from '../statistics.ts'
+import { mean } from '../../../core/statistics.ts'
 import { surrogate } from './surrogate.ts'
 import { moments } from '../whiten.ts'
 
@@ -88,9 +88,9 @@ export function prepareGrpo(
   )
   const scores = scoresOf(scored, missingEosPenalty)
   const experiences = groupAdvantages(scores, groupSize, scaleRewards).map((advantage, i) => {
-    const { rollout, reference } = scored[i]
+    const { rollout, reference } = scored[i]!
     const columns = trustRegion(
-      scored[i],
+      scored[i]!,
       rollout.responseIds.map(() => advantage),
     )
     return { rollout, columns: { ...columns, referenceLogprobs: reference.logprobs }, scalars: {} }
@@ -145,8 +145,8 @@ export function grpoLoss(batch: GrpoMinibatch, klCoefficient: number, config: Gr
       const logRatio = logprob - batch.oldLogprobs[b][t]
       const { loss: token, ratio, clipped } = surrogate(logRatio, batch.advantages[b][t], config.clipRatio)
       loss.policyLoss += share * token
-      loss.klLoss += share * k3(logprob, batch.referenceLogprobs[b][t])
-      loss.entropy += (batch.entropies?.[b][t] ?? 0) / tokens
+      loss.klLoss += share * k3(logprob, batch.referenceLogprobs[b]![t]!)
+      loss.entropy += (batch.entropies?.[b]![t] ?? 0) / tokens
       loss.approxKl += (0.5 * logRatio ** 2) / tokens
       loss.clipFraction += (clipped ? 1 : 0) / tokens
       loss.ratio += ratio / tokens

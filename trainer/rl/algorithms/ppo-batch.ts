@@ -2,7 +2,7 @@
 import { scoresOf, trustRegion, type Prepared, type Scored } from '../experience.ts'
 import { estimateAdvantages } from './gae.ts'
 import { shapedRewards } from '../kl.ts'
-import { mean } from '../statistics.ts'
+import { mean } from '../../../core/statistics.ts'
 import { moments, whiten } from '../whiten.ts'
 
 export interface PpoBatchConfig {
@@ -29,10 +29,10 @@ export function preparePpo(scored: readonly Scored[], klCoefficient: number, con
   const raw = estimates.map((e) => e.advantages)
   const whitened = config.whitenAdvantages ? whiten(raw) : raw
   const experiences = scored.map((one, i) => {
-    const { oldLogprobs, advantages } = trustRegion(one, whitened[i])
+    const { oldLogprobs, advantages } = trustRegion(one, whitened[i]!)
     return {
       rollout: one.rollout,
-      columns: { oldLogprobs, advantages, oldValues: one.policy.values, returns: estimates[i].returns },
+      columns: { oldLogprobs, advantages, oldValues: one.policy.values, returns: estimates[i]!.returns },
       scalars: {},
     }
   })
@@ -57,10 +57,10 @@ export function withPotentials(rewards: readonly number[], potentials: readonly 
   if (potentials.length !== rewards.length)
     throw new RangeError(`${potentials.length} potentials for ${rewards.length} rewards`)
   const last = rewards.length - 1
-  return rewards.map((r, t) => r + (t < last ? potentials[t] : 0) - (t > 0 ? potentials[t - 1] : 0))
+  return rewards.map((r, t) => r + (t < last ? potentials[t]! : 0) - (t > 0 ? potentials[t - 1]! : 0))
 }
 
 function explainedVariance(returns: readonly number[][], values: readonly ArrayLike<number>[]): number {
-  const errors = returns.map((row, b) => row.map((r, t) => r - values[b][t]))
+  const errors = returns.map((row, b) => row.map((r, t) => r - values[b]![t]!))
   return 1 - moments(errors).variance / Math.max(Number.MIN_VALUE, moments(returns).variance)
 }

@@ -109,14 +109,14 @@ export function ppoLoss(batch: PpoMinibatch, config: PpoLossConfig): PpoLoss {
       sums.kl += 0.5 * logRatio ** 2
       sums.ratio += ratio
 
-      const value = batch.newValues[b][t]
-      const old = batch.oldValues[b][t]
-      const error = (value - batch.returns[b][t]) ** 2
+      const value = batch.newValues[b]![t]!
+      const old = batch.oldValues[b]![t]!
+      const error = (value - batch.returns[b]![t]!) ** 2
       const clippedError =
         (clamp(value, old - config.valueClipRatio, old + config.valueClipRatio) - batch.returns[b][t]) ** 2
       sums.value += 0.5 * Math.max(error, clippedError)
       sums.valueClipped += clippedError > error ? 1 : 0
-      sums.entropy += batch.entropies?.[b][t] ?? 0
+      sums.entropy += batch.entropies?.[b]![t] ?? 0
     })
   })
   if (count === 0) throw new RangeError('a minibatch without tokens has no loss')

@@ -1,0 +1,75 @@
+// What has to reach the chain once, whatever ends this process and whenever:
+// look, sign, store, send; look again, and raise the fee. The recorder's epochs,
+// relayed claims and the treasury's orders all go out by this one step.
+
+import { LedgerError } from '../errors.ts'
+import type { Hex } from '../hex.ts'
+
+/**
+ * Brings something one step on.
+ *
+ * Nothing is sent that was not stored before, so that after any end the next
+ * step looks for it; and nothing is signed before the chain was asked whether
+ * the matter is settled. That something goes out once nevertheless rests on the
+ * nonce: what is signed again has the same one, or the contract takes the
+ * matter once (an epoch's id, a claim's amount).
+ *
+ * @throws LedgerError `unreachable`; what `sign` throws, where the policy has no `refused`
+ */
+export async function bringOn<Done>(
+  { txHash, ageMs, bumps }: Sent,
+  policy: Policy<Done>,
+  store: OutboxStore,
+  sender: OutboxSender,
+): Promise<Step<Done>> {
+  // In this order: one that a block takes in between is seen as settled.
+  const waits = txHash !== null && (await policy.waits(txHash))
+  const seen = await policy.look()
+  if (seen !== 'open') return seen
+  if (waits && ageMs < policy.patienceMs) return { state: 'waits' }
+  const bid = waits ? bumps + 1 : bumps
+  const signed = await signOr(policy.refused, () => sender.sign(bid))
+  if (signed === null) return { state: 'refused' }
+  await store.markSigned(signed, bid)
+  const isTaken = (await sender.send(signed.raw)) === 'sent'
+  return { state: 'sent', txHash: signed.txHash, replaced: waits && isTaken, bumps: isTaken ? bid : bid + 1 }
+}
+
+/** How far it has come: the transaction that was stored last, since when, and how often its fee was raised. */
+export type Sent = { txHash: Hex | null; ageMs: number; bumps: number }
+
+/** How a kind of matter is judged. */
+export type Policy<Done> = {
+  /** A transaction that no block has taken after this long is replaced by one that bids a quarter more, milliseconds. */
+  patienceMs: number
+  /** Whether the transaction may still get into a block; what may not is signed anew at once. */
+  waits(txHash: Hex): Promise<boolean> | boolean
+  /** What the chain says of the matter: `held` where a block has it, but not for sure yet. */
+  look(): Promise<Settled<Done> | { state: 'held' } | 'open'>
+  /** Takes what the contract, or the fee's cap, had against signing; without it that is thrown. */
+  refused?(error: LedgerError): Promise<void>
+}
+export type Settled<Done> = { state: 'settled'; done: Done }
+
+export type Signed = { raw: Hex; txHash: Hex }
+export type OutboxStore = { markSigned(signed: Signed, bumps: number): Promise<void> }
+export type OutboxSender = {
+  sign(bumps: number): Promise<Signed>
+  send(raw: Hex): Promise<'sent' | 'underpriced'>
+}
+
+export type Step<Done> =
+  | Settled<Done>
+  | { state: 'held' | 'waits' | 'refused' }
+  /** `replaced`: it took the place of another; `bumps` is what the next transaction starts from. */
+  | { state: 'sent'; txHash: Hex; replaced: boolean; bumps: number }
+
+async function signOr(refused: Policy<unknown>['refused'], sign: () => Promise<Signed>): Promise<Signed | null> {
+  try {
+    return await sign()
+  } catch (error) {
+    if (refused === undefined || !(error instanceof LedgerError) || error.code === 'unreachable') throw error
+    await refused(error)
+    return null
+  }
+}
