@@ -1,12 +1,12 @@
 import pg from 'pg'
 
-/** Why a run whose step could not be stored has paused itself. The installation's state names such runs by it. */
-export const pausedByFullDisk =
-  'The disk is full: a step could not be stored. Nothing that was acknowledged is lost. Free some space, then resume the run; it goes on from its last step.'
-
 /** Codes of system calls that failed for want of space, and of those that this user or this file system forbids. */
 export const FULL: readonly string[] = ['ENOSPC', 'EDQUOT']
 export const FORBIDDEN: readonly string[] = ['EACCES', 'EPERM', 'EROFS']
+
+/** Why a run whose step could not be stored has paused itself. The installation's state names such runs by it. */
+export const pausedByFullDisk =
+  'The disk is full: a step could not be stored. Nothing that was acknowledged is lost. Free some space, then resume the run; it goes on from its last step.'
 
 /** Whether something could not be written for want of space, by a process of ours or by Postgres. */
 export function isDiskFull(error: unknown): boolean {

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis'
 import { RateLimiterMemory, RateLimiterRedis, type RateLimiterAbstract } from 'rate-limiter-flexible'
 import { AttuneError } from '../../core/errors.ts'
-import { createGate, type Gate } from '../../lm/gate.ts'
 import { maxOf } from '../../core/statistics.ts'
+import { createGate, type Gate } from '../../lm/gate.ts'
 
 /** How wrong passwords are slowed down: so many are free, then each costs twice the wait of the last one. */
 interface Rule {

@@ -11,7 +11,7 @@ export interface RatePlan {
   totalSteps: number
 }
 
-/** A falling schedule keeps this share of the rate: a step that people voted on must be able to change something. */
+/** A decaying schedule keeps this share of the rate: a step that people voted on must be able to change something. */
 export const LEAST_RATE = 0.01
 
 /**
@@ -20,7 +20,7 @@ export const LEAST_RATE = 0.01
  * lm-human-preferences does it, or by half a cosine (Loshchilov & Hutter 2017), but never below
  * {@link LEAST_RATE} of the full rate. Steps beyond the total keep the last step's rate.
  *
- * Nothing else scales it: the KL is held by its penalty, which a rate of 0 would leave no way to act.
+ * Nothing else scales it: the KL is controlled by its penalty, which could not act at a rate of 0.
  */
 export function scheduledRate(
   { learningRate, learningRateSchedule, warmupSteps, totalSteps }: RatePlan,

@@ -20,7 +20,7 @@ export interface AlgorithmModule<Own> {
 export interface Algorithm extends Steps {
   /** Whether a value head is trained beside the policy. */
   readonly valueHead: boolean
-  /** Experiences that stay together when minibatches are drawn and cut. */
+  /** Experiences that stay together in minibatches and their parts. */
   readonly rows: 1 | 2
 }
 
@@ -39,11 +39,11 @@ export interface LossTensors {
 }
 
 /**
- * What a loss may read of a micro-batch of B rollouts and R response positions; what it doesn't ask for is neither
+ * What a loss may read of a micro-batch of B rollouts and R response positions; inputs that it doesn't use are neither
  * computed nor fed.
  */
 export interface LossInputs {
-  /** log π of each response token under the policy that learns: [B, R]. */
+  /** log π of each response token under the policy being trained: [B, R]. */
   newLogprobs: Tensor
   /** 1 for a real response token, 0 for padding: [B, R]. */
   mask: Tensor
