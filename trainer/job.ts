@@ -31,7 +31,7 @@ async function main(sessionId: string): Promise<Report> {
 // The parent renews this job's lock. Without the parent nobody does: stop, and the run resumes elsewhere.
 process.on('disconnect', () => process.exit(1))
 
-const report = await main(process.argv[2]).catch((error: unknown): Report => ({
+const report = await main(process.argv[2]!).catch((error: unknown): Report => ({
   error: error instanceof Error ? error.message : String(error),
 }))
 // Exiting frees what the engine holds at once.

@@ -3,6 +3,7 @@
  * other answers than those voted on before: without this a reward model trained on one opinion for an hour needs an
  * hour of the other to follow. Pure.
  */
+import { maxOf } from '../statistics.ts'
 
 /**
  * Half-life of a vote: it is this many steps old and this much weight of votes has been added since. With few votes
@@ -22,7 +23,10 @@ export interface DatedVote {
  * vote's step.
  */
 export function fading(votes: readonly DatedVote[]): number[] {
-  const newest = votes.reduce((latest, { round }) => Math.max(latest, round), 0)
+  const newest = maxOf(
+    votes.map(({ round }) => round),
+    0,
+  )
   const byRound = new Map<number, number>()
   for (const { round, weight } of votes) byRound.set(round, (byRound.get(round) ?? 0) + weight)
   const factors = new Map<number, number>()

@@ -10,21 +10,11 @@ import { isolated } from '../../lm/isolated/isolated.ts'
 import { compressions, type Packing } from '../../lm/files/archive.ts'
 import { ifThere } from '../../lm/files/disk.ts'
 import { formatNames, formats } from '../../lm/files/formats/index.ts'
-import type { Core } from '../deps.ts'
+import type { Core, Downloads } from '../deps.ts'
 import { AttuneError } from '../../core/errors.ts'
 import { directoryOf } from './models.ts'
-import type { Download } from '../../core/protocol/index.ts'
 
 type Deps = Pick<Core, 'pool' | 'models' | 'log'>
-
-export interface Downloads {
-  /** Where a model's archive is; it is packed if it is not there. @throws AttuneError not-found, conflict */
-  ask: (downloadId: string) => Promise<Download>
-  /** The path of an archive that is there. @throws AttuneError not-found, conflict */
-  file: (downloadId: string) => Promise<string>
-  /** Returns when nothing is being packed any more. */
-  close: () => Promise<void>
-}
 
 /** What an estimate of the time rests on, bytes a second. */
 const PACK_SPEED = 50e6

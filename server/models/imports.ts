@@ -4,29 +4,17 @@
  */
 import { randomUUID } from 'node:crypto'
 import { importModel, nameOf, type Source } from '../../lm/files/import.ts'
-import type { Core } from '../deps.ts'
+import type { Core, Imports } from '../deps.ts'
 import { endImport, insertImport, speakForImport, stopImport, takeSilentImports } from '../../core/db/imports.ts'
 import { findModel } from '../../core/db/models.ts'
 import { AttuneError } from '../../core/errors.ts'
 import { adopt } from './models.ts'
-import type { Caller } from '../../core/permissions.ts'
-import { ModelName, type ModelImport, type StartImport } from '../../core/protocol/index.ts'
+import { ModelName, type ModelImport } from '../../core/protocol/index.ts'
 
 /** Milliseconds between two words for an import that runs, … */
 const SPEAK_MS = 1_000
 /** … and after which one that nobody speaks for is taken over. */
 const SILENT_MS = 20_000
-
-export interface Imports {
-  /** @throws AttuneError conflict */
-  start: (caller: Caller, request: StartImport) => Promise<ModelImport>
-  /** Stops one, on whichever server it runs. What has arrived is kept. @throws AttuneError not-found */
-  stop: (id: string) => Promise<ModelImport>
-  /** Goes on with imports whose server is gone. */
-  takeOver: () => Promise<void>
-  /** Leaves those that run here to others, or to the next start. */
-  close: () => Promise<void>
-}
 
 class Left extends Error {}
 

@@ -27,7 +27,8 @@ export async function injectWallet(
 
   const answer = async (method: string, params: readonly unknown[]): Promise<unknown> => {
     wallet.asked.push(method)
-    if (needsPerson.has(method) && !wallet.agrees) throw { code: 4001, message: 'User rejected the request.' }
+    if (needsPerson.has(method) && !wallet.agrees)
+      throw Object.assign(new Error('User rejected the request.'), { code: 4001 })
     switch (method) {
       case 'eth_requestAccounts':
         shown = true
@@ -56,14 +57,14 @@ export async function injectWallet(
   await page.addInitScript(() => {
     const ask = (
       window as unknown as {
-        askTestWallet: (method: string, params: unknown) => Promise<{ result?: unknown; error?: unknown }>
+        askTestWallet: (method: string, params: unknown) => Promise<{ result?: unknown; error?: object }>
       }
     ).askTestWallet
     Object.assign(window, {
       ethereum: {
         async request({ method, params }: { method: string; params?: unknown }) {
           const { result, error } = await ask(method, params)
-          if (error !== undefined) throw error
+          if (error !== undefined) throw Object.assign(new Error(), error)
           return result
         },
       },
@@ -81,5 +82,6 @@ function asProviderError(error: unknown): { code: number; message: string; data?
     const data = inner !== null && typeof inner === 'object' && 'data' in inner ? inner.data : undefined
     return { code: -32_000, message: error.shortMessage, data }
   }
-  return error as { code: number; message: string }
+  const { code, message } = error as { code: number; message: string }
+  return { code, message }
 }

@@ -66,7 +66,7 @@ describe('fine-tuning', () => {
     for (const [i, text] of texts.entries()) {
       const { ids, mask } = padRows([text], undefined, 6)
       const logProbs = (await program.run(tokenFeeds(ids, mask, 6))).float32('logProbs')
-      for (let t = prompts[i]; t < text.length; t++) ((sum -= logProbs[t - 1]), count++)
+      for (let t = prompts[i]!; t < text.length; t++) ((sum -= logProbs[t - 1]!), count++)
     }
     await program.dispose()
     expect(count).toBe(9)
@@ -86,8 +86,8 @@ describe('fine-tuning', () => {
       for (let step = 0; step < 40; step++) await fit.step(answers, 1e-2)
       expect(fit.steps).toBe(40)
     })
-    expect(await meanLoss(engine, model, [answers])).toBeLessThan(0.2 * before[0])
-    expect(await meanLoss(engine, model, [asked])).toBeGreaterThan(0.8 * before[1])
+    expect(await meanLoss(engine, model, [answers])).toBeLessThan(0.2 * before[0]!)
+    expect(await meanLoss(engine, model, [asked])).toBeGreaterThan(0.8 * before[1]!)
   })
 
   test('in parts gives what it gives at once, to rounding', async () => {
@@ -97,7 +97,7 @@ describe('fine-tuning', () => {
       await fit.step(rows, 1e-2)
     }
     const [whole, parts] = [await trained(step), await trained(step, 2)]
-    whole.forEach((values, i) => values.forEach((x, k) => expect(Math.abs(x - parts[i][k])).toBeLessThan(1e-5)))
+    whole.forEach((values, i) => values.forEach((x, k) => expect(Math.abs(x - parts[i]![k]!)).toBeLessThan(1e-5)))
     await expect(trained(step, 3)).rejects.toThrow(/not divisible/)
   })
 })

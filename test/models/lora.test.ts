@@ -39,7 +39,7 @@ async function logitsOf(model: HeldModel, ids: Int32Array, mask: Int32Array, len
 }
 
 const greatest = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
-  Math.max(...Array.from(a, (x, i) => Math.abs(x - b[i])))
+  Math.max(...Array.from(a, (x, i) => Math.abs(x - b[i]!)))
 const closeTo = (actual: Float32Array, wanted: Float32Array): number =>
   greatest(actual, wanted) / Math.max(...wanted.map(Math.abs))
 
@@ -102,11 +102,11 @@ describe.each(['gpt2-tiny', 'qwen2-tiny'])('adapters on %s', (name) => {
     gradients(
       loss,
       names.map(([state, shape]) => graph.state(state, shape)),
-    ).forEach((slope, i) => graph.output(names[i][0], slope))
+    ).forEach((slope, i) => graph.output(names[i]![0], slope))
     graph.output('loss', loss)
     const program = await engine.compile(graph)
     const outputs = await program.run(tokenFeeds(ids, new Int32Array(ids.length).fill(1), length))
-    expect(outputs.scalar('loss')).toBeCloseTo(expected.float32('loss').data[0], 5)
+    expect(outputs.scalar('loss')).toBeCloseTo(expected.float32('loss').data[0]!, 5)
     for (const [state] of names)
       expect(
         closeTo(outputs.float32(state), expected.float32(`grad.${state.replace('own/', '')}`).data),
@@ -148,14 +148,14 @@ describe.each(['gpt2-tiny', 'qwen2-tiny'])('adapters on %s', (name) => {
     const adapted = await sampler.sample(request)
     await sampler.close()
     for (const [i, { tokens, logProbs }] of adapted.entries()) {
-      const ids = Int32Array.of(...prompts[i], ...tokens)
+      const ids = Int32Array.of(...prompts[i]!, ...tokens)
       const logits = await logitsOf(held, ids, new Int32Array(ids.length).fill(1), ids.length)
       const { vocabSize } = model.architecture
       tokens.forEach((token, t) => {
-        const at = (prompts[i].length + t - 1) * vocabSize
+        const at = (prompts[i]!.length + t - 1) * vocabSize
         const row = logits.subarray(at, at + vocabSize)
         const total = Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0))
-        expect(Math.abs(row[token] - total - logProbs[t])).toBeLessThan(1e-4)
+        expect(Math.abs(row[token]! - total - logProbs[t]!)).toBeLessThan(1e-4)
       })
     }
   })
@@ -163,20 +163,15 @@ describe.each(['gpt2-tiny', 'qwen2-tiny'])('adapters on %s', (name) => {
   test('are written as PEFT writes them, and merged as transformers reads it', async () => {
     const out = await mkdtemp(join(tmpdir(), 'attune-lora-'))
     await writeAdapters(join(out, 'adapters'), engine.states, held, config, name)
-    const [written, stored] = await Promise.all(
-      [join(out, 'adapters'), folder].map((path) => openSafetensors(join(path, 'adapter_model.safetensors'))),
-    )
+    const tensorsOf = (path: string) => openSafetensors(join(path, 'adapter_model.safetensors'))
+    const [written, stored] = await Promise.all([tensorsOf(join(out, 'adapters')), tensorsOf(folder)])
     expect(written.names).toEqual(stored.names)
     for (const tensor of stored.names) expect(written.float32(tensor), tensor).toEqual(stored.float32(tensor))
-    const [ours, theirs] = await Promise.all(
-      [join(out, 'adapters'), folder].map(async (path) =>
-        JSON.parse(await readFile(join(path, 'adapter_config.json'), 'utf8')),
-      ),
-    )
+    const configOf = async (path: string) =>
+      JSON.parse(await readFile(join(path, 'adapter_config.json'), 'utf8')) as { target_modules: string[] }
+    const [ours, theirs] = await Promise.all([configOf(join(out, 'adapters')), configOf(folder)])
     expect(theirs).toMatchObject({ ...ours, target_modules: expect.anything() })
-    const ends = new Set(
-      ours.target_modules.map((module: string) => theirs.target_modules.find((end: string) => module.endsWith(end))),
-    )
+    const ends = new Set(ours.target_modules.map((module) => theirs.target_modules.find((end) => module.endsWith(end))))
     expect([...ends].sort()).toEqual(theirs.target_modules)
 
     await writeHeldModel(join(out, 'merged'), engine.states, held)
@@ -202,7 +197,7 @@ describe('new adapters', () => {
       const drawn: Float32Array[] = []
       for (const seed of [1, 1, 2]) {
         if (held.adapters) initialiseAdapters(engine.states, held.adapters, seed)
-        drawn.push(await engine.states.get([...trainedParameters(held).keys()][0]))
+        drawn.push(await engine.states.get([...trainedParameters(held).keys()][0]!))
       }
       expect(drawn[0]).toEqual(drawn[1])
       expect(drawn[0]).not.toEqual(drawn[2])
@@ -220,11 +215,11 @@ describe('new adapters', () => {
     initialiseAdapters(engine.states, adapters, 3)
     for (const { a, b } of adapters.pairs.values()) {
       const values = await engine.states.get(a.name)
-      const bound = 1 / Math.sqrt(a.shape[1])
+      const bound = 1 / Math.sqrt(a.shape[1]!)
       expect(Math.max(...values.map(Math.abs))).toBeLessThanOrEqual(bound)
       expect(Math.max(...values)).toBeGreaterThan(0.5 * bound)
       expect((await engine.states.get(b.name)).every((x) => x === 0)).toBe(true)
-      expect(sizeOf(b.shape)).toBe(4 * b.shape[0])
+      expect(sizeOf(b.shape)).toBe(4 * b.shape[0]!)
     }
     expect([adapters.scale, adaptersOf(architecture, { ...lora, rankStabilised: true }, '').scale]).toEqual([2, 4])
   })

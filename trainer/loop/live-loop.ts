@@ -21,8 +21,8 @@
  */
 import { limits } from '../../core/protocol/index.ts'
 import { learn } from './learn-step.ts'
-import { answerAsk, generate, type Batch } from './rollouts.ts'
-import type { Run } from './run-state.ts'
+import { answerAsk, generate } from './rollouts.ts'
+import type { Batch, Run } from './run-state.ts'
 import type { RecordedStep, World } from './world.ts'
 
 /** How often the loop looks up from waiting, milliseconds. */

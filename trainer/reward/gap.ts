@@ -1,6 +1,5 @@
 /** The gap between the reward and people's votes on answers that the reward model has not been trained on. */
-import { mean } from '../rl/statistics.ts'
-import { rankCorrelation, standardError } from './statistics.ts'
+import { mean, rankCorrelation, standardError } from '../../core/statistics.ts'
 
 /** An answer of this step, before the reward model learns from the votes on it. */
 export interface HeldOut {
