@@ -11,7 +11,7 @@ const NONE: Standing = 'none'
 const PATIENCE_MS = 2_000
 
 export interface Health {
-  /** unhealthy: the database is away, or something stands still; degraded: another part is away. */
+  /** unhealthy: the database is unreachable, or a part has stalled; degraded: another part is unreachable. */
   status: 'healthy' | 'degraded' | 'unhealthy'
   components: { database: Standing; blockchain: Standing; queue: Standing }
   /** What has not done its work for longer than three of its intervals, by name. */

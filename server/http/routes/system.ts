@@ -9,7 +9,7 @@ import { checkHealth, inTime } from '../health.ts'
 
 const Standing = z.enum(['up', 'down', 'none'])
 const SystemStatus = z.object({
-  /** unhealthy: the database is away, or something stands still; degraded: another part is away. */
+  /** unhealthy: the database is unreachable, or a part has stalled; degraded: another part is unreachable. */
   status: z.enum(['healthy', 'degraded', 'unhealthy']),
   activeTrainingSessions: z.int(),
   totalModels: z.int(),
