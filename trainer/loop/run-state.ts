@@ -71,7 +71,7 @@ export interface Run {
     regulars: Regulars
     /** `rewardScore` of the latest steps, oldest first. */
     rewards: number[]
-    /** Steps in a row, up to the last one, whose votes changed nothing (idle.ts). */
+    /** Steps in a row, up to the last one, whose votes changed nothing (idle-steps.ts). */
     idle: number
   }
   close(): Promise<void>
