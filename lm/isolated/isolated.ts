@@ -6,6 +6,7 @@
 import { fork } from 'node:child_process'
 import type { ModelDescription } from '../files/describe.ts'
 import type { Packed, Packing } from '../files/archive.ts'
+import { createGate } from '../gate.ts'
 
 /** The jobs of such a process (work.ts implements them), with argument and result. */
 export interface Work {
@@ -29,21 +30,13 @@ const seconds: Record<Kind, number> = { describe: 60, givePrompts: 300, countPro
 export const describe = (directory: string): Promise<ModelDescription> => isolated('describe', { directory })
 
 /** Runs a job. @throws Error, with the file system's `code` if that refused something */
-export async function isolated<K extends Kind>(
+export function isolated<K extends Kind>(
   kind: K,
   given: Work[K]['given'],
   limits: { seconds?: number; megabytes?: number } = {},
 ): Promise<Work[K]['made']> {
-  const { enter, leave } = kind === 'pack' ? packing : reading
-  await enter()
-  try {
-    return await inProcess(kind, given, {
-      seconds: limits.seconds ?? seconds[kind],
-      megabytes: limits.megabytes ?? MEGABYTES,
-    })
-  } finally {
-    leave()
-  }
+  const within = { seconds: limits.seconds ?? seconds[kind], megabytes: limits.megabytes ?? MEGABYTES }
+  return (kind === 'pack' ? packing : reading).run(() => inProcess(kind, given, within))
 }
 
 function inProcess<K extends Kind>(
@@ -88,23 +81,5 @@ function inProcess<K extends Kind>(
   }).finally(() => child.kill('SIGKILL'))
 }
 
-/** A semaphore: admits this many at a time, first come, first served. */
-function gate(together: number): { enter: () => Promise<void>; leave: () => void } {
-  const waiting: (() => void)[] = []
-  let inside = 0
-  return {
-    async enter() {
-      if (inside >= together) await new Promise<void>((resolve) => waiting.push(resolve))
-      else inside++
-    },
-    /** Passes the slot on, or releases it. */
-    leave() {
-      const first = waiting.shift()
-      if (first) first()
-      else inside--
-    },
-  }
-}
-
 /** Concurrent jobs. Packing is slow, so imports do not queue behind it. */
-const [reading, packing] = [gate(2), gate(1)]
+const [reading, packing] = [createGate(2), createGate(1)]

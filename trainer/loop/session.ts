@@ -11,7 +11,7 @@ import { takeRunLock } from '../../core/db/run-lock.ts'
 import { unpark } from '../../core/db/run-queue.ts'
 import { applyTransition, sessionToTrain } from '../../core/db/sessions.ts'
 import { VotesChanged, checkpointsToKeep, committedCheckpoints } from '../../core/db/steps.ts'
-import { isDiskFull } from '../../core/disk.ts'
+import { isDiskFull, pausedByFullDisk } from '../../core/disk.ts'
 import { AttuneError } from '../../core/errors.ts'
 import { TrainingConfig } from '../../core/protocol/index.ts'
 import { append } from '../../core/events/log.ts'
@@ -62,7 +62,7 @@ export async function trainSession(deps: SessionDeps): Promise<End> {
     }
     if (isDiskFull(error)) {
       log.error({ err: error, checkpointsPath: deps.config.checkpointsPath }, 'the disk is full; the run pauses')
-      await world.pause(diskFull)
+      await world.pause(pausedByFullDisk)
       return 'paused'
     }
     if (isConnectionTrouble(error)) throw error // the run stays active: it is queued again once Postgres is back
@@ -74,9 +74,6 @@ export async function trainSession(deps: SessionDeps): Promise<End> {
     lock.release()
   }
 }
-
-const diskFull =
-  'The disk is full: a step could not be stored. Nothing that was acknowledged is lost. Free some space, then resume the run; it goes on from its last step.'
 
 /** Trains from the newest readable checkpoint. */
 async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: SessionWorld): Promise<void> {
