@@ -8,7 +8,7 @@ export const FORBIDDEN: readonly string[] = ['EACCES', 'EPERM', 'EROFS']
 export const pausedByFullDisk =
   'The disk is full: a step could not be stored. Nothing that was acknowledged is lost. Free some space, then resume the run; it goes on from its last step.'
 
-/** Whether something could not be written for want of space, by a process of ours or by Postgres. */
+/** Whether a write failed for lack of disk space, in an Attune process or in Postgres. */
 export function isDiskFull(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) return error.code === '53100'
   if (!(error instanceof Error)) return false

@@ -10,7 +10,7 @@ export interface Gate {
 export function createGate(together: number): Gate {
   const waiting: (() => void)[] = []
   let inside = 0
-  /** Hands the place on, or gives it up. */
+  /** Passes the slot on, or releases it. */
   const leave = (): void => {
     const first = waiting.shift()
     if (first === undefined) inside--

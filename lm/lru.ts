@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 
-/** Open things by key, of which only the latest used stay open. */
+/** Opened resources by key, of which only the most recently used stay open. */
 export interface Recent<T> {
   /** The one of this key, opened if necessary. Beyond the limit the least recently used one is closed. */
   get(key: string, open: () => Promise<T>): Promise<T>

@@ -3,13 +3,13 @@ export interface RatedSample {
   sampleId: string
   /** `v` in [0, 1]. */
   value: number
-  /** The step that was the first to learn from it. Votes of one round count as cast at once; 0 where nobody says. */
+  /** The step that was the first to learn from it. Votes of one round count as simultaneous; 0 by default. */
   round?: number
-  /** False where its author chose what to rate, or when, and could know the others' votes: it is compared with none. */
+  /** False if its author chose what to rate, or when, and could know the others' votes: it is not compared. */
   comparable?: boolean
 }
 
-/** A rater is known from so many comparable votes on … */
+/** A rater is known with at least this many comparable votes … */
 const KNOWN_VOTES = 8
 /** … and while their reliability is at least this; everybody else is a stranger. */
 const KNOWN_RELIABILITY = 0.3

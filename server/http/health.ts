@@ -14,8 +14,8 @@ const PATIENCE_MS = 2_000
 
 export interface Health {
   /**
-   * unhealthy: the database is away, or something stands still; degraded: another part is away, or a full disk has put
-   * a run down.
+   * unhealthy: the database is unreachable, or a part has stalled; degraded: another part is unreachable, or a full
+   * disk has paused a run.
    */
   status: 'healthy' | 'degraded' | 'unhealthy'
   components: { database: Standing; blockchain: Standing; queue: Standing }

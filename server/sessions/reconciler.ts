@@ -10,7 +10,7 @@ const EVERY_MS = 2_000
  * Keeps every active session in somebody's hands: one whose lock is free and that no job waits
  * for gets a job. A queue that was lost, stalled or doubled so neither stops a run nor runs it
  * twice (rule T1). Rooms hear which run waits for a trainer, and how long the line before it is.
- * Imports whose server is gone are gone on with, and models that appeared under MODELS_PATH
+ * Imports whose server is gone are resumed, and models that appeared under MODELS_PATH
  * become known. While Postgres or Redis is away it only tries again.
  */
 export function keepRunning(core: Core): { stop: () => Promise<void> } {

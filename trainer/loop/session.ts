@@ -1,6 +1,6 @@
 /**
- * One session, trained until it ends or is put down: takes its lock, goes on from the newest checkpoint
- * that can be read, and says how it ended.
+ * Trains one session until it ends, pauses or releases its place: takes its lock, resumes from the newest readable
+ * checkpoint, and reports how it ended.
  */
 import { join } from 'node:path'
 import type { Redis } from 'ioredis'
@@ -65,7 +65,7 @@ export async function trainSession(deps: SessionDeps): Promise<End> {
       await world.pause(pausedByFullDisk)
       return 'paused'
     }
-    if (isConnectionTrouble(error)) throw error // the run stays active: it is queued anew when Postgres is back
+    if (isConnectionTrouble(error)) throw error // the run stays active: it is queued again once Postgres is back
     log.error({ err: error }, 'the run failed')
     await finish(deps, 'fail', error instanceof Error ? error.message : String(error))
     throw error
@@ -75,7 +75,7 @@ export async function trainSession(deps: SessionDeps): Promise<End> {
   }
 }
 
-/** Trains from the newest checkpoint that can be read. */
+/** Trains from the newest readable checkpoint. */
 async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: SessionWorld): Promise<void> {
   const { configuration, modelPath } = await readSession(pool, sessionId)
   world.needs(configuration.live.minVotesPerStep)

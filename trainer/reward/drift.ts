@@ -1,4 +1,4 @@
-/** How far answers have moved from the reference policy's in length and repetition. */
+/** Drift of the answers from the reference policy's in length and repetition. */
 import { mean, sampleDeviation, standardError } from '../../core/statistics.ts'
 
 /** Of one answer. */

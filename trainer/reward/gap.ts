@@ -1,4 +1,4 @@
-/** How far the reward and the people part on answers that the reward model had not seen judged. */
+/** The gap between the reward and people's votes on answers that the reward model has not been trained on. */
 import { mean, rankCorrelation, standardError } from '../../core/statistics.ts'
 
 /** An answer of this step, before the reward model learns from the votes on it. */

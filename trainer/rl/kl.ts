@@ -60,7 +60,7 @@ export interface KlControl {
    * follows from it; one that adapts β is steered to it; for a fixed β of the run's own it is not read.
    */
   targetKL: number
-  /** How much of its error the adaptive controller makes good in a step, in logarithms of β. */
+  /** Gain of the adaptive controller: the change of log β per step and unit of error. */
   klGain: number
 }
 
@@ -85,6 +85,6 @@ export function nextKlCoefficient(klCoefficient: number, control: KlControl, obs
   return withinRange(klCoefficient * Math.exp(control.klGain * error), control)
 }
 
-/** A coefficient that was stored, as its run's control may hold it today. */
+/** A stored coefficient, clamped to the range that its run's control allows today. */
 export const withinRange = (klCoefficient: number, { adaptiveKl, klCoefficient: start }: KlControl): number =>
   adaptiveKl ? Math.min(KL_RANGE * start, Math.max(start / KL_RANGE, klCoefficient)) : start

@@ -5,9 +5,9 @@ export interface RatePlan {
   /** The full one. */
   learningRate: number
   learningRateSchedule: RateSchedule
-  /** Updates over which the learning rate rises to its full value; 0 begins with it. */
+  /** Warm-up: updates over which the learning rate rises to its full value; 0 for none. */
   warmupSteps: number
-  /** Updates by which a falling schedule has fallen; ignored by a constant one. */
+  /** Updates over which a schedule decays; ignored by a constant one. */
   totalSteps: number
 }
 

@@ -7,7 +7,7 @@ import { layOut, padRows, type BatchShape } from './layout.ts'
 import { entropyGraph, policyFeeds, policyGraph, valueGraph, type HeldPolicy } from './policy.ts'
 
 /**
- * What one optimizer step reports: the loss's statistics by name, and the norm of all gradients together before
+ * Statistics of one optimizer step: the loss's by name, and the global gradient norm before
  * clipping.
  */
 export interface StepStatistics {

@@ -10,8 +10,8 @@ import { checkHealth, inTime } from '../health.ts'
 const Standing = z.enum(['up', 'down', 'none'])
 const SystemStatus = z.object({
   /**
-   * unhealthy: the database is away, or something stands still; degraded: another part is away, or a full disk has put
-   * a run down.
+   * unhealthy: the database is unreachable, or a part has stalled; degraded: another part is unreachable, or a full
+   * disk has paused a run.
    */
   status: z.enum(['healthy', 'degraded', 'unhealthy']),
   activeTrainingSessions: z.int(),

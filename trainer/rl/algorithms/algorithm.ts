@@ -25,7 +25,7 @@ export interface Algorithm extends Steps {
 }
 
 export interface Steps {
-  /** Pure: from a step's scored rollouts to what the loss reads. */
+  /** Pure: from a step's scored rollouts to the loss's inputs. */
   prepare(scored: readonly Scored[], klCoefficient: number): Prepared
   /** The loss of a micro-batch, and its statistics: scalars whose sum over a minibatch's parts is the minibatch's. */
   loss(inputs: LossInputs): LossTensors
