@@ -108,7 +108,8 @@ describe('of any numbers', () => {
         const [a, b] = [given.map(([x]) => x), given.map(([, y]) => y)]
         for (const r of [correlation, rankCorrelation]) {
           const found = r(a, b)
-          if (found === null) return expect(new Set(a).size === 1 || new Set(b).size === 1).toBe(true)
+          expect(found === null).toBe(new Set(a).size === 1 || new Set(b).size === 1)
+          if (found === null) continue
           expect(Math.abs(found)).toBeLessThanOrEqual(1)
           expect(r(b, a)).toBeCloseTo(found, 9)
           expect(
