@@ -1,3 +1,5 @@
+import { LRUCache } from 'lru-cache'
+
 /** Open things by key, of which only the latest used stay open. */
 export interface Recent<T> {
   /** The one of this key, opened where it is not. Where there would be too many, the one unused longest is closed. */
@@ -5,25 +7,29 @@ export interface Recent<T> {
   close(): Promise<void>
 }
 
-export function openRecent<T>(most: number, close: (one: T) => Promise<void>): Recent<T> {
-  const held = new Map<string, Promise<T>>()
+/** Nobody is given anything before what had to go for it is closed: both might not fit into the memory. */
+export function openRecent<T extends NonNullable<unknown>>(most: number, close: (one: T) => Promise<void>): Recent<T> {
+  let closing: Promise<void>[] = []
+  const held = new LRUCache<string, T, () => Promise<T>>({
+    max: most,
+    // What could not be opened is not kept, and may be tried again.
+    fetchMethod: (_key, _before, { context: open }) => open(),
+    dispose: (one) => closing.push(close(one)),
+  })
+  async function closed(): Promise<void> {
+    const all = closing
+    closing = []
+    await Promise.all(all)
+  }
   return {
     async get(key, open) {
-      const found = held.get(key) ?? open()
-      held.delete(key)
-      held.set(key, found) // the last is the one used last
-      found.catch(() => held.delete(key)) // what could not be opened may be tried again
-      const [oldest] = held
-      if (oldest && held.size > most) {
-        held.delete(oldest[0])
-        await close(await oldest[1])
-      }
+      const found = await held.forceFetch(key, { context: open })
+      await closed()
       return found
     },
     async close() {
-      const all = [...held.values()]
       held.clear()
-      for (const one of all) await close(await one)
+      await closed()
     },
   }
 }

@@ -93,7 +93,8 @@ if (!isInstalled(hash)) {
   try {
     writeFileSync(stamp, hash)
   } catch (error) {
+    // core/disk.ts has these codes, too; nothing but Node may be imported here.
     // Installed by another user, or on a disk that is full or read-only: the record is compared again next time.
-    if (!['EACCES', 'EPERM', 'EROFS', 'ENOSPC'].includes(error.code)) throw error
+    if (!['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT'].includes(error.code)) throw error
   }
 }

@@ -6,13 +6,12 @@ import type { BountyChain } from '../contracts/ledger/client/bounties.ts'
 import type { Accounts } from './auth/accounts.ts'
 import type { ClaimSender } from './rewards/claim-sender.ts'
 import type { LedgerQuestion } from './rewards/rpc-proxy.ts'
-import type { Imports } from './models/imports.ts'
-import type { Downloads } from './models/archives.ts'
 import type { EpochChain } from '../contracts/ledger/client/epochs.ts'
 import type { Pool } from '../core/db/pool.ts'
-import type { MerkleProof, RoomEvent, ChainFacts } from '../core/protocol/index.ts'
+import type { Heartbeat } from '../core/db/heartbeats.ts'
+import type { Caller } from '../core/permissions.ts'
+import type { ChainFacts, Download, MerkleProof, ModelImport, RoomEvent, StartImport } from '../core/protocol/index.ts'
 import type { Jobs } from '../core/queues.ts'
-import type { Watches } from './sessions/standstill.ts'
 import type { TreasurySender } from './rewards/treasury-sender.ts'
 import { append, type InternalEvent } from '../core/events/log.ts'
 import type { Tallies } from './sessions/tallies.ts'
@@ -46,6 +45,37 @@ export interface ModelStore {
   /** Of one model that comes in. */
   maxBytes: number
   hub: { url: string; token: string | undefined }
+}
+
+/** Imports from the hub. */
+export interface Imports {
+  /** @throws AttuneError conflict */
+  start: (caller: Caller, request: StartImport) => Promise<ModelImport>
+  /** Stops one, on whichever server it runs. What has arrived is kept. @throws AttuneError not-found */
+  stop: (id: string) => Promise<ModelImport>
+  /** Goes on with imports whose server is gone. */
+  takeOver: () => Promise<void>
+  /** Leaves those that run here to others, or to the next start. */
+  close: () => Promise<void>
+}
+
+/** Models as archives. */
+export interface Downloads {
+  /** Where a model's archive is; it is packed if it is not there. @throws AttuneError not-found, conflict */
+  ask: (downloadId: string) => Promise<Download>
+  /** The path of an archive that is there. @throws AttuneError not-found, conflict */
+  file: (downloadId: string) => Promise<string>
+  /** Returns when nothing is being packed any more. */
+  close: () => Promise<void>
+}
+
+/** The server's loops, and when each last came round. */
+export interface Watches {
+  /** Of a trainer that has never said how often it speaks. */
+  readonly since: number
+  /** A loop begins; it is silent from now on until it `turned`. */
+  add: (name: string, everyMs: number) => { turned: (error?: unknown) => void; remove: () => void }
+  all: () => Heartbeat[]
 }
 
 /** What the server asks the chain; never on the path of a vote. */
@@ -82,7 +112,7 @@ export function publish(core: Pick<Core, 'redis' | 'log'>, sessionId: string, ev
   })
 }
 
-/** Asks for a trainer. Where Redis is away the reconciler asks again (reconcile.ts). */
+/** Asks for a trainer. Where Redis is away the reconciler asks again (reconciler.ts). */
 export function enqueueRun(core: Pick<Core, 'trainQueue' | 'log'>, sessionId: string): void {
   core.trainQueue.add('train', { sessionId }).catch((error: unknown) => {
     core.log.warn({ err: error, sessionId }, 'a run could not be queued; the reconciler will')

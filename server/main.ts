@@ -20,8 +20,14 @@ async function main(): Promise<void> {
     await server.close()
     process.exit(0)
   }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
+  const end = (): void => {
+    stop().catch((error: unknown) => {
+      log.fatal({ err: error }, 'could not stop in order')
+      process.exit(1)
+    })
+  }
+  process.on('SIGTERM', end)
+  process.on('SIGINT', end)
 }
 
 main().catch((error: unknown) => {

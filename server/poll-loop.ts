@@ -38,7 +38,10 @@ export function keepLooking(
       if (!(away && error instanceof LedgerError)) log.warn({ err: error }, trouble)
       away = true
     }
-    if (!stopped) timer = setTimeout(() => (turning = turn()), pollMs)
+    if (stopped) return
+    timer = setTimeout(() => {
+      turning = turn()
+    }, pollMs)
   }
   let turning = turn()
   return {

@@ -1,9 +1,9 @@
 import { hashPassword } from './auth/password.ts'
+import { oneAtATime } from '../core/db/advisory-lock.ts'
 import { insertModel } from '../core/db/models.ts'
-import { giveSkeletons } from '../core/db/names.ts'
 import { transaction, type Db, type Pool } from '../core/db/pool.ts'
 import { insertSession } from '../core/db/sessions.ts'
-import { administrators, insertUser, isTaken, type UserRow } from '../core/db/users.ts'
+import { administrators, giveSkeletons, insertUser, isTaken, type UserRow } from '../core/db/users.ts'
 import { TrainingConfig, type TrainingConfigInput } from '../core/protocol/index.ts'
 
 export interface SeedOptions {
@@ -29,13 +29,13 @@ export async function seed(
 ): Promise<{ username: string; isNew: boolean }> {
   return transaction(pool, async (client) => {
     // Processes that start together make one admin.
-    await client.query(`select pg_advisory_xact_lock(hashtext('attune:seed'))`)
+    await oneAtATime(client, 'attune:seed')
     await giveSkeletons(client)
     const before = await administrators(client)
     const isNew = another || before.length === 0
     const admin = isNew
       ? await makeAdmin(client, adminPassword)
-      : (before.find(({ username }) => username === preferred) ?? before[0])
+      : (before.find(({ username }) => username === preferred) ?? before[0]!)
     if (demo) {
       await insertModel(client, { ...demoModel, createdBy: admin.id })
       await insertSession(client, {

@@ -31,7 +31,7 @@ async function main(sessionId: string): Promise<Report> {
 // The parent keeps this job's lock. Without it nobody would: stop, and the run is taken up elsewhere.
 process.on('disconnect', () => process.exit(1))
 
-const report = await main(process.argv[2]).catch((error: unknown): Report => ({
+const report = await main(process.argv[2]!).catch((error: unknown): Report => ({
   error: error instanceof Error ? error.message : String(error),
 }))
 // What the engine holds goes with the process, at once.

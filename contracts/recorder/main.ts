@@ -101,8 +101,14 @@ async function main(): Promise<void> {
     await pool.end()
     process.exit(0)
   }
-  process.once('SIGTERM', stop)
-  process.once('SIGINT', stop)
+  const end = (): void => {
+    stop().catch((error: unknown) => {
+      log.fatal({ err: error }, 'could not stop in order')
+      process.exit(1)
+    })
+  }
+  process.once('SIGTERM', end)
+  process.once('SIGINT', end)
 }
 
 main().catch((error: unknown) => {

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { Pool } from './pool.ts'
+import type { Db, Pool } from './pool.ts'
 
 /**
  * Does some work that only one process at a time may do, by a lock of this name; says false where another one has it.
@@ -21,4 +21,9 @@ export async function inTurn(
   } finally {
     client.release()
   }
+}
+
+/** Lets those who call it by one name through one at a time, each until its transaction ends. */
+export async function oneAtATime(client: Db, name: string): Promise<void> {
+  await client.query('select pg_advisory_xact_lock(hashtext($1))', [name])
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { insertAdjudication, insertCorrection } from './contributions.ts'
 import { isDuplicate, type Db } from './pool.ts'
 import { AttuneError } from '../errors.ts'
 import type { NoCredit, Receipt } from '../protocol/index.ts'
@@ -34,7 +34,7 @@ export async function countOpenAppeals(db: Db, userId: string): Promise<number> 
     'select count(*) as count from appeals where user_id = $1 and outcome is null',
     [userId],
   )
-  return rows[0].count
+  return rows[0]!.count
 }
 
 /**
@@ -89,19 +89,8 @@ export async function decideAppeal(db: Db, { id, outcome, reason, decidedBy }: D
     [id, outcome, reason, decidedBy],
   )
   if (rowCount !== 1) return false
-  await db.query(
-    `insert into contributions (user_id, session_id, kind, payload, appeal_id, salt)
-     select $2, f.session_id, 'validation', jsonb_build_object('appealId', a.id, 'outcome', a.outcome, 'qualityBps', 10000), a.id, $3
-     from appeals a join feedback f on f.id = a.feedback_id where a.id = $1`,
-    [id, decidedBy, randomBytes(32)],
-  )
-  if (outcome === 'dismissed') return true
-  await db.query(
-    `insert into contributions (user_id, session_id, kind, payload, appeal_id, salt)
-     select a.user_id, f.session_id, 'feedback', jsonb_build_object('appealId', a.id, 'corrects', f.id), a.id, $2
-     from appeals a join feedback f on f.id = a.feedback_id where a.id = $1`,
-    [id, randomBytes(32)],
-  )
+  await insertAdjudication(db, id, decidedBy)
+  if (outcome === 'upheld') await insertCorrection(db, id)
   return true
 }
 

@@ -62,34 +62,3 @@ export async function bountiesAt(db: Db, { chainId, distributor }: Place, sessio
 }
 
 type Row = Omit<BountyRow, 'funded' | 'pot' | 'perCredit'> & Record<'funded' | 'pot' | 'perCredit', string>
-
-/** How many standing votes of a session that may earn came within the last `seconds`: on its open answers. */
-export async function votesSince(db: Db, sessionId: string, seconds: number): Promise<number> {
-  const { rows } = await db.query<{ votes: number }>(
-    `select count(*) as votes from feedback
-     where session_id = $1 and withdrawn_at is null and sample_id is not null and not late and created_at > clock_timestamp() - make_interval(secs => $2)`,
-    [sessionId, seconds],
-  )
-  return rows[0].votes
-}
-
-/**
- * How many standing votes of a session that may earn no epoch holds yet: those on texts and closed answers don't, nor
- * those of weight 0.
- */
-export async function unrecordedVotes(db: Db, sessionId: string): Promise<number> {
-  const { rows } = await db.query<{ votes: number }>(
-    `select count(*) as votes from feedback f
-     left join epoch_records e on e.feedback_id = f.id left join receipts r on r.feedback_id = f.id
-     where f.session_id = $1 and f.withdrawn_at is null and e.feedback_id is null and f.sample_id is not null and not f.late
-       and (r.feedback_id is null or r.crowd is not null and r.weight > 0 and r.updated)`,
-    [sessionId],
-  )
-  return rows[0].votes
-}
-
-/** The ids of all sessions. */
-export async function sessionIds(db: Db): Promise<string[]> {
-  const { rows } = await db.query<{ id: string }>('select id from sessions')
-  return rows.map(({ id }) => id)
-}

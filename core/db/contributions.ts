@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Db } from './pool.ts'
 import { QUALIFYING_VOTES } from '../../contracts/ledger/epoch/standing.ts'
 import type { NoCredit, ProofOfContribute } from '../protocol/index.ts'
@@ -92,33 +93,6 @@ type Row = {
   | { chain_id: null; ledger: null; epoch_id: null; leaf_index: null; credit: null; tx_hash: null }
 )
 
-/** The bytes of a recorded epoch's manifest; null where there is no such epoch. */
-export async function manifestOf(db: Db, chainId: number, ledger: string, epochId: number): Promise<string | null> {
-  const { rows } = await db.query<{ manifest: string }>(
-    'select manifest from epochs where chain_id = $1 and ledger = $2 and id = $3 and confirmed_at is not null',
-    [chainId, ledger, epochId],
-  )
-  return rows[0]?.manifest ?? null
-}
-
-/** What names a recorded epoch's manifest; null where there is no such epoch. */
-export async function manifestHashOf(db: Db, chainId: number, ledger: string, epochId: number): Promise<string | null> {
-  const { rows } = await db.query<{ hash: string }>(
-    'select manifest_hash as hash from epochs where chain_id = $1 and ledger = $2 and id = $3 and confirmed_at is not null',
-    [chainId, ledger, epochId],
-  )
-  return rows[0]?.hash ?? null
-}
-
-/** The newest recorded epoch of a ledger; null before the first. */
-export async function lastRecorded(db: Db, chainId: number, ledger: string): Promise<number | null> {
-  const { rows } = await db.query<{ id: number | null }>(
-    'select max(id) as id from epochs where chain_id = $1 and ledger = $2 and confirmed_at is not null',
-    [chainId, ledger],
-  )
-  return rows[0].id
-}
-
 /**
  * Credit points of somebody's contributions: paid by confirmed epochs, in built ones that are not confirmed yet, and
  * held until their author qualifies.
@@ -135,7 +109,7 @@ export async function rewardsOf(
      from (select c.user_id, r.credit, r.confirmed_at, ${isHeld} as held from (${contributions}) c join lateral (${recordOf}) r on true where c.user_id = $1) r`,
     [userId],
   )
-  return rows[0]
+  return rows[0]!
 }
 
 /**
@@ -157,12 +131,22 @@ export async function recordedIn(
   return rows
 }
 
-/** The newest confirmed epoch, and how many standing votes wait for one. */
-export async function chainProgress(db: Db): Promise<{ lastEpoch: number | null; unrecorded: number }> {
-  const { rows } = await db.query<{ lastEpoch: number | null; unrecorded: number }>(
-    `select (select id from epochs where confirmed_at is not null order by confirmed_at desc limit 1) as "lastEpoch",
-            (select count(*) from feedback f left join epoch_records r on r.feedback_id = f.id
-             where r.feedback_id is null and f.withdrawn_at is null) as unrecorded`,
+/** Adds a decided appeal's adjudication to the log: a contribution of whoever decided it. */
+export async function insertAdjudication(db: Db, appealId: string, decidedBy: string): Promise<void> {
+  await db.query(
+    `insert into contributions (user_id, session_id, kind, payload, appeal_id, salt)
+     select $2, f.session_id, 'validation', jsonb_build_object('appealId', a.id, 'outcome', a.outcome, 'qualityBps', 10000), a.id, $3
+     from appeals a join feedback f on f.id = a.feedback_id where a.id = $1`,
+    [appealId, decidedBy, randomBytes(32)],
   )
-  return rows[0]
+}
+
+/** Adds the correction of an upheld appeal's vote to the log. */
+export async function insertCorrection(db: Db, appealId: string): Promise<void> {
+  await db.query(
+    `insert into contributions (user_id, session_id, kind, payload, appeal_id, salt)
+     select a.user_id, f.session_id, 'feedback', jsonb_build_object('appealId', a.id, 'corrects', f.id), a.id, $2
+     from appeals a join feedback f on f.id = a.feedback_id where a.id = $1`,
+    [appealId, randomBytes(32)],
+  )
 }

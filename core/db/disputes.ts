@@ -63,28 +63,3 @@ type Row = { block: number; logIndex: number; epochId: number; txHash: Hex; at: 
   | { kind: 'opened'; disputer: Address; bond: string; reason: string }
   | { kind: 'upheld' | 'dismissed'; disputer: null; bond: null; reason: null }
 )
-
-/** An epoch as it was recorded: one that still is, or one that an upheld dispute took back. */
-export interface RecordedEpoch {
-  epochId: number
-  /** Upheld disputes before it was built. */
-  rejections: number
-  contributions: number
-  txHash: string | null
-  /** Null of one that was taken back. */
-  recordedAt: Date | null
-  rejectedAt: Date | null
-}
-
-/** The newest epochs of a ledger, those that were taken back included; the newest first. */
-export async function recordedEpochs(db: Db, { chainId, ledger }: Place, limit: number): Promise<RecordedEpoch[]> {
-  const { rows } = await db.query<RecordedEpoch>(
-    `select id as "epochId", rejections, count as contributions, tx_hash as "txHash", confirmed_at as "recordedAt", null::timestamptz as "rejectedAt"
-     from epochs where chain_id = $1 and ledger = $2 and confirmed_at is not null
-     union all
-     select id, rejections, count, tx_hash, null, rejected_at from rejected_epochs where chain_id = $1 and ledger = $2
-     order by "epochId" desc, rejections desc limit $3`,
-    [chainId, ledger, limit],
-  )
-  return rows
-}

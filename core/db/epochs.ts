@@ -2,7 +2,7 @@ import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
 import { type LedgerId, sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import type { EpochStore, PendingEpoch } from '../../contracts/ledger/epoch/ports.ts'
-import { isDuplicate, transaction, type Pool } from './pool.ts'
+import { isDuplicate, transaction, type Db, type Pool } from './pool.ts'
 import { backlogOf, hexOf, settledRecords } from './settled.ts'
 
 /** Bounties of one session that are paid from: anybody can open one, and each is a line of every manifest. */
@@ -129,6 +129,72 @@ export function openEpochStore(pool: Pool): EpochStore {
       })
     },
   }
+}
+
+/** The bytes of a recorded epoch's manifest; null where there is no such epoch. */
+export async function manifestOf(db: Db, chainId: number, ledger: string, epochId: number): Promise<string | null> {
+  const { rows } = await db.query<{ manifest: string }>(
+    'select manifest from epochs where chain_id = $1 and ledger = $2 and id = $3 and confirmed_at is not null',
+    [chainId, ledger, epochId],
+  )
+  return rows[0]?.manifest ?? null
+}
+
+/** What names a recorded epoch's manifest; null where there is no such epoch. */
+export async function manifestHashOf(db: Db, chainId: number, ledger: string, epochId: number): Promise<string | null> {
+  const { rows } = await db.query<{ hash: string }>(
+    'select manifest_hash as hash from epochs where chain_id = $1 and ledger = $2 and id = $3 and confirmed_at is not null',
+    [chainId, ledger, epochId],
+  )
+  return rows[0]?.hash ?? null
+}
+
+/** The newest recorded epoch of a ledger; null before the first. */
+export async function lastRecorded(db: Db, chainId: number, ledger: string): Promise<number | null> {
+  const { rows } = await db.query<{ id: number | null }>(
+    'select max(id) as id from epochs where chain_id = $1 and ledger = $2 and confirmed_at is not null',
+    [chainId, ledger],
+  )
+  return rows[0].id
+}
+
+/** The newest confirmed epoch, and how many standing votes wait for one. */
+export async function chainProgress(db: Db): Promise<{ lastEpoch: number | null; unrecorded: number }> {
+  const { rows } = await db.query<{ lastEpoch: number | null; unrecorded: number }>(
+    `select (select id from epochs where confirmed_at is not null order by confirmed_at desc limit 1) as "lastEpoch",
+            (select count(*) from feedback f left join epoch_records r on r.feedback_id = f.id
+             where r.feedback_id is null and f.withdrawn_at is null) as unrecorded`,
+  )
+  return rows[0]
+}
+
+/** An epoch as it was recorded: one that still is, or one that an upheld dispute took back. */
+export interface RecordedEpoch {
+  epochId: number
+  /** Upheld disputes before it was built. */
+  rejections: number
+  contributions: number
+  txHash: string | null
+  /** Null of one that was taken back. */
+  recordedAt: Date | null
+  rejectedAt: Date | null
+}
+
+/** The newest epochs of a ledger, those that were taken back included; the newest first. */
+export async function recordedEpochs(
+  db: Db,
+  { chainId, ledger }: { chainId: number; ledger: string },
+  limit: number,
+): Promise<RecordedEpoch[]> {
+  const { rows } = await db.query<RecordedEpoch>(
+    `select id as "epochId", rejections, count as contributions, tx_hash as "txHash", confirmed_at as "recordedAt", null::timestamptz as "rejectedAt"
+     from epochs where chain_id = $1 and ledger = $2 and confirmed_at is not null
+     union all
+     select id, rejections, count, tx_hash, null, rejected_at from rejected_epochs where chain_id = $1 and ledger = $2
+     order by "epochId" desc, rejections desc limit $3`,
+    [chainId, ledger, limit],
+  )
+  return rows
 }
 
 const keyOf = ({ chainId, ledger }: LedgerId): [number, string] => [chainId, ledger.toLowerCase()]

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { isExcluded } from './exclusions.ts'
 import type { Db } from './pool.ts'
 import { AttuneError } from '../errors.ts'
 import { limits, type HumanFeedback, type ParsedVote } from '../protocol/index.ts'
@@ -185,6 +186,135 @@ export async function votedSamples(db: Db, sessionId: string, userId: string, li
 export async function countVotes(db: Db): Promise<{ votes: number; raters: number }> {
   const { rows } = await db.query<{ votes: number; raters: number }>(
     'select count(*) as votes, count(distinct user_id) as raters from feedback where withdrawn_at is null',
+  )
+  return rows[0]!
+}
+
+/** How many standing votes of a session that may earn came within the last `seconds`: on its open answers. */
+export async function votesSince(db: Db, sessionId: string, seconds: number): Promise<number> {
+  const { rows } = await db.query<{ votes: number }>(
+    `select count(*) as votes from feedback
+     where session_id = $1 and withdrawn_at is null and sample_id is not null and not late and created_at > clock_timestamp() - make_interval(secs => $2)`,
+    [sessionId, seconds],
+  )
+  return rows[0].votes
+}
+
+/**
+ * How many standing votes of a session that may earn no epoch holds yet: those on texts and closed answers don't, nor
+ * those of weight 0.
+ */
+export async function unrecordedVotes(db: Db, sessionId: string): Promise<number> {
+  const { rows } = await db.query<{ votes: number }>(
+    `select count(*) as votes from feedback f
+     left join epoch_records e on e.feedback_id = f.id left join receipts r on r.feedback_id = f.id
+     where f.session_id = $1 and f.withdrawn_at is null and e.feedback_id is null and f.sample_id is not null and not f.late
+       and (r.feedback_id is null or r.crowd is not null and r.weight > 0 and r.updated)`,
+    [sessionId],
+  )
+  return rows[0].votes
+}
+
+/** A standing vote, as a run learns from it. */
+export interface SettledVote {
+  id: string
+  /** null: on a text that the session never produced. */
+  sampleId: string | null
+  /** Where the sample came from; null without one. */
+  origin: 'rollout' | 'ask' | null
+  raterId: string
+  /** Whether its author asked the question. */
+  ownQuestion: boolean
+  /** Cast after voting on its sample had closed. */
+  late: boolean
+  prompt: string
+  response: string
+  /** 1…10. */
+  rating: number
+  categories: { name: string; score: number; weight: number }[]
+  /** c in [0, 1]; null where the rater gave none. */
+  compassion: number | null
+  /** Milliseconds since the epoch. */
+  at: number
+  /** The step whose receipt names it: the first that learnt from it. null: none has. */
+  usedIn: number | null
+}
+
+/** Votes younger than this may still be withdrawn, or their withdrawal may be on its way; milliseconds. */
+const settleMs = limits.withdrawMs + 500
+
+/** The standing votes of a session that can't be withdrawn any more, but those of `without`, oldest first. */
+export const settledVotes = (db: Db, sessionId: string, without: readonly string[]): Promise<SettledVote[]> =>
+  votesToLearn(
+    db,
+    'f.created_at <= clock_timestamp() - make_interval(secs => $2::float8 / 1000)',
+    [sessionId, settleMs],
+    without,
+  )
+
+/** The standing votes of a session that steps up to `step` have used, but those of `without`, oldest first. */
+export const usedVotes = (
+  db: Db,
+  sessionId: string,
+  step: number,
+  without: readonly string[],
+): Promise<SettledVote[]> => votesToLearn(db, 'r.step <= $2', [sessionId, step], without)
+
+/** @param condition on vote `f` and its receipt `r`, with $1 and $2 of `values`: the session and what is compared */
+async function votesToLearn(
+  db: Db,
+  condition: string,
+  values: [sessionId: string, compared: number],
+  without: readonly string[],
+): Promise<SettledVote[]> {
+  const { rows } = await db.query<SettledVote>(
+    `select f.id, f.sample_id as "sampleId", s.origin, f.user_id as "raterId", f.input_text as prompt,
+            coalesce(s.asked_by = f.user_id, false) as "ownQuestion", f.late,
+            f.model_response as response, f.human_rating as rating, f.categories, f.compassion_rating as compassion,
+            (extract(epoch from f.created_at) * 1000)::float8 as at, r.step as "usedIn"
+     from feedback f left join receipts r on r.feedback_id = f.id left join samples s on s.id = f.sample_id
+     where f.session_id = $1 and f.withdrawn_at is null and ${condition} and not f.user_id = any($3::uuid[]) order by f.seq`,
+    [...values, without],
+  )
+  return rows
+}
+
+/** How many standing votes of raters who are not excluded each of these samples has; one without any is absent. */
+export async function tallyOf(db: Db, sampleIds: readonly string[]): Promise<Map<string, number>> {
+  const { rows } = await db.query<{ sample_id: string; votes: number }>(
+    `select sample_id, count(*)::int as votes from feedback
+     where sample_id = any($1::uuid[]) and withdrawn_at is null and not ${isExcluded('feedback')} group by sample_id`,
+    [sampleIds],
+  )
+  return new Map(rows.map((row) => [row.sample_id, row.votes]))
+}
+
+/**
+ * How long until no vote on these samples that was cast before voting closed, or begun before and cast shortly after,
+ * can be withdrawn any more; milliseconds.
+ */
+export async function settlesIn(db: Db, sampleIds: readonly string[]): Promise<number> {
+  const { rows } = await db.query<{ ms: number | null }>(
+    `select $2 - extract(epoch from clock_timestamp() - max(f.created_at)) * 1000 as ms
+     from feedback f join samples s on s.id = f.sample_id
+     where s.id = any($1::uuid[]) and f.withdrawn_at is null
+       and (f.created_at <= s.closed_at or not f.late and f.created_at <= s.closed_at + make_interval(secs => $3::float8 / 1000))`,
+    [sampleIds, settleMs, limits.closingHoldMs],
+  )
+  return Math.max(0, Number(rows[0]?.ms ?? 0))
+}
+
+/** How many votes on these samples there are, withdrawn ones included: all, of these ids, and at most one a person. */
+export async function countStored(
+  db: Db,
+  sampleIds: readonly string[],
+  ids: readonly string[],
+): Promise<{ all: number; known: number; people: number }> {
+  const { rows } = await db.query<{ all: number; known: number; people: number }>(
+    `select count(*)::int as all, count(*) filter (where id = any($2::uuid[]))::int as known,
+            count(distinct (sample_id, user_id))::int as people
+     from feedback where sample_id = any($1::uuid[])`,
+    [sampleIds, ids],
   )
   return rows[0]
 }

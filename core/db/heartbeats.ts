@@ -6,6 +6,9 @@ import type { Db } from './pool.ts'
  */
 export type Part = 'recorder' | 'trainer'
 
+/** How often a trainer says that it is there, milliseconds. */
+export const TRAINER_MS = 5_000
+
 /** Says that a part is alive, and how its last turn went. @param everyMs milliseconds between two turns */
 export async function beat(
   db: Db,

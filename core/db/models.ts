@@ -91,7 +91,7 @@ export async function listModels(db: Db): Promise<ModelConfig[]> {
 
 export async function countModels(db: Db): Promise<number> {
   const { rows } = await db.query<{ count: number }>('select count(*) as count from models')
-  return rows[0].count
+  return rows[0]!.count
 }
 
 interface Row {

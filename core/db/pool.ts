@@ -33,6 +33,11 @@ export async function transaction<T>(pool: Pool, fn: (client: pg.PoolClient) => 
   }
 }
 
+/** Resolves where the database answers. */
+export async function ping(db: Db): Promise<void> {
+  await db.query('select 1')
+}
+
 /** Whether `error` is Postgres refusing a duplicate (of `constraint`, where it is given). */
 export function isDuplicate(error: unknown, constraint?: string): boolean {
   return (

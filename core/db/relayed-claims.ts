@@ -63,7 +63,7 @@ export async function countRelayed(db: Db, userId: string): Promise<{ byUser: nu
             (select count(*) from relayed_claims where created_at > clock_timestamp() - interval '1 hour') as "byAll"`,
     [userId],
   )
-  return rows[0]
+  return rows[0]!
 }
 
 /** The oldest claim that is not settled; one is sent at a time. */

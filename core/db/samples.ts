@@ -1,6 +1,6 @@
 import { crowdOfVotes } from './crowd.ts'
 import type { Db } from './pool.ts'
-import { limits, type Sample, type SampleStatus } from '../protocol/index.ts'
+import { limits, type CrowdValue, type Sample, type SampleStatus } from '../protocol/index.ts'
 
 export interface SamplePage {
   sessionId: string
@@ -104,6 +104,92 @@ export async function matchSample(
   return rows[0] ?? null
 }
 
+/** The samples of a session that are open to votes. */
+export async function openSamples(db: Db, sessionId: string): Promise<VotableSample[]> {
+  const { rows } = await db.query<VotableSample>(
+    `select id, prompt, response, status from samples where session_id = $1 and status = 'open'`,
+    [sessionId],
+  )
+  return rows
+}
+
+export interface NewSample {
+  id: string
+  step: number
+  origin: 'rollout' | 'ask'
+  prompt: string
+  policyVersion: number
+}
+
+/**
+ * Stores a sample about to be streamed, and returns null. Where it is whole already, its step being repeated, it stays
+ * as it is, and its response is returned.
+ */
+export async function startSample(db: Db, sessionId: string, sample: NewSample): Promise<string | null> {
+  const { rowCount } = await db.query(
+    `insert into samples (id, session_id, step, origin, prompt, policy_version, status)
+     values ($1, $2, $3, $4, $5, $6, 'streaming')
+     on conflict (id) do update set status = 'streaming', step = excluded.step, policy_version = excluded.policy_version
+     where samples.status in ('queued', 'streaming')`,
+    [sample.id, sessionId, sample.step, sample.origin, sample.prompt, sample.policyVersion],
+  )
+  if (rowCount !== 0) return null
+  const { rows } = await db.query<{ response: string }>('select response from samples where id = $1', [sample.id])
+  return rows[0].response
+}
+
+/** A streamed sample is whole: votes may come. */
+export async function openSample(db: Db, id: string, response: string): Promise<void> {
+  await db.query(
+    `update samples set status = 'open', response = $2, opened_at = clock_timestamp() where id = $1 and status = 'streaming'`,
+    [id, response],
+  )
+}
+
+/** When voting on the last of these samples opened; now, where it has on none. */
+export async function openedAt(db: Db, ids: readonly string[]): Promise<Date> {
+  const { rows } = await db.query<{ at: Date }>(
+    'select coalesce(max(opened_at), clock_timestamp()) as at from samples where id = any($1::uuid[])',
+    [ids],
+  )
+  return rows[0].at
+}
+
+/** Closes those of a session's samples that are open, and returns what their votes came to. */
+export async function closeSamples(
+  db: Db,
+  sessionId: string,
+  ids: readonly string[],
+): Promise<{ sampleId: string; crowd: CrowdValue }[]> {
+  const { rows } = await db.query<{ id: string } & CrowdValue>(
+    `with closed as (
+       update samples set status = 'closed', closed_at = clock_timestamp()
+       where id = any($2::uuid[]) and session_id = $1 and status = 'open' returning id
+     ),
+     votes as (select f.* from feedback f join closed on closed.id = f.sample_id where f.withdrawn_at is null),
+     ${crowdOfVotes}
+     select closed.id, coalesce(crowd.votes, 0) as votes, crowd.value, crowd.compassion
+     from closed left join crowd on crowd.sample_id = closed.id`,
+    [sessionId, ids],
+  )
+  return rows.map(({ id: sampleId, ...crowd }) => ({ sampleId, crowd }))
+}
+
+/** A session's oldest question that has no answer yet. */
+export async function nextAsk(db: Db, sessionId: string): Promise<{ sampleId: string; prompt: string } | null> {
+  const { rows } = await db.query<{ sampleId: string; prompt: string }>(
+    `select id as "sampleId", prompt from samples
+     where session_id = $1 and origin = 'ask' and status in ('queued', 'streaming') order by created_at limit 1`,
+    [sessionId],
+  )
+  return rows[0] ?? null
+}
+
+/** A question that nobody can answer. */
+export async function failAsk(db: Db, id: string): Promise<void> {
+  await db.query(`update samples set status = 'failed' where id = $1`, [id])
+}
+
 /** Puts a question in the session's queue; the trainer answers it. */
 export async function insertAsk(
   db: Db,
@@ -122,7 +208,7 @@ export async function countAsks(db: Db, sessionId: string, userId: string): Prom
     `select count(*) as count from samples where session_id = $1 and asked_by = $2 and status in ('queued', 'streaming')`,
     [sessionId, userId],
   )
-  return rows[0].count
+  return rows[0]!.count
 }
 
 /** The prompts that somebody asked, for their export. */

@@ -1,5 +1,5 @@
 import type { Db } from './pool.ts'
-import { unheldRuns } from './run-lock.ts'
+import { unheldRuns } from './run-queue.ts'
 import { AttuneError } from '../errors.ts'
 import type { SessionStatus, TrainingConfig, TrainingMetrics, TrainingSession } from '../protocol/index.ts'
 import { transitions, type Transition } from '../session-state.ts'
@@ -78,6 +78,25 @@ export async function sessionBasics(db: Db, id: string): Promise<SessionBasics> 
   return session
 }
 
+/** A session's status; null where there is no such session. */
+export async function statusOf(db: Db, id: string): Promise<SessionStatus | null> {
+  const { rows } = await db.query<{ status: SessionStatus }>('select status from sessions where id = $1', [id])
+  return rows[0]?.status ?? null
+}
+
+/** What training a session needs, as stored; no path where its model has no weights. Null: there is no such session. */
+export async function sessionToTrain(
+  db: Db,
+  id: string,
+): Promise<{ configuration: unknown; modelId: string; modelPath: string | null } | null> {
+  const { rows } = await db.query<{ configuration: unknown; modelId: string; modelPath: string | null }>(
+    `select s.configuration, m.id as "modelId", m.checkpoint_path as "modelPath"
+     from sessions s join models m on m.id = s.model_id where s.id = $1`,
+    [id],
+  )
+  return rows[0] ?? null
+}
+
 /** What a run has learnt, up to its last committed step; no hash before the first. @throws AttuneError not-found */
 export async function newestCheckpoint(
   db: Db,
@@ -97,7 +116,7 @@ export async function findSession(db: Db, id: string): Promise<TrainingSession> 
   const { rows } = await db.query<Row>(`${select} where s.id = $1`, [id])
   const [row] = rows
   if (row === undefined) throw new AttuneError('not-found', `there is no session ${id}`)
-  return (await toSessions(db, [row]))[0]
+  return (await toSessions(db, [row]))[0]!
 }
 
 /** The running ones first, then newest first. */
@@ -107,6 +126,12 @@ export async function listSessions(db: Db, limit: number): Promise<TrainingSessi
     [limit],
   )
   return toSessions(db, rows)
+}
+
+/** The ids of all sessions. */
+export async function sessionIds(db: Db): Promise<string[]> {
+  const { rows } = await db.query<{ id: string }>('select id from sessions')
+  return rows.map(({ id }) => id)
 }
 
 /** What sessions are called, by their ids. */

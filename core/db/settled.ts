@@ -28,7 +28,7 @@ export async function backlogOf(pool: Pool): Promise<{ records: number; oldestSe
            where e.contribution_id is null) waiting`,
     [withdrawnSeconds],
   )
-  return rows[0]
+  return rows[0]!
 }
 
 /** Twice as long as a vote can be withdrawn, seconds. */

@@ -24,3 +24,7 @@ export async function knowsAddress(db: Db, userId: string | null, address: Buffe
       .rowCount ?? 0) > 0
   )
 }
+
+export async function forgetAddresses(db: Db, userId: string): Promise<void> {
+  await db.query('delete from sign_in_addresses where user_id = $1', [userId])
+}

@@ -91,13 +91,11 @@ export async function commitStep(
 /** Those that get their receipt stay as they are until the commit; the others may go the moment after this. */
 async function demandStanding(client: ClientBase, { receipts, learntFrom }: StepCommit): Promise<void> {
   await client.query('select from feedback where id = any($1::uuid[]) for share', [receipts.map((r) => r.feedbackId)])
-  const {
-    rows: [{ standing }],
-  } = await client.query<{ standing: number }>(
+  const { rows } = await client.query<{ standing: number }>(
     'select count(*)::int as standing from feedback where id = any($1::uuid[]) and withdrawn_at is null',
     [learntFrom],
   )
-  if (standing !== learntFrom.length)
+  if (rows[0]!.standing !== learntFrom.length)
     throw new VotesChanged('a vote that this step learnt from was withdrawn or erased meanwhile')
 }
 

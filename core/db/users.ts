@@ -25,7 +25,7 @@ export async function insertUser(db: Db, user: Omit<UserRow, 'id'>): Promise<Use
       [user.username, skeletonOf(user.username), user.email, user.passwordHash, user.role, user.guest, user.wallet],
     )
     .catch(refused)
-  return rows[0]
+  return rows[0]!
 }
 
 /**
@@ -108,6 +108,11 @@ export async function isTaken(db: Db, username: string, exceptId: string | null)
   return (rowCount ?? 0) > 0
 }
 
+/** Lets one transaction at a time act for a person, each until it ends. */
+export async function lockUser(client: Db, id: string): Promise<void> {
+  await client.query('select from users where id = $1 for update', [id])
+}
+
 /** The user of a login (null: a token without one), while both last. */
 export async function findSignedIn(db: Db, id: string, login: string | null): Promise<UserRow | null> {
   const [row] = await findManySignedIn(db, [{ userId: id, login }])
@@ -140,7 +145,7 @@ export async function administrators(db: Db): Promise<UserRow[]> {
 /** Whose a payout is while they have linked no wallet: the number that stands for them in manifests. */
 export async function payeeOf(db: Db, userId: string): Promise<`0x${string}`> {
   const { rows } = await db.query<{ payee: Buffer }>('select payee from users where id = $1', [userId])
-  return `0x${rows[0].payee.toString('hex')}`
+  return `0x${rows[0]!.payee.toString('hex')}`
 }
 
 /** @throws AttuneError conflict where nobody would be left to administer (rule S6) */
@@ -165,7 +170,34 @@ export async function eraseUser(db: Db, userId: string): Promise<void> {
       [userId],
     )
     .catch(refused)
-  await db.query('delete from refresh_tokens where user_id = $1', [userId])
-  await db.query('delete from sign_in_addresses where user_id = $1', [userId])
-  await db.query('delete from vote_begun where user_id = $1', [userId])
+}
+
+/** Rows that are given their skeletons at once. */
+const SKELETONS = 1_000
+
+/**
+ * Gives the names of an older version their skeletons, oldest first. Where two look alike, both
+ * keep their names: the older one has the skeleton, the newer one its own with its id behind it.
+ */
+export async function giveSkeletons(db: Db): Promise<void> {
+  for (;;) {
+    const { rows } = await db.query<{ id: string; username: string }>(
+      `select id, username from users where skeleton is null and erased_at is null order by created_at, id limit ${SKELETONS}`,
+    )
+    if (rows.length === 0) return
+    const wanted = rows.map(({ username }) => skeletonOf(username))
+    const { rows: had } = await db.query<{ skeleton: string }>('select skeleton from users where skeleton = any($1)', [
+      wanted,
+    ])
+    const taken = new Set(had.map(({ skeleton }) => skeleton))
+    const given = rows.map(({ id }, i) => {
+      const skeleton = taken.has(wanted[i]) ? `${wanted[i]} ${id}` : wanted[i]
+      taken.add(skeleton)
+      return skeleton
+    })
+    await db.query(
+      'update users set skeleton = given.skeleton from unnest($1::uuid[], $2::text[]) as given (id, skeleton) where users.id = given.id and users.skeleton is null',
+      [rows.map(({ id }) => id), given],
+    )
+  }
 }

@@ -72,7 +72,7 @@ export async function countHolding(db: Db, sessionId: string, sampleIds: readonl
             where u.user_id = b.user_id and s.session_id = $1 and s.status = 'closed' and ${within('u.begun_at', '$5')} and not ${cast('u')}) < $6`,
     [sessionId, sampleIds, limits.voteBegunMs, limits.withdrawMs, rememberedMs, limits.holdsLeft],
   )
-  return Number(rows[0].count)
+  return Number(rows[0]!.count)
 }
 
 /** Forgets what no rule looks at any more. */
@@ -81,4 +81,9 @@ export async function forgetBegun(db: Db, sessionId: string): Promise<void> {
     `delete from vote_begun b using samples s where s.id = b.sample_id and s.session_id = $1 and not ${within('b.begun_at', '$2')}`,
     [sessionId, rememberedMs],
   )
+}
+
+/** Forgets what an erased person has begun. */
+export async function eraseBegun(db: Db, userId: string): Promise<void> {
+  await db.query('delete from vote_begun where user_id = $1', [userId])
 }

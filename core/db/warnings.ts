@@ -12,7 +12,7 @@ export async function keepWarning(
      returning *`,
     [sessionId, step, kind, message],
   )
-  return toWarning(rows[0])
+  return toWarning(rows[0]!)
 }
 
 /** The latest `limit` warnings of a session, newest first. */

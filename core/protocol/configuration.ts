@@ -38,11 +38,13 @@ export const PPOConfig = z.object({
   ppoEpochs: z.int().min(1).max(16).default(2),
   /** Answers in each update; a smaller batch is one update. It divides the batch. */
   miniBatchSize: z.int().min(1).max(512).default(32),
-  /**
-   * The mean KL to the reference policy that the run settles about, nats per response. β follows from it as 1 / √(2 ·
-   * targetKL), unless `live.klCoefficient` gives β; `live.adaptiveKl` steers to it. Every algorithm reads it.
-   */
-  targetKL: z.number().gt(0).default(4),
+  targetKL: z
+    .number()
+    .gt(0)
+    .default(4)
+    .describe(
+      'The mean KL to the reference policy that the run settles about, nats per response, whatever its algorithm. The KL coefficient follows from it as 1 / √(2 · targetKL), unless live.klCoefficient gives one. Beside that it is what live.adaptiveKl steers to; with adaptiveKl false the given coefficient stands, and this is stored and not read.',
+    ),
 })
 
 /** Low-rank adapters, trained in place of the whole model. */
@@ -85,15 +87,19 @@ export const LiveConfig = z.object({
   minVotesPerStep: z.int().min(0).default(1),
   maxNewTokens: z.int().min(1).max(1024).default(64),
   temperature: z.number().gt(0).max(2).default(0.7),
-  /**
-   * β, score per nat: how strongly the policy is held to the reference. Without it β follows from `ppoConfig.targetKL`.
-   */
-  klCoefficient: z.number().min(0).optional(),
-  /**
-   * Lets β move, by 1 % a step at most and within half and twice its start, so that the KL comes to
-   * `ppoConfig.targetKL`.
-   */
-  adaptiveKl: z.boolean().default(false),
+  klCoefficient: z
+    .number()
+    .min(0)
+    .optional()
+    .describe(
+      'β, score per nat: how strongly the policy is held to the reference. Without it β follows from ppoConfig.targetKL; with it, β is this, or begins at it where adaptiveKl is true.',
+    ),
+  adaptiveKl: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Lets β move, by 1 % a step at most and within half and twice its start, so that the KL comes to ppoConfig.targetKL.',
+    ),
   /** Train on the last batch while people vote on this one. */
   overlap: z.boolean().default(true),
   seed: z.int().min(0).default(1),

@@ -1,5 +1,6 @@
 /** The chain: epochs, proofs and disputes. */
 import { z } from 'zod'
+import { noCreditNames } from '../../contracts/ledger/epoch/reasons.ts'
 import { Address, Amount, Hash, SessionId, Uuid } from './pieces.ts'
 
 export const LeafFields = z.object({
@@ -26,12 +27,8 @@ export const MerkleProof = z.object({
 })
 export type MerkleProof = z.infer<typeof MerkleProof>
 
-/**
- * Why a vote earned nothing (contracts/ledger/epoch/credit.ts): on a text that the session never produced; cast after
- * voting on its answer had closed; used by no update; of weight or reliability 0; in an update that changed
- * nothing; more than a person can rate in the time.
- */
-export const NoCredit = z.enum(['text', 'closed', 'unused', 'no-weight', 'no-change', 'pace'])
+/** Why a vote earned nothing. */
+export const NoCredit = z.enum(noCreditNames)
 export type NoCredit = z.infer<typeof NoCredit>
 
 export const ProofOfContribute = z.object({

@@ -1,4 +1,5 @@
 /** Every limit of the wire, with its unit. */
+import { fileLimits } from '../../lm/files/limits.ts'
 
 export const limits = {
   /** Largest socket message or JSON body, bytes. */
@@ -6,7 +7,7 @@ export const limits = {
   /** Lists and objects within each other in what a client sends, at most so deep. */
   nesting: 32,
   /** Largest file of a model's prompts, bytes. */
-  promptFileBytes: 16 * 1024 * 1024,
+  promptFileBytes: fileLimits.prompts,
   /** Longest prompt a rater may ask, characters. */
   promptChars: 400,
   /** Longest comment, characters. */

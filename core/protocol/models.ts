@@ -71,30 +71,6 @@ export const ModelConfig = z.object({
 export const Model = ModelConfig.extend({ id: z.string(), createdAt: z.iso.datetime() })
 export type ModelConfig = z.infer<typeof Model>
 
-/** A model as one archive, a tar of a Hugging Face directory. */
-export const DownloadRequest = z.object({
-  format: z
-    .enum(['huggingface', 'pytorch', 'tensorflow', 'onnx', 'gguf'])
-    .default('huggingface')
-    .refine(
-      (format) => format === 'huggingface',
-      'models are packed as huggingface, which the other formats’ own tools read',
-    ),
-  precision: z
-    .enum(['fp32', 'fp16', 'int8', 'int4'])
-    .default('fp32')
-    .refine(
-      (precision): precision is 'fp32' | 'fp16' => precision === 'fp32' || precision === 'fp16',
-      'fp32 or fp16: quantise the archive with a tool of your choice',
-    ),
-  compression: z.enum(['none', 'gzip', 'brotli']).default('none'),
-  includeOptimizer: z.literal(false, 'a model has no optimizer state: its run’s checkpoint has').default(false),
-  includeScheduler: z.literal(false, 'a model has no scheduler state: its run’s checkpoint has').default(false),
-  purpose: z.string().max(2_000).optional(),
-})
-
-export type DownloadRequest = Pick<z.infer<typeof DownloadRequest>, 'precision' | 'compression'>
-
 export const Download = z.object({
   downloadId: z.string(),
   status: z.enum(['preparing', 'ready', 'failed']),

@@ -1,4 +1,7 @@
-/** What contributions earn: bounties, claims and appeals. Amounts of money are decimal strings, in the token's smallest unit. */
+/**
+ * What contributions earn: bounties, claims and appeals. Amounts of money are decimal strings, in the token's smallest
+ * unit.
+ */
 import { z } from 'zod'
 import { Address, Amount, Hash, SessionId, Uuid } from './pieces.ts'
 import { rewardLimits } from './limits.ts'

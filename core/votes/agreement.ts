@@ -1,3 +1,5 @@
+import { maxOf } from '../statistics.ts'
+
 /** How far two values of a scale disagree. */
 export type Metric = 'nominal' | 'ordinal' | 'interval' | 'ratio'
 
@@ -20,22 +22,22 @@ export function krippendorffAlpha(
   const values = [...new Set(units.flat())].sort((a, b) => a - b)
   const index = new Map(values.map((value, i) => [value, i]))
   const counts = values.map(() => 0) // n_c
-  for (const unit of units) for (const value of unit) counts[index.get(value) ?? 0]++
+  for (const unit of units) for (const value of unit) counts[index.get(value) ?? 0]!++
   const n = counts.reduce((a, b) => a + b, 0)
   if (values.length < 2) return undefined
 
   const delta = squaredDifference(metric, values, counts)
   let observed = 0
   for (const unit of units) {
-    for (let a = 0; a < unit.length; a++) {
-      for (let b = 0; b < unit.length; b++) {
-        if (a !== b) observed += delta(index.get(unit[a]) ?? 0, index.get(unit[b]) ?? 0) / (unit.length - 1)
-      }
+    // By value, not by rating: a full room gives an answer thousands of ratings and ten values.
+    const given = tally(unit.map((value) => index.get(value) ?? 0))
+    for (const [c, times] of given) {
+      for (const [k, others] of given) observed += (times * others * delta(c, k)) / (unit.length - 1)
     }
   }
   let expected = 0
   for (let c = 0; c < values.length; c++) {
-    for (let k = 0; k < values.length; k++) expected += counts[c] * counts[k] * delta(c, k)
+    for (let k = 0; k < values.length; k++) expected += counts[c]! * counts[k]! * delta(c, k)
   }
   return 1 - (observed * (n - 1)) / expected
 }
@@ -49,19 +51,29 @@ function squaredDifference(metric: Metric, values: readonly number[], counts: re
         return 1
       case 'ordinal': {
         // (Σ_{g=c..k} n_g - (n_c + n_k) / 2)²
-        let between = -(counts[c] + counts[k]) / 2
-        for (let g = Math.min(c, k); g <= Math.max(c, k); g++) between += counts[g]
+        let between = -(counts[c]! + counts[k]!) / 2
+        for (let g = Math.min(c, k); g <= Math.max(c, k); g++) between += counts[g]!
         return between ** 2
       }
       case 'interval':
-        return (values[c] - values[k]) ** 2
+        return (values[c]! - values[k]!) ** 2
       case 'ratio':
-        return ((values[c] - values[k]) / (values[c] + values[k])) ** 2
+        return ((values[c]! - values[k]!) / (values[c]! + values[k]!)) ** 2
     }
   }
 }
 
+/** How often each comes. */
+function tally(values: readonly number[]): Map<number, number> {
+  const counts = new Map<number, number>()
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  return counts
+}
+
 function columns(ratings: readonly (readonly (number | null)[])[]): number[][] {
-  const width = ratings.reduce((most, row) => Math.max(most, row.length), 0)
+  const width = maxOf(
+    ratings.map((row) => row.length),
+    0,
+  )
   return Array.from({ length: width }, (_, u) => ratings.flatMap((row) => (typeof row[u] === 'number' ? [row[u]] : [])))
 }

@@ -1,4 +1,20 @@
-import { isKnown, type RatedSample } from './reliability.ts'
+export interface RatedSample {
+  raterId: string
+  sampleId: string
+  /** `v` in [0, 1]. */
+  value: number
+  /** The step that was the first to learn from it. Votes of one round count as cast at once; 0 where nobody says. */
+  round?: number
+  /** False where its author chose what to rate, or when, and could know the others' votes: it is compared with none. */
+  comparable?: boolean
+}
+
+/** A rater is known from so many comparable votes on … */
+const KNOWN_VOTES = 8
+/** … and while their reliability is at least this; everybody else is a stranger. */
+const KNOWN_RELIABILITY = 0.3
+export const isKnown = (comparable: number, reliability: number): boolean =>
+  comparable >= KNOWN_VOTES && reliability >= KNOWN_RELIABILITY
 
 /** A room is established while so many known raters … */
 export const ESTABLISHED_RATERS = 3
@@ -42,14 +58,14 @@ export function ballotsOf(votes: readonly RatedSample[]): Ballots {
   const rounds = new Map<number, number[]>()
   votes.forEach(({ round = 0, comparable = true }, index) => {
     if (!comparable) return
-    on[sampleOf[index]].push(index)
+    on[sampleOf[index]!]!.push(index)
     const cast = rounds.get(round)
     if (cast) cast.push(index)
     else rounds.set(round, [index])
   })
   return {
     ...{ votes, raters: [...raters.keys()], samples, raterOf, sampleOf, on },
-    ratersOn: on.map((indices) => [...new Set(indices.map((index) => raterOf[index]))]),
+    ratersOn: on.map((indices) => [...new Set(indices.map((index) => raterOf[index]!))]),
     rounds: [...rounds].sort(([a], [b]) => a - b).map(([round, cast]) => ({ round, votes: cast })),
   }
 }
@@ -83,7 +99,7 @@ export function comparisonsOf(
 ): Comparisons {
   const full = new Float64Array(raters.length)
   const amongStrangers = new Float64Array(raters.length)
-  const count = (rater: number): number => full[rater] + Math.min(AMONG_STRANGERS, amongStrangers[rater])
+  const count = (rater: number): number => full[rater]! + Math.min(AMONG_STRANGERS, amongStrangers[rater]!)
   /** Known raters, and when each voted last. */
   const known = new Map<number, number>()
   const weights = new Float64Array(raterOf.length)
@@ -91,14 +107,14 @@ export function comparisonsOf(
   const established = new Uint8Array(samples.size)
 
   for (const { round, votes } of rounds) {
-    const here = new Set(votes.map((index) => raterOf[index]))
+    const here = new Set(votes.map((index) => raterOf[index]!))
     let present = 0
     for (const [rater, last] of known) if (last >= round - ESTABLISHED_ROUNDS || here.has(rater)) present++
     const founding = present < ESTABLISHED_RATERS
     const knownOn = new Map<number, number>()
     for (const index of votes) {
-      const [sample, rater] = [sampleOf[index], raterOf[index]]
-      const others = ratersOn[sample]
+      const [sample, rater] = [sampleOf[index]!, raterOf[index]!]
+      const others = ratersOn[sample]!
       if (!founding) established[sample] = 1
       if (others.length < 2) continue
       let knownHere = knownOn.get(sample)
@@ -106,17 +122,17 @@ export function comparisonsOf(
         knownOn.set(sample, (knownHere = others.reduce((n, id) => n + (known.has(id) ? 1 : 0), 0)))
       if (founding || knownHere - (known.has(rater) ? 1 : 0) > 0) {
         weights[index] = 1
-        full[rater]++
+        full[rater]!++
       } else {
         meeting.push(index)
-        amongStrangers[rater]++
+        amongStrangers[rater]!++
       }
     }
     for (const rater of here) {
-      if (isKnown(count(rater), reliability[rater])) known.set(rater, round)
+      if (isKnown(count(rater), reliability[rater]!)) known.set(rater, round)
       else known.delete(rater)
     }
   }
-  for (const index of meeting) weights[index] = Math.min(1, AMONG_STRANGERS / amongStrangers[raterOf[index]])
+  for (const index of meeting) weights[index] = Math.min(1, AMONG_STRANGERS / amongStrangers[raterOf[index]!]!)
   return { weights, counts: Float64Array.from(raters, (_, rater) => count(rater)), established }
 }

@@ -33,7 +33,7 @@ export function crowdValue(votes: readonly WeighedVote[], prediction: number, sh
  */
 export function voteShare(votes: readonly WeighedVote[], index: number, shrinkage = 1): number {
   const total = votes.reduce((sum, vote) => sum + unit('weight', vote.weight), weight('shrinkage', shrinkage))
-  return total === 0 ? 0 : votes[index].weight / total
+  return total === 0 ? 0 : votes[index]!.weight / total
 }
 
 /** Known raters on an answer from whom on strangers' joint share of it is bounded … */

@@ -3,6 +3,7 @@
  * of a policy that has moved on are others than those that were voted on before: without this a reward model that
  * has heard one thing for an hour needs an hour of the other before it says so. Pure.
  */
+import { maxOf } from '../statistics.ts'
 
 /**
  * A vote counts half once it is this many steps old and so much weight of votes has come since: where few vote,
@@ -22,7 +23,10 @@ export interface DatedVote {
  * the newest vote's step.
  */
 export function fading(votes: readonly DatedVote[]): number[] {
-  const newest = votes.reduce((latest, { round }) => Math.max(latest, round), 0)
+  const newest = maxOf(
+    votes.map(({ round }) => round),
+    0,
+  )
   const byRound = new Map<number, number>()
   for (const { round, weight } of votes) byRound.set(round, (byRound.get(round) ?? 0) + weight)
   const factors = new Map<number, number>()

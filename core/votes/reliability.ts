@@ -1,17 +1,7 @@
-import { ballotsOf, comparisonsOf, type Ballots, type Comparisons } from './comparisons.ts'
+import { maxOf } from '../statistics.ts'
+import { ballotsOf, comparisonsOf, isKnown, type Ballots, type Comparisons, type RatedSample } from './comparisons.ts'
 import { capStrangers } from './crowd.ts'
 import { unit, weight } from './range.ts'
-
-export interface RatedSample {
-  raterId: string
-  sampleId: string
-  /** `v` in [0, 1]. */
-  value: number
-  /** The step that was the first to learn from it. Votes of one round count as cast at once; 0 where nobody says. */
-  round?: number
-  /** False where its author chose what to rate, or when, and could know the others' votes: it is compared with none. */
-  comparable?: boolean
-}
 
 export interface ReliabilityPrior {
   /** What a rater of whom nothing is known counts, in [0, 1]. */
@@ -24,10 +14,6 @@ export const RELIABILITY_PRIOR: ReliabilityPrior = { value: 0.6, votes: 8 }
 
 /** Comparable votes with which a rater's votes weigh half of what they will at most. */
 export const HALF_TRUST = 8
-/** A rater is known from so many comparable votes on … */
-export const KNOWN_VOTES = 8
-/** … and while their reliability is at least this; everybody else is a stranger. */
-export const KNOWN_RELIABILITY = 0.3
 
 /** Rounds after which reliabilities have settled; more change the third digit. */
 const ROUNDS = 4
@@ -97,7 +83,7 @@ export function standingsOf(votes: readonly RatedSample[], prior: ReliabilityPri
   }
   const compared = comparisonsOf(ballots, rho)
   const standings = weights(rho, compared)
-  const raters = new Map(ballots.raters.map((id, rater) => [id, standings[rater]]))
+  const raters = new Map(ballots.raters.map((id, rater) => [id, standings[rater]!]))
   return {
     raters,
     of: (raterId) => raters.get(raterId) ?? { reliability: prior.value, comparable: 0, weight: 0, known: false },
@@ -116,18 +102,15 @@ export function reliabilities(
   return new Map([...standingsOf(votes, prior).raters].map(([id, { reliability }]) => [id, reliability]))
 }
 
-export const isKnown = (comparable: number, reliability: number): boolean =>
-  comparable >= KNOWN_VOTES && reliability >= KNOWN_RELIABILITY
-
 /** By rater. */
 function weights(rho: Float64Array, { counts }: Comparisons): Standing[] {
   const trust = counts.map((n) => n / (n + HALF_TRUST))
-  const most = trust.reduce((max, t) => Math.max(max, t), 0)
+  const most = maxOf([...trust], 0)
   return Array.from(rho, (reliability, rater) => ({
     reliability,
-    comparable: counts[rater],
-    weight: most === 0 ? reliability : (reliability * trust[rater]) / most,
-    known: isKnown(counts[rater], reliability),
+    comparable: counts[rater]!,
+    weight: most === 0 ? reliability : (reliability * trust[rater]!) / most,
+    known: isKnown(counts[rater]!, reliability),
   }))
 }
 
@@ -173,23 +156,23 @@ function pairsOf(
   const pairs = Array.from(raters, (): Pair[] => [])
   on.forEach((indices, sample) => {
     const weighed = capStrangers(
-      indices.map((index) => standings[raterOf[index]]),
+      indices.map((index) => standings[raterOf[index]!]!),
       established[sample] === 1,
     )
     let sum = 0
     let total = 0
     indices.forEach((index, i) => {
-      sum += weighed[i] * votes[index].value
-      total += weighed[i]
+      sum += weighed[i]! * votes[index]!.value
+      total += weighed[i]!
     })
     indices.forEach((index, i) => {
-      const others = total - weighed[i]
+      const others = total - weighed[i]!
       if (weights[index] === 0 || others <= 1e-9) return
-      const { value } = votes[index]
-      pairs[raterOf[index]].push([
+      const { value } = votes[index]!
+      pairs[raterOf[index]!]!.push([
         value,
-        Math.min(1, Math.max(0, (sum - weighed[i] * value) / others)),
-        weights[index] * Math.min(1, others),
+        Math.min(1, Math.max(0, (sum - weighed[i]! * value) / others)),
+        weights[index]! * Math.min(1, others),
       ])
     })
   })

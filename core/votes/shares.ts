@@ -70,8 +70,8 @@ function mostOfAnAuthor(sums: readonly number[], known: number): number {
   for (let cut = 0; cut * share < 1; cut++) {
     // With the `cut` largest at m: m = share (cut · m + rest).
     const most = (share * rest) / (1 - share * cut)
-    if (cut >= sorted.length || sorted[cut] <= most) return cut === 0 ? Infinity : most
-    rest -= sorted[cut]
+    if (cut >= sorted.length || sorted[cut]! <= most) return cut === 0 ? Infinity : most
+    rest -= sorted[cut]!
   }
   // So few have any weight that their shares can't be this small.
   return Infinity

@@ -96,7 +96,7 @@ export function categoryWeight(
   sent: number,
   session: { categories: Readonly<Record<string, number>>; freeCategories: boolean },
 ): number {
-  if (Object.hasOwn(session.categories, name)) return weight(`weight of ${name}`, session.categories[name])
+  if (Object.hasOwn(session.categories, name)) return weight(`weight of ${name}`, session.categories[name]!)
   if (!session.freeCategories || Number.isNaN(sent)) return 0
   return Math.min(Math.max(sent, 0), 2)
 }

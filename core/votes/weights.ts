@@ -1,6 +1,7 @@
 /** From all votes of a session to what each weighs: on its answer, and in what the reward model learns. Pure. */
 import { capStrangers } from './crowd.ts'
-import { standingsOf, type RatedSample, type Standing } from './reliability.ts'
+import type { RatedSample } from './comparisons.ts'
+import { standingsOf, type Standing } from './reliability.ts'
 import { boundShares } from './shares.ts'
 
 /** A vote as far as its weight depends on it. */
@@ -59,9 +60,9 @@ export function weigh(votes: readonly CastVote[], ageing: Ageing = ageless): Wei
   const standings = standingsOf(rated)
   const onAnswer = capped(votes, standings)
   const known = [...standings.raters.values()].filter((standing) => standing.known).length
-  const left = ageing(votes.map((vote, i) => ({ round: vote.round, weight: isSelfMade(vote) ? 0 : onAnswer[i] })))
+  const left = ageing(votes.map((vote, i) => ({ round: vote.round, weight: isSelfMade(vote) ? 0 : onAnswer[i]! })))
   const inFit = boundShares(
-    votes.map((vote, i) => ({ raterId: vote.raterId, weight: onAnswer[i] * left[i], selfMade: isSelfMade(vote) })),
+    votes.map((vote, i) => ({ raterId: vote.raterId, weight: onAnswer[i]! * left[i]!, selfMade: isSelfMade(vote) })),
     known,
   )
   return { standing: standings.of, raters: standings.raters, onAnswer, inFit }
@@ -77,10 +78,10 @@ function capped(votes: readonly CastVote[], standings: ReturnType<typeof standin
   const weights = new Array<number>(votes.length).fill(0)
   for (const [sampleId, on] of bySample) {
     const found = capStrangers(
-      on.map((i) => standings.of(votes[i].raterId)),
+      on.map((i) => standings.of(votes[i]!.raterId)),
       standings.established(sampleId),
     )
-    on.forEach((i, k) => (weights[i] = found[k]))
+    on.forEach((i, k) => (weights[i] = found[k]!))
   }
   return weights
 }

@@ -1,6 +1,6 @@
 /**
  * What a family of language models provides. Training, sampling, the policy and the reward model are
- * built from this alone (forward.ts, decoding.ts), so a further family is one more file beside
+ * built from this alone (forward.ts, kv-cache-graphs.ts), so a further family is one more file beside
  * gpt2.ts and llama.ts.
  */
 import { add, linear, matmul, type Graph, type Shape, type Tensor } from '../graph/index.ts'
@@ -28,7 +28,7 @@ export interface Architecture {
   /** Hugging Face's parameter names and shapes, in a fixed order. */
   readonly parameters: ReadonlyMap<string, Shape>
   /**
-   * Whether files have this parameter, a projection's weight, as [in, out]. Engines hold all as [out, in] (held.ts).
+   * Whether files have this parameter, a projection's weight, as [in, out]. Engines hold all as [out, in] (projection-layout.ts).
    */
   storedInOut(name: string): boolean
   /** How many of the latest tokens, itself included, a token of this layer sees; null for all. */

@@ -3,22 +3,28 @@
  * rows, which a token's is, then reads the weight as it lies; the other way it would be copied first, at every token.
  */
 import { sizeOf, type Shape } from '../graph/index.ts'
-import type { Architecture } from './architecture.ts'
+
+/** What says how a model's files have its parameters; an Architecture does. */
+interface Layout {
+  /** Shapes in the files, by name. */
+  readonly parameters: ReadonlyMap<string, Shape>
+  storedInOut(name: string): boolean
+}
 
 /** The shape of a parameter's state. */
-export function heldShape({ parameters, storedInOut }: Architecture, name: string): Shape {
+export function heldShape({ parameters, storedInOut }: Layout, name: string): Shape {
   const shape = parameters.get(name)
   if (!shape) throw new Error(`the model has no parameter ${name}`)
   return storedInOut(name) ? shape.toReversed() : shape
 }
 
 /** A parameter's values from how its file has them to how they are held; the array itself where that is the same. */
-export function toHeld({ parameters, storedInOut }: Architecture, name: string, data: Float32Array): Float32Array {
+export function toHeld({ parameters, storedInOut }: Layout, name: string, data: Float32Array): Float32Array {
   return storedInOut(name) ? transposed(data, parameters.get(name) ?? []) : data
 }
 
 /** The other way. */
-export function toStored(architecture: Architecture, name: string, data: Float32Array): Float32Array {
+export function toStored(architecture: Layout, name: string, data: Float32Array): Float32Array {
   return architecture.storedInOut(name) ? transposed(data, heldShape(architecture, name)) : data
 }
 

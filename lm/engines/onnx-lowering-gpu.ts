@@ -1,7 +1,7 @@
 /** Operations that take another form on a GPU. */
 import { sameShape, type OpName, type Tensor } from '../graph/index.ts'
 import { bytesOf } from './onnx-format.ts'
-import type { Emitter, Lowering } from './onnx-lowering.ts'
+import type { Emitter, Lowering } from './onnx-emitter.ts'
 import { cudaProduct, webgpuProduct } from './onnx-matmul.ts'
 
 type Forms = { [K in OpName]?: Lowering<K> }

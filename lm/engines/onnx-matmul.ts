@@ -1,6 +1,6 @@
 /** Products of matrices in ONNX, as each provider has them. */
 import { sameShape, type Graph, type Tensor } from '../graph/index.ts'
-import type { Emitter, Lowering } from './onnx-lowering.ts'
+import type { Emitter, Lowering } from './onnx-emitter.ts'
 
 /** Its inputs are the two matrices and, where one was found (`biasedProducts`), the bias of its columns. */
 type Product = Lowering<'matmul'>

@@ -17,7 +17,7 @@ export type At = [Pointer | null]
 /** Bytes of memory, in an array. */
 type Bytes = NodeJS.TypedArray
 type Async<F extends (...args: never[]) => unknown> = F & {
-  async(...args: [...Parameters<F>, (error: unknown, result: ReturnType<F>) => void]): void
+  async(...args: [...Parameters<F>, (error: Error | null, result: ReturnType<F>) => void]): void
 }
 
 export interface OrtApi {

@@ -77,7 +77,7 @@ export function openSession(model: Uint8Array, { threads, provider, config }: Se
         pointers(outs),
       ] as const
       return new Promise((resolve, reject) => {
-        const end = (error: unknown, status: Status): void => {
+        const end = (error: Error | null, status: Status): void => {
           try {
             if (error) throw error
             check(status)

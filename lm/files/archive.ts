@@ -1,17 +1,24 @@
-/** A model directory as one archive: a tar of a Hugging Face directory, in one precision, compressed or not. */
+/** A model as one archive: a tar of an export format's files, in one precision, compressed or not. */
 import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { constants, createBrotliCompress, createGzip } from 'node:zlib'
 import { pack, type Pack } from 'tar-stream'
-import type { DownloadRequest } from '../../core/protocol/index.ts'
-import { copyCompanions, readModel, writeModel } from './directory.ts'
+import type { Precision } from './formats/format.ts'
+import { type FormatName, formats } from './formats/index.ts'
 
-export interface Packing extends DownloadRequest {
+export const compressions = ['none', 'gzip', 'brotli'] as const
+export type Compression = (typeof compressions)[number]
+
+export interface Packing {
   directory: string
+  format: FormatName
+  /** One that the format has. */
+  precision: Precision
+  compression: Compression
   /** The folder of archives, and the archive's name there. */
   folder: string
   name: string
@@ -29,12 +36,12 @@ export interface Packed {
 const BROTLI_QUALITY = 4
 
 /** Packs a model; the archive appears under its name, and then what is known of it beside it. */
-export async function packModel({ directory, precision, compression, folder, name }: Packing): Promise<Packed> {
+export async function packModel({ directory, format, precision, compression, folder, name }: Packing): Promise<Packed> {
   const place = await mkdtemp(join(folder, 'packing-'))
   try {
     const model = join(place, 'model')
-    await writeModel(model, await readModel(directory), precision === 'fp16' ? 'F16' : 'F32')
-    await copyCompanions(directory, model)
+    await mkdir(model)
+    await formats[format].write(directory, model, precision)
     const packed = await archive(model, join(place, name), compression)
     // Both written before either has its name: on a full disk nothing half is left.
     await writeFile(join(place, 'about.json'), JSON.stringify(packed))
@@ -46,7 +53,7 @@ export async function packModel({ directory, precision, compression, folder, nam
   }
 }
 
-async function archive(model: string, path: string, compression: Packing['compression']): Promise<Packed> {
+async function archive(model: string, path: string, compression: Compression): Promise<Packed> {
   const hash = createHash('sha256')
   let bytes = 0
   const measured = new Transform({
@@ -61,7 +68,7 @@ async function archive(model: string, path: string, compression: Packing['compre
   return { sha256: hash.digest('hex'), bytes }
 }
 
-function compressor(compression: Packing['compression']) {
+function compressor(compression: Compression) {
   switch (compression) {
     case 'none':
       return new PassThrough()

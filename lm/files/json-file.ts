@@ -3,7 +3,8 @@ import { readFile, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { z } from 'zod'
 import { ifThere } from './disk.ts'
-import { checkSize, fileLimits } from './model-files.ts'
+import { fileLimits } from './limits.ts'
+import { checkSize } from './model-files.ts'
 
 /** A file's content, checked; throws, naming the file and what is wrong in it. */
 export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T> {

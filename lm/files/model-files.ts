@@ -1,6 +1,6 @@
 /** Which files of a directory or repository make a model. */
 
-import { limits } from '../../core/protocol/index.ts'
+import { fileLimits } from './limits.ts'
 
 /** Everything that is read of a model, and what people should know of it. */
 const wanted =
@@ -8,31 +8,13 @@ const wanted =
 const shard = /^model-\d+-of-\d+\.safetensors$/
 const pickle = /\.(bin|pt|pth|ckpt|pkl)$/
 
-/** What is read whole is a stranger's: it has a bound, bytes. Weights are read tensor by tensor, and have none here. */
-export const fileLimits = {
-  /** config.json, generation_config.json, special_tokens_map.json, chat_template.jinja. */
-  configuration: 1024 * 1024,
-  /** tokenizer_config.json, in which each added token has its paragraph. */
-  tokenizerConfig: 8 * 1024 * 1024,
-  /** tokenizer.json: the largest known, of 262,144 tokens, have 33 MB. */
-  tokenizer: 64 * 1024 * 1024,
-  /** The index of weights in several files. */
-  index: 16 * 1024 * 1024,
-  /** The header of one safetensors file; those of models with thousands of tensors have some hundred kB. */
-  header: 16 * 1024 * 1024,
-  /** Licence and README. */
-  words: 4 * 1024 * 1024,
-  /** Lists and objects within each other, in any JSON file. */
-  nesting: 64,
-} as const
-
 /** The most bytes that a file of a model may have; null for weights. */
 export function mostBytes(name: string): number | null {
   if (name.endsWith('.safetensors')) return null
   if (name === 'tokenizer.json') return fileLimits.tokenizer
   if (name === 'tokenizer_config.json') return fileLimits.tokenizerConfig
   if (name === 'model.safetensors.index.json') return fileLimits.index
-  if (name === 'prompts.jsonl') return limits.promptFileBytes
+  if (name === 'prompts.jsonl') return fileLimits.prompts
   return /^(LICENSE|README)/.test(name) ? fileLimits.words : fileLimits.configuration
 }
 

@@ -5,7 +5,7 @@
  */
 import { open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { sizeOf, type Shape } from '../graph/index.ts'
-import { fileLimits } from './model-files.ts'
+import { fileLimits } from './limits.ts'
 import { fromBrainFloat, fromHalf, toHalf } from './half.ts'
 
 export interface NamedTensor {
@@ -224,10 +224,11 @@ function parseHeader(
   return { entries, metadata }
 }
 
-function parseJson(json: Uint8Array, path: string): object {
+function parseJson(json: Uint8Array, path: string): Record<string, unknown> {
   try {
     const header: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json))
-    if (typeof header === 'object' && header !== null && !Array.isArray(header)) return header
+    if (typeof header === 'object' && header !== null && !Array.isArray(header))
+      return header as Record<string, unknown>
   } catch (cause) {
     throw new Error(`${path}: its header is not JSON`, { cause })
   }

@@ -5,10 +5,11 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { insertVote } from '../../core/db/feedback.ts'
+import { openSamples } from '../../core/db/samples.ts'
 import { limits } from '../../core/protocol/index.ts'
 import { signInAsGuest } from '../crowd/account.ts'
 import { runCrowd } from '../crowd/crowd.ts'
-import { distribution, type Distribution } from '../crowd/distribution.ts'
+import { distribution, type Distribution } from '../../core/statistics.ts'
 import { withInstance, type Instance } from '../study/instance.ts'
 import { table } from '../study/table.ts'
 
@@ -80,14 +81,11 @@ export async function benchLatency(seconds: number, say: (doing: string) => void
 
 /** Stores as many votes by the server's own function, one after the other. */
 async function timeInserts({ attune, pool }: Instance, sessionId: string): Promise<Distribution> {
-  const { rows } = await pool.query<{ id: string; prompt: string; response: string }>(
-    `select id, prompt, response from samples where session_id = $1 and status = 'open'`,
-    [sessionId],
-  )
+  const samples = await openSamples(pool, sessionId)
   const times: number[] = []
   for (let i = 0; i < RATERS; i++) {
     const { userId } = await signInAsGuest(attune.url, `simulated rater of the database ${i + 1}`)
-    for (const { id: sampleId, prompt, response } of rows) {
+    for (const { id: sampleId, prompt, response } of samples) {
       const began = performance.now()
       await insertVote(pool, {
         id: randomUUID(),

@@ -8,7 +8,8 @@ import { sizeOf } from '../../lm/graph/index.ts'
 import { gpt2 } from '../../lm/architectures/gpt2.ts'
 import { openRandom } from '../../lm/sampling/random.ts'
 import type { Weights } from '../../lm/files/weights.ts'
-import { LEARNER_DEFAULTS } from '../../trainer/rl/defaults.ts'
+import { TrainingConfig } from '../../core/protocol/index.ts'
+import { learnerConfig } from '../../trainer/loop/configuration.ts'
 import { openLearner } from '../../trainer/rl/learner.ts'
 import type { LoraBench } from './lora.ts'
 
@@ -48,7 +49,7 @@ const peak = (): number => Math.round(process.resourceUsage().maxRSS / 1_024)
 async function main(): Promise<void> {
   const engine = await openOnnx()
   const config = {
-    ...LEARNER_DEFAULTS,
+    ...learnerConfig(TrainingConfig.parse({})),
     maxNewTokens: NEW_TOKENS,
     miniBatchSize: 16,
     gradientAccumulationSteps: 4,
@@ -82,7 +83,7 @@ async function main(): Promise<void> {
       update: perSecond(tokens, scored, performance.now()),
     })
   }
-  const last = speeds[speeds.length - 1]
+  const last = speeds[speeds.length - 1]!
   const figures: LoraBench = { ...last, heldMiB: Math.round(engine.states.bytes / 2 ** 20), peakMiB: peak() }
   await learner.close()
   await engine.close()

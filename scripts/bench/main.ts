@@ -3,7 +3,8 @@
  * what a full room costs, and what the chain is paid.
  */
 import { writeFile } from 'node:fs/promises'
-import { parseArgs } from 'node:util'
+import { command, group, main } from '../cli/command.ts'
+import { choiceOf, oneOf, text, whole } from '../cli/options.ts'
 import { Stopped } from '../study/instance.ts'
 import { machine } from '../study/machine.ts'
 import { benchGas, gasText } from './gas.ts'
@@ -12,96 +13,135 @@ import { benchLora, loraText } from './lora.ts'
 import { benchRooms, roomsText } from './rooms.ts'
 import { benchTrainer, trainerText } from './trainer.ts'
 
-const usage = `npm run bench [-- [trainer] [lora] [latency] [rooms] [gas] [--seconds 60] [--repeats 5] [--peer torch [--python python3]]
-                   [--fan-out tick|vote] [--json FILE]]
-
-trainer  tokens a second and memory of sampling and of training, at three sizes, of every engine and of PyTorch
-lora     tokens a second and memory of a PPO step with adapters on a model of GPT-2's 124M shape
-latency  vote to acknowledgement and vote to gradient, on a throw-away instance under a simulated crowd
-rooms    100, 500 and 1,000 voters in a room at 20 and 100 votes a second, beside a bare Socket.IO server that tells its
-         room once a tick, as Attune does, or with --fan-out vote of every vote; about five minutes
-gas      what an epoch, a claim and a single vote cost on chain`
-
-const benches = ['trainer', 'lora', 'latency', 'rooms', 'gas'] as const
-type Bench = (typeof benches)[number]
-const isBench = (name: string): name is Bench => benches.some((bench) => bench === name)
-
-class Misuse extends Error {}
-
-function parse() {
-  const text = { type: 'string' } as const
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        seconds: { ...text, default: '60' },
-        repeats: { ...text, default: '5' },
-        peer: text,
-        python: { ...text, default: 'python3' },
-        'fan-out': { ...text, default: 'tick' },
-        json: text,
-        help: { type: 'boolean', default: false },
-      },
-    })
-  } catch (error) {
-    throw new Misuse(error instanceof Error ? error.message : String(error))
-  }
-}
-
-function whole(name: string, text: string): number {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 1) throw new Misuse(`--${name} is a whole number from 1 on`)
-  return value
-}
-
 /** What is being measured goes to the error output, so that the tables can be kept. */
 const say = (doing: string): void => console.error(`… ${doing}`)
 
-async function main(): Promise<void> {
-  const { values, positionals } = parse()
-  if (values.help) return void console.log(usage)
-  const wanted = positionals.map((name) => {
-    if (!isBench(name)) throw new Misuse(`there is no bench ${name}`)
-    return name
-  })
-  const seconds = whole('seconds', values.seconds)
-  const repeats = whole('repeats', values.repeats)
-  if (values.peer !== undefined && values.peer !== 'torch')
-    throw new Misuse(`there is no peer ${values.peer}; there is torch`)
-  const fanOut = values['fan-out']
-  if (fanOut !== 'tick' && fanOut !== 'vote') throw new Misuse('--fan-out is tick or vote')
-  const torch = values.peer === undefined ? null : values.python
-  const run = async <T>(
-    bench: Bench,
-    measure: () => Promise<T>,
-    print: (result: T) => string,
-  ): Promise<{ [name: string]: T }> => {
-    if (wanted.length > 0 && !wanted.includes(bench)) return {}
-    const result = await measure()
-    console.log(`\n${print(result)}`)
-    return { [bench]: result }
-  }
+const options = {
+  repeats: whole('TIMES', 'how often each speed of the trainer is measured', { least: 1 }).or(5),
+  peer: oneOf('NAME', 'measures it, too, on the same work', ['torch']).optional(),
+  python: text('COMMAND', 'a Python that has torch and transformers').or('python3'),
+  seconds: whole('SECONDS', 'how long people vote while the trainer works', { least: 1 }).or(60),
+  fanOut: oneOf('WHEN', 'the bare server tells its room: once a tick, as Attune does, or of every vote', [
+    'tick',
+    'vote',
+  ]).or('tick'),
+  json: text('FILE', 'writes the figures there').optional(),
+}
+const { repeats, peer, python, seconds, fanOut, json } = options
+
+interface Given {
+  repeats: number
+  peer?: 'torch'
+  python: string
+  seconds: number
+  fanOut: 'tick' | 'vote'
+}
+
+/** Each measures, prints its table and resolves to its figures. */
+const benches = {
+  trainer: async (given: Pick<Given, 'repeats' | 'peer' | 'python'>) =>
+    shown(
+      await benchTrainer({ repeats: given.repeats, torch: given.peer === undefined ? null : given.python }),
+      trainerText,
+    ),
+  lora: async () => shown(await benchLora(say), loraText),
+  latency: async (given: Pick<Given, 'seconds'>) => shown(await benchLatency(given.seconds, say), latencyText),
+  rooms: async (given: Pick<Given, 'fanOut'>) => shown(await benchRooms(say, { fanOut: given.fanOut }), roomsText),
+  gas: async () => shown(await benchGas(say), gasText),
+}
+type Bench = keyof typeof benches
+const names: readonly Bench[] = ['trainer', 'lora', 'latency', 'rooms', 'gas']
+
+function shown<T>(figures: T, print: (figures: T) => string): T {
+  console.log(`\n${print(figures)}`)
+  return figures
+}
+
+const commands = [
+  command({
+    name: 'all',
+    summary: 'all of them, or those that are named',
+    takes: { value: 'BENCH', what: `some of ${names.join(', ')}`, many: true },
+    options,
+    async run({ json: file, ...given }, wanted) {
+      const chosen = wanted.length === 0 ? names : wanted.map((name) => choiceOf('a bench', name, names))
+      await measured(
+        file,
+        names.filter((name) => chosen.includes(name)),
+        (name) => benches[name](given),
+      )
+    },
+  }),
+  command({
+    name: 'trainer',
+    summary: 'tokens a second and memory of sampling and of training',
+    detail: 'At three sizes, of every engine, and of PyTorch with --peer torch --python COMMAND.',
+    options: { repeats, peer, python, json },
+    run: ({ json: file, ...given }) => measured(file, ['trainer'], () => benches.trainer(given)),
+  }),
+  command({
+    name: 'lora',
+    summary: 'tokens a second and memory of a PPO step with adapters on a model of GPT-2’s 124M shape',
+    options: { json },
+    run: ({ json: file }) => measured(file, ['lora'], benches.lora),
+  }),
+  command({
+    name: 'latency',
+    summary: 'vote to acknowledgement and vote to gradient',
+    detail: 'On a throw-away instance under a simulated crowd.',
+    options: { seconds, json },
+    run: ({ json: file, ...given }) => measured(file, ['latency'], () => benches.latency(given)),
+  }),
+  command({
+    name: 'rooms',
+    summary: '100, 500 and 1,000 voters in a room, beside a bare Socket.IO server',
+    detail: 'At 20 and 100 votes a second, on a throw-away instance; about five minutes.',
+    options: { fanOut, json },
+    run: ({ json: file, ...given }) => measured(file, ['rooms'], () => benches.rooms(given)),
+  }),
+  command({
+    name: 'gas',
+    summary: 'what an epoch, a claim and a single vote cost on chain',
+    options: { json },
+    run: ({ json: file }) => measured(file, ['gas'], benches.gas),
+  }),
+]
+
+/** Measures one after the other, and keeps the figures in `file`. */
+async function measured(
+  file: string | undefined,
+  chosen: readonly Bench[],
+  measure: (name: Bench) => Promise<object>,
+): Promise<void> {
   const before = machine()
   console.log(
     Object.entries(before)
       .map(([name, value]) => `${name} ${value}`)
       .join(', '),
   )
-  const figures = {
-    at: new Date().toISOString(),
-    machine: before,
-    ...(await run('trainer', () => benchTrainer({ repeats, torch }), trainerText)),
-    ...(await run('lora', () => benchLora(say), loraText)),
-    ...(await run('latency', () => benchLatency(seconds, say), latencyText)),
-    ...(await run('rooms', () => benchRooms(say, { fanOut }), roomsText)),
-    ...(await run('gas', () => benchGas(say), gasText)),
-  }
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(figures, null, 2)}\n`)
+  const figures: Partial<Record<Bench, object>> = {}
+  for (const name of chosen) figures[name] = await measure(name)
+  const all = { at: new Date().toISOString(), machine: before, ...figures }
+  if (file !== undefined) await writeFile(file, `${JSON.stringify(all, null, 2)}\n`)
 }
 
-main().catch((error: unknown) => {
-  if (error instanceof Misuse) console.error(`${error.message}\n\n${usage}`)
-  else console.error(error instanceof Stopped ? error.message : error)
-  // A crowd that was cut short may still be trying to reconnect.
-  process.exit(error instanceof Stopped ? 130 : 1)
-})
+/** `trainer gas` is `all trainer gas`. */
+const several = (args: readonly string[]): readonly string[] =>
+  args.filter((arg) => names.some((name) => name === arg)).length > 1 && args[0] !== 'all' ? ['all', ...args] : args
+
+await main(
+  group({
+    name: 'npm run bench --',
+    summary: 'how fast the trainer computes, how fast votes travel, what a full room costs, and what the chain is paid',
+    detail: 'Without a name it measures all, one after another; several may be named.',
+    noun: 'bench',
+    commands,
+    otherwise: 'all',
+  }),
+  (error) => {
+    console.error(error instanceof Stopped ? error.message : error)
+    // A crowd that was cut short may still be trying to reconnect.
+    process.exit(error instanceof Stopped ? 130 : 1)
+  },
+  several(process.argv.slice(2)),
+)

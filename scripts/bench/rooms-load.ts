@@ -37,9 +37,9 @@ async function run({ url, sessionId, tokens, samples, votesPerSecond, seconds }:
   const unseen = Array.from({ length: WATCHERS }, () => new Set<Given>())
   /** Notes what a watcher sees now. It may know before the acknowledgement comes. */
   const look = (watcher: number, at: number): void => {
-    for (const given of unseen[watcher]) {
-      if (given.votes === undefined || (voters[watcher].counts.get(given.sampleId) ?? 0) < given.votes) continue
-      unseen[watcher].delete(given)
+    for (const given of unseen[watcher]!) {
+      if (given.votes === undefined || (voters[watcher]!.counts.get(given.sampleId) ?? 0) < given.votes) continue
+      unseen[watcher]!.delete(given)
       seenMs.push(at - given.sentAt)
     }
   }
@@ -84,12 +84,12 @@ async function run({ url, sessionId, tokens, samples, votesPerSecond, seconds }:
     const due = start + (1_000 * k) / votesPerSecond
     if (due > performance.now()) await sleep(due - performance.now())
     const i = k % crowd.length
-    const sampleId = samples[(Math.floor(k / crowd.length) + i) % samples.length]
+    const sampleId = samples[(Math.floor(k / crowd.length) + i) % samples.length]!
     // A generator that is late counts its own lateness: the vote was due then.
     const given: Given = { sampleId, sentAt: due, watcher: k % WATCHERS, votes: undefined }
-    unseen[given.watcher].add(given)
+    unseen[given.watcher]!.add(given)
     answers.push(
-      send(crowd[i], sampleId).then((answer) => {
+      send(crowd[i]!, sampleId).then((answer) => {
         const at = performance.now()
         if (answer.ok) {
           ackMs.push(at - due)
@@ -98,7 +98,7 @@ async function run({ url, sessionId, tokens, samples, votesPerSecond, seconds }:
           look(given.watcher, at)
         } else {
           refused[answer.code] = (refused[answer.code] ?? 0) + 1
-          unseen[given.watcher].delete(given)
+          unseen[given.watcher]!.delete(given)
         }
       }),
     )

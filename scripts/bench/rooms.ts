@@ -12,8 +12,10 @@ import { z } from 'zod'
 import { createLogins } from '../../server/auth/logins.ts'
 import { createSeal } from '../../server/auth/seal.ts'
 import type { Pool } from '../../core/db/pool.ts'
+import { countStored } from '../../core/db/feedback.ts'
+import { openSample, startSample } from '../../core/db/samples.ts'
 import { insertUser } from '../../core/db/users.ts'
-import { distribution, type Distribution } from '../crowd/distribution.ts'
+import { distribution, maxOf, type Distribution } from '../../core/statistics.ts'
 import { withInstance } from '../study/instance.ts'
 import { openProgress } from '../study/progress.ts'
 import { table } from '../study/table.ts'
@@ -63,10 +65,14 @@ const FOREVER = { votingWindowSeconds: 3_600, minVotes: 1_000 }
 
 export async function benchRooms(
   say: (doing: string) => void,
-  { cells = CELLS, seconds = SECONDS, fanOut = 'tick' as FanOut } = {},
+  {
+    cells = CELLS,
+    seconds = SECONDS,
+    fanOut = 'tick',
+  }: { cells?: typeof CELLS; seconds?: number; fanOut?: FanOut } = {},
 ): Promise<RoomsBench> {
   const secret = randomBytes(32).toString('hex')
-  const most = cells.reduce((most, { sockets }) => Math.max(most, sockets), 0)
+  const most = maxOf(cells.map(({ sockets }) => sockets))
   say('starting an instance')
   return withInstance(
     { env: { JWT_SECRET: secret, MAX_SOCKETS_PER_ADDRESS: String(most) }, onTrouble: say },
@@ -180,11 +186,11 @@ async function tokensOf(pool: Pool, secret: string, count: number): Promise<stri
 
 async function addSamples(pool: Pool, sessionId: string): Promise<string[]> {
   const ids = Array.from({ length: SAMPLES }, () => randomUUID())
-  await pool.query(
-    `insert into samples (id, session_id, step, origin, prompt, response, policy_version, status, opened_at)
-     select id, $2, 1, 'rollout', 'What is a good way to rest?', 'A short walk without a phone, and then a long sleep. ' || id, 0, 'open', now() from unnest($1::uuid[]) as id`,
-    [ids, sessionId],
-  )
+  for (const id of ids) {
+    const prompt = 'What is a good way to rest?'
+    await startSample(pool, sessionId, { id, step: 1, origin: 'rollout', prompt, policyVersion: 0 })
+    await openSample(pool, id, `A short walk without a phone, and then a long sleep. ${id}`)
+  }
   return ids
 }
 
@@ -194,13 +200,8 @@ export async function check(
   samples: string[],
   acked: string[],
 ): Promise<{ lost: number; doubled: number }> {
-  const { rows } = await pool.query<{ ids: number; people: number; all: number }>(
-    `select count(*) filter (where id = any($2::uuid[]))::int as ids, count(distinct (sample_id, user_id))::int as people, count(*)::int as all
-     from feedback where sample_id = any($1::uuid[])`,
-    [samples, acked],
-  )
-  const [{ ids, people, all }] = rows
-  return { lost: acked.length - ids, doubled: all - people }
+  const { all, known, people } = await countStored(pool, samples, acked)
+  return { lost: acked.length - known, doubled: all - people }
 }
 
 /** Runs the crowd in a process of its own, and watches the server's meanwhile. */

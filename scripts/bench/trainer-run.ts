@@ -2,6 +2,7 @@
  * One measurement of the trainer's speed in a process of its own, so that its peak memory is the
  * measured thing's. Takes a job as JSON and prints its result as one line of JSON.
  */
+import { median } from '../../core/statistics.ts'
 import { Graph, matmul } from '../../lm/graph/index.ts'
 import type { Device, Engine, Precision } from '../../lm/engines/engine.ts'
 import { openOnnx } from '../../lm/engines/onnx.ts'
@@ -90,7 +91,7 @@ async function medianMs(repeats: number, pass: () => Promise<unknown>): Promise<
     await pass()
     times.push(performance.now() - began)
   }
-  return times.sort((a, b) => a - b)[Math.floor(times.length / 2)]
+  return median(times)
 }
 
 /** 10⁹ floating-point operations a second of a 1024³ matrix product, the best of many. */
@@ -109,4 +110,4 @@ async function matrixProduct(engine: Engine): Promise<number> {
   return (2 * size ** 3) / best / 1e6
 }
 
-console.log(JSON.stringify(await run(JSON.parse(process.argv[2]) as Job)))
+console.log(JSON.stringify(await run(JSON.parse(process.argv[2]!) as Job)))

@@ -3,41 +3,10 @@ import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sessionOf, signInAsGuest } from './account.ts'
 import type { Temper } from './judge.ts'
-import { HUMAN, type Pace } from './pace.ts'
+import type { CrowdOptions } from './options.ts'
+import { HUMAN } from './pace.ts'
 import { openRater, type Rater, type VoteRecord } from './rater.ts'
 import { reportOf, type CrowdReport } from './report.ts'
-
-export interface CrowdOptions {
-  /** The server's address. */
-  url: string
-  session: string
-  raters: number
-  /** How long they vote. */
-  seconds: number
-  /** Share of the raters who vote the opposite of what they see. Default 0. */
-  adversaries?: number
-  /** `random`: everybody votes without reading. Default `oracle`. */
-  votes?: 'oracle' | 'random'
-  seed?: number
-  /** Standard deviation of what each vote adds to the truth, on the scale 0…1. Default 0.12. */
-  noise?: number
-  pace?: Pace
-  /** Votes that the whole crowd gives, at most. */
-  maxVotes?: number
-  /** How long to wait at the end for a receipt before those still missing are given up, seconds. Default 40. */
-  drainSeconds?: number
-  /** Ends the voting early; the report still comes. */
-  signal?: AbortSignal
-  /** Called about every second. */
-  onProgress?: (progress: Progress) => void
-}
-
-export interface Progress {
-  phase: 'voting' | 'waiting for receipts'
-  /** Since the first vote could be given, seconds. */
-  elapsed: number
-  raters: readonly Rater[]
-}
 
 const PROGRESS_MS = 1_000
 const DRAIN_SECONDS = 40

@@ -1,57 +1,39 @@
 /** `npm run crowd -- --session demo --raters 12 --seconds 180`: simulated raters on a running Attune. */
 import { writeFile } from 'node:fs/promises'
-import { parseArgs } from 'node:util'
+import { command, main } from '../cli/command.ts'
+import { number, oneOf, text, whole } from '../cli/options.ts'
 import { RestError } from './account.ts'
-import { runCrowd, type CrowdOptions, type Progress } from './crowd.ts'
+import { runCrowd } from './crowd.ts'
+import type { Progress } from './options.ts'
 import { progressLines, reportLines } from './print.ts'
 
-const usage = `npm run crowd -- [--session demo] [--raters 12] [--seconds 180] [--adversaries 0.3] [--seed 1]
-                [--votes oracle|random] [--url http://localhost:3001] [--json FILE]
-
-Simulated raters join a session over real sockets and vote by the hidden oracle plus noise, paced like
-people. --adversaries is the share of them that votes the opposite.`
-
-function parse(args: string[]): CrowdOptions & { json: string | undefined } {
-  const { values } = parseArgs({
-    args,
-    options: {
-      session: { type: 'string', default: 'demo' },
-      raters: { type: 'string', default: '12' },
-      seconds: { type: 'string', default: '180' },
-      adversaries: { type: 'string', default: '0' },
-      seed: { type: 'string', default: '1' },
-      votes: { type: 'string', default: 'oracle' },
-      url: { type: 'string', default: 'http://localhost:3001' },
-      json: { type: 'string' },
-      help: { type: 'boolean', default: false },
-    },
-  })
-  if (values.help) {
-    process.stdout.write(`${usage}\n`)
-    process.exit(0)
-  }
-  const { votes } = values
-  if (votes !== 'oracle' && votes !== 'random') throw new Misuse('--votes is oracle or random')
-  return {
-    url: values.url,
-    session: values.session,
-    raters: within('--raters', values.raters, 1, 1_000),
-    seconds: within('--seconds', values.seconds, 1, 86_400),
-    adversaries: within('--adversaries', values.adversaries, 0, 1),
-    seed: within('--seed', values.seed, 0, 2 ** 31),
-    votes,
-    json: values.json,
-  }
-}
-
-class Misuse extends Error {}
-
-function within(name: string, text: string, least: number, most: number): number {
-  const value = Number(text)
-  if (text.trim() === '' || !(value >= least && value <= most))
-    throw new Misuse(`${name} is a number from ${least} to ${most}`)
-  return value
-}
+const crowd = command({
+  name: 'npm run crowd --',
+  summary: 'lets simulated raters vote in a running session',
+  detail:
+    'They join over real sockets and vote by the hidden oracle plus noise, paced like people. More than 300 from one machine need MAX_SOCKETS_PER_ADDRESS.',
+  options: {
+    session: text('ID', 'the session that they join').or('demo'),
+    raters: whole('COUNT', 'how many they are', { least: 1, most: 1_000 }).or(12),
+    seconds: number('SECONDS', 'how long they vote', { least: 1, most: 86_400 }).or(180),
+    adversaries: number('SHARE', 'share of them, 0 to 1, that votes the opposite', { least: 0, most: 1 }).or(0),
+    seed: whole('SEED', 'what they do follows from it', { least: 0, most: 2 ** 31 }).or(1),
+    votes: oneOf('BY', 'what they vote by', ['oracle', 'random']).or('oracle'),
+    url: text('URL', 'where Attune runs').or('http://localhost:3001'),
+    json: text('FILE', 'writes the figures there').optional(),
+  },
+  async run({ json, ...options }) {
+    const stop = new AbortController()
+    process.once('SIGINT', () => stop.abort())
+    process.once('SIGTERM', () => stop.abort())
+    const report = await runCrowd({ ...options, signal: stop.signal, onProgress: liveTable() })
+    process.stdout.write(`${reportLines(report).join('\n')}\n`)
+    if (json !== undefined) {
+      const { votes: _votes, ...figures } = report
+      await writeFile(json, `${JSON.stringify(figures, null, 2)}\n`)
+    }
+  },
+})
 
 /** Redraws a few lines on a terminal; elsewhere writes one line every ten seconds. */
 function liveTable(): (progress: Progress) => void {
@@ -72,21 +54,4 @@ function liveTable(): (progress: Progress) => void {
   }
 }
 
-try {
-  const { json, ...options } = parse(process.argv.slice(2))
-  const stop = new AbortController()
-  process.once('SIGINT', () => stop.abort())
-  process.once('SIGTERM', () => stop.abort())
-  const report = await runCrowd({ ...options, signal: stop.signal, onProgress: liveTable() })
-  process.stdout.write(`${reportLines(report).join('\n')}\n`)
-  if (json !== undefined) {
-    const { votes: _votes, ...figures } = report
-    await writeFile(json, `${JSON.stringify(figures, null, 2)}\n`)
-  }
-} catch (error) {
-  // parseArgs throws a TypeError with a code for an unknown option.
-  const misused = error instanceof Misuse || (error instanceof TypeError && 'code' in error)
-  if (!misused && !(error instanceof RestError)) throw error
-  process.stderr.write(`${error.message}\n${misused ? `\n${usage}\n` : ''}`)
-  process.exitCode = 1
-}
+await main(crowd, (error) => console.error(error instanceof RestError ? error.message : error))

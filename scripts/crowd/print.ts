@@ -1,6 +1,7 @@
 /** The crowd's report, and its state while it votes, as lines of text. Pure. */
-import type { Progress } from './crowd.ts'
-import { distribution, type Distribution } from './distribution.ts'
+import { distribution, maxOf, type Distribution } from '../../core/statistics.ts'
+import type { Progress } from './options.ts'
+import type { Rater } from './rater.ts'
 import type { CrowdReport, OracleView } from './report.ts'
 
 export function reportLines(report: CrowdReport): string[] {
@@ -32,9 +33,7 @@ export function progressLines({ phase, elapsed, raters }: Progress): string[] {
   const votes = raters.flatMap((rater) => [...rater.votes])
   const acks = votes.flatMap((vote) => (vote.ackedAt === null ? [] : vote.ackedAt - vote.sentAt))
   const receipts = votes.flatMap((vote) => vote.receipt ?? [])
-  const step = raters
-    .flatMap((rater) => [...rater.board.samples.values()])
-    .reduce((latest, sample) => Math.max(latest, sample.step), 0)
+  const step = latestStep(raters)
   const live = raters.filter((rater) => rater.connected).length
   const gradient = distribution(receipts.map((receipt) => receipt.latencyMs))
   const ack = distribution(acks)
@@ -45,6 +44,13 @@ export function progressLines({ phase, elapsed, raters }: Progress): string[] {
     ['vote to gradient', times(gradient, 's')],
   ])
 }
+
+/** That anybody was shown; 0 before the first. */
+export const latestStep = (raters: readonly Rater[]): number =>
+  maxOf(
+    raters.flatMap(({ board }) => [...board.samples.values()].map(({ step }) => step)),
+    0,
+  )
 
 function times(d: Distribution | null, unit: 'ms' | 's'): string {
   if (d === null) return 'none yet'
@@ -60,6 +66,6 @@ function oracleLine(view: OracleView | null): string {
 
 /** Two columns, the first as wide as it needs. */
 function table(rows: readonly (readonly [string, string])[]): string[] {
-  const width = rows.reduce((widest, [name]) => Math.max(widest, name.length), 0)
+  const width = maxOf(rows.map(([name]) => name.length))
   return rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`)
 }

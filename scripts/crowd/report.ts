@@ -1,8 +1,8 @@
 /** What a simulated crowd did and what came of it. Pure. */
 import { rate } from '../pretrain/oracle.ts'
 import type { SeenSample } from './board.ts'
-import type { CrowdOptions } from './crowd.ts'
-import { distribution, mean, type Distribution } from './distribution.ts'
+import { distribution, mean, type Distribution } from '../../core/statistics.ts'
+import type { CrowdOptions } from './options.ts'
 import type { Rater, VoteRecord } from './rater.ts'
 
 /** The hidden oracle's view of some answers; means over them. */

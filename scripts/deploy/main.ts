@@ -4,46 +4,79 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
-import { ZeroHash, getAddress, parseEther } from 'ethers'
+import { getAddress, isAddress, isHexString, parseEther } from 'ethers'
 import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import { verificationInput } from '../../contracts/solidity/compile.ts'
 import { NETWORKS, networkOf } from '../../contracts/ledger/client/networks.ts'
+import { command, main } from '../cli/command.ts'
+import { Misuse, oneOf, parsed, text, whole } from '../cli/options.ts'
 import { type Deployment, type DeployOptions, deploySystem } from './system.ts'
 
-const usage = `npm run deploy -- --network NAME --key-file FILE [options]
+const seconds = (what: string) => whole('SECONDS', what, { least: 0, most: 999_999_999 })
+const role = (what: string) => parsed('ADDRESS', what, addressOf).optional()
 
-Deploys the contribution ledger and the reward distributor. The same options give the same addresses on
-every chain that has the deterministic deployer; a second run finishes or finds what a first one began.
+const deploy = command({
+  name: 'npm run deploy --',
+  summary: 'deploys the contribution ledger and the reward distributor to a chain',
+  detail:
+    'The same options give the same addresses on every chain that has the deterministic deployer; a second run finishes or finds what a first one began.',
+  options: {
+    network: oneOf(
+      'NAME',
+      'the chain',
+      NETWORKS.map(({ name }) => name),
+    ).optional(),
+    rpc: text('URL', 'a node of your own; without --network, of any chain').optional(),
+    keyFile: text(
+      'FILE',
+      '0x and 64 hex digits, readable by you alone; pays, and holds the roles given to nobody else',
+    ),
+    admin: role('hands out the roles and sets the dispute terms; a Safe, best behind --timelock'),
+    timelock: seconds('puts a timelock between the admin and the contracts').optional(),
+    recorder: role('records epochs'),
+    arbiter: role('decides disputes'),
+    treasurer: role('mints the token, collects the bonds of lost disputes, and may pause the ledger'),
+    window: seconds('that an epoch can be disputed').or(604_800),
+    bond: parsed('ETHER', 'that a dispute costs until it is upheld, in the chain’s coin', amountOf).or(
+      parseEther('0.1'),
+      '0.1',
+    ),
+    adminDelay: seconds('between the two steps of handing the admin role over').or(259_200),
+    tokenCap: parsed('TOKENS', 'deploys the token as well, with this cap', amountOf).optional(),
+    salt: parsed('HEX', '32 bytes; others give other addresses', saltOf).optional(),
+    out: text('DIR', 'for the record and the verification inputs').or('deployments'),
+  },
+  run: deployAll,
+})
 
-  --network NAME       ${wrapped(NETWORKS.map(({ name }) => name))}
-  --rpc URL            a node of your own; without --network, of any chain
-  --key-file FILE      0x and 64 hex digits, readable by you alone; pays, and holds the roles given to nobody else
-  --admin ADDRESS      hands out the roles and sets the dispute terms; a Safe, best behind --timelock
-  --timelock SECONDS   puts a timelock between the admin and the contracts
-  --recorder, --arbiter, --treasurer ADDRESS
-  --window SECONDS     that an epoch can be disputed (604800)
-  --bond ETHER         that a dispute costs until it is upheld, in the chain's coin (0.1)
-  --admin-delay SECONDS  between the two steps of handing the admin role over (259200)
-  --token-cap TOKENS   deploys the token as well, with this cap
-  --salt HEX           32 bytes; others give other addresses
-  --out DIR            for the record and the verification inputs (deployments)`
+interface Wanted {
+  network?: string
+  rpc?: string
+  keyFile: string
+  admin?: Address
+  timelock?: number
+  recorder?: Address
+  arbiter?: Address
+  treasurer?: Address
+  window: number
+  bond: bigint
+  adminDelay: number
+  tokenCap?: bigint
+  salt?: Hex
+  out: string
+}
 
-async function main(args: string[]): Promise<void> {
-  const values = parse(args)
-  if (values.help) return console.log(usage)
-  const network = values.network === undefined ? null : networkOf(values.network)
-  const rpcUrl = values.rpc ?? network?.rpcUrl
-  const keyFile = values['key-file']
-  if (rpcUrl === undefined || keyFile === undefined)
-    throw new Error(`give --network NAME or --rpc URL, and --key-file FILE\n\n${usage}`)
+async function deployAll(options: Wanted): Promise<void> {
+  const network = options.network === undefined ? null : networkOf(options.network)
+  const rpcUrl = options.rpc ?? network?.rpcUrl
+  if (rpcUrl === undefined) throw new Misuse('deploy needs --network or --rpc')
   const deployment = await deploySystem({
     rpcUrl,
-    privateKey: readFileSync(keyFile, 'utf8').trim() as Hex,
+    privateKey: readFileSync(options.keyFile, 'utf8').trim() as Hex,
     ...(network && { chainId: network.chainId }),
-    ...choices(values),
+    ...choices(options),
   })
-  const folder = join(values.out, String(deployment.chainId))
+  const folder = join(options.out, String(deployment.chainId))
   writeRecord(folder, { ...(network && { network: network.name }), ...deployment })
   for (const [role, { address, txHash, deterministic }] of Object.entries(deployment.contracts)) {
     const how =
@@ -61,50 +94,21 @@ async function main(args: string[]): Promise<void> {
   )
 }
 
-function parse(args: string[]) {
-  const text = { type: 'string' } as const
-  const { values } = parseArgs({
-    args,
-    options: {
-      network: text,
-      rpc: text,
-      'key-file': text,
-      admin: text,
-      timelock: text,
-      recorder: text,
-      arbiter: text,
-      treasurer: text,
-      window: { ...text, default: '604800' },
-      bond: { ...text, default: '0.1' },
-      'admin-delay': { ...text, default: '259200' },
-      'token-cap': text,
-      salt: text,
-      out: { ...text, default: 'deployments' },
-      help: { type: 'boolean', default: false },
-    },
-  })
-  return values
-}
-
-function choices(values: ReturnType<typeof parse>): Partial<DeployOptions> {
-  const { admin, recorder, arbiter, treasurer, timelock, salt } = values
-  const cap = values['token-cap']
+function choices({ window, bond, adminDelay, timelock, admin, ...given }: Wanted): Partial<DeployOptions> {
   if (timelock !== undefined && admin === undefined)
-    throw new Error('--timelock needs --admin: the Safe that proposes and executes')
-  if (salt !== undefined && !new RegExp(`^0x[0-9a-f]{${ZeroHash.length - 2}}$`, 'i').test(salt))
-    throw new Error('--salt is 0x and 64 hex digits')
+    throw new Misuse('--timelock needs --admin: the Safe that proposes and executes')
+  const { recorder, arbiter, treasurer, tokenCap, salt } = given
   return {
-    ...(admin !== undefined && { admin: address(admin) }),
-    ...(recorder !== undefined && { recorder: address(recorder) }),
-    ...(arbiter !== undefined && { arbiter: address(arbiter) }),
-    ...(treasurer !== undefined && { treasurer: address(treasurer) }),
-    ...(timelock !== undefined &&
-      admin !== undefined && { timelock: { owner: address(admin), delay: seconds(timelock) } }),
-    ...(cap !== undefined && { tokenCap: parseEther(cap) }),
-    ...(salt !== undefined && { salt: salt as Hex }),
-    disputeWindow: seconds(values.window),
-    disputeBond: parseEther(values.bond),
-    adminDelay: seconds(values['admin-delay']),
+    ...(admin !== undefined && { admin }),
+    ...(recorder !== undefined && { recorder }),
+    ...(arbiter !== undefined && { arbiter }),
+    ...(treasurer !== undefined && { treasurer }),
+    ...(timelock !== undefined && admin !== undefined && { timelock: { owner: admin, delay: timelock } }),
+    ...(tokenCap !== undefined && { tokenCap }),
+    ...(salt !== undefined && { salt }),
+    disputeWindow: window,
+    disputeBond: bond,
+    adminDelay,
   }
 }
 
@@ -117,22 +121,20 @@ function writeRecord(folder: string, deployment: Deployment & { network?: string
   }
 }
 
-function address(text: string): Address {
-  return getAddress(text) as Address
+function addressOf(given: string, name: string): Address {
+  if (!isAddress(given)) throw new Misuse(`${name} is an address, not ${JSON.stringify(given)}`)
+  return getAddress(given) as Address
 }
 
-function seconds(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new Error(`${text} is not a number of seconds`)
-  return Number(text)
+function amountOf(given: string, name: string): bigint {
+  if (!/^\d+(\.\d{1,18})?$/.test(given))
+    throw new Misuse(`${name} is an amount such as 0.1, not ${JSON.stringify(given)}`)
+  return parseEther(given)
 }
 
-/** Lines of four names, under the first. */
-function wrapped(names: readonly string[]): string {
-  const lines = names.flatMap((_, i) => (i % 6 === 0 ? [names.slice(i, i + 6).join(', ')] : []))
-  return lines.join(`,\n${' '.repeat(23)}`)
+function saltOf(given: string, name: string): Hex {
+  if (!isHexString(given, 32)) throw new Misuse(`${name} is 0x and 64 hex digits`)
+  return given as Hex
 }
 
-main(process.argv.slice(2)).catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error)
-  process.exitCode = 1
-})
+await main(deploy)

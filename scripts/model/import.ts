@@ -2,46 +2,51 @@ import { stat } from 'node:fs/promises'
 import { SingleBar } from 'cli-progress'
 import { ifThere } from '../../lm/files/disk.ts'
 import type { Progress } from '../../lm/files/hub.ts'
-import { importModel as takeIn, type ImportedModel, type Source } from '../../lm/files/import.ts'
-import { Misuse, parse, type Surroundings } from './arguments.ts'
-
-const text = { type: 'string' } as const
+import { importModel as takeIn, type Source } from '../../lm/files/import.ts'
+import { command } from '../cli/command.ts'
+import { Misuse, text } from '../cli/options.ts'
+import { engineOptions, type ModelCommand } from './surroundings.ts'
 
 /** Imports a local directory, or a repository of the hub, under MODELS_PATH. */
-export async function importModel(
-  args: readonly string[],
-  { modelsPath, hub, maxModelBytes, say }: Surroundings,
-): Promise<ImportedModel> {
-  const { values, positional } = parse(
-    args,
-    { engine: text, device: text, name: text, revision: text, token: text },
-    'source: a directory, or a repository such as owner/name',
-  )
-  const source = await sourceOf(positional, {
-    hubUrl: hub.url,
-    revision: values.revision ?? 'main',
-    token: values.token ?? hub.token,
+export const importModel: ModelCommand = (around) =>
+  command({
+    name: 'import',
+    summary: 'takes a model in under MODELS_PATH, once it is whole',
+    detail: 'What was downloaded before is gone on from.',
+    takes: {
+      value: 'SOURCE',
+      what: 'source (a directory, or a repository of the Hugging Face hub such as owner/name)',
+    },
+    options: {
+      ...engineOptions,
+      name: text('NAME', 'what it is called here; else as its source').optional(),
+      revision: text('REVISION', 'branch, tag or commit of the repository').or('main'),
+      token: text('TOKEN', 'of the hub; else HF_TOKEN').optional(),
+    },
+    async run({ name, revision, token }, [given]) {
+      const { modelsPath, hub, maxModelBytes, say } = around()
+      const source = await sourceOf(given, { hubUrl: hub.url, revision, token: token ?? hub.token })
+      const bar = openBar(say)
+      try {
+        const imported = await takeIn(source, {
+          modelsPath,
+          name,
+          maxBytes: maxModelBytes,
+          onProgress: bar.show,
+        })
+        say(
+          `${imported.name}: a ${imported.model.family} of ${imported.model.parameters} parameters, in ${imported.directory}`,
+        )
+        if (imported.model.prompts === 0)
+          say(
+            `it has no prompts yet, which a run needs: npm run model -- prompts ${imported.directory} --file prompts.jsonl`,
+          )
+        return imported
+      } finally {
+        bar.close()
+      }
+    },
   })
-  const bar = openBar(say)
-  try {
-    const imported = await takeIn(source, {
-      modelsPath,
-      name: values.name,
-      maxBytes: maxModelBytes,
-      onProgress: bar.show,
-    })
-    say(
-      `${imported.name}: a ${imported.model.family} of ${imported.model.parameters} parameters, in ${imported.directory}`,
-    )
-    if (imported.model.prompts === 0)
-      say(
-        `it has no prompts yet, which a run needs: npm run model -- prompts ${imported.directory} --file prompts.jsonl`,
-      )
-    return imported
-  } finally {
-    bar.close()
-  }
-}
 
 async function sourceOf(
   given: string,

@@ -1,8 +1,13 @@
 import { describe } from '../../lm/isolated/isolated.ts'
-import { engineOptions, parse } from './arguments.ts'
+import { command } from '../cli/command.ts'
+import { engineOptions, modelDirectory, type ModelCommand } from './surroundings.ts'
 
 /** What a model directory holds; throws where it is not a whole model. */
-export async function inspect(args: readonly string[]): Promise<object> {
-  const { positional: directory } = parse(args, engineOptions, 'model directory')
-  return describe(directory)
-}
+export const inspect: ModelCommand = () =>
+  command({
+    name: 'inspect',
+    summary: 'what a model is',
+    takes: modelDirectory,
+    options: engineOptions,
+    run: (_values, [directory]) => describe(directory),
+  })

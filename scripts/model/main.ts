@@ -3,25 +3,18 @@
  * is on the error output.
  */
 import { loadConfig } from '../../core/config.ts'
-import { Misuse } from './arguments.ts'
-import { runCommand, usage } from './commands.ts'
+import { main } from '../cli/command.ts'
+import { model } from './commands.ts'
+import type { Surroundings } from './surroundings.ts'
 
-async function main(args: string[]): Promise<void> {
-  if (args.includes('--help')) {
-    console.error(usage)
-    return
-  }
+function around(): Surroundings {
   const { modelsPath, maxModelBytes, compute, hub } = loadConfig({
     DATABASE_URL: 'postgres://unused',
     REDIS_URL: 'redis://unused',
     ...process.env,
   })
-  const result = await runCommand(args, { modelsPath, maxModelBytes, compute, hub, say: (line) => console.error(line) })
-  process.stdout.write(`${JSON.stringify(result)}\n`)
+  return { modelsPath, maxModelBytes, compute, hub, say: (line) => console.error(line) }
 }
 
-main(process.argv.slice(2)).catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error)
-  if (error instanceof Misuse) console.error(`\n${usage}`)
-  process.exitCode = error instanceof Misuse ? 2 : 1
-})
+const result = await main(model(around))
+if (result !== null) process.stdout.write(`${JSON.stringify(result)}\n`)

@@ -1,15 +1,15 @@
 /**
  * `npm run mutate`: takes each guard out of the contracts in turn, in a copy of the repository,
  * and runs the tests that should notice. Prints which test noticed what; fails where none did.
- * `-- --only PATTERN`: those whose function or guard it matches.
  */
 import { execFile } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { parseArgs } from 'node:util'
 import { z } from 'zod'
+import { command, main } from '../cli/command.ts'
+import { parsed, Misuse } from '../cli/options.ts'
 import { openProgress } from '../study/progress.ts'
 import { table } from '../study/table.ts'
 import { MUTATIONS, type Mutation, mutated } from './mutations.ts'
@@ -19,9 +19,25 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const TESTS = ['test/contracts/rules-', 'test/contracts/stateful.test.ts']
 const COPIED = ['contracts', 'test/contracts', 'test/helpers', 'scripts/mutate', 'package.json', 'tsconfig.json']
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { only: { type: 'string', default: '' } } })
-  const only = new RegExp(values.only)
+const mutate = command({
+  name: 'npm run mutate --',
+  summary: 'takes each guard out of the contracts in turn, and says which test notices',
+  detail: 'In a copy of the repository, which is removed again. Fails where no test notices.',
+  options: {
+    only: parsed('PATTERN', 'those whose function or guard this regular expression matches', patternOf).optional(),
+  },
+  run: ({ only }) => tryThose(only),
+})
+
+function patternOf(given: string, name: string): RegExp {
+  try {
+    return new RegExp(given)
+  } catch (error) {
+    throw new Misuse(`${name} is a regular expression: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+async function tryThose(only: RegExp = /(?:)/): Promise<void> {
   const chosen = MUTATIONS.filter(({ guard, at }) => only.test(`${at} ${guard}`))
   const copy = copyRepository()
   try {
@@ -120,4 +136,4 @@ const Report = z.object({
   ),
 })
 
-await main()
+await main(mutate, (error) => console.error(error))

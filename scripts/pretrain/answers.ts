@@ -1,5 +1,6 @@
 /** Answers sampled from a model, and what the oracle finds in them. */
 import type { Tokenizer } from '@huggingface/tokenizers'
+import { mean, populationDeviation } from '../../core/statistics.ts'
 import type { Engine } from '../../lm/engines/engine.ts'
 import type { HeldModel } from '../../lm/architectures/architecture.ts'
 import { openSampler } from '../../lm/sampling/sampler.ts'
@@ -54,13 +55,11 @@ export type AnswerStatistics = {
 }
 
 export function statistics(given: readonly Answer[]): AnswerStatistics {
-  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
   const tones = given.map(({ rating }) => rating.compassion)
-  const compassion = mean(tones)
   return {
     count: given.length,
-    compassion,
-    compassionDeviation: Math.sqrt(mean(tones.map((tone) => (tone - compassion) ** 2))),
+    compassion: mean(tones),
+    compassionDeviation: populationDeviation(tones),
     compassionBins: [0, 1, 2, 3, 4].map(
       (bin) => tones.filter((tone) => Math.min(4, Math.floor(tone * 5)) === bin).length,
     ),

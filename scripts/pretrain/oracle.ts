@@ -7,6 +7,7 @@
  * the language, counts as unkind rather than neutral, and warmth that misses the person's trouble
  * counts half: repeating "I care about you" ten times earns neither compassion nor readability.
  */
+import { mean } from '../../core/statistics.ts'
 import { readSentence, splitSentences, wordsOf, type Sentence } from './grammar.ts'
 import { belongs, topicOf, type Topic } from './topic.ts'
 
@@ -67,8 +68,8 @@ function toneOf({ sentences, own, repeated }: Reading, topic: Topic | null): num
     const tone = sentence.known * sentence.tone + (1 - sentence.known) * Math.min(sentence.tone, GARBLED)
     return repeated[i] ? Math.min(tone, REPEATED) : tone
   })
-  const mean = tones.reduce((sum, tone) => sum + tone, 0) / tones.length
-  return topic !== null && own === 0 && mean > 0.5 ? 0.5 + (mean - 0.5) / 2 : mean
+  const tone = mean(tones)
+  return topic !== null && own === 0 && tone > 0.5 ? 0.5 + (tone - 0.5) / 2 : tone
 }
 
 /** Concrete steps for the prompt's own trouble: none 0, general advice 0.35, one step 0.7, two 1. */

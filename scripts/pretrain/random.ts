@@ -30,8 +30,8 @@ export function shuffled<T>(items: readonly T[], random: Random): T[] {
   const out = [...items]
   for (let i = out.length - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1))
-    const a = out[i] as T
-    out[i] = out[j] as T
+    const a = out[i]!
+    out[i] = out[j]!
     out[j] = a
   }
   return out

@@ -81,7 +81,7 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
   const { cache, unlock } = openFolder(dir)
   const running = new Map<ProcessName, Supervised>()
   const close = async () => {
-    for (const names of stopOrder) await Promise.all(names.map((name) => running.get(name)?.stop()))
+    for (const names of stopOrder) await Promise.all(names.map(async (name) => running.get(name)?.stop()))
     running.clear()
     unlock()
   }
@@ -232,5 +232,5 @@ async function settle<const T extends readonly Promise<unknown>[]>(
 ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
   const failed = (await Promise.allSettled(work)).find((result) => result.status === 'rejected')
   if (failed) throw failed.reason
-  return Promise.all(work) as Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }>
+  return Promise.all(work)
 }

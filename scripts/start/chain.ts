@@ -9,7 +9,7 @@ import { openChainGate } from './chain-gate.ts'
 import { orStop, startChild } from './child.ts'
 import { errorCode, errorText, StartFault } from './fault.ts'
 import { freePort } from './ports.ts'
-import type { Service, ServiceOptions } from './services.ts'
+import type { Service, ServiceOptions } from './service.ts'
 
 /** anvil's first published development account: rich on a private chain, worthless and known to all elsewhere. */
 export const devKey = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'

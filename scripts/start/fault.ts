@@ -1,3 +1,5 @@
+import { FORBIDDEN, FULL } from '../../core/disk.ts'
+
 /**
  * A failure that a person can act on: the message says what is wrong and what
  * to do. The command line prints it as one line and no stack.
@@ -17,13 +19,13 @@ export function errorCode(error: unknown): string | undefined {
 
 /** A failure of the disk as a person can mend it; any other as it is. */
 export function diskFault(error: unknown, dir: string): unknown {
-  const code = errorCode(error)
+  const code = errorCode(error) ?? ''
   const path = error instanceof Error && 'path' in error && typeof error.path === 'string' ? error.path : dir
-  if (code === 'ENOSPC' || code === 'EDQUOT')
+  if (FULL.includes(code))
     return new StartFault(
       `the disk is full (${path}): free some space and start again, or keep the data elsewhere with --data`,
     )
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+  if (FORBIDDEN.includes(code)) {
     return new StartFault(
       `${path} can't be written by this user: start as its owner, or keep the data elsewhere with --data`,
     )

@@ -1,43 +1,32 @@
 /** `npm start`: Attune on this machine, with everything that it needs, until Ctrl-C. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { command, main } from '../cli/command.ts'
+import { text, unless, whole } from '../cli/options.ts'
 import { startAttune, type Attune } from './attune.ts'
-import { errorText, StartFault } from './fault.ts'
+import { StartFault } from './fault.ts'
 import { consolePhases } from './phases.ts'
 import { openTerminal } from './terminal.ts'
 import { onceInAWhile } from './trouble.ts'
 
-const usage = `npm start -- [--port 3001] [--data .attune] [--no-demo]
+const start = command({
+  name: 'npm start --',
+  summary: 'Attune on this machine, with everything that it needs, until Ctrl-C',
+  detail:
+    'DATABASE_URL, REDIS_URL and BLOCKCHAIN_RPC_URL replace the embedded Postgres, Redis and chain. A file .env is read where there is one.',
+  options: {
+    port: whole('PORT', 'where the page and the API are served; PORT in the environment does the same, else 3001', {
+      least: 0,
+      most: 65_535,
+    }).optional(),
+    data: text('DIR', 'the folder of everything that is kept; ATTUNE_DATA does the same, else .attune').optional(),
+    demo: unless('without the demo model and session'),
+  },
+  run: startAndStay,
+})
 
-  --port     where the page and the API are served (PORT does the same)
-  --data     the folder of everything that is kept (ATTUNE_DATA does the same)
-  --no-demo  without the demo model and session
-
-DATABASE_URL, REDIS_URL and BLOCKCHAIN_RPC_URL replace the embedded Postgres, Redis and chain.`
-
-function options() {
-  try {
-    return parseArgs({
-      options: {
-        port: { type: 'string' },
-        data: { type: 'string' },
-        'no-demo': { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    }).values
-  } catch (error) {
-    throw new StartFault(`${errorText(error)}\n\n${usage}`)
-  }
-}
-
-async function main(): Promise<void> {
+async function startAndStay({ port, data, demo }: { port?: number; data?: string; demo: boolean }): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env')
-  const values = options()
-  if (values.help) {
-    console.log(usage)
-    return
-  }
   const began = performance.now()
   const terminal = openTerminal()
   const phases = consolePhases(terminal)
@@ -54,13 +43,13 @@ async function main(): Promise<void> {
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(signal))
 
-  const dataDir = values.data ?? process.env.ATTUNE_DATA ?? '.attune'
+  const dataDir = data ?? process.env.ATTUNE_DATA ?? '.attune'
   phases.say('Attune')
   attune = await startAttune({
     dataDir,
     env: process.env,
-    ...(values.port === undefined ? {} : { port: Number(values.port) }),
-    demo: !values['no-demo'],
+    ...(port === undefined ? {} : { port }),
+    demo,
     phases,
     onTrouble: onceInAWhile((message) => phases.say(`  ! ${message}`)),
   })
@@ -74,7 +63,7 @@ async function main(): Promise<void> {
   )
 }
 
-main().catch((error: unknown) => {
+await main(start, (error) => {
   process.stdout.write(process.stdout.isTTY ? '\r\x1b[K' : '')
   console.error(error instanceof StartFault ? `attune: ${error.message}` : error)
   process.exit(1)

@@ -1,6 +1,7 @@
 /** The three services, each embedded and supervised unless the environment names another. */
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { FORBIDDEN } from '../../core/disk.ts'
 import { checkChain, checkPostgres, checkRedis } from './external.ts'
 import { chainId, devKey, relayerDevKey, treasurerDevKey } from './chain.ts'
 import { errorCode, StartFault } from './fault.ts'
@@ -139,7 +140,7 @@ export function sharedCache(root: string, dir: string): string {
     accessSync(shared, constants.W_OK)
     return shared
   } catch (error) {
-    if (!['EACCES', 'EPERM', 'EROFS'].includes(errorCode(error) ?? '')) throw error
+    if (!FORBIDDEN.includes(errorCode(error) ?? '')) throw error
     return join(dir, 'cache')
   }
 }

@@ -24,6 +24,7 @@ import {
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { z } from 'zod'
+import { FORBIDDEN, FULL } from '../../core/disk.ts'
 import { errorCode, errorText, StartFault } from './fault.ts'
 import { allows, firstClosed, type PostgresUser } from './postgres-user.ts'
 
@@ -103,7 +104,7 @@ function hydrated(native: string): boolean {
     hydrateLinks(native)
     return true
   } catch (error) {
-    if (['EACCES', 'EPERM', 'EROFS', 'ENOSPC'].includes(errorCode(error) ?? '')) return false
+    if ([...FORBIDDEN, ...FULL].includes(errorCode(error) ?? '')) return false
     throw error
   }
 }

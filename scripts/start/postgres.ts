@@ -20,7 +20,7 @@ import { endByFile, isPostgresOn } from './leftovers.ts'
 import { postgresBinaries } from './postgres-binaries.ts'
 import { firstClosed, postgresUser, type PostgresUser } from './postgres-user.ts'
 import { runOnce } from './run-once.ts'
-import type { Service, ServiceOptions } from './services.ts'
+import type { Service, ServiceOptions } from './service.ts'
 
 export interface PostgresOptions extends ServiceOptions {
   port: number

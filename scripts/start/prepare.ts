@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { artifact } from '../../contracts/solidity/compile.ts'
+import { findFact, saveFact } from '../../core/db/facts.ts'
 import { migrate } from '../../core/db/migrate.ts'
 import { openPool, type Pool } from '../../core/db/pool.ts'
 import { hasCode } from './chain.ts'
@@ -53,8 +54,7 @@ async function contractsOf(pool: Pool, chain: ChainPart): Promise<Contracts> {
   const build = createHash('sha256')
     .update([...names.map((name) => artifact(name).bytecode), chain.disputeWindow].join())
     .digest('hex')
-  const { rows } = await pool.query<{ value: unknown }>("select value from facts where key = 'contracts'")
-  const known = Known.safeParse(rows[0]?.value)
+  const known = Known.safeParse(await findFact(pool, 'contracts'))
   // The usual case, looked at without ethers, which takes a second to load.
   if (
     known.success &&
@@ -71,10 +71,7 @@ async function contractsOf(pool: Pool, chain: ChainPart): Promise<Contracts> {
     disputeBond,
   })
   const found = { ledger: contracts.ledger.address, distributor: contracts.distributor.address }
-  await pool.query(
-    "insert into facts (key, value) values ('contracts', $1) on conflict (key) do update set value = excluded.value",
-    [JSON.stringify({ ...found, chainId: chain.id, build })],
-  )
+  await saveFact(pool, 'contracts', { ...found, chainId: chain.id, build })
   return found
 }
 

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { openPool } from '../../core/db/pool.ts'
-import { unheldRuns } from '../../core/db/run-lock.ts'
+import { unheldRuns } from '../../core/db/run-queue.ts'
 import { errorCode, StartFault } from './fault.ts'
 import type { Supervised } from './supervise.ts'
 

@@ -5,7 +5,7 @@ import { Redis } from 'ioredis'
 import { orStop, startChild } from './child.ts'
 import { errorText, StartFault } from './fault.ts'
 import { findRedis } from './redis-binary.ts'
-import type { Service, ServiceOptions } from './services.ts'
+import type { Service, ServiceOptions } from './service.ts'
 
 export interface RedisOptions extends ServiceOptions {
   password: string

@@ -6,9 +6,7 @@
  */
 import { TrainingConfig } from '../../core/protocol/index.ts'
 import { learnerConfig, rewardModelConfig } from '../../trainer/loop/configuration.ts'
-import { mean } from '../crowd/distribution.ts'
-import type { Point } from './canvas.ts'
-import { drawChart } from './chart.ts'
+import { mean, sampleDeviation } from '../../core/statistics.ts'
 import { newToTheRun } from './evaluate.ts'
 import { offlineRun, type Truth } from './offline-run.ts'
 import { openProgress } from './progress.ts'
@@ -132,7 +130,7 @@ async function runOnce(
   return { algorithm, seed, judged, secondsPerStep: mean(seconds) }
 }
 
-const NAMES: Readonly<Record<AlgorithmName, string>> = { ppo: 'PPO', grpo: 'GRPO', dpo: 'DPO' }
+export const NAMES: Readonly<Record<AlgorithmName, string>> = { ppo: 'PPO', grpo: 'GRPO', dpo: 'DPO' }
 
 const first = ({ judged }: AlgorithmRun): Judged => judged[0]
 const last = ({ judged }: AlgorithmRun): Judged => judged[judged.length - 1]
@@ -143,12 +141,6 @@ const of = ({ runs }: AlgorithmsStudy, algorithm: AlgorithmName): AlgorithmRun[]
 export const improves = (study: AlgorithmsStudy, algorithm: AlgorithmName): boolean =>
   of(study, algorithm).every((run) => last(run).score > first(run).score)
 
-/** Unbiased; 0 for a single value. */
-export function deviation(values: readonly number[]): number {
-  const m = mean(values)
-  return Math.sqrt(values.reduce((sum, x) => sum + (x - m) ** 2, 0) / Math.max(1, values.length - 1))
-}
-
 export function runLine(run: AlgorithmRun): string {
   const { score, readable, kl } = last(run)
   return `${NAMES[run.algorithm]}, seed ${run.seed}: score ${first(run).score.toFixed(3)} to ${score.toFixed(3)}, ${(100 * readable).toFixed(0)} % readable, KL ${kl.toFixed(1)} nats, ${run.secondsPerStep.toFixed(1)} s a step`
@@ -156,7 +148,7 @@ export function runLine(run: AlgorithmRun): string {
 
 export function algorithmsText(study: AlgorithmsStudy): string {
   const spread = (values: readonly number[], digits: number, unit = 1) =>
-    `${(unit * mean(values)).toFixed(digits)} ± ${(unit * deviation(values)).toFixed(digits)}`
+    `${(unit * mean(values)).toFixed(digits)} ± ${(unit * sampleDeviation(values)).toFixed(digits)}`
   const rows = ALGORITHMS.map((algorithm) => {
     const runs = of(study, algorithm)
     const ends = runs.map(last)
@@ -216,23 +208,4 @@ export function algorithmsText(study: AlgorithmsStudy): string {
         `${improves(study, algorithm) ? 'holds' : 'FAILS'}  ${NAMES[algorithm]} improves the oracle's score with every seed`,
     ),
   ].join('\n')
-}
-
-export function algorithmsChart(study: AlgorithmsStudy): Buffer {
-  return drawChart({
-    title: `PPO, GRPO and DPO on the votes of ${study.raters} simulated raters`,
-    x: 'step of training',
-    y: `Oracle's score of held-out answers, mean and deviation`,
-    range: [0.4, 1],
-    series: ALGORITHMS.map((algorithm) => {
-      const runs = of(study, algorithm)
-      const scores = runs[0].judged.map((_, k) => runs.map((run) => run.judged[k].score))
-      const steps = runs[0].judged.map(({ step }) => step)
-      return {
-        name: `${NAMES[algorithm]}: ${mean(scores[0]).toFixed(2)} to ${mean(scores[scores.length - 1]).toFixed(2)}`,
-        points: steps.map((step, k): Point => [step, mean(scores[k])]),
-        spread: scores.map(deviation),
-      }
-    }),
-  })
 }

@@ -14,12 +14,13 @@ import { readModel } from '../../lm/files/directory.ts'
 import type { LoraConfig } from '../../lm/architectures/lora.ts'
 import { openPromptTokenizer } from '../../lm/text/prompt-tokenizer.ts'
 import { readPrompts } from '../../trainer/loop/prompts.ts'
-import { LEARNER_DEFAULTS } from '../../trainer/rl/defaults.ts'
+import { TrainingConfig } from '../../core/protocol/index.ts'
+import { learnerConfig } from '../../trainer/loop/configuration.ts'
 import { openLearner } from '../../trainer/rl/learner.ts'
 import { heldPolicy, loadPolicy } from '../../trainer/rl/policy.ts'
 import { seedOf } from '../../trainer/rl/random.ts'
 import { asHeld } from '../../trainer/rl/state.ts'
-import { mean, standardError } from '../crowd/distribution.ts'
+import { mean, standardError } from '../../core/statistics.ts'
 
 /** Means over the answers; `…Error` is a standard error over the prompts, whose answers are not independent. */
 export interface Evaluation {
@@ -61,7 +62,7 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
   const model = await readModel(modelDir)
   const tokenizer = await openPromptTokenizer(modelDir)
   const engine = await openOnnx()
-  const config = { ...LEARNER_DEFAULTS, temperature, maxNewTokens, lora: options.lora ?? null }
+  const config = { ...learnerConfig(TrainingConfig.parse({})), temperature, maxNewTokens, lora: options.lora ?? null }
   const learner = openLearner({ engine, model, config, seed })
   const policy = heldPolicy(model.architecture, { valueHead: false, lora: config.lora })
   const prompts = await newToTheRun(modelDir, seed, count)

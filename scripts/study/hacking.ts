@@ -8,10 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { findSession } from '../../core/db/sessions.ts'
 import { warningsOf } from '../../core/db/warnings.ts'
 import type { RunWarning, TrainingConfig, TrainingConfigInput } from '../../core/protocol/index.ts'
-import { runCrowd, type Progress } from '../crowd/crowd.ts'
+import { runCrowd } from '../crowd/crowd.ts'
+import type { Progress } from '../crowd/options.ts'
 import type { CrowdReport } from '../crowd/report.ts'
-import type { Point } from './canvas.ts'
-import { drawChart } from './chart.ts'
 import { withInstance, type Instance } from './instance.ts'
 import type { Criterion } from './learning.ts'
 import { openProgress } from './progress.ts'
@@ -217,27 +216,6 @@ export function hackingText(study: HackingStudy): string {
     '',
     ...criteria.map(({ rule, holds, found }) => `${holds ? 'holds' : 'FAILS'}  ${rule}: ${found}`),
   ].join('\n')
-}
-
-export function hackingChart({ hackable, control, raters, lengthBonus }: HackingStudy): Buffer {
-  const line = (run: HackingRun, side: 'reward' | 'people') =>
-    run.steps.flatMap((step): Point[] => (step[side] === undefined ? [] : [[step.step, step[side]]]))
-  const highest = [hackable, control]
-    .flatMap((run) => line(run, 'reward'))
-    .reduce((most, [, y]) => Math.max(most, y), 1)
-  const paused = hackable.pauseReason === null ? '' : `, paused by itself after step ${hackable.steps.at(-1)?.step}`
-  return drawChart({
-    title: `A reward that pays for length (+${lengthBonus})${paused}`,
-    x: 'step of training',
-    y: `Mean value of the answers ${raters} simulated raters voted on`,
-    range: [0, Math.ceil(highest * 5) / 5],
-    series: [
-      { name: 'length pays: the reward', points: line(hackable, 'reward') },
-      { name: 'length pays: people', points: line(hackable, 'people') },
-      { name: 'control: the reward', points: line(control, 'reward') },
-      { name: 'control: people', points: line(control, 'people') },
-    ],
-  })
 }
 
 const signed = (x: number): string => `${x < 0 ? '−' : '+'}${Math.abs(x).toFixed(2)}`

@@ -5,6 +5,8 @@ import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { openPool, type Pool } from '../../core/db/pool.ts'
+import { openSamples } from '../../core/db/samples.ts'
+import { findSession, newestCheckpoint } from '../../core/db/sessions.ts'
 import { stepMetrics } from '../../core/db/steps.ts'
 import type {
   SignedIn,
@@ -82,26 +84,16 @@ export async function openInstance({ env = {}, onTrouble }: InstanceOptions = {}
     async firstAnswers({ id, configuration }) {
       const shown = Math.min(configuration.live.shownPerStep, configuration.batchSize)
       for (;;) {
-        const { rows } = await pool.query<{ status: string; error: string | null; open: number }>(
-          `select status, error, (select count(*)::int from samples where session_id = sessions.id and status = 'open') as open
-           from sessions where id = $1`,
-          [id],
-        )
-        const [row] = rows
-        if (row === undefined || row.status !== 'active')
-          throw new Error(`session ${id} is ${row?.status ?? 'missing'}: ${row?.error ?? ''}`)
-        if (row.open >= shown) return
+        const { status, error } = await findSession(pool, id)
+        if (status !== 'active') throw new Error(`session ${id} is ${status}: ${error ?? ''}`)
+        if ((await openSamples(pool, id)).length >= shown) return
         await sleep(LOOK_MS)
       }
     },
     stopSession: async (sessionId) => stop(await admin(), sessionId),
     steps: (sessionId) => stepMetrics(pool, sessionId, 0, STEPS),
     async checkpoint(sessionId) {
-      const { rows } = await pool.query<{ checkpoint: string | null }>(
-        'select checkpoint from sessions where id = $1',
-        [sessionId],
-      )
-      const hash = rows[0]?.checkpoint ?? null
+      const { hash } = await newestCheckpoint(pool, sessionId)
       return hash === null ? null : openCheckpoints(join(dataDir, 'checkpoints', sessionId)).load(hash)
     },
     async close() {

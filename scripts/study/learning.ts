@@ -3,8 +3,6 @@
  * crowd of 12 votes for 180 s on a fresh instance, once for each seed, and once at random.
  */
 import { studyRun, type StudyRun } from './run.ts'
-import { drawChart } from './chart.ts'
-import type { Point } from './canvas.ts'
 import { openProgress } from './progress.ts'
 import { table } from './table.ts'
 
@@ -34,7 +32,7 @@ export interface Criterion {
 }
 
 /** What it must show, on held-out prompts. */
-const COMPASSION = 0.8
+export const COMPASSION = 0.8
 const READABLE = 0.9
 /** A control that rises by more than this, beyond twice its standard error, has risen. */
 const CONTROL_RISE = 0.05
@@ -64,7 +62,7 @@ export async function learning({ seeds, seconds, raters, onVerdict }: LearningOp
   return { study: 'learning', simulated: true, raters, seconds, runs, criteria: criteriaOf(runs) }
 }
 
-const nameOfRun = (seed: number, votes: 'oracle' | 'random') =>
+export const nameOfRun = (seed: number, votes: 'oracle' | 'random') =>
   votes === 'random' ? 'control, random votes' : `seed ${seed}`
 
 export function criteriaOf(runs: readonly StudyRun[]): Criterion[] {
@@ -134,21 +132,6 @@ export function learningText({ runs, criteria, raters, seconds }: LearningStudy)
     '',
     ...verdict,
   ].join('\n')
-}
-
-export function learningChart({ runs, raters, seconds }: LearningStudy): Buffer {
-  return drawChart({
-    title: `${raters} simulated raters vote for ${seconds} s`,
-    x: 'step of training',
-    y: "Oracle's mean compassion of the answers shown (0 to 1)",
-    range: [0, 1],
-    marks: [{ at: COMPASSION, label: `to reach: ${COMPASSION}` }],
-    series: runs.map(({ seed, votesBy, before, after, crowd }) => ({
-      name: `${nameOfRun(seed, votesBy)}: ${before.compassion.toFixed(2)} to ${after.compassion.toFixed(2)}`,
-      control: votesBy === 'random',
-      points: crowd.steps.map(({ step, compassion }): Point => [step, compassion]),
-    })),
-  })
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`

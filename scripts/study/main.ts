@@ -1,153 +1,186 @@
-/** `npm run study -- learning | one-rater | hacking | algorithms | turnaround`: what voting does to a policy. */
-import { writeFile } from 'node:fs/promises'
-import { parseArgs } from 'node:util'
-import { ALGORITHMS, algorithms, algorithmsChart, algorithmsText, improves, runLine } from './algorithms.ts'
-import { hacking, hackingChart, hackingText } from './hacking.ts'
+/** `npm run study -- learning | one-rater | hacking | algorithms | turnaround | offline | draw`: what voting does to a policy. */
+import { readFile, writeFile } from 'node:fs/promises'
+import { command, group, main } from '../cli/command.ts'
+import { flag, Misuse, number, text, whole } from '../cli/options.ts'
+import { ALGORITHMS, algorithms, algorithmsText, improves, runLine } from './algorithms.ts'
+import type { Chart } from './chart.ts'
+import { algorithmsChart, chartOf, hackingChart, learningChart, turnaroundChart } from './charts.ts'
+import { hacking, hackingText } from './hacking.ts'
 import { Stopped } from './instance.ts'
-import { learning, learningChart, learningText } from './learning.ts'
+import { learning, learningText } from './learning.ts'
 import { machine } from './machine.ts'
+import { offline } from './offline.ts'
 import { oneRater, oneRaterText } from './one-rater.ts'
 import { openProgress } from './progress.ts'
-import { turnaround, turnaroundChart, turnaroundText } from './turnaround.ts'
+import { turnaround, turnaroundText } from './turnaround.ts'
 import { liveTurnaround, liveTurnaroundText } from './turnaround-live.ts'
 
-const usage = `npm run study -- learning   [--seeds 3] [--seconds 180] [--raters 12] [--json FILE]
-npm run study -- one-rater  [--votes 50] [--seed 1] [--json FILE]
-npm run study -- hacking    [--seconds 480] [--raters 12] [--seed 1] [--length-bonus 0.3] [--json FILE]
-npm run study -- algorithms [--seeds 5] [--steps 12] [--model models/demo] [--json FILE]
-npm run study -- turnaround [--steps 60] [--seed 1] [--model models/demo] [--json FILE]
-npm run study -- turnaround --live [--seconds 200] [--then 300] [--raters 12] [--seed 1] [--json FILE]
-
-The first three start a throw-away instance of the whole system, let simulated raters vote on it through
-real sockets, and have a hidden oracle judge the policy's answers to held-out prompts before and after.
-hacking gives one of two runs a reward that length alone can raise, and looks whether that is seen.
-algorithms lets PPO, GRPO and DPO learn from the same kind of votes, without an instance.
-turnaround, without one too, lets a crowd change its mind halfway, and looks whether the model follows;
-with --live it asks an instance: one crowd votes for --seconds, and another against it for --then.
---json writes the figures; all but one-rater and --live draw their curves as a PNG beside them.`
-
-class Misuse extends Error {}
-
-function whole(name: string, text: string, least: number): number {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < least) throw new Misuse(`--${name} is a whole number from ${least} on`)
-  return value
-}
-
-function parse() {
-  const text = { type: 'string' } as const
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        seeds: text,
-        seconds: text,
-        then: { ...text, default: '300' },
-        live: { type: 'boolean', default: false },
-        raters: { ...text, default: '12' },
-        votes: { ...text, default: '50' },
-        seed: { ...text, default: '1' },
-        'length-bonus': { ...text, default: '0.3' },
-        steps: text,
-        model: { ...text, default: 'models/demo' },
-        json: text,
-        help: { type: 'boolean', default: false },
-      },
-    })
-  } catch (error) {
-    throw new Misuse(error instanceof Error ? error.message : String(error))
-  }
-}
-
-async function write(file: string | undefined, figures: object, chart?: Buffer): Promise<void> {
-  if (file === undefined) return
-  await writeFile(
-    file,
-    `${JSON.stringify({ at: new Date().toISOString(), machine: machine(), ...figures }, null, 2)}\n`,
-  )
-  if (chart) await writeFile(file.replace(/(\.json)?$/, '.png'), chart)
-}
+const seconds = (what: string) => whole('SECONDS', what, { least: 1 })
+const raters = whole('COUNT', 'how many simulated raters', { least: 1 }).or(12)
+const seed = whole('SEED', 'what chance decides follows from it', { least: 0 }).or(1)
+const seeds = (otherwise: number) =>
+  whole('COUNT', 'how many runs, each by a seed of its own', { least: 1 }).or(otherwise)
+const model = text('DIR', 'the model that learns').or('models/demo')
+const json = text('FILE', 'writes the figures there, and the curves as a PNG beside them').optional()
+const figuresAlone = text('FILE', 'writes the figures there').optional()
 
 /** Each prints what it found, and resolves to whether it found what it should. */
-const studies: Readonly<Record<string, (values: ReturnType<typeof parse>['values']) => Promise<boolean>>> = {
-  async learning({ seeds = '3', seconds = '180', raters, json }) {
-    const result = await learning({
-      seeds: whole('seeds', seeds, 1),
-      seconds: whole('seconds', seconds, 1),
-      raters: whole('raters', raters, 1),
-      onVerdict: (lines) => console.log(`\n${lines.join('\n')}`),
-    })
-    console.log(`\n${learningText(result)}`)
-    await write(json, result, learningChart(result))
-    return result.criteria.every(({ holds }) => holds)
-  },
-  async 'one-rater'({ votes, seed, json }) {
-    const result = await oneRater({ votes: whole('votes', votes, 1), seed: whole('seed', seed, 0) })
-    console.log(`\n${oneRaterText(result)}`)
-    await write(json, result)
-    return result.measurable
-  },
-  async hacking({ seconds = '480', raters, seed, json, 'length-bonus': bonus }) {
-    const lengthBonus = Number(bonus)
-    if (!(lengthBonus > 0 && lengthBonus <= 1)) throw new Misuse('--length-bonus is above 0 and at most 1')
-    const result = await hacking({
-      seconds: whole('seconds', seconds, 1),
-      raters: whole('raters', raters, 1),
-      seed: whole('seed', seed, 0),
-      lengthBonus,
-    })
-    console.log(`\n${hackingText(result)}`)
-    await write(json, result, hackingChart(result))
-    return result.criteria.every(({ holds }) => holds)
-  },
-  async algorithms({ model, seeds = '5', steps = '12', json }) {
-    const result = await algorithms({
-      modelDir: model,
-      seeds: whole('seeds', seeds, 1),
-      steps: whole('steps', steps, 1),
-      onRun: (run) => console.log(`\n${runLine(run)}`),
-    })
-    console.log(`\n${algorithmsText(result)}`)
-    await write(json, result, algorithmsChart(result))
-    return ALGORITHMS.every((algorithm) => improves(result, algorithm))
-  },
-  async turnaround({ model, steps = '60', seed, json, live, seconds = '200', then, raters }) {
-    if (live) {
-      const result = await liveTurnaround({
-        raters: whole('raters', raters, 1),
-        seed: whole('seed', seed, 0),
-        honestSeconds: whole('seconds', seconds, 1),
-        adverseSeconds: whole('then', then, 1),
-      })
-      console.log(`\n${liveTurnaroundText(result)}`)
-      await write(json, result)
-      return result.criteria.every(({ holds }) => holds)
-    }
-    const count = whole('steps', steps, 2)
-    const progress = openProgress(1, () => 'a crowd that turns round')
-    const onStep = (step: number): void => progress.report(0, step / count, `step ${step} of ${count}`)
-    const result = await turnaround({ modelDir: model, steps: count, seed: whole('seed', seed, 0), onStep }).finally(
-      progress.stop,
+const commands = [
+  command({
+    name: 'learning',
+    summary: 'does a crowd’s taste reach the model?',
+    detail: 'On a throw-away instance, once for each seed, and once with votes at random.',
+    options: { seeds: seeds(3), seconds: seconds('how long each crowd votes').or(180), raters, json },
+    async run({ json: file, ...options }) {
+      const result = await learning({ ...options, onVerdict: (lines) => console.log(`\n${lines.join('\n')}`) })
+      console.log(`\n${learningText(result)}`)
+      await write(file, result, learningChart(result))
+      return allHold(result)
+    },
+  }),
+  command({
+    name: 'one-rater',
+    summary: 'what do one person’s votes change?',
+    detail: 'On a throw-away instance.',
+    options: { votes: whole('VOTES', 'how many', { least: 1 }).or(50), seed, json: figuresAlone },
+    async run({ json: file, ...options }) {
+      const result = await oneRater(options)
+      console.log(`\n${oneRaterText(result)}`)
+      await write(file, result)
+      return result.measurable
+    },
+  }),
+  command({
+    name: 'hacking',
+    summary: 'is a reward that can be cheated noticed, and the run paused?',
+    detail: 'Two runs on throw-away instances: length alone can raise the reward of one of them.',
+    options: {
+      seconds: seconds('how long each run takes, at most').or(480),
+      ...{ raters, seed },
+      lengthBonus: number('BONUS', 'reward for each deviation of length', { above: 0, most: 1 }).or(0.3),
+      json,
+    },
+    async run({ json: file, ...options }) {
+      const result = await hacking(options)
+      console.log(`\n${hackingText(result)}`)
+      await write(file, result, hackingChart(result))
+      return allHold(result)
+    },
+  }),
+  command({
+    name: 'algorithms',
+    summary: 'does each algorithm learn what votes say?',
+    detail: 'PPO, GRPO and DPO learn from the same kind of votes, without an instance.',
+    options: { seeds: seeds(5), steps: whole('STEPS', 'of each run', { least: 1 }).or(12), model, json },
+    async run({ json: file, model: modelDir, ...options }) {
+      const onRun = (run: Parameters<typeof runLine>[0]): void => console.log(`\n${runLine(run)}`)
+      const result = await algorithms({ modelDir, ...options, onRun })
+      console.log(`\n${algorithmsText(result)}`)
+      await write(file, result, algorithmsChart(result))
+      return ALGORITHMS.every((algorithm) => improves(result, algorithm))
+    },
+  }),
+  command({
+    name: 'turnaround',
+    summary: 'does the model follow a crowd that changes its mind?',
+    detail:
+      'Halfway through a run, without an instance. With --live on a throw-away one: one crowd votes for --seconds, and another against it for --then.',
+    options: {
+      steps: whole('STEPS', 'of the run', { least: 2 }).or(60),
+      ...{ seed, model },
+      live: flag('on an instance; draws nothing'),
+      seconds: seconds('how long the first crowd votes, with --live').or(200),
+      then: seconds('how long the second one does').or(300),
+      ...{ raters, json },
+    },
+    async run({ live, ...options }) {
+      return live ? turnRoundLive(options) : turnRound(options)
+    },
+  }),
+  offline,
+  command({
+    name: 'draw',
+    summary: 'draws the curves of figures that a study has written',
+    detail: 'Each as a PNG beside its FILE. Needs Chromium: on the PATH, or as CHROMIUM_PATH.',
+    takes: { value: 'FILE', what: 'file of figures', many: true },
+    options: {},
+    async run(_values, files) {
+      if (files.length === 0) throw new Misuse('which figures? such as docs/studies/learning.json')
+      for (const file of files) console.log(await draw(file, chartOf(JSON.parse(await readFile(file, 'utf8')))))
+      return true
+    },
+  }),
+]
+
+async function turnRound(options: { steps: number; seed: number; model: string; json?: string }): Promise<boolean> {
+  const { steps, model: modelDir, seed, json: file } = options
+  const progress = openProgress(1, () => 'a crowd that turns round')
+  const onStep = (step: number): void => progress.report(0, step / steps, `step ${step} of ${steps}`)
+  const result = await turnaround({ modelDir, steps, seed, onStep }).finally(progress.stop)
+  console.log(`\n${turnaroundText(result)}`)
+  await write(file, result, turnaroundChart(result))
+  return allHold(result)
+}
+
+interface LiveTurn {
+  seconds: number
+  then: number
+  raters: number
+  seed: number
+  json?: string
+}
+
+async function turnRoundLive({
+  seconds: honestSeconds,
+  then: adverseSeconds,
+  json: file,
+  ...rest
+}: LiveTurn): Promise<boolean> {
+  const { raters, seed } = rest
+  const result = await liveTurnaround({ raters, seed, honestSeconds, adverseSeconds })
+  console.log(`\n${liveTurnaroundText(result)}`)
+  await write(file, result)
+  return allHold(result)
+}
+
+const allHold = ({ criteria }: { criteria: readonly { holds: boolean }[] }): boolean =>
+  criteria.every(({ holds }) => holds)
+
+/** The figures first: they took longer than the picture. */
+async function write(file: string | undefined, figures: object, chart?: Chart): Promise<void> {
+  if (file === undefined) return
+  const all = { at: new Date().toISOString(), machine: machine(), ...figures }
+  await writeFile(file, `${JSON.stringify(all, null, 2)}\n`)
+  if (chart) await draw(file, chart)
+}
+
+/** Beside the file of its figures; resolves to where. */
+async function draw(file: string, chart: Chart): Promise<string> {
+  // What draws takes long to load, and help needs none of it.
+  const [{ drawChart }, { findChromium }] = await Promise.all([import('./chart.ts'), import('./chromium.ts')])
+  const chromium = findChromium(process.env)
+  if (chromium === null)
+    throw new Misuse(
+      `curves are drawn by Chromium, and there is none: set CHROMIUM_PATH, and then npm run study -- draw ${file}`,
     )
-    console.log(`\n${turnaroundText(result)}`)
-    await write(json, result, turnaroundChart(result))
-    return result.criteria.every(({ holds }) => holds)
+  const picture = file.replace(/(\.json)?$/, '.png')
+  await writeFile(picture, await drawChart(chart, chromium))
+  return picture
+}
+
+const held = await main(
+  group({
+    name: 'npm run study --',
+    summary: 'what voting does to a model, judged by a hidden oracle that the trainer never sees',
+    detail:
+      'A study that starts an instance lets simulated raters vote on it through real sockets. Exit code 1: it did not find what it should.',
+    noun: 'study',
+    commands,
+  }),
+  (error) => {
+    console.error(error instanceof Stopped ? error.message : error)
+    // A crowd that was cut short may still be trying to reconnect.
+    process.exit(error instanceof Stopped ? 130 : 1)
   },
-}
-
-async function main(): Promise<void> {
-  const { values, positionals } = parse()
-  if (values.help) return console.log(usage)
-  const [name, ...rest] = positionals
-  if (rest.length > 0) throw new Misuse(`one study at a time, not ${positionals.join(' ')}`)
-  if (name === undefined) throw new Misuse('which study?')
-  if (!Object.hasOwn(studies, name)) throw new Misuse(`there is no study ${name}`)
-  if (!(await studies[name](values))) process.exitCode = 1
-}
-
-main().catch((error: unknown) => {
-  if (error instanceof Misuse) console.error(`${error.message}\n\n${usage}`)
-  else console.error(error instanceof Stopped ? error.message : error)
-  // A crowd that was cut short may still be trying to reconnect.
-  process.exit(error instanceof Stopped ? 130 : 1)
-})
+)
+if (held === false) process.exitCode = 1

@@ -21,7 +21,7 @@ import type { ReferenceView, Rollout } from '../../trainer/rl/rollout.ts'
 import { fading } from '../../core/votes/fading.ts'
 import { weigh, type CastVote } from '../../core/votes/weights.ts'
 import { mix, weightedQuality } from '../../core/votes/value.ts'
-import { mean } from '../crowd/distribution.ts'
+import { correlation, mean } from '../../core/statistics.ts'
 import { rate } from '../pretrain/oracle.ts'
 import { castOnTexts, castVotes, type OfflineCrowd, type OfflineVote } from './offline-crowd.ts'
 
@@ -65,7 +65,7 @@ export interface OfflineStep {
   metrics: Metrics
   /** Whether the update moved the policy. */
   changed: boolean
-  /** How well predicted values follow the oracle's on rollouts nobody voted on: Pearson's r. */
+  /** How well predicted values follow the oracle's on rollouts nobody voted on: Pearson's r, NaN where either says the same of all. */
   fidelity: number
   reliability: number
   /** Seconds. */
@@ -195,10 +195,11 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
       ...(evaluated && { heldOut: await evaluate() }),
       metrics: update.metrics,
       changed: update.changed,
-      fidelity: correlation(
-        scored.compassion.slice(options.shown),
-        unseen.map((r) => rate(r.prompt, r.response).compassion),
-      ),
+      fidelity:
+        correlation(
+          scored.compassion.slice(options.shown),
+          unseen.map((r) => rate(r.prompt, r.response).compassion),
+        ) ?? Number.NaN,
       reliability: mean([...weights.raters.values()].map((standing) => standing.reliability)),
       seconds: { sample, score, fit, update: seconds },
     }
@@ -212,12 +213,4 @@ async function timed<T>(work: () => Promise<T>): Promise<{ value: T; seconds: nu
   const start = performance.now()
   const value = await work()
   return { value, seconds: (performance.now() - start) / 1000 }
-}
-
-function correlation(a: readonly number[], b: readonly number[]): number {
-  if (a.length < 2) return Number.NaN
-  const [ma, mb] = [mean(a), mean(b)]
-  const product = (x: readonly number[], mx: number, y: readonly number[], my: number) =>
-    mean(x.map((v, i) => (v - mx) * (y[i] - my)))
-  return product(a, ma, b, mb) / Math.sqrt(product(a, ma, a, ma) * product(b, mb, b, mb))
 }

@@ -1,8 +1,10 @@
 /** One simulated crowd on one fresh instance, and how much better its policy is afterwards. */
 import type { StepMetrics, TrainingConfig, TrainingConfigInput } from '../../core/protocol/index.ts'
 import { learnerConfig } from '../../trainer/loop/configuration.ts'
-import { mean } from '../crowd/distribution.ts'
-import { runCrowd, type CrowdOptions, type Progress } from '../crowd/crowd.ts'
+import { mean } from '../../core/statistics.ts'
+import { runCrowd } from '../crowd/crowd.ts'
+import type { CrowdOptions, Progress } from '../crowd/options.ts'
+import { latestStep } from '../crowd/print.ts'
 import type { CrowdReport } from '../crowd/report.ts'
 import { compassionChange, openEvaluator, type Evaluation } from './evaluate.ts'
 import { withInstance } from './instance.ts'
@@ -99,10 +101,7 @@ export async function studyRun(options: StudyOptions): Promise<StudyRun> {
 
 function doing({ phase, elapsed, raters }: Progress): string {
   const votes = raters.flatMap((rater) => [...rater.votes])
-  const step = raters
-    .flatMap((rater) => [...rater.board.samples.values()])
-    .reduce((latest, sample) => Math.max(latest, sample.step), 0)
-  return `${phase}, ${elapsed.toFixed(0)} s: step ${step}, ${votes.length} votes, ${votes.filter((vote) => vote.receipt).length} used`
+  return `${phase}, ${elapsed.toFixed(0)} s: step ${latestStep(raters)}, ${votes.length} votes, ${votes.filter((vote) => vote.receipt).length} used`
 }
 
 function meanOf(steps: readonly StepMetrics[], metric: string): number {

@@ -2,17 +2,23 @@
  * `npm run study -- turnaround --live`: the same question asked of the whole system. Twelve raters vote by the
  * hidden oracle on a fresh instance's default session, through real sockets; then twelve others against it.
  */
+import { warningsOf } from '../../core/db/warnings.ts'
 import type { StepMetrics } from '../../core/protocol/index.ts'
+import { maxOf, minOf } from '../../core/statistics.ts'
 import { learnerConfig } from '../../trainer/loop/configuration.ts'
 import type { Checkpoint } from '../../trainer/loop/checkpoint.ts'
-import { runCrowd, type Progress } from '../crowd/crowd.ts'
+import { runCrowd } from '../crowd/crowd.ts'
+import type { Progress } from '../crowd/options.ts'
 import type { CrowdReport } from '../crowd/report.ts'
 import { openEvaluator, type Evaluation } from './evaluate.ts'
 import { withInstance, type Instance } from './instance.ts'
 import type { Criterion } from './learning.ts'
 import { openProgress } from './progress.ts'
 import { table } from './table.ts'
-import { FALLS_BY, greatest, least, RISES_TO } from './turnaround.ts'
+import { FALLS_BY, RISES_TO } from './turnaround.ts'
+
+/** Of the run, of which a step gives a few. */
+const MOST_WARNINGS = 10_000
 
 export interface LiveTurnaroundOptions {
   raters: number
@@ -68,10 +74,7 @@ export async function liveTurnaround(options: LiveTurnaroundOptions): Promise<Li
       const fallen = await checkpointOf(instance, session.id)
       const steps = (await instance.steps(session.id)).map(stepOf)
       await instance.stopSession(session.id)
-      const { rows } = await instance.pool.query<{ step: number }>(
-        `select step from warnings where session_id = $1 and kind = 'no-update' order by step`,
-        [session.id],
-      )
+      const warnings = await warningsOf(instance.pool, session.id, MOST_WARNINGS)
       say(total - SETTLING, 'evaluating')
       const { temperature, maxNewTokens } = session.configuration.live
       const evaluator = await openEvaluator({
@@ -94,7 +97,10 @@ export async function liveTurnaround(options: LiveTurnaroundOptions): Promise<Li
           honest,
           adverse,
           steps,
-          idleSteps: rows.map(({ step }) => step),
+          idleSteps: warnings
+            .filter(({ kind }) => kind === 'no-update')
+            .map(({ step }) => step)
+            .sort((a, b) => a - b),
           crowds: [first, second],
         }
         return {
@@ -135,9 +141,9 @@ function criteriaOf({
   targetKl,
 }: Pick<LiveTurnaroundStudy, 'steps' | 'idleSteps' | 'honest' | 'adverse' | 'targetKl'>): Criterion[] {
   const [rate, norm, kl] = [
-    least(steps.map((s) => s.learningRate)),
-    least(steps.map((s) => s.updateNorm)),
-    greatest(steps.map((s) => s.kl)),
+    minOf(steps.map((s) => s.learningRate)),
+    minOf(steps.map((s) => s.updateNorm)),
+    maxOf(steps.map((s) => s.kl)),
   ]
   return [
     {

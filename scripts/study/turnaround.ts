@@ -5,9 +5,7 @@
  */
 import { TrainingConfig, type TrainingConfigInput } from '../../core/protocol/index.ts'
 import { learnerConfig, rewardModelConfig } from '../../trainer/loop/configuration.ts'
-import { mean } from '../crowd/distribution.ts'
-import type { Point } from './canvas.ts'
-import { drawChart } from './chart.ts'
+import { maxOf, mean, minOf } from '../../core/statistics.ts'
 import { newToTheRun } from './evaluate.ts'
 import type { Criterion } from './learning.ts'
 import { offlineRun, type Truth } from './offline-run.ts'
@@ -139,9 +137,9 @@ const still = ({ learningRate, changed }: TurnaroundStep): boolean => !(learning
 
 export function turnaroundCriteria(steps: readonly TurnaroundStep[], turn: number, targetKl: number): Criterion[] {
   const idle = steps.filter(still)
-  const kl = greatest(steps.map((step) => step.kl))
+  const kl = maxOf(steps.map((step) => step.kl))
   const smooth = smoothed(steps)
-  const highest = greatest(smooth.slice(0, turn))
+  const highest = maxOf(smooth.slice(0, turn))
   const atTurn = smooth[turn - 1]
   const end = smooth[smooth.length - 1]
   return [
@@ -150,7 +148,7 @@ export function turnaroundCriteria(steps: readonly TurnaroundStep[], turn: numbe
       holds: idle.length === 0,
       found:
         idle.length === 0
-          ? `at least ${least(steps.map((s) => s.updateNorm)).toPrecision(2)}`
+          ? `at least ${minOf(steps.map((s) => s.updateNorm)).toPrecision(2)}`
           : `steps ${idle.map(({ step }) => step).join(', ')}`,
     },
     {
@@ -166,9 +164,6 @@ export function turnaroundCriteria(steps: readonly TurnaroundStep[], turn: numbe
     },
   ]
 }
-
-export const greatest = (values: readonly number[]): number => values.reduce((a, b) => Math.max(a, b), -Infinity)
-export const least = (values: readonly number[]): number => values.reduce((a, b) => Math.min(a, b), Infinity)
 
 /** The oracle's mean compassion of the latest steps' own answers, step by step. */
 function smoothed(steps: readonly TurnaroundStep[]): number[] {
@@ -199,19 +194,4 @@ export function turnaroundText(study: TurnaroundStudy): string {
     '',
     ...criteria.map(({ rule, holds, found }) => `${holds ? 'holds' : 'FAILS'}  ${rule}: ${found}`),
   ].join('\n')
-}
-
-export function turnaroundChart({ steps, before, turn, raters }: TurnaroundStudy): Buffer {
-  const heldOut = steps.flatMap(({ step, heldOut: truth }): Point[] => (truth ? [[step, truth.compassion]] : []))
-  return drawChart({
-    title: `${raters} simulated raters turn round after step ${turn}`,
-    x: 'step of training',
-    y: "Oracle's mean compassion of the answers (0 to 1)",
-    range: [0, 1],
-    marks: [{ at: RISES_TO, label: `to pass: ${RISES_TO}` }],
-    series: [
-      { name: "the step's own answers", points: steps.map(({ step, rollouts }): Point => [step, rollouts.compassion]) },
-      { name: 'held-out answers', points: [[0, before.compassion], ...heldOut] },
-    ],
-  })
 }

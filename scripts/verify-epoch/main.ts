@@ -1,27 +1,42 @@
 // npm run verify -- --epoch N --rpc URL --contract ADDRESS (--manifest FILE | --api URL) [--previous FILE]
 //
 // Checks a recorded epoch against its manifest, from contracts/FORMAT.md alone:
-// of Attune's own code it uses none. Exit code 0: everything holds; 1: something
-// does not, or could not be looked at. The first thing wrong is named.
+// of Attune's own code it uses what reads the command line, and nothing more.
 
 import { readFile } from 'node:fs/promises'
-import { parseArgs } from 'node:util'
+import { command, main } from '../cli/command.ts'
+import { Misuse, parsed, text, whole } from '../cli/options.ts'
 import { verifyEpoch } from './verify.ts'
 
-async function main(): Promise<void> {
-  const text = { type: 'string' } as const
-  const { values } = parseArgs({
-    options: { epoch: text, manifest: text, previous: text, api: text, rpc: text, contract: text },
-  })
-  const { epoch = '', rpc: rpcUrl, contract = '' } = values
-  if (!/^[1-9]\d{0,14}$/.test(epoch) || rpcUrl === undefined || !/^0x[0-9a-fA-F]{40}$/.test(contract)) {
-    throw new Error(
-      'usage: npm run verify -- --epoch N --rpc URL --contract ADDRESS (--manifest FILE | --api URL) [--previous FILE]',
-    )
-  }
-  const manifest = await bytesOf(values.manifest, values.api, epoch)
-  const previous = values.previous === undefined ? {} : { previous: await readFile(values.previous) }
-  const report = await verifyEpoch({ epochId: Number(epoch), manifest, rpcUrl, contract, ...previous })
+const verify = command({
+  name: 'npm run verify --',
+  summary: 'checks an epoch against the chain, with code that shares nothing with the builder',
+  detail:
+    'Recomputes every leaf, root and payout from the manifest. Exit code 0: everything holds; 1: something does not, or could not be looked at, and the first thing wrong is named.',
+  options: {
+    epoch: whole('N', 'the epoch', { least: 1, most: 999_999_999_999_999 }),
+    rpc: text('URL', 'a node of the chain'),
+    contract: parsed('ADDRESS', 'of the ledger', addressOf),
+    manifest: text('FILE', 'the epoch’s manifest; this or --api').optional(),
+    api: text('URL', 'an Attune server that has the manifest').optional(),
+    previous: text('FILE', 'the manifest of the epoch before, to check that this one goes on from it').optional(),
+  },
+  run: check,
+})
+
+interface Asked {
+  epoch: number
+  rpc: string
+  contract: string
+  manifest?: string
+  api?: string
+  previous?: string
+}
+
+async function check({ epoch, rpc: rpcUrl, contract, ...options }: Asked): Promise<void> {
+  const manifest = await bytesOf(options.manifest, options.api, epoch)
+  const previous = options.previous === undefined ? {} : { previous: await readFile(options.previous) }
+  const report = await verifyEpoch({ epochId: epoch, manifest, rpcUrl, contract, ...previous })
   const [first, ...more] = report.wrong
   if (first !== undefined) {
     console.log(`✗ epoch ${epoch}: ${first.where}: ${first.problem}`)
@@ -41,15 +56,18 @@ async function main(): Promise<void> {
   if (report.notes.length > 0) process.exitCode = 1
 }
 
-async function bytesOf(file: string | undefined, api: string | undefined, epoch: string): Promise<Uint8Array> {
+async function bytesOf(file: string | undefined, api: string | undefined, epoch: number): Promise<Uint8Array> {
   if (file !== undefined) return readFile(file)
-  if (api === undefined) throw new Error('give --manifest FILE, or --api URL of an Attune server')
+  if (api === undefined) throw new Misuse('verify needs --manifest or --api')
   const answer = await fetch(new URL(`/api/blockchain/epochs/${epoch}/manifest`, api))
   if (!answer.ok) throw new Error(`the server has no manifest for epoch ${epoch} (${answer.status})`)
   return new Uint8Array(await answer.arrayBuffer())
 }
 
-main().catch((error: unknown) => {
-  console.error(`✗ ${error instanceof Error ? error.message : String(error)}`)
-  process.exitCode = 1
-})
+function addressOf(given: string, name: string): string {
+  if (!/^0x[0-9a-fA-F]{40}$/.test(given))
+    throw new Misuse(`${name} is 0x and 40 hex digits, not ${JSON.stringify(given)}`)
+  return given
+}
+
+await main(verify, (error) => console.error(`✗ ${error instanceof Error ? error.message : String(error)}`))

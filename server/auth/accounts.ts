@@ -11,11 +11,12 @@ import { issueNonce, verifySiwe } from './wallet.ts'
 import { appealsOf, eraseAppeals } from '../../core/db/appeals.ts'
 import { exclusionsOfUser, forgetExclusions } from '../../core/db/exclusions.ts'
 import { eraseVotes, listVotes } from '../../core/db/feedback.ts'
-import { isRetired, retireName } from '../../core/db/names.ts'
 import { transaction, type Db, type Pool } from '../../core/db/pool.ts'
 import { receiptsOfUser } from '../../core/db/receipts.ts'
+import { endLoginsOf } from '../../core/db/refresh-tokens.ts'
+import { isRetired, retireName } from '../../core/db/retired-names.ts'
 import { asksOf, forgetAsks } from '../../core/db/samples.ts'
-import { knowsAddress, rememberAddress } from '../../core/db/sign-in-addresses.ts'
+import { forgetAddresses, knowsAddress, rememberAddress } from '../../core/db/sign-in-addresses.ts'
 import {
   administrators,
   eraseUser,
@@ -30,6 +31,7 @@ import {
   updateRole,
   type UserRow,
 } from '../../core/db/users.ts'
+import { eraseBegun } from '../../core/db/vote-begun.ts'
 import { AttuneError, toAttuneError } from '../../core/errors.ts'
 import { networkOf, type Newcomers } from '../limits/newcomers.ts'
 import type { Caller } from '../../core/permissions.ts'
@@ -285,6 +287,9 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
         await eraseAppeals(client, userId)
         await forgetExclusions(client, userId)
         await eraseUser(client, userId)
+        await endLoginsOf(client, userId)
+        await forgetAddresses(client, userId)
+        await eraseBegun(client, userId)
         await retireName(client, digestOfName(row.username))
       })
     },

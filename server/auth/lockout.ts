@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { RateLimiterMemory, RateLimiterRedis, type RateLimiterAbstract } from 'rate-limiter-flexible'
 import { AttuneError } from '../../core/errors.ts'
+import { maxOf } from '../../core/statistics.ts'
 
 /** How wrong passwords are slowed down: so many are free, then each costs twice the wait of the last one. */
 interface Rule {
@@ -42,7 +43,7 @@ export function createLockout(redis: Redis) {
     })
   const guards = Object.entries(rules).map(([kind, rule]) => ({
     kind: kind as keyof typeof rules,
-    rule: rule as Rule,
+    rule,
     counts: limiter(`${kind}:count`, rule.free, rule.memorySeconds),
     locks: limiter(`${kind}:lock`, 1, rule.mostSeconds),
   }))
@@ -54,7 +55,10 @@ export function createLockout(redis: Redis) {
   async function tried(attempt: Attempt, isRight: () => Promise<boolean>): Promise<boolean> {
     const about = concerned(attempt)
     const locks = await Promise.all(about.map(({ locks, key }) => locks.get(key)))
-    const wait = locks.reduce((longest, lock) => Math.max(longest, lock?.msBeforeNext ?? 0), 0)
+    const wait = maxOf(
+      locks.map((lock) => lock?.msBeforeNext ?? 0),
+      0,
+    )
     if (wait > 0) throw locked(wait)
     const right = await isRight()
     await Promise.all(

@@ -17,7 +17,7 @@ import {
   usedRefreshToken,
   useRefreshToken,
   type Login,
-} from '../../core/db/tokens.ts'
+} from '../../core/db/refresh-tokens.ts'
 import { findManySignedIn, findSignedIn, findUser, type UserRow } from '../../core/db/users.ts'
 import { AttuneError } from '../../core/errors.ts'
 import { permissionsOf, type Caller } from '../../core/permissions.ts'

@@ -3,7 +3,7 @@ import { verifyMessage } from 'ethers'
 import { SiweMessage } from 'siwe'
 import { plainHost } from './address.ts'
 import type { Db } from '../../core/db/pool.ts'
-import { spendNonce } from '../../core/db/tokens.ts'
+import { spendNonce } from '../../core/db/wallet-nonces.ts'
 import { AttuneError } from '../../core/errors.ts'
 
 /** Milliseconds between asking for a nonce and signing in with it. */

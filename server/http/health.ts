@@ -1,3 +1,4 @@
+import { ping } from '../../core/db/pool.ts'
 import type { Core } from '../deps.ts'
 import { standstills, type Standstill } from '../sessions/standstill.ts'
 
@@ -33,7 +34,7 @@ export async function checkHealth(core: Core): Promise<Health> {
 /** Which parts answer now. */
 export async function checkParts({ pool, redis, chain }: Core): Promise<Health['components']> {
   const [database, queue, blockchain] = await Promise.all([
-    answers(pool.query('select 1')),
+    answers(ping(pool)),
     redis.status === 'ready' ? answers(redis.ping()) : DOWN,
     chain === null ? NONE : answers(chain.check()),
   ])

@@ -52,7 +52,7 @@ const inMinutes = (seconds: number): string => (seconds <= 60 ? 'a minute' : `${
 
 /** What one party holds: an IPv4 address, or the /64 that an IPv6 address lies in. */
 export function networkOf(address: string): string {
-  const [bare] = address.split('%')
+  const bare = address.split('%')[0]!
   if (!ipaddr.isValid(bare)) return address
   const parsed = ipaddr.process(bare)
   if (parsed.kind() === 'ipv4') return parsed.toString()

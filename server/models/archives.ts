@@ -7,28 +7,52 @@ import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { isolated } from '../../lm/isolated/isolated.ts'
+import { compressions, type Packing } from '../../lm/files/archive.ts'
 import { ifThere } from '../../lm/files/disk.ts'
-import type { Core } from '../deps.ts'
+import { formatNames, formats } from '../../lm/files/formats/index.ts'
+import type { Core, Downloads } from '../deps.ts'
 import { AttuneError } from '../../core/errors.ts'
 import { directoryOf } from './models.ts'
-import { DownloadRequest, type Download } from '../../core/protocol/index.ts'
 
 type Deps = Pick<Core, 'pool' | 'models' | 'log'>
-
-export interface Downloads {
-  /** Where a model's archive is; it is packed if it is not there. @throws AttuneError not-found, conflict */
-  ask: (downloadId: string) => Promise<Download>
-  /** The path of an archive that is there. @throws AttuneError not-found, conflict */
-  file: (downloadId: string) => Promise<string>
-  /** Returns when nothing is being packed any more. */
-  close: () => Promise<void>
-}
 
 /** What an estimate of the time rests on, bytes a second. */
 const PACK_SPEED = 50e6
 
-/** All that an archive depends on, as its id and its name. */
-export const downloadIdOf = (modelId: string, { precision, compression }: DownloadRequest): string => [modelId, precision, compression].join(':')
+/** Formats that clients know and nobody writes here. */
+const foreign = ['pytorch', 'tensorflow', 'onnx', 'gguf'] as const
+
+/** A model as one archive: a tar of the format's files. */
+export const DownloadRequest = z
+  .object({
+    format: z
+      .enum([...formatNames, ...foreign])
+      .default('huggingface')
+      .refine(
+        (format): format is (typeof formatNames)[number] => format in formats,
+        `models are packed as ${formatNames.join(' or ')}, which the other formats’ own tools read`,
+      ),
+    precision: z
+      .enum(['fp32', 'fp16', 'int8', 'int4'])
+      .default('fp32')
+      .refine(
+        (precision): precision is 'fp32' | 'fp16' => precision === 'fp32' || precision === 'fp16',
+        'fp32 or fp16: quantise the archive with a tool of your choice',
+      ),
+    compression: z.enum(compressions).default('none'),
+    includeOptimizer: z.literal(false, 'a model has no optimizer state: its run’s checkpoint has').default(false),
+    includeScheduler: z.literal(false, 'a model has no scheduler state: its run’s checkpoint has').default(false),
+    purpose: z.string().max(2_000).optional(),
+  })
+  .refine(({ format, precision }) => (formats[format]?.precisions ?? [precision]).includes(precision), {
+    path: ['precision'],
+    message: 'the format has no such precision',
+  })
+type Wanting = Pick<Packing, 'format' | 'precision' | 'compression'>
+
+/** All that an archive depends on, as its id; the format stands in it where it is not the first one. */
+export const downloadIdOf = (modelId: string, { format, precision, compression }: Wanting): string =>
+  [modelId, ...(format === formatNames[0] ? [] : [format]), precision, compression].join(':')
 
 export function openDownloads(deps: Deps, downloadsPath: string): Downloads {
   /** What is being packed, or could not be. */
@@ -50,17 +74,34 @@ export function openDownloads(deps: Deps, downloadsPath: string): Downloads {
     async ask(downloadId) {
       const wanted = await wantedBy(deps, downloadId)
       const ready = await findPacked(wanted, downloadsPath)
-      if (ready) return { downloadId, status: 'ready', estimatedTime: 0, url: `/api/weights/downloads/${encodeURIComponent(downloadId)}/file`, ...ready, error: null }
+      if (ready)
+        return {
+          downloadId,
+          status: 'ready',
+          estimatedTime: 0,
+          url: `/api/weights/downloads/${encodeURIComponent(downloadId)}/file`,
+          ...ready,
+          error: null,
+        }
       const failure = working.get(downloadId)?.failure ?? null
       // Who hears of a failure may ask again, and it is tried again.
       if (failure !== null) working.delete(downloadId)
       else if (!working.has(downloadId)) begin(downloadId, wanted)
       const estimatedTime = failure === null ? Math.ceil(wanted.bytes / PACK_SPEED) : 0
-      return { downloadId, status: failure === null ? 'preparing' : 'failed', estimatedTime, url: null, sha256: null, bytes: null, error: failure }
+      return {
+        downloadId,
+        status: failure === null ? 'preparing' : 'failed',
+        estimatedTime,
+        url: null,
+        sha256: null,
+        bytes: null,
+        error: failure,
+      }
     },
     async file(downloadId) {
       const wanted = await wantedBy(deps, downloadId)
-      if (!(await findPacked(wanted, downloadsPath))) throw new AttuneError('conflict', 'this download is not packed: ask for its status until it is ready')
+      if (!(await findPacked(wanted, downloadsPath)))
+        throw new AttuneError('conflict', 'this download is not packed: ask for its status until it is ready')
       return join(downloadsPath, wanted.name)
     },
     async close() {
@@ -69,10 +110,8 @@ export function openDownloads(deps: Deps, downloadsPath: string): Downloads {
   }
 }
 
-interface Wanted {
+interface Wanted extends Wanting {
   directory: string
-  precision: DownloadRequest['precision']
-  compression: DownloadRequest['compression']
   /** Of the archive under DOWNLOADS_PATH: it changes with the model's files. */
   name: string
   /** Of the model's files. */
@@ -80,14 +119,33 @@ interface Wanted {
 }
 
 async function wantedBy(deps: Deps, downloadId: string): Promise<Wanted> {
-  const [modelId = '', precision = '', compression = '', ...rest] = downloadId.split(':')
-  const request = DownloadRequest.safeParse({ precision, compression })
-  if (!request.success || rest.length > 0) throw new AttuneError('not-found', `there is no download ${downloadId}`)
+  const parts = downloadId.split(':')
+  if (parts.length === 3) parts.splice(1, 0, formatNames[0])
+  const [modelId = '', format, precision, compression] = parts
+  const request = DownloadRequest.safeParse({ format, precision, compression })
+  if (!request.success || parts.length !== 4) throw new AttuneError('not-found', `there is no download ${downloadId}`)
   const directory = await directoryOf(deps, modelId)
   const files = await Promise.all((await readdir(directory)).map((file) => stat(join(directory, file))))
-  const version = createHash('sha256').update(files.map(({ size, mtimeMs }) => `${size} ${mtimeMs}`).sort().join('\n')).digest('hex').slice(0, 16)
-  const name = `${modelId}-${request.data.precision}-${version}.tar${EXTENSIONS[request.data.compression]}`
-  return { directory, ...request.data, name, bytes: files.reduce((sum, { size }) => sum + size, 0) }
+  const version = createHash('sha256')
+    .update(
+      files
+        .map(({ size, mtimeMs }) => `${size} ${mtimeMs}`)
+        .sort()
+        .join('\n'),
+    )
+    .digest('hex')
+    .slice(0, 16)
+  const { data } = request
+  const kind = [modelId, ...(data.format === formatNames[0] ? [] : [data.format]), data.precision, version].join('-')
+  const name = `${kind}.tar${EXTENSIONS[data.compression]}`
+  return {
+    directory,
+    format: data.format,
+    precision: data.precision,
+    compression: data.compression,
+    name,
+    bytes: files.reduce((sum, { size }) => sum + size, 0),
+  }
 }
 
 const EXTENSIONS = { none: '', gzip: '.gz', brotli: '.br' } as const
@@ -100,10 +158,10 @@ async function findPacked({ name }: Wanted, downloadsPath: string): Promise<z.in
   return text === null ? null : Packed.parse(JSON.parse(text))
 }
 
-async function packModel({ directory, precision, compression, name }: Wanted, folder: string): Promise<void> {
+async function packModel({ bytes: _, ...wanted }: Wanted, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true })
   await clear(folder)
-  await isolated('pack', { directory, precision, compression, folder, name })
+  await isolated('pack', { ...wanted, folder })
 }
 
 /** Archives, and what a server left that died while packing, are kept for so many days. */
@@ -112,6 +170,7 @@ const KEPT_DAYS = 14
 async function clear(downloadsPath: string): Promise<void> {
   for (const name of await readdir(downloadsPath)) {
     const left = await ifThere(stat(join(downloadsPath, name)))
-    if (left && Date.now() - left.mtimeMs > KEPT_DAYS * 86_400_000) await rm(join(downloadsPath, name), { recursive: true, force: true })
+    if (left && Date.now() - left.mtimeMs > KEPT_DAYS * 86_400_000)
+      await rm(join(downloadsPath, name), { recursive: true, force: true })
   }
 }

@@ -22,7 +22,8 @@ export async function keepLearnt(core: Core, caller: Caller, sessionId: string, 
   const { userId, modelId, hash, configuration } = await newestCheckpoint(core.pool, sessionId)
   demandOwner(caller, userId, 'administer')
   if (hash === null) throw new AttuneError('conflict', 'the run has not learnt anything yet: wait for its first step')
-  if (await findModel(core.pool, name)) throw new AttuneError('conflict', `there is a model ${name} already: choose another name`, { path: 'name' })
+  if (await findModel(core.pool, name))
+    throw new AttuneError('conflict', `there is a model ${name} already: choose another name`, { path: 'name' })
   const base = await findModel(core.pool, modelId)
   if (base === null) throw new Error(`${sessionId} is a run of no model`)
   const place = await openIncoming(core.models.path)
@@ -37,7 +38,9 @@ export async function keepLearnt(core: Core, caller: Caller, sessionId: string, 
   } catch (error) {
     await rm(place, { recursive: true })
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
-    throw new AttuneError('conflict', 'the run took its next step meanwhile, or its checkpoint is lost: try again', { cause: error })
+    throw new AttuneError('conflict', 'the run took its next step meanwhile, or its checkpoint is lost: try again', {
+      cause: error,
+    })
   }
   return adopt(core, { name, ...(await admit(place, core.models.path, name).catch(badFile)) })
 }
@@ -52,8 +55,10 @@ export async function filesOf(core: Core, modelId: string): Promise<ModelFile[]>
 /** The path of a model's file. @throws AttuneError not-found, conflict */
 export async function fileOf(core: Core, modelId: string, name: string): Promise<string> {
   const directory = await directoryOf(core, modelId)
-  if (!(await readdir(directory, { recursive: true })).includes(name) || !isShared(name)) throw new AttuneError('not-found', `the model ${modelId} has no file ${name}`)
+  if (!(await readdir(directory, { recursive: true })).includes(name) || !isShared(name))
+    throw new AttuneError('not-found', `the model ${modelId} has no file ${name}`)
   return join(directory, name)
 }
 
-const isShared = (name: string): boolean => isModelFile(name) || /^adapters\/adapter_(config\.json|model\.safetensors)$/.test(name)
+const isShared = (name: string): boolean =>
+  isModelFile(name) || /^adapters\/adapter_(config\.json|model\.safetensors)$/.test(name)

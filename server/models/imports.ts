@@ -4,29 +4,17 @@
  */
 import { randomUUID } from 'node:crypto'
 import { importModel, nameOf, type Source } from '../../lm/files/import.ts'
-import type { Core } from '../deps.ts'
+import type { Core, Imports } from '../deps.ts'
 import { endImport, insertImport, speakForImport, stopImport, takeSilentImports } from '../../core/db/imports.ts'
 import { findModel } from '../../core/db/models.ts'
 import { AttuneError } from '../../core/errors.ts'
 import { adopt } from './models.ts'
-import type { Caller } from '../../core/permissions.ts'
-import { ModelName, type ModelImport, type StartImport } from '../../core/protocol/index.ts'
+import { ModelName, type ModelImport } from '../../core/protocol/index.ts'
 
 /** Milliseconds between two words for an import that runs, … */
 const SPEAK_MS = 1_000
 /** … and after which one that nobody speaks for is taken over. */
 const SILENT_MS = 20_000
-
-export interface Imports {
-  /** @throws AttuneError conflict */
-  start: (caller: Caller, request: StartImport) => Promise<ModelImport>
-  /** Stops one, on whichever server it runs. What has arrived is kept. @throws AttuneError not-found */
-  stop: (id: string) => Promise<ModelImport>
-  /** Goes on with imports whose server is gone. */
-  takeOver: () => Promise<void>
-  /** Leaves those that run here to others, or to the next start. */
-  close: () => Promise<void>
-}
 
 class Left extends Error {}
 
@@ -37,15 +25,21 @@ export function openImports(core: Pick<Core, 'pool' | 'log' | 'models'>): Import
   function run(row: ModelImport, token: string | undefined): void {
     const controller = new AbortController()
     const done = runImport(core, runner, row, { token, controller })
-      .catch((error: unknown) => core.log.error({ err: error, importId: row.id }, 'an import could not be ended; it will be taken over'))
+      .catch((error: unknown) =>
+        core.log.error({ err: error, importId: row.id }, 'an import could not be ended; it will be taken over'),
+      )
       .finally(() => running.delete(row.id))
     running.set(row.id, { controller, done })
   }
 
   return {
     async start(caller, { repo, revision, token, name = nameOf(sourceOf(core, { repo, revision }, undefined)) }) {
-      if (!ModelName.safeParse(name).success) throw new AttuneError('invalid', `a model cannot be called as ${repo} is: send a name of your choice`, { path: 'name' })
-      if (await findModel(core.pool, name)) throw new AttuneError('conflict', `there is a model ${name} already: choose another name`, { path: 'name' })
+      if (!ModelName.safeParse(name).success)
+        throw new AttuneError('invalid', `a model cannot be called as ${repo} is: send a name of your choice`, {
+          path: 'name',
+        })
+      if (await findModel(core.pool, name))
+        throw new AttuneError('conflict', `there is a model ${name} already: choose another name`, { path: 'name' })
       const row = await insertImport(core.pool, { name, repo, revision, runner, startedBy: caller.userId })
       if (row === null) throw new AttuneError('conflict', `${repo}, or a model ${name}, is being imported already`)
       run(row, token ?? core.models.hub.token)
@@ -60,7 +54,8 @@ export function openImports(core: Pick<Core, 'pool' | 'log' | 'models'>): Import
       return row
     },
     async takeOver() {
-      for (const row of await takeSilentImports(core.pool, runner, SILENT_MS)) if (!running.has(row.id)) run(row, core.models.hub.token)
+      for (const row of await takeSilentImports(core.pool, runner, SILENT_MS))
+        if (!running.has(row.id)) run(row, core.models.hub.token)
     },
     async close() {
       for (const { controller } of running.values()) controller.abort(new Left())
@@ -69,23 +64,37 @@ export function openImports(core: Pick<Core, 'pool' | 'log' | 'models'>): Import
   }
 }
 
-async function runImport(core: Pick<Core, 'pool' | 'log' | 'models'>, runner: string, row: ModelImport, { token, controller }: { token: string | undefined; controller: AbortController }): Promise<void> {
+async function runImport(
+  core: Pick<Core, 'pool' | 'log' | 'models'>,
+  runner: string,
+  row: ModelImport,
+  { token, controller }: { token: string | undefined; controller: AbortController },
+): Promise<void> {
   const { path: modelsPath, maxBytes } = core.models
   let progress: { file: string | null; bytes: number; totalBytes: number } = { file: null, bytes: 0, totalBytes: 0 }
   const speak = async (): Promise<void> => {
     try {
-      if (!await speakForImport(core.pool, row.id, runner, progress)) controller.abort(new Left())
+      if (!(await speakForImport(core.pool, row.id, runner, progress))) controller.abort(new Left())
     } catch (error) {
       core.log.warn({ err: error, importId: row.id }, 'an import could not say how far it is; trying again')
     }
   }
   const timer = setInterval(() => void speak(), SPEAK_MS)
   try {
-    const imported = await importModel(sourceOf(core, row, token), { modelsPath, name: row.name, maxBytes, signal: controller.signal, onProgress: (now) => (progress = now) })
+    const imported = await importModel(sourceOf(core, row, token), {
+      modelsPath,
+      name: row.name,
+      maxBytes,
+      signal: controller.signal,
+      onProgress: (now) => (progress = now),
+    })
     await adopt(core, imported, row.repo)
     await speak()
     await endImport(core.pool, row.id, runner, 'done', null)
-    core.log.info({ importId: row.id, model: row.name, repo: row.repo, commit: imported.commit }, 'a model was imported')
+    core.log.info(
+      { importId: row.id, model: row.name, repo: row.repo, commit: imported.commit },
+      'a model was imported',
+    )
   } catch (error) {
     if (controller.signal.reason instanceof Left) return
     const reason = error instanceof Error ? error.message : String(error)
@@ -96,5 +105,8 @@ async function runImport(core: Pick<Core, 'pool' | 'log' | 'models'>, runner: st
   }
 }
 
-const sourceOf = ({ models }: Pick<Core, 'models'>, { repo, revision }: { repo: string; revision: string }, token: string | undefined): Source =>
-  ({ kind: 'hub', repo, revision, hubUrl: models.hub.url, token })
+const sourceOf = (
+  { models }: Pick<Core, 'models'>,
+  { repo, revision }: { repo: string; revision: string },
+  token: string | undefined,
+): Source => ({ kind: 'hub', repo, revision, hubUrl: models.hub.url, token })

@@ -16,7 +16,11 @@ type Deps = Pick<Core, 'pool' | 'log' | 'models'>
  * Enters a model that lies under MODELS_PATH into the database: as a new one, or as the weights of one that was
  * registered under its name.
  */
-export async function adopt({ pool }: Pick<Core, 'pool'>, { name, model }: { name: string; model: ModelDescription }, huggingfaceRepo: string | null = null): Promise<ModelConfig> {
+export async function adopt(
+  { pool }: Pick<Core, 'pool'>,
+  { name, model }: { name: string; model: ModelDescription },
+  huggingfaceRepo: string | null = null,
+): Promise<ModelConfig> {
   const adopted = await adoptModel(pool, { name, huggingfaceRepo, ...aboutOf(model) })
   if (adopted === null) throw new Error(`the model ${name} has its weights elsewhere`)
   return adopted
@@ -30,8 +34,16 @@ export async function directoryOf(core: Pick<Core, 'pool' | 'models'>, modelId: 
 }
 
 /** @throws AttuneError conflict where a model has no files */
-export function weightsOf({ models }: Pick<Core, 'models'>, { id, checkpointPath }: { id: string; checkpointPath?: string }): string {
-  if (checkpointPath === undefined) throw new AttuneError('conflict', `the model ${id} has no weights: upload its files to /api/weights/models/${id}/upload`, { path: 'modelId' })
+export function weightsOf(
+  { models }: Pick<Core, 'models'>,
+  { id, checkpointPath }: { id: string; checkpointPath?: string },
+): string {
+  if (checkpointPath === undefined)
+    throw new AttuneError(
+      'conflict',
+      `the model ${id} has no weights: upload its files to /api/weights/models/${id}/upload`,
+      { path: 'modelId' },
+    )
   return join(models.path, checkpointPath)
 }
 
@@ -46,7 +58,9 @@ export function adopter(deps: Deps): () => Promise<void> {
     const { path } = deps.models
     const entries = (await ifThere(readdir(path, { withFileTypes: true }))) ?? []
     const known = new Set(await listModelPaths(deps.pool))
-    for (const { name } of entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && !known.has(entry.name))) {
+    for (const { name } of entries.filter(
+      (entry) => entry.isDirectory() && !entry.name.startsWith('.') && !known.has(entry.name),
+    )) {
       const files = await filesIn(join(path, name))
       if (refused.get(name) === files) continue
       try {

@@ -17,14 +17,18 @@ import type { ModelConfig } from '../../core/protocol/index.ts'
 /** Most files of one upload. */
 const MAX_FILES = 256
 
-export interface Body { headers: IncomingHttpHeaders; stream: Readable }
+export interface Body {
+  headers: IncomingHttpHeaders
+  stream: Readable
+}
 
 /** Gives a registered model without weights its files. @throws AttuneError not-found, conflict, invalid, too-large */
 export async function uploadModel(core: Core, modelId: string, body: Body): Promise<ModelConfig> {
   const { path, maxBytes } = core.models
   const model = await findModel(core.pool, modelId)
   if (model === null) throw new AttuneError('not-found', `there is no model ${modelId}`)
-  if (model.checkpointPath !== undefined) throw new AttuneError('conflict', `the model ${modelId} has weights already: register another one for these`)
+  if (model.checkpointPath !== undefined)
+    throw new AttuneError('conflict', `the model ${modelId} has weights already: register another one for these`)
   const place = await openIncoming(path)
   try {
     await receive(body, place, maxBytes)
@@ -39,24 +43,28 @@ export async function uploadModel(core: Core, modelId: string, body: Body): Prom
 /** Makes transforms that let so many bytes through together, and fail with `too-large` at the next one. */
 export function allowance(bytes: number, message: string): () => Transform {
   let left = bytes
-  return () => new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      left -= chunk.byteLength
-      done(left < 0 ? new AttuneError('too-large', message) : null, chunk)
-    },
-  })
+  return () =>
+    new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        left -= chunk.byteLength
+        done(left < 0 ? new AttuneError('too-large', message) : null, chunk)
+      },
+    })
 }
 
 /** What is read whole is refused as it arrives. */
 function bounded(name: string): Transform {
   const most = mostBytes(name)
-  return most === null ? new PassThrough() : allowance(most, `${name} has more than the ${most} bytes that are read of such a file`)()
+  return most === null
+    ? new PassThrough()
+    : allowance(most, `${name} has more than the ${most} bytes that are read of such a file`)()
 }
 
 /** Writes every file of the body into `place`. */
 async function receive({ headers, stream }: Body, place: string, maxBytes: number): Promise<void> {
   const type = headers['content-type']
-  if (type === undefined || !type.startsWith('multipart/form-data')) throw new AttuneError('invalid', 'send the files as multipart/form-data')
+  if (type === undefined || !type.startsWith('multipart/form-data'))
+    throw new AttuneError('invalid', 'send the files as multipart/form-data')
   const files: Promise<void>[] = []
   let failure: Error | null = null
   const arriving: Readable[] = []
@@ -68,12 +76,20 @@ async function receive({ headers, stream }: Body, place: string, maxBytes: numbe
     file.on('error', (error: Error) => (failure ??= error))
     const written = isModelFile(name)
       ? pipeline(file, bounded(name), limited(), createWriteStream(join(place, name), { flags: 'wx' }))
-      : Promise.reject(new AttuneError('invalid', `${JSON.stringify(name)} is no file of a model: send config.json, the safetensors, tokenizer.json and the like`, { path: name }))
+      : Promise.reject(
+          new AttuneError(
+            'invalid',
+            `${JSON.stringify(name)} is no file of a model: send config.json, the safetensors, tokenizer.json and the like`,
+            { path: name },
+          ),
+        )
     // The first file that fails ends the whole body, which may have arrived by then.
-    files.push(written.catch((error: unknown) => {
-      failure ??= error instanceof Error ? error : new Error(String(error))
-      parser.destroy(failure)
-    }))
+    files.push(
+      written.catch((error: unknown) => {
+        failure ??= error instanceof Error ? error : new Error(String(error))
+        parser.destroy(failure)
+      }),
+    )
   })
   try {
     await pipeline(stream, parser)
@@ -85,7 +101,12 @@ async function receive({ headers, stream }: Body, place: string, maxBytes: numbe
     await Promise.all(files)
     const error: unknown = failure ?? thrown
     if (error instanceof AttuneError || isOfDisk(error)) throw error
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw new AttuneError('invalid', 'a file was sent twice', { cause: error })
-    throw new AttuneError('invalid', `the body cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST')
+      throw new AttuneError('invalid', 'a file was sent twice', { cause: error })
+    throw new AttuneError(
+      'invalid',
+      `the body cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    )
   }
 }

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import type { Core } from '../deps.ts'
 import { appealableVote, countOpenAppeals, decideAppeal, insertAppeal, interestedIn } from '../../core/db/appeals.ts'
 import { transaction } from '../../core/db/pool.ts'
+import { lockUser } from '../../core/db/users.ts'
 import { AttuneError } from '../../core/errors.ts'
 import type { Caller } from '../../core/permissions.ts'
 import { rewardLimits, type DecideAppeal, type FileAppeal } from '../../core/protocol/index.ts'
@@ -28,7 +29,7 @@ export async function fileAppeal(
   const id = randomUUID()
   await transaction(core.pool, async (client) => {
     // One appeal of a person at a time, so that the count below is true.
-    await client.query('select from users where id = $1 for update', [caller.userId])
+    await lockUser(client, caller.userId)
     if ((await countOpenAppeals(client, caller.userId)) >= rewardLimits.openAppeals) {
       throw new AttuneError('too-frequent', `${rewardLimits.openAppeals} of your appeals wait for a decision`, {
         retryAfter: 3600,

@@ -3,7 +3,8 @@ import { bountiesOf } from './bounties.ts'
 import type { BountyChain, FundedBounty } from '../../contracts/ledger/client/bounties.ts'
 import { readOn } from './chain-events.ts'
 import { publish, type Core } from '../deps.ts'
-import { bountiesAt, dropBounty, saveBounty, sessionIds, type BountyRow } from '../../core/db/bounties.ts'
+import { bountiesAt, dropBounty, saveBounty, type BountyRow } from '../../core/db/bounties.ts'
+import { sessionIds } from '../../core/db/sessions.ts'
 
 /** A token that does not say how it counts is shown in its smallest unit. */
 const NAMELESS = { symbol: 'token', decimals: 0 }

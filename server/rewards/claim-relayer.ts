@@ -1,9 +1,8 @@
 import type { BountyChain } from '../../contracts/ledger/client/bounties.ts'
-import { bringOn, type Policy } from '../../contracts/ledger/client/outbox.ts'
+import { bringOn, type Policy, type Signed } from '../../contracts/ledger/client/outbox.ts'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
 import type { ClaimSender } from './claim-sender.ts'
 import type { Core } from '../deps.ts'
-import type { Db } from '../../core/db/pool.ts'
 import { markRelayed, nextRelayed, type RelayJob } from '../../core/db/relayed-claims.ts'
 import { inTurn } from '../../core/db/advisory-lock.ts'
 
@@ -36,46 +35,44 @@ export async function relayNext({
   return inTurn(core.pool, 'attune:relayer', async (client) => {
     const job = await nextRelayed(client, bounties)
     if (job === null) return false
-    await step(client, job)
+    const mark: Mark = (change) => markRelayed(client, job.id, change)
+    const policy: Policy<Change> = { patienceMs, waits: () => true, ...judged({ bounties, sender }, job, mark) }
+    const store = { markSigned: ({ txHash }: Signed, bumps: number) => mark({ state: 'sent', txHash, bumps }) }
+    const step = await bringOn(job, policy, store, {
+      async sign(bumps) {
+        if (now() / 1_000 > job.deadline) throw new LedgerError('reverted', 'Its deadline has passed. Sign it again.')
+        return sender.sign(job, bumps)
+      },
+      send: sender.send,
+    })
+    if (step.state === 'settled') await mark(step.done)
+    if (step.state === 'sent') core.log.info({ claim: job.id, txHash: step.txHash }, 'a claim was relayed')
     return true
   })
+}
 
-  async function step(client: Db, job: RelayJob): Promise<void> {
-    const settle = (state: 'done' | 'failed', problem?: string) =>
-      markRelayed(client, job.id, { state, ...(problem !== undefined && { problem }) })
-    const policy: Policy<{ state: 'done' | 'failed'; problem?: string }> = {
-      patienceMs,
-      waits: () => true,
-      async look() {
-        if ((await bounties.claimed(job.bounty, job.account)) >= job.amount)
-          return { state: 'settled', done: { state: 'done' } }
-        if (job.txHash !== null && (await sender.outcome(job.txHash)) === 'reverted')
-          return { state: 'settled', done: { state: 'failed', problem: 'The contract refused it.' } }
-        return 'open'
-      },
-      async refused(error) {
-        if (error.code === 'reverted') return settle('failed', error.message)
-        await markRelayed(client, job.id, {
-          state: job.state,
-          problem: 'The network asks too much for gas now; the claim waits.',
-        })
-      },
-    }
-    const taken = await bringOn(
-      job,
-      policy,
-      {
-        markSigned: ({ txHash }, bumps) => markRelayed(client, job.id, { state: 'sent', txHash, bumps }),
-      },
-      {
-        async sign(bumps) {
-          if (now() / 1_000 > job.deadline) throw new LedgerError('reverted', 'Its deadline has passed. Sign it again.')
-          return sender.sign(job, bumps)
-        },
-        send: sender.send,
-      },
-    )
-    if (taken.state === 'settled') await settle(taken.done.state, taken.done.problem)
-    if (taken.state === 'sent') core.log.info({ claim: job.id, txHash: taken.txHash }, 'a claim was relayed')
+type Change = Parameters<typeof markRelayed>[2]
+type Mark = (change: Change) => Promise<void>
+
+/** A claim is settled once the contract has paid that much, whoever sent it; the contract pays it once. */
+function judged(
+  { bounties, sender }: Pick<RelayerDeps, 'bounties' | 'sender'>,
+  job: RelayJob,
+  mark: Mark,
+): Pick<Policy<Change>, 'look' | 'refused'> {
+  return {
+    async look() {
+      if ((await bounties.claimed(job.bounty, job.account)) >= job.amount)
+        return { state: 'settled', done: { state: 'done' } }
+      if (job.txHash !== null && (await sender.outcome(job.txHash)) === 'reverted')
+        return { state: 'settled', done: { state: 'failed', problem: 'The contract refused it.' } }
+      return 'open'
+    },
+    refused: ({ code, message }) =>
+      mark(
+        code === 'reverted'
+          ? { state: 'failed', problem: message }
+          : { state: job.state, problem: 'The network asks too much for gas now; the claim waits.' },
+      ),
   }
 }

@@ -5,8 +5,10 @@ import { LedgerError } from '../../contracts/ledger/errors.ts'
 import type { RewardBook } from '../../contracts/ledger/epoch/proofs.ts'
 import type { BountyChain } from '../../contracts/ledger/client/bounties.ts'
 import type { ChainReader, Core } from '../deps.ts'
+import { oneAtATime } from '../../core/db/advisory-lock.ts'
 import { bountiesAt } from '../../core/db/bounties.ts'
-import { lastRecorded, rewardsOf } from '../../core/db/contributions.ts'
+import { rewardsOf } from '../../core/db/contributions.ts'
+import { lastRecorded } from '../../core/db/epochs.ts'
 import { transaction } from '../../core/db/pool.ts'
 import { countRelayed, insertRelayed, relayedOf } from '../../core/db/relayed-claims.ts'
 import { sessionTitles } from '../../core/db/sessions.ts'
@@ -112,7 +114,7 @@ export async function relayClaim(
   const id = randomUUID()
   await transaction(core.pool, async (client) => {
     // One claim at a time, so that the counts below are true.
-    await client.query(`select pg_advisory_xact_lock(hashtext('attune:relayed'))`)
+    await oneAtATime(client, 'attune:relayed')
     const { byUser, byAll } = await countRelayed(client, caller.userId)
     if (byUser >= rewardLimits.relayedPerDay) {
       throw new AttuneError(

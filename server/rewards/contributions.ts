@@ -1,6 +1,8 @@
+import { LRUCache } from 'lru-cache'
 import { proofBook, type ProofBook } from '../../contracts/ledger/epoch/proofs.ts'
 import type { Core } from '../deps.ts'
-import { contributionsOf, manifestOf, rewardsOf, type ContributionRow } from '../../core/db/contributions.ts'
+import { contributionsOf, rewardsOf, type ContributionRow } from '../../core/db/contributions.ts'
+import { manifestOf } from '../../core/db/epochs.ts'
 import type { MerkleProof, ProofOfContribute } from '../../core/protocol/index.ts'
 
 /** Somebody's contributions, newest first, each with its proof once its epoch is confirmed (rule C3). */
@@ -34,8 +36,7 @@ export const listRewards = async (core: Core, userId: string) => {
 }
 
 /** Trees of the epochs that were asked about last: building one reads its whole manifest. */
-const books = new Map<string, ProofBook>()
-const BOOKS = 64
+const books = new LRUCache<string, ProofBook>({ max: 64 })
 
 async function proofOf(
   core: Core,
@@ -48,8 +49,6 @@ async function proofOf(
     if (manifest === null) throw new Error(`epoch ${epochId} of ${ledger} has a record and no manifest`)
     book = proofBook(manifest, txHash)
     books.set(key, book)
-    const [oldest] = books.keys()
-    if (books.size > BOOKS && oldest !== undefined) books.delete(oldest)
   }
   return book.proof(index)
 }

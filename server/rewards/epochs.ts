@@ -1,6 +1,8 @@
+import { LRUCache } from 'lru-cache'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
 import type { Core } from '../deps.ts'
-import { disputeEvents, recordedEpochs, replaceDisputes, type RecordedEpoch } from '../../core/db/disputes.ts'
+import { disputeEvents, replaceDisputes } from '../../core/db/disputes.ts'
+import { recordedEpochs, type RecordedEpoch } from '../../core/db/epochs.ts'
 import { readOn } from './chain-events.ts'
 import { finalAtOf, type DisputeEvent, type EpochChain, type Standing } from '../../contracts/ledger/client/epochs.ts'
 import type { Dispute, EpochIndex, LedgerEpoch } from '../../core/protocol/index.ts'
@@ -90,12 +92,9 @@ async function windowEndOf(chain: EpochChain, { epochId, txHash }: RecordedEpoch
   const end = ends.get(key) ?? (await chain.windowEnd(epochId))
   if (end === null) return null
   ends.set(key, end)
-  const [oldest] = ends.keys()
-  if (ends.size > ENDS && oldest !== undefined) ends.delete(oldest)
   return end
 }
-const ENDS = 1_000
-const ends = new Map<string, Date>()
+const ends = new LRUCache<string, Date>({ max: 1_000 })
 
 function stateOf({ epochId, rejectedAt }: RecordedEpoch, standing: Standing | null): LedgerEpoch['state'] {
   if (rejectedAt !== null) return 'rejected'

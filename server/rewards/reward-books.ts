@@ -1,5 +1,6 @@
+import { LRUCache } from 'lru-cache'
 import { rewardBook, type RewardBook } from '../../contracts/ledger/epoch/proofs.ts'
-import { manifestHashOf, manifestOf } from '../../core/db/contributions.ts'
+import { manifestHashOf, manifestOf } from '../../core/db/epochs.ts'
 import type { Pool } from '../../core/db/pool.ts'
 
 /**
@@ -19,11 +20,8 @@ export async function bookOf(
   if (manifest === null) return null
   const book = rewardBook(manifest)
   books.set(hash, book)
-  const [oldest] = books.keys()
-  if (books.size > BOOKS && oldest !== undefined) books.delete(oldest)
   return book
 }
 
 /** The newest final epoch's, the newest epoch's, and those before. */
-const BOOKS = 4
-const books = new Map<string, RewardBook>()
+const books = new LRUCache<string, RewardBook>({ max: 4 })

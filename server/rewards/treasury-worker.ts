@@ -1,6 +1,5 @@
-import { bringOn, type Policy } from '../../contracts/ledger/client/outbox.ts'
+import { bringOn, type Policy, type Signed } from '../../contracts/ledger/client/outbox.ts'
 import type { Core } from '../deps.ts'
-import type { Db } from '../../core/db/pool.ts'
 import { markOrder, markSigned, nextOrder, type OrderJob } from '../../core/db/treasury-orders.ts'
 import { inTurn } from '../../core/db/advisory-lock.ts'
 import type { TreasurySender } from './treasury-sender.ts'
@@ -32,54 +31,55 @@ export async function treasuryNext({
   return inTurn(core.pool, 'attune:treasurer', async (client) => {
     const job = await nextOrder(client, chainId)
     if (job === null) return false
-    await step(client, job)
+    const mark: Mark = (change) => markOrder(client, job.id, change)
+    const { nonce, ...policy } = judged(sender, job, mark)
+    const sent = { txHash: job.txHashes.at(-1) ?? null, ageMs: job.ageMs, bumps: Math.max(0, job.txHashes.length - 1) }
+    const store = { markSigned: ({ txHash }: Signed) => markSigned(client, job.id, nonce(), txHash) }
+    const step = await bringOn(sent, { patienceMs, waits: () => true, ...policy }, store, {
+      sign: (bumps) => sender.sign(job, nonce(), bumps),
+      send: sender.send,
+    })
+    if (step.state === 'settled') await mark(step.done)
+    if (step.state === 'sent')
+      core.log.info({ order: job.id, what: job.what, txHash: step.txHash }, 'the treasury has sent a transaction')
     return true
   })
+}
 
-  async function step(client: Db, job: OrderJob): Promise<void> {
-    let next = 0
-    const nonce = (): number => job.nonce ?? next
-    const policy: Policy<{ state: 'done' | 'failed'; problem?: string }> = {
-      patienceMs,
-      waits: () => true,
-      async look() {
-        // Before the receipts are looked for: what took the nonce by now has one by then.
-        next = await sender.nonce()
-        for (const txHash of job.txHashes) {
-          const outcome = await sender.outcome(txHash)
-          if (outcome === 'success') return { state: 'settled', done: { state: 'done' } }
-          if (outcome === 'reverted')
-            return { state: 'settled', done: { state: 'failed', problem: 'The contract refused it.' } }
-        }
-        // It might still turn up at a node that is behind: a person looks, and orders again.
-        return next > nonce() ? { state: 'settled', done: { state: 'failed', problem: OVERTAKEN } } : 'open'
-      },
-      async refused(error) {
-        if (error.code === 'reverted' && job.nonce === null)
-          return markOrder(client, job.id, { state: 'failed', problem: `It would fail: ${error.message}.` })
-        await markOrder(client, job.id, {
-          problem:
-            error.code === 'fee-too-high'
-              ? 'The network asks too much for gas now; it waits.'
-              : 'It waits for a block.',
-        })
-      },
-    }
-    const sent = { txHash: job.txHashes.at(-1) ?? null, ageMs: job.ageMs, bumps: Math.max(0, job.txHashes.length - 1) }
-    const taken = await bringOn(
-      sent,
-      policy,
-      {
-        markSigned: ({ txHash }) => markSigned(client, job.id, nonce(), txHash),
-      },
-      {
-        sign: (bumps) => sender.sign(job, nonce(), bumps),
-        send: sender.send,
-      },
-    )
-    if (taken.state === 'settled') await markOrder(client, job.id, taken.done)
-    if (taken.state === 'sent')
-      core.log.info({ order: job.id, what: job.what, txHash: taken.txHash }, 'the treasury has sent a transaction')
+type Change = Parameters<typeof markOrder>[2]
+type Mark = (change: Change) => Promise<void>
+
+/** An order is settled once a block has one of its transactions, or another one has its nonce: its first, or the next. */
+function judged(
+  sender: TreasurySender,
+  job: OrderJob,
+  mark: Mark,
+): Pick<Policy<Change>, 'look' | 'refused'> & { nonce: () => number } {
+  let next = 0
+  const nonce = (): number => job.nonce ?? next
+  const failed = (problem: string) => ({ state: 'settled', done: { state: 'failed', problem } }) as const
+  return {
+    nonce,
+    async look() {
+      // Before the receipts are looked for: what took the nonce by now has one by then.
+      next = await sender.nonce()
+      for (const txHash of job.txHashes) {
+        const outcome = await sender.outcome(txHash)
+        if (outcome === 'success') return { state: 'settled', done: { state: 'done' } }
+        if (outcome === 'reverted') return failed('The contract refused it.')
+      }
+      // It might still turn up at a node that is behind: a person looks, and orders again.
+      return next > nonce() ? failed(OVERTAKEN) : 'open'
+    },
+    refused: ({ code, message }) =>
+      mark(
+        code === 'reverted' && job.nonce === null
+          ? { state: 'failed', problem: `It would fail: ${message}.` }
+          : {
+              problem:
+                code === 'fee-too-high' ? 'The network asks too much for gas now; it waits.' : 'It waits for a block.',
+            },
+      ),
   }
 }
 

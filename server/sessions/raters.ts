@@ -24,7 +24,7 @@ export async function listRaters(core: Core, caller: Caller, sessionId: string):
   )
   const { standing, inFit } = weigh(votes)
   const weights = new Map<string, number>()
-  votes.forEach(({ raterId }, i) => weights.set(raterId, (weights.get(raterId) ?? 0) + inFit[i]))
+  votes.forEach(({ raterId }, i) => weights.set(raterId, (weights.get(raterId) ?? 0) + inFit[i]!))
   const total = inFit.reduce((sum, w) => sum + w, 0)
   const excluded = new Map(exclusions.map(({ userId, ...rest }) => [userId, rest]))
   return people

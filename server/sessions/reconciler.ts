@@ -1,5 +1,5 @@
 import { enqueueRun, publish, type Core } from '../deps.ts'
-import { unheldRuns, wake } from '../../core/db/run-lock.ts'
+import { unheldRuns, wake } from '../../core/db/run-queue.ts'
 import { sessionBasics } from '../../core/db/sessions.ts'
 import { adopter } from '../models/models.ts'
 
@@ -30,7 +30,10 @@ export function keepRunning(core: Core): { stop: () => Promise<void> } {
     }
     // What fails for want of Postgres or Redis is named by their own checks.
     watch.turned()
-    if (!stopped) timer = setTimeout(() => (looking = look()), EVERY_MS)
+    if (stopped) return
+    timer = setTimeout(() => {
+      looking = look()
+    }, EVERY_MS)
   }
   let looking = look()
   return {

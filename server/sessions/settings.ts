@@ -98,6 +98,7 @@ export const settings: Readonly<Record<string, Setting>> = {
   'ppoConfig.maxGradNorm': read(learner),
   'ppoConfig.ppoEpochs': read(learner),
   'ppoConfig.miniBatchSize': read(learner),
+  // Beside a fixed live.klCoefficient it is stored and not read, and yet not refused: clients of old always send one.
   'ppoConfig.targetKL': read(learner),
   ...ofAlgorithms,
   'loraConfig.rank': read(learner),

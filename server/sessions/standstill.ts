@@ -2,9 +2,9 @@
  * What should happen again and again, and doesn't: a part that has been silent, or has failed each time, for longer
  * than three of its intervals. Processes leave their word in Postgres; the server's own loops are watched here.
  */
-import type { Core } from '../deps.ts'
-import { heartbeats, type Heartbeat } from '../../core/db/heartbeats.ts'
-import { runsToTrain } from '../../core/db/run-lock.ts'
+import type { Core, Watches } from '../deps.ts'
+import { heartbeats, TRAINER_MS, type Heartbeat } from '../../core/db/heartbeats.ts'
+import { runsToTrain } from '../../core/db/run-queue.ts'
 
 export interface Standstill {
   /** recorder, trainer, reconciler, disputes, bounties, relayer or treasury. */
@@ -21,15 +21,6 @@ const INTERVALS = 3
 const LEAST_MS = 10_000
 /** … and a process that nobody has seen yet may take so long to come up. */
 const FIRST_MS = 120_000
-
-/** The server's loops, and when each last came round. */
-export interface Watches {
-  /** Of a trainer that has never said how often it speaks. */
-  readonly since: number
-  /** A loop begins; it is silent from now on until it `turned`. */
-  add: (name: string, everyMs: number) => { turned: (error?: unknown) => void; remove: () => void }
-  all: () => Heartbeat[]
-}
 
 export function openWatches(now: () => number = Date.now): Watches {
   const loops = new Map<string, { everyMs: number; at: number; failing: { since: number; error: string } | null }>()
@@ -94,9 +85,6 @@ export async function standstills(
         ]
   })
 }
-
-/** How often a trainer says that it is there, milliseconds. */
-export const TRAINER_MS = 5_000
 
 function reasonOf({ part, everyMs, silentMs, failingMs, error, never }: Heartbeat & { never: boolean }): string | null {
   const patience = Math.max(INTERVALS * everyMs, never ? FIRST_MS : LEAST_MS)

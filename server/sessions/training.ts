@@ -4,6 +4,7 @@ import { findModel } from '../../core/db/models.ts'
 import { transaction } from '../../core/db/pool.ts'
 import { countAsks, insertAsk } from '../../core/db/samples.ts'
 import { applyTransition, insertSession, sessionBasics } from '../../core/db/sessions.ts'
+import { lockUser } from '../../core/db/users.ts'
 import { AttuneError } from '../../core/errors.ts'
 import { demandTrainable } from './prompts.ts'
 import { demandOwner, type Caller } from '../../core/permissions.ts'
@@ -102,7 +103,7 @@ export async function ask(
   const sampleId = randomUUID()
   await transaction(core.pool, async (client) => {
     // One question of a person at a time, so that the count below is true.
-    await client.query('select from users where id = $1 for update', [caller.userId])
+    await lockUser(client, caller.userId)
     const { status, currentStep, policyVersion } = await sessionBasics(client, sessionId)
     if (status !== 'active') throw new AttuneError('conflict', `the session is ${status}: nobody would answer`)
     if ((await countAsks(client, sessionId, caller.userId)) >= WAITING_ASKS) {

@@ -1,4 +1,4 @@
-import type { Handlers } from './dispatch.ts'
+import type { Handlers } from './socket.ts'
 import { ask } from '../sessions/training.ts'
 
 /** A rater's own question. */

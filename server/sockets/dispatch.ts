@@ -1,30 +1,15 @@
 import { createBucket, type Buckets } from '../limits/rate-limit.ts'
 import type { Core } from '../deps.ts'
 import { AttuneError, toAttuneError } from '../../core/errors.ts'
-import { demand, type Caller, type Permission } from '../../core/permissions.ts'
+import { demand } from '../../core/permissions.ts'
 import { clientEvents, limits, type Ack, type AckData, type ClientEventName } from '../../core/protocol/index.ts'
-import { parseStrictly, refuseUnstorable } from '../strict.ts'
+import { parseStrictly, refuseUnstorable } from '../limits/strict.ts'
 import { askHandlers } from './ask.ts'
 import { feedbackHandlers } from './feedback.ts'
 import { demandSignedIn, identityHandlers } from './identity.ts'
-import type { AttuneSocket } from './io.ts'
-import type { Rooms } from './room.ts'
+import type { AttuneSocket, Context, Handler, Handlers, Rooms } from './socket.ts'
 import { roomHandlers } from './rooms.ts'
 import { z } from 'zod'
-
-/** What a handler works with. */
-export interface Context {
-  socket: AttuneSocket
-  caller: Caller
-  core: Core
-  rooms: Rooms
-}
-/** One client event: the permission that it needs (rule S3), and what it does. The answer is its acknowledgement. */
-export interface Handler<E extends ClientEventName> {
-  needs: Permission
-  handle: (context: Context, body: z.output<(typeof clientEvents)[E]>) => Promise<AckData[E]>
-}
-export type Handlers = { [E in ClientEventName]: Handler<E> }
 
 const handlers: Handlers = { ...roomHandlers, ...feedbackHandlers, ...askHandlers, ...identityHandlers }
 

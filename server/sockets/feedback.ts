@@ -1,4 +1,4 @@
-import type { Handlers } from './dispatch.ts'
+import type { Handlers } from './socket.ts'
 import { beginVote } from '../sessions/begun.ts'
 import { castVote, takeBack } from '../sessions/votes.ts'
 

@@ -1,5 +1,4 @@
-import type { Handlers } from './dispatch.ts'
-import { userRoom, type AttuneServer, type AttuneSocket } from './io.ts'
+import { userRoom, type AttuneServer, type AttuneSocket, type Handlers } from './socket.ts'
 import type { Core } from '../deps.ts'
 import { AttuneError } from '../../core/errors.ts'
 import type { Permission } from '../../core/permissions.ts'
@@ -72,12 +71,12 @@ export const identityHandlers: Pick<Handlers, 'authenticate'> = {
 export async function recheck(io: AttuneServer, core: Core, userId?: string): Promise<void> {
   const { adapter, sockets } = io.of('/')
   const ids = userId === undefined ? sockets.keys() : (adapter.rooms.get(userRoom(userId)) ?? [])
-  const concerned = [...ids].flatMap((id) => (sockets.get(id) as AttuneSocket | undefined) ?? [])
+  const concerned = [...ids].flatMap((id) => sockets.get(id) ?? [])
   const callers = await core.accounts.again(
     concerned.map(({ data }) => ({ userId: data.caller.userId, login: data.login })),
   )
   for (const [i, socket] of concerned.entries()) {
-    const caller = callers[i]
+    const caller = callers[i]!
     if (caller === null) socket.disconnect(true)
     else socket.data.caller = caller
   }

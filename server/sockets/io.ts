@@ -1,22 +1,18 @@
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
-import { Server, type Socket } from 'socket.io'
+import { Server } from 'socket.io'
 import { createBuckets } from '../limits/rate-limit.ts'
 import type { Config } from '../../core/config.ts'
 import type { Core } from '../deps.ts'
 import { AttuneError, toAttuneError } from '../../core/errors.ts'
 import type { Presence } from '../auth/logins.ts'
-import { limits, type ClientToServer, type ServerToClient } from '../../core/protocol/index.ts'
+import { limits } from '../../core/protocol/index.ts'
 import { originCheck } from '../http/app.ts'
 import { openAdmission } from './admission.ts'
 import { dispatch } from './dispatch.ts'
 import { closeUnread, endIfSilent } from './idle.ts'
 import { attend, keepRechecking } from './identity.ts'
-import { openRooms, type Rooms } from './room.ts'
-
-/** Who has the socket, as last looked at (identity.ts). */
-export type SocketData = Presence
-export type AttuneServer = Server<ClientToServer, ServerToClient, Record<string, never>, SocketData>
-export type AttuneSocket = Socket<ClientToServer, ServerToClient, Record<string, never>, SocketData>
+import { openRooms } from './room.ts'
+import { userRoom, type AttuneServer, type AttuneSocket, type Rooms } from './socket.ts'
 
 /** Milliseconds that a refused connection is left to read why. */
 const REFUSED_MS = 1_000
@@ -88,11 +84,8 @@ export function openSockets(
   }
 }
 
-/** All of somebody's sockets on this server. */
-export const userRoom = (userId: string) => `user:${userId}`
-
 /** The token of `auth.token`, or as old clients send it: the Authorization header, or the query's `token` (rule S2). */
-function authenticate(core: Core, { auth, headers, query }: Socket['handshake']): Promise<Presence> {
+function authenticate(core: Core, { auth, headers, query }: AttuneSocket['handshake']): Promise<Presence> {
   const given: unknown = auth.token ?? /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1] ?? query.token
   if (typeof given !== 'string')
     return Promise.reject(new AttuneError('unauthenticated', 'send a token: io(url, { auth: { token } })'))

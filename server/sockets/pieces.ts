@@ -18,7 +18,7 @@ export function openPieces(send: (sessionId: string, entry: PiecesEntry) => void
     clearTimeout(held.timer)
     waiting.delete(sessionId)
     const others = held.pieces.slice(0, -1)
-    const [last] = held.pieces.slice(-1)
+    const last = held.pieces.at(-1)!
     send(sessionId, {
       event: 'sample-tokens',
       payload: { sessionId, ...last, ...(others.length > 0 && { others }) },

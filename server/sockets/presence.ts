@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { AttuneServer, AttuneSocket } from './io.ts'
-import { sessionRoom } from './room.ts'
+import { sessionRoom, type AttuneServer, type AttuneSocket } from './socket.ts'
 import type { Core } from '../deps.ts'
 
 /**
@@ -30,7 +29,7 @@ export function openPresence(io: AttuneServer, core: Core) {
     for (const [room, ids] of adapter.rooms) {
       const sessionId = /^session:(.+)$/.exec(room)?.[1]
       if (sessionId === undefined) continue
-      const here = [...ids].flatMap((id) => (sockets.get(id) as AttuneSocket | undefined)?.data.caller.userId ?? [])
+      const here = [...ids].flatMap((id) => sockets.get(id)?.data.caller.userId ?? [])
       people.set(sessionId, new Set(here))
     }
     return people
@@ -88,14 +87,12 @@ export function openPresence(io: AttuneServer, core: Core) {
   let looking: Promise<void> = Promise.resolve()
   const lookIn = (ms: number) => {
     clearTimeout(timer)
-    if (!closed)
-      timer = setTimeout(
-        () =>
-          (looking = look()
-            .catch(warn)
-            .finally(() => lookIn(LOOK_MS))),
-        ms,
-      )
+    if (closed) return
+    timer = setTimeout(() => {
+      looking = look()
+        .catch(warn)
+        .finally(() => lookIn(LOOK_MS))
+    }, ms)
   }
   const warn = (error: unknown) => core.log.warn({ err: error }, 'presence could not be announced')
   const onLeave = (room: string) => {

@@ -1,6 +1,6 @@
 import { recheck } from './identity.ts'
 import { openPresence } from './presence.ts'
-import { userRoom, type AttuneServer, type AttuneSocket } from './io.ts'
+import { metricsRoom, sessionRoom, userRoom, type AttuneServer, type AttuneSocket, type Rooms } from './socket.ts'
 import type { Core } from '../deps.ts'
 import { recordedIn } from '../../core/db/contributions.ts'
 import { exclusionOf } from '../../core/db/exclusions.ts'
@@ -13,21 +13,6 @@ import { compareSeq, EVERYWHERE, lastSeq, readAfter, readSince, START, type LogE
 import { openPieces } from './pieces.ts'
 import { openSnapshots } from '../sessions/snapshot.ts'
 import { asClosedFor, asSeenBy, audiences, begunRoom, isVoteEntry, noteVotes, votedRoom } from './voters.ts'
-
-/** What the handlers of a socket do with rooms. */
-export interface Rooms {
-  /** Brings a socket up to date, by a snapshot or by what it missed since `since`, and keeps it so (rule P3). */
-  join: (socket: AttuneSocket, sessionId: string, since: string | undefined) => Promise<AckData['join-session']>
-  /**
-   * Somebody has begun a vote in time: until it is cast, the sample's crowd value is hidden from them after closing,
-   * too (rule V3).
-   */
-  begun: (userId: string, sampleId: string) => void
-  leave: (socket: AttuneSocket, sessionId: string) => Promise<void>
-  watchMetrics: (socket: AttuneSocket, sessionId: string) => Promise<void>
-  unwatchMetrics: (socket: AttuneSocket, sessionId: string) => Promise<void>
-  close: () => Promise<void>
-}
 
 /** An earlier vote on one of the session's latest this many opens its crowd value to the voter again on joining. */
 const VOTES_REMEMBERED = 500
@@ -207,9 +192,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
       io.local.to(userRoom(userId)).emit('recorded', { feedbackId, epochId, txHash })
     }
   }
-  const localUsers = () => [
-    ...new Set([...sockets.values()].map((socket) => (socket as AttuneSocket).data.caller.userId)),
-  ]
+  const localUsers = () => [...new Set([...sockets.values()].map((socket) => socket.data.caller.userId))]
   const report = (work: Promise<void>): void => {
     work.catch((error: unknown) =>
       core.log.warn({ err: error }, 'what the log says could not be told to its sockets; it is made good'),
@@ -228,7 +211,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
       const sessionId = /^session:(.+)$/.exec(room)?.[1]
       if (sessionId === undefined) continue
       for (const id of [...ids]) {
-        const socket = sockets.get(id) as AttuneSocket | undefined
+        const socket = sockets.get(id)
         if (socket === undefined) continue
         await join(socket, sessionId, undefined).catch((error: unknown) => {
           core.log.warn({ err: error, sessionId }, 'a socket could not be brought up to date; it has to come back')
@@ -260,9 +243,6 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
     },
   }
 }
-
-export const sessionRoom = (sessionId: string) => `session:${sessionId}`
-const metricsRoom = (sessionId: string) => `metrics:${sessionId}`
 
 type RoomEntry = RoomEvent & { seq: string }
 

@@ -1,4 +1,4 @@
-import type { Handlers } from './dispatch.ts'
+import type { Handlers } from './socket.ts'
 import { sessionBasics } from '../../core/db/sessions.ts'
 
 /** Coming into a session's room and leaving it. */

@@ -1,5 +1,4 @@
-import type { AttuneServer, AttuneSocket } from './io.ts'
-import { userRoom } from './io.ts'
+import { userRoom, type AttuneServer, type AttuneSocket } from './socket.ts'
 import type { RoomEvent, Tally } from '../../core/protocol/index.ts'
 import type { VoteAct } from '../../core/events/log.ts'
 

@@ -110,7 +110,7 @@ describe('tabs', () => {
     async (withLocks) => {
       const w = world()
       const tabs = Array.from({ length: 4 }, () => w.tab(withLocks))
-      await tabs[0].signIn('anna', 'secret')
+      await tabs[0]!.signIn('anna', 'secret')
       for (const tab of tabs) tab.follow()
       w.pass(2 * HOUR)
       const tokens = await Promise.all(tabs.map((tab) => tab.token()))

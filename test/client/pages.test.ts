@@ -176,7 +176,7 @@ describe('the settings of a run', () => {
       for (const [value] of options)
         expect(check('demo', '', { ...defaults(), [path.join('.')]: value }), value).toMatchObject({
           ok: true,
-          configuration: { [path[0]]: value },
+          configuration: { [path[0]!]: value },
         })
     }
   })

@@ -62,7 +62,7 @@ type Entry = { [E in RoomEventName]: readonly [E, RoomEvents[E]] }[RoomEventName
 
 /** Applies a log from position 2 on. */
 function play(state: SessionState, log: readonly Entry[], from = 2): SessionState {
-  return log.reduce((s, [event, payload], i) => reduce(s, event, { ...payload, seq: `${from + i}-0` } as never), state)
+  return log.reduce((s, [event, payload], i) => reduce(s, event, { ...payload, seq: `${from + i}-0` }), state)
 }
 
 const log: Entry[] = [
@@ -109,7 +109,7 @@ describe('P3: state is a snapshot, then idempotent changes', () => {
         const overlapping = log
           .slice(from, to)
           .reduce<SessionState>(
-            (s, [event, payload], i) => reduce(s, event, { ...payload, seq: `${2 + from + i}-0` } as never),
+            (s, [event, payload], i) => reduce(s, event, { ...payload, seq: `${2 + from + i}-0` }),
             play(joined, log.slice(0, to)),
           )
         const caughtUp = play(overlapping, log.slice(to), 2 + to)
@@ -186,8 +186,8 @@ describe('P3: state is a snapshot, then idempotent changes', () => {
 
   test('a step that is repeated after a crash does not take back an answer that is open', () => {
     const state = play(joined, log.slice(0, 5))
-    const [event, payload] = log[1] as Entry
-    expect(reduce(state, event, { ...payload, seq: '50-0' } as never).samples[0]?.status).toBe('open')
+    const [event, payload] = log[1]!
+    expect(reduce(state, event, { ...payload, seq: '50-0' }).samples[0]?.status).toBe('open')
   })
 
   test('every event of the protocol has its change', async () => {

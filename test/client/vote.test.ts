@@ -238,7 +238,7 @@ describe('the keyboard', () => {
       ['σ', 'ζ'],
       ['ד', 'ז'],
       ['ㄴ', 'ㅋ'],
-    ]) {
+    ] as const) {
       expect(typed(skip, 'KeyS'), skip).toEqual({ do: 'skip' })
       expect(typed(withdraw, 'KeyZ'), withdraw).toEqual({ do: 'withdraw' })
     }

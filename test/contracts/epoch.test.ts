@@ -247,7 +247,7 @@ describe('an epoch', () => {
         const built = buildEpoch(input(list, { market: offered }))
         const book = rewardBook(built.manifest)
         for (const { holder } of readManifest(built.manifest).balances) {
-          const claims = holder.length === 42 ? book.claimsOf(holder as Address) : []
+          const claims = holder.length === 42 ? book.claimsOf(holder) : []
           if (holder.length === 42)
             expect(claims.map(({ bounty, amount }) => ({ bounty, amount }))).toEqual(book.earnedBy(holder))
           for (const { bounty, account: who, amount, proof } of claims) {

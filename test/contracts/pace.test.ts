@@ -305,7 +305,7 @@ describe('C5 no strategy of one person', () => {
             const made = votes(many, {
               at,
               sessionId: session,
-              secondsPerAnswer: seconds[session as keyof typeof seconds],
+              secondsPerAnswer: seconds[session],
               comparable,
               walletAddress: wallet,
               ...payloads[kind],

@@ -22,6 +22,7 @@ let folder: string
 const epochs: BuiltEpoch[] = []
 const COUNT = 9
 const scripts = new URL('../../scripts/verify-epoch/', import.meta.url)
+const cli = new URL('../../scripts/cli/', import.meta.url)
 
 // Two epochs, two sessions, one bounty that pays all and one that runs dry in the second; one payee links an account.
 beforeAll(async () => {
@@ -56,7 +57,8 @@ beforeAll(async () => {
         comparable: n === 3 && epochId === 1 ? 4 : n === 5 ? 9 : 10,
       }),
     )
-    const links = epochId === 2 ? [{ payee: payeeOf('person 6'), account: `0x${'9'.repeat(40)}` as Address }] : []
+    const account: Address = `0x${'9'.repeat(40)}`
+    const links = epochId === 2 ? [{ payee: payeeOf('person 6'), account }] : []
     const epoch = testEpoch(ledger.ledger, records, {
       distributor,
       epochId,
@@ -114,7 +116,16 @@ describe('the independent verifier', () => {
       const source = await readFile(new URL(file, scripts), 'utf8')
       const imports = [...source.matchAll(/^(?:import|export) .*from '([^']+)'/gm)].map(([, from]) => from)
       expect(
-        imports.filter((from) => !/^(node:|\.\/|ethers$)/.test(from ?? '')),
+        imports.filter((from) => !/^(node:|\.\/|\.\.\/cli\/|ethers$)/.test(from ?? '')),
+        file,
+      ).toEqual([])
+    }
+    // What reads its command line shares none either.
+    for (const file of await readdir(cli)) {
+      const source = await readFile(new URL(file, cli), 'utf8')
+      const imports = [...source.matchAll(/^(?:import|export) .*from '([^']+)'/gm)].map(([, from]) => from)
+      expect(
+        imports.filter((from) => !/^(\.\/|commander$)/.test(from ?? '')),
         file,
       ).toEqual([])
     }
@@ -186,7 +197,7 @@ describe('the independent verifier', () => {
     const swap = async (line: object, change: object) => {
       const text = canonicalJson(line as never)
       expect(textOf(2)).toContain(text)
-      const report = await check(encode(textOf(2).replace(text, canonicalJson({ ...line, ...change } as never))), {
+      const report = await check(encode(textOf(2).replace(text, canonicalJson({ ...line, ...change }))), {
         previous: manifestOf(1),
       })
       return report.wrong.map(({ problem }) => problem).join('\n')

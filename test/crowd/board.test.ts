@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { openBoard } from '../../scripts/crowd/board.ts'
-import { distribution, standardError } from '../../scripts/crowd/distribution.ts'
+import { distribution, standardError } from '../../core/statistics.ts'
 
 const sampleId = '5f7c7a52-0d0c-4f0e-8f63-4a4f5f2f9a11'
 const sessionId = 'demo'
@@ -17,7 +17,7 @@ describe('what a simulated rater knows of a session', () => {
     board.ready({ sessionId, sampleId, response: 'I am with you.' })
     expect(board.open().map((sample) => sample.response)).toEqual(['I am with you.'])
     board.counted({ sessionId, sampleId, votes: 2 })
-    expect(board.open()[0].votes).toBe(2)
+    expect(board.open()[0]!.votes).toBe(2)
     board.closed({ sessionId, sampleId, crowd: { value: 0.5, compassion: 0.5, votes: 3 } })
     board.ready({ sessionId, sampleId, response: 'I am with you.' })
     expect(board.open()).toEqual([])

@@ -1,29 +1,6 @@
-import { accessSync, constants, existsSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
 import { chromium, type Page } from 'playwright-core'
 
-const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome']
-
-/** A Chromium on this machine: CHROMIUM_PATH, else from the PATH, else playwright's own; null without one. */
-export function findChromium(env: NodeJS.ProcessEnv): string | null {
-  const given = env.CHROMIUM_PATH
-  if (given) return given
-  const places = (env.PATH ?? '').split(delimiter).flatMap((folder) => names.map((name) => join(folder, name)))
-  const found = places.find(isExecutable)
-  if (found) return found
-  const own = chromium.executablePath()
-  return existsSync(own) ? own : null
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    // Whatever the reason, it can't be run from here.
-    return false
-  }
-}
+export { findChromium } from '../../scripts/study/chromium.ts'
 
 /** A browser of somebody's own: with its own storage, so its own guest account. */
 export interface Reader {
@@ -54,7 +31,7 @@ export function eventsOf(received: readonly string[]): { event: string; payload:
   return received.flatMap((packet) => {
     const parts = /^4([23])(\d*)(\[.*\])$/s.exec(packet)
     if (parts === null) return []
-    const body: unknown = JSON.parse(parts[3])
+    const body: unknown = JSON.parse(parts[3]!)
     if (!Array.isArray(body)) return []
     const [first, second]: unknown[] = body
     return parts[1] === '3' ? [{ event: 'ack', payload: first }] : [{ event: String(first), payload: second }]

@@ -86,7 +86,7 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
         await page.evaluate(() => (JSON.parse(localStorage.getItem('attune.account') ?? '{}') as SignedIn).user.userId),
       ],
     )
-    return rows[0].id
+    return rows[0]!.id
   }
   /** The reader's own page, with their wallet linked. */
   const link = async ({ page, wallet }: Reader & { wallet: TestWallet }): Promise<void> => {
@@ -185,7 +185,7 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
       [uncounted],
     )
     expect(rows).toHaveLength(1)
-    expect(rows[0].correction).toBeGreaterThan(rows[0].vote)
+    expect(rows[0]!.correction).toBeGreaterThan(rows[0]!.vote)
 
     // A wallet that sends for itself pays the fee.
     const fee = parseEther('0.1')

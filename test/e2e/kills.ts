@@ -4,7 +4,8 @@ import { ledgerInterface } from '../../contracts/ledger/client/abi.ts'
 import { call, openProvider } from '../../contracts/ledger/client/rpc.ts'
 import type { Address } from '../../contracts/ledger/hex.ts'
 import { signInAsGuest } from '../../scripts/crowd/account.ts'
-import { runCrowd, type Progress } from '../../scripts/crowd/crowd.ts'
+import { runCrowd } from '../../scripts/crowd/crowd.ts'
+import type { Progress } from '../../scripts/crowd/options.ts'
 import type { CrowdReport } from '../../scripts/crowd/report.ts'
 import type { Instance } from '../../scripts/study/instance.ts'
 import type { ProcessName } from '../../scripts/start/attune.ts'
@@ -127,7 +128,7 @@ export function survivesKills(opened: () => Instance, chromium: string | null): 
            where r.feedback_id = any($1)`,
           [ids],
         )
-        return rows[0].used > 0 && rows[0].recorded === rows[0].used
+        return rows[0]!.used > 0 && rows[0]!.recorded === rows[0]!.used
       })
     }, 180_000)
 

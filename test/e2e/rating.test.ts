@@ -100,7 +100,7 @@ describe.skipIf(chromium === null)('the vote card', () => {
   test('a vote whose step changed nothing gets a warning in the room and a receipt that says so', async () => {
     const { page } = rater
     await page.keyboard.press('8')
-    const { id } = await send()
+    const { id } = (await send())!
     await trainer.commit({
       ...{
         step: 1,

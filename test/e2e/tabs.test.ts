@@ -49,7 +49,8 @@ describe.skipIf(chromium === null)(
           [samples],
         )
       ).rows.map((row) => row.user_id)
-    const people = async () => (await world.pool.query<{ n: number }>('select count(*)::int as n from users')).rows[0].n
+    const people = async () =>
+      (await world.pool.query<{ n: number }>('select count(*)::int as n from users')).rows[0]!.n
     const menu = (page: Page) => page.getByTestId('user-menu')
     const note = (page: Page) => page.getByTestId('whose-votes')
 

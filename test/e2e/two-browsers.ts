@@ -63,10 +63,10 @@ export function twoBrowsers(opened: () => Instance, chromium: string): void {
       const streams = await Promise.all(
         [anna, ben].map((reader) => until('the whole answer', 30, async () => streamOf(reader, prompt))),
       )
-      expect(streams[0].text).not.toBe('')
+      expect(streams[0]!.text).not.toBe('')
       expect(streams[1]).toEqual(streams[0])
       // Everything was streamed before it was whole.
-      expect(streams[0].text).toBe(streams[0].response)
+      expect(streams[0]!.text).toBe(streams[0]!.response)
     })
   })
 }

@@ -49,7 +49,7 @@ export function voteToProof(opened: () => Instance, chromium: string): void {
           [session.id],
         )
         expect(votes).toEqual([{ id: expect.any(String), human_rating: 9, compassion_rating: 0.7 }])
-        const voteId = votes[0].id
+        const voteId = votes[0]!.id
 
         // The update that used it, and its receipt on the page.
         const receipt = page.getByTestId('receipt').first()
@@ -65,7 +65,7 @@ export function voteToProof(opened: () => Instance, chromium: string): void {
           [voteId],
         )
         expect(receipts).toHaveLength(1)
-        const [{ step, weight, latency }] = receipts
+        const { step, weight, latency } = receipts[0]!
         expect(await receipt.textContent()).toContain(`Step ${step} used your vote`)
         expect(weight).toBeGreaterThan(0)
         expect(latency).toBeGreaterThan(10_000)
@@ -104,7 +104,7 @@ export function voteToProof(opened: () => Instance, chromium: string): void {
             'tsx',
             join(repository, 'scripts/verify-epoch/main.ts'),
             '--epoch',
-            String(epochs[0].epoch),
+            String(epochs[0]!.epoch),
             '--rpc',
             attune.rpcUrl,
             '--contract',

@@ -26,7 +26,8 @@ export async function injectWallet(
 
   const answer = async (method: string, params: readonly unknown[]): Promise<unknown> => {
     wallet.asked.push(method)
-    if (needsPerson.has(method) && !wallet.agrees) throw { code: 4001, message: 'User rejected the request.' }
+    if (needsPerson.has(method) && !wallet.agrees)
+      throw Object.assign(new Error('User rejected the request.'), { code: 4001 })
     switch (method) {
       case 'eth_requestAccounts':
         shown = true
@@ -55,14 +56,14 @@ export async function injectWallet(
   await page.addInitScript(() => {
     const ask = (
       window as unknown as {
-        askTestWallet: (method: string, params: unknown) => Promise<{ result?: unknown; error?: unknown }>
+        askTestWallet: (method: string, params: unknown) => Promise<{ result?: unknown; error?: object }>
       }
     ).askTestWallet
     Object.assign(window, {
       ethereum: {
         async request({ method, params }: { method: string; params?: unknown }) {
           const { result, error } = await ask(method, params)
-          if (error !== undefined) throw error
+          if (error !== undefined) throw Object.assign(new Error(), error)
           return result
         },
       },
@@ -91,14 +92,14 @@ async function askNode(rpcUrl: string, method: string, params: readonly unknown[
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
   })
-  const { result, error } = (await response.json()) as { result?: unknown; error?: unknown }
-  if (error !== undefined) throw error
+  const { result, error } = (await response.json()) as { result?: unknown; error?: { message: string } }
+  if (error !== undefined) throw Object.assign(new Error(error.message), error)
   return result
 }
 
 /** An error as wallets hand it on: the node's code and message, and the contract's own words. */
 function asProviderError(error: unknown): { code: number; message: string; data?: unknown } {
   if (isError(error, 'CALL_EXCEPTION')) return { code: -32_000, message: error.shortMessage, data: error.data }
-  if (error instanceof Error) return { code: -32_000, message: error.message }
-  return error as { code: number; message: string }
+  const { code, message, data } = error as { code?: unknown; message: string; data?: unknown }
+  return { code: typeof code === 'number' ? code : -32_000, message, data }
 }

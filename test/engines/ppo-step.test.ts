@@ -3,7 +3,8 @@ import type { Engine } from '../../lm/engines/engine.ts'
 import { gpt2 } from '../../lm/architectures/gpt2.ts'
 import { initialModel } from '../../lm/architectures/init.ts'
 import type { LearnerConfig } from '../../trainer/rl/config.ts'
-import { LEARNER_DEFAULTS } from '../../trainer/rl/defaults.ts'
+import { TrainingConfig } from '../../core/protocol/index.ts'
+import { learnerConfig } from '../../trainer/loop/configuration.ts'
 import { openLearner, type SampledRollout } from '../../trainer/rl/learner.ts'
 import { openOnnx } from '../../lm/engines/onnx.ts'
 import { noWebgpu, openWebgpu } from './each.ts'
@@ -21,7 +22,7 @@ const shape = gpt2({
   padToken: 0,
 })
 const config: LearnerConfig = {
-  ...LEARNER_DEFAULTS,
+  ...learnerConfig(TrainingConfig.parse({})),
   maxNewTokens: 10,
   miniBatchSize: 4,
   ppoEpochs: 2,

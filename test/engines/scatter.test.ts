@@ -18,14 +18,14 @@ it('sums every row of an embedding’s gradient, at a minibatch’s size and on 
   const values = Float32Array.from({ length: count * width }, () => random.normal())
   const expected = new Float64Array(rows * width)
   ids.forEach((id, n) => {
-    for (let c = 0; c < width; c++) expected[id * width + c] += values[n * width + c]
+    for (let c = 0; c < width; c++) expected[id * width + c]! += values[n * width + c]!
   })
   const graph = new Graph()
   graph.output('sum', scatterAddRows(graph.input('ids', [count], 'int32'), graph.input('values', [count, width]), rows))
   const program = await engine.compile(graph)
   for (let run = 0; run < 5; run++) {
     const sum = (await program.run({ ids, values })).float32('sum')
-    const worst = sum.reduce((most, x, i) => Math.max(most, Math.abs(x - expected[i])), 0)
+    const worst = sum.reduce((most, x, i) => Math.max(most, Math.abs(x - expected[i]!)), 0)
     expect(worst).toBeLessThan(1e-3)
   }
 })

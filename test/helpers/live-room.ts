@@ -83,8 +83,8 @@ export async function openLiveRoom(
           'select current_step as n, status from sessions where id = $1',
           [sessionId],
         )
-        if (rows[0].n >= step) return
-        if (rows[0].status === 'failed') throw new Error('the run failed')
+        if (rows[0]!.n >= step) return
+        if (rows[0]!.status === 'failed') throw new Error('the run failed')
         await sleep(20)
       }
     },
@@ -114,7 +114,7 @@ export async function openLiveRoom(
 }
 
 /** What an answer is worth, in [0, 1]: whatever it says, always the same. */
-export const worthOf = (response: string): number => createHash('sha256').update(response).digest()[0] / 255
+export const worthOf = (response: string): number => createHash('sha256').update(response).digest()[0]! / 255
 
 /** A vote that says `taste` and nothing else, as the page sends it. */
 export const voteOf = (sessionId: string, sampleId: string, taste: number) => ({

@@ -24,9 +24,9 @@ export async function addSession(
   const config = TrainingConfig.parse(configuration)
   await pool.query(
     `insert into sessions (id, title, model_id, user_id, status, configuration, total_steps) values ($1, $1, 'demo', $2, 'active', $3, $4)`,
-    [sessionId, rows[0].id, config, config.epochs],
+    [sessionId, rows[0]!.id, config, config.epochs],
   )
-  return { sessionId, raterId: rows[0].id }
+  return { sessionId, raterId: rows[0]!.id }
 }
 
 /** Trains a session on models in `dir` until it ends, with its runs there, too. */

@@ -3,7 +3,9 @@
  * votes, what they say and when it counts follow from the log alone, so every life of a run sees the same votes.
  */
 import type { StepCommit } from '../../core/db/steps.ts'
-import { Interrupted, type NewSample, type SettledVote, type World } from '../../trainer/loop/world.ts'
+import type { SettledVote } from '../../core/db/feedback.ts'
+import type { NewSample } from '../../core/db/samples.ts'
+import { Interrupted, type World } from '../../trainer/loop/world.ts'
 import { shareOfVowels } from './live-session.ts'
 
 type Commit = Omit<StepCommit, 'sessionId'>

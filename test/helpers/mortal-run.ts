@@ -10,7 +10,7 @@ import { exportRun, openRun } from '../../trainer/loop/run-state.ts'
 import { logWorld, openLog, type Happened } from './log-world.ts'
 import { tinyRun } from './tiny-model.ts'
 
-const [directory, modelDir] = process.argv.slice(2)
+const [directory, modelDir] = process.argv.slice(2) as [directory: string, modelDir: string]
 const path = join(directory, 'log.jsonl')
 const lines = existsSync(path)
   ? readFileSync(path, 'utf8')

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { z } from 'zod'
-import { Misuse } from '../../scripts/model/arguments.ts'
+import { Misuse } from '../../scripts/cli/options.ts'
 import { runCommand } from '../../scripts/model/commands.ts'
 import { readModel } from '../../lm/files/directory.ts'
 import { openSafetensors } from '../../lm/files/safetensors-file.ts'
@@ -24,41 +24,66 @@ beforeAll(async () => {
 afterAll(() => rm(scratch, { recursive: true }))
 
 const rowsOf = (name: string): number[][] => {
-  const { shape: [count = 0, length = 0], data } = expected.int32(name)
+  const {
+    shape: [count = 0, length = 0],
+    data,
+  } = expected.int32(name)
   return Array.from({ length: count }, (_, i) => Array.from(data.subarray(i * length, (i + 1) * length)))
 }
 
 /** Runs `npm run model -- …args` without npm; its standard output must be one JSON value. */
 async function model(args: string[], env: Record<string, string> = {}): Promise<unknown> {
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', 'scripts/model/main.ts', ...args], { cwd: repository, env: { ...process.env, ...env }, maxBuffer: 2 ** 26 })
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--import', 'tsx', 'scripts/model/main.ts', ...args],
+    { cwd: repository, env: { ...process.env, ...env }, maxBuffer: 2 ** 26 },
+  )
   return JSON.parse(stdout)
 }
 
-describe.each(['onnx', 'tfjs'])('the model command on %s', engine => {
+describe.each(['onnx', 'tfjs'])('the model command on %s', (engine) => {
   test('logits are one row of the vocabulary a position, as transformers has them', async () => {
     const [ids = []] = rowsOf('input_ids')
-    const { logits } = z.object({ logits: z.array(z.array(z.number())) }).parse(await model(['logits', fixture, '--ids', ids.join(','), '--engine', engine]))
+    const { logits } = z
+      .object({ logits: z.array(z.array(z.number())) })
+      .parse(await model(['logits', fixture, '--ids', ids.join(','), '--engine', engine]))
     const wanted = expected.float32('logits').data.subarray(0, ids.length * 211)
-    expect(logits.map(row => row.length)).toEqual(ids.map(() => 211))
+    expect(logits.map((row) => row.length)).toEqual(ids.map(() => 211))
     logits.flat().forEach((value, i) => expect(Math.abs(value - (wanted[i] ?? NaN))).toBeLessThan(2e-4))
   })
 
   test('a greedy continuation follows the given ids, as transformers writes it', async () => {
     const [whole = []] = rowsOf('greedy')
-    expect(await model(['generate', fixture, '--ids', whole.slice(0, 6).join(','), '--max-new-tokens', '12', '--greedy', '--engine', engine])).toEqual({ ids: whole })
+    expect(
+      await model([
+        'generate',
+        fixture,
+        '--ids',
+        whole.slice(0, 6).join(','),
+        '--max-new-tokens',
+        '12',
+        '--greedy',
+        '--engine',
+        engine,
+      ]),
+    ).toEqual({ ids: whole })
   })
 
   test('fitting writes a model directory with the parameters that AdamW gives in PyTorch', async () => {
     const [rows, out] = [join(scratch, 'rows.json'), join(scratch, engine)]
     await writeFile(rows, JSON.stringify(rowsOf('train_ids')))
     const options = ['--steps', '3', '--lr', '1e-3', '--betas', '0.9,0.95', '--eps', '1e-8', '--weight-decay', '0.1']
-    const result = z.object({ losses: z.array(z.number()) }).parse(await model(['fit', fixture, '--ids-file', rows, '--out', out, '--engine', engine, ...options]))
+    const result = z
+      .object({ losses: z.array(z.number()) })
+      .parse(await model(['fit', fixture, '--ids-file', rows, '--out', out, '--engine', engine, ...options]))
     expect(result.losses[0]).toBeCloseTo(expected.float32('loss').data[0] ?? NaN, 5)
     const { weights, architecture } = await readModel(out)
     for (const name of architecture.parameters.keys()) {
       const wanted = expected.float32(`adamw3.${name}`).data
       const scale = Math.max(...wanted.map(Math.abs))
-      weights.get(name)?.data.forEach((value, i) => expect(Math.abs(value - (wanted[i] ?? NaN)) / scale, name).toBeLessThan(1e-3))
+      weights
+        .get(name)
+        ?.data.forEach((value, i) => expect(Math.abs(value - (wanted[i] ?? NaN)) / scale, name).toBeLessThan(1e-3))
     }
     expect(architecture.config).toEqual((await readModel(fixture)).architecture.config)
   })
@@ -66,10 +91,21 @@ describe.each(['onnx', 'tfjs'])('the model command on %s', engine => {
 
 describe('the model command', () => {
   test('a model says what it is; the environment says where models are and what computes', async () => {
-    expect(await model(['inspect', fixture])).toMatchObject({ family: 'llama', parameters: 89_712, context: 64, dtypes: ['F32'], eosTokens: [1], tokenizer: null })
-    const { models } = z.object({ models: z.array(z.looseObject({ name: z.string() })) }).parse(await model(['list'], { MODELS_PATH: join(fixture, '..') }))
+    expect(await model(['inspect', fixture])).toMatchObject({
+      family: 'llama',
+      parameters: 89_712,
+      context: 64,
+      dtypes: ['F32'],
+      eosTokens: [1],
+      tokenizer: null,
+    })
+    const { models } = z
+      .object({ models: z.array(z.looseObject({ name: z.string() })) })
+      .parse(await model(['list'], { MODELS_PATH: join(fixture, '..') }))
     expect(models.map(({ name }) => name)).toContain('smollm3-nope')
-    await expect(model(['logits', fixture, '--ids', '1'], { ATTUNE_ENGINE: 'none' })).rejects.toThrow('ATTUNE_ENGINE is wrong')
+    await expect(model(['logits', fixture, '--ids', '1'], { ATTUNE_ENGINE: 'none' })).rejects.toThrow(
+      'ATTUNE_ENGINE is wrong',
+    )
   })
 
   test('a text is asked by the chat template and answered in words; the same seed says the same', async () => {
@@ -79,7 +115,11 @@ describe('the model command', () => {
   })
 
   test('the precision is the option’s, else the environment’s', async () => {
-    const logitsIn = async (args: string[], env: Record<string, string> = {}) => z.object({ logits: z.array(z.array(z.number())) }).parse(await model(['logits', fixture, '--ids', '5,6,7', ...args], env)).logits.flat()
+    const logitsIn = async (args: string[], env: Record<string, string> = {}) =>
+      z
+        .object({ logits: z.array(z.array(z.number())) })
+        .parse(await model(['logits', fixture, '--ids', '5,6,7', ...args], env))
+        .logits.flat()
     const exact = await logitsIn([])
     const half = await logitsIn(['--precision', 'float16'])
     expect(await logitsIn([], { ATTUNE_PRECISION: 'float16' })).toEqual(half)
@@ -91,7 +131,11 @@ describe('the model command', () => {
 
   test('a command that cannot be done prints nothing on its standard output and ends with a code', async () => {
     const failure = await model(['logits', fixture]).catch((error: unknown) => error)
-    expect(failure).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/logits needs --ids[^]*npm run model/) })
+    expect(failure).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/logits needs --ids[^]*npm run model/),
+    })
   })
 
   test.each([
@@ -110,13 +154,25 @@ describe('the model command', () => {
   })
 
   test('what the model cannot do is said, naming file and row', async () => {
-    await expect(runCommand(['logits', fixture, '--ids', '211'], around)).rejects.toThrow('--ids holds 211, which is no token of 211')
+    await expect(runCommand(['logits', fixture, '--ids', '211'], around)).rejects.toThrow(
+      '--ids holds 211, which is no token of 211',
+    )
     const rows = join(scratch, 'bad-rows.json')
     await writeFile(rows, '[[1, 2], [3, 300]]')
-    await expect(runCommand(['fit', fixture, '--ids-file', rows, '--out', scratch], around)).rejects.toThrow('bad-rows.json: row 1 holds 300, which is no token of 211')
+    await expect(runCommand(['fit', fixture, '--ids-file', rows, '--out', scratch], around)).rejects.toThrow(
+      'bad-rows.json: row 1 holds 300, which is no token of 211',
+    )
     await writeFile(rows, '[[1]]')
-    await expect(runCommand(['fit', fixture, '--ids-file', rows, '--out', scratch], around)).rejects.toThrow(/bad-rows\.json: [^]*a row needs two tokens/)
+    await expect(runCommand(['fit', fixture, '--ids-file', rows, '--out', scratch], around)).rejects.toThrow(
+      /bad-rows\.json: [^]*a row needs two tokens/,
+    )
   })
 })
 
-const around = { modelsPath: fixture, compute: { engine: 'onnx', device: 'cpu' }, hub: { url: 'http://localhost', token: undefined }, maxModelBytes: 1, say: () => {} } as const
+const around = {
+  modelsPath: fixture,
+  compute: { engine: 'onnx', device: 'cpu' },
+  hub: { url: 'http://localhost', token: undefined },
+  maxModelBytes: 1,
+  say: () => {},
+} as const

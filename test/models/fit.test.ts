@@ -10,7 +10,12 @@ import { hiddenStates, nextLogProbs, tokenFeeds, tokenInputs } from '../../lm/ar
 import { openRecent } from '../../lm/lru.ts'
 
 const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-3, weightDecay: 0, maxGradientNorm: 1 }
-const texts = [[5, 6, 7, 8, 1], [9, 3, 1], [4, 4, 8, 2, 6, 1], [7, 1]]
+const texts = [
+  [5, 6, 7, 8, 1],
+  [9, 3, 1],
+  [4, 4, 8, 2, 6, 1],
+  [7, 1],
+]
 const prompts = [2, 1, 3, 1]
 
 let engine: Engine
@@ -21,7 +26,10 @@ beforeAll(async () => {
 })
 afterAll(() => engine.close())
 
-async function trained(work: (fit: ReturnType<typeof openFit>) => Promise<unknown>, accumulation?: number): Promise<Float32Array[]> {
+async function trained(
+  work: (fit: ReturnType<typeof openFit>) => Promise<unknown>,
+  accumulation?: number,
+): Promise<Float32Array[]> {
   loadWeights(engine.states, model)
   for (const name of engine.states.names('adam.')) engine.states.delete(name)
   const fit = openFit(engine, { model, optimizer, accumulation })
@@ -31,7 +39,14 @@ async function trained(work: (fit: ReturnType<typeof openFit>) => Promise<unknow
 }
 
 test('rows mark the answer as what is learnt; the prompt is read, the padding is not', () => {
-  const { ids, mask, learnt, batch, length } = padRows([[5, 6, 7, 8], [9, 3]], [2, 1], 5)
+  const { ids, mask, learnt, batch, length } = padRows(
+    [
+      [5, 6, 7, 8],
+      [9, 3],
+    ],
+    [2, 1],
+    5,
+  )
   expect([batch, length]).toEqual([2, 5])
   expect([...ids]).toEqual([5, 6, 7, 8, 0, 9, 3, 0, 0, 0])
   expect([...mask]).toEqual([1, 1, 1, 1, 0, 1, 1, 0, 0, 0])
@@ -51,13 +66,15 @@ describe('fine-tuning', () => {
     for (const [i, text] of texts.entries()) {
       const { ids, mask } = padRows([text], undefined, 6)
       const logProbs = (await program.run(tokenFeeds(ids, mask, 6))).float32('logProbs')
-      for (let t = prompts[i]; t < text.length; t++) (sum -= logProbs[t - 1]), count++
+      for (let t = prompts[i]!; t < text.length; t++) ((sum -= logProbs[t - 1]!), count++)
     }
     await program.dispose()
     expect(count).toBe(9)
     expect(await meanLoss(engine, model, [padRows(texts, prompts)])).toBeCloseTo(sum / count, 4)
     // In batches of other shapes, too.
-    expect(await meanLoss(engine, model, [padRows(texts.slice(0, 1), prompts), padRows(texts.slice(1), prompts.slice(1))])).toBeCloseTo(sum / count, 4)
+    expect(
+      await meanLoss(engine, model, [padRows(texts.slice(0, 1), prompts), padRows(texts.slice(1), prompts.slice(1))]),
+    ).toBeCloseTo(sum / count, 4)
   })
 
   test('learns its answers, and nothing of the prompts', async () => {
@@ -69,8 +86,8 @@ describe('fine-tuning', () => {
       for (let step = 0; step < 40; step++) await fit.step(answers, 1e-2)
       expect(fit.steps).toBe(40)
     })
-    expect(await meanLoss(engine, model, [answers])).toBeLessThan(0.2 * before[0])
-    expect(await meanLoss(engine, model, [asked])).toBeGreaterThan(0.8 * before[1])
+    expect(await meanLoss(engine, model, [answers])).toBeLessThan(0.2 * before[0]!)
+    expect(await meanLoss(engine, model, [asked])).toBeGreaterThan(0.8 * before[1]!)
   })
 
   test('in parts gives what it gives at once, to rounding', async () => {
@@ -80,30 +97,34 @@ describe('fine-tuning', () => {
       await fit.step(rows, 1e-2)
     }
     const [whole, parts] = [await trained(step), await trained(step, 2)]
-    whole.forEach((values, i) => values.forEach((x, k) => expect(Math.abs(x - parts[i][k])).toBeLessThan(1e-5)))
+    whole.forEach((values, i) => values.forEach((x, k) => expect(Math.abs(x - parts[i]![k]!)).toBeLessThan(1e-5)))
     await expect(trained(step, 3)).rejects.toThrow(/not divisible/)
   })
 })
 
 test('of what is open by key only the latest used stay open, and each is closed once', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 30 }), fc.integer({ min: 1, max: 3 }), async (keys, most) => {
-      const open: string[] = []
-      const recent = openRecent<string>(most, async (key) => {
-        expect(open).toContain(key)
-        open.splice(open.indexOf(key), 1)
-      })
-      for (const [i, key] of keys.entries()) {
-        await recent.get(key, async () => {
-          open.push(key)
-          return key
+    fc.asyncProperty(
+      fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 30 }),
+      fc.integer({ min: 1, max: 3 }),
+      async (keys, most) => {
+        const open: string[] = []
+        const recent = openRecent<string>(most, async (key) => {
+          expect(open).toContain(key)
+          open.splice(open.indexOf(key), 1)
         })
-        const latest = new Set(keys.slice(0, i + 1).toReversed())
-        expect(new Set(open)).toEqual(new Set([...latest].slice(0, most)))
-      }
-      await recent.close()
-      expect(open).toEqual([])
-    }),
+        for (const [i, key] of keys.entries()) {
+          await recent.get(key, async () => {
+            open.push(key)
+            return key
+          })
+          const latest = new Set(keys.slice(0, i + 1).toReversed())
+          expect(new Set(open)).toEqual(new Set([...latest].slice(0, most)))
+        }
+        await recent.close()
+        expect(open).toEqual([])
+      },
+    ),
   )
   const failing = openRecent<number>(1, async () => {})
   await expect(failing.get('x', () => Promise.reject(new Error('broken')))).rejects.toThrow('broken')

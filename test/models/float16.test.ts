@@ -4,7 +4,18 @@ import type { Engine } from '../../lm/engines/engine.ts'
 import { openOnnx } from '../../lm/engines/onnx.ts'
 import { encodeModel } from '../../lm/engines/onnx-format.ts'
 import { lower } from '../../lm/engines/onnx-lowering.ts'
-import { add, adamW, constant, Graph, gradients, lossScaleStates, matmul, mul, reduceSum, type Tensor } from '../../lm/graph/index.ts'
+import {
+  add,
+  adamW,
+  constant,
+  Graph,
+  gradients,
+  lossScaleStates,
+  matmul,
+  mul,
+  reduceSum,
+  type Tensor,
+} from '../../lm/graph/index.ts'
 import { trainedParameters, type HeldModel } from '../../lm/architectures/architecture.ts'
 import { BeyondFloat16, gradientSum, openDescent, type Descent } from '../../lm/training/optimizer-step.ts'
 import { loadWeights, readModel } from '../../lm/files/directory.ts'
@@ -28,7 +39,11 @@ async function opening(open: () => Promise<Engine>): Promise<Engine> {
 
 /** Every state, by name. */
 async function all(engine: Engine): Promise<Map<string, Float32Array>> {
-  return new Map(await Promise.all(engine.states.names().map(async (name): Promise<[string, Float32Array]> => [name, await engine.states.get(name)])))
+  return new Map(
+    await Promise.all(
+      engine.states.names().map(async (name): Promise<[string, Float32Array]> => [name, await engine.states.get(name)]),
+    ),
+  )
 }
 const scaleOf = async (engine: Engine): Promise<number> => (await engine.states.get(scaleState))[0] ?? NaN
 function setScale(engine: Engine, scale: number): void {
@@ -37,30 +52,36 @@ function setScale(engine: Engine, scale: number): void {
 }
 
 describe.each(float16Engines)('training in float16 on %s', (_, open) => {
-  test.each(['gpt2-tiny', 'llama-tiny'])('%s follows the losses of float32 to 2e-3 over twenty steps, the whole model and adapters on it', async (fixture) => {
-    const rows = await trainingRows(fixture)
-    for (const lora of [null, { rank: 4, alpha: 8, targets: ['all-linear'], rankStabilised: false }]) {
-      const curves: number[][] = []
-      for (const engine of [await opening(openOnnx), await opening(open)]) {
-        const base = await readModel(directoryOf(fixture))
-        const model: HeldModel = lora ? { architecture: base.architecture, adapters: adaptersOf(base.architecture, lora, 'own/') } : base
-        loadWeights(engine.states, base)
-        if (model.adapters) initialiseAdapters(engine.states, model.adapters, 1)
-        const fit = openFit(engine, { model, optimizer: pretraining })
-        const curve: number[] = []
-        for (let step = 0; step < 20; step++) curve.push((await fit.step(rows, 3e-3)).loss)
-        await fit.close()
-        curves.push(curve)
-        if (engine.precision === 'float32') continue
-        expect(await scaleOf(engine)).toBe(2 ** 16)
-        for (const name of trainedParameters(model).keys()) expect((await engine.states.get(name)).every(Number.isFinite), name).toBe(true)
+  test.each(['gpt2-tiny', 'llama-tiny'])(
+    '%s follows the losses of float32 to 2e-3 over twenty steps, the whole model and adapters on it',
+    async (fixture) => {
+      const rows = await trainingRows(fixture)
+      for (const lora of [null, { rank: 4, alpha: 8, targets: ['all-linear'], rankStabilised: false }]) {
+        const curves: number[][] = []
+        for (const engine of [await opening(openOnnx), await opening(open)]) {
+          const base = await readModel(directoryOf(fixture))
+          const model: HeldModel = lora
+            ? { architecture: base.architecture, adapters: adaptersOf(base.architecture, lora, 'own/') }
+            : base
+          loadWeights(engine.states, base)
+          if (model.adapters) initialiseAdapters(engine.states, model.adapters, 1)
+          const fit = openFit(engine, { model, optimizer: pretraining })
+          const curve: number[] = []
+          for (let step = 0; step < 20; step++) curve.push((await fit.step(rows, 3e-3)).loss)
+          await fit.close()
+          curves.push(curve)
+          if (engine.precision === 'float32') continue
+          expect(await scaleOf(engine)).toBe(2 ** 16)
+          for (const name of trainedParameters(model).keys())
+            expect((await engine.states.get(name)).every(Number.isFinite), name).toBe(true)
+        }
+        const [wanted = [], found = []] = curves
+        found.forEach((loss, step) => expect(Math.abs(loss - (wanted[step] ?? NaN)), `step ${step}`).toBeLessThan(2e-3))
+        expect(found).not.toEqual(wanted)
+        expect(found[19]).toBeLessThan((found[0] ?? 0) - (lora ? 0.5 : 3))
       }
-      const [wanted = [], found = []] = curves
-      found.forEach((loss, step) => expect(Math.abs(loss - (wanted[step] ?? NaN)), `step ${step}`).toBeLessThan(2e-3))
-      expect(found).not.toEqual(wanted)
-      expect(found[19]).toBeLessThan((found[0] ?? 0) - (lora ? 0.5 : 3))
-    }
-  })
+    },
+  )
 
   test('a batch in parts gives what it gives at once, to rounding', async () => {
     const rows = await trainingRows('llama-tiny')
@@ -79,7 +100,9 @@ describe.each(float16Engines)('training in float16 on %s', (_, open) => {
       weights.push(await Promise.all([...model.architecture.parameters.keys()].map((name) => engine.states.get(name))))
     }
     const [once = [], parts = []] = weights
-    once.forEach((values, i) => values.forEach((x, j) => expect(Math.abs(x - (parts[i]?.[j] ?? NaN))).toBeLessThan(2e-3)))
+    once.forEach((values, i) =>
+      values.forEach((x, j) => expect(Math.abs(x - (parts[i]?.[j] ?? NaN))).toBeLessThan(2e-3)),
+    )
   })
 
   test('gradients too small for float16 survive where the loss is scaled, and vanish where it is not', async () => {
@@ -94,30 +117,39 @@ describe.each(float16Engines)('training in float16 on %s', (_, open) => {
     expect(found[1]).toBe(0)
   })
 
-  test.each([1, 2])('a step that overflows changes nothing but the scale, which halves until the step fits: the bits are those of that scale from the beginning (parts %i)', async (parts) => {
-    const feeds = Array.from({ length: parts }, () => ({ x }))
-    const outcomes: { states: Map<string, Float32Array>; results: Record<string, number>[] }[] = []
-    for (const scale of [2 ** 16, 2 ** 12]) {
-      const engine = await opening(open)
-      const descent = await openProduct(engine, 4, parts) // the largest gradient is 2 · 4: at 2¹² the first that float16 holds
-      setScale(engine, scale)
-      const results = [await descent.run(feeds, at), await descent.run(feeds, { ...at, step: 2 })]
-      outcomes.push({ results, states: await all(engine) })
-    }
-    const [stumbled, smooth] = outcomes
-    expect(stumbled?.results.map(({ lossScale, overflows }) => [lossScale, overflows])).toEqual([[2 ** 12, 4], [2 ** 12, 0]])
-    expect(smooth?.results.map(({ overflows }) => overflows)).toEqual([0, 0])
-    expect(stumbled?.states).toEqual(smooth?.states)
-    expect(smooth?.states.get(goodStepsState)).toEqual(Float32Array.of(2))
-    if (parts > 1) expect(smooth?.states.get(gradientSum('w'))?.every((entry) => entry === 0)).toBe(true)
-  })
+  test.each([1, 2])(
+    'a step that overflows changes nothing but the scale, which halves until the step fits: the bits are those of that scale from the beginning (parts %i)',
+    async (parts) => {
+      const feeds = Array.from({ length: parts }, () => ({ x }))
+      const outcomes: { states: Map<string, Float32Array>; results: Record<string, number>[] }[] = []
+      for (const scale of [2 ** 16, 2 ** 12]) {
+        const engine = await opening(open)
+        const descent = await openProduct(engine, 4, parts) // the largest gradient is 2 · 4: at 2¹² the first that float16 holds
+        setScale(engine, scale)
+        const results = [await descent.run(feeds, at), await descent.run(feeds, { ...at, step: 2 })]
+        outcomes.push({ results, states: await all(engine) })
+      }
+      const [stumbled, smooth] = outcomes
+      expect(stumbled?.results.map(({ lossScale, overflows }) => [lossScale, overflows])).toEqual([
+        [2 ** 12, 4],
+        [2 ** 12, 0],
+      ])
+      expect(smooth?.results.map(({ overflows }) => overflows)).toEqual([0, 0])
+      expect(stumbled?.states).toEqual(smooth?.states)
+      expect(smooth?.states.get(goodStepsState)).toEqual(Float32Array.of(2))
+      if (parts > 1) expect(smooth?.states.get(gradientSum('w'))?.every((entry) => entry === 0)).toBe(true)
+    },
+  )
 
   test('a step that overflows without any scale is an error that says what to do, and the weights are as before, to the bit', async () => {
     const engine = await opening(open)
     const descent = await openProduct(engine, 1)
     await descent.run([{ x }], at)
     const before = await all(engine)
-    for (const bad of [[1e5, 1], [NaN, 1]]) {
+    for (const bad of [
+      [1e5, 1],
+      [NaN, 1],
+    ]) {
       const failed = descent.run([{ x: [...bad, 1, 1] }], { ...at, step: 2 })
       await expect(failed).rejects.toBeInstanceOf(BeyondFloat16)
       await expect(failed).rejects.toThrow(/beyond float16.*ATTUNE_PRECISION=float32/)
@@ -134,7 +166,11 @@ test('in float32 a step is what gradients and AdamW alone are: no byte of its gr
   for (const parts of [1, 2]) {
     const compiled: Graph[] = []
     const engine = await opening(openOnnx)
-    const spy: Engine = { ...engine, states: engine.states, compile: (graph) => (compiled.push(graph), engine.compile(graph)) }
+    const spy: Engine = {
+      ...engine,
+      states: engine.states,
+      compile: (graph) => (compiled.push(graph), engine.compile(graph)),
+    }
     await openProduct(spy, 4, parts)
     const [{ graph, w, loss }, apply] = [product(4), new Graph()]
     const [slope = w] = gradients(loss, [w])
@@ -147,7 +183,8 @@ test('in float32 a step is what gradients and AdamW alone are: no byte of its gr
       apply.update(gradientSum('w'), mul(gradient, constant(0)))
       apply.output('gradientNorm', adamW(apply, [{ name: 'w', gradient }], optimizer))
     }
-    const bytes = (graphs: readonly Graph[]) => graphs.map((one) => Buffer.from(encodeModel(lower(one, 'cpu').onnx)).toString('base64'))
+    const bytes = (graphs: readonly Graph[]) =>
+      graphs.map((one) => Buffer.from(encodeModel(lower(one, 'cpu').onnx)).toString('base64'))
     expect(bytes(compiled)).toEqual(bytes([graph, apply].slice(0, parts)))
     expect(engine.states.names('loss-scale')).toEqual([])
   }
@@ -180,6 +217,9 @@ function openProduct(engine: Engine, factor: number, parts = 1): Promise<Descent
 }
 
 async function trainingRows(fixture: string): Promise<Rows> {
-  const { shape: [batch = 0, length = 0], data: ids } = (await openSafetensors(`${directoryOf(fixture)}/expected.safetensors`)).int32('train_ids')
+  const {
+    shape: [batch = 0, length = 0],
+    data: ids,
+  } = (await openSafetensors(`${directoryOf(fixture)}/expected.safetensors`)).int32('train_ids')
   return { batch, length, ids, mask: new Int32Array(ids.length).fill(1) }
 }

@@ -31,10 +31,18 @@ const request = { prompts, seeds: [1, 2, 3, 4], maxNewTokens: 14, temperature: 0
 describe('sampling', () => {
   test('a greedy continuation through the cache is the one transformers gives', async () => {
     const expected = await openSafetensors(`${directory}/expected.safetensors`)
-    const { shape: [batch = 0, length = 0], data } = expected.int32('greedy')
+    const {
+      shape: [batch = 0, length = 0],
+      data,
+    } = expected.int32('greedy')
     const rows = Array.from({ length: batch }, (_, i) => Array.from(data.subarray(i * length, (i + 1) * length)))
-    const samples = await sampler.sample({ ...request, prompts: rows.map(row => row.slice(0, 6)), maxNewTokens: length - 6, temperature: 0 })
-    expect(samples.map(sample => Array.from(sample.tokens))).toEqual(rows.map(row => row.slice(6)))
+    const samples = await sampler.sample({
+      ...request,
+      prompts: rows.map((row) => row.slice(0, 6)),
+      maxNewTokens: length - 6,
+      temperature: 0,
+    })
+    expect(samples.map((sample) => Array.from(sample.tokens))).toEqual(rows.map((row) => row.slice(6)))
   })
 
   test('a log-probability through the cache is the one that a full forward pass gives, untruncated', async () => {
@@ -71,11 +79,15 @@ describe('sampling', () => {
     const free = await sampler.sample(wide)
     const stopTokens = Array.from({ length: 40 }, (_, i) => 5 * i)
     const sizes = new Set<string | undefined>()
-    const ended = await sampler.sample({ ...wide, stopTokens, onToken: () => sizes.add(engine.states.names('cache/')[0]?.match(/\d+x/)?.[0]) })
+    const ended = await sampler.sample({
+      ...wide,
+      stopTokens,
+      onToken: () => sizes.add(engine.states.names('cache/')[0]?.match(/\d+x/)?.[0]),
+    })
     expect([...sizes].slice(0, 2)).toEqual(['40x', '20x'])
     ended.forEach((sample, i) => {
       const whole = Array.from(free[i]?.tokens ?? [])
-      const end = whole.findIndex(token => stopTokens.includes(token))
+      const end = whole.findIndex((token) => stopTokens.includes(token))
       expect(Array.from(sample.tokens)).toEqual(end < 0 ? whole : whole.slice(0, end + 1))
       sample.logProbs.forEach((value, t) => expect(Math.abs(value - (free[i]?.logProbs[t] ?? NaN))).toBeLessThan(1e-5))
     })
@@ -84,26 +96,37 @@ describe('sampling', () => {
   test('the cache grows with its sequences, and what they have said is carried over', async () => {
     const windows = new Set<string | undefined>()
     const long = { ...request, maxNewTokens: 40, repetitionPenalty: 1.3 }
-    const samples = await sampler.sample({ ...long, onToken: () => windows.add(engine.states.names('cache/')[0]?.match(/x\d+/)?.[0]) })
+    const samples = await sampler.sample({
+      ...long,
+      onToken: () => windows.add(engine.states.names('cache/')[0]?.match(/x\d+/)?.[0]),
+    })
     expect([...windows]).toEqual(['x32', 'x48', 'x64'])
     const full = await fullLogProbs(samples, request.temperature)
-    samples.forEach((sample, i) => sample.logProbs.forEach((value, t) => expect(Math.abs(value - (full[i]?.[t] ?? NaN))).toBeLessThan(1e-4)))
+    samples.forEach((sample, i) =>
+      sample.logProbs.forEach((value, t) => expect(Math.abs(value - (full[i]?.[t] ?? NaN))).toBeLessThan(1e-4)),
+    )
   })
 
-  test('a repetition penalty bears on the choice alone: log-probabilities stay the model\'s own', async () => {
+  test("a repetition penalty bears on the choice alone: log-probabilities stay the model's own", async () => {
     const samples = await sampler.sample({ ...request, repetitionPenalty: 1.5 })
     const full = await fullLogProbs(samples, request.temperature)
-    samples.forEach((sample, i) => sample.logProbs.forEach((value, t) => expect(Math.abs(value - (full[i]?.[t] ?? NaN))).toBeLessThan(1e-4)))
+    samples.forEach((sample, i) =>
+      sample.logProbs.forEach((value, t) => expect(Math.abs(value - (full[i]?.[t] ?? NaN))).toBeLessThan(1e-4)),
+    )
     expect(samples).not.toEqual(await sampler.sample(request))
     const banned = await sampler.sample({ ...request, repetitionPenalty: 1e6, temperature: 0 })
-    banned.forEach(({ tokens }, i) => expect(new Set([...tokens, ...prompts[i] ?? []]).size).toBe(tokens.length + new Set(prompts[i]).size))
+    banned.forEach(({ tokens }, i) =>
+      expect(new Set([...tokens, ...(prompts[i] ?? [])]).size).toBe(tokens.length + new Set(prompts[i]).size),
+    )
   })
 
   test('two batches of the same weights cannot be decoded at once', async () => {
     const other = openSampler(engine, model)
     const both = await Promise.allSettled([sampler.sample(request), other.sample(request)])
     expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
-    expect(both.find(result => result.status === 'rejected')).toMatchObject({ reason: { message: expect.stringContaining('another batch of these weights is being decoded') } })
+    expect(both.find((result) => result.status === 'rejected')).toMatchObject({
+      reason: { message: expect.stringContaining('another batch of these weights is being decoded') },
+    })
     const twice = await Promise.allSettled([sampler.sample(request), sampler.sample(request)])
     expect(twice[1]).toMatchObject({ reason: { message: 'sample: a batch is being sampled already' } })
     await other.close()
@@ -118,11 +141,16 @@ describe('sampling', () => {
         heard[index]?.push(token)
       },
     })
-    expect(heard).toEqual(samples.map(sample => Array.from(sample.tokens)))
+    expect(heard).toEqual(samples.map((sample) => Array.from(sample.tokens)))
   })
 
   test('sampling stops at the context, however many tokens were asked for', async () => {
-    const [sample] = await sampler.sample({ ...request, prompts: [Array.from({ length: 60 }, () => 1)], seeds: [1], maxNewTokens: 30 })
+    const [sample] = await sampler.sample({
+      ...request,
+      prompts: [Array.from({ length: 60 }, () => 1)],
+      seeds: [1],
+      maxNewTokens: 30,
+    })
     expect(sample?.tokens.length).toBe(model.architecture.context - 60)
   })
 
@@ -130,7 +158,8 @@ describe('sampling', () => {
     const controller = new AbortController()
     let tokens = 0
     const sampling = sampler.sample({
-      ...request, signal: controller.signal,
+      ...request,
+      signal: controller.signal,
       onToken() {
         tokens++
         if (tokens === 8) controller.abort(new Error('paused'))
@@ -144,10 +173,18 @@ describe('sampling', () => {
   test('the event loop runs between tokens', async () => {
     let turns = 0
     let running = true
-    const turn = (): void => { turns++; if (running) setImmediate(turn) }
+    const turn = (): void => {
+      turns++
+      if (running) setImmediate(turn)
+    }
     turn()
     const turnsAtToken: number[] = []
-    await sampler.sample({ ...request, onToken(index) { if (index === 0) turnsAtToken.push(turns) } })
+    await sampler.sample({
+      ...request,
+      onToken(index) {
+        if (index === 0) turnsAtToken.push(turns)
+      },
+    })
     running = false
     expect(turnsAtToken).toHaveLength(request.maxNewTokens)
     expect(new Set(turnsAtToken).size).toBe(request.maxNewTokens)
@@ -158,9 +195,18 @@ describe('sampling', () => {
     const count = 4096
     const [logProbs] = await fullRows([prompt], 1)
     const probabilities = Float64Array.from(logProbs?.at(-1) ?? [], Math.exp)
-    const samples = await sampler.sample({ ...request, prompts: Array.from({ length: count }, () => prompt), seeds: Array.from({ length: count }, (_, i) => i), maxNewTokens: 1, temperature: 1 })
+    const samples = await sampler.sample({
+      ...request,
+      prompts: Array.from({ length: count }, () => prompt),
+      seeds: Array.from({ length: count }, (_, i) => i),
+      maxNewTokens: 1,
+      temperature: 1,
+    })
     const counts = new Float64Array(probabilities.length)
-    for (const { tokens: [token = -1] } of samples) counts[token] = (counts[token] ?? 0) + 1
+    for (const {
+      tokens: [token = -1],
+    } of samples)
+      counts[token] = (counts[token] ?? 0) + 1
     // Pearson's statistic has mean k-1 and variance 2(k-1); six deviations leave no chance of a false alarm.
     const statistic = probabilities.reduce((sum, p, i) => sum + ((counts[i] ?? 0) - count * p) ** 2 / (count * p), 0)
     const freedom = probabilities.length - 1
@@ -171,7 +217,11 @@ describe('sampling', () => {
     const before = await sampler.sample(request)
     expect(engine.states.names('cache/')).toEqual([])
     const controller = new AbortController()
-    const aborted = sampler.sample({ ...request, signal: controller.signal, onToken: () => controller.abort(new Error('paused')) })
+    const aborted = sampler.sample({
+      ...request,
+      signal: controller.signal,
+      onToken: () => controller.abort(new Error('paused')),
+    })
     await expect(aborted).rejects.toThrow('paused')
     expect(engine.states.names('cache/')).toEqual([])
     expect(await sampler.sample(request)).toEqual(before)
@@ -190,7 +240,11 @@ describe('sampling', () => {
   test.each([
     ['no prompts', { prompts: [], seeds: [] }, 'no prompts'],
     ['an empty prompt', { prompts: [[]], seeds: [1] }, 'prompt 0 has 0 tokens'],
-    ['a prompt that fills the context', { prompts: [new Int32Array(64)], seeds: [1] }, 'prompt 0 has 64 tokens, which leaves'],
+    [
+      'a prompt that fills the context',
+      { prompts: [new Int32Array(64)], seeds: [1] },
+      'prompt 0 has 64 tokens, which leaves',
+    ],
     ['a token beyond the vocabulary', { prompts: [[199]], seeds: [1] }, 'prompt 0 holds 199, which is no token of 199'],
     ['a seed too few', { seeds: [1] }, '4 prompts and 1 seeds'],
     ['a repetition penalty of nothing', { repetitionPenalty: 0 }, 'repetitionPenalty is 0'],
@@ -202,18 +256,20 @@ describe('sampling', () => {
 
 /** Log-probabilities of the sampled tokens by one forward pass over prompt and sample. */
 async function fullLogProbs(samples: readonly Sample[], temperature: number): Promise<number[][]> {
-  const rows = prompts.map((prompt, i) => [...prompt, ...samples[i]?.tokens ?? []])
+  const rows = prompts.map((prompt, i) => [...prompt, ...(samples[i]?.tokens ?? [])])
   const all = await fullRows(rows, temperature)
-  return samples.map(({ tokens }, i) => Array.from(tokens, (token, t) => all[i]?.[(prompts[i]?.length ?? 0) - 1 + t]?.[token] ?? NaN))
+  return samples.map(({ tokens }, i) =>
+    Array.from(tokens, (token, t) => all[i]?.[(prompts[i]?.length ?? 0) - 1 + t]?.[token] ?? NaN),
+  )
 }
 
 /** Every position's log-probabilities, of left-padded rows. */
 async function fullRows(rows: readonly (readonly number[])[], temperature: number): Promise<Float32Array[][]> {
   const { vocabSize } = model.architecture
-  const length = Math.max(...rows.map(row => row.length))
-  const padding = rows.map(row => length - row.length)
+  const length = Math.max(...rows.map((row) => row.length))
+  const padding = rows.map((row) => length - row.length)
   const ids = Int32Array.from(rows.flatMap((row, i) => [...Array.from({ length: padding[i] ?? 0 }, () => 0), ...row]))
-  const mask = Int32Array.from(padding.flatMap(before => Array.from({ length }, (_, t) => t < before ? 0 : 1)))
+  const mask = Int32Array.from(padding.flatMap((before) => Array.from({ length }, (_, t) => (t < before ? 0 : 1))))
   const graph = new Graph()
   const scale = graph.input('scale', [])
   const logits = nextLogits(graph, model, hiddenStates(graph, model, tokenInputs(graph, rows.length, length)))
@@ -221,8 +277,10 @@ async function fullRows(rows: readonly (readonly number[])[], temperature: numbe
   const program = await engine.compile(graph)
   const values = (await program.run({ ...tokenFeeds(ids, mask, length), scale: 1 / temperature })).float32('logProbs')
   await program.dispose()
-  return rows.map((row, i) => row.map((_, t) => {
-    const at = (i * length + (padding[i] ?? 0) + t) * vocabSize
-    return values.slice(at, at + vocabSize)
-  }))
+  return rows.map((row, i) =>
+    row.map((_, t) => {
+      const at = (i * length + (padding[i] ?? 0) + t) * vocabSize
+      return values.slice(at, at + vocabSize)
+    }),
+  )
 }

@@ -3,20 +3,28 @@ import fc from 'fast-check'
 import { drawToken, greedyToken } from '../../lm/sampling/token-choice.ts'
 import { openRandom, streamSeed, uniformAt } from '../../lm/sampling/random.ts'
 
-const distribution = fc.array(fc.integer({ min: 0, max: 12 }), { minLength: 1, maxLength: 40 }).filter(counts => counts.some(count => count > 0)).map(counts => {
-  const total = counts.reduce((sum, count) => sum + count, 0)
-  return Float32Array.from(counts, count => count / total)
-})
+const distribution = fc
+  .array(fc.integer({ min: 0, max: 12 }), { minLength: 1, maxLength: 40 })
+  .filter((counts) => counts.some((count) => count > 0))
+  .map((counts) => {
+    const total = counts.reduce((sum, count) => sum + count, 0)
+    return Float32Array.from(counts, (count) => count / total)
+  })
 
 /** No sum of up to 480 equal parts comes closer to these than rounding reaches: 499 is a prime. */
-const topPs = fc.oneof(fc.constant(1), fc.integer({ min: 0, max: 498 }).map(k => (2 * k + 1) / 998))
+const topPs = fc.oneof(
+  fc.constant(1),
+  fc.integer({ min: 0, max: 498 }).map((k) => (2 * k + 1) / 998),
+)
 
 describe('choosing a token', () => {
   test('top-k and top-p keep exactly the likeliest tokens that sorting would keep', () => {
-    fc.assert(fc.property(distribution, fc.integer({ min: 0, max: 45 }), topPs, (probabilities, topK, topP) => {
-      const drawn = new Set(Array.from({ length: 400 }, (_, i) => drawToken(probabilities, i / 400, { topK, topP })))
-      expect([...drawn].sort((a, b) => a - b)).toEqual(sorted(probabilities, topK, topP).sort((a, b) => a - b))
-    }))
+    fc.assert(
+      fc.property(distribution, fc.integer({ min: 0, max: 45 }), topPs, (probabilities, topK, topP) => {
+        const drawn = new Set(Array.from({ length: 400 }, (_, i) => drawToken(probabilities, i / 400, { topK, topP })))
+        expect([...drawn].sort((a, b) => a - b)).toEqual(sorted(probabilities, topK, topP).sort((a, b) => a - b))
+      }),
+    )
   })
 
   test('a token is drawn as often as its share of what is kept', () => {
@@ -49,7 +57,9 @@ describe('random numbers', () => {
 
   test('streams of neighbouring seeds are uniform and independent', () => {
     const size = 200
-    const values = Array.from({ length: size }, (_, seed) => Array.from({ length: size }, (_, index) => uniformAt(seed, index)))
+    const values = Array.from({ length: size }, (_, seed) =>
+      Array.from({ length: size }, (_, index) => uniformAt(seed, index)),
+    )
     const cells = new Float64Array(64)
     // Pairs down and across fall evenly into 8 × 8 cells; 63 degrees of freedom, six deviations allowed.
     for (const pair of ['across', 'down']) {
@@ -71,14 +81,16 @@ describe('random numbers', () => {
 
 /** Likeliest first, lower ids first among equals; top-p of what top-k left. */
 function sorted(probabilities: Float32Array, topK: number, topP: number): number[] {
-  const order = Array.from(probabilities, (_, token) => token).sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0) || a - b)
+  const order = Array.from(probabilities, (_, token) => token).sort(
+    (a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0) || a - b,
+  )
   const first = topK > 0 ? order.slice(0, topK) : order
   const target = topP < 1 ? topP * first.reduce((sum, token) => sum + (probabilities[token] ?? 0), 0) : Infinity
   let mass = 0
-  const kept = first.filter(token => {
+  const kept = first.filter((token) => {
     const wanted = mass < target
     mass += probabilities[token] ?? 0
     return wanted
   })
-  return kept.filter(token => (probabilities[token] ?? 0) > 0)
+  return kept.filter((token) => (probabilities[token] ?? 0) > 0)
 }

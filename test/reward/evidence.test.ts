@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { openRandom, type Random } from '../../lm/sampling/random.ts'
 import { gapOf } from '../../trainer/reward/gap.ts'
 import { lengthDrift, repeatedShare, repetitionDrift, shapeOf } from '../../trainer/reward/drift.ts'
-import { rankCorrelation } from '../../trainer/reward/statistics.ts'
+import { rankCorrelation } from '../../core/statistics.ts'
 import {
   SIGNS,
   noEvidence,
@@ -234,7 +234,7 @@ describe('the watch over a simulated crowd', () => {
     const heldOut = Array.from({ length: 16 }, () => {
       const truth = unit(0.6 + 0.2 * random.normal())
       const votes = Array.from({ length: 3 }, () =>
-        unit(truth + lenient[Math.floor(random.uniform() * lenient.length)] + 0.12 * random.normal()),
+        unit(truth + lenient[Math.floor(random.uniform() * lenient.length)]! + 0.12 * random.normal()),
       )
       const judged = follows ? truth : 1.2 - truth
       return { reward: judged + 0.1 * random.normal() + inflated, people: votes.reduce((a, b) => a + b) / votes.length }

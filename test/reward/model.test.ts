@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { openRandom } from '../../lm/sampling/random.ts'
-import { REWARD_DEFAULTS } from '../../trainer/reward/defaults.ts'
+import { FIXED } from '../../trainer/reward/fixed.ts'
 import {
   COMPASSION,
   RATING,
@@ -11,14 +11,14 @@ import {
 } from '../../trainer/reward/model.ts'
 
 const WIDTH = 24
-const config: RewardModelConfig = { ...REWARD_DEFAULTS, categories: { helpfulness: 1 }, compassionWeight: 0.6 }
+const config: RewardModelConfig = { ...FIXED, categories: { helpfulness: 1 }, compassionWeight: 0.6 }
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
 
 /** Samples whose true compassion and usefulness are linear in their features, as logits. */
 function world(seed: number, count: number) {
   const random = openRandom(seed)
   const directions = [0, 1].map(() => Array.from({ length: WIDTH }, () => random.normal() / Math.sqrt(WIDTH)))
-  const truth = (x: Float32Array, k: number) => sigmoid(2 * directions[k].reduce((sum, w, i) => sum + w * x[i], 0))
+  const truth = (x: Float32Array, k: number) => sigmoid(2 * directions[k]!.reduce((sum, w, i) => sum + w * x[i]!, 0))
   return Array.from({ length: count }, (_, i) => {
     const features = Float32Array.from({ length: WIDTH }, () => random.normal())
     return {
@@ -37,9 +37,9 @@ const voteOn = (s: Sample, weight = 0.8): RewardVote => ({
   sampleId: s.id,
   weight,
   scores: {
-    [RATING]: hold(s.useful + 0.1 * s.noise[0]),
-    [categoryHead('helpfulness')]: hold(s.useful + 0.1 * s.noise[0]),
-    [COMPASSION]: hold(s.compassion + 0.1 * s.noise[1]),
+    [RATING]: hold(s.useful + 0.1 * s.noise[0]!),
+    [categoryHead('helpfulness')]: hold(s.useful + 0.1 * s.noise[0]!),
+    [COMPASSION]: hold(s.compassion + 0.1 * s.noise[1]!),
   },
 })
 function open(samples: readonly Sample[], over: Partial<RewardModelConfig> = {}, seed = 5) {
@@ -51,7 +51,7 @@ function open(samples: readonly Sample[], over: Partial<RewardModelConfig> = {},
 function correlation(a: number[], b: number[]): number {
   const mean = (xs: number[]) => xs.reduce((x, y) => x + y, 0) / xs.length
   const [ma, mb] = [mean(a), mean(b)]
-  const cov = mean(a.map((x, i) => (x - ma) * (b[i] - mb)))
+  const cov = mean(a.map((x, i) => (x - ma) * (b[i]! - mb)))
   return cov / Math.sqrt(mean(a.map((x) => (x - ma) ** 2)) * mean(b.map((x) => (x - mb) ** 2)))
 }
 
@@ -64,13 +64,13 @@ describe('the reward model', () => {
     const predictions = unseen.map((s) => model.predict(s.features))
     expect(
       correlation(
-        predictions.map((p) => p.heads[COMPASSION].mean),
+        predictions.map((p) => p.heads[COMPASSION]!.mean),
         unseen.map((s) => s.compassion),
       ),
     ).toBeGreaterThan(0.85)
     expect(
       correlation(
-        predictions.map((p) => p.heads[RATING].mean),
+        predictions.map((p) => p.heads[RATING]!.mean),
         unseen.map((s) => s.useful),
       ),
     ).toBeGreaterThan(0.85)
@@ -80,14 +80,14 @@ describe('the reward model', () => {
     const samples = world(2, 300)
     const model = open(samples)
     const preferences = Array.from({ length: 120 }, (_, i) => {
-      const [a, b] = [samples[2 * i], samples[2 * i + 1]]
+      const [a, b] = [samples[2 * i]!, samples[2 * i + 1]!]
       return { id: `p${i}`, sampleA: a.id, sampleB: b.id, outcome: a.useful > b.useful ? 1 : 0, weight: 0.8 }
     })
     model.fit([], preferences)
     const unseen = samples.slice(240)
     expect(
       correlation(
-        unseen.map((s) => model.predict(s.features).heads[RATING].mean),
+        unseen.map((s) => model.predict(s.features).heads[RATING]!.mean),
         unseen.map((s) => s.useful),
       ),
     ).toBeGreaterThan(0.75)
@@ -146,10 +146,10 @@ describe('the reward model', () => {
     const samples = world(6, 60)
     const model = open(samples)
     model.fit(samples.map((s) => voteOn(s)))
-    const p = model.predict(samples[0].features, { categories: { helpfulness: 1 }, compassionWeight: 1 })
-    expect(p.mean).toBeCloseTo(p.heads[COMPASSION].mean, 12)
-    const q = model.predict(samples[0].features, { categories: {}, compassionWeight: 0 })
-    expect(q.mean).toBeCloseTo(q.heads[RATING].mean, 12)
+    const p = model.predict(samples[0]!.features, { categories: { helpfulness: 1 }, compassionWeight: 1 })
+    expect(p.mean).toBeCloseTo(p.heads[COMPASSION]!.mean, 12)
+    const q = model.predict(samples[0]!.features, { categories: {}, compassionWeight: 0 })
+    expect(q.mean).toBeCloseTo(q.heads[RATING]!.mean, 12)
   })
 
   it('learns nothing of compassion from votes that leave it out, and predicts what such votes are worth: their quality', () => {
@@ -164,16 +164,16 @@ describe('the reward model', () => {
     for (const { features } of samples) {
       const { heads, mean } = model.predict(features)
       expect(heads[COMPASSION]).toEqual(newborn.predict(features).heads[COMPASSION])
-      expect(mean).toBeCloseTo((heads[RATING].mean + heads[categoryHead('helpfulness')].mean) / 2, 12)
+      expect(mean).toBeCloseTo((heads[RATING]!.mean + heads[categoryHead('helpfulness')]!.mean) / 2, 12)
     }
     // Where every second vote rates it, it counts half; a category that nobody scores counts nothing.
     model.fit(
       samples.flatMap((s, i) =>
-        i % 2 === 0 ? [voteOn(s)] : [{ ...silent(s), scores: { [RATING]: silent(s).scores[RATING] } }],
+        i % 2 === 0 ? [voteOn(s)] : [{ ...silent(s), scores: { [RATING]: silent(s).scores[RATING]! } }],
       ),
     )
-    const halfway = model.predict(samples[0].features, { categories: {}, compassionWeight: 0.6 })
-    expect(halfway.mean).toBeCloseTo(0.7 * halfway.heads[RATING].mean + 0.3 * halfway.heads[COMPASSION].mean, 6)
+    const halfway = model.predict(samples[0]!.features, { categories: {}, compassionWeight: 0.6 })
+    expect(halfway.mean).toBeCloseTo(0.7 * halfway.heads[RATING]!.mean + 0.3 * halfway.heads[COMPASSION]!.mean, 6)
     const saved = openRewardModel(config, WIDTH, 5, model.exportState())
     for (const { features } of samples) expect(saved.predict(features)).toEqual(model.predict(features))
   })

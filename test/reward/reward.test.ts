@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { openRandom } from '../../lm/sampling/random.ts'
-import { REWARD_DEFAULTS } from '../../trainer/reward/defaults.ts'
+import { FIXED } from '../../trainer/reward/fixed.ts'
 import { COMPASSION, RATING, openRewardModel, type RewardVote } from '../../trainer/reward/model.ts'
 import { rewardsOf, type RewardSettings } from '../../trainer/reward/reward.ts'
 
@@ -19,16 +19,19 @@ const samples = Array.from({ length: 40 }, (_, i) => ({
   response: i === 3 ? 'Go gambling.' : 'Rest a little.',
   features: Float32Array.from({ length: 8 }, () => random.normal()),
 }))
-const model = openRewardModel({ ...REWARD_DEFAULTS, categories: {}, compassionWeight: 0.5 }, 8, 1)
+const model = openRewardModel({ ...FIXED, categories: {}, compassionWeight: 0.5 }, 8, 1)
 model.features.fitScale(samples.map((s) => s.features))
 for (const s of samples) model.features.add(s.sampleId, s.features)
 const votes = samples.slice(0, 20).map(({ sampleId, features }): RewardVote => {
-  const v = features[0] > 0 ? 0.9 : 0.1
+  const v = features[0]! > 0 ? 0.9 : 0.1
   return { id: `v-${sampleId}`, sampleId, weight: 1, scores: { [RATING]: v, [COMPASSION]: v } }
 })
 model.fit(votes)
 const reference = samples.map(({ features, tokens }) => ({ features, tokens }))
-const rollouts = samples.map((s, i) => ({ ...s, votes: i < 20 ? [{ value: votes[i].scores[RATING], weight: 1 }] : [] }))
+const rollouts = samples.map((s, i) => ({
+  ...s,
+  votes: i < 20 ? [{ value: votes[i]!.scores[RATING]!, weight: 1 }] : [],
+}))
 const unvoted = samples.map((s) => ({ ...s, votes: [] }))
 
 describe('the reward of a step', () => {
@@ -36,8 +39,8 @@ describe('the reward of a step', () => {
     const { raw, crowd } = rewardsOf({ rollouts, reference, model, config })
     const predicted = rewardsOf({ rollouts: unvoted, reference, model, config }).crowd
     crowd.forEach((h, i) => {
-      if (i < 20) expect(h).toBeCloseTo((votes[i].scores[RATING] + predicted[i]) / 2, 12)
-      else expect(h).toBe(model.predict(samples[i].features).value)
+      if (i < 20) expect(h).toBeCloseTo((votes[i]!.scores[RATING]! + predicted[i]!) / 2, 12)
+      else expect(h).toBe(model.predict(samples[i]!.features).value)
     })
     expect(raw).toEqual(crowd)
   })
@@ -53,13 +56,14 @@ describe('the reward of a step', () => {
     const free = rewardsOf({ rollouts, reference, model, config })
     const ethicalConstraints = { minCompassionScore: 0.5, prohibitedTopics: ['gambling'] }
     const bound = rewardsOf({ rollouts, reference, model, config: { ...config, ethicalConstraints } })
-    bound.rewards.forEach((r, i) => expect(r).toBeLessThanOrEqual(free.rewards[i]))
+    bound.rewards.forEach((r, i) => expect(r).toBeLessThanOrEqual(free.rewards[i]!))
     expect(bound.penalties[3]).toBeGreaterThanOrEqual(1)
   })
 
   it('rises with length by the bonus for each deviation of the reference’s lengths, and falls where that is negative', () => {
     const at = (lengthBonus: number, tokens: number) =>
-      rewardsOf({ rollouts: [{ ...unvoted[0], tokens }], reference, model, config: { ...config, lengthBonus } }).raw[0]
+      rewardsOf({ rollouts: [{ ...unvoted[0]!, tokens }], reference, model, config: { ...config, lengthBonus } })
+        .raw[0]!
     // Lengths 20 to 24, eight of each: mean 22, sample deviation √(80 / 39).
     const deviation = Math.sqrt(80 / 39)
     expect(at(0.1, 22)).toBeCloseTo(at(0, 22), 12)
@@ -77,6 +81,6 @@ describe('the reward of a step', () => {
       model,
       config: { ...config, type: 'hybrid', humanFeedbackWeight: 3 },
     })
-    raw.forEach((r, i) => expect(r).toBeCloseTo(0.75 * crowd[i] + 0.25, 12))
+    raw.forEach((r, i) => expect(r).toBeCloseTo(0.75 * crowd[i]! + 0.25, 12))
   })
 })

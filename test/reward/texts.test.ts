@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
 import { weigh, type CastVote } from '../../core/votes/weights.ts'
 import { openRandom } from '../../lm/sampling/random.ts'
-import { REWARD_DEFAULTS } from '../../trainer/reward/defaults.ts'
+import { FIXED } from '../../trainer/reward/fixed.ts'
 import { COMPASSION, openRewardModel, RATING } from '../../trainer/reward/model.ts'
-import { rankCorrelation } from '../../trainer/reward/statistics.ts'
+import { rankCorrelation } from '../../core/statistics.ts'
 
 const width = 32
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
@@ -19,7 +19,7 @@ function learnt({ steps, texts, trusted }: { steps: number; texts: number; trust
   const draw = () => Float32Array.from({ length: width }, () => random.normal())
   const worth = (x: Float32Array) =>
     sigmoid(x.reduce((sum, v, i) => sum + (1.5 * v * direction[i]) / Math.sqrt(width), 0))
-  const model = openRewardModel({ ...REWARD_DEFAULTS, categories: {}, compassionWeight: 0.7 }, width, 1)
+  const model = openRewardModel({ ...FIXED, categories: {}, compassionWeight: 0.7 }, width, 1)
   model.features.fitScale(Array.from({ length: 64 }, draw))
   const votes: (CastVote & { id: string })[] = []
   const add = (vote: Pick<CastVote, 'raterId' | 'sampleId' | 'value' | 'round' | 'origin'>) =>
@@ -52,7 +52,7 @@ function learnt({ steps, texts, trusted }: { steps: number; texts: number; trust
     votes.map(({ id, sampleId, value }, i) => ({
       id,
       sampleId,
-      weight: trusted ? inFit[i] : 0.6,
+      weight: trusted ? inFit[i]! : 0.6,
       scores: { [RATING]: value, [COMPASSION]: value },
     })),
   )

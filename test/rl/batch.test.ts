@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { scoresOf, statisticsOf, type Scored } from '../../trainer/rl/experience.ts'
 import { estimateAdvantages } from '../../trainer/rl/algorithms/gae.ts'
-import { klCoefficientFor, nextKlCoef, sequenceKl, shapedRewards, withinRange } from '../../trainer/rl/kl.ts'
+import { klCoefficientFor, nextKlCoefficient, sequenceKl, shapedRewards, withinRange } from '../../trainer/rl/kl.ts'
 import { layOut, padRows, shapeOf, unpadRows } from '../../trainer/rl/layout.ts'
 import { minibatches } from '../../trainer/rl/minibatches.ts'
 import { preparePpo, withPotentials, type PpoBatchConfig } from '../../trainer/rl/algorithms/ppo-batch.ts'
@@ -22,9 +22,9 @@ describe('advantages', () => {
         const single = estimateAdvantages(rewards, values, 0.9, 0)
         rewards.forEach((_, t) => {
           const toGo = rewards.slice(t).reduce((a, b) => a + b, 0)
-          expect(whole.advantages[t]).toBeCloseTo(toGo - values[t], 9)
+          expect(whole.advantages[t]).toBeCloseTo(toGo - values[t]!, 9)
           expect(whole.returns[t]).toBeCloseTo(toGo, 9)
-          expect(single.advantages[t]).toBeCloseTo(rewards[t] + 0.9 * (values[t + 1] ?? 0) - values[t], 9)
+          expect(single.advantages[t]).toBeCloseTo(rewards[t]! + 0.9 * (values[t + 1] ?? 0) - values[t]!, 9)
         })
       }),
     )
@@ -68,36 +68,37 @@ describe('the KL', () => {
     const beta = klCoefficientFor(4)
     const grid = Array.from({ length: 4001 }, (_, i) => -10 + i / 200)
     const reference = grid.map((r) => Math.exp((-r * r) / 2))
-    const policy = grid.map((r, i) => reference[i] * Math.exp(r / beta))
-    const [all, own] = [reference, policy].map((weights) => weights.reduce((a, b) => a + b, 0))
-    const kl = policy.reduce((sum, p, i) => sum + (p / own) * Math.log(p / own / (reference[i] / all)), 0)
+    const policy = grid.map((r, i) => reference[i]! * Math.exp(r / beta))
+    const sum = (weights: number[]) => weights.reduce((a, b) => a + b, 0)
+    const [all, own] = [sum(reference), sum(policy)]
+    const kl = policy.reduce((total, p, i) => total + (p / own) * Math.log(p / own / (reference[i]! / all)), 0)
     expect(kl).toBeCloseTo(4, 3)
   })
   it('coefficient, where it adapts, moves by about 1 % a step at most, towards the target', () => {
-    const control = { kind: 'adaptive', coef: 0.1, target: 6, gain: 0.05 } as const
-    expect(nextKlCoef(0.1, control, 60)).toBeCloseTo(0.1 * Math.exp(0.01), 12)
-    expect(nextKlCoef(0.1, control, 0)).toBeCloseTo(0.1 * Math.exp(-0.01), 12)
-    expect(nextKlCoef(0.1, control, 6)).toBe(0.1)
+    const control = { adaptiveKl: true, klCoefficient: 0.1, targetKL: 6, klGain: 0.05 } as const
+    expect(nextKlCoefficient(0.1, control, 60)).toBeCloseTo(0.1 * Math.exp(0.01), 12)
+    expect(nextKlCoefficient(0.1, control, 0)).toBeCloseTo(0.1 * Math.exp(-0.01), 12)
+    expect(nextKlCoefficient(0.1, control, 6)).toBe(0.1)
   })
   it('coefficient neither leaves half to twice its start nor winds up there: the first error of the other sign brings it back', () => {
     fc.assert(
       fc.property(fc.array(fc.double({ min: -5, max: 1e6, noNaN: true }), { maxLength: 400 }), (seen) => {
-        const control = { kind: 'adaptive', coef: 0.3, target: 4, gain: 0.05 } as const
-        const coef = seen.reduce((now, kl) => nextKlCoef(now, control, kl), 0.3)
+        const control = { adaptiveKl: true, klCoefficient: 0.3, targetKL: 4, klGain: 0.05 } as const
+        const coef = seen.reduce((now, kl) => nextKlCoefficient(now, control, kl), 0.3)
         expect(coef).toBeGreaterThanOrEqual(0.15)
         expect(coef).toBeLessThanOrEqual(0.6)
       }),
     )
-    const control = { kind: 'adaptive', coef: 0.3, target: 4, gain: 0.05 } as const
+    const control = { adaptiveKl: true, klCoefficient: 0.3, targetKL: 4, klGain: 0.05 } as const
     const after = (steps: number, kl: number, from = 0.3): number =>
-      Array.from({ length: steps }).reduce<number>((coef) => nextKlCoef(coef, control, kl), from)
+      Array.from({ length: steps }).reduce<number>((coef) => nextKlCoefficient(coef, control, kl), from)
     expect(after(1_000, 0)).toBe(0.15)
     expect(after(1, 40, after(1_000, 0))).toBeCloseTo(0.15 * Math.exp(0.01), 12)
   })
   it('coefficient of a fixed control is the configuration’s, whatever an older run had come to', () => {
-    expect(nextKlCoef(1e-9, { kind: 'fixed', coef: 0.35 }, 9)).toBe(0.35)
-    expect(withinRange(1e-9, { kind: 'fixed', coef: 0.35 })).toBe(0.35)
-    expect(withinRange(1e-9, { kind: 'adaptive', coef: 0.3, target: 4, gain: 0.05 })).toBe(0.15)
+    expect(nextKlCoefficient(1e-9, { adaptiveKl: false, klCoefficient: 0.35, targetKL: 4, klGain: 0.05 }, 9)).toBe(0.35)
+    expect(withinRange(1e-9, { adaptiveKl: false, klCoefficient: 0.35, targetKL: 4, klGain: 0.05 })).toBe(0.35)
+    expect(withinRange(1e-9, { adaptiveKl: true, klCoefficient: 0.3, targetKL: 4, klGain: 0.05 })).toBe(0.15)
   })
 })
 
@@ -152,7 +153,7 @@ describe('the layout', () => {
 describe('a batch', () => {
   const config: PpoBatchConfig = {
     gamma: 1,
-    lambda: 0.95,
+    gaeLambda: 0.95,
     whitenRewards: false,
     whitenAdvantages: true,
     missingEosPenalty: 1,
@@ -194,14 +195,14 @@ describe('a batch', () => {
     expect(() => withPotentials([1, 2], [1])).toThrow(RangeError)
   })
   it('centres the trust region of stale rollouts on the present policy and weighs their advantages, at most twice', () => {
-    const [fresh, stale] = [false, true].map((old) =>
-      preparePpo([scored({ reward: 1, stale: old }), scored({ reward: -1, stale: old })], 0, config).experiences.map(
+    const columnsOf = (stale: boolean) =>
+      preparePpo([scored({ reward: 1, stale }), scored({ reward: -1, stale })], 0, config).experiences.map(
         (e) => e.columns,
-      ),
-    )
-    expect([...Array.from(fresh[0].oldLogprobs)]).toEqual([-1, -2])
-    expect([...Array.from(stale[0].oldLogprobs)]).toEqual([-0.5, -4])
-    expect(stale[0].advantages[0]).toBeCloseTo(fresh[0].advantages[0] * Math.exp(0.5), 6)
-    expect(stale[0].advantages[1]).toBeCloseTo(fresh[0].advantages[1] * Math.exp(-2), 6)
+      )
+    const [fresh, stale] = [columnsOf(false), columnsOf(true)]
+    expect([...Array.from(fresh[0]!.oldLogprobs!)]).toEqual([-1, -2])
+    expect([...Array.from(stale[0]!.oldLogprobs!)]).toEqual([-0.5, -4])
+    expect(stale[0]!.advantages![0]).toBeCloseTo(fresh[0]!.advantages![0]! * Math.exp(0.5), 6)
+    expect(stale[0]!.advantages![1]).toBeCloseTo(fresh[0]!.advantages![1]! * Math.exp(-2), 6)
   })
 })

@@ -22,8 +22,8 @@ describe('pairs', () => {
   })
 
   it('are as sure as Bradley and Terry, or wholly, and undecided about a tie', () => {
-    expect(pairsOf([2, 0], 2, 'soft')[0].label).toBeCloseTo(1 / (1 + Math.exp(-2)), 12)
-    expect(pairsOf([2, 0], 2, 'hard')[0].label).toBe(1)
+    expect(pairsOf([2, 0], 2, 'soft')[0]!.label).toBeCloseTo(1 / (1 + Math.exp(-2)), 12)
+    expect(pairsOf([2, 0], 2, 'hard')[0]!.label).toBe(1)
     for (const labels of ['soft', 'hard'] as const)
       expect(pairsOf([3, 3], 2, labels)).toEqual([{ chosen: 0, rejected: 1, label: 0.5 }])
   })
@@ -39,7 +39,7 @@ describe('pairs', () => {
             scores.map((_, i) => i),
           )
           for (const { chosen, rejected, label } of pairs) {
-            expect(scores[chosen]).toBeGreaterThanOrEqual(scores[rejected])
+            expect(scores[chosen]).toBeGreaterThanOrEqual(scores[rejected]!)
             expect(Math.floor(chosen / 6)).toBe(Math.floor(rejected / 6))
             expect(label).toBeGreaterThanOrEqual(0.5)
           }
@@ -137,7 +137,7 @@ describe('DPO’s loss', () => {
       labels: [0.9],
     }
     const slope = (beta: number) =>
-      slopesOf(rows.newLogprobs, (newLogprobs) => dpoLoss({ ...rows, newLogprobs }, beta).totalLoss)[0][0]
+      slopesOf(rows.newLogprobs, (newLogprobs) => dpoLoss({ ...rows, newLogprobs }, beta).totalLoss)[0]![0]
     expect(slope(0.3)).toBeCloseTo(-0.4, 6)
     expect(slope(0.003)).toBeCloseTo(-0.4, 6)
   })
@@ -161,16 +161,36 @@ describe('DPO’s loss', () => {
           const { loss, gradient } = await runLoss(engine, {
             tables: { newLogprobs: logprobs, oldLogprobs: old, referenceLogprobs: reference },
             rows: { labels: pairLabels.flatMap((p) => [p, p]) },
-            wholes: { tokens: logprobs.flat().length, responses: 4, klCoef: 0.3 },
+            wholes: { tokens: logprobs.flat().length, responses: 4, klCoefficient: 0.3 },
             parts,
-            loss: ({ newLogprobs, oldLogprobs, referenceLogprobs, labels: p, mask, tokens, responses, klCoef }) =>
-              dpoLossGraph({ newLogprobs, oldLogprobs, referenceLogprobs, labels: p, mask, tokens, responses, klCoef }),
+            loss: ({
+              newLogprobs,
+              oldLogprobs,
+              referenceLogprobs,
+              labels: p,
+              mask,
+              tokens,
+              responses,
+              klCoefficient,
+            }) =>
+              dpoLossGraph({
+                newLogprobs,
+                oldLogprobs,
+                referenceLogprobs,
+                labels: p,
+                mask,
+                tokens,
+                responses,
+                klCoefficient,
+              }),
           })
-          for (const [name, value] of Object.entries(plain(logprobs)))
-            expect(Math.abs(loss[name] - value), name).toBeLessThan(1e-4 * (1 + Math.abs(value)))
+          for (const [name, value] of Object.entries<number>({ ...plain(logprobs) }))
+            expect(Math.abs(loss[name]! - value), name).toBeLessThan(1e-4 * (1 + Math.abs(value)))
           const slopes = slopesOf(logprobs, (x) => plain(x).totalLoss)
           gradient.forEach((row, b) =>
-            row.forEach((g, t) => expect(Math.abs(g - slopes[b][t])).toBeLessThan(1e-3 * (1 + Math.abs(slopes[b][t])))),
+            row.forEach((g, t) =>
+              expect(Math.abs(g - slopes[b]![t]!)).toBeLessThan(1e-3 * (1 + Math.abs(slopes[b]![t]!))),
+            ),
           )
         },
       ),

@@ -6,7 +6,8 @@ import { BeyondFloat16 } from '../../lm/training/optimizer-step.ts'
 import { gpt2 } from '../../lm/architectures/gpt2.ts'
 import { initialModel } from '../../lm/architectures/init.ts'
 import type { LearnerConfig } from '../../trainer/rl/config.ts'
-import { LEARNER_DEFAULTS } from '../../trainer/rl/defaults.ts'
+import { TrainingConfig } from '../../core/protocol/index.ts'
+import { learnerConfig } from '../../trainer/loop/configuration.ts'
 import { openLearner, type Learner } from '../../trainer/rl/learner.ts'
 import { metricsBy } from '../../trainer/rl/metrics.ts'
 import type { Rollout } from '../../trainer/rl/rollout.ts'
@@ -26,7 +27,7 @@ const shape = gpt2({
   padToken: 0,
 })
 const config: LearnerConfig = {
-  ...LEARNER_DEFAULTS,
+  ...learnerConfig(TrainingConfig.parse({})),
   maxNewTokens: 10,
   miniBatchSize: 4,
   ppoEpochs: 2,
@@ -90,9 +91,9 @@ describe.each(float16Engines)('in float16 on %s', (_, open) => {
       expect(Object.keys(exact.metrics).sort()).toEqual(Object.keys(own).sort())
       // DPO's margins are 0 at the beginning, and which are above it then is rounding.
       for (const name of Object.keys(own).filter((metric) => metric !== 'rewards/accuracies')) {
-        const [a, b] = [exact.metrics, rounded.metrics].map(
-          (metrics) => Object.entries(metrics).find(([key]) => key === name)?.[1] ?? NaN,
-        )
+        const valueIn = (metrics: object): number =>
+          Object.entries<number>({ ...metrics }).find(([key]) => key === name)?.[1] ?? NaN
+        const [a, b] = [valueIn(exact.metrics), valueIn(rounded.metrics)]
         expect(Math.abs(a - b), name).toBeLessThan(2e-2 * Math.max(1, Math.abs(a)))
       }
       expect(rounded.metrics.loss_scale).toBeLessThanOrEqual(2 ** 16)
@@ -101,7 +102,7 @@ describe.each(float16Engines)('in float16 on %s', (_, open) => {
         if (name.startsWith('adam.')) continue
         // Four steps move a weight by four learning rates at most.
         const other = bs.arrays.get(name) ?? new Float32Array(0)
-        const differences = data.map((x, i) => Math.abs(x - other[i]))
+        const differences = data.map((x, i) => Math.abs(x - other[i]!))
         expect(differences.reduce((sum, d) => sum + d, 0) / data.length, name).toBeLessThan(
           0.2 * 4 * config.learningRate,
         )
@@ -120,8 +121,8 @@ describe('a float16 learner', () => {
       engine.states.set(scaleState, [], Float32Array.of(2 ** 40))
       const saved = await through.exportState()
       const wanted = [await update(through, 1), await update(through, 2)]
-      expect(wanted[0].overflows).toBeGreaterThan(5)
-      expect(Math.log2(wanted[0].loss_scale ?? NaN) + (wanted[0].overflows ?? NaN)).toBe(40)
+      expect(wanted[0]!.overflows).toBeGreaterThan(5)
+      expect(Math.log2(wanted[0]!.loss_scale ?? NaN) + (wanted[0]!.overflows ?? NaN)).toBe(40)
 
       const resumed = learnerOn(await engineOf('float16'), over)
       resumed.importState(saved)

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { openOnnx } from '../../lm/engines/onnx.ts'
 import { Graph } from '../../lm/graph/index.ts'
 import { estimateAdvantages } from '../../trainer/rl/algorithms/gae.ts'
-import { nextKlCoef, shapedRewards } from '../../trainer/rl/kl.ts'
+import { nextKlCoefficient, shapedRewards } from '../../trainer/rl/kl.ts'
 import { ppoLoss, type PpoLossConfig } from '../../trainer/rl/algorithms/ppo.ts'
 import { ppoLossGraph } from '../../trainer/rl/algorithms/ppo-graph.ts'
 import { whiten } from '../../trainer/rl/whiten.ts'
@@ -11,10 +11,10 @@ import golden from '../fixtures/ppo.json' with { type: 'json' }
 
 const { expected, lengths } = golden
 const config: PpoLossConfig = {
-  clipRange: golden.config.clipRange,
-  valueClipRange: golden.config.valueClipRange,
-  valueCoef: golden.config.valueCoef,
-  entropyCoef: 0,
+  clipRatio: golden.config.clipRange,
+  valueClipRatio: golden.config.valueClipRange,
+  valueCoefficient: golden.config.valueCoef,
+  entropyCoefficient: 0,
 }
 const ragged = (rows: number[][]): number[][] => rows.map((row, b) => row.slice(0, lengths[b]))
 const batch = {
@@ -26,15 +26,15 @@ const batch = {
   returns: ragged(expected.returns),
 }
 const rewards = lengths.map((_, b) =>
-  shapedRewards(batch.oldLogprobs[b], ragged(golden.refLogprobs)[b], golden.scores[b], golden.config.klCoef),
+  shapedRewards(batch.oldLogprobs[b]!, ragged(golden.refLogprobs)[b]!, golden.scores[b]!, golden.config.klCoef),
 )
 const estimates = rewards.map((row, b) =>
-  estimateAdvantages(row, batch.oldValues[b], golden.config.gamma, golden.config.lambda_),
+  estimateAdvantages(row, batch.oldValues[b]!, golden.config.gamma, golden.config.lambda_),
 )
 const losses = ['policyLoss', 'valueLoss', 'totalLoss', 'approxKl', 'clipFraction', 'valueClipFraction'] as const
 
 function expectRows(actual: number[][], wanted: number[][]): void {
-  actual.forEach((row, b) => row.forEach((x, t) => expect(Math.abs(x - wanted[b][t])).toBeLessThan(1e-5)))
+  actual.forEach((row, b) => row.forEach((x, t) => expect(Math.abs(x - wanted[b]![t]!)).toBeLessThan(1e-5)))
   expect(actual.map((row) => row.length)).toEqual(lengths)
 }
 
@@ -54,9 +54,10 @@ describe('PPO against golden values, to 1e-5', () => {
   it('adapts the KL coefficient', () => {
     const { coef, target, horizon, observedKl, steps, next } = expected.adaptiveKl
     // To the first order in a step's change, which is a product there and an exponential here.
-    const adapted = nextKlCoef(coef, { kind: 'adaptive', coef, target, gain: steps / horizon }, observedKl)
+    const control = { klCoefficient: coef, targetKL: target, klGain: steps / horizon }
+    const adapted = nextKlCoefficient(coef, { adaptiveKl: true, ...control }, observedKl)
     expect(adapted / coef - 1).toBeCloseTo(next / coef - 1, 5)
-    expect(nextKlCoef(coef, { kind: 'fixed', coef }, observedKl)).toBe(coef)
+    expect(nextKlCoefficient(coef, { adaptiveKl: false, ...control }, observedKl)).toBe(coef)
   })
 
   it('computes losses and statistics in plain arrays', () => {
@@ -68,7 +69,7 @@ describe('PPO against golden values, to 1e-5', () => {
     const engine = await openOnnx({ device: 'cpu' })
     for (const parts of [1, 2]) {
       const rows = lengths.length / parts
-      const width = golden.newLogprobs[0].length
+      const width = golden.newLogprobs[0]!.length
       const graph = new Graph()
       const tensor = (name: string) => graph.input(name, [rows, width])
       const loss = ppoLossGraph(
@@ -83,7 +84,7 @@ describe('PPO against golden values, to 1e-5', () => {
           mask: tensor('mask'),
           tokens: graph.input('tokens', []),
         },
-        { ...config, entropyCoef: 0 },
+        { ...config, entropyCoefficient: 0 },
       )
       for (const [name, value] of Object.entries(loss)) graph.output(name, value)
       const program = await engine.compile(graph)

@@ -16,10 +16,10 @@ import { minibatch, runLoss, slopesOf } from './loss-graph.ts'
 
 const TYPES: readonly GrpoLossType[] = ['grpo', 'dapo', 'dr_grpo']
 const config = (lossType: GrpoLossType): GrpoLossConfig => ({
-  clipRange: 0.2,
-  entropyCoef: 0.01,
+  clipRatio: 0.2,
+  entropyCoefficient: 0.01,
   lossType,
-  maxLength: 8,
+  maxNewTokens: 8,
 })
 const score = fc.double({ min: -5, max: 5, noNaN: true })
 const sum = (xs: readonly number[]) => xs.reduce((a, b) => a + b, 0)
@@ -49,7 +49,7 @@ describe('a group’s advantages', () => {
             4,
             scale,
           )
-          shifted.forEach((a, i) => expect(a).toBeCloseTo(advantages[i], 6))
+          shifted.forEach((a, i) => expect(a).toBeCloseTo(advantages[i]!, 6))
         },
       ),
     )
@@ -80,7 +80,7 @@ describe('GRPO’s batch', () => {
 
   it('gives each token of an answer the same advantage, an answer that was cut less', () => {
     const { experiences, metrics } = prepareGrpo([scored(3), scored(1), scored(2), scored(3, { truncated: true })], by)
-    expect(experiences.map(({ columns }) => Array.from(columns.advantages))).toEqual([
+    expect(experiences.map(({ columns }) => Array.from(columns.advantages!))).toEqual([
       [1, 1],
       [-1, -1],
       [0, 0],
@@ -90,10 +90,10 @@ describe('GRPO’s batch', () => {
   })
 
   it('centres the trust region of stale answers on the present policy and weighs their advantages', () => {
-    const [{ columns }] = prepareGrpo([scored(3, { stale: true }), scored(1)], by).experiences
-    expect(Array.from(columns.oldLogprobs)).toEqual([-0.5, -4])
-    expect(columns.advantages[0]).toBeCloseTo(Math.exp(0.5), 6)
-    expect(columns.advantages[1]).toBeCloseTo(Math.exp(-2), 6)
+    const { columns } = prepareGrpo([scored(3, { stale: true }), scored(1)], by).experiences[0]!
+    expect(Array.from(columns.oldLogprobs!)).toEqual([-0.5, -4])
+    expect(columns.advantages![0]).toBeCloseTo(Math.exp(0.5), 6)
+    expect(columns.advantages![1]).toBeCloseTo(Math.exp(-2), 6)
   })
 
   it('refuses a group of answers to different prompts, and a broken one', () => {
@@ -110,13 +110,13 @@ describe('GRPO’s loss', () => {
       referenceLogprobs: [[-1], [-1, -1, -1 + Math.LN2]],
     }
     const of = (type: GrpoLossType) =>
-      grpoLoss({ ...rows, oldLogprobs: rows.newLogprobs }, 0.1, { ...config(type), entropyCoef: 0 })
+      grpoLoss({ ...rows, oldLogprobs: rows.newLogprobs }, 0.1, { ...config(type), entropyCoefficient: 0 })
     const kl = 1 - Math.LN2 // e^d - d - 1
     const expected = { grpo: [-0.5, kl / 6], dapo: [0.25, kl / 4], dr_grpo: [1 / 16, kl / 16] }
     for (const type of TYPES) {
-      expect(of(type).policyLoss).toBeCloseTo(expected[type][0], 12)
-      expect(of(type).klLoss).toBeCloseTo(expected[type][1], 12)
-      expect(of(type).totalLoss).toBeCloseTo(expected[type][0] + 0.1 * expected[type][1], 12)
+      expect(of(type).policyLoss).toBeCloseTo(expected[type][0]!, 12)
+      expect(of(type).klLoss).toBeCloseTo(expected[type][1]!, 12)
+      expect(of(type).totalLoss).toBeCloseTo(expected[type][0]! + 0.1 * expected[type][1]!, 12)
     }
   })
 
@@ -134,11 +134,11 @@ describe('GRPO’s loss', () => {
   it('and its gradient are the graph’s, whole or in two parts', async () => {
     await fc.assert(
       fc.asyncProperty(minibatch(4), fc.constantFrom(...TYPES), fc.constantFrom(1, 2), async (rows, type, parts) => {
-        const entropies = rows.newLogprobs.map((row) => row.map((x) => -x))
+        const entropies = rows.newLogprobs!.map((row) => row.map((x) => -x))
         const plain = (newLogprobs: number[][]) => grpoLoss({ ...rows, newLogprobs, entropies }, 0.3, config(type))
         const { loss, gradient } = await runLoss(engine, {
           tables: { ...rows, entropies },
-          wholes: { tokens: rows.newLogprobs.flat().length, responses: 4, klCoef: 0.3 },
+          wholes: { tokens: rows.newLogprobs.flat().length, responses: 4, klCoefficient: 0.3 },
           parts,
           loss: ({
             newLogprobs,
@@ -149,7 +149,7 @@ describe('GRPO’s loss', () => {
             mask,
             tokens,
             responses,
-            klCoef,
+            klCoefficient,
           }) =>
             grpoLossGraph(
               {
@@ -161,16 +161,18 @@ describe('GRPO’s loss', () => {
                 mask,
                 tokens,
                 responses,
-                klCoef,
+                klCoefficient,
               },
               config(type),
             ),
         })
-        for (const [name, value] of Object.entries(plain(rows.newLogprobs)))
-          expect(Math.abs(loss[name] - value), name).toBeLessThan(1e-4 * (1 + Math.abs(value)))
-        const slopes = slopesOf(rows.newLogprobs, (x) => plain(x).totalLoss)
+        for (const [name, value] of Object.entries<number>({ ...plain(rows.newLogprobs!) }))
+          expect(Math.abs(loss[name]! - value), name).toBeLessThan(1e-4 * (1 + Math.abs(value)))
+        const slopes = slopesOf(rows.newLogprobs!, (x) => plain(x).totalLoss)
         gradient.forEach((row, b) =>
-          row.forEach((g, t) => expect(Math.abs(g - slopes[b][t])).toBeLessThan(1e-3 * (1 + Math.abs(slopes[b][t])))),
+          row.forEach((g, t) =>
+            expect(Math.abs(g - slopes[b]![t]!)).toBeLessThan(1e-3 * (1 + Math.abs(slopes[b]![t]!))),
+          ),
         )
       }),
       { numRuns: 25 },

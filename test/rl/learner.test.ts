@@ -4,7 +4,8 @@ import { openOnnx } from '../../lm/engines/onnx.ts'
 import { gpt2 } from '../../lm/architectures/gpt2.ts'
 import { initialModel } from '../../lm/architectures/init.ts'
 import type { LearnerConfig } from '../../trainer/rl/config.ts'
-import { LEARNER_DEFAULTS } from '../../trainer/rl/defaults.ts'
+import { TrainingConfig } from '../../core/protocol/index.ts'
+import { learnerConfig } from '../../trainer/loop/configuration.ts'
 import { openLearner, type Learner } from '../../trainer/rl/learner.ts'
 import { metricsBy } from '../../trainer/rl/metrics.ts'
 import { seedOf } from '../../trainer/rl/random.ts'
@@ -25,7 +26,7 @@ const model = gpt2({
 })
 const WANTED = 7
 const config: LearnerConfig = {
-  ...LEARNER_DEFAULTS,
+  ...learnerConfig(TrainingConfig.parse({})),
   maxNewTokens: 12,
   miniBatchSize: 16,
   learningRate: 3e-3,
@@ -44,7 +45,7 @@ const open = (over: Partial<LearnerConfig> = {}, seed = 3): Learner =>
   openLearner({ engine, model: initialModel(model, 1), config: { ...config, ...over }, seed })
 
 async function rollouts(learner: Learner, step: number, groupSize = 1): Promise<Rollout[]> {
-  const asked = prompts.map((_, i) => prompts[Math.floor(i / groupSize)])
+  const asked = prompts.map((_, i) => prompts[Math.floor(i / groupSize)]!)
   const sampled = await learner.sample(asked, { seeds: prompts.map((_, i) => seedOf(11, step, i)) })
   return sampled.map((s, i) => ({ ...s, sampleId: `${step}/${i}`, prompt: '', response: '' }))
 }
@@ -112,9 +113,9 @@ describe.each(Object.values(algorithms))('$algorithm on a toy problem', (by) => 
       results.push(await learner.exportState())
       await learner.close()
     }
-    for (const [name, data] of results[0].arrays) {
-      const other = results[1].arrays.get(name) ?? new Float32Array(0)
-      data.forEach((x, i) => expect(Math.abs(x - other[i]), name).toBeLessThan(2e-5))
+    for (const [name, data] of results[0]!.arrays) {
+      const other = results[1]!.arrays.get(name) ?? new Float32Array(0)
+      data.forEach((x, i) => expect(Math.abs(x - other[i]!), name).toBeLessThan(2e-5))
     }
   })
 })
@@ -172,7 +173,7 @@ describe('a learner with adapters', () => {
     await learner.close()
     const merged = openLearner({ engine, model: { architecture: model, weights: trained }, config, seed: 3 })
     const same = await rollouts(merged, 1)
-    moved.forEach((rollout, i) => expect(same[i].responseIds).toEqual(rollout.responseIds))
+    moved.forEach((rollout, i) => expect(same[i]!.responseIds).toEqual(rollout.responseIds))
     await merged.close()
   })
 
@@ -182,14 +183,14 @@ describe('a learner with adapters', () => {
     let saved: LearnerState | undefined
     for (let step = 0; step < 3; step++) {
       batches[step] = await rollouts(through, step)
-      await through.update(batches[step], batches[step].map(lowShare))
+      await through.update(batches[step]!, batches[step]!.map(lowShare))
       if (step === 0) saved = await through.exportState()
     }
     const whole = await through.exportState()
     await through.close()
     const resumed = openBy()
     if (saved) resumed.importState(saved)
-    for (const step of [1, 2]) await resumed.update(await rollouts(resumed, step), batches[step].map(lowShare))
+    for (const step of [1, 2]) await resumed.update(await rollouts(resumed, step), batches[step]!.map(lowShare))
     expectSame(await resumed.exportState(), whole)
     await resumed.close()
   })
@@ -201,7 +202,7 @@ describe('the learner', () => {
     const batch = await rollouts(learner, 0)
     const references = await learner.reference(batch)
     batch.forEach(({ logprobs }, i) =>
-      logprobs.forEach((p, t) => expect(Math.abs(p - references[i].logprobs[t])).toBeLessThan(1e-4)),
+      logprobs.forEach((p, t) => expect(Math.abs(p - references[i]!.logprobs[t]!)).toBeLessThan(1e-4)),
     )
     const { metrics } = await learner.update(batch, batch.map(reward), { references })
     expect(Math.abs(metrics['objective/kl'])).toBeLessThan(1e-3)
@@ -220,11 +221,11 @@ describe('the learner', () => {
       states.push(await learner.exportState())
       await learner.close()
     }
-    expectSame(states[0], states[1])
+    expectSame(states[0]!, states[1]!)
   })
 
   it('goes on from an exported state as if it had never stopped', async () => {
-    const through = open({ klControl: 'adaptive' })
+    const through = open({ adaptiveKl: true })
     let saved: LearnerState | undefined
     for (let step = 0; step < 3; step++) {
       const batch = await rollouts(through, step)
@@ -234,7 +235,7 @@ describe('the learner', () => {
     const whole = await through.exportState()
     await through.close()
 
-    const resumed = open({ klControl: 'adaptive' })
+    const resumed = open({ adaptiveKl: true })
     if (saved) resumed.importState(saved)
     for (let step = 1; step < 3; step++) {
       const batch = await rollouts(resumed, step)
@@ -320,7 +321,7 @@ describe('the learner', () => {
       )
     }
     await learner.close()
-    expect(seen.some((metrics) => metrics['objective/kl'] > 0.1)).toBe(true)
+    expect(seen.some((metrics) => metrics['objective/kl']! > 0.1)).toBe(true)
     for (const metrics of seen) {
       expect([metrics.learningRate, metrics['objective/kl_coef']]).toEqual([1e-2, 0.5])
       expect(metrics['policy/update_norm']).toBeGreaterThan(0)

@@ -14,8 +14,20 @@ export interface LossRun {
   wholes: Readonly<Record<string, number>>
   /** Micro-batches that the rows are cut into. */
   parts: number
-  loss: (tensors: Record<string, Tensor>) => Record<string, Tensor>
+  loss: (tensors: Readonly<Record<LossInput, Tensor>>) => Record<string, Tensor>
 }
+/** What losses read by name; each has those that the run gives it. */
+type LossInput =
+  | 'newLogprobs'
+  | 'oldLogprobs'
+  | 'referenceLogprobs'
+  | 'advantages'
+  | 'labels'
+  | 'entropies'
+  | 'mask'
+  | 'tokens'
+  | 'responses'
+  | 'klCoef'
 
 /** What stands where nothing is: no loss may see it. */
 const PADDING = 7
@@ -32,9 +44,9 @@ export async function runLoss(
   const tensors = Object.fromEntries([...names, 'mask'].map((name) => [name, graph.input(name, [count, width])]))
   for (const name of Object.keys(run.rows ?? {})) tensors[name] = graph.input(name, [count])
   for (const name of Object.keys(run.wholes)) tensors[name] = graph.input(name, [])
-  const losses = run.loss(tensors)
+  const losses = run.loss(tensors as Record<LossInput, Tensor>)
   for (const [name, value] of Object.entries(losses)) graph.output(name, value)
-  graph.output('gradient', gradients(losses.totalLoss, [tensors.newLogprobs])[0])
+  graph.output('gradient', gradients(losses.totalLoss!, [tensors.newLogprobs!])[0]!)
   const program = await engine.compile(graph)
   const read = leavesOf(graph, 'input')
 
@@ -45,7 +57,7 @@ export async function runLoss(
     const padded = (rows: Rows, filler: number) =>
       part(rows).flatMap((row) => [...row, ...new Array<number>(width - row.length).fill(filler)])
     const values = {
-      ...Object.fromEntries(names.map((name) => [name, padded(run.tables[name], PADDING)])),
+      ...Object.fromEntries(names.map((name) => [name, padded(run.tables[name]!, PADDING)])),
       ...Object.fromEntries(Object.entries(run.rows ?? {}).map(([name, values]) => [name, part(values)])),
       mask: padded(
         lengths.map((n) => new Array<number>(n).fill(1)),
@@ -82,8 +94,11 @@ export const minibatch = (count: number) =>
       maxLength: count,
     })
     .map((rows) => {
-      const [newLogprobs, oldLogprobs, referenceLogprobs, advantages] = [0, 1, 2, 3].map((k) =>
-        rows.map((row) => row.map((token) => token[k])),
-      )
-      return { newLogprobs, oldLogprobs, referenceLogprobs, advantages }
+      const column = (k: 0 | 1 | 2 | 3) => rows.map((row) => row.map((token) => token[k]))
+      return {
+        newLogprobs: column(0),
+        oldLogprobs: column(1),
+        referenceLogprobs: column(2),
+        advantages: column(3),
+      }
     })

@@ -68,7 +68,9 @@ test('S6: administrators who erase themselves, or take each other’s role, at t
   const everybody = [boss, ...others]
   const answers = await Promise.all([
     ...everybody.map(({ token }) => call(server, 'DELETE', '/api/auth/me', { token })),
-    ...everybody.map((by, i) => give(by, { userId: everybody[(i + 1) % everybody.length].user.userId }, 'contributor')),
+    ...everybody.map((by, i) =>
+      give(by, { userId: everybody[(i + 1) % everybody.length]!.user.userId }, 'contributor'),
+    ),
   ])
   expect(answers.filter(({ status }) => status >= 500)).toEqual([])
   expect((await administrators()).length).toBeGreaterThan(0)

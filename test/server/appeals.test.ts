@@ -123,7 +123,7 @@ test('an upheld appeal adds what the vote’s record lacks of a full credit in t
   })
   // C3: these proofs are proofs like a vote's.
   expect(
-    await ask(server, 'POST', '/api/blockchain/verify-contribution', { body: { proof: validation.merkleProof } }),
+    await ask(server, 'POST', '/api/blockchain/verify-contribution', { body: { proof: validation?.merkleProof } }),
   ).toEqual({ valid: true })
   expect(await recorder.closeEpoch()).toBeNull()
 })
@@ -228,7 +228,7 @@ test(`${rewardLimits.openAppeals} of one person’s appeals may wait; an erased 
   const votes: string[] = []
   for (let n = 0; n <= rewardLimits.openAppeals; n++) votes.push(await unusedVote(eve))
   const last = votes.pop() ?? ''
-  const decided = await appeal(votes[0], eve)
+  const decided = await appeal(votes[0]!, eve)
   for (const voteId of votes.slice(1)) expect((await appeal(voteId, eve)).status).toBe(201)
   expect(await appeal(last, eve)).toMatchObject({ status: 429, body: { error: 'too-frequent' } })
   await decide(decided.body.success ? decided.body.data.id : '', 'dismissed')

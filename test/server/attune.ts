@@ -44,7 +44,7 @@ export async function openWorld(): Promise<World> {
       const config = loadConfig({ ...environmentOf(services), ...environment }, ['JWT_SECRET', 'DATA_KEY'])
       const server = await openServer(config, pino({ level: 'silent' }))
       servers.push({ ...server, url: `http://127.0.0.1:${server.port}` })
-      return servers[servers.length - 1]
+      return servers[servers.length - 1]!
     },
     async close() {
       await Promise.all(servers.map((server) => server.close()))
@@ -161,9 +161,7 @@ export async function connect(
       fits: (payload: Parameters<ServerToClient[E]>[0]) => boolean = () => true,
     ) {
       for (let patience = 500; patience > 0; patience--) {
-        for (const one of received)
-          if (one.event === event && fits(one.payload as Parameters<ServerToClient[E]>[0]))
-            return one.payload as Parameters<ServerToClient[E]>[0]
+        for (const one of received) if (one.event === event && fits(one.payload)) return one.payload
         await sleep(20)
       }
       throw new Error(`${event} did not come; what came: ${received.map((one) => one.event).join(', ')}`)
@@ -214,7 +212,7 @@ export async function useVotes(
      select $1, $2, id, $4, $5, $6, $7, $8, $9, $10 from unnest($3::uuid[]) id`,
     [
       sessionId,
-      rows[0].step,
+      rows[0]!.step,
       feedbackIds,
       receipt.weight,
       receipt.reliability,
@@ -225,7 +223,7 @@ export async function useVotes(
       receipt.updated,
     ],
   )
-  return rows[0].step
+  return rows[0]!.step
 }
 
 /** A vote as the page sends it. */

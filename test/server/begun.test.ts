@@ -73,7 +73,8 @@ describe('a vote begun in time counts', () => {
   })
 
   test('not begun, begun by somebody else, or begun after closing, it is late; so is one that took too long', async () => {
-    const [none, others, after, slow] = await Promise.all([1, 2, 3, 4].map(() => addSample(world.pool)))
+    const sample = () => addSample(world.pool)
+    const [none, others, after, slow] = await Promise.all([sample(), sample(), sample(), sample()])
     const ben = await come(await guest(server))
     await begin(others, ben)
     await begin(slow)
@@ -117,7 +118,7 @@ describe('a vote begun in time counts', () => {
     const samples = await Promise.all(Array.from({ length: limits.votesBegun + 1 }, () => addSample(world.pool)))
     for (const sampleId of samples.slice(0, -1))
       expect(await begin(sampleId)).toMatchObject({ data: { countsForMs: expect.any(Number) } })
-    const last = samples[limits.votesBegun]
+    const last = samples[limits.votesBegun]!
     expect(await begin(last)).toMatchObject({ ok: true, data: { countsForMs: null } })
     await socket.send('submit-feedback', vote(samples[0]))
     expect(await begin(last)).toMatchObject({ ok: true, data: { countsForMs: expect.any(Number) } })

@@ -89,9 +89,9 @@ test('what a sponsor funds, prices and closes on the chain is told to the room, 
   await later.send('join-session', 'demo')
   expect((await later.wait('session-snapshot')).bounties).toEqual(bounties)
 
-  await pot().send(STRANGER.privateKey, 'setPrice', [bounties[0].id, 0n])
+  await pot().send(STRANGER.privateKey, 'setPrice', [bounties[0]!.id, 0n])
   await client.wait('bounties-changed', (now) => now.bounties[0]?.state === 'unpriced')
-  await pot().send(STRANGER.privateKey, 'close', [bounties[0].id])
+  await pot().send(STRANGER.privateKey, 'close', [bounties[0]!.id])
   await client.wait('bounties-changed', (now) => now.bounties[0]?.state === 'closed')
   await fund(parseEther('0.5'))
   await client.wait(

@@ -36,7 +36,7 @@ const earned = async (who: SignedIn) => {
 /** Votes over sockets, as fast as they are taken. */
 const burst = async (who: SignedIn, bodies: readonly object[], sockets = 3): Promise<string[]> => {
   const clients = await Promise.all(Array.from({ length: sockets }, () => connect(paying.server, who.token)))
-  const answers = await Promise.all(bodies.map((body, n) => clients[n % sockets].send('submit-feedback', body)))
+  const answers = await Promise.all(bodies.map((body, n) => clients[n % sockets]!.send('submit-feedback', body)))
   clients.forEach((client) => client.close())
   return answers.map((answer) => {
     if (!answer.ok) throw new Error(answer.message)
@@ -154,7 +154,7 @@ test('C5 a person in several sessions at once is one person', async () => {
 test('a vote that earns nothing says why: before it is recorded where that is known, and afterwards in any case', async () => {
   const who = await register('Curious')
   const [open, closed] = [await samples(4), await samples(1, 'closed')]
-  const [text, late, weightless, idle, unused, good] = await burst(
+  const cast = await burst(
     who,
     [
       vote(undefined, { inputText: 'a question', modelResponse: 'made up' }),
@@ -163,9 +163,10 @@ test('a vote that earns nothing says why: before it is recorded where that is kn
     ],
     1,
   )
+  const [text, late, weightless, idle, unused, good] = cast as [string, string, string, string, string, string]
   const reasons = async () => {
     const all = await contributions(who)
-    return [text, late, weightless, idle, unused, good].map((id) => all.get(id)?.noCredit)
+    return cast.map((id) => all.get(id)?.noCredit)
   }
   expect(await reasons()).toEqual(['text', 'closed', null, null, null, null])
   await useVotes(paying.world.pool, [text, late, unused], { weight: 0, crowd: null, advantage: null })
@@ -191,7 +192,7 @@ test('a qualification: nothing is paid before ten votes were comparable, and the
   await closeAll()
   const held = async () => (await ask<Earnings>(paying.server, 'GET', '/api/claims', { token: who.token })).held
   expect([await earned(who), await held()]).toEqual([{ points: 0, wei: 0n }, '400'])
-  expect((await contributions(who)).get(first[0])).toMatchObject({
+  expect((await contributions(who)).get(first[0]!)).toMatchObject({
     rewardTokens: 100,
     noCredit: null,
     held: true,
@@ -207,7 +208,7 @@ test('a qualification: nothing is paid before ten votes were comparable, and the
   await settle()
   await closeAll()
   expect([await earned(who), await held()]).toEqual([{ points: 700, wei: 700n * PER_CREDIT }, '0'])
-  expect((await contributions(who)).get(first[0])).toMatchObject({ rewardTokens: 100, held: false })
+  expect((await contributions(who)).get(first[0]!)).toMatchObject({ rewardTokens: 100, held: false })
 })
 
 test('C1 a vote whose step comes late waits for it and is paid once; what no step used is settled when its run has ended, and not while a step may still be committed', async () => {
@@ -222,7 +223,7 @@ test('C1 a vote whose step comes late waits for it and is paid once; what no ste
     vote(await addSample(paying.world.pool, 'open', sessionId), { sessionId }),
     vote(await addSample(paying.world.pool, 'open', sessionId), { sessionId }),
   ]
-  const [used, never] = await burst(who, bodies, 1)
+  const [used, never] = (await burst(who, bodies, 1)) as [string, string]
   await paying.world.pool.query(
     `update feedback set created_at = created_at - interval '5 hours' where session_id = $1`,
     [sessionId],

@@ -112,7 +112,7 @@ test('S4: why somebody was excluded is in their export, and is forgotten with th
 
 test('from the next step on an excluded rater’s votes weigh nothing, receipts stand, the crowd’s value goes without them; readmitted, they weigh again', async () => {
   const people = await Promise.all(Array.from({ length: 4 }, () => guest(east)))
-  const [out] = people
+  const out = people[0]!
   const room = await openLiveRoom(world, east, { epochs: 3, votesPerStep: 8 * 3 })
   const clients = await Promise.all(people.map((who) => room.join(who)))
   const raters = () => ask<Rater[]>(east, 'GET', `/api/training/${room.sessionId}/raters`, { token: boss.token })
@@ -120,7 +120,7 @@ test('from the next step on an excluded rater’s votes weigh nothing, receipts 
     for (const { id, response } of await room.answersOf(step)) {
       for (const i of voters)
         expect(
-          await clients[i].send(
+          await clients[i]!.send(
             'submit-feedback',
             voteOf(room.sessionId, id, i === 0 ? 1 - worthOf(response) : worthOf(response)),
           ),
@@ -138,7 +138,7 @@ test('from the next step on an excluded rater’s votes weigh nothing, receipts 
   await everybodyVotes(2, [0])
   expect((await exclude(out.user.userId, boss.token, 'inverts', room.sessionId)).status).toBe(200)
   await everybodyVotes(2, [1, 2, 3])
-  const [{ id }] = await room.answersOf(2)
+  const { id } = (await room.answersOf(2))[0]!
   await room.age()
   await room.learnt(2)
   expect((await room.receipts()).filter(({ userId }) => userId === out.user.userId)).toEqual(before)
@@ -152,7 +152,7 @@ test('from the next step on an excluded rater’s votes weigh nothing, receipts 
     east,
     'GET',
     `/api/training/${room.sessionId}/samples`,
-    { token: people[1].token },
+    { token: people[1]!.token },
   )
   expect(samples.find((sample) => sample.id === id)?.crowd.votes).toBe(3)
 

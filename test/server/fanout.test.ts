@@ -108,9 +108,9 @@ test('what a socket hears of votes grows with ticks, not with votes: one message
 })
 
 test('V3: of a tick’s votes everybody hears how many, and what they come to only of samples that they have voted on', async () => {
-  const ann = await join(people[0])
-  const ben = await join(people[1], other)
-  const silent = await join(people[2])
+  const ann = await join(people[0]!)
+  const ben = await join(people[1]!, other)
+  const silent = await join(people[2]!)
   await Promise.all(samples.map((id, i) => (i % 2 === 0 ? ann : ben).send('submit-feedback', vote(id, { sessionId }))))
   await heardOf(1)
   const valued = (client: Client) =>
@@ -123,8 +123,8 @@ test('V3: of a tick’s votes everybody hears how many, and what they come to on
 const isTally = (one: Received) => one.event === 'feedback-received'
 
 test('V3: a vote that is withdrawn in the tick that it was cast in closes its sample’s value again', async () => {
-  const ann = await join(people[0])
-  const ben = await join(people[1], other)
+  const ann = await join(people[0]!)
+  const ben = await join(people[1]!, other)
   const given = vote(samples[0], { sessionId })
   await Promise.all([ann.send('submit-feedback', vote(samples[1], { sessionId })), ann.send('submit-feedback', given)])
   expect(await ann.send('withdraw-feedback', given.id)).toMatchObject({ ok: true })
@@ -139,13 +139,13 @@ test('V3: a vote that is withdrawn in the tick that it was cast in closes its sa
 })
 
 test('P3: a client that comes back in the middle of a tick catches up on all that it missed', async () => {
-  const ann = await join(people[0])
-  const ben = await join(people[1])
+  const ann = await join(people[0]!)
+  const ben = await join(people[1]!)
   await ann.send('submit-feedback', vote(samples[0], { sessionId }))
   const { seq } = await ben.wait('feedback-received')
   ben.close()
   for (const id of samples.slice(1, 8)) await ann.send('submit-feedback', vote(id, { sessionId }))
-  const back = await connect(server, people[1].token)
+  const back = await connect(server, people[1]!.token)
   clients.splice(clients.indexOf(ben), 1, back)
   const more = Promise.all(samples.slice(8).map((id) => ann.send('submit-feedback', vote(id, { sessionId }))))
   expect(await back.send('join-session', { sessionId, since: seq })).toMatchObject({
@@ -161,7 +161,7 @@ test('P3: a client that comes back in the middle of a tick catches up on all tha
 })
 
 test('P3: in a full room what is being written goes once a tick too, whole and in order', async () => {
-  for (let i = 0; i <= limits.fullRoom; i++) await join(people[i % RATERS])
+  for (let i = 0; i <= limits.fullRoom; i++) await join(people[i % RATERS]!)
   const payload = (sampleId: string) => ({
     sessionId,
     sampleId,
@@ -182,7 +182,7 @@ test('P3: in a full room what is being written goes once a tick too, whole and i
   }
   await append(redis, sessionId, {
     event: 'sample-ready',
-    payload: { sessionId, sampleId: samples[0], response: 'whole' },
+    payload: { sessionId, sampleId: samples[0]!, response: 'whole' },
   })
   const ms = Date.now() - began
   const whole = Array.from({ length: 20 }, (_, n) => `${n % 10} `).join('')
@@ -205,7 +205,7 @@ test('P3: in a full room what is being written goes once a tick too, whole and i
 })
 
 test('a vote in a quiet room is told at once, as one sample’s', async () => {
-  const ann = await join(people[0])
+  const ann = await join(people[0]!)
   await ann.send('submit-feedback', vote(samples[0], { sessionId }))
   expect(await ann.wait('feedback-received')).toEqual({
     sessionId,

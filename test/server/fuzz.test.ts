@@ -504,7 +504,7 @@ test('P4: a flood on one connection is answered with too-frequent, beyond the bu
   const client = await connect(server, ann.token)
   const events = Object.keys(clientEvents) as ClientEventName[]
   const answers = await Promise.all(
-    Array.from({ length: 500 }, (_, i) => emit(client, events[i % events.length], [{ i }])),
+    Array.from({ length: 500 }, (_, i) => emit(client, events[i % events.length]!, [{ i }])),
   )
   expect(answers.every((answer) => !answer.ok)).toBe(true)
   expect(answers.filter((answer) => !answer.ok && answer.code === 'too-frequent').length).toBeGreaterThan(

@@ -107,7 +107,7 @@ test('one person has so many sockets: the next is refused with words, code and p
   expect(data).toEqual({ code: 'too-frequent', message, retryAfter: limits.refusedSeconds })
   expect(message).toContain(`${PER_PERSON} times already`)
   await come(ben)
-  clients[0].close()
+  clients[0]!.close()
   await sleep(100)
   await come(ann)
 })
@@ -152,9 +152,9 @@ test('sockets that never say who they are end after a while, count for their add
   expect((await refusal(ann)).message).not.toBe('')
   // They are ended by the server.
   await Promise.all(
-    anonymous.map((ws) =>
-      ws.readyState === WebSocket.CLOSED ? undefined : new Promise((resolve) => ws.once('close', resolve)),
-    ),
+    anonymous
+      .filter((ws) => ws.readyState !== WebSocket.CLOSED)
+      .map((ws) => new Promise((resolve) => ws.once('close', resolve))),
   )
   await come(ann)
 })
@@ -205,9 +205,9 @@ test('S2: a socket that signs in and says nothing is ended, one that speaks is n
   io.on('connection', (socket) => endIfSilent(socket, 300))
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
   const { port } = http.address() as AddressInfo
-  const [speaks, silent] = [0, 1].map(() =>
-    openSocket(`http://127.0.0.1:${port}`, { transports: ['websocket'], forceNew: true, reconnection: false }),
-  )
+  const open = () =>
+    openSocket(`http://127.0.0.1:${port}`, { transports: ['websocket'], forceNew: true, reconnection: false })
+  const [speaks, silent] = [open(), open()]
   await Promise.all([speaks, silent].map((socket) => new Promise<void>((resolve) => socket.once('connect', resolve))))
   speaks.emit('anything')
   expect(await new Promise((resolve) => silent.once('disconnect', resolve))).toBe('io server disconnect')

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { nameOf, skeletonOf } from '../../core/names.ts'
-import { giveSkeletons } from '../../core/db/names.ts'
+import { giveSkeletons } from '../../core/db/users.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'
 import { admin, ask, call, guest, openWorld, type TestServer, type World } from './attune.ts'
 
@@ -205,9 +205,9 @@ describe('names of the past', () => {
     expect(rows.map(({ username }) => username)).toEqual(old)
     expect(rows.map(({ skeleton }) => skeleton)).toEqual([
       olga,
-      `${olga} ${rows[1].id}`,
-      `${olga} ${rows[2].id}`,
-      `${skeletonOf('admin')} ${rows[3].id}`,
+      `${olga} ${rows[1]!.id}`,
+      `${olga} ${rows[2]!.id}`,
+      `${skeletonOf('admin')} ${rows[3]!.id}`,
     ])
     expect((await register('oLGA')).status).toBe(409)
   })

@@ -30,7 +30,7 @@ async function open(environment: Record<string, string> = {}): Promise<TestServe
   const config = loadConfig({ ...environmentOf(world), TRUST_PROXY: '1', ...environment }, ['JWT_SECRET', 'DATA_KEY'])
   const opened = await openServer(config, pino({ level: 'info' }, stream))
   servers.push({ ...opened, url: `http://127.0.0.1:${opened.port}` })
-  return servers[servers.length - 1]
+  return servers[servers.length - 1]!
 }
 beforeEach(async () => {
   logged = []
@@ -246,7 +246,7 @@ describe('many at once', () => {
     expect(refused.length).toBeGreaterThan(0)
     expect(refused.length).toBeLessThan(50)
     expect(refused[0]).toMatchObject({ code: 'too-frequent', retryAfter: expect.any(Number) })
-    const [made] = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+    const made = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))[0]!
     expect([
       await checkPassword(password, made),
       await checkPassword('another', made),

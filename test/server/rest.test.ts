@@ -84,8 +84,8 @@ test('P5: too many requests get 429 with Retry-After', async () => {
   )
   const refused = answers.filter((answer) => answer.status === 429)
   expect(refused.length).toBeGreaterThan(0)
-  expect(Number(refused[0].headers.get('retry-after'))).toBeGreaterThan(0)
-  expect(refused[0].body).toMatchObject({ success: false, error: 'too-frequent', retryAfter: expect.any(Number) })
+  expect(Number(refused[0]!.headers.get('retry-after'))).toBeGreaterThan(0)
+  expect(refused[0]!.body).toMatchObject({ success: false, error: 'too-frequent', retryAfter: expect.any(Number) })
 })
 
 test('/health has no envelope and names its parts', async () => {
@@ -141,7 +141,7 @@ test('S3: what Express serves is the route table and nothing else', async () => 
     Object.keys(methods).map((method) => `${method} ${path}`),
   )
   expect(documented.sort()).toEqual(routes.map((r) => `${r.method} ${r.path.replace(/:(\w+)/g, '{$1}')}`).sort())
-  expect(document.paths['/api/training/{sessionId}/pause'].post['x-permission']).toBe('train')
+  expect(document.paths['/api/training/{sessionId}/pause']!.post!['x-permission']).toBe('train')
 })
 
 test('an account: register, sign in, refresh, sign out', async () => {
@@ -218,7 +218,7 @@ test('S4: an email is sealed in the database, exported to its owner, and erased 
   const { rows } = await world.pool.query<{ email: Buffer }>('select email from users where id = $1', [
     carl.user.userId,
   ])
-  expect(rows[0].email.toString('latin1')).not.toContain('carl')
+  expect(rows[0]!.email.toString('latin1')).not.toContain('carl')
   const exported = await ask<{ user: User; votes: HumanFeedback[] }>(server, 'GET', '/api/auth/export', {
     token: carl.token,
   })

@@ -231,7 +231,7 @@ test('V3: on the wire, a sample’s crowd value reaches only those who have vote
     expect(await client.wait('feedback-received', of(2))).toHaveProperty('crowd.votes', 2)
   await benEast.send('join-session', sessionId)
   expect(
-    (await benEast.wait('session-snapshot', (snapshot) => snapshot.samples[0].mine !== null)).samples[0],
+    (await benEast.wait('session-snapshot', (snapshot) => snapshot.samples[0]!.mine !== null)).samples[0],
   ).toMatchObject({ crowd: { votes: 2 } })
 })
 

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import type { z } from 'zod'
 import { StartTraining, TrainingConfig, type SignedIn } from '../../core/protocol/index.ts'
 import { refuseIneffective, settings } from '../../server/sessions/settings.ts'
-import { nearest } from '../../server/strict.ts'
+import { nearest } from '../../server/limits/strict.ts'
 import { addSample, admin, ask, call, connect, guest, openWorld, vote, type TestServer, type World } from './attune.ts'
 
 let world: World
@@ -245,7 +245,7 @@ describe('what no schema names is refused with its path', () => {
     }
     expect(document.info.description).toContain('refused with its path')
     expect(
-      document.paths['/api/training/start'].post.requestBody.content['application/json'].schema.additionalProperties,
+      document.paths['/api/training/start']!.post!.requestBody.content['application/json']!.schema.additionalProperties,
     ).toBe(false)
   })
 

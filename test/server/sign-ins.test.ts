@@ -53,7 +53,7 @@ describe('renewing', () => {
     const data = answers.flatMap(({ body }) => (body.success ? [body.data] : []))
     expect(new Set(data.map((one) => one.user.userId))).toEqual(new Set([user.userId]))
     expect(new Set(data.map((one) => one.refreshToken)).size).toBe(1)
-    expect((await refresh(data[0].refreshToken)).status).toBe(200)
+    expect((await refresh(data[0]!.refreshToken)).status).toBe(200)
   })
 
   test('S5: a tab that lost the race renews within the grace, also once the winner has renewed again', async () => {

@@ -51,7 +51,7 @@ for (const guestsPerAnswer of [1, 2]) {
         const count = step <= history ? regularCount : perAnswer
         for (let k = 0; k < count; k++) {
           const i = (a + k) % regularCount
-          await send(regulars[i].client, voteOf(room.sessionId, id, seen(response, i)))
+          await send(regulars[i]!.client, voteOf(room.sessionId, id, seen(response, i)))
         }
         for (let g = 0; step > history && g < guestsPerAnswer; g++) {
           const stranger = await room.join(await guest(server))

@@ -151,7 +151,7 @@ test('a nonce is ours, good once, also on another server and at the same moment'
 test('asking for nonces leaves nothing behind', async () => {
   const server = await world.server()
   const rows = async () =>
-    (await world.pool.query<{ n: number }>('select count(*)::int as n from wallet_nonces')).rows[0].n
+    (await world.pool.query<{ n: number }>('select count(*)::int as n from wallet_nonces')).rows[0]!.n
   const before = await rows()
   await Promise.all(Array.from({ length: 50 }, () => post(server, '/api/auth/wallet/nonce', {})))
   expect(await rows()).toBe(before)

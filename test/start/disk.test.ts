@@ -160,7 +160,7 @@ if (process.getuid?.() === 0)
             'the run pauses',
             async () => {
               fill()
-              return (await status().catch(() => ({}) as Record<string, unknown>)).status === 'paused'
+              return (await status().catch((): Record<string, unknown> => ({}))).status === 'paused'
             },
             patience,
           )

@@ -66,8 +66,8 @@ test(
       await until(
         `a step is made after ${how}`,
         async () =>
-          (await pool.query<{ step: number }>(`select current_step as step from sessions where id = 'demo'`)).rows[0]
-            .step > rows[0].step,
+          (await pool.query<{ step: number }>(`select current_step as step from sessions where id = 'demo'`)).rows[0]!
+            .step > rows[0]!.step,
         patience,
       )
       await until(`the room hears of it after ${how}`, () =>
@@ -122,7 +122,7 @@ test(
       const { rows } = await pool.query<{ id: string }>(
         `select id from samples where session_id = 'demo' and status = 'open' and origin = 'rollout' limit 1`,
       )
-      return rows.length > 0 && (await client.send('submit-feedback', vote(rows[0].id))).ok
+      return rows.length > 0 && (await client.send('submit-feedback', vote(rows[0]!.id))).ok
     })
     await until(
       'an epoch is recorded',

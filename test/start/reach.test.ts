@@ -150,10 +150,9 @@ if (isRoot)
 
     test('of Postgres’s programs only a copy is run that root owns, that nobody else may write, and that is as it was made', () => {
       const places = mkdtempSync(join(tmpdir(), 'attune-places-'))
-      const [squatted, linked, shared, good] = ['squatted', 'linked', 'shared', 'good'].map((name) =>
-        join(places, name),
-      )
-      for (const place of [squatted, linked, shared, good]) mkdirSync(place)
+      const place = (name: string) => join(places, name)
+      const [squatted, linked, shared, good] = [place('squatted'), place('linked'), place('shared'), place('good')]
+      for (const path of [squatted, linked, shared, good]) mkdirSync(path)
       chmodSync(places, 0o755)
       chmodSync(squatted, 0o1777)
       chmodSync(shared, 0o777) // without the sticky bit anybody may rename what lies there

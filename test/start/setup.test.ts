@@ -60,7 +60,7 @@ test('what npm says when it fails is shown, with one line of ours, and the exit 
 
 test('it needs nothing but Node itself', () => {
   const imports = [...readFileSync(join(root, 'scripts/setup.mjs'), 'utf8').matchAll(/^import .* from '(.+)'$/gm)].map(
-    (match) => match[1],
+    (match) => match[1]!,
   )
   expect(imports.filter((name) => !builtinModules.includes(name.replace('node:', '')))).toEqual([])
 })

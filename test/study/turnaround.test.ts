@@ -1,12 +1,9 @@
 import { PNG } from 'pngjs'
 import { expect, test } from 'vitest'
-import {
-  turnaround,
-  turnaroundChart,
-  turnaroundCriteria,
-  turnaroundText,
-  type TurnaroundStep,
-} from '../../scripts/study/turnaround.ts'
+import { drawChart } from '../../scripts/study/chart.ts'
+import { turnaroundChart } from '../../scripts/study/charts.ts'
+import { findChromium } from '../../scripts/study/chromium.ts'
+import { turnaround, turnaroundCriteria, turnaroundText, type TurnaroundStep } from '../../scripts/study/turnaround.ts'
 
 const truth = (compassion: number) => ({ compassion, usefulness: 0.5, readable: 0.95, kl: 1 })
 const step = (n: number, compassion: number, change: Partial<TurnaroundStep> = {}): TurnaroundStep => ({
@@ -62,6 +59,8 @@ test('a crowd that turns round is followed by a real run, at small size: no step
     expect([learningRate, klCoefficient]).toEqual([2e-4, 1 / Math.sqrt(8)])
     expect(updateNorm).toBeGreaterThan(0.01)
   }
-  const { width, height } = PNG.sync.read(turnaroundChart(study))
+  const chromium = findChromium(process.env)
+  if (chromium === null) return
+  const { width, height } = PNG.sync.read(await drawChart(turnaroundChart(study), chromium))
   expect([width, height]).toEqual([960, 640])
 }, 300_000)

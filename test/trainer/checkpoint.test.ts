@@ -64,7 +64,7 @@ describe('where a run goes on from', () => {
     const committed = []
     for (const step of [3, 2, 1]) committed.push({ step, checkpoint: await store.save(checkpoint(step)) })
     expect(await newestReadable(store, committed)).toEqual({ step: 3, checkpoint: checkpoint(3), lost: [] })
-    await rm(join(place, `${committed[0].checkpoint}.safetensors`))
+    await rm(join(place, `${committed[0]!.checkpoint}.safetensors`))
     expect(await newestReadable(store, committed)).toEqual({
       step: 2,
       checkpoint: checkpoint(2),

@@ -1,16 +1,100 @@
-import { expect, it } from 'vitest'
-import { TrainingConfig, groupSizeOf, ownConfig } from '../../core/protocol/index.ts'
-import { learnerConfig } from '../../trainer/loop/configuration.ts'
+import { describe, expect, it } from 'vitest'
+import { TrainingConfig, algorithmNames, groupSizeOf, ownConfig } from '../../core/protocol/index.ts'
+import { learnerConfig, rewardModelConfig } from '../../trainer/loop/configuration.ts'
+import { FIXED as REWARD } from '../../trainer/reward/fixed.ts'
+import { FIXED } from '../../trainer/rl/fixed.ts'
+import { nextKlCoefficient } from '../../trainer/rl/kl.ts'
 import { drawGroups, promptSource } from '../../trainer/loop/prompts.ts'
-import { LEARNER_DEFAULTS, LIVE_DEFAULTS } from '../../trainer/rl/defaults.ts'
 
 it('a run started with no settings is the one that the offline study chose', () => {
   const config = TrainingConfig.parse({})
-  expect(learnerConfig(config)).toEqual({ ...LEARNER_DEFAULTS, totalSteps: config.epochs })
-  expect(LIVE_DEFAULTS).toEqual({
-    rollouts: config.batchSize,
-    shown: config.live.shownPerStep,
-    compassionWeight: config.rewardModel.compassionWeight,
+  expect(learnerConfig(config)).toEqual({
+    algorithm: 'ppo',
+    own: {},
+    lora: null,
+    temperature: 0.7,
+    maxNewTokens: 64,
+    learningRate: 1e-4,
+    learningRateSchedule: 'constant',
+    warmupSteps: 0,
+    totalSteps: 1000,
+    ppoEpochs: 2,
+    miniBatchSize: 32,
+    gradientAccumulationSteps: 1,
+    clipRatio: 0.2,
+    valueClipRatio: 5,
+    valueCoefficient: 0.1,
+    entropyCoefficient: 0,
+    maxGradNorm: 1,
+    weightDecay: 0,
+    adamBeta1: 0.9,
+    adamBeta2: 0.95,
+    adamEpsilon: 1e-5,
+    gamma: 1,
+    gaeLambda: 1,
+    whitenRewards: false,
+    whitenAdvantages: true,
+    missingEosPenalty: 1,
+    klCoefficient: 1 / Math.sqrt(8),
+    adaptiveKl: false,
+    targetKL: 4,
+    klGain: 0.05,
+    stopKL: 0.02,
+  })
+  expect(rewardModelConfig(config)).toEqual({
+    members: 6,
+    ridge: 1,
+    priorDeviation: 0.5,
+    pessimism: 0.5,
+    categories: { helpfulness: 1 },
+    compassionWeight: 0.7,
+  })
+  expect([config.batchSize, config.live.shownPerStep]).toEqual([128, 16])
+})
+
+describe('every default of the schema is what the learner gets, under the name that it has there', () => {
+  const usual = TrainingConfig.parse({})
+  // What a run chooses about its learning, and where its configuration has it.
+  const places: Record<string, object> = { config: usual, ppoConfig: usual.ppoConfig, live: usual.live }
+  const others = new Set(['own', 'lora', 'totalSteps', 'klCoefficient'])
+  const placeOf = (name: string) => Object.keys(places).filter((place) => name in (places[place] ?? {}))
+  const chosen = Object.entries(learnerConfig(usual)).filter(([name]) => !(name in FIXED) && !others.has(name))
+
+  it.each(chosen)('%s', (name, value) => {
+    const [place, ...more] = placeOf(name)
+    expect(more).toEqual([])
+    expect(places[place ?? '']).toHaveProperty(name, value)
+  })
+
+  it('what depends on more than one setting, or on the algorithm, follows from the schema alone, too', () => {
+    expect(learnerConfig(usual)).toMatchObject({
+      totalSteps: usual.epochs,
+      klCoefficient: 1 / Math.sqrt(2 * usual.ppoConfig.targetKL),
+      lora: null,
+    })
+    expect(usual.loraConfig.rank).toBe(0)
+    for (const algorithm of algorithmNames) {
+      const config = TrainingConfig.parse({ algorithm })
+      expect(learnerConfig(config).own).toEqual(ownConfig(config))
+    }
+    for (const name of Object.keys(usual.ppoConfig)) expect(learnerConfig(usual)).toHaveProperty(name)
+  })
+
+  it('what a run does not choose has no setting by its name', () => {
+    expect([...Object.keys(FIXED), ...Object.keys(REWARD)].filter((name) => placeOf(name).length > 0)).toEqual([])
+  })
+})
+
+describe('the KL to the reference', () => {
+  const of = (config: object) => learnerConfig(TrainingConfig.parse(config))
+
+  it('a β of the run’s own stands, whatever target is sent beside it, unless β is adapted', () => {
+    const fixed = of({ live: { klCoefficient: 0.2 } })
+    expect(of({ live: { klCoefficient: 0.2 }, ppoConfig: { targetKL: 1 } })).toEqual({ ...fixed, targetKL: 1 })
+    for (const observed of [0, 1, 40]) expect(nextKlCoefficient(0.2, { ...fixed, targetKL: 1 }, observed)).toBe(0.2)
+    const adapted = of({ live: { klCoefficient: 0.2, adaptiveKl: true }, ppoConfig: { targetKL: 1 } })
+    expect(adapted.klCoefficient).toBe(0.2)
+    expect(nextKlCoefficient(0.2, adapted, 4)).toBeGreaterThan(0.2)
   })
 })
 

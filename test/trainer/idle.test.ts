@@ -10,7 +10,8 @@ import { openOnnx } from '../../lm/engines/onnx.ts'
 import { idleSteps, idleWarning } from '../../trainer/loop/idle-steps.ts'
 import { trainLive } from '../../trainer/loop/live-loop.ts'
 import { exportRun, openRun } from '../../trainer/loop/run-state.ts'
-import type { SettledVote, World } from '../../trainer/loop/world.ts'
+import type { SettledVote } from '../../core/db/feedback.ts'
+import type { World } from '../../trainer/loop/world.ts'
 import { logWorld, openLog, type RunLog } from '../helpers/log-world.ts'
 import { tinyRun, writeTinyModel } from '../helpers/tiny-model.ts'
 
@@ -55,7 +56,7 @@ async function live(
 describe('a step with votes that changes nothing', () => {
   it('is warned of, and its receipts say so; one that learns is not, and its receipts do not', async () => {
     const idle = await live({ learningRate: 1e-14, epochs: 5 })
-    expect(idle.commits.map(({ metrics }) => metrics['policy/update_norm'] < 1e-9)).toEqual(Array(5).fill(true))
+    expect(idle.commits.map(({ metrics }) => metrics['policy/update_norm']! < 1e-9)).toEqual(Array(5).fill(true))
     for (const { receipts } of idle.commits) {
       expect(receipts.length).toBeGreaterThan(0)
       expect(receipts.every(({ updated }) => !updated)).toBe(true)
@@ -64,7 +65,7 @@ describe('a step with votes that changes nothing', () => {
       warnings.filter(({ kind }) => kind === 'no-update').map(({ message }) => [step, message] as const),
     )
     expect(said.map(([step]) => step)).toEqual([1, 4])
-    expect(said[0][1]).toMatch(
+    expect(said[0]![1]).toMatch(
       /^This step changed nothing: the model is as it was, and the receipts of its \d+ votes say so\. The learning rate, 1\.0e-14, is too low/,
     )
 
@@ -89,7 +90,7 @@ describe('a step with votes that changes nothing', () => {
       idleWarning(at, { votes, metrics: { gradientNorm: 0, learningRate: 1e-4 } }).length
     expect(Array.from({ length: 9 }, (_, at) => told(at))).toEqual([0, 1, 0, 0, 1, 0, 0, 1, 0])
     expect(told(1, 0)).toBe(0)
-    expect(idleWarning(4, { votes: 1, metrics: { gradientNorm: 0, learningRate: 1e-4 } })[0].message).toMatch(
+    expect(idleWarning(4, { votes: 1, metrics: { gradientNorm: 0, learningRate: 1e-4 } })[0]!.message).toMatch(
       /receipts of its vote say so\. So did the 3 steps before it\. No answer of the step was better/,
     )
   })
@@ -98,17 +99,17 @@ describe('a step with votes that changes nothing', () => {
 describe('a run of today', () => {
   it('is held by a fixed β that follows from the target KL, unless it names one', () => {
     const of = (config: TrainingConfigInput) => {
-      const { klCoefficient, klControl, targetKL } = learnerConfig(TrainingConfig.parse(config))
-      return { klCoefficient, klControl, targetKL }
+      const { klCoefficient, adaptiveKl, targetKL } = learnerConfig(TrainingConfig.parse(config))
+      return { klCoefficient, adaptiveKl, targetKL }
     }
-    expect(of({})).toEqual({ klCoefficient: 1 / Math.sqrt(8), klControl: 'fixed', targetKL: 4 })
+    expect(of({})).toEqual({ klCoefficient: 1 / Math.sqrt(8), adaptiveKl: false, targetKL: 4 })
     for (const algorithm of ['grpo', 'dpo'] as const)
       expect(of({ algorithm, ppoConfig: { targetKL: 8 } })).toMatchObject({ klCoefficient: 0.25, targetKL: 8 })
-    expect(of({ live: { klCoefficient: 0.2 } })).toMatchObject({ klCoefficient: 0.2, klControl: 'fixed' })
+    expect(of({ live: { klCoefficient: 0.2 } })).toMatchObject({ klCoefficient: 0.2, adaptiveKl: false })
     expect(of({ live: { klCoefficient: 0 } }).klCoefficient).toBe(0)
     expect(of({ live: { adaptiveKl: true }, ppoConfig: { targetKL: 2 } })).toEqual({
       klCoefficient: 0.5,
-      klControl: 'adaptive',
+      adaptiveKl: true,
       targetKL: 2,
     })
   })
@@ -123,7 +124,7 @@ describe('a run of today', () => {
     )
     expect(learnerConfig(TrainingConfig.parse(stored))).toMatchObject({
       klCoefficient: 0.3,
-      klControl: 'adaptive',
+      adaptiveKl: true,
       targetKL: 5,
     })
     const { commits } = await live({
@@ -134,7 +135,7 @@ describe('a run of today', () => {
     for (const { metrics } of commits) {
       expect(metrics.learningRate).toBe(1e-2)
       expect(metrics['policy/update_norm']).toBeGreaterThan(1e-3)
-      expect(Math.abs(metrics['objective/kl_coef'] / 0.3 - 1)).toBeLessThan(0.06)
+      expect(Math.abs(metrics['objective/kl_coef']! / 0.3 - 1)).toBeLessThan(0.06)
     }
   })
 })
@@ -148,7 +149,7 @@ describe('votes that leave compassion out', () => {
       expect(metrics.humanRating).toBe(10)
       for (const { value } of crowd) expect(value).toBeGreaterThan(0.7)
     }
-    expect(commits[1].metrics['gap/people']).toBe(1)
+    expect(commits[1]!.metrics['gap/people']).toBe(1)
   })
 
   it('do not pull the mean compassion of those that rate it', async () => {

@@ -4,7 +4,11 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { openCheckpoints } from '../../trainer/loop/checkpoint.ts'
 import { openOnnx } from '../../lm/engines/onnx.ts'
-import { LIVE_METRICS, slope } from '../../trainer/loop/step-metrics.ts'
+import { agreementMetric, LIVE_METRICS, slope } from '../../trainer/loop/step-metrics.ts'
+import { crowdOf } from '../../trainer/loop/crowd.ts'
+import type { SettledVote } from '../../core/db/feedback.ts'
+import { TrainingConfig } from '../../core/protocol/index.ts'
+import golden from '../fixtures/krippendorff.json' with { type: 'json' }
 import { METRICS_BY_FILE } from '../../trainer/loop/metric-catalogue.ts'
 import { metricsBy } from '../../trainer/rl/metrics.ts'
 import { trainLive } from '../../trainer/loop/live-loop.ts'
@@ -25,8 +29,8 @@ async function documented(): Promise<Row[]> {
   let file = ''
   return (await readFile('docs/METRICS.md', 'utf8')).split('\n').flatMap((line) => {
     file = /^## .*`(trainer\/\S+)`/.exec(line)?.[1] ?? file
-    const [, name, meaning, unit] = /^\| `(\S+)` \| (.*) \| (.*) \|$/.exec(line) ?? []
-    return name === undefined ? [] : [{ name, meaning, unit, file }]
+    const row = /^\| `(\S+)` \| (.*) \| (.*) \|$/.exec(line)
+    return row === null ? [] : [{ name: row[1]!, meaning: row[2]!, unit: row[3]!, file }]
   })
 }
 
@@ -34,7 +38,7 @@ it('T4 a metric has one meaning and one unit, and docs/METRICS.md says them', as
   const known = Object.entries(METRICS_BY_FILE).flatMap(([file, metrics]) =>
     Object.entries(metrics).map(([name, text]): Row => {
       const [, meaning, unit] = /^(.*); (.*?)$/.exec(text) ?? []
-      if (meaning === undefined) throw new Error(`${name} has no unit: "${text}"`)
+      if (meaning === undefined || unit === undefined) throw new Error(`${name} has no unit: "${text}"`)
       return { name, meaning, unit, file }
     }),
   )
@@ -73,10 +77,11 @@ it('T4 a step reports the documented metrics and no others, each a finite number
   await rm(dir, { recursive: true })
 
   const all = Object.keys({ ...metricsBy('ppo'), ...LIVE_METRICS, ...WATCH_METRICS })
-  const gap = all.filter((name) => name.startsWith('gap/'))
+  // Of one rating an answer nothing says how far raters agree.
+  const gap = all.filter((name) => name.startsWith('gap/') || name === 'agreement')
   const [first, ...later] = log.commits.map(({ metrics }) => metrics)
   // Before the reward model has learnt from a vote, it is held against none.
-  expect(Object.keys(first).sort()).toEqual(all.filter((name) => !gap.includes(name)).sort())
+  expect(Object.keys(first ?? {}).sort()).toEqual(all.filter((name) => !gap.includes(name)).sort())
   for (const metrics of later) {
     expect(Object.keys(metrics).sort()).toEqual([...all].sort())
     for (const [name, value] of Object.entries(metrics)) expect(Number.isFinite(value), name).toBe(true)
@@ -88,4 +93,41 @@ it('the trend of the reward is the slope of its least-squares line', () => {
   expect(slope([1, 1.5, 2, 2.5])).toBeCloseTo(0.5, 12)
   // Worked example: centre 1, Σ (i - 1) y = -0.2 + 0.9 = 0.7, Σ (i - 1)² = 2.
   expect(slope([0.2, 0.4, 0.9])).toBeCloseTo(0.35, 12)
+})
+
+it('the agreement of a step’s raters is the published alpha of the same ratings, and of answers with one rating there is none', () => {
+  const votes = golden.ratings.flatMap((given, rater) =>
+    given.flatMap((rating, answer): SettledVote[] =>
+      rating === null
+        ? []
+        : [
+            {
+              id: `${rater}/${answer}`,
+              sampleId: `answer ${answer}`,
+              origin: 'rollout',
+              raterId: `rater ${rater}`,
+              ownQuestion: false,
+              late: false,
+              prompt: '',
+              response: '',
+              rating,
+              categories: [],
+              compassion: null,
+              at: 0,
+              usedIn: null,
+            },
+          ],
+    ),
+  )
+  const crowd = crowdOf(TrainingConfig.parse({}), votes, 1)
+  expect(agreementMetric(crowd, votes).agreement).toBeCloseTo(golden.alpha.ordinal, 4)
+  // The fresh votes say which answers, and all votes on these count.
+  expect(
+    agreementMetric(
+      crowd,
+      votes.filter(({ raterId }) => raterId === 'rater 1'),
+    ).agreement,
+  ).toBeCloseTo(0.8, 1)
+  expect(agreementMetric(crowdOf(TrainingConfig.parse({}), votes.slice(0, 5), 1), votes.slice(0, 5))).toEqual({})
+  expect(agreementMetric(crowd, [])).toEqual({})
 })

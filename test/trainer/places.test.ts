@@ -141,10 +141,13 @@ test('a run without a place says that it is queued, n-th; one that nobody votes 
   )
   const before = await Promise.all(ids.map((id) => answers(id)))
 
-  const voted = await clients[0].send('submit-feedback', vote(before[0][0].id, { sessionId: ids[0], categories: [] }))
+  const voted = await clients[0]!.send(
+    'submit-feedback',
+    vote(before[0]![0]!.id, { sessionId: ids[0], categories: [] }),
+  )
   expect(voted.ok).toBe(true)
-  await until('its step is made', async () => (await session(ids[0])).currentStep === 1)
-  expect(await answers(ids[0], 'closed')).toEqual(before[0])
+  await until('its step is made', async () => (await session(ids[0]!)).currentStep === 1)
+  expect(await answers(ids[0]!, 'closed')).toEqual(before[0])
   expect(
     (
       await world.pool.query(
@@ -164,7 +167,7 @@ test('a run without a place says that it is queued, n-th; one that nobody votes 
       (await world.pool.query(`select from samples where id = $1 and status = 'open'`, [asked.sampleId])).rowCount ===
       1,
   )
-  expect(await answers(ids[1])).toEqual(before[1])
+  expect(await answers(ids[1]!)).toEqual(before[1])
   await until('all is quiet again', async () => (await runsOf(child)).length === 0)
   for (const client of clients) client.close()
 }, 240_000)
@@ -195,8 +198,8 @@ test('a run that is paused, stopped or finished has no process any more, and a t
   await ask(server, 'POST', `/api/training/${ids[0]}/pause`, { token })
   await ask(server, 'POST', `/api/training/${ids[1]}/stop`, { token })
   await until('two are gone', async () => (await runsOf(child)).length === 1)
-  const voter = startVoter(world.pool, runs[2], 1)
-  await until('the third is finished', async () => (await session(ids[2])).status === 'completed')
+  const voter = startVoter(world.pool, runs[2]!, 1)
+  await until('the third is finished', async () => (await session(ids[2]!)).status === 'completed')
   await voter.stop()
   await until('none is left', async () => (await runsOf(child)).length === 0)
 }, 240_000)
@@ -213,7 +216,7 @@ test('T1: a run whose process alone is killed with SIGKILL is taken up again', a
   )
     .filter(({ line }) => line.includes('job.ts'))
     .map(({ one }) => one)
-  process.kill(pid, 'SIGKILL')
+  process.kill(pid!, 'SIGKILL')
   const voter = startVoter(world.pool, run, 2)
   await until('its steps are made', async () => (await session(run.sessionId)).currentStep === 2)
   await voter.stop()

@@ -26,7 +26,7 @@ it('the room is warned, once, when the regulars’ mean ρ falls by 0.3 within t
   expect(warnedAt([0.9, 0.85, 0.7, 0.58, 0.3, 0.1].map(all))).toEqual([4])
   expect(warnedAt([0.9, 0.55].map(all))).toEqual([2])
   expect(
-    watchRegulars({ recent: [{ a: 0.9, b: 0.8 }], warned: false }, room({ a: 0.2, b: 0.4 })).warnings[0].message,
+    watchRegulars({ recent: [{ a: 0.9, b: 0.8 }], warned: false }, room({ a: 0.2, b: 0.4 })).warnings[0]!.message,
   ).toMatch(
     /^The 2 regular raters no longer agree with the votes that come in: reliability fell from 0\.85 to 0\.30 within 3 steps\. .* can exclude raters\.$/,
   )

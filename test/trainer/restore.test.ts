@@ -67,7 +67,7 @@ async function trainUntil(end: 'paused' | 'completed', step: number): Promise<vo
   if (end === 'paused') {
     for (let done = 0; done < step;) {
       done = (await pool.query<{ n: number }>('select current_step as n from sessions where id = $1', [sessionId]))
-        .rows[0].n
+        .rows[0]!.n
       await sleep(20)
     }
     await pool.query(`update sessions set status = 'paused' where id = $1`, [sessionId])
@@ -95,7 +95,7 @@ async function history() {
 
 async function damage(path: string): Promise<void> {
   const bytes = await readFile(path)
-  bytes[bytes.length >> 1] ^= 1
+  bytes[bytes.length >> 1]! ^= 1
   await writeFile(path, bytes)
 }
 
@@ -118,7 +118,7 @@ describe('T1: a checkpoint that cannot be read costs time, and nothing else', ()
 
     const warnings = await warningsOf(pool, sessionId, 10)
     expect(warnings).toMatchObject([{ kind: 'checkpoint-lost', step: 2 }])
-    expect(warnings[0].message).toMatch(
+    expect(warnings[0]!.message).toMatch(
       /^The checkpoint of step 2 cannot be read: its file is damaged: .* The run goes on from step 1 and makes step 2 again, from the same votes\.$/,
     )
     const events = await readAfter(redis, sessionId, from)
@@ -181,7 +181,7 @@ it('T1: a step that left an excluded rater’s votes out leaves them out when it
     [sessionId],
   )
   expect(was.rows.map(({ excluded }) => excluded)).toEqual([[], [], [other.raterId]])
-  await damage(pathOf(was.rows[2].checkpoint))
+  await damage(pathOf(was.rows[2]!.checkpoint))
   await go(4)
 
   const is = await pool.query('select checkpoint, excluded from steps where session_id = $1 order by step', [sessionId])

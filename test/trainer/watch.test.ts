@@ -47,13 +47,13 @@ describe('the watch of a run', () => {
       },
     ])
     const reversed = { ...honest, heldOut: honest.heldOut.map(({ people }) => ({ reward: 1.2 - people, people })) }
-    expect(firstWords(reversed, { allowedGap: 1 })?.warnings[0].message).toBe(
+    expect(firstWords(reversed, { allowedGap: 1 })?.warnings[0]!.message).toBe(
       "The reward orders answers against people's votes (rank correlation -1.00): what it prefers, they don't.",
     )
-    expect(firstWords({ ...honest, answers: honest.answers.map(() => answer(40)) })?.warnings[0].message).toBe(
+    expect(firstWords({ ...honest, answers: honest.answers.map(() => answer(40)) })?.warnings[0]!.message).toBe(
       "Answers are longer than the model's own used to be: 40 tokens on average, 21 before training.",
     )
-    expect(firstWords({ ...honest, answers: honest.answers.map(() => answer(3)) })?.warnings[0].message).toContain(
+    expect(firstWords({ ...honest, answers: honest.answers.map(() => answer(3)) })?.warnings[0]!.message).toContain(
       'shorter',
     )
     expect(
@@ -93,13 +93,12 @@ describe('the watch of a run', () => {
     const { width } = run.rewardModel.features
     const rows = Array.from({ length: features.length / width }, (_, i) => features.slice(i * width, (i + 1) * width))
     const meanOf = (values: number[]): number => values.reduce((a, b) => a + b) / values.length
-    const [unseen, learnt] = [newborn, run].map(({ rewardModel }) =>
-      meanOf(rows.map((row) => rewardModel.predict(row).value)),
-    )
+    const predicted = ({ rewardModel }: typeof run) => meanOf(rows.map((row) => rewardModel.predict(row).value))
+    const [unseen, learnt] = [predicted(newborn), predicted(run)]
     await Promise.all([run.close(), newborn.close()])
     await rm(dir, { recursive: true })
     expect(rows).toHaveLength(4)
-    expect(log.commits[0].metrics['gap/reward']).toBeCloseTo(unseen, 6)
+    expect(log.commits[0]!.metrics['gap/reward']).toBeCloseTo(unseen, 6)
     expect(Math.abs(learnt - unseen)).toBeGreaterThan(1e-3)
   })
 })

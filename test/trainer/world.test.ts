@@ -4,7 +4,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openPool, type Pool } from '../../core/db/pool.ts'
 import { applyTransition } from '../../core/db/sessions.ts'
 import { warningsOf } from '../../core/db/warnings.ts'
-import { takeRunLock, unheldRuns, type RunLock } from '../../core/db/run-lock.ts'
+import { takeRunLock, type RunLock } from '../../core/db/run-lock.ts'
+import { unheldRuns } from '../../core/db/run-queue.ts'
 import { VotesChanged, checkpointsToKeep, type StepCommit } from '../../core/db/steps.ts'
 import { limits, type CheckpointConfig, type TrainingMetrics } from '../../core/protocol/index.ts'
 import { openRedis, readAfter } from '../../core/events/log.ts'
@@ -202,7 +203,7 @@ describe('the trainer’s world', () => {
     expect(await takeRunLock(pool, sessionId)).toBeNull()
     expect(await unheldRuns(pool)).not.toContain(sessionId)
     const { rows } = await lock.client.query<{ pid: number }>('select pg_backend_pid() as pid')
-    await pool.query('select pg_terminate_backend($1)', [rows[0].pid])
+    await pool.query('select pg_terminate_backend($1)', [rows[0]!.pid])
     await expect(world.sleep(60_000)).rejects.toMatchObject({ status: 'taken-away' })
     expect(await unheldRuns(pool)).toContain(sessionId)
   })

@@ -21,7 +21,7 @@ describe("Krippendorff's alpha", () => {
         fc.property(table, (ratings) => {
           const alpha = krippendorffAlpha(ratings, metric)
           if (alpha !== undefined) expect(alpha).toBeLessThanOrEqual(1 + 1e-12)
-          const agreed = krippendorffAlpha([ratings[0], ratings[0]], metric)
+          const agreed = krippendorffAlpha([ratings[0]!, ratings[0]!], metric)
           if (agreed !== undefined) expect(agreed).toBeCloseTo(1, 12)
         }),
       )

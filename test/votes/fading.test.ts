@@ -39,7 +39,7 @@ it('a newer vote never counts less, and none counts nothing', () => {
         expect(factors[i]).toBeGreaterThan(0)
         expect(factors[i]).toBeLessThanOrEqual(1)
         all.forEach((b, k) => {
-          if (a.round <= b.round) expect(factors[i]).toBeLessThanOrEqual(factors[k])
+          if (a.round <= b.round) expect(factors[i]).toBeLessThanOrEqual(factors[k]!)
         })
       })
     }),
@@ -62,8 +62,8 @@ it('old votes fade in the fit before its shares are bounded, and not on their an
     }),
   ).flat()
   const [ageless, aged] = [weigh(cast), weigh(cast, fading)]
-  const left = fading(cast.map(({ round }, i) => ({ round, weight: ageless.onAnswer[i] })))
+  const left = fading(cast.map(({ round }, i) => ({ round, weight: ageless.onAnswer[i]! })))
   expect(left[0]).toBeLessThan(0.25)
   expect(aged.onAnswer).toEqual(ageless.onAnswer)
-  for (const i of [0, 700, cast.length - 1]) expect(aged.inFit[i]).toBeCloseTo(ageless.inFit[i] * left[i], 10)
+  for (const i of [0, 700, cast.length - 1]) expect(aged.inFit[i]).toBeCloseTo(ageless.inFit[i]! * left[i]!, 10)
 })

@@ -1,12 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import {
-  concordance,
-  reliabilities,
-  RELIABILITY_PRIOR,
-  smoothed,
-  type RatedSample,
-} from '../../core/votes/reliability.ts'
+import type { RatedSample } from '../../core/votes/comparisons.ts'
+import { concordance, reliabilities, RELIABILITY_PRIOR, smoothed } from '../../core/votes/reliability.ts'
 
 const part = fc.double({ min: 0, max: 1, noNaN: true })
 const truth = (sample: number) => ((sample * 7919) % 101) / 100

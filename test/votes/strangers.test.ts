@@ -8,7 +8,7 @@ const clamp = (x: number) => Math.min(1, Math.max(0, x))
 
 function correlation(a: readonly number[], b: readonly number[]): number {
   const product = (x: readonly number[], y: readonly number[]) =>
-    mean(x.map((v, i) => (v - mean(x)) * (y[i] - mean(y))))
+    mean(x.map((v, i) => (v - mean(x)) * (y[i]! - mean(y))))
   return product(a, b) / Math.sqrt(product(a, a) * product(b, b))
 }
 
@@ -47,12 +47,12 @@ function outcomeOf(room: Room) {
   const { onAnswer, raters } = weigh(votes)
   const crowd = truth.map((_, s) =>
     crowdValue(
-      votes.flatMap((v, i) => (v.sampleId === `s${s}` ? [{ value: v.value, weight: onAnswer[i] }] : [])),
+      votes.flatMap((v, i) => (v.sampleId === `s${s}` ? [{ value: v.value, weight: onAnswer[i]! }] : [])),
       0.5,
     ),
   )
   const total = (guests: boolean) =>
-    onAnswer.reduce((sum, w, i) => sum + (votes[i].raterId.startsWith('guest') === guests ? w : 0), 0)
+    onAnswer.reduce((sum, w, i) => sum + (votes[i]!.raterId.startsWith('guest') === guests ? w : 0), 0)
   return {
     r: correlation(crowd, truth),
     rho: mean([...raters].filter(([id]) => id.startsWith('regular')).map(([, standing]) => standing.reliability)),

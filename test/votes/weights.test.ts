@@ -114,8 +114,8 @@ describe('strangers’ joint share of an answer', () => {
     fc.assert(
       fc.property(fc.array(vote, { maxLength: 40 }), fc.boolean(), (votes, established) => {
         const weights = capStrangers(votes, established)
-        expect(weights.every((w, i) => w <= votes[i].weight + 1e-12)).toBe(true)
-        const joint = sum(weights.filter((_, i) => !votes[i].known))
+        expect(weights.every((w, i) => w <= votes[i]!.weight + 1e-12)).toBe(true)
+        const joint = sum(weights.filter((_, i) => !votes[i]!.known))
         if (votes.filter((v) => v.known).length >= 3) expect(joint).toBeLessThanOrEqual(sum(weights) / 3 + 1e-9)
       }),
     )
@@ -126,7 +126,7 @@ describe('shares of what the reward model learns from', () => {
   const lessons = (raterId: string, count: number, selfMade = false): Lesson[] =>
     Array.from({ length: count }, () => ({ raterId, weight: 1, selfMade }))
   const weighOf = (all: readonly Lesson[], weights: readonly number[], of: (l: Lesson) => boolean) =>
-    sum(weights.filter((_, i) => of(all[i])))
+    sum(weights.filter((_, i) => of(all[i]!)))
 
   it('in the worked example 3,070 texts of one author weigh 5.67 beside fifty votes', () => {
     const all = [...Array.from({ length: 10 }, (_, i) => lessons(`r${i}`, 5)).flat(), ...lessons('author', 3_070, true)]

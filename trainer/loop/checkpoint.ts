@@ -55,7 +55,7 @@ export function openCheckpoints(directory: string): CheckpointStore {
       const file = parseSafetensors(bytes, path)
       return {
         tensors: new Map(file.names.map((name) => [name, file.float32(name)])),
-        state: JSON.parse(file.metadata.state),
+        state: JSON.parse(file.metadata.state!),
       }
     },
     async prune(keep) {

@@ -1,15 +1,15 @@
 import { type TrainingConfig, ownConfig } from '../../core/protocol/index.ts'
-import { REWARD_DEFAULTS } from '../reward/defaults.ts'
+import { FIXED as REWARD } from '../reward/fixed.ts'
 import type { RewardModelConfig } from '../reward/model.ts'
 import type { LearnerConfig } from '../rl/config.ts'
-import { LEARNER_DEFAULTS } from '../rl/defaults.ts'
+import { FIXED } from '../rl/fixed.ts'
 import { klCoefficientFor } from '../rl/kl.ts'
 
-/** What a session's configuration says to the learner; what the API does not name keeps its default. */
+/** What a session's configuration says to the learner: all that a run chooses, defaults included, comes from it. */
 export function learnerConfig(config: TrainingConfig): LearnerConfig {
   const { batchSize, epochs, ppoConfig, live } = config
   return {
-    ...LEARNER_DEFAULTS,
+    ...FIXED,
     algorithm: config.algorithm,
     own: ownConfig(config),
     lora: config.loraConfig.rank > 0 ? config.loraConfig : null,
@@ -28,7 +28,7 @@ export function learnerConfig(config: TrainingConfig): LearnerConfig {
     entropyCoefficient: ppoConfig.entropyCoefficient,
     maxGradNorm: ppoConfig.maxGradNorm,
     klCoefficient: live.klCoefficient ?? klCoefficientFor(ppoConfig.targetKL),
-    klControl: live.adaptiveKl ? 'adaptive' : 'fixed',
+    adaptiveKl: live.adaptiveKl,
     targetKL: ppoConfig.targetKL,
   }
 }
@@ -36,7 +36,7 @@ export function learnerConfig(config: TrainingConfig): LearnerConfig {
 /** … and to the reward model. */
 export function rewardModelConfig({ rewardModel, live }: TrainingConfig): RewardModelConfig {
   return {
-    ...REWARD_DEFAULTS,
+    ...REWARD,
     categories: Object.fromEntries(live.categories.map(({ name, weight }) => [name, weight])),
     compassionWeight: rewardModel.compassionWeight,
   }

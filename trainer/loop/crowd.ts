@@ -6,7 +6,7 @@ import { weigh, type CastVote } from '../../core/votes/weights.ts'
 import type { TrainingConfig } from '../../core/protocol/index.ts'
 import { COMPASSION, RATING, categoryHead, type RewardVote } from '../reward/model.ts'
 import type { CrowdVote } from '../reward/reward.ts'
-import type { SettledVote } from './world.ts'
+import type { SettledVote } from '../../core/db/feedback.ts'
 
 export interface Crowd {
   readonly votes: readonly SettledVote[]
@@ -41,13 +41,13 @@ export function crowdOf(config: TrainingConfig, votes: readonly SettledVote[], s
     votes,
     standing: (vote) => weights.standing(vote.raterId),
     raters: weights.raters,
-    on: (sampleId) => on(sampleId).map((i) => votes[i]),
-    weighed: (sampleId) => on(sampleId).map((i) => ({ value: cast[i].value, weight: weights.onAnswer[i] })),
+    on: (sampleId) => on(sampleId).map((i) => votes[i]!),
+    weighed: (sampleId) => on(sampleId).map((i) => ({ value: cast[i]!.value, weight: weights.onAnswer[i]! })),
     lessons: () =>
       votes.map((vote, i) => ({
         id: vote.id,
-        sampleId: cast[i].sampleId,
-        weight: weights.inFit[i],
+        sampleId: cast[i]!.sampleId,
+        weight: weights.inFit[i]!,
         scores: scoresOf(vote),
       })),
   }

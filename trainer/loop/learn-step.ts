@@ -17,11 +17,11 @@ import type { HeldOut } from '../reward/gap.ts'
 import { watchRegulars } from './regulars.ts'
 import { rewardsOf, type Rewards } from '../reward/reward.ts'
 import type { ReferenceView, Rollout } from '../rl/rollout.ts'
-import { mean } from '../rl/statistics.ts'
-import type { Batch } from './rollouts.ts'
+import { mean } from '../../core/statistics.ts'
+import type { Batch } from './run-state.ts'
 import type { Run } from './run-state.ts'
 import { watchStep, type Watched } from './reward-hacking-watch.ts'
-import type { SettledVote } from './world.ts'
+import type { SettledVote } from '../../core/db/feedback.ts'
 
 export interface Outcome {
   /** h of each sample of the step that was voted on. */
@@ -72,7 +72,7 @@ export async function learn(
   const rowOf = new Map(batch.rollouts.map(({ sampleId }, i) => [sampleId, i]))
   return {
     crowd: batch.rollouts.flatMap(({ sampleId }, i) =>
-      crowd.on(sampleId).length > 0 ? [{ sampleId, value: scored.crowd[i] }] : [],
+      crowd.on(sampleId).length > 0 ? [{ sampleId, value: scored.crowd[i]! }] : [],
     ),
     receipts: (committedAt) =>
       fresh.map((vote) => {
@@ -88,7 +88,7 @@ export async function learn(
         }
         if (row === undefined) return { ...about, weight: 0, crowd: null, advantage: null }
         const weight = voteShare(crowd.weighed(key), crowd.on(key).indexOf(vote), config.rewardModel.shrinkage)
-        return { ...about, weight, crowd: scored.crowd[row], advantage: update.advantages[row] }
+        return { ...about, weight, crowd: scored.crowd[row]!, advantage: update.advantages[row]! }
       }),
     learntFrom: crowd.votes.map(({ id }) => id),
     metrics: (committedAt, since) => ({
@@ -125,7 +125,7 @@ function score(
 ): Rewards {
   return rewardsOf({
     rollouts: rollouts.map(({ sampleId, response, responseIds }, i) => {
-      const { features, prefixes } = references[i]
+      const { features, prefixes } = references[i]!
       return { response, tokens: responseIds.length, features, prefixes, votes: votes(sampleId) }
     }),
     reference,
@@ -145,7 +145,7 @@ function watchVotes(
     const votes = crowd.weighed(sampleId)
     const weight = votes.reduce((sum, vote) => sum + vote.weight, 0)
     return weight > 0
-      ? [{ reward: unseen[i], people: votes.reduce((sum, vote) => sum + vote.weight * vote.value, 0) / weight }]
+      ? [{ reward: unseen[i]!, people: votes.reduce((sum, vote) => sum + vote.weight * vote.value, 0) / weight }]
       : []
   })
   const step = {
@@ -166,13 +166,13 @@ async function rememberFeatures(
   votes: readonly SettledVote[],
 ): Promise<void> {
   const table = run.rewardModel.features
-  batch.shown.forEach((sampleId, i) => table.add(sampleId, references[i].features))
+  batch.shown.forEach((sampleId, i) => table.add(sampleId, references[i]!.features))
   const unknown = new Map(
     votes.filter((vote) => table.row(sampleKey(vote)) === undefined).map((vote) => [sampleKey(vote), vote]),
   )
   const rollouts = [...unknown].map(([sampleId, vote]) => rolloutOf(run, sampleId, vote))
   const views = await run.learner.reference(rollouts)
-  rollouts.forEach(({ sampleId }, i) => table.add(sampleId, views[i].features))
+  rollouts.forEach(({ sampleId }, i) => table.add(sampleId, views[i]!.features))
 }
 
 /** A text as the reward model reads it; what does not fit the model's context is cut. */

@@ -6,7 +6,7 @@
  *      for votes that have been begun.
  *   3. Close it. With `overlap`, generate the next batch now: people vote on it meanwhile.
  *   4. Wait until no vote of the closed batch can be withdrawn any more.
- *   5. Learn: reward model, rewards, PPO.                                              learn.ts
+ *   5. Learn: reward model, rewards, PPO.                                              learn-step.ts
  *   6. Checkpoint, receipts, metrics: one commit.
  *
  * A step that is in the log already, its checkpoint having been lost, is made again from the votes that
@@ -21,8 +21,8 @@
  */
 import { limits } from '../../core/protocol/index.ts'
 import { learn } from './learn-step.ts'
-import { answerAsk, generate, type Batch } from './rollouts.ts'
-import type { Run } from './run-state.ts'
+import { answerAsk, generate } from './rollouts.ts'
+import type { Batch, Run } from './run-state.ts'
 import type { RecordedStep, World } from './world.ts'
 
 /** How often the loop looks up from waiting, milliseconds. */

@@ -28,7 +28,7 @@ export function promptSource(prompts: readonly Prompt[]): PromptSource {
         const pass = Math.floor((start + i) / size)
         const order = orders.get(pass) ?? permutation(size, seed + pass)
         orders.set(pass, order)
-        return prompts[order[(start + i) % size]].prompt
+        return prompts[order[(start + i) % size]!]!.prompt
       })
     },
     answerTo: (prompt) => answers.get(prompt),
@@ -56,6 +56,6 @@ export function sampleId(sessionId: string, step: number, index: number, take = 
   const hash = createHash('sha256')
     .update(take === 1 ? place : `${place}/${take}`)
     .digest('hex')
-  const variant = ((parseInt(hash[16], 16) & 0x3) | 0x8).toString(16)
+  const variant = ((parseInt(hash[16]!, 16) & 0x3) | 0x8).toString(16)
   return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-${variant}${hash.slice(17, 20)}-${hash.slice(20, 32)}`
 }

@@ -1,7 +1,7 @@
 /** Watches over the regulars' reliability: that they stop agreeing with the room is how a take-over shows. */
 import type { Standing } from '../../core/votes/reliability.ts'
 import type { RunWarning } from '../../core/protocol/index.ts'
-import { mean } from '../rl/statistics.ts'
+import { mean } from '../../core/statistics.ts'
 
 /** What the watch remembers. Part of a run's checkpoint. */
 export interface Regulars {
@@ -36,7 +36,7 @@ export function watchRegulars(
       ? []
       : [{ people: both.length, was: mean(both.map(({ was }) => was)), is: mean(both.map(({ is }) => is)) }]
   })
-  const deepest = falls.sort((a, b) => b.was - b.is - (a.was - a.is))[0]
+  const deepest = falls.sort((a, b) => b.was - b.is - (a.was - a.is))[0]!
   const fell = deepest === undefined ? 0 : deepest.was - deepest.is
   const warns = fell >= ALARM && !before.warned
   const known = Object.fromEntries(

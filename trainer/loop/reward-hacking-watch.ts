@@ -3,7 +3,7 @@ import type { RunWarning, TrainingConfig } from '../../core/protocol/index.ts'
 import { lengthDrift, repetitionDrift, shapeOf, type Drift, type Shape } from '../reward/drift.ts'
 import { signsOf, weigh, type Evidence, type Sign } from '../reward/evidence.ts'
 import { gapOf, type Gap, type HeldOut } from '../reward/gap.ts'
-import { mean } from '../rl/statistics.ts'
+import { mean } from '../../core/statistics.ts'
 
 export interface Watched {
   evidence: Evidence

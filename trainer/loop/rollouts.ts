@@ -3,16 +3,9 @@ import { groupSizeOf, ownConfig } from '../../core/protocol/index.ts'
 import { drawGroups, sampleId } from './prompts.ts'
 import { seedAlong, seedOf } from '../rl/random.ts'
 import type { Rollout } from '../rl/rollout.ts'
-import type { Run } from './run-state.ts'
-import type { NewSample, World } from './world.ts'
-
-/** One step's rollouts. */
-export interface Batch {
-  step: number
-  rollouts: Rollout[]
-  /** Ids of those that the crowd sees: the first ones. */
-  shown: string[]
-}
+import type { Batch, Run } from './run-state.ts'
+import type { NewSample } from '../../core/db/samples.ts'
+import type { World } from './world.ts'
 
 /**
  * Draws a batch from the current policy; what is shown streams to the room as it is drawn, and is open to votes at the
@@ -74,7 +67,7 @@ async function answer(run: Run, world: World, rows: readonly Row[], as: As): Pro
     increments: tokenizer.increments,
     now: world.now,
     send: (index, offset, text) => {
-      if (stored[index] === null) world.tokens(rows[index].idOf(1), offset, text)
+      if (stored[index] === null) world.tokens(rows[index]!.idOf(1), offset, text)
     },
   })
   const samples = await learner.sample(
@@ -91,8 +84,8 @@ async function answer(run: Run, world: World, rows: readonly Row[], as: As): Pro
   return Promise.all(
     samples.map(async (sample, i): Promise<Rollout> => {
       const response = tokenizer.decodeResponse(sample.responseIds)
-      const take = i < as.shown ? await present(run, world, { row: rows[i], as, response, stored: stored[i] }) : 1
-      return { sampleId: rows[i].idOf(take), prompt: rows[i].prompt, response, ...sample }
+      const take = i < as.shown ? await present(run, world, { row: rows[i]!, as, response, stored: stored[i]! }) : 1
+      return { sampleId: rows[i]!.idOf(take), prompt: rows[i]!.prompt, response, ...sample }
     }),
   )
 }

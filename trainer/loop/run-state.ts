@@ -32,11 +32,19 @@ import { noEvidence, type Evidence } from '../reward/evidence.ts'
 import { openRewardModel, type RewardModel } from '../reward/model.ts'
 import { openLearner, type Learner } from '../rl/learner.ts'
 import { seedOf } from '../rl/random.ts'
-import type { Batch } from './rollouts.ts'
+import type { Rollout } from '../rl/rollout.ts'
 
 /** An output of the reference policy, and what the reward model reads of it. */
 export interface ReferenceOutput extends Shape {
   features: Float32Array
+}
+
+/** One step's rollouts. */
+export interface Batch {
+  step: number
+  rollouts: Rollout[]
+  /** Ids of those that the crowd sees: the first ones. */
+  shown: string[]
 }
 
 /** A run: its models, open, and where it stands. */
@@ -56,7 +64,7 @@ export interface Run {
     step: number
     /** The batch after it, if it was generated while the last one was voted on. */
     pending: Batch | null
-    /** What the watch has seen of reward hacking (watch.ts). */
+    /** What the watch has seen of reward hacking (reward-hacking-watch.ts). */
     evidence: Evidence
     /** How reliable the regulars were in the latest steps (regulars.ts). */
     regulars: Regulars
@@ -110,7 +118,7 @@ export async function openRun(from: {
     learner.importState({ arrays: arrays(LEARNER_STATES), json: json.learner })
     const rewardModel = openRewardModel(rewardConfig, width, seed, { arrays: arrays('reward/'), json: json.reward })
     const features = rowsOf(arrays('reference/').get('features'), width)
-    const reference = json.reference.map((shape, i) => ({ ...shape, features: features[i] }))
+    const reference = json.reference.map((shape, i) => ({ ...shape, features: features[i]! }))
     return { ...opened, rewardModel, reference, state: json.state }
   }
   const rewardModel = openRewardModel(rewardConfig, width, seed)
@@ -159,11 +167,11 @@ async function referenceOutputs(
   const rollouts = samples.map((sample, i) => ({
     ...sample,
     sampleId: `reference/${i}`,
-    prompt: drawn[i],
+    prompt: drawn[i]!,
     response: '',
   }))
   const views = await learner.reference(rollouts)
-  return rollouts.map(({ responseIds }, i) => ({ ...shapeOf(responseIds), features: views[i].features }))
+  return rollouts.map(({ responseIds }, i) => ({ ...shapeOf(responseIds), features: views[i]!.features }))
 }
 
 const numbers = z.array(z.number())

@@ -7,8 +7,9 @@ import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import type { Config } from '../../core/config.ts'
 import { isConnectionTrouble, type Pool } from '../../core/db/pool.ts'
-import { takeRunLock, unpark } from '../../core/db/run-lock.ts'
-import { applyTransition } from '../../core/db/sessions.ts'
+import { takeRunLock } from '../../core/db/run-lock.ts'
+import { unpark } from '../../core/db/run-queue.ts'
+import { applyTransition, sessionToTrain } from '../../core/db/sessions.ts'
 import { VotesChanged, checkpointsToKeep, committedCheckpoints } from '../../core/db/steps.ts'
 import { isDiskFull } from '../../core/disk.ts'
 import { AttuneError } from '../../core/errors.ts'
@@ -84,7 +85,7 @@ async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: Ses
   const store = openCheckpoints(join(config.checkpointsPath, sessionId))
   const standing = await newestReadable(store, await committedCheckpoints(pool, sessionId))
   if (standing.lost.length > 0)
-    await world.warn({ step: standing.lost[0].step, kind: 'checkpoint-lost', message: goingBack(standing) })
+    await world.warn({ step: standing.lost[0]!.step, kind: 'checkpoint-lost', message: goingBack(standing) })
   const { engine, why } = await openEngine(config.compute)
   log.info({ engine: engine.name, why }, 'engine chosen')
   const run = await openRun({
@@ -110,7 +111,7 @@ async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: Ses
 }
 
 function goingBack({ step, lost }: Standing): string {
-  const [newest] = lost
+  const newest = lost[0]!
   const from = step === 0 ? 'from the beginning' : `from step ${step}`
   const again = newest.step === step + 1 ? `makes step ${newest.step}` : `makes steps ${step + 1} to ${newest.step}`
   return `The checkpoint of step ${newest.step} cannot be read: ${newest.reason}. The run goes on ${from} and ${again} again, from the same votes.`
@@ -120,13 +121,8 @@ async function readSession(
   pool: Pool,
   sessionId: string,
 ): Promise<{ configuration: TrainingConfig; modelPath: string }> {
-  const { rows } = await pool.query<{ configuration: unknown; modelPath: string | null; modelId: string }>(
-    `select s.configuration, m.checkpoint_path as "modelPath", m.id as "modelId"
-     from sessions s join models m on m.id = s.model_id where s.id = $1`,
-    [sessionId],
-  )
-  const row = rows[0]
-  if (!row) throw new Error(`session ${sessionId} does not exist`)
+  const row = await sessionToTrain(pool, sessionId)
+  if (row === null) throw new Error(`session ${sessionId} does not exist`)
   if (row.modelPath === null) throw new Error(`model ${row.modelId} has no weights: import it first`)
   return { configuration: TrainingConfig.parse(row.configuration), modelPath: row.modelPath }
 }

@@ -1,9 +1,10 @@
-import type { Crowd } from './crowd.ts'
+import { sampleKey, type Crowd } from './crowd.ts'
 import { bleu, rougeL } from '../../lm/text/text-metrics.ts'
 import type { Rewards } from '../reward/reward.ts'
-import { mean } from '../rl/statistics.ts'
-import type { Batch } from './rollouts.ts'
-import type { SettledVote } from './world.ts'
+import { maxOf, mean, quantile } from '../../core/statistics.ts'
+import { krippendorffAlpha } from '../../core/votes/agreement.ts'
+import type { Batch } from './run-state.ts'
+import type { SettledVote } from '../../core/db/feedback.ts'
 
 /**
  * What a step's metrics say of the crowd and of the loop, beside the learner's own (rl/metrics.ts): meaning, and after
@@ -26,6 +27,8 @@ export const LIVE_METRICS = {
   votes: 'votes that this step was the first to use; votes',
   raters: 'who cast them; people',
   reliability: 'mean over these votes of their rater’s reliability ρ, absent without votes; 0…1',
+  agreement:
+    'Krippendorff’s alpha (ordinal) of all ratings of the answers that these votes are on, 1 where raters agree, 0 where they do as by chance, below 0 where they contradict each other, absent where no answer has two ratings or all ratings are the same; no unit, at most 1',
   'raters/known': 'raters that the session knows so far, n ≥ 8 comparable votes and ρ ≥ 0.3; people',
   'raters/strangers_share':
     'what strangers’ votes weigh of all that votes weigh on the answers of this step, absent where none weighs; 0…1',
@@ -68,7 +71,7 @@ export function liveMetrics(step: {
     return wanted === undefined ? [] : [{ response, wanted }]
   })
   const compassion = fresh.flatMap((vote) => vote.compassion ?? [])
-  const latencies = fresh.map((vote) => committedAt - vote.at).sort((a, b) => a - b)
+  const latencies = fresh.map((vote) => committedAt - vote.at)
   return {
     rewardScore: mean(scored.raw),
     ...(crowd.votes.some((vote) => vote.compassion !== null) && { compassionScore: mean(scored.compassion) }),
@@ -77,6 +80,7 @@ export function liveMetrics(step: {
     convergenceRate: slope(step.rewards),
     votes: fresh.length,
     raters: new Set(fresh.map((vote) => vote.raterId)).size,
+    ...agreementMetric(crowd, fresh),
     ...standingMetrics(crowd, batch),
     'reward_model/uncertainty': mean(scored.deviation),
     step_seconds: seconds,
@@ -91,10 +95,27 @@ export function liveMetrics(step: {
     ...(fresh.length > 0 && {
       humanRating: mean(fresh.map((vote) => vote.rating)),
       reliability: mean(fresh.map((vote) => crowd.standing(vote).reliability)),
-      vote_to_gradient_p50_ms: percentile(latencies, 0.5),
-      vote_to_gradient_p95_ms: percentile(latencies, 0.95),
+      vote_to_gradient_p50_ms: quantile(latencies, 0.5),
+      vote_to_gradient_p95_ms: quantile(latencies, 0.95),
     }),
   }
+}
+
+/** How far the raters of the answers that these votes are on agree, each rating counting alike. */
+export function agreementMetric(crowd: Pick<Crowd, 'on'>, fresh: readonly SettledVote[]): { agreement?: number } {
+  const ratings = [...new Set(fresh.map(sampleKey))].map((id) => crowd.on(id).map(({ rating }) => rating))
+  // Alpha does not ask who gave a rating: a row is the answers' first ratings, the next one their second, …
+  const rows = Array.from(
+    {
+      length: maxOf(
+        ratings.map((given) => given.length),
+        0,
+      ),
+    },
+    (_, k) => ratings.map((given) => given[k] ?? null),
+  )
+  const agreement = krippendorffAlpha(rows, 'ordinal')
+  return agreement === undefined ? {} : { agreement }
 }
 
 /** Who is known, and how much of the step is strangers'. */
@@ -108,7 +129,7 @@ function standingMetrics(
     const on = crowd.on(sampleId)
     crowd.weighed(sampleId).forEach(({ weight }, i) => {
       all += weight
-      if (!crowd.standing(on[i]).known) strangers += weight
+      if (!crowd.standing(on[i]!).known) strangers += weight
     })
   }
   return {
@@ -123,7 +144,3 @@ export function slope(values: readonly number[]): number {
   const spread = values.reduce((sum, _, i) => sum + (i - centre) ** 2, 0)
   return spread === 0 ? 0 : values.reduce((sum, value, i) => sum + (i - centre) * value, 0) / spread
 }
-
-/** Nearest-rank percentile of sorted values. */
-const percentile = (sorted: readonly number[], p: number): number =>
-  sorted[Math.max(0, Math.ceil(p * sorted.length) - 1)]

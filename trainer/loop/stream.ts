@@ -32,7 +32,7 @@ export function openRoomStream(deps: {
   }
   return {
     push(index, token) {
-      const sequence = sequences[index]
+      const sequence = sequences[index]!
       sequence.waiting += sequence.text.push(token)
       if (deps.now() - last < intervalMs) return
       last = deps.now()

@@ -1,9 +1,11 @@
+import type { SettledVote } from '../../core/db/feedback.ts'
+import type { NewSample } from '../../core/db/samples.ts'
 import type { StepCommit } from '../../core/db/steps.ts'
 import type { RoomEvent, SessionStatus } from '../../core/protocol/index.ts'
 
 /**
  * What the live loop sees of the outside: the session's samples and votes in Postgres, and the room that
- * watches. The loop itself (run.ts) knows neither Postgres nor Redis; session-world.ts does.
+ * watches. The loop itself (live-loop.ts) knows neither Postgres nor Redis; postgres-world.ts does.
  */
 export interface World {
   /** Aborted when the run is paused, stopped or taken away; its reason is an {@link Interrupted}. */
@@ -53,38 +55,6 @@ export interface RecordedStep {
 
 /** `queued` is said of a run that nobody trains. */
 export type Phase = Exclude<Extract<RoomEvent, { event: 'training-phase' }>['payload']['phase'], 'queued'>
-
-export interface NewSample {
-  id: string
-  step: number
-  origin: 'rollout' | 'ask'
-  prompt: string
-  policyVersion: number
-}
-
-export interface SettledVote {
-  id: string
-  /** null: on a text that the session never produced. */
-  sampleId: string | null
-  /** Where the sample came from; null without one. */
-  origin: 'rollout' | 'ask' | null
-  raterId: string
-  /** Whether its author asked the question. */
-  ownQuestion: boolean
-  /** Cast after voting on its sample had closed. */
-  late: boolean
-  prompt: string
-  response: string
-  /** 1…10. */
-  rating: number
-  categories: { name: string; score: number; weight: number }[]
-  /** c in [0, 1]; null where the rater gave none. */
-  compassion: number | null
-  /** Milliseconds since the epoch. */
-  at: number
-  /** The step whose receipt names it: the first that learnt from it. null: none has. */
-  usedIn: number | null
-}
 
 /** Why a run ended before its last step. */
 export class Interrupted extends Error {

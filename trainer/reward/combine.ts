@@ -1,9 +1,9 @@
+import { mean, populationDeviation } from '../../core/statistics.ts'
+
 /** How the heads' predictions become a value: by the very formulas that make a vote's value. */
 export { mix, weightedQuality } from '../../core/votes/value.ts'
 
 /** Mean and (population) deviation of an ensemble's predictions. */
 export function unitMean(values: readonly number[]): { mean: number; deviation: number } {
-  const mean = values.reduce((sum, x) => sum + x, 0) / values.length
-  const variance = values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / values.length
-  return { mean, deviation: Math.sqrt(variance) }
+  return { mean: mean(values), deviation: populationDeviation(values) }
 }

@@ -1,6 +1,5 @@
 /** How far answers have moved from the reference policy's in length and repetition. */
-import { mean } from '../rl/statistics.ts'
-import { deviationOf, standardError } from './statistics.ts'
+import { mean, sampleDeviation, standardError } from '../../core/statistics.ts'
 
 /** Of one answer. */
 export interface Shape {
@@ -34,7 +33,7 @@ const LEAST_DEVIATION = 1
 /** Mean and deviation of the reference's lengths, tokens. */
 export function referenceLength(reference: readonly { tokens: number }[]): { mean: number; deviation: number } {
   const tokens = reference.map((output) => output.tokens)
-  return { mean: mean(tokens), deviation: Math.max(LEAST_DEVIATION, deviationOf(tokens)) }
+  return { mean: mean(tokens), deviation: Math.max(LEAST_DEVIATION, sampleDeviation(tokens)) }
 }
 
 /** In deviations of the reference's lengths: positive where answers are longer. */

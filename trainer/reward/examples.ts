@@ -67,7 +67,7 @@ export function examplesOf(
     const weight = vote.weight * bootstrap(vote.id)
     if (row === undefined || !Object.hasOwn(vote.scores, head) || weight <= 0) continue
     const found = sums.get(row) ?? { weight: 0, sum: 0 }
-    sums.set(row, { weight: found.weight + weight, sum: found.sum + weight * vote.scores[head] })
+    sums.set(row, { weight: found.weight + weight, sum: found.sum + weight * vote.scores[head]! })
   }
   return [...sums].map(([row, { weight, sum }]) => ({ row, weight, target: logit(sum / weight) }))
 }

@@ -54,7 +54,8 @@ export function openFeatures(
     if (length !== half) check(features)
     if (!scale) throw new Error('the features have no scale yet: fitScale comes first')
     const input = new Float64Array(length + 1)
-    for (let i = 0; i < length; i++) input[i] = (features[i] - scale.mean[i]) / scale.deviation[i] / Math.sqrt(length)
+    for (let i = 0; i < length; i++)
+      input[i] = (features[i]! - scale.mean[i]!) / scale.deviation[i]! / Math.sqrt(length)
     input[length] = 1
     return input
   }
@@ -74,8 +75,8 @@ export function openFeatures(
     get size() {
       return table.length
     },
-    input: (row) => (inputs[row] ??= standardise(table[row])),
-    prefixInput: (row) => (prefixInputs[row] ??= standardise(table[row].subarray(0, half))),
+    input: (row) => (inputs[row] ??= standardise(table[row]!)),
+    prefixInput: (row) => (prefixInputs[row] ??= standardise(table[row]!.subarray(0, half))),
     standardise,
     fitScale(outputs) {
       if (scale) return
@@ -103,10 +104,10 @@ function momentsOf(outputs: readonly Float32Array[], width: number): { mean: Flo
   const deviation = new Float32Array(width)
   for (let i = 0; i < width; i++) {
     let sum = 0
-    for (const x of outputs) sum += x[i]
+    for (const x of outputs) sum += x[i]!
     const centre = sum / outputs.length
     let squares = 0
-    for (const x of outputs) squares += (x[i] - centre) ** 2
+    for (const x of outputs) squares += (x[i]! - centre) ** 2
     mean[i] = centre
     deviation[i] = Math.max(LEAST_DEVIATION, Math.sqrt(squares / (outputs.length - 1)))
   }

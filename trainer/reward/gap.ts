@@ -1,6 +1,5 @@
 /** How far the reward and the people part on answers that the reward model had not seen judged. */
-import { mean } from '../rl/statistics.ts'
-import { rankCorrelation, standardError } from './statistics.ts'
+import { mean, rankCorrelation, standardError } from '../../core/statistics.ts'
 
 /** An answer of this step, before the reward model learns from the votes on it. */
 export interface HeldOut {

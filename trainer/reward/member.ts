@@ -46,7 +46,7 @@ export function fitMember(fit: MemberFit): Float32Array {
     const system = openSystem(inputs, fit.ridge)
     addExamples(
       system,
-      group[0].examples.map(({ row, weight }) => ({ x: fit.input(row), omega: weight })),
+      group[0]!.examples.map(({ row, weight }) => ({ x: fit.input(row), omega: weight })),
     )
     factorise(system)
     for (const { head, examples } of group) {
@@ -55,7 +55,7 @@ export function fitMember(fit: MemberFit): Float32Array {
       for (const { row, weight, target } of examples)
         addScaled(right, fit.input(row), weight * (target - dot(prior, fit.input(row))))
       const delta = solve(system, right)
-      for (let i = 0; i < inputs; i++) weights[head * inputs + i] = prior[i] + delta[i]
+      for (let i = 0; i < inputs; i++) weights[head * inputs + i] = prior[i]! + delta[i]!
     }
   }
   return weights
@@ -101,7 +101,7 @@ function pairsOf({ preferences, row, input, bootstrap }: MemberFit): Pair[] {
     const weight = preference.weight * bootstrap(preference.id)
     if (a === undefined || b === undefined || weight <= 0) return []
     const xb = input(b)
-    return [{ difference: input(a).map((x, i) => x - xb[i]), outcome: preference.outcome, weight }]
+    return [{ difference: input(a).map((x, i) => x - xb[i]!), outcome: preference.outcome, weight }]
   })
 }
 
@@ -117,7 +117,7 @@ function newton(
   for (let step = 0; step < NEWTON_STEPS; step++) {
     const system = openSystem(inputs, fit.ridge)
     const terms: { x: Float64Array; omega: number }[] = []
-    const descent = Float64Array.from(w, (x, i) => fit.ridge * (prior[i] - x))
+    const descent = Float64Array.from(w, (x, i) => fit.ridge * (prior[i]! - x))
     for (const { row, weight, target } of examples) {
       const x = fit.input(row)
       terms.push({ x, omega: weight })
@@ -137,10 +137,10 @@ function newton(
 
 function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let sum = 0
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i]
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!
   return sum
 }
 
 function addScaled(target: Float64Array, x: ArrayLike<number>, factor: number): void {
-  for (let i = 0; i < target.length; i++) target[i] += factor * x[i]
+  for (let i = 0; i < target.length; i++) target[i]! += factor * x[i]!
 }

@@ -112,7 +112,7 @@ export function openRewardModel(
           ...{ heads, votes, preferences, inputs, ridge: config.ridge },
           row: features.row,
           input: features.input,
-          prior: priors[m],
+          prior: priors[m]!,
           bootstrap: (id) => bootstrapWeight(id, m, seed),
         })
         weights.set(fitted, m * heads.length * inputs)
@@ -141,7 +141,7 @@ export function openRewardModel(
       const values = new Array<number>(config.members)
       for (let m = 0; m < config.members; m++) {
         const scores = heads.map((_, h) => score(weights, (m * heads.length + h) * inputs, x))
-        scores.forEach((p, h) => (perHead[h][m] = p))
+        scores.forEach((p, h) => (perHead[h]![m] = p))
         values[m] = valueOf(scores, by)
       }
       const { mean, deviation } = unitMean(values)
@@ -149,7 +149,7 @@ export function openRewardModel(
         value: Math.min(1, Math.max(0, mean - config.pessimism * deviation)),
         mean,
         deviation,
-        heads: Object.fromEntries(heads.map((head, h) => [head, unitMean(perHead[h])])),
+        heads: Object.fromEntries(heads.map((head, h) => [head, unitMean(perHead[h]!)])),
       }
     },
     exportState() {
@@ -166,8 +166,8 @@ export function openRewardModel(
 
   /** Scores by head, in the heads' order, to a value: the formula of a vote. */
   function valueOf(scores: readonly number[], by: Pick<RewardModelConfig, 'categories' | 'compassionWeight'>): number {
-    const of = (head: string): number => scores[heads.indexOf(head)]
-    const share = (head: string): number => shares[heads.indexOf(head)]
+    const of = (head: string): number => scores[heads.indexOf(head)]!
+    const share = (head: string): number => shares[heads.indexOf(head)]!
     const parts = Object.entries(by.categories).map(([name, weight]) => ({
       value: of(categoryHead(name)),
       weight: weight * share(categoryHead(name)),
@@ -186,7 +186,7 @@ function shareOf(votes: readonly RewardVote[], head: string): number {
 /** `σ(w·x)` of the weights from `start` on. */
 function score(weights: Float32Array, start: number, x: Float64Array): number {
   let sum = 0
-  for (let i = 0; i < x.length; i++) sum += weights[start + i] * x[i]
+  for (let i = 0; i < x.length; i++) sum += weights[start + i]! * x[i]!
   return sigmoid(sum)
 }
 

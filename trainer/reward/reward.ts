@@ -10,7 +10,7 @@ import {
   type Normalisation,
   type RewardType,
 } from '../../core/votes/reward.ts'
-import { MIN_DEVIATION } from './defaults.ts'
+import { MIN_DEVIATION } from './fixed.ts'
 import { COMPASSION, categoryHead } from './examples.ts'
 import { referenceLength } from './drift.ts'
 import type { Prediction, RewardModel } from './model.ts'
@@ -82,13 +82,13 @@ export function rewardsOf(step: {
   const { rollouts, reference, model, config } = step
   const weights = rewardWeights(config.type, { human: config.humanFeedbackWeight, ai: config.aiRewardWeight })
   const predictions = rollouts.map(({ features }) => model.predict(features))
-  const crowd = rollouts.map(({ votes }, i) => crowdValue(votes, predictions[i].value, config.shrinkage))
+  const crowd = rollouts.map(({ votes }, i) => crowdValue(votes, predictions[i]!.value, config.shrinkage))
   const penalties = rollouts.map(({ response }, i) =>
-    constraintPenalty(judged(response, predictions[i]), config.ethicalConstraints),
+    constraintPenalty(judged(response, predictions[i]!), config.ethicalConstraints),
   )
   const length = referenceLength(reference)
   const bonus = (tokens: number): number => (config.lengthBonus * (tokens - length.mean)) / length.deviation
-  const raw = rollouts.map(({ ai, tokens }, i) => composeReward(crowd[i], ai, weights, penalties[i]) + bonus(tokens))
+  const raw = rollouts.map(({ ai, tokens }, i) => composeReward(crowd[i]!, ai, weights, penalties[i]) + bonus(tokens))
   const normalisation = fitNormalisation(
     reference.map(({ features, tokens }) => model.predict(features).value + bonus(tokens)),
     MIN_DEVIATION,
@@ -98,7 +98,7 @@ export function rewardsOf(step: {
     raw,
     crowd,
     penalties,
-    compassion: predictions.map((p) => p.heads[COMPASSION].mean),
+    compassion: predictions.map((p) => p.heads[COMPASSION]!.mean),
     deviation: predictions.map((p) => p.deviation),
     potentials: rollouts.map(({ prefixes }) => {
       const values = prefixes ? model.potentials(prefixes) : []
@@ -116,9 +116,9 @@ const HESITATION = 4
  * neither category.
  */
 function judged(text: string, { heads }: Prediction): { text: string; harm?: number; compassion: number } {
-  const compassion = heads[COMPASSION].mean
-  if (Object.hasOwn(heads, categoryHead('harm'))) return { text, compassion, harm: heads[categoryHead('harm')].mean }
+  const compassion = heads[COMPASSION]!.mean
+  if (Object.hasOwn(heads, categoryHead('harm'))) return { text, compassion, harm: heads[categoryHead('harm')]!.mean }
   if (Object.hasOwn(heads, categoryHead('safety')))
-    return { text, compassion, harm: 1 - heads[categoryHead('safety')].mean }
+    return { text, compassion, harm: 1 - heads[categoryHead('safety')]!.mean }
   return { text, compassion }
 }

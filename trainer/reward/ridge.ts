@@ -30,11 +30,12 @@ export function addExamples(
 ): void {
   const none = { x: new Float64Array(width), omega: 0 }
   for (let first = 0; first < examples.length; first += 4) {
-    const [a, b, c, d] = [0, 1, 2, 3].map((k) => examples[first + k] ?? none)
+    const at = (i: number) => examples[i] ?? none
+    const [a, b, c, d] = [at(first), at(first + 1), at(first + 2), at(first + 3)]
     for (let i = 0; i < width; i++) {
-      const [ai, bi, ci, di] = [a.omega * a.x[i], b.omega * b.x[i], c.omega * c.x[i], d.omega * d.x[i]]
+      const [ai, bi, ci, di] = [a.omega * a.x[i]!, b.omega * b.x[i]!, c.omega * c.x[i]!, d.omega * d.x[i]!]
       const row = i * width
-      for (let j = 0; j <= i; j++) matrix[row + j] += ai * a.x[j] + bi * b.x[j] + ci * c.x[j] + di * d.x[j]
+      for (let j = 0; j <= i; j++) matrix[row + j]! += ai * a.x[j]! + bi * b.x[j]! + ci * c.x[j]! + di * d.x[j]!
     }
   }
 }
@@ -45,14 +46,14 @@ export function factorise({ width, matrix }: NormalSystem): void {
     const rowJ = j * width
     for (let i = j; i < width; i++) {
       const rowI = i * width
-      let sum = matrix[rowI + j]
-      for (let k = 0; k < j; k++) sum -= matrix[rowI + k] * matrix[rowJ + k]
+      let sum = matrix[rowI + j]!
+      for (let k = 0; k < j; k++) sum -= matrix[rowI + k]! * matrix[rowJ + k]!
       if (i === j) {
         if (!(sum > 0))
           throw new RangeError('the normal equations are not positive definite: a feature or a weight is not finite')
         matrix[rowJ + j] = Math.sqrt(sum)
       } else {
-        matrix[rowI + j] = sum / matrix[rowJ + j]
+        matrix[rowI + j] = sum / matrix[rowJ + j]!
       }
     }
   }
@@ -62,14 +63,14 @@ export function factorise({ width, matrix }: NormalSystem): void {
 export function solve({ width, matrix }: NormalSystem, right: Float64Array): Float64Array {
   const x = right.slice()
   for (let i = 0; i < width; i++) {
-    let sum = x[i]
-    for (let k = 0; k < i; k++) sum -= matrix[i * width + k] * x[k]
-    x[i] = sum / matrix[i * width + i]
+    let sum = x[i]!
+    for (let k = 0; k < i; k++) sum -= matrix[i * width + k]! * x[k]!
+    x[i] = sum / matrix[i * width + i]!
   }
   for (let i = width - 1; i >= 0; i--) {
-    let sum = x[i]
-    for (let k = i + 1; k < width; k++) sum -= matrix[k * width + i] * x[k]
-    x[i] = sum / matrix[i * width + i]
+    let sum = x[i]!
+    for (let k = i + 1; k < width; k++) sum -= matrix[k * width + i]! * x[k]!
+    x[i] = sum / matrix[i * width + i]!
   }
   return x
 }

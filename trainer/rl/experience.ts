@@ -2,7 +2,7 @@
 import type { PolicyView } from './inspect.ts'
 import { sequenceKl } from './kl.ts'
 import type { ReferenceView, Rollout } from './rollout.ts'
-import { mean } from './statistics.ts'
+import { mean } from '../../core/statistics.ts'
 
 /** One rollout with all that was computed for it before the algorithm sees it. */
 export interface Scored {
@@ -55,12 +55,16 @@ export function scoresOf(scored: readonly Scored[], missingEosPenalty: number): 
   return scored.map(({ rollout, reward }) => reward - (rollout.truncated ? missingEosPenalty : 0))
 }
 
-export function statisticsOf(scored: readonly Scored[], scores: readonly number[], klCoef: number): BatchStatistics {
+export function statisticsOf(
+  scored: readonly Scored[],
+  scores: readonly number[],
+  klCoefficient: number,
+): BatchStatistics {
   const kl = mean(scored.map(({ rollout, reference }) => sequenceKl(rollout.logprobs, reference.logprobs)))
   return {
     kl,
     score: mean(scores),
-    nonScoreReward: -klCoef * kl,
+    nonScoreReward: -klCoefficient * kl,
     ended: scored.filter(({ rollout }) => !rollout.truncated).length,
   }
 }
@@ -79,6 +83,6 @@ export function trustRegion(
   advantages: readonly number[],
 ): { oldLogprobs: ArrayLike<number>; advantages: readonly number[] } {
   if (!stale) return { oldLogprobs: rollout.logprobs, advantages }
-  const weight = (t: number): number => Math.min(MAX_IMPORTANCE, Math.exp(policy.logprobs[t] - rollout.logprobs[t]))
+  const weight = (t: number): number => Math.min(MAX_IMPORTANCE, Math.exp(policy.logprobs[t]! - rollout.logprobs[t]!))
   return { oldLogprobs: policy.logprobs, advantages: advantages.map((a, t) => a * weight(t)) }
 }

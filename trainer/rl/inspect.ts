@@ -61,13 +61,10 @@ export function openInspector(
     async policy(rollouts) {
       const views: PolicyView[] = []
       for await (const { shape, lengths, outputs } of batches(rollouts, 'policy')) {
-        const [entropies, logprobs] = ['entropies', 'logprobs'].map((name) =>
-          unpadRows(outputs.float32(name), lengths, shape),
-        )
-        const values = policy.valueHead
-          ? unpadRows(outputs.float32('values'), lengths, shape)
-          : lengths.map(() => new Float32Array(0))
-        lengths.forEach((_, i) => views.push({ values: values[i], entropies: entropies[i], logprobs: logprobs[i] }))
+        const rows = (name: string) => unpadRows(outputs.float32(name), lengths, shape)
+        const [entropies, logprobs] = [rows('entropies'), rows('logprobs')]
+        const values = policy.valueHead ? rows('values') : lengths.map(() => new Float32Array(0))
+        lengths.forEach((_, i) => views.push({ values: values[i]!, entropies: entropies[i]!, logprobs: logprobs[i]! }))
       }
       return views
     },
@@ -84,7 +81,7 @@ export function openInspector(
           const features = new Float32Array(2 * width)
           features.set(prefixes.subarray((count - 1) * width))
           features.set(last.subarray(i * width, (i + 1) * width), width)
-          views.push({ logprobs: logprobs[i], features, prefixes })
+          views.push({ logprobs: logprobs[i]!, features, prefixes })
         })
       }
       return views
@@ -118,7 +115,7 @@ function runningMeans(states: Float32Array, width: number): Float32Array {
   const sums = new Float64Array(width)
   return Float32Array.from(states, (x, i) => {
     const c = i % width
-    sums[c] += x
-    return sums[c] / (Math.floor(i / width) + 1)
+    sums[c]! += x
+    return sums[c]! / (Math.floor(i / width) + 1)
   })
 }

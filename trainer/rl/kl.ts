@@ -14,12 +14,12 @@ export function shapedRewards(
   logprobs: ArrayLike<number>,
   reference: ArrayLike<number>,
   score: number,
-  klCoef: number,
+  klCoefficient: number,
 ): number[] {
   const length = logprobs.length
   if (length === 0 || reference.length !== length)
     throw new RangeError(`${length} log-probabilities for ${reference.length} of the reference`)
-  const rewards = Array.from({ length }, (_, t) => -klCoef * (logprobs[t] - reference[t]))
+  const rewards = Array.from({ length }, (_, t) => -klCoefficient * (logprobs[t] - reference[t]))
   rewards[length - 1] += score
   return rewards
 }
@@ -27,7 +27,7 @@ export function shapedRewards(
 /** Sum over tokens of `log π - log π_ref`: the k1 estimate of a sequence's KL, nats. */
 export function sequenceKl(logprobs: ArrayLike<number>, reference: ArrayLike<number>): number {
   let sum = 0
-  for (let t = 0; t < logprobs.length; t++) sum += logprobs[t] - reference[t]
+  for (let t = 0; t < logprobs.length; t++) sum += logprobs[t]! - reference[t]!
   return sum
 }
 
@@ -50,10 +50,19 @@ export function klCoefficientFor(targetKL: number): number {
   return 1 / Math.sqrt(2 * targetKL)
 }
 
-export type KlControl =
-  | { kind: 'fixed'; coef: number }
-  /** `coef` is where it starts; `target` in nats per sequence; `gain` is how much of the error a step makes good. */
-  | { kind: 'adaptive'; coef: number; target: number; gain: number }
+export interface KlControl {
+  /** β at the start of the run. */
+  klCoefficient: number
+  /** Whether β moves, so that the KL comes to `targetKL`. */
+  adaptiveKl: boolean
+  /**
+   * Mean sequence KL to the reference that the run is to settle about, nats. A run that names no β has the one that
+   * follows from it; one that adapts β is steered to it; for a fixed β of the run's own it is not read.
+   */
+  targetKL: number
+  /** How much of its error the adaptive controller makes good in a step, in logarithms of β. */
+  klGain: number
+}
 
 /**
  * The adaptive coefficient stays within this factor of where it started, both ways: it can't switch the penalty off.
@@ -61,25 +70,21 @@ export type KlControl =
 export const KL_RANGE = 2
 
 /**
- * The coefficient after a batch of mean KL `observed`.
+ * The coefficient after a batch of mean KL `observed`: adaptive, it begins at `klCoefficient`, and `klGain` is how much
+ * of the error a step makes good.
  *
- *     e = clip(observed / target - 1, -0.2, 0.2),   log β ← log β + gain · e,   β₀/2 ≤ β ≤ 2β₀
+ *     e = clip(observed / targetKL - 1, -0.2, 0.2),   log β ← log β + klGain · e,   β₀/2 ≤ β ≤ 2β₀
  *
  * A fixed coefficient is its configuration's, whatever it was. Source of the controller: Ziegler et al. 2019,
  * section 2.2; lm-human-preferences' `AdaptiveKLController`, whose product this is to the first order. There is no
  * more to it than β: from either end of its range it comes back with the first error of the other sign.
  */
-export function nextKlCoef(coef: number, control: KlControl, observed: number): number {
-  switch (control.kind) {
-    case 'fixed':
-      return control.coef
-    case 'adaptive': {
-      const error = Math.min(0.2, Math.max(-0.2, observed / control.target - 1))
-      return withinRange(coef * Math.exp(control.gain * error), control)
-    }
-  }
+export function nextKlCoefficient(klCoefficient: number, control: KlControl, observed: number): number {
+  if (!control.adaptiveKl) return control.klCoefficient
+  const error = Math.min(0.2, Math.max(-0.2, observed / control.targetKL - 1))
+  return withinRange(klCoefficient * Math.exp(control.klGain * error), control)
 }
 
 /** A coefficient that was stored, as its run's control may hold it today. */
-export const withinRange = (coef: number, { kind, coef: start }: KlControl): number =>
-  kind === 'fixed' ? start : Math.min(KL_RANGE * start, Math.max(start / KL_RANGE, coef))
+export const withinRange = (klCoefficient: number, { adaptiveKl, klCoefficient: start }: KlControl): number =>
+  adaptiveKl ? Math.min(KL_RANGE * start, Math.max(start / KL_RANGE, klCoefficient)) : start

@@ -1,3 +1,4 @@
+import { maxOf } from '../../core/statistics.ts'
 import type { Rollout } from './rollout.ts'
 
 /** The static sizes of one compiled graph. */
@@ -37,12 +38,20 @@ export function shapeOf(
   context: number,
 ): BatchShape {
   const up = (n: number): number => Math.ceil(n / GRAIN) * GRAIN
-  const length = rollouts.reduce((most, r) => Math.max(most, r.promptIds.length + r.responseIds.length), 0)
+  const length = maxOf(
+    rollouts.map((r) => r.promptIds.length + r.responseIds.length),
+    0,
+  )
   if (length > context) throw new RangeError(`a rollout of ${length} tokens does not fit the context of ${context}`)
   return {
     rows,
     length: Math.min(context, up(length)),
-    responses: up(rollouts.reduce((most, r) => Math.max(most, r.responseIds.length), 0)),
+    responses: up(
+      maxOf(
+        rollouts.map((r) => r.responseIds.length),
+        0,
+      ),
+    ),
   }
 }
 

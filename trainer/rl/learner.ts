@@ -6,10 +6,10 @@ import { saveWeights, type Model } from '../../lm/files/directory.ts'
 import { openSampler } from '../../lm/sampling/sampler.ts'
 import type { Weights } from '../../lm/files/weights.ts'
 import { openAlgorithm } from './algorithms/registry.ts'
-import { klControl, ratePlan, type LearnerConfig } from './config.ts'
+import type { LearnerConfig } from './config.ts'
 import { scoresOf, statisticsOf } from './experience.ts'
 import { openInspector } from './inspect.ts'
-import { nextKlCoef, withinRange } from './kl.ts'
+import { nextKlCoefficient, withinRange } from './kl.ts'
 import { updateMetrics, type Metrics } from './metrics.ts'
 import { openMovementGauge } from './movement.ts'
 import { openOptimizer } from './optimizer.ts'
@@ -108,7 +108,6 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
   const inspector = openInspector(engine, policy, config.temperature, rows, pause)
   const optimizer = openOptimizer(engine, policy, algorithm, config, pause)
   const gauge = openMovementGauge(engine, policy)
-  const control = klControl(config)
   let version = 0
   let klCoefficient = config.klCoefficient
 
@@ -132,7 +131,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
         signal: options.signal,
       })
       return samples.map(({ tokens, logProbs, finish }, i) => ({
-        promptIds: [...prompts[i]],
+        promptIds: [...prompts[i]!],
         responseIds: [...tokens],
         logprobs: logProbs,
         truncated: finish === 'length',
@@ -151,29 +150,29 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
       const reference = references ?? (await inspector.reference(rollouts))
       const views = await inspector.policy(rollouts)
       const scored = rollouts.map((rollout, i) => ({
-        ...{ rollout, reference: reference[i], policy: views[i], reward: rewards[i], potentials: potentials?.[i] },
+        ...{ rollout, reference: reference[i]!, policy: views[i]!, reward: rewards[i]!, potentials: potentials?.[i] },
         stale: rollout.policyVersion !== version,
       }))
       const statistics = statisticsOf(scored, scoresOf(scored, config.missingEosPenalty), klCoefficient)
       const { experiences, advantages, metrics: own } = algorithm.prepare(scored, klCoefficient)
-      const learningRate = scheduledRate(ratePlan(config), version)
+      const learningRate = scheduledRate(config, version)
 
       const undo = rollback(engine, policy, optimizer)
       const { steps, movement } = await undo.unlessAborted(async () => ({
         steps: await optimizer.run(experiences, {
           learningRate,
-          klCoef: klCoefficient,
+          klCoefficient,
           seed: seedOf(seed, version),
           signal,
         }),
         movement: await gauge.measure(),
       }))
       const metrics = updateMetrics({
-        ...{ batch: statistics, own, steps, klCoef: klCoefficient, learningRate, moved: movement.norm },
+        ...{ batch: statistics, own, steps, klCoefficient, learningRate, moved: movement.norm },
         entropies: views.map((view) => view.entropies),
         referenceLogprobs: reference.map((view) => view.logprobs),
       })
-      klCoefficient = nextKlCoef(klCoefficient, control, statistics.kl)
+      klCoefficient = nextKlCoefficient(klCoefficient, config, statistics.kl)
       version++
       return { metrics, advantages, changed: movement.changed }
     },
@@ -185,7 +184,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
       importStates(engine, policy, state)
       optimizer.steps = state.json.optimizerSteps
       version = state.json.version
-      klCoefficient = withinRange(state.json.klCoefficient, control)
+      klCoefficient = withinRange(state.json.klCoefficient, config)
     },
     policyWeights: async () => (await saveWeights(engine, policy.model)).weights,
     async close() {

@@ -1,7 +1,8 @@
 import { type AlgorithmName, algorithmNames } from '../../core/protocol/index.ts'
 import { averages, metricsOf } from './algorithms/registry.ts'
 import type { BatchStatistics } from './experience.ts'
-import { mean, type StepStatistics } from './statistics.ts'
+import { mean } from '../../core/statistics.ts'
+import type { StepStatistics } from './train-step.ts'
 
 /**
  * What each metric of an update means, and after the last semicolon its unit. Names are TRL's where TRL
@@ -59,7 +60,7 @@ export interface UpdateRecord {
   own: Readonly<Record<string, number>>
   /** At least one. */
   steps: readonly StepStatistics[]
-  klCoef: number
+  klCoefficient: number
   learningRate: number
   /** By how much the policy's parameters moved. */
   moved: number
@@ -71,14 +72,14 @@ export interface UpdateRecord {
 /** The metrics of one update, in which at least one step was taken. */
 export function updateMetrics(record: UpdateRecord): Metrics {
   const { batch, steps, entropies } = record
-  const over = (name: string): number => mean(steps.map((step) => step[name]))
+  const over = (name: string): number => mean(steps.map((step) => step[name]!))
   const ratio = over('ratio')
   const means = Object.entries(averages).flatMap(([name, metric]) =>
-    name in steps[0] ? [[metric, over(name)] as const] : [],
+    name in steps[0]! ? [[metric, over(name)] as const] : [],
   )
   return {
     'objective/kl': batch.kl,
-    'objective/kl_coef': record.klCoef,
+    'objective/kl_coef': record.klCoefficient,
     'objective/entropy': mean(entropies.flatMap((row) => Array.from(row))),
     'objective/scores': batch.score,
     'objective/non_score_reward': batch.nonScoreReward,
@@ -94,10 +95,10 @@ export function updateMetrics(record: UpdateRecord): Metrics {
     perplexity: Math.exp(-mean(record.referenceLogprobs.flatMap((row) => Array.from(row)))),
     responseLength: mean(entropies.map((row) => row.length)),
     ...Object.fromEntries(means),
-    ...('ratio' in steps[0] && { 'val/ratio_var': mean(steps.map((step) => (step.ratio - ratio) ** 2)) }),
-    ...('lossScale' in steps[0] && {
-      loss_scale: steps[steps.length - 1].lossScale,
-      overflows: steps.reduce((sum, step) => sum + step.overflows, 0),
+    ...('ratio' in steps[0]! && { 'val/ratio_var': mean(steps.map((step) => (step.ratio! - ratio) ** 2)) }),
+    ...('lossScale' in steps[0]! && {
+      loss_scale: steps[steps.length - 1]!.lossScale,
+      overflows: steps.reduce((sum, step) => sum + step.overflows!, 0),
     }),
     ...record.own,
   }

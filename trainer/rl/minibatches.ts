@@ -27,8 +27,8 @@ export function permutation(size: number, seed: number): number[] {
   const order = Array.from({ length: size }, (_, i) => i)
   for (let i = size - 1; i > 0; i--) {
     const j = Math.floor(random.uniform() * (i + 1))
-    const moved = order[i]
-    order[i] = order[j]
+    const moved = order[i]!
+    order[i] = order[j]!
     order[j] = moved
   }
   return order

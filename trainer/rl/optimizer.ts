@@ -10,8 +10,7 @@ import { shapeOf } from './layout.ts'
 import { minibatches } from './minibatches.ts'
 import type { HeldPolicy } from './policy.ts'
 import { seedOf } from './random.ts'
-import type { StepStatistics } from './statistics.ts'
-import { openTrainStep, type TrainStep } from './train-step.ts'
+import { openTrainStep, type TrainStep, type StepStatistics } from './train-step.ts'
 
 export interface Optimizer {
   /** Optimizer steps since the run began; Adam's bias correction reads it. */
@@ -26,7 +25,7 @@ export interface Optimizer {
 
 export interface OptimizeOptions {
   learningRate: number
-  klCoef: number
+  klCoefficient: number
   seed: number
   signal?: AbortSignal
 }
@@ -57,7 +56,7 @@ export function openOptimizer(
 
   const optimizer: Optimizer = {
     steps: 0,
-    async run(experiences, { learningRate, klCoef, seed, signal }) {
+    async run(experiences, { learningRate, klCoefficient, seed, signal }) {
       const parts = exactDiv(experiences.length, config.miniBatchSize, 'rollouts by miniBatchSize')
       const shape = shapeOf(
         experiences.map((e) => e.rollout),
@@ -71,7 +70,7 @@ export function openOptimizer(
           signal?.throwIfAborted()
           const statistics = await step.run(
             indices.map((i) => experiences[i]),
-            { step: optimizer.steps + 1, learningRate, klCoef },
+            { step: optimizer.steps + 1, learningRate, klCoefficient },
           )
           optimizer.steps++
           done.push(statistics)

@@ -1,10 +1,13 @@
 export type RateSchedule = 'constant' | 'linear' | 'cosine'
 
+/** How the learning rate goes. */
 export interface RatePlan {
-  /** The full learning rate. */
-  rate: number
-  schedule: RateSchedule
+  /** The full one. */
+  learningRate: number
+  learningRateSchedule: RateSchedule
+  /** Updates over which the learning rate rises to its full value; 0 begins with it. */
   warmupSteps: number
+  /** Updates by which a falling schedule has fallen; ignored by a constant one. */
   totalSteps: number
 }
 
@@ -19,11 +22,14 @@ export const LEAST_RATE = 0.01
  *
  * Nothing else scales it: the KL is held by its penalty, which a rate of 0 would leave no way to act.
  */
-export function scheduledRate({ rate, schedule, warmupSteps, totalSteps }: RatePlan, step: number): number {
-  if (step < warmupSteps) return (rate * (step + 1)) / warmupSteps
+export function scheduledRate(
+  { learningRate, learningRateSchedule, warmupSteps, totalSteps }: RatePlan,
+  step: number,
+): number {
+  if (step < warmupSteps) return (learningRate * (step + 1)) / warmupSteps
   const last = Math.max(warmupSteps, totalSteps - 1)
   const progress = (Math.min(step, last) - warmupSteps) / Math.max(1, totalSteps - warmupSteps)
-  return rate * Math.max(LEAST_RATE, shareOf(schedule, progress))
+  return learningRate * Math.max(LEAST_RATE, shareOf(learningRateSchedule, progress))
 }
 
 function shareOf(schedule: RateSchedule, progress: number): number {

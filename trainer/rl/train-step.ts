@@ -5,7 +5,16 @@ import type { Algorithm } from './algorithms/algorithm.ts'
 import type { Experience } from './experience.ts'
 import { layOut, padRows, type BatchShape } from './layout.ts'
 import { entropyGraph, policyFeeds, policyGraph, valueGraph, type HeldPolicy } from './policy.ts'
-import type { StepStatistics } from './statistics.ts'
+
+/**
+ * What one optimizer step reports: the loss's statistics by name, and the norm of all gradients together before
+ * clipping.
+ */
+export interface StepStatistics {
+  approxKl: number
+  gradientNorm: number
+  [statistic: string]: number
+}
 
 export interface TrainStepOptions {
   policy: HeldPolicy
@@ -20,7 +29,7 @@ export interface TrainStepOptions {
 export interface TrainStep {
   run(
     minibatch: readonly Experience[],
-    at: { step: number; learningRate: number; klCoef: number },
+    at: { step: number; learningRate: number; klCoefficient: number },
   ): Promise<StepStatistics>
   close(): Promise<void>
 }
@@ -40,16 +49,16 @@ export async function openTrainStep(engine: Engine, shape: BatchShape, options: 
     parts: accumulation,
   })
   return {
-    async run(minibatch, { step, learningRate, klCoef }) {
+    async run(minibatch, { step, learningRate, klCoefficient }) {
       exactDiv(minibatch.length, accumulation, 'the rollouts of a minibatch by its parts')
       const tokens = minibatch.reduce((n, e) => n + e.rollout.responseIds.length, 0)
-      const wholes: Readonly<Record<string, number>> = { tokens, responses: minibatch.length, klCoef }
+      const wholes: Readonly<Record<string, number>> = { tokens, responses: minibatch.length, klCoefficient }
       const parts = Array.from({ length: accumulation }, (_, i) => ({
         ...feedsOf(minibatch.slice(i * shape.rows, (i + 1) * shape.rows), shape, reads),
-        ...byName(reads.wholes, (name) => wholes[name]),
+        ...byName(reads.wholes, (name) => wholes[name]!),
       }))
       const statistics = await descent.run(parts, { step, learningRate })
-      return { ...statistics, approxKl: statistics.approxKl, gradientNorm: statistics.gradientNorm }
+      return { ...statistics, approxKl: statistics.approxKl!, gradientNorm: statistics.gradientNorm! }
     },
     close: () => descent.close(),
   }
@@ -108,11 +117,11 @@ function feedsOf(
     responseMask: layout.responseMask,
     ...byName(columns, (name) =>
       padRows(
-        part.map((e) => e.columns[name]),
+        part.map((e) => e.columns[name]!),
         shape,
       ),
     ),
-    ...byName(scalars, (name) => Float32Array.from(part, (e) => e.scalars[name])),
+    ...byName(scalars, (name) => Float32Array.from(part, (e) => e.scalars[name]!)),
   }
 }
 

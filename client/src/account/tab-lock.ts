@@ -15,7 +15,7 @@ const LOOK_MS = 60
 
 /** @param locks the browser's, where it has them */
 export function openTurn(name: string, store: Store, locks: Pick<LockManager, 'request'> | undefined): Turn {
-  if (locks !== undefined) return async (work) => await locks.request(name, work)
+  if (locks !== undefined) return async (work) => locks.request(name, work)
   return async (work) => {
     const key = `${name}.lease`
     const own = String(Math.random()).slice(2)

@@ -65,6 +65,14 @@ const described: {
     series: [['compassion', 'compassion', ['compassionScore']]],
   },
   {
+    title: 'Agreement',
+    meaning:
+      'How far raters agree on the same answers (Krippendorff’s alpha of their ratings): 1 where all say the same, 0 where they agree as by chance, below 0 where they contradict each other.',
+    format: fixed,
+    span: 0.5,
+    series: [['agreement', 'accent', ['agreement']]],
+  },
+  {
     title: 'KL to reference',
     meaning:
       'How far the answers are from the model before training: mean KL to the reference policy, in nats per answer.',

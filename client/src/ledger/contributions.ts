@@ -1,5 +1,6 @@
 /** What a person has contributed, with what came of each: receipt, appeal, epoch, proof. Pure. */
 import type { HumanFeedback, NoCredit, ProofOfContribute, Receipt, Appeal } from '../../../core/protocol/index.ts'
+import { noCreditReasons } from '../../../contracts/ledger/epoch/reasons.ts'
 import { plural } from '../ui/format.ts'
 
 export interface Contribution {
@@ -81,25 +82,15 @@ export function earnedText({
   noCredit,
   held,
 }: Pick<Contribution, 'proof' | 'credit' | 'noCredit' | 'held'>): string | null {
-  if (noCredit !== null) return `It earns nothing: ${reasons[noCredit]}`
+  if (noCredit !== null) return `It earns nothing: ${noCreditReasons[noCredit].words}`
   if (proof === null) return null
   if (held)
     return `${plural(credit, 'credit point')}, on hold until ten of your votes in this session could be compared with other people’s; they are paid then.`
   return `${plural(credit, 'credit point')}.`
 }
 
-/** Why a vote earned nothing, in words. */
-export const reasons: Record<NoCredit, string> = {
-  text: 'its text is not an answer of this session.',
-  closed: 'voting on the answer had closed.',
-  unused: 'no step’s update used it. At most it taught the reward model.',
-  'no-weight': 'its weight, or your reliability, was 0 in the update.',
-  'no-change': 'the step’s update changed nothing.',
-  pace: 'there were more votes than a person can give in the time.',
-}
-
-/** Whether an appeal can give a vote what it lacks: it makes no text an answer, and no closed answer an open one. */
-export const canBePutRight = (reason: NoCredit | null): boolean => reason !== 'text' && reason !== 'closed'
+/** Whether an appeal can give a vote what it lacks. */
+export const canBePutRight = (reason: NoCredit | null): boolean => reason === null || noCreditReasons[reason].appealable
 
 /** What a contribution that is no vote is, in words. */
 export const kindTitles: Record<Contribution['kind'], string> = {

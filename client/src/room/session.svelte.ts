@@ -213,7 +213,7 @@ export class LiveSession {
   }
 
   #relay<E extends RoomEventName>(event: E): void {
-    this.#socket.on(event as string, (payload: RoomEvents[E] & { seq: string }) =>
+    this.#socket.on<string>(event, (payload: RoomEvents[E] & { seq: string }) =>
       this.#apply((state) => reduce(state, event, payload)),
     )
   }

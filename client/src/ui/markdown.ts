@@ -39,7 +39,7 @@ md.block.ruler.at('paragraph', (state: StateBlock, start: number, end: number): 
   state.parentType = 'paragraph'
   let next = start + 1
   for (; next < end && !state.isEmpty(next); next++) {
-    if (state.sCount[next] - state.blkIndent > 3 || state.sCount[next] < 0) continue
+    if (state.sCount[next]! - state.blkIndent > 3 || state.sCount[next]! < 0) continue
     if (terminators.some((rule) => rule(state, next, end, true))) break
   }
   const content = state.getLines(start, next, state.blkIndent, false).trimEnd()
@@ -83,11 +83,11 @@ const leaves = new Set(['paragraph_open', 'heading_open', 'th_open', 'td_open'])
 const containers = new Set(['bullet_list_open', 'ordered_list_open', 'list_item_open', 'blockquote_open', 'table_open'])
 
 md.renderer.rules.softbreak = md.renderer.rules.hardbreak = () => '\n'
-md.renderer.rules.code_inline = (tokens, i) => `<code dir="auto">${escape(tokens[i].content)}</code>`
+md.renderer.rules.code_inline = (tokens, i) => `<code dir="auto">${escape(tokens[i]!.content)}</code>`
 md.renderer.rules.fence = (tokens, i) => {
-  const about = tokens[i].info.trim()
+  const about = tokens[i]!.info.trim()
   const caption = about === '' ? '' : `<figcaption dir="auto">${escape(about)}</figcaption>`
-  return `<figure>${caption}<pre dir="ltr" tabindex="0"><code>${escape(tokens[i].content)}</code></pre></figure>\n`
+  return `<figure>${caption}<pre dir="ltr" tabindex="0"><code>${escape(tokens[i]!.content)}</code></pre></figure>\n`
 }
 md.renderer.rules.table_open = (tokens, i, options, _env, self) =>
   `<div tabindex="0">${self.renderToken(tokens, i, options)}`
@@ -120,7 +120,8 @@ export function directionOf(text: string): 'ltr' | 'rtl' {
 /** The text of the block that begins at `from`. */
 function textWithin(tokens: readonly Token[], from: number): string {
   const words: string[] = []
-  for (let i = from + 1; i < tokens.length && tokens[i].level > tokens[from].level; i++) words.push(tokens[i].content)
+  for (let i = from + 1; i < tokens.length && tokens[i]!.level > tokens[from]!.level; i++)
+    words.push(tokens[i]!.content)
   return words.join(' ')
 }
 
@@ -141,7 +142,7 @@ function withHost(token: Token, i: number, all: readonly Token[], say: (host: st
     .slice(open, i)
     .map(({ content }) => content)
     .join('')
-  const host = hostOf(String(all[open].attrGet('href')))
+  const host = hostOf(String(all[open]!.attrGet('href')))
   return shown.includes(host) ? [token] : [say(host), token]
 }
 

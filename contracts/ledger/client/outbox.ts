@@ -31,8 +31,8 @@ export async function bringOn<Done>(
   const signed = await signOr(policy.refused, () => sender.sign(bid))
   if (signed === null) return { state: 'refused' }
   await store.markSigned(signed, bid)
-  const answer = await sender.send(signed.raw)
-  return { state: 'sent', txHash: signed.txHash, replaced: waits, bumps: answer === 'underpriced' ? bid + 1 : bid }
+  const isTaken = (await sender.send(signed.raw)) === 'sent'
+  return { state: 'sent', txHash: signed.txHash, replaced: waits && isTaken, bumps: isTaken ? bid : bid + 1 }
 }
 
 /** How far it has come: the transaction that was stored last, since when, and how often its fee was raised. */
@@ -61,7 +61,7 @@ export type OutboxSender = {
 export type Step<Done> =
   | Settled<Done>
   | { state: 'held' | 'waits' | 'refused' }
-  /** `bumps` is what the next transaction starts from. */
+  /** `replaced`: it took the place of another; `bumps` is what the next transaction starts from. */
   | { state: 'sent'; txHash: Hex; replaced: boolean; bumps: number }
 
 async function signOr(refused: Policy<unknown>['refused'], sign: () => Promise<Signed>): Promise<Signed | null> {

@@ -1,5 +1,6 @@
 import { LedgerError } from '../errors.ts'
 import type { ContributionRecord } from './leaf.ts'
+import type { NoCredit } from './reasons.ts'
 
 /**
  * What a contribution earns, in whole credits; one credit is one point of its
@@ -29,7 +30,7 @@ export function creditOf(record: Measured): bigint {
   switch (kind) {
     case 'feedback':
       if (whyNothing(record) !== null) return 0n
-      return 'corrects' in payload ? whole(payload['credit'], VOTE_USED) : VOTE_USED
+      return corrects(record) ? whole(payload['credit'], VOTE_USED) : VOTE_USED
     case 'training':
     case 'compute':
       return (whole(payload['milliHours'], MAX_MILLI_HOURS) * whole(payload['qualityBps'], BPS)) / PER_HOUR
@@ -39,34 +40,28 @@ export function creditOf(record: Measured): bigint {
   }
 }
 
-/** Why a vote earned nothing. */
-export type NoCredit =
-  /** On a text that its session never produced. */
-  | 'text'
-  /** Cast after voting on its answer had closed. */
-  | 'closed'
-  /** No step's update used it. */
-  | 'unused'
-  /** It, or its author's reliability, weighed 0 in the update. */
-  | 'no-weight'
-  /** The update left every weight as it was. */
-  | 'no-change'
-  /** More than a person can rate in the time (pace.ts). */
-  | 'pace'
-
 /**
- * Why a vote, or its correction, earns nothing by its own record; null where it earns, and for any other kind. Throws
- * `bad-record`.
+ * Why a vote, or its correction, earns nothing by its own record, the first reason that holds; null where it earns, and
+ * for any other kind. Throws `bad-record`.
  */
-export function whyNothing({ kind, payload, usedInStep }: Measured): Exclude<NoCredit, 'pace'> | null {
-  if (kind !== 'feedback') return null
-  if (!flag(payload, 'produced')) return 'text'
-  if (flag(payload, 'late')) return 'closed'
-  if ('corrects' in payload) return null
-  if (usedInStep === null) return 'unused'
-  if (share(payload, 'weight') === 0 || share(payload, 'reliability') === 0) return 'no-weight'
-  return flag(payload, 'updated') ? null : 'no-change'
+export function whyNothing(record: Measured): OfRecord | null {
+  if (record.kind !== 'feedback') return null
+  return (Object.keys(holds) as OfRecord[]).find((reason) => holds[reason](record)) ?? null
 }
+
+type OfRecord = Exclude<NoCredit, 'pace'>
+
+/** When each reason holds, in this order. An upheld appeal is past all but the first two. */
+const holds: Readonly<Record<OfRecord, (record: Measured) => boolean>> = {
+  text: ({ payload }) => !flag(payload, 'produced'),
+  closed: ({ payload }) => flag(payload, 'late'),
+  unused: (record) => !corrects(record) && record.usedInStep === null,
+  'no-weight': (record) =>
+    !corrects(record) && (share(record.payload, 'weight') === 0 || share(record.payload, 'reliability') === 0),
+  'no-change': (record) => !corrects(record) && !flag(record.payload, 'updated'),
+}
+
+const corrects = ({ payload }: Measured): boolean => 'corrects' in payload
 
 /** Of a vote that changed weights. */
 export const VOTE_USED = 100n

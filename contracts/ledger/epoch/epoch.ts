@@ -6,7 +6,7 @@ import { SimpleMerkleTree } from '@openzeppelin/merkle-tree'
 import { ZeroAddress, ZeroHash } from 'ethers'
 import type { Address, Hex } from '../hex.ts'
 import { type Balance, type Holder, type Move, carry, isAccount } from './balances.ts'
-import type { NoCredit } from './credit.ts'
+import type { NoCredit } from './reasons.ts'
 import { LedgerError } from '../errors.ts'
 import {
   type ContributionRecord,

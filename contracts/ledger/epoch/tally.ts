@@ -3,7 +3,8 @@
 
 import type { Address, Hex } from '../hex.ts'
 import type { Holder } from './balances.ts'
-import { type NoCredit, creditOf, whyNothing } from './credit.ts'
+import { creditOf, whyNothing } from './credit.ts'
+import type { NoCredit } from './reasons.ts'
 import { type ContributionRecord, sessionKey } from './leaf.ts'
 import type { Manifest } from './manifest.ts'
 import { type Pace, minutesOf, openPace, pacePerson } from './pace.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { route } from './route.ts'
 import { bountiesOf, refundOf } from '../../rewards/bounties.ts'
-import { votesSince } from '../../../core/db/bounties.ts'
+import { votesSince } from '../../../core/db/feedback.ts'
 import { sessionBasics } from '../../../core/db/sessions.ts'
 import { ordersOf } from '../../../core/db/treasury-orders.ts'
 import { Hash, SessionId, Uuid, OrderTreasury, Refund, SessionBounties } from '../../../core/protocol/index.ts'

@@ -3,12 +3,11 @@ import { z } from 'zod'
 import { route } from './route.ts'
 import { findImport, listImports } from '../../../core/db/imports.ts'
 import { findModel, insertModel, listModels } from '../../../core/db/models.ts'
-import { downloadIdOf } from '../../models/archives.ts'
+import { DownloadRequest, downloadIdOf } from '../../models/archives.ts'
 import { AttuneError } from '../../../core/errors.ts'
 import { fileOf, filesOf } from '../../models/exports.ts'
 import {
   Download,
-  DownloadRequest,
   limits,
   Model,
   ModelConfig,

@@ -1,7 +1,7 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { Core } from '../../deps.ts'
 import type { Caller, Permission } from '../../../core/permissions.ts'
-import { parseStrictly, refuseAny } from '../../strict.ts'
+import { parseStrictly, refuseAny } from '../../limits/strict.ts'
 import type { Body } from '../../models/uploads.ts'
 
 /** What a route needs: a permission, or `public`: open to everybody. There is no route without (rule S3). */

@@ -1,7 +1,7 @@
 import { freemem, loadavg, totalmem } from 'node:os'
 import { z } from 'zod'
 import { route } from './route.ts'
-import { chainProgress } from '../../../core/db/contributions.ts'
+import { chainProgress } from '../../../core/db/epochs.ts'
 import { countVotes } from '../../../core/db/feedback.ts'
 import { countModels } from '../../../core/db/models.ts'
 import { countSessions } from '../../../core/db/sessions.ts'

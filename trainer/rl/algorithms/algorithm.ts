@@ -26,7 +26,7 @@ export interface Algorithm extends Steps {
 
 export interface Steps {
   /** Pure: from a step's scored rollouts to what the loss reads. */
-  prepare(scored: readonly Scored[], klCoef: number): Prepared
+  prepare(scored: readonly Scored[], klCoefficient: number): Prepared
   /** The loss of a micro-batch, and its statistics: scalars whose sum over a minibatch's parts is the minibatch's. */
   loss(inputs: LossInputs): LossTensors
 }
@@ -56,7 +56,7 @@ export interface LossInputs {
   /** `Experience.scalars` by name: [B]. */
   scalar(name: string): Tensor
   /** Of the whole minibatch: real response tokens, responses; and β. Scalars. */
-  whole(name: 'tokens' | 'responses' | 'klCoef'): Tensor
+  whole(name: 'tokens' | 'responses' | 'klCoefficient'): Tensor
 }
 
 /** What every loss reads. */
@@ -71,7 +71,7 @@ export const common = ({ newLogprobs, mask, column, whole }: LossInputs) => ({
 export const towardsReference = ({ column, whole }: LossInputs) => ({
   referenceLogprobs: column('referenceLogprobs'),
   responses: whole('responses'),
-  klCoef: whole('klCoef'),
+  klCoefficient: whole('klCoefficient'),
 })
 
 /** Without a bonus its gradient is nothing, and two arrays of the logits' size are saved. */

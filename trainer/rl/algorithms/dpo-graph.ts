@@ -34,25 +34,25 @@ export interface DpoTensors {
   tokens: Tensor
   responses: Tensor
   /** Scalar: β. */
-  klCoef: Tensor
+  klCoefficient: Tensor
 }
 
 /** `dpoLoss` of dpo.ts in graph operations. Scalars; those of the parts of a minibatch add up to those of the whole. */
 export function dpoLossGraph(batch: DpoTensors): Record<keyof DpoLoss, Tensor> {
-  const { newLogprobs, oldLogprobs, referenceLogprobs, mask, klCoef } = batch
+  const { newLogprobs, oldLogprobs, referenceLogprobs, mask, klCoefficient } = batch
   const [rows = 0] = mask.shape
   const pairs = exactDiv(rows, 2, 'responses by pairs')
   const mean = (x: Tensor): Tensor => div(reduceSum(x), mul(batch.responses, 0.5))
   const side = (x: Tensor, k: 0 | 1): Tensor => slice(reshape(x, [pairs, 2]), 1, k, k + 1) // [B] -> [B/2, 1]
 
-  const implied = mul(reduceSum(mul(sub(newLogprobs, referenceLogprobs), mask), [1]), klCoef) // [B, R] -> [B]
+  const implied = mul(reduceSum(mul(sub(newLogprobs, referenceLogprobs), mask), [1]), klCoefficient) // [B, R] -> [B]
   const label = side(batch.labels, 0)
   const margin = sub(side(implied, 0), side(implied, 1)) // [B/2, 1]
   // -p log σ(m) - (1 - p) log σ(-m) = log(1 + e^-m) + (1 - p) m
   const policyLoss = mean(add(softplus(neg(margin)), mul(sub(1, label), margin)))
   return {
     policyLoss,
-    totalLoss: div(policyLoss, klCoef),
+    totalLoss: div(policyLoss, klCoefficient),
     chosenReward: mean(side(implied, 0)),
     rejectedReward: mean(side(implied, 1)),
     margin: mean(margin),

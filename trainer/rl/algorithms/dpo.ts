@@ -44,7 +44,7 @@
 import { scoresOf, trustRegion, type Prepared, type Scored } from '../experience.ts'
 import { checkGroups } from './groups.ts'
 import { sigmoid, softplus } from '../logistic.ts'
-import { mean } from '../statistics.ts'
+import { mean } from '../../../core/statistics.ts'
 
 export type PreferenceLabels = 'soft' | 'hard'
 
@@ -80,8 +80,8 @@ export function prepareDpo(
     advantages[chosen] = 2 * label - 1
     advantages[rejected] = 1 - 2 * label
     return [chosen, rejected].map((i) => {
-      const { rollout, reference } = scored[i]
-      const { oldLogprobs } = trustRegion(scored[i], [])
+      const { rollout, reference } = scored[i]!
+      const { oldLogprobs } = trustRegion(scored[i]!, [])
       return { rollout, columns: { oldLogprobs, referenceLogprobs: reference.logprobs }, scalars: { label } }
     })
   })
@@ -95,10 +95,12 @@ export function prepareDpo(
 export function pairsOf(scores: readonly number[], groupSize: number, labels: PreferenceLabels): Pair[] {
   const starts = Array.from({ length: scores.length / groupSize }, (_, g) => g * groupSize)
   return starts.flatMap((start) => {
-    const ranked = Array.from({ length: groupSize }, (_, k) => start + k).sort((a, b) => scores[b] - scores[a] || a - b)
+    const ranked = Array.from({ length: groupSize }, (_, k) => start + k).sort(
+      (a, b) => scores[b]! - scores[a]! || a - b,
+    )
     return ranked.slice(0, groupSize / 2).map((chosen, k): Pair => {
-      const rejected = ranked[groupSize - 1 - k]
-      return { chosen, rejected, label: labelOf(scores[chosen] - scores[rejected], labels) }
+      const rejected = ranked[groupSize - 1 - k]!
+      return { chosen, rejected, label: labelOf(scores[chosen]! - scores[rejected]!, labels) }
     })
   })
 }
@@ -138,27 +140,29 @@ export interface DpoLoss {
 /**
  *     L = -p log σ(m) - (1 - p) log σ(-m),   m = β (Σ_t log π/π_ref of the chosen - of the rejected)
  *
- * @param klCoef β, above 0
+ * @param klCoefficient β, above 0
  * @throws RangeError for a minibatch without pairs, or with half a pair.
  */
-export function dpoLoss(batch: DpoMinibatch, klCoef: number): DpoLoss {
+export function dpoLoss(batch: DpoMinibatch, klCoefficient: number): DpoLoss {
   const { newLogprobs, oldLogprobs, referenceLogprobs, labels } = batch
   if (labels.length === 0 || newLogprobs.length !== 2 * labels.length)
     throw new RangeError(`${newLogprobs.length} responses for ${labels.length} pairs`)
   const implied = newLogprobs.map(
-    (row, b) => klCoef * row.reduce((sum, logprob, t) => sum + logprob - referenceLogprobs[b][t], 0),
+    (row, b) => klCoefficient * row.reduce((sum, logprob, t) => sum + logprob - referenceLogprobs[b][t], 0),
   )
   const chosen = implied.filter((_, b) => b % 2 === 0)
   const rejected = implied.filter((_, b) => b % 2 === 1)
-  const margins = chosen.map((reward, i) => reward - rejected[i])
-  const policyLoss = mean(margins.map((m, i) => labels[i] * softplus(-m) + (1 - labels[i]) * softplus(m)))
+  const margins = chosen.map((reward, i) => reward - rejected[i]!)
+  const policyLoss = mean(margins.map((m, i) => labels[i]! * softplus(-m) + (1 - labels[i]!) * softplus(m)))
   return {
     policyLoss,
-    totalLoss: policyLoss / klCoef,
+    totalLoss: policyLoss / klCoefficient,
     chosenReward: mean(chosen),
     rejectedReward: mean(rejected),
     margin: mean(margins),
     accuracy: mean(margins.map((m) => (m > 0 ? 1 : 0))),
-    approxKl: mean(newLogprobs.flatMap((row, b) => row.map((logprob, t) => 0.5 * (logprob - oldLogprobs[b][t]) ** 2))),
+    approxKl: mean(
+      newLogprobs.flatMap((row, b) => row.map((logprob, t) => 0.5 * (logprob - oldLogprobs[b]![t]!) ** 2)),
+    ),
   }
 }

@@ -26,9 +26,9 @@ export function estimateAdvantages(
   let next = 0 // A_{t+1}
   let nextValue = 0 // V_{t+1}
   for (let t = values.length - 1; t >= 0; t--) {
-    next = rewards[t] + gamma * nextValue - values[t] + gamma * lambda * next
-    nextValue = values[t]
+    next = rewards[t]! + gamma * nextValue - values[t]! + gamma * lambda * next
+    nextValue = values[t]!
     advantages[t] = next
   }
-  return { advantages, returns: advantages.map((a, t) => a + values[t]) }
+  return { advantages, returns: advantages.map((a, t) => a + values[t]!) }
 }

@@ -10,7 +10,7 @@ import type { Rollout } from '../rollout.ts'
 export function checkGroups(rollouts: readonly Rollout[], size: number): void {
   exactDiv(rollouts.length, size, 'rollouts by groupSize')
   rollouts.forEach((rollout, i) => {
-    const first = rollouts[i - (i % size)]
+    const first = rollouts[i - (i % size)]!
     if (rollout.promptIds.join() === first.promptIds.join()) return
     throw new RangeError(
       `rollout ${rollout.sampleId} answers another prompt than ${first.sampleId}, with which it is in a group of ${size}`,

@@ -21,7 +21,7 @@ export interface GrpoTensors {
   tokens: Tensor
   responses: Tensor
   /** Scalar: β. */
-  klCoef: Tensor
+  klCoefficient: Tensor
 }
 
 /**
@@ -36,7 +36,7 @@ export function grpoLossGraph(batch: GrpoTensors, config: GrpoLossConfig): Recor
   // Padded positions hold arbitrary numbers: they are masked before any exponential.
   const logRatio = mul(sub(batch.newLogprobs, batch.oldLogprobs), mask) // [B, R]
   const distance = mul(sub(batch.referenceLogprobs, batch.newLogprobs), mask)
-  const { loss, ratio, clipped } = surrogateGraph(logRatio, batch.advantages, config.clipRange)
+  const { loss, ratio, clipped } = surrogateGraph(logRatio, batch.advantages, config.clipRatio)
 
   const policyLoss = weighed(loss)
   const klLoss = weighed(sub(sub(exp(distance), distance), 1))
@@ -45,7 +45,7 @@ export function grpoLossGraph(batch: GrpoTensors, config: GrpoLossConfig): Recor
     policyLoss,
     klLoss,
     entropy,
-    totalLoss: sub(add(policyLoss, mul(klLoss, batch.klCoef)), mul(entropy, config.entropyCoef)),
+    totalLoss: sub(add(policyLoss, mul(klLoss, batch.klCoefficient)), mul(entropy, config.entropyCoefficient)),
     approxKl: mul(mean(square(logRatio)), 0.5),
     clipFraction: mean(clipped),
     ratio: mean(ratio),
@@ -53,23 +53,22 @@ export function grpoLossGraph(batch: GrpoTensors, config: GrpoLossConfig): Recor
 }
 
 /** What a token's loss is multiplied by before all are summed; 0 for padding: [B, R]. */
-function shares({ mask, tokens, responses }: GrpoTensors, { lossType, maxLength }: GrpoLossConfig): Tensor {
+function shares({ mask, tokens, responses }: GrpoTensors, { lossType, maxNewTokens }: GrpoLossConfig): Tensor {
   switch (lossType) {
     case 'grpo':
       return div(mask, mul(reduceSum(mask, [1], true), responses))
     case 'dapo':
       return div(mask, tokens)
     case 'dr_grpo':
-      return div(mask, mul(responses, maxLength))
+      return div(mask, mul(responses, maxNewTokens))
   }
 }
 
 export const grpo: AlgorithmModule<AlgorithmConfig<'grpo'>> = {
-  open(config, { groupSize, scaleRewards, lossType }) {
-    const { clipRatio, entropyCoefficient, maxNewTokens, missingEosPenalty } = config
-    const terms = { clipRange: clipRatio, entropyCoef: entropyCoefficient, lossType, maxLength: maxNewTokens }
+  open(config, own) {
+    const settings = { ...config, ...own }
     return {
-      prepare: (scored) => prepareGrpo(scored, { groupSize, scaleRewards, missingEosPenalty }),
+      prepare: (scored) => prepareGrpo(scored, settings),
       loss: (inputs) =>
         grpoLossGraph(
           {
@@ -78,7 +77,7 @@ export const grpo: AlgorithmModule<AlgorithmConfig<'grpo'>> = {
             entropies: entropiesFor(inputs, config),
             advantages: inputs.column('advantages'),
           },
-          terms,
+          settings,
         ),
     }
   },

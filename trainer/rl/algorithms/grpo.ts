@@ -30,7 +30,7 @@
  */
 import { scoresOf, trustRegion, type Prepared, type Scored } from '../experience.ts'
 import { checkGroups } from './groups.ts'
-import { mean } from '../statistics.ts'
+import { mean } from '../../../core/statistics.ts'
 import { surrogate } from './surrogate.ts'
 import { moments } from '../whiten.ts'
 
@@ -45,12 +45,12 @@ export interface GrpoBatchConfig {
 }
 
 export interface GrpoLossConfig {
-  /** Ratio is held in [1 - clipRange, 1 + clipRange]. */
-  clipRange: number
-  entropyCoef: number
+  /** Ratio is held in [1 - clipRatio, 1 + clipRatio]. */
+  clipRatio: number
+  entropyCoefficient: number
   lossType: GrpoLossType
   /** Longest response, tokens: what 'dr_grpo' divides by. */
-  maxLength: number
+  maxNewTokens: number
 }
 
 /** One minibatch, ragged: `[b][t]` over real response tokens only. */
@@ -59,7 +59,7 @@ export interface GrpoMinibatch {
   oldLogprobs: readonly (readonly number[])[]
   referenceLogprobs: readonly (readonly number[])[]
   advantages: readonly (readonly number[])[]
-  /** Of the policy at each position, nats; only needed where `entropyCoef` is not 0. */
+  /** Of the policy at each position, nats; only needed where `entropyCoefficient` is not 0. */
   entropies?: readonly (readonly number[])[]
 }
 
@@ -69,7 +69,7 @@ export interface GrpoLoss {
   klLoss: number
   /** Mean over tokens, nats. 0 where no entropies were given. */
   entropy: number
-  /** `policyLoss + β · klLoss - entropyCoef · entropy` */
+  /** `policyLoss + β · klLoss - entropyCoefficient · entropy` */
   totalLoss: number
   /** These three as in PPO: means over tokens. */
   approxKl: number
@@ -88,9 +88,9 @@ export function prepareGrpo(
   )
   const scores = scoresOf(scored, missingEosPenalty)
   const experiences = groupAdvantages(scores, groupSize, scaleRewards).map((advantage, i) => {
-    const { rollout, reference } = scored[i]
+    const { rollout, reference } = scored[i]!
     const columns = trustRegion(
-      scored[i],
+      scored[i]!,
       rollout.responseIds.map(() => advantage),
     )
     return { rollout, columns: { ...columns, referenceLogprobs: reference.logprobs }, scalars: {} }
@@ -133,7 +133,7 @@ const groupsOf = (scores: readonly number[], size: number): number[][] =>
  *
  * @throws RangeError for a minibatch without responses, or with an empty one.
  */
-export function grpoLoss(batch: GrpoMinibatch, klCoef: number, config: GrpoLossConfig): GrpoLoss {
+export function grpoLoss(batch: GrpoMinibatch, klCoefficient: number, config: GrpoLossConfig): GrpoLoss {
   const lengths = batch.newLogprobs.map((row) => row.length)
   const tokens = lengths.reduce((sum, n) => sum + n, 0)
   if (lengths.length === 0 || lengths.includes(0))
@@ -143,16 +143,19 @@ export function grpoLoss(batch: GrpoMinibatch, klCoef: number, config: GrpoLossC
     const share = tokenShare(config, { tokens, sequences: lengths.length, length: row.length })
     row.forEach((logprob, t) => {
       const logRatio = logprob - batch.oldLogprobs[b][t]
-      const { loss: token, ratio, clipped } = surrogate(logRatio, batch.advantages[b][t], config.clipRange)
+      const { loss: token, ratio, clipped } = surrogate(logRatio, batch.advantages[b][t], config.clipRatio)
       loss.policyLoss += share * token
-      loss.klLoss += share * k3(logprob, batch.referenceLogprobs[b][t])
-      loss.entropy += (batch.entropies?.[b][t] ?? 0) / tokens
+      loss.klLoss += share * k3(logprob, batch.referenceLogprobs[b]![t]!)
+      loss.entropy += (batch.entropies?.[b]![t] ?? 0) / tokens
       loss.approxKl += (0.5 * logRatio ** 2) / tokens
       loss.clipFraction += (clipped ? 1 : 0) / tokens
       loss.ratio += ratio / tokens
     })
   })
-  return { ...loss, totalLoss: loss.policyLoss + klCoef * loss.klLoss - config.entropyCoef * loss.entropy }
+  return {
+    ...loss,
+    totalLoss: loss.policyLoss + klCoefficient * loss.klLoss - config.entropyCoefficient * loss.entropy,
+  }
 }
 
 /** The k3 estimate of KL(π ‖ π_ref) at one token drawn from π, nats. */
@@ -163,7 +166,7 @@ export function k3(logprob: number, reference: number): number {
 
 /** What a token's loss is multiplied by before all are summed. */
 function tokenShare(
-  { lossType, maxLength }: GrpoLossConfig,
+  { lossType, maxNewTokens }: GrpoLossConfig,
   size: { tokens: number; sequences: number; length: number },
 ): number {
   switch (lossType) {
@@ -172,6 +175,6 @@ function tokenShare(
     case 'dapo':
       return 1 / size.tokens
     case 'dr_grpo':
-      return 1 / (size.sequences * maxLength)
+      return 1 / (size.sequences * maxNewTokens)
   }
 }

@@ -2,12 +2,14 @@
 import { scoresOf, trustRegion, type Prepared, type Scored } from '../experience.ts'
 import { estimateAdvantages } from './gae.ts'
 import { shapedRewards } from '../kl.ts'
-import { mean } from '../statistics.ts'
+import { mean } from '../../../core/statistics.ts'
 import { moments, whiten } from '../whiten.ts'
 
 export interface PpoBatchConfig {
+  /** γ */
   gamma: number
-  lambda: number
+  /** λ of GAE. */
+  gaeLambda: number
   whitenRewards: boolean
   whitenAdvantages: boolean
   /** Taken off the score of a response that was cut before EOS. */
@@ -15,22 +17,22 @@ export interface PpoBatchConfig {
 }
 
 /** KL-shaped rewards, GAE, whitening, staleness: details 6, 8, 12 to 15, 26 and 27 of ppo.ts. */
-export function preparePpo(scored: readonly Scored[], klCoef: number, config: PpoBatchConfig): Prepared {
+export function preparePpo(scored: readonly Scored[], klCoefficient: number, config: PpoBatchConfig): Prepared {
   const scores = scoresOf(scored, config.missingEosPenalty)
   const shaped = scored.map(({ rollout, reference, potentials = [] }, i) =>
-    withPotentials(shapedRewards(rollout.logprobs, reference.logprobs, scores[i], klCoef), potentials),
+    withPotentials(shapedRewards(rollout.logprobs, reference.logprobs, scores[i], klCoefficient), potentials),
   )
   const rewards = config.whitenRewards ? whiten(shaped, false) : shaped
   const estimates = scored.map(({ policy }, i) =>
-    estimateAdvantages(rewards[i], Array.from(policy.values), config.gamma, config.lambda),
+    estimateAdvantages(rewards[i], Array.from(policy.values), config.gamma, config.gaeLambda),
   )
   const raw = estimates.map((e) => e.advantages)
   const whitened = config.whitenAdvantages ? whiten(raw) : raw
   const experiences = scored.map((one, i) => {
-    const { oldLogprobs, advantages } = trustRegion(one, whitened[i])
+    const { oldLogprobs, advantages } = trustRegion(one, whitened[i]!)
     return {
       rollout: one.rollout,
-      columns: { oldLogprobs, advantages, oldValues: one.policy.values, returns: estimates[i].returns },
+      columns: { oldLogprobs, advantages, oldValues: one.policy.values, returns: estimates[i]!.returns },
       scalars: {},
     }
   })
@@ -55,10 +57,10 @@ export function withPotentials(rewards: readonly number[], potentials: readonly 
   if (potentials.length !== rewards.length)
     throw new RangeError(`${potentials.length} potentials for ${rewards.length} rewards`)
   const last = rewards.length - 1
-  return rewards.map((r, t) => r + (t < last ? potentials[t] : 0) - (t > 0 ? potentials[t - 1] : 0))
+  return rewards.map((r, t) => r + (t < last ? potentials[t]! : 0) - (t > 0 ? potentials[t - 1]! : 0))
 }
 
 function explainedVariance(returns: readonly number[][], values: readonly ArrayLike<number>[]): number {
-  const errors = returns.map((row, b) => row.map((r, t) => r - values[b][t]))
+  const errors = returns.map((row, b) => row.map((r, t) => r - values[b]![t]!))
   return 1 - moments(errors).variance / Math.max(Number.MIN_VALUE, moments(returns).variance)
 }

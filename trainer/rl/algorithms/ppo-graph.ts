@@ -39,10 +39,10 @@ export function ppoLossGraph(batch: PpoTensors, config: PpoLossConfig): Record<k
 
   // A padded position's ratio would be of two arbitrary numbers: it is masked before the exponential, too.
   const logRatio = mul(sub(batch.newLogprobs, batch.oldLogprobs), batch.mask) // [B, R]
-  const { loss, ratio, clipped } = surrogateGraph(logRatio, batch.advantages, config.clipRange)
+  const { loss, ratio, clipped } = surrogateGraph(logRatio, batch.advantages, config.clipRatio)
 
-  const low = sub(batch.oldValues, config.valueClipRange)
-  const high = add(batch.oldValues, config.valueClipRange)
+  const low = sub(batch.oldValues, config.valueClipRatio)
+  const high = add(batch.oldValues, config.valueClipRatio)
   const error = square(sub(batch.newValues, batch.returns)) // [B, R]
   const clippedError = square(sub(minimum(maximum(batch.newValues, low), high), batch.returns))
 
@@ -53,7 +53,7 @@ export function ppoLossGraph(batch: PpoTensors, config: PpoLossConfig): Record<k
     policyLoss,
     valueLoss,
     entropy,
-    totalLoss: sub(add(policyLoss, mul(valueLoss, config.valueCoef)), mul(entropy, config.entropyCoef)),
+    totalLoss: sub(add(policyLoss, mul(valueLoss, config.valueCoefficient)), mul(entropy, config.entropyCoefficient)),
     approxKl: mul(mean(square(logRatio)), 0.5),
     clipFraction: mean(clipped),
     valueClipFraction: mean(cast(greater(clippedError, error), 'float32')),
@@ -62,31 +62,21 @@ export function ppoLossGraph(batch: PpoTensors, config: PpoLossConfig): Record<k
 }
 
 export const ppo: AlgorithmModule<AlgorithmConfig<'ppo'>> = {
-  open(config) {
-    const { gamma, gaeLambda: lambda, whitenRewards, whitenAdvantages, missingEosPenalty } = config
-    const terms: PpoLossConfig = {
-      clipRange: config.clipRatio,
-      valueClipRange: config.valueClipRatio,
-      valueCoef: config.valueCoefficient,
-      entropyCoef: config.entropyCoefficient,
-    }
-    return {
-      prepare: (scored, klCoef) =>
-        preparePpo(scored, klCoef, { gamma, lambda, whitenRewards, whitenAdvantages, missingEosPenalty }),
-      loss: (inputs) =>
-        ppoLossGraph(
-          {
-            ...common(inputs),
-            entropies: entropiesFor(inputs, config),
-            newValues: inputs.newValues(),
-            oldValues: inputs.column('oldValues'),
-            advantages: inputs.column('advantages'),
-            returns: inputs.column('returns'),
-          },
-          terms,
-        ),
-    }
-  },
+  open: (config) => ({
+    prepare: (scored, klCoefficient) => preparePpo(scored, klCoefficient, config),
+    loss: (inputs) =>
+      ppoLossGraph(
+        {
+          ...common(inputs),
+          entropies: entropiesFor(inputs, config),
+          newValues: inputs.newValues(),
+          oldValues: inputs.column('oldValues'),
+          advantages: inputs.column('advantages'),
+          returns: inputs.column('returns'),
+        },
+        config,
+      ),
+  }),
   metrics: {
     ...SURROGATE_METRICS,
     'loss/value_avg': 'mean over steps of the clipped value loss; squared deviations',

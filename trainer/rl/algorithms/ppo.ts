@@ -53,12 +53,12 @@
 import { clamp, surrogate } from './surrogate.ts'
 
 export interface PpoLossConfig {
-  /** Ratio is held in [1 - clipRange, 1 + clipRange]. */
-  clipRange: number
-  /** New values are held within this of the old ones. */
-  valueClipRange: number
-  valueCoef: number
-  entropyCoef: number
+  /** ε: the ratio is held in [1 - clipRatio, 1 + clipRatio]. */
+  clipRatio: number
+  /** ε_v: new values are held within this of the old ones, in deviations of the reference's rewards. */
+  valueClipRatio: number
+  valueCoefficient: number
+  entropyCoefficient: number
 }
 
 /** One minibatch, ragged: `[b][t]` over real response tokens only. */
@@ -69,7 +69,7 @@ export interface PpoMinibatch {
   oldValues: readonly (readonly number[])[]
   advantages: readonly (readonly number[])[]
   returns: readonly (readonly number[])[]
-  /** Of the policy at each position, nats; only needed where `entropyCoef` is not 0. */
+  /** Of the policy at each position, nats; only needed where `entropyCoefficient` is not 0. */
   entropies?: readonly (readonly number[])[]
 }
 
@@ -78,7 +78,7 @@ export interface PpoLoss {
   valueLoss: number
   /** Mean entropy, nats. 0 where no entropies were given. */
   entropy: number
-  /** `policyLoss + valueCoef · valueLoss - entropyCoef · entropy` */
+  /** `policyLoss + valueCoefficient · valueLoss - entropyCoefficient · entropy` */
   totalLoss: number
   /** `½ mean (log ratio)²`, nats: second order in the distance, never negative. */
   approxKl: number
@@ -103,20 +103,20 @@ export function ppoLoss(batch: PpoMinibatch, config: PpoLossConfig): PpoLoss {
     row.forEach((logprob, t) => {
       count++
       const logRatio = logprob - batch.oldLogprobs[b][t]
-      const { loss, ratio, clipped } = surrogate(logRatio, batch.advantages[b][t], config.clipRange)
+      const { loss, ratio, clipped } = surrogate(logRatio, batch.advantages[b][t], config.clipRatio)
       sums.policy += loss
       sums.clipped += clipped ? 1 : 0
       sums.kl += 0.5 * logRatio ** 2
       sums.ratio += ratio
 
-      const value = batch.newValues[b][t]
-      const old = batch.oldValues[b][t]
-      const error = (value - batch.returns[b][t]) ** 2
+      const value = batch.newValues[b]![t]!
+      const old = batch.oldValues[b]![t]!
+      const error = (value - batch.returns[b]![t]!) ** 2
       const clippedError =
-        (clamp(value, old - config.valueClipRange, old + config.valueClipRange) - batch.returns[b][t]) ** 2
+        (clamp(value, old - config.valueClipRatio, old + config.valueClipRatio) - batch.returns[b][t]) ** 2
       sums.value += 0.5 * Math.max(error, clippedError)
       sums.valueClipped += clippedError > error ? 1 : 0
-      sums.entropy += batch.entropies?.[b][t] ?? 0
+      sums.entropy += batch.entropies?.[b]![t] ?? 0
     })
   })
   if (count === 0) throw new RangeError('a minibatch without tokens has no loss')
@@ -127,7 +127,7 @@ export function ppoLoss(batch: PpoMinibatch, config: PpoLossConfig): PpoLoss {
     policyLoss,
     valueLoss,
     entropy,
-    totalLoss: policyLoss + config.valueCoef * valueLoss - config.entropyCoef * entropy,
+    totalLoss: policyLoss + config.valueCoefficient * valueLoss - config.entropyCoefficient * entropy,
     approxKl: sums.kl / count,
     clipFraction: sums.clipped / count,
     valueClipFraction: sums.valueClipped / count,

@@ -4,12 +4,12 @@ import { cast, clip, exp, greater, maximum, mul, type Tensor } from '../../../lm
 export function surrogateGraph(
   logRatio: Tensor,
   advantages: Tensor,
-  clipRange: number,
+  clipRatio: number,
 ): { loss: Tensor; ratio: Tensor; clipped: Tensor } {
   const ratio = exp(logRatio)
   const gain = mul(advantages, -1)
   const unclipped = mul(gain, ratio)
-  const clipped = mul(gain, clip(ratio, 1 - clipRange, 1 + clipRange))
+  const clipped = mul(gain, clip(ratio, 1 - clipRatio, 1 + clipRatio))
   return { loss: maximum(unclipped, clipped), ratio, clipped: cast(greater(clipped, unclipped), 'float32') }
 }
 

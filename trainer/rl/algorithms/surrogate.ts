@@ -10,10 +10,10 @@ export interface Surrogate {
 }
 
 /** @param logRatio log π - log π_old, nats */
-export function surrogate(logRatio: number, advantage: number, clipRange: number): Surrogate {
+export function surrogate(logRatio: number, advantage: number, clipRatio: number): Surrogate {
   const ratio = Math.exp(logRatio)
   const unclipped = -advantage * ratio
-  const clipped = -advantage * clamp(ratio, 1 - clipRange, 1 + clipRange)
+  const clipped = -advantage * clamp(ratio, 1 - clipRatio, 1 + clipRatio)
   return { loss: Math.max(unclipped, clipped), ratio, clipped: clipped > unclipped }
 }
 

@@ -1,6 +1,6 @@
 import type { Db } from './pool.ts'
 
-/** Logins, each a family of refresh tokens; and the wallet nonces that were used. */
+/** Logins, each a family of refresh tokens. */
 
 export interface NewToken {
   hash: Buffer
@@ -75,12 +75,7 @@ export async function endLoginOf(db: Db, hash: Buffer): Promise<Login | null> {
   return rows[0] ?? null
 }
 
-/** Takes note that a nonce was used; false where it had been. Those that have expired need no note. */
-export async function spendNonce(db: Db, nonce: string, expiresAt: Date): Promise<boolean> {
-  await db.query('delete from wallet_nonces where expires_at < now()')
-  const { rowCount } = await db.query(
-    'insert into wallet_nonces (nonce, expires_at) values ($1, $2) on conflict (nonce) do nothing',
-    [nonce, expiresAt],
-  )
-  return rowCount === 1
+/** Ends every login of a person. */
+export async function endLoginsOf(db: Db, userId: string): Promise<void> {
+  await db.query('delete from refresh_tokens where user_id = $1', [userId])
 }

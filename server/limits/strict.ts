@@ -3,8 +3,8 @@
  * silently keep its default), nothing that no column can hold, nothing that lies too deep.
  */
 import type { z } from 'zod'
-import { AttuneError } from '../core/errors.ts'
-import { limits } from '../core/protocol/index.ts'
+import { AttuneError } from '../../core/errors.ts'
+import { limits } from '../../core/protocol/index.ts'
 
 /**
  * Reads a value by its schema, and refuses what the schema does not name. @throws AttuneError invalid with the path,
@@ -12,7 +12,7 @@ import { limits } from '../core/protocol/index.ts'
  */
 export function parseStrictly<T>(schema: z.ZodType<T>, value: unknown): T {
   refuseUnstorable(value)
-  const [stranger] = strangers(schema as unknown as Schema, value, [])
+  const [stranger] = strangers(schema, value, [])
   if (stranger === undefined) return schema.parse(value)
   throw new AttuneError('invalid', sentence(stranger), { path: stranger.path.join('.') })
 }

@@ -1,0 +1,11 @@
+import type { Db } from './pool.ts'
+
+/** Takes note that a nonce was used; false where it had been. Those that have expired need no note. */
+export async function spendNonce(db: Db, nonce: string, expiresAt: Date): Promise<boolean> {
+  await db.query('delete from wallet_nonces where expires_at < now()')
+  const { rowCount } = await db.query(
+    'insert into wallet_nonces (nonce, expires_at) values ($1, $2) on conflict (nonce) do nothing',
+    [nonce, expiresAt],
+  )
+  return rowCount === 1
+}

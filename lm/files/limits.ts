@@ -1,0 +1,19 @@
+/** What is read whole is a stranger's: it has a bound, bytes. Weights are read tensor by tensor, and have none here. */
+export const fileLimits = {
+  /** config.json, generation_config.json, special_tokens_map.json, chat_template.jinja. */
+  configuration: 1024 * 1024,
+  /** tokenizer_config.json, in which each added token has its paragraph. */
+  tokenizerConfig: 8 * 1024 * 1024,
+  /** tokenizer.json: the largest known, of 262,144 tokens, have 33 MB. */
+  tokenizer: 64 * 1024 * 1024,
+  /** The index of weights in several files. */
+  index: 16 * 1024 * 1024,
+  /** The header of one safetensors file; those of models with thousands of tensors have some hundred kB. */
+  header: 16 * 1024 * 1024,
+  /** prompts.jsonl. */
+  prompts: 16 * 1024 * 1024,
+  /** Licence and README. */
+  words: 4 * 1024 * 1024,
+  /** Lists and objects within each other, in any JSON file. */
+  nesting: 64,
+} as const

@@ -1,0 +1,35 @@
+/** What a simulated crowd is told, and what it says while it votes. */
+import type { Pace } from './pace.ts'
+import type { Rater } from './rater.ts'
+
+export interface CrowdOptions {
+  /** The server's address. */
+  url: string
+  session: string
+  raters: number
+  /** How long they vote. */
+  seconds: number
+  /** Share of the raters who vote the opposite of what they see. Default 0. */
+  adversaries?: number
+  /** `random`: everybody votes without reading. Default `oracle`. */
+  votes?: 'oracle' | 'random'
+  seed?: number
+  /** Standard deviation of what each vote adds to the truth, on the scale 0…1. Default 0.12. */
+  noise?: number
+  pace?: Pace
+  /** Votes that the whole crowd gives, at most. */
+  maxVotes?: number
+  /** How long to wait at the end for a receipt before those still missing are given up, seconds. Default 40. */
+  drainSeconds?: number
+  /** Ends the voting early; the report still comes. */
+  signal?: AbortSignal
+  /** Called about every second. */
+  onProgress?: (progress: Progress) => void
+}
+
+export interface Progress {
+  phase: 'voting' | 'waiting for receipts'
+  /** Since the first vote could be given, seconds. */
+  elapsed: number
+  raters: readonly Rater[]
+}

@@ -1,0 +1,16 @@
+/** What Postgres, Redis and the chain have in common: how one is started, and what runs then. */
+import type { Child } from './child.ts'
+
+export interface ServiceOptions {
+  /** Its data, log and pid file go below this folder. */
+  dir: string
+  port: number
+  /** Hears what a person should know. */
+  onTrouble?: (message: string) => void
+}
+
+export interface Service {
+  url: string
+  child: Child
+  close: () => Promise<void>
+}

@@ -1,0 +1,134 @@
+/**
+ * The studies' pictures, from no more than the figures that they write: a picture can be drawn again from its JSON. Pure.
+ */
+import { z } from 'zod'
+import { maxOf, mean, sampleDeviation } from '../../core/statistics.ts'
+import { Misuse } from '../cli/options.ts'
+import { ALGORITHMS, NAMES } from './algorithms.ts'
+import type { Chart, Point } from './chart.ts'
+import { COMPASSION, nameOfRun } from './learning.ts'
+import { RISES_TO } from './turnaround.ts'
+
+const Judged = z.object({ compassion: z.number() })
+const Learning = z.object({
+  study: z.literal('learning'),
+  ...{ raters: z.number(), seconds: z.number() },
+  runs: z.array(
+    z.object({
+      ...{ seed: z.number(), votesBy: z.enum(['oracle', 'random']), before: Judged, after: Judged },
+      crowd: z.object({ steps: z.array(z.object({ step: z.number(), compassion: z.number() })) }),
+    }),
+  ),
+})
+const Watched = z.object({
+  pauseReason: z.string().nullable(),
+  steps: z.array(z.object({ step: z.number(), reward: z.number().optional(), people: z.number().optional() })),
+})
+const Hacking = z.object({
+  study: z.literal('hacking'),
+  ...{ raters: z.number(), lengthBonus: z.number(), hackable: Watched, control: Watched },
+})
+const Algorithms = z.object({
+  study: z.literal('algorithms'),
+  raters: z.number(),
+  runs: z.array(
+    z.object({
+      algorithm: z.enum(ALGORITHMS),
+      judged: z.array(z.object({ step: z.number(), score: z.number() })),
+    }),
+  ),
+})
+const Turnaround = z.object({
+  study: z.literal('turnaround'),
+  ...{ raters: z.number(), turn: z.number(), before: Judged },
+  steps: z.array(z.object({ step: z.number(), rollouts: Judged, heldOut: Judged.nullable() })),
+})
+const Drawable = z.discriminatedUnion('study', [Learning, Hacking, Algorithms, Turnaround])
+
+/** @throws Misuse where these are not the figures of a study that has a picture */
+export function chartOf(figures: unknown): Chart {
+  const { data: study, error } = Drawable.safeParse(figures)
+  if (error) {
+    const [{ path, message }] = error.issues
+    throw new Misuse(`these are not figures that can be drawn: ${path.join('.')}: ${message}`)
+  }
+  switch (study.study) {
+    case 'learning':
+      return learningChart(study)
+    case 'hacking':
+      return hackingChart(study)
+    case 'algorithms':
+      return algorithmsChart(study)
+    case 'turnaround':
+      return turnaroundChart(study)
+  }
+}
+
+export function learningChart({ runs, raters, seconds }: z.infer<typeof Learning>): Chart {
+  return {
+    title: `${raters} simulated raters vote for ${seconds} s`,
+    x: 'step of training',
+    y: "oracle's mean compassion of the answers shown (0 to 1)",
+    range: [0, 1],
+    marks: [{ at: COMPASSION, label: `to reach: ${COMPASSION}` }],
+    series: runs.map(({ seed, votesBy, before, after, crowd }) => ({
+      name: `${nameOfRun(seed, votesBy)}: held out ${before.compassion.toFixed(2)} to ${after.compassion.toFixed(2)}`,
+      control: votesBy === 'random',
+      points: crowd.steps.map(({ step, compassion }): Point => [step, compassion]),
+    })),
+  }
+}
+
+export function hackingChart({ hackable, control, raters, lengthBonus }: z.infer<typeof Hacking>): Chart {
+  const line = ({ steps }: z.infer<typeof Watched>, side: 'reward' | 'people') =>
+    steps.flatMap((step): Point[] => (step[side] === undefined ? [] : [[step.step, step[side]]]))
+  const rewards = [hackable, control].flatMap((run) => line(run, 'reward').map(([, reward]) => reward))
+  const paused = hackable.pauseReason === null ? '' : `, paused by itself after step ${hackable.steps.at(-1)?.step}`
+  return {
+    title: `A reward that pays for length (+${lengthBonus})${paused}`,
+    x: 'step of training',
+    y: `mean value of the answers ${raters} simulated raters voted on`,
+    range: [0, Math.ceil(maxOf([1, ...rewards]) * 5) / 5],
+    series: [
+      { name: 'length pays: the reward', points: line(hackable, 'reward') },
+      { name: 'length pays: people (0 to 1)', points: line(hackable, 'people') },
+      { name: 'control: the reward', points: line(control, 'reward') },
+      { name: 'control: people (0 to 1)', points: line(control, 'people') },
+    ],
+  }
+}
+
+export function algorithmsChart({ runs, raters }: z.infer<typeof Algorithms>): Chart {
+  return {
+    title: `PPO, GRPO and DPO on the votes of ${raters} simulated raters`,
+    x: 'step of training',
+    y: "oracle's score of held-out answers (0 to 1), mean ± deviation",
+    range: [0.4, 1],
+    series: ALGORITHMS.map((algorithm) => {
+      const judged = runs.filter((run) => run.algorithm === algorithm).map((run) => run.judged)
+      const [steps = []] = judged
+      const scores = steps.map((_, k) => judged.map((run) => run[k].score))
+      const means = scores.map(mean)
+      return {
+        name: `${NAMES[algorithm]}: ${means.at(0)?.toFixed(2)} to ${means.at(-1)?.toFixed(2)}`,
+        points: steps.map(({ step }, k): Point => [step, means[k]]),
+        spread: scores.map(sampleDeviation),
+      }
+    }),
+  }
+}
+
+export function turnaroundChart({ steps, before, turn, raters }: z.infer<typeof Turnaround>): Chart {
+  const heldOut = steps.flatMap(({ step, heldOut: truth }): Point[] => (truth ? [[step, truth.compassion]] : []))
+  return {
+    title: `${raters} simulated raters turn round after step ${turn}`,
+    x: 'step of training',
+    y: "oracle's mean compassion of the answers (0 to 1)",
+    range: [0, 1],
+    marks: [{ at: RISES_TO, label: `to pass: ${RISES_TO}` }],
+    series: [
+      { name: "the step's own answers", points: steps.map(({ step, rollouts }): Point => [step, rollouts.compassion]) },
+      { name: 'held-out answers', points: [[0, before.compassion], ...heldOut] },
+    ],
+  }
+}
