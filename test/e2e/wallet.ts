@@ -92,14 +92,14 @@ async function askNode(rpcUrl: string, method: string, params: readonly unknown[
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
   })
-  const { result, error } = (await response.json()) as { result?: unknown; error?: unknown }
-  if (error !== undefined) throw error
+  const { result, error } = (await response.json()) as { result?: unknown; error?: { message: string } }
+  if (error !== undefined) throw Object.assign(new Error(error.message), error)
   return result
 }
 
 /** An error as wallets hand it on: the node's code and message, and the contract's own words. */
 function asProviderError(error: unknown): { code: number; message: string; data?: unknown } {
   if (isError(error, 'CALL_EXCEPTION')) return { code: -32_000, message: error.shortMessage, data: error.data }
-  if (error instanceof Error) return { code: -32_000, message: error.message }
-  return error as { code: number; message: string }
+  const { code, message, data } = error as { code?: unknown; message: string; data?: unknown }
+  return { code: typeof code === 'number' ? code : -32_000, message, data }
 }
