@@ -19,8 +19,8 @@ export function shapedRewards(
   const length = logprobs.length
   if (length === 0 || reference.length !== length)
     throw new RangeError(`${length} log-probabilities for ${reference.length} of the reference`)
-  const rewards = Array.from({ length }, (_, t) => -klCoefficient * (logprobs[t] - reference[t]))
-  rewards[length - 1] += score
+  const rewards = Array.from({ length }, (_, t) => -klCoefficient * (logprobs[t]! - reference[t]!))
+  rewards[length - 1]! += score
   return rewards
 }
 

@@ -69,7 +69,7 @@ export function openOptimizer(
         for (const indices of minibatches(experiences.length, parts, seedOf(seed, epoch), algorithm.rows)) {
           signal?.throwIfAborted()
           const statistics = await step.run(
-            indices.map((i) => experiences[i]),
+            indices.map((i) => experiences[i]!),
             { step: optimizer.steps + 1, learningRate, klCoefficient },
           )
           optimizer.steps++

@@ -148,7 +148,7 @@ export function dpoLoss(batch: DpoMinibatch, klCoefficient: number): DpoLoss {
   if (labels.length === 0 || newLogprobs.length !== 2 * labels.length)
     throw new RangeError(`${newLogprobs.length} responses for ${labels.length} pairs`)
   const implied = newLogprobs.map(
-    (row, b) => klCoefficient * row.reduce((sum, logprob, t) => sum + logprob - referenceLogprobs[b][t], 0),
+    (row, b) => klCoefficient * row.reduce((sum, logprob, t) => sum + logprob - referenceLogprobs[b]![t]!, 0),
   )
   const chosen = implied.filter((_, b) => b % 2 === 0)
   const rejected = implied.filter((_, b) => b % 2 === 1)

@@ -142,8 +142,8 @@ export function grpoLoss(batch: GrpoMinibatch, klCoefficient: number, config: Gr
   batch.newLogprobs.forEach((row, b) => {
     const share = tokenShare(config, { tokens, sequences: lengths.length, length: row.length })
     row.forEach((logprob, t) => {
-      const logRatio = logprob - batch.oldLogprobs[b][t]
-      const { loss: token, ratio, clipped } = surrogate(logRatio, batch.advantages[b][t], config.clipRatio)
+      const logRatio = logprob - batch.oldLogprobs[b]![t]!
+      const { loss: token, ratio, clipped } = surrogate(logRatio, batch.advantages[b]![t]!, config.clipRatio)
       loss.policyLoss += share * token
       loss.klLoss += share * k3(logprob, batch.referenceLogprobs[b]![t]!)
       loss.entropy += (batch.entropies?.[b]![t] ?? 0) / tokens

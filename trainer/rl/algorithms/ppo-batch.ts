@@ -20,11 +20,11 @@ export interface PpoBatchConfig {
 export function preparePpo(scored: readonly Scored[], klCoefficient: number, config: PpoBatchConfig): Prepared {
   const scores = scoresOf(scored, config.missingEosPenalty)
   const shaped = scored.map(({ rollout, reference, potentials = [] }, i) =>
-    withPotentials(shapedRewards(rollout.logprobs, reference.logprobs, scores[i], klCoefficient), potentials),
+    withPotentials(shapedRewards(rollout.logprobs, reference.logprobs, scores[i]!, klCoefficient), potentials),
   )
   const rewards = config.whitenRewards ? whiten(shaped, false) : shaped
   const estimates = scored.map(({ policy }, i) =>
-    estimateAdvantages(rewards[i], Array.from(policy.values), config.gamma, config.gaeLambda),
+    estimateAdvantages(rewards[i]!, Array.from(policy.values), config.gamma, config.gaeLambda),
   )
   const raw = estimates.map((e) => e.advantages)
   const whitened = config.whitenAdvantages ? whiten(raw) : raw

@@ -102,8 +102,8 @@ export function ppoLoss(batch: PpoMinibatch, config: PpoLossConfig): PpoLoss {
   batch.newLogprobs.forEach((row, b) => {
     row.forEach((logprob, t) => {
       count++
-      const logRatio = logprob - batch.oldLogprobs[b][t]
-      const { loss, ratio, clipped } = surrogate(logRatio, batch.advantages[b][t], config.clipRatio)
+      const logRatio = logprob - batch.oldLogprobs[b]![t]!
+      const { loss, ratio, clipped } = surrogate(logRatio, batch.advantages[b]![t]!, config.clipRatio)
       sums.policy += loss
       sums.clipped += clipped ? 1 : 0
       sums.kl += 0.5 * logRatio ** 2
@@ -113,7 +113,7 @@ export function ppoLoss(batch: PpoMinibatch, config: PpoLossConfig): PpoLoss {
       const old = batch.oldValues[b]![t]!
       const error = (value - batch.returns[b]![t]!) ** 2
       const clippedError =
-        (clamp(value, old - config.valueClipRatio, old + config.valueClipRatio) - batch.returns[b][t]) ** 2
+        (clamp(value, old - config.valueClipRatio, old + config.valueClipRatio) - batch.returns[b]![t]!) ** 2
       sums.value += 0.5 * Math.max(error, clippedError)
       sums.valueClipped += clippedError > error ? 1 : 0
       sums.entropy += batch.entropies?.[b]![t] ?? 0
