@@ -11,6 +11,8 @@ export default defineConfig({
     // The first browsers with CSS light-dark(), which the tokens are written in.
     target: ['chrome123', 'firefox121', 'safari17.5'],
     emptyOutDir: true,
+    // In one piece, so that no other one can make a schema before zod is told how (src/zod.ts).
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'zod', test: /\/zod(\/|\.ts$)/ }] } } },
   },
   server: {
     proxy: { '/api': server, '/health': server, '/socket.io': { target: server, ws: true } },

@@ -49,11 +49,11 @@ async function readEnvelope<T>(response: Response): Promise<Envelope<T>> {
 export function advice(code: ErrorCode | 'offline', message: string): string {
   switch (code) {
     case 'too-frequent':
-      return 'That was faster than the server accepts. Wait a moment and go on.'
+      return 'Too many requests. Wait a moment and try again.'
     case 'forbidden':
       return `${message} Sign in with an account that may do this.`
     case 'unavailable':
-      return 'The server is busy or restarting. This is tried again by itself.'
+      return 'The server is busy or restarting. It will be retried automatically.'
     case 'internal':
       return 'Something went wrong on the server. Nothing was lost; try again in a moment.'
     default:

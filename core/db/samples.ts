@@ -122,8 +122,8 @@ export interface NewSample {
 }
 
 /**
- * Stores a sample about to be streamed, and returns null. Where it is whole already, its step being repeated, it stays
- * as it is, and its response is returned.
+ * Stores a sample about to be streamed, and returns null. If it is already complete, because its step is repeated, it
+ * stays as it is, and its response is returned.
  */
 export async function startSample(db: Db, sessionId: string, sample: NewSample): Promise<string | null> {
   const { rowCount } = await db.query(

@@ -289,7 +289,7 @@ describe('votes that wait', () => {
     expect(say({})).toEqual([])
     const ended = { ...anna, ended: true }
     expect(say({ who: ended })).toEqual([
-      ['Your sign-in has ended. Sign in again as anna, or go on as a guest.', ['sign-in', 'go-on']],
+      ['Your sign-in has ended. Sign in again as anna, or continue as a guest.', ['sign-in', 'go-on']],
     ])
     expect(
       say({
@@ -314,13 +314,13 @@ describe('votes that wait', () => {
       ],
     ])
     expect(say({ waiting: guests })).toEqual([
-      ['One vote waits here that ben gave, who can’t come back. It is sent as nobody else’s.', ['discard']],
+      ['One vote waits here that ben gave, who can’t sign in again. It is not sent under another name.', ['discard']],
     ])
     expect(say({ waiting: [{ sessionId: 'demo', owner: null, votes: 2 }] })).toEqual([
-      ['2 votes wait here from an earlier visit. Nobody knows whose, so they are not sent.', ['discard']],
+      ['2 votes wait here from an earlier visit. It is not known whose, so they are not sent.', ['discard']],
     ])
     expect(say({ who: { ...ben, ended: false }, replaces: 'Guest 1' })).toEqual([
-      ['The server no longer knows Guest 1, whom this browser was; you are ben now.', ['acknowledge']],
+      ['The server no longer knows Guest 1, which this browser was signed in as; you are ben now.', ['acknowledge']],
     ])
   })
 })

@@ -1,5 +1,5 @@
+import { parseEther, parseUnits } from 'ethers'
 import fc from 'fast-check'
-import { parseEther, parseUnits } from 'viem'
 import { describe, expect, test } from 'vitest'
 import type { Bounty } from '../../core/protocol/index.ts'
 import { amountText, parseAmount, payNotice, reachOf } from '../../client/src/ledger/money.ts'
@@ -38,6 +38,7 @@ describe('an amount', () => {
       '0.000000000000000001 ETH',
     ])
     expect(written('7', 0)).toBe('7 ETH')
+    expect(amountText(15n, { symbol: 'DUST', decimals: 255 })).toBe(`0.${'0'.repeat(253)}15 DUST`)
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: 2n ** 96n - 1n }), (amount) => {
         const read = parseUnits(amountText(amount, ETH).replace(/[^\d.]/g, ''), 18)
@@ -48,7 +49,7 @@ describe('an amount', () => {
 
   test('is read back in the smallest unit; what is none, nothing, or finer than the token is refused', () => {
     expect([' 1.5 ', '0,25', '3'].map((text) => parseAmount(text, 2))).toEqual([150n, 25n, 300n])
-    for (const text of ['', '0', '-1', '1e3', '1.234', 'one', '1.', '.5', String(2n ** 96n)])
+    for (const text of ['', '0', '-1', '1e3', '1.234', 'one', '1.', '.5', String(2n ** 96n), '9'.repeat(300)])
       expect(parseAmount(text, 2), text).toBeNull()
   })
 })
@@ -70,7 +71,7 @@ test('the crowd is told what a vote earns, and that it no longer does', () => {
     payNotice([bounty({}), bounty({ symbol: 'USDC', decimals: 6, perCredit: '500' }), bounty({ state: 'empty' })]),
   ).toEqual({
     paying: true,
-    text: 'A vote that changes the model earns 0.001 ETH and 0.05 USDC, once ten of yours here could be compared with others’: then those before, too.',
+    text: 'A vote that changes the model earns 0.001 ETH and 0.05 USDC, once ten of your votes here could be compared with other people’s; the earlier ones are then paid too.',
   })
   expect(payNotice([bounty({ state: 'empty' }), bounty({ state: 'closed' })])).toMatchObject({
     paying: false,

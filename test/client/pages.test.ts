@@ -134,7 +134,7 @@ describe('contributions', () => {
     const proof = { epochId: 4 } as Contribution['proof']
     expect(earnedText({ proof, credit: 100, noCredit: null, held: false })).toBe('100 credit points.')
     expect(earnedText({ proof, credit: 100, noCredit: null, held: true })).toContain(
-      'held until ten of your votes in this session could be compared',
+      'on hold until ten of your votes in this session could be compared',
     )
     expect(earnedText({ proof: null, credit: 0, noCredit: null, held: false })).toBeNull()
     const said = NoCredit.options.map((noCredit) => earnedText({ proof: null, credit: 0, noCredit, held: false }))
@@ -144,9 +144,9 @@ describe('contributions', () => {
 
   test('an appeal says what has become of it', () => {
     expect(fateOf(appeal)).toBe(
-      'Your appeal was upheld: It was late by our fault. Put right in epoch 4: 50 credit points more.',
+      'Your appeal was upheld: It was late by our fault. Corrected in epoch 4: 50 credit points more.',
     )
-    expect(fateOf({ ...appeal, correction: null })).toContain('The next epochs put it right.')
+    expect(fateOf({ ...appeal, correction: null })).toContain('One of the next epochs corrects it.')
     expect(fateOf({ ...appeal, state: 'dismissed' })).toBe('Your appeal was dismissed: It was late by our fault.')
     expect(fateOf({ ...appeal, state: 'open', decision: null })).toContain('A validator will look at it.')
   })

@@ -1,11 +1,12 @@
 /** Money, from a sponsor's wallet to raters' wallets: in real browsers, on the whole system. */
-import { createTestClient, http, parseEther, type Hex } from 'viem'
-import { generatePrivateKey } from 'viem/accounts'
+import { parseEther, toQuantity } from 'ethers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openClient } from '../../contracts/ledger/client/chain.ts'
+import { openProvider } from '../../contracts/ledger/client/rpc.ts'
+import type { Hex } from '../../contracts/ledger/hex.ts'
 import { request } from '../../scripts/crowd/account.ts'
 import { openInstance, type Instance } from '../../scripts/study/instance.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'
+import { newAccount } from '../helpers/accounts.ts'
 import { STRANGER } from '../helpers/chain.ts'
 import { findChromium, openReader, type Reader } from './chromium.ts'
 import { startQuickSession, until } from './sessions.ts'
@@ -41,8 +42,8 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
     await page.getByTestId('sign-in').click()
     await page.getByTestId('user-menu').waitFor()
   }
-  const node = () => openClient(instance.attune.rpcUrl, CHAIN_ID)
-  const holds = ({ wallet: { address } }: { wallet: TestWallet }) => node().getBalance({ address })
+  const node = () => openProvider(instance.attune.rpcUrl, CHAIN_ID)
+  const holds = ({ wallet: { address } }: { wallet: TestWallet }) => node().getBalance(address)
 
   beforeAll(async () => {
     instance = await openInstance({
@@ -61,8 +62,8 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
     ;[sponsor, validator, anna, ben] = await Promise.all([
       withWallet(STRANGER.privateKey),
       openReader(chromium ?? '', instance.attune.url),
-      withWallet(generatePrivateKey()),
-      withWallet(generatePrivateKey()),
+      withWallet(newAccount().privateKey),
+      withWallet(newAccount().privateKey),
     ])
   }, 180_000)
   afterAll(async () => {
@@ -176,7 +177,7 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
     const { page } = anna
     // 100 credits of the used vote; of the late one none, and 100 by the appeal.
     await claimable(anna, 2n * VOTE)
-    await page.getByText(/Put right in epoch \d+: 100 credit points more/).waitFor()
+    await page.getByText(/Corrected in epoch \d+: 100 credit points more/).waitFor()
     const { rows } = await instance.pool.query<{ vote: number; correction: number }>(
       `select v.epoch_id as vote, r.epoch_id as correction from epoch_records v
        join contributions c on (c.payload ->> 'corrects')::uuid = v.feedback_id
@@ -188,15 +189,12 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
 
     // A wallet that sends for itself pays the fee.
     const fee = parseEther('0.1')
-    await createTestClient({ mode: 'anvil', chain: node().chain, transport: http(instance.attune.rpcUrl) }).setBalance({
-      address: anna.wallet.address,
-      value: fee,
-    })
+    await node().send('anvil_setBalance', [anna.wallet.address, toQuantity(fee)])
     await page.getByTestId('claim-wallet').click()
     await claimed(anna, 2n * VOTE)
-    const hash = (await page.getByTestId('transaction').getAttribute('data-hash')) as Hex
-    const receipt = await node().getTransactionReceipt({ hash })
-    expect(receipt.status).toBe('success')
-    expect(await holds(anna)).toBe(fee + 2n * VOTE - receipt.gasUsed * receipt.effectiveGasPrice)
+    const hash = await page.getByTestId('transaction').getAttribute('data-hash')
+    const receipt = await node().getTransactionReceipt(hash ?? '')
+    expect(receipt?.status).toBe(1)
+    expect(await holds(anna)).toBe(fee + 2n * VOTE - (receipt?.fee ?? 0n))
   }, 120_000)
 })

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Address } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ledgerAbi } from '../../contracts/ledger/client/abi-viem.ts'
-import { openClient } from '../../contracts/ledger/client/chain.ts'
+import { ledgerInterface } from '../../contracts/ledger/client/abi.ts'
+import { call, openProvider } from '../../contracts/ledger/client/rpc.ts'
+import type { Address } from '../../contracts/ledger/hex.ts'
 import { signInAsGuest } from '../../scripts/crowd/account.ts'
 import { runCrowd } from '../../scripts/crowd/crowd.ts'
 import type { Progress } from '../../scripts/crowd/options.ts'
@@ -181,14 +181,10 @@ export function survivesKills(opened: () => Instance, chromium: string | null): 
         `select e.id, e.count, count(*)::int as records, count(distinct r.feedback_id)::int as distinct
          from epochs e join epoch_records r on r.epoch_id = e.id where e.confirmed_at is not null group by e.id, e.count`,
       )
-      const client = openClient(attune.rpcUrl, 31_337)
+      const provider = openProvider(attune.rpcUrl, 31_337)
+      const ledger = { address: attune.ledger as Address, abi: ledgerInterface }
       for (const { id, count, records, distinct } of rows) {
-        const onChain = await client.readContract({
-          address: attune.ledger as Address,
-          abi: ledgerAbi,
-          functionName: 'epochs',
-          args: [BigInt(id)],
-        })
+        const onChain = await call<{ count: number }>(provider, ledger, 'epochs', [id])
         expect([records, distinct, onChain.count]).toEqual([count, count, count])
       }
     })

@@ -1,7 +1,7 @@
 /** What sponsors and doubters do on the pages with their own wallets, on a chain whose time the test passes. */
-import { parseEther } from 'viem'
+import { parseEther } from 'ethers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { tokenAbi } from '../../contracts/ledger/client/abi-viem.ts'
+import { tokenInterface } from '../../contracts/ledger/client/abi.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'
 import { ADMIN, STRANGER } from '../helpers/chain.ts'
 import { sender } from '../helpers/ledger.ts'
@@ -50,7 +50,7 @@ describe.skipIf(chromium === null)(
       await paying.usedVote(ann)
       await paying.recorder.closeEpoch()
     }
-    const tokens = () => sender(paying.chain, { address: paying.contracts.token, abi: tokenAbi })
+    const tokens = () => sender(paying.chain, { address: paying.contracts.token, abi: tokenInterface })
     const held = () => tokens().read<bigint>('balanceOf', [STRANGER.address])
 
     test('a sponsor funds a run with a token from the page: a sum that they do not hold is refused in words', async () => {
@@ -78,7 +78,7 @@ describe.skipIf(chromium === null)(
       const { page } = sponsor
       await record()
       await page.getByTestId('close-bounty').click()
-      const back = page.getByRole('button', { name: 'Take back what is not spent' })
+      const back = page.getByRole('button', { name: 'Withdraw the remainder' })
       await paying.pass(WINDOW_SECONDS + 1)
       await back.click()
       await page.getByRole('alert').getByText('It is too early').waitFor()

@@ -75,7 +75,7 @@ describe.skipIf(chromium === null)(
     }
     async function register(page: Page, username: string): Promise<void> {
       await page.goto('/sign-in')
-      await page.getByRole('button', { name: 'I have no account yet' }).click()
+      await page.getByRole('button', { name: 'I don’t have an account yet' }).click()
       await fill(page, username)
       await page.waitForURL((url) => !url.pathname.startsWith('/sign-in'))
     }

@@ -1,7 +1,8 @@
+import { getBytes, isError, type Wallet, type TypedDataDomain, type TypedDataField } from 'ethers'
 import type { Page } from 'playwright-core'
-import { BaseError, createWalletClient, http, type Address, type Hex } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
-import { openClient } from '../../contracts/ledger/client/chain.ts'
+import { openProvider } from '../../contracts/ledger/client/rpc.ts'
+import type { Address, Hex } from '../../contracts/ledger/hex.ts'
+import { accountOf } from '../helpers/accounts.ts'
 
 export interface TestWallet {
   address: Address
@@ -19,10 +20,8 @@ export async function injectWallet(
   page: Page,
   { rpcUrl, chainId, privateKey }: { rpcUrl: string; chainId: number; privateKey: Hex },
 ): Promise<TestWallet> {
-  const account = privateKeyToAccount(privateKey)
-  const node = openClient(rpcUrl, chainId)
-  const sender = createWalletClient({ account, chain: node.chain, transport: http(rpcUrl) })
-  const wallet: TestWallet = { address: account.address, asked: [], agrees: true }
+  const account = accountOf(privateKey).connect(openProvider(rpcUrl, chainId))
+  const wallet: TestWallet = { address: account.address as Address, asked: [], agrees: true }
   let shown = false
 
   const answer = async (method: string, params: readonly unknown[]): Promise<unknown> => {
@@ -36,15 +35,15 @@ export async function injectWallet(
       case 'eth_accounts':
         return shown ? [account.address] : []
       case 'personal_sign':
-        return account.signMessage({ message: { raw: params[0] as Hex } })
+        return account.signMessage(getBytes(params[0] as Hex))
       case 'eth_signTypedData_v4':
-        return account.signTypedData(JSON.parse(params[1] as string) as Parameters<typeof account.signTypedData>[0])
+        return signTyped(account, params[1] as string)
       case 'eth_sendTransaction': {
         const { to, data, value } = params[0] as { to: Address; data: Hex; value: Hex }
-        return sender.sendTransaction({ to, data, value: BigInt(value) })
+        return (await account.sendTransaction({ to, data, value })).hash
       }
       default:
-        return node.request({ method, params } as never)
+        return askNode(rpcUrl, method, params)
     }
   }
   await page.exposeFunction('askTestWallet', async (method: string, params: readonly unknown[] = []) => {
@@ -75,13 +74,32 @@ export async function injectWallet(
 
 const needsPerson = new Set(['eth_requestAccounts', 'personal_sign', 'eth_signTypedData_v4', 'eth_sendTransaction'])
 
+/** ethers signs the domain's fields by the domain itself, and refuses a type of that name. */
+function signTyped(account: Wallet, typedData: string): Promise<string> {
+  const { domain, types, message } = JSON.parse(typedData) as {
+    domain: TypedDataDomain
+    types: Record<string, TypedDataField[]>
+    message: Record<string, unknown>
+  }
+  const { EIP712Domain: _, ...others } = types
+  return account.signTypedData(domain, others, message)
+}
+
+/** The node's answer as it is; its refusals, too. */
+async function askNode(rpcUrl: string, method: string, params: readonly unknown[]): Promise<unknown> {
+  const response = await fetch(rpcUrl, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+  })
+  const { result, error } = (await response.json()) as { result?: unknown; error?: { message: string } }
+  if (error !== undefined) throw Object.assign(new Error(error.message), error)
+  return result
+}
+
 /** An error as wallets hand it on: the node's code and message, and the contract's own words. */
 function asProviderError(error: unknown): { code: number; message: string; data?: unknown } {
-  if (error instanceof BaseError) {
-    const inner = error.walk((cause) => typeof cause === 'object' && cause !== null && 'data' in cause)
-    const data = inner !== null && typeof inner === 'object' && 'data' in inner ? inner.data : undefined
-    return { code: -32_000, message: error.shortMessage, data }
-  }
-  const { code, message } = error as { code: number; message: string }
-  return { code, message }
+  if (isError(error, 'CALL_EXCEPTION')) return { code: -32_000, message: error.shortMessage, data: error.data }
+  const { code, message, data } = error as { code?: unknown; message: string; data?: unknown }
+  return { code: typeof code === 'number' ? code : -32_000, message, data }
 }

@@ -79,7 +79,7 @@ describe.skipIf(chromium === null)('reward hacking, as people see it', () => {
 
   test('a run that pauses by itself says why, to those who come later, too, and only until somebody resumes it', async () => {
     await trainer.commit(stepWith(11, { warnings: [{ kind: 'reward-level', message: reason }], pause: reason }))
-    const said = `The run has paused by itself. ${reason}`
+    const said = `The run paused automatically. ${reason}`
     for (const page of both()) {
       await page.getByTestId('phase').getByText(said).waitFor()
       expect(await page.getByText(reason).count(), 'it is said once').toBe(1)

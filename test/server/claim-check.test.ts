@@ -1,9 +1,10 @@
-import { encodeAbiParameters, keccak256, pad, parseAbiParameters, parseEther, type Hex } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
+import { AbiCoder, keccak256, parseEther, zeroPadValue } from 'ethers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { checkClaim } from '../../client/src/ledger/claim-check.ts'
 import { partsOf } from '../../client/src/ledger/earnings.ts'
 import type { ChainFacts, Claim, Earning, Earnings } from '../../core/protocol/index.ts'
+import type { Hex } from '../../contracts/ledger/hex.ts'
+import { accountOf } from '../helpers/accounts.ts'
 import { ADMIN, STRANGER } from '../helpers/chain.ts'
 import { ask, guest } from './attune.ts'
 import { linkWallet, openPayingWorld, type PayingWorld } from './paying.ts'
@@ -12,7 +13,7 @@ const WINDOW_SECONDS = 60
 const PER_CREDIT = parseEther('0.0001')
 const ETH = { symbol: 'ETH', decimals: 18 }
 const KEY: Hex = `0x${'5a'.repeat(32)}`
-const me = privateKeyToAccount(KEY).address.toLowerCase()
+const me = accountOf(KEY).address.toLowerCase()
 
 let paying: PayingWorld
 let facts: ChainFacts
@@ -109,9 +110,9 @@ async function potSlot(): Promise<{ index: Hex; emptied: Hex }> {
   const address = paying.contracts.distributor
   const [token] = await paying.distributor.read<[Hex]>('bounties', [claim.bounty])
   for (let mapping = 0n; mapping < 16n; mapping++) {
-    const index = keccak256(encodeAbiParameters(parseAbiParameters('bytes32, uint256'), [claim.bounty as Hex, mapping]))
-    if (BigInt((await paying.chain.client.getStorageAt({ address, slot: index })) ?? 0) > 0n)
-      return { index, emptied: pad(token) }
+    const index = keccak256(AbiCoder.defaultAbiCoder().encode(['bytes32', 'uint256'], [claim.bounty, mapping])) as Hex
+    if (BigInt(await paying.chain.provider.getStorage(address, index)) > 0n)
+      return { index, emptied: zeroPadValue(token, 32) as Hex }
   }
   throw new Error('the bounty lies nowhere in the distributor')
 }

@@ -124,8 +124,8 @@ function plan(): void {
   clearTimeout(renewal)
   const now = kept
   if (watchers.size === 0 || now === null || now.ended) return
-  const renew = () =>
-    identity.renew(now.token).catch((error: unknown) => {
+  const renew = (): void =>
+    void identity.renew(now.token).catch((error: unknown) => {
       // Whoever needs the token asks again, and says what is wrong; until then it is tried on.
       if (!(error instanceof ApiError)) throw error
       if (!kept?.ended) renewal = setTimeout(renew, RENEW_PAUSE)

@@ -6,6 +6,7 @@
  */
 import type { SignedIn } from '../../../core/protocol/index.ts'
 import { ApiError, type Method } from '../api.ts'
+import { parsed } from '../ui/json.ts'
 import type { Turn } from './tab-lock.ts'
 
 /** A sign-in as the browser keeps it. */
@@ -87,7 +88,7 @@ export function openIdentity({ store, turn, request, now, onchange }: IdentityDe
       keep(asked?.replaces === undefined ? next : { ...next, replaces: asked.replaces })
       return next
     }
-    if (asked === null) throw new ApiError('internal', 'The server made no guest.')
+    if (asked === null) throw new ApiError('internal', 'The server created no guest account.')
     if (!asked.user.guest) {
       keep({ ...asked, ended: true })
       throw endedError(asked)
@@ -196,13 +197,4 @@ function claimOf(token: string, name: 'exp' | 'iat'): number | null {
   const claims = parsed(/^[\w-]+$/.test(payload) ? atob(payload.replaceAll('-', '+').replaceAll('_', '/')) : 'null')
   const value: unknown = typeof claims === 'object' && claims !== null ? Reflect.get(claims, name) : null
   return typeof value === 'number' ? value : null
-}
-
-/** The value of a JSON text; null where it was damaged. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }

@@ -1,9 +1,8 @@
 /** The reader's browser wallet (EIP-1193): signing in by it (EIP-4361), and sending what the page has prepared. */
-import type { SignedIn, ChainFacts } from '../../../core/protocol/index.ts'
+import type { Hex } from '../../../contracts/ledger/hex.ts'
+import type { ChainFacts, SignedIn } from '../../../core/protocol/index.ts'
 import { ApiError, request } from '../api.ts'
 import type { Call } from '../ledger/transactions.ts'
-
-type Hex = `0x${string}`
 
 interface Eip1193 {
   request(call: { method: string; params?: unknown }): Promise<unknown>
@@ -34,22 +33,21 @@ export async function knownAccount(): Promise<Hex | null> {
  */
 export async function signInByWallet(token: string | undefined): Promise<SignedIn> {
   const account = await chooseAccount()
-  const [{ nonce }, { createSiweMessage }, { getAddress, toHex }] = await Promise.all([
+  const [{ nonce }, { signInMessage, bytesOf }] = await Promise.all([
     request<{ nonce: string }>('POST', '/api/auth/wallet/nonce', {}, token),
-    import('viem/siwe'),
-    import('viem'),
+    import('./sign-in-message.ts'),
   ])
   const chainId = Number(await ask('eth_chainId'))
-  const message = createSiweMessage({
-    address: getAddress(account),
+  const message = signInMessage({
+    address: account,
     chainId,
     domain: location.host,
     nonce,
     uri: location.origin,
-    version: '1',
     statement: 'Sign in to Attune.',
+    issuedAt: new Date(),
   })
-  const signature = await ask('personal_sign', [toHex(message), account])
+  const signature = await ask('personal_sign', [bytesOf(message), account])
   return request<SignedIn>('POST', '/api/auth/wallet/verify', { message, signature }, token)
 }
 
@@ -70,13 +68,13 @@ export async function send(facts: ChainFacts, { to, data, value }: Call): Promis
     const receipt = await ask('eth_getTransactionReceipt', [hash])
     if (typeof receipt === 'object' && receipt !== null && 'status' in receipt) {
       if (Number(receipt.status) === 1) return hash
-      throw new ApiError('conflict', `The transaction ${hash} failed. Nothing was changed but its fee.`)
+      throw new ApiError('conflict', `The transaction ${hash} failed. Only its fee was spent.`)
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
   }
   throw new ApiError(
     'unavailable',
-    `No block has taken the transaction ${hash} yet. It may still come: look at it in your wallet.`,
+    `The transaction ${hash} is not in a block yet. It may still be included: check your wallet.`,
   )
 }
 
@@ -88,10 +86,7 @@ export async function send(facts: ChainFacts, { to, data, value }: Call): Promis
 export async function signTyped(facts: ChainFacts, account: string, typedData: string): Promise<Hex> {
   const chosen = await chooseAccount()
   if (chosen !== account)
-    throw new ApiError(
-      'invalid',
-      `This needs the wallet that is linked, ${account}. Choose it in your wallet and try again.`,
-    )
+    throw new ApiError('invalid', `This needs your linked wallet, ${account}. Select it in your wallet and try again.`)
   await choose(facts)
   return hexOf(await ask('eth_signTypedData_v4', [account, typedData]))
 }
@@ -112,7 +107,7 @@ const BALANCE_OF = '0x70a08231'
 /** Asks for the account where the reader has not given it yet. */
 async function chooseAccount(): Promise<Hex> {
   const account = first(await ask('eth_requestAccounts'))
-  if (account === null) throw new ApiError('invalid', 'The wallet gave no account. Unlock it and try again.')
+  if (account === null) throw new ApiError('invalid', 'The wallet returned no account. Unlock it and try again.')
   return account
 }
 
@@ -135,7 +130,7 @@ async function choose({ chainId, name, coin, rpcUrl, explorer }: ChainFacts): Pr
     await ask('wallet_addEthereumChain', [{ ...chain, ...(explorer !== null && { blockExplorerUrls: [explorer] }) }])
   }
   if (Number(await ask('eth_chainId')) !== chainId)
-    throw new ApiError('invalid', `Choose ${name} (chain ${chainId}) in your wallet and try again.`)
+    throw new ApiError('invalid', `Select ${name} (chain ${chainId}) in your wallet and try again.`)
 }
 
 /** What the wallet answered instead of doing it. */
@@ -190,5 +185,5 @@ const first = (accounts: unknown): Hex | null => {
 
 function hexOf(answer: unknown): Hex {
   if (typeof answer === 'string' && answer.startsWith('0x')) return answer as Hex
-  throw new ApiError('conflict', 'The wallet gave an answer that is none. Try again.')
+  throw new ApiError('conflict', 'The wallet returned an invalid answer. Try again.')
 }

@@ -36,7 +36,7 @@ export function notesOf({ who, guestBehind, replaces, waiting, sessionId }: Situ
     const votes = own.reduce((sum, one) => sum + one.votes, 0)
     notes.push({
       key: 'ended',
-      text: `Your sign-in has ended. Sign in again as ${who.username}${votes === 0 ? ', or go on as a guest.' : ` to send ${counted(votes)} that ${votes === 1 ? 'waits' : 'wait'}.`}`,
+      text: `Your sign-in has ended. Sign in again as ${who.username}${votes === 0 ? ', or continue as a guest.' : ` to send ${counted(votes)} that ${votes === 1 ? 'waits' : 'wait'}.`}`,
       offers: ['sign-in', 'go-on'],
       userId: who.userId,
       sessionId: own.at(0)?.sessionId ?? null,
@@ -45,7 +45,7 @@ export function notesOf({ who, guestBehind, replaces, waiting, sessionId }: Situ
   if (replaces !== null) {
     notes.push({
       key: 'replaced',
-      text: `The server no longer knows ${replaces}, whom this browser was; you are ${who?.username ?? 'a new guest'} now.`,
+      text: `The server no longer knows ${replaces}, which this browser was signed in as; you are ${who?.username ?? 'a new guest'} now.`,
       offers: ['acknowledge'],
       userId: null,
       sessionId: null,
@@ -69,7 +69,7 @@ function forAnother({ owner, votes }: Waiting, guestBehind: string | null): Pick
   const them = votes === 1 ? 'it' : 'them'
   if (owner === null)
     return {
-      text: `${wait} from an earlier visit. Nobody knows whose, so ${them === 'it' ? 'it is' : 'they are'} not sent.`,
+      text: `${wait} from an earlier visit. It is not known whose, so ${them === 'it' ? 'it is' : 'they are'} not sent.`,
       offers: ['discard'],
     }
   if (!owner.guest)
@@ -83,7 +83,7 @@ function forAnother({ owner, votes }: Waiting, guestBehind: string | null): Pick
       offers: ['sign-out', 'discard'],
     }
   return {
-    text: `${wait} that ${owner.username} gave, who can’t come back. They are sent as nobody else’s.`.replace(
+    text: `${wait} that ${owner.username} gave, who can’t sign in again. They are not sent under another name.`.replace(
       'They are',
       votes === 1 ? 'It is' : 'They are',
     ),

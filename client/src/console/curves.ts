@@ -30,16 +30,18 @@ const firstOf =
 const REWARD = ['rewardScore', 'objective/scores']
 export const rewardOf = firstOf(REWARD)
 
+/** Every chart there is, in order. Another one is another entry here, by the names that its metrics have; no other file. */
 const described: {
   title: string
   meaning: string
   format: (value: number) => string
   span: number
-  series: [string, string, string[]][]
+  /** What the legend says, the token of the colour, and the metric: the first of these names that a step has. */
+  series: [label: string, color: string, names: string[]][]
 }[] = [
   {
     title: 'Reward',
-    meaning: 'What the crowd’s votes make of the answers, less penalties: about 0 to 1.',
+    meaning: 'The reward of the answers by the crowd’s votes, minus penalties: about 0 to 1.',
     format: fixed,
     span: 0.2,
     series: [['reward', 'accent', REWARD]],
@@ -47,7 +49,7 @@ const described: {
   {
     title: 'Reward and people',
     meaning:
-      'What the reward model promised of the answers before it had seen any vote on them, and what people then gave, 0 to 1. Where the first rises and the second does not, the model learns to please its reward instead of people.',
+      'What the reward model predicted before it saw any vote on the answers, and what people then gave, 0 to 1. If the first rises and the second does not, the model is learning to please its reward instead of people.',
     format: fixed,
     span: 0.2,
     series: [
@@ -80,7 +82,7 @@ const described: {
   },
   {
     title: 'Vote to gradient',
-    meaning: 'How long a vote took to change the model: the middle vote and the slowest in twenty.',
+    meaning: 'How long a vote took to change the model: median and 95th percentile.',
     format: duration,
     span: 2_000,
     series: [

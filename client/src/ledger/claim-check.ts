@@ -1,12 +1,11 @@
 /** Checks a claim before it is sent: its proof in this browser, everything else with the contracts. */
-import { encodeAbiParameters, keccak256, parseAbiParameters } from 'viem/utils'
+import { messageOf } from '../ui/sentence.ts'
+import type { Hex } from '../../../contracts/ledger/hex.ts'
 import type { ChainFacts, Claim } from '../../../core/protocol/index.ts'
 import { plural } from '../ui/format.ts'
 import { amountText, type Token } from './money.ts'
 import { NodeRefusal, readWords, servedChain, word } from './node.ts'
-import { foldProof, short, type Verification, type VerificationStep } from './proof.ts'
-
-type Hex = `0x${string}`
+import { foldProof, leafOf, short, type Verification, type VerificationStep } from './proof.ts'
 
 /**
  * Whether the contracts will pay a claim, step by step: whom it pays, where its proof leads, that
@@ -78,22 +77,11 @@ async function amountDue({ bounty, account, amount }: Claim, distributor: string
   return BigInt(amount) - BigInt(`0x${paid}`)
 }
 
-const REWARD = parseAbiParameters('uint256, address, uint256, bytes32, address, uint256')
+const REWARD = ['uint256', 'address', 'uint256', 'bytes32', 'address', 'uint256']
 
 /** The double-hashed leaf, under the ledger that the claim is checked against. */
 const rewardLeaf = ({ epochId, bounty, account, amount }: Claim, { chainId, ledger }: ChainFacts): Hex =>
-  keccak256(
-    keccak256(
-      encodeAbiParameters(REWARD, [
-        BigInt(chainId),
-        ledger as Hex,
-        BigInt(epochId),
-        bounty as Hex,
-        account as Hex,
-        BigInt(amount),
-      ]),
-    ),
-  )
+  leafOf(REWARD, [chainId, ledger, epochId, bounty, account, BigInt(amount)])
 
 /** A contract that refuses is a step that fails; a node that does not answer leaves it open. */
 async function obstacle(error: unknown): Promise<VerificationStep> {
@@ -102,6 +90,6 @@ async function obstacle(error: unknown): Promise<VerificationStep> {
     const refusal = refusalOf(error.data)
     if (refusal !== null) return { id: 'root', state: 'fail', detail: refusal }
   }
-  const reason = error instanceof Error ? error.message : String(error)
+  const reason = messageOf(error)
   return { id: 'root', state: 'unknown', detail: `The chain could not be asked: ${reason}` }
 }

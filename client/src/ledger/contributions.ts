@@ -85,7 +85,7 @@ export function earnedText({
   if (noCredit !== null) return `It earns nothing: ${noCreditReasons[noCredit].words}`
   if (proof === null) return null
   if (held)
-    return `${plural(credit, 'credit point')}, held until ten of your votes in this session could be compared with others’: then they are paid, too.`
+    return `${plural(credit, 'credit point')}, on hold until ten of your votes in this session could be compared with other people’s; they are paid then.`
   return `${plural(credit, 'credit point')}.`
 }
 

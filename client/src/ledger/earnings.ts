@@ -30,7 +30,7 @@ export function relayedText({ state, problem }: RelayedClaim): string {
     case 'waiting':
       return `Your signed claim waits to be sent. ${problem ?? 'You can close this page.'}`
     case 'sent':
-      return 'Your signed claim was sent, and a block will take it in a moment:'
+      return 'Your signed claim was sent and will be in a block in a moment:'
     case 'done':
       return 'Your signed claim was paid:'
     case 'failed':

@@ -1,5 +1,4 @@
 /** Amounts of money in words, and what a bounty buys. Pure. */
-import { formatUnits, parseUnits } from 'viem/utils'
 import type { Bounty } from '../../../core/protocol/index.ts'
 import { plural } from '../ui/format.ts'
 
@@ -15,11 +14,13 @@ const DIGITS = 4
 
 /** `0.0125 ETH`: rounded down to four digits, never up. */
 export function amountText(amount: bigint | string, { symbol, decimals }: Token): string {
-  return `${shortened(formatUnits(BigInt(amount), decimals))} ${symbol}`
+  // By hand, since a token may have up to 255 decimals and ethers' formatUnits refuses more than 80.
+  const digits = String(BigInt(amount)).padStart(decimals + 1, '0')
+  const point = digits.length - decimals
+  return `${shortened(digits.slice(0, point), digits.slice(point))} ${symbol}`
 }
 
-function shortened(text: string): string {
-  const [whole = '0', fraction = ''] = text.split('.')
+function shortened(whole: string, fraction: string): string {
   const grouped = whole.replace(/\B(?=(\d{3})+$)/g, '\u202f')
   const kept =
     whole === '0'
@@ -33,9 +34,9 @@ function shortened(text: string): string {
 export function parseAmount(text: string, decimals: number): bigint | null {
   const trimmed = text.trim().replace(',', '.')
   if (!/^\d+(\.\d+)?$/.test(trimmed)) return null
-  const [, fraction = ''] = trimmed.split('.')
+  const [whole = '', fraction = ''] = trimmed.split('.')
   if (fraction.length > decimals) return null
-  const amount = parseUnits(trimmed, decimals)
+  const amount = BigInt(whole + fraction.padEnd(decimals, '0'))
   return amount > 0n && amount < 2n ** 96n ? amount : null
 }
 
@@ -64,19 +65,19 @@ export function payNotice(bounties: readonly Bounty[]): { paying: boolean; text:
     const prices = paying.map((bounty) => amountText(votePrice(bounty), bounty)).join(' and ')
     return {
       paying: true,
-      text: `A vote that changes the model earns ${prices}, once ten of yours here could be compared with others’: then those before, too.`,
+      text: `A vote that changes the model earns ${prices}, once ten of your votes here could be compared with other people’s; the earlier ones are then paid too.`,
     }
   }
   if (bounties.some((bounty) => bounty.state === 'empty')) {
     return {
       paying: false,
-      text: 'The bounty is spent. Votes go on training the model and are credited, and are not paid until somebody fills it up.',
+      text: 'The bounty is spent. Votes still train the model and are credited, but they are not paid until somebody tops it up.',
     }
   }
   if (bounties.some((bounty) => bounty.state === 'closed'))
     return {
       paying: false,
-      text: 'The bounty is closed. Votes go on training the model and are credited, and are not paid.',
+      text: 'The bounty is closed. Votes still train the model and are credited, but they are not paid.',
     }
   return null
 }

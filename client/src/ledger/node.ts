@@ -1,9 +1,8 @@
 /**
  * A page's questions to a chain's node, by JSON-RPC: what it shows rests on the contracts' words, not on the server's.
  */
-import { concat, pad, toFunctionSelector } from 'viem/utils'
-
-type Hex = `0x${string}`
+import { concat, id, toBeHex, zeroPadValue } from 'ethers'
+import type { Hex } from '../../../contracts/ledger/hex.ts'
 
 /**
  * The server passes reads of the ledger and the distributor on to its node; `npm run verify` asks a node of one's own.
@@ -37,13 +36,17 @@ export async function readWords(
   signature: string,
   args: readonly Hex[],
 ): Promise<string[]> {
-  const data = concat([toFunctionSelector(signature), ...args.map((word) => pad(word))])
+  const data = concat([id(signature).slice(0, SELECTOR_CHARS), ...args.map((arg) => zeroPadValue(arg, WORD_BYTES))])
   const result = await ask(url, 'eth_call', [{ to: contract, data }, 'latest'])
   return result.slice(2).match(/.{64}/g) ?? []
 }
 
 /** A number as a word. */
-export const word = (value: number | bigint): Hex => pad(`0x${value.toString(16)}`)
+export const word = (value: number | bigint): Hex => toBeHex(value, WORD_BYTES) as Hex
+
+const WORD_BYTES = 32
+/** `0x` and four bytes of the signature's hash. */
+const SELECTOR_CHARS = 10
 
 async function ask(url: string, method: string, params: readonly unknown[]): Promise<string> {
   const response = await fetch(url, {

@@ -1,7 +1,7 @@
-import { concat, encodeAbiParameters, keccak256, parseAbiParameters, stringToHex } from 'viem/utils'
+import { AbiCoder, concat, keccak256, toUtf8Bytes } from 'ethers'
+import type { Hex } from '../../../contracts/ledger/hex.ts'
+import { messageOf } from '../ui/sentence.ts'
 import { readWords, servedChain, word } from './node.ts'
-
-type Hex = `0x${string}`
 
 /**
  * Verifies a contribution in the browser: recomputes its leaf from its fields,
@@ -35,7 +35,7 @@ export async function verifyProof(proof: ContributionProof, rpcUrl: string, open
     add('path', root === proof.root, `${proof.proof.length} siblings lead to the root ${short(root)}.`)
     for (const step of await chainSteps(proof, root, rpcUrl)) steps.push(step)
   } catch (error) {
-    add('leaf', false, `The proof is malformed: ${error instanceof Error ? error.message : String(error)}`)
+    add('leaf', false, `The proof is malformed: ${messageOf(error)}`)
   }
   return { valid: steps.every(({ state }) => state === 'pass'), steps }
 }
@@ -73,27 +73,18 @@ export type VerificationStep = {
   detail: string
 }
 
-const LEAF = parseAbiParameters('uint256, address, uint256, uint256, bytes32, bytes32, uint8, uint256, bytes32')
+const LEAF = ['uint256', 'address', 'uint256', 'uint256', 'bytes32', 'bytes32', 'uint8', 'uint256', 'bytes32']
 
 /** The double-hashed leaf: fields under the proof's own chain, contract and epoch, not under those they claim. */
 export function contributionLeaf({ chainId, contract, epochId, leafFields }: ContributionProof): Hex {
   const { index, session, contributor, kind, credit, recordHash } = leafFields
-  return keccak256(
-    keccak256(
-      encodeAbiParameters(LEAF, [
-        BigInt(chainId),
-        contract as Hex,
-        BigInt(epochId),
-        BigInt(index),
-        session as Hex,
-        contributor as Hex,
-        kind,
-        BigInt(credit),
-        recordHash as Hex,
-      ]),
-    ),
-  )
+  const fields = [chainId, contract, epochId, BigInt(index), session, contributor, kind, BigInt(credit), recordHash]
+  return leafOf(LEAF, fields)
 }
+
+/** `keccak(keccak(abi.encode(fields)))`. */
+export const leafOf = (types: readonly string[], fields: readonly unknown[]): Hex =>
+  keccak256(keccak256(AbiCoder.defaultAbiCoder().encode(types, fields))) as Hex
 
 /** Whether the fields claim the chain, contract and epoch that the proof is for. */
 function sameDomain({ chainId, contract, epochId, leafFields }: ContributionProof): boolean {
@@ -105,7 +96,7 @@ function sameDomain({ chainId, contract, epochId, leafFields }: ContributionProo
 export function foldProof(leaf: Hex, siblings: readonly string[]): Hex {
   return siblings.reduce<Hex>((node, sibling) => {
     if (!/^0x[0-9a-f]{64}$/.test(sibling)) throw new Error('a sibling is 32 bytes in lower-case hex')
-    return keccak256(node < sibling ? concat([node, sibling as Hex]) : concat([sibling as Hex, node]))
+    return keccak256(concat(node < sibling ? [node, sibling] : [sibling, node])) as Hex
   }, leaf)
 }
 
@@ -113,7 +104,7 @@ function opens(
   { contributor, recordHash }: ContributionProof['leafFields'],
   { contributorId, salt, record }: Opening,
 ): boolean {
-  const commit = (text: string) => keccak256(concat([salt as Hex, stringToHex(text)]))
+  const commit = (text: string) => keccak256(concat([salt, toUtf8Bytes(text)]))
   return contributor === commit(`attune:contributor:${contributorId}`) && recordHash === commit(canonicalJson(record))
 }
 
@@ -142,7 +133,7 @@ async function chainSteps(proof: ContributionProof, root: Hex, rpcUrl: string): 
     if (matches) steps.push(finality(words))
     return steps
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     return [{ id: 'root', state: 'unknown', detail: `The chain could not be asked: ${reason}` }]
   }
 }

@@ -5,6 +5,7 @@
  * else's (rule S5).
  */
 import type { Vote } from '../../../core/protocol/index.ts'
+import { parsed } from '../ui/json.ts'
 import type { Store } from '../ui/storage.ts'
 
 export type OutgoingVote = Vote & { id: string; sampleId: string }
@@ -106,13 +107,9 @@ function write(store: Store, key: string, votes: readonly Kept[]): void {
 }
 
 function read(store: Store, key: string): Kept[] {
-  try {
-    const value: unknown = JSON.parse(store.getItem(key) ?? '[]')
-    return Array.isArray(value) ? value.filter(isVote) : []
-  } catch {
-    // Damaged where it was kept: what it held can't be known, and the next vote is written over it.
-    return []
-  }
+  // What was damaged where it was kept can't be known, and the next vote is written over it.
+  const value = parsed(store.getItem(key) ?? '[]')
+  return Array.isArray(value) ? value.filter(isVote) : []
 }
 
 function isVote(value: unknown): value is Kept {

@@ -339,7 +339,7 @@ export class LiveSession {
       this.#outbox.remove(vote.id)
       const reason = sentence(advice(answer.code, answer.message))
       this.#mark({ ...outgoing(vote), state: 'refused', reason })
-      this.notice = `Your vote was not taken. ${reason}`
+      this.notice = `Your vote was not accepted. ${reason}`
       this.onreturned(vote)
     }
   }

@@ -1,4 +1,5 @@
 /** What to do after the server has closed a connection or refused one. Pure. */
+import { messageOf } from './sentence.ts'
 import type { ErrorCode } from '../../../core/protocol/index.ts'
 
 export interface Refusal {
@@ -52,7 +53,7 @@ export function answerTo({ code }: Pick<Refusal, 'code'>, renewed: boolean): 're
 
 /** The refusal in an error of the socket or of a request: the server puts its code and words into `data`. */
 export function refusalOf(error: unknown): Refusal {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   const said = fieldsOf(error)
   const data = { ...said, ...fieldsOf(said.data) }
   const code = codes.find((known) => known === data.code) ?? 'unavailable'

@@ -1,6 +1,8 @@
-/** What the server says of an error, as a sentence for a person. Pure. */
+/** What is said of an error. Pure. */
 
-/** Servers write messages to be quoted in a log: without a capital, without a full stop. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** Servers write messages to be quoted in a log, without a capital and a full stop; for a person, they get both. */
 export function sentence(message: string): string {
   const text = message.trim()
   if (text === '') return 'The server gave no reason.'

@@ -3,10 +3,9 @@ import { storage, type StorageTrouble } from './storage.ts'
 
 const words: Record<StorageTrouble, string> = {
   refused:
-    'This browser lets the page keep nothing. Everything works, but your account, your settings and half-written votes end with this tab.',
-  full: 'This browser’s storage is full. Everything works, but what you write from now on may be gone after a reload. Clearing other sites’ data helps.',
-  damaged:
-    'Something that this browser had kept for the page could not be read, and was dropped. The rest is as it was.',
+    'This browser does not let the page store anything. Everything works, but your account, settings and unfinished votes are lost when this tab closes.',
+  full: 'This browser’s storage is full. Everything works, but what you enter from now on may be lost after a reload. Clearing other sites’ data helps.',
+  damaged: 'Some data stored in this browser was damaged and has been discarded. The rest is unaffected.',
 }
 const gravity: readonly StorageTrouble[] = ['damaged', 'full', 'refused']
 

@@ -4,6 +4,7 @@
  * for as long as the page is open, and whoever listens is told, so that the reader can be.
  */
 import type { z } from 'zod'
+import { parsed } from './json.ts'
 
 /** What a module that keeps something needs of it. */
 export type Store = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
@@ -92,16 +93,6 @@ export function openStorage(open: () => Store | undefined | null): KeptStore {
 
 /** This browser's. */
 export const storage = openStorage(() => globalThis.localStorage)
-
-/** The value that a JSON text stands for; undefined where it is none. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // What it was can't be known; the caller drops it and says so.
-    return undefined
-  }
-}
 
 const isFull = (error: unknown): boolean =>
   error instanceof Error && (error.name === 'QuotaExceededError' || error.name === 'NS_ERROR_DOM_QUOTA_REACHED')

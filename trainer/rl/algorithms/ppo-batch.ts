@@ -1,4 +1,4 @@
-/** PPO's way from scored rollouts to what its loss reads: rewards per token, advantages, returns. */
+/** From scored rollouts to the inputs of PPO's loss: rewards per token, advantages, returns. */
 import { scoresOf, trustRegion, type Prepared, type Scored } from '../experience.ts'
 import { estimateAdvantages } from './gae.ts'
 import { shapedRewards } from '../kl.ts'
@@ -50,7 +50,7 @@ export function preparePpo(scored: readonly Scored[], klCoefficient: number, con
 
 /**
  * Adds `Φ_t - Φ_{t-1}` to each reward, Φ being 0 before the first token and after the last: the sum,
- * and so the best policy, stays (Ng, Harada, Russell 1999); credit arrives where it is earned.
+ * and so the best policy, is unchanged (Ng, Harada, Russell 1999); credit is assigned to the tokens that earn it.
  */
 export function withPotentials(rewards: readonly number[], potentials: readonly number[]): number[] {
   if (potentials.length === 0) return [...rewards]
