@@ -58,6 +58,8 @@ export interface Attune {
   pids: () => Partial<Record<ProcessName, number>>
   /** Sends a signal to a process and to what it has started. */
   kill: (name: ProcessName, signal: NodeJS.Signals) => void
+  /** Ends a process in order and starts it again. */
+  restart: (name: ProcessName) => Promise<void>
   /** Stops everything in order; nothing is left running. */
   close: () => Promise<void>
 }
@@ -185,6 +187,7 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
       adminIsNew: seeded.isNew,
       pids: () => Object.fromEntries([...running].map(([name, part]) => [name, part.pid()])),
       kill: (name, signal) => running.get(name)?.kill(signal),
+      restart: async (name) => running.get(name)?.restart(),
       close,
     }
   } catch (error) {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { command, main } from '../cli/command.ts'
-import { text, unless, whole } from '../cli/options.ts'
+import { flag, text, unless, whole } from '../cli/options.ts'
 import { startAttune, type Attune } from './attune.ts'
 import { StartFault } from './fault.ts'
 import { consolePhases } from './phases.ts'
@@ -21,22 +21,32 @@ const start = command({
     }).optional(),
     data: text('DIR', 'the folder of everything that is kept; ATTUNE_DATA does the same, else .attune').optional(),
     demo: unless('without the demo model and session'),
+    watch: flag('starts processes again whose sources change, and serves the page by vite; npm run dev does the same'),
   },
   run: startAndStay,
 })
 
-async function startAndStay({ port, data, demo }: { port?: number; data?: string; demo: boolean }): Promise<void> {
+interface Wanted {
+  port?: number
+  data?: string
+  demo: boolean
+  watch: boolean
+}
+
+async function startAndStay({ port, data, demo, watch }: Wanted): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env')
   const began = performance.now()
   const terminal = openTerminal()
   const phases = consolePhases(terminal)
   let attune: Attune | undefined
+  let dev: { url: string; close: () => Promise<void> } | undefined
   let stopping = false
   const stop = async (signal: string) => {
     // Once more: don't wait. What still runs dies with this process.
     if (stopping || !attune) process.exit(130)
     stopping = true
     phases.say(`\nstopping (${signal}) …`)
+    await dev?.close()
     await attune.close()
     phases.say('stopped')
     process.exit(0)
@@ -58,8 +68,9 @@ async function startAndStay({ port, data, demo }: { port?: number; data?: string
     const { username, password } = attune.adminCredentials
     phases.say(`\n  admin: ${username} / ${password}   (shown once; kept in ${join(dataDir, 'admin.json')})`)
   }
+  if (watch) dev = await (await import('./watch.ts')).openDevelopment(attune, phases.say)
   phases.say(
-    `\nready  ${attune.url}   (${((performance.now() - began) / 1000).toFixed(1)} s; Ctrl-C stops it, logs are in ${join(dataDir, 'logs')})`,
+    `\nready  ${dev?.url ?? attune.url}   (${((performance.now() - began) / 1000).toFixed(1)} s; Ctrl-C stops it, logs are in ${join(dataDir, 'logs')})`,
   )
 }
 

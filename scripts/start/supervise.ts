@@ -11,6 +11,8 @@ export interface Supervised {
   deaths: () => number
   logTail: () => string
   kill: (signal: NodeJS.Signals) => void
+  /** Ends it in order, and starts it again without a pause; that is no death. */
+  restart: () => Promise<void>
   stop: () => Promise<void>
 }
 
@@ -24,8 +26,9 @@ export async function supervise(open: () => Promise<Child>, onTrouble: (message:
   let child = await open()
   const { name } = child
   let stopping = false
+  let restarting = false
   let deaths = 0
-  const wake = new AbortController()
+  let wake = new AbortController()
 
   const loop = (async () => {
     let pause = pauseMs.least
@@ -33,13 +36,18 @@ export async function supervise(open: () => Promise<Child>, onTrouble: (message:
     for (;;) {
       const { code, signal } = await child.exited
       if (stopping) return
-      deaths += 1
-      if (Date.now() - started > settledMs) pause = pauseMs.least
-      onTrouble(`${name} stopped (${signal ?? `exit code ${code}`}); starting it again`)
+      if (!restarting) {
+        deaths += 1
+        onTrouble(`${name} stopped (${signal ?? `exit code ${code}`}); starting it again`)
+      }
+      if (restarting || Date.now() - started > settledMs) pause = pauseMs.least
       for (;;) {
-        await sleep(pause, undefined, { signal: wake.signal }).catch(ignoreAbort)
+        if (!restarting) await sleep(pause, undefined, { signal: wake.signal }).catch(ignoreAbort)
         if (stopping) return
-        pause = Math.min(pause * 2, pauseMs.most)
+        if (restarting) pause = pauseMs.least
+        else pause = Math.min(pause * 2, pauseMs.most)
+        restarting = false
+        wake = new AbortController()
         started = Date.now()
         try {
           child = await open()
@@ -48,8 +56,8 @@ export async function supervise(open: () => Promise<Child>, onTrouble: (message:
           onTrouble(`${name} can't be started again: ${errorText(error)}`)
         }
       }
-      // The stop came while it was starting.
-      if (stopping) await child.stop()
+      // The stop, or another restart, came while it was starting.
+      if (stopping || restarting) await child.stop()
     }
   })()
 
@@ -59,6 +67,11 @@ export async function supervise(open: () => Promise<Child>, onTrouble: (message:
     deaths: () => deaths,
     logTail: () => child.logTail(),
     kill: (signal) => child.kill(signal),
+    restart: async () => {
+      restarting = true
+      wake.abort()
+      if (child.running()) await child.stop()
+    },
     stop: async () => {
       stopping = true
       wake.abort()
