@@ -1,14 +1,61 @@
 import { defineConfig } from 'vitest/config'
 
+/**
+ * Three stages, each a project, by folder. What computes is a unit test, in the folders named here and in `test/`
+ * itself: it starts no service, and fails if it tries to. Browsers are driven in `test/e2e`. Every other folder's tests
+ * have Postgres, Redis, chains and processes.
+ */
+const unit = [
+  'test/*.test.ts',
+  ...['client', 'engines', 'graph', 'models', 'pretrain', 'reward', 'rl', 'votes'].map(
+    (folder) => `test/${folder}/**/*.test.ts`,
+  ),
+]
+const e2e = ['test/e2e/**/*.test.ts']
+
+const broker = 'test/helpers/broker.ts'
+const leaks = 'test/helpers/leaks.ts'
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    // Two cores: files that start real services run one after the other.
-    fileParallelism: false,
-    globalSetup: ['test/helpers/broker.ts'],
-    setupFiles: ['test/helpers/leaks.ts'],
     reporters: ['default', './test/helpers/summary.ts'],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: unit,
+          setupFiles: [leaks, 'test/helpers/no-services.ts'],
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        // Two cores: files that start real services run one after the other.
+        extends: true,
+        test: {
+          name: 'services',
+          include: ['test/**/*.test.ts'],
+          exclude: [...unit, ...e2e],
+          globalSetup: [broker],
+          setupFiles: [leaks],
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: e2e,
+          globalSetup: [broker],
+          setupFiles: [leaks],
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
   },
 })

@@ -4,7 +4,11 @@ import pg from 'pg'
 export const FULL: readonly string[] = ['ENOSPC', 'EDQUOT']
 export const FORBIDDEN: readonly string[] = ['EACCES', 'EPERM', 'EROFS']
 
-/** Whether something could not be written for want of space, by a process of ours or by Postgres. */
+/** Why a run whose step could not be stored has paused itself. The installation's state names such runs by it. */
+export const pausedByFullDisk =
+  'The disk is full: a step could not be stored. Nothing that was acknowledged is lost. Free some space, then resume the run; it goes on from its last step.'
+
+/** Whether a write failed for lack of disk space, in an Attune process or in Postgres. */
 export function isDiskFull(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) return error.code === '53100'
   if (!(error instanceof Error)) return false

@@ -9,7 +9,7 @@ export class AttuneError extends Error {
   readonly code: ErrorCode
   /** The field that failed, where one did. */
   readonly path: string | undefined
-  /** Seconds until it may work. */
+  /** Seconds until a retry may succeed. */
   readonly retryAfter: number | undefined
 
   constructor(code: ErrorCode, message: string, details: { path?: string; retryAfter?: number; cause?: unknown } = {}) {
@@ -33,7 +33,7 @@ export const httpStatus: Record<ErrorCode, number> = {
   internal: 500,
 }
 
-/** Whatever was thrown, as what the caller may know of it. What is not theirs to know becomes `internal`. */
+/** Converts any error to what the caller may see. Internals become `internal`. */
 export function toAttuneError(error: unknown): AttuneError {
   if (error instanceof AttuneError) return error
   if (error instanceof z.ZodError) {
@@ -72,7 +72,7 @@ export function toAttuneError(error: unknown): AttuneError {
   return new AttuneError('internal', 'something went wrong here', { cause: error })
 }
 
-/** What Postgres refuses to store, by its code. Schemas come first: this is for what one of them lets through. */
+/** Values that Postgres refuses, by its error code. Schemas come first: this is for what they let through. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
   ['22021', 'a text holds a character that cannot be stored'],
   ['22P05', 'a text holds a character that cannot be stored'],
@@ -83,8 +83,8 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * What the disk says where it can't do what a request needs. That is for who runs the server to mend, and no fault of
- * the caller's.
+ * File system errors by code. These are the operator's to fix, and not the caller's
+ * fault.
  */
 const DISK: ReadonlyMap<string, string> = new Map([
   ['EACCES', 'this server may not write where its files are kept'],
@@ -104,7 +104,7 @@ export const isOfDisk = (error: unknown): error is Error & { code: string } =>
   error instanceof Error && 'syscall' in error && 'code' in error && DISK.has(String(error.code))
 
 /**
- * For what reads a file of the caller's: what is wrong in it is theirs to mend, what the disk refuses is not. @throws
+ * For reading a file of the caller's: errors in its content are theirs to fix, file system errors are not. @throws
  * AttuneError, or the disk's own error
  */
 export function badFile(error: unknown): never {
@@ -114,7 +114,7 @@ export function badFile(error: unknown): never {
 
 const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'EAI_AGAIN'])
 
-/** Whether Postgres could not be reached, or left while it was asked. */
+/** Whether Postgres could not be reached, or the connection was lost during a query. */
 function isAway(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isAway)
   if (!(error instanceof Error)) return false

@@ -6,9 +6,9 @@ const MOST = 64
 
 /**
  * A name as it is stored: NFKC, white space collapsed. Two names that look alike are one name,
- * which `skeletonOf` and the database see to.
+ * which `skeletonOf` and the database ensure.
  *
- * @throws AttuneError invalid where it holds what can't be seen or what misleads, conflict where it is reserved
+ * @throws AttuneError invalid for invisible or misleading characters, conflict if it is reserved
  */
 export function nameOf(given: string, path: string): string {
   const refuse = (message: string) => new AttuneError('invalid', message, { path })
@@ -42,14 +42,14 @@ export function skeletonOf(name: string): string {
   return fold(unhomoglyph(alike).normalize('NFD')).replace(/[il|]/g, 'l').replace(/\s+/gu, ' ').trim()
 }
 
-/** The ASCII that a letter looks like, itself or as a capital; else what it is. */
+/** The ASCII letter that a letter looks like, itself or as a capital; else the letter. */
 const latinOf = (letter: string): string =>
   [letter, letter.toUpperCase()]
     .map(unhomoglyph)
     .find((like) => /^\p{ASCII}+$/u.test(like))
     ?.toLowerCase() ?? letter
 
-/** Full case folding, as near as JavaScript has it: ß is ss, ς is σ. */
+/** Full case folding, approximated with JavaScript's methods: ß is ss, ς is σ. */
 const fold = (text: string) => text.toUpperCase().toLowerCase()
 
 /**
@@ -58,7 +58,7 @@ const fold = (text: string) => text.toUpperCase().toLowerCase()
  */
 const HIDDEN = /(?![\t\n\r])[\p{C}\p{Default_Ignorable_Code_Point}\u2800]/u
 
-/** Alphabets with look-alikes of one another. */
+/** Alphabets that contain look-alikes of each other's letters. */
 const scripts = [
   /\p{Script=Latin}/u,
   /\p{Script=Cyrillic}/u,
@@ -87,12 +87,12 @@ const reserved = [
 ]
 const LEET: Record<string, string> = { '@': 'a', '4': 'a', '3': 'e', $: 's', '5': 's', '7': 't' }
 
-/** Letters alone, by their looks. */
+/** Letters only, by appearance. */
 const bare = (text: string) =>
   skeletonOf(text.replace(/[@34$57]/g, (sign) => LEET[sign] ?? sign)).replace(/[^\p{L}]+/gu, '')
 const RESERVED = new RegExp(`^(?:${[...reserved, ...reserved.map((word) => `${word}s`)].map(bare).join('|')})+$`, 'u')
 
-/** Whether a word of the name, or all of it written together, is a reserved one; a number behind it changes nothing. */
+/** Whether a word of the name, or all of it joined, is reserved; trailing digits are ignored. */
 function isReserved(name: string): boolean {
   const words = name.split(/[^\p{L}\p{M}\p{N}@$|]+/u)
   return [...words, name].some((word) => RESERVED.test(bare(word)) || RESERVED.test(bare(word.replace(/\p{N}+$/u, ''))))

@@ -5,7 +5,7 @@ import type { Role } from './protocol/index.ts'
 export const permissions = [
   /** See sessions, samples, metrics, models and the system's state. */
   'read',
-  /** Read, export and erase one's own account, votes and receipts; appeal what is recorded of them. */
+  /** Read, export and erase one's own account, votes and receipts; appeal their records. */
   'own',
   /** Vote on a session's samples, and withdraw. */
   'vote',
@@ -21,7 +21,7 @@ export const permissions = [
   'review',
   /** Decide appeals of others. */
   'adjudicate',
-  /** Steer everybody's runs. */
+  /** Control everybody's runs. */
   'administer',
 ] as const
 export type Permission = (typeof permissions)[number]
@@ -63,7 +63,7 @@ export function demand(caller: Caller, permission: Permission): void {
   }
 }
 
-/** For what belongs to somebody: its owner may, and whoever has `overrule`. @throws AttuneError forbidden */
+/** For an owned resource: its owner may, and anyone with the permission `overrule`. @throws AttuneError forbidden */
 export function demandOwner(caller: Caller, ownerId: string, overrule: Permission): void {
   if (caller.userId !== ownerId) demand(caller, overrule)
 }

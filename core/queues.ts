@@ -1,6 +1,6 @@
 import { Queue } from 'bullmq'
 
-/** What each queue's jobs carry. */
+/** The data of each queue's jobs. */
 export interface Jobs {
   /** Train this session from its last committed step until it ends or is paused. */
   train: { sessionId: string }
@@ -12,12 +12,12 @@ export type QueueName = keyof Jobs
 /** Redis keys of the queues start with this. */
 export const queuePrefix = 'attune:queue'
 
-/** For a Worker: it waits for Redis for as long as Redis is away. */
+/** For a Worker: it waits while Redis is unreachable. */
 export const workerConnection = (redisUrl: string) => ({ url: redisUrl, maxRetriesPerRequest: null })
 
 /**
- * A queue to add jobs to. A command fails at once while Redis is away instead of waiting: the
- * reconciler adds later what was lost (server/sessions/reconciler.ts).
+ * A queue to add jobs to. Commands fail at once instead of waiting while Redis is unreachable: the reconciler
+ * adds lost jobs later (server/sessions/reconciler.ts).
  */
 export function openQueue<N extends QueueName>(
   name: N,

@@ -1,8 +1,8 @@
 import type { RoomEventName, SessionStatus } from './protocol/index.ts'
 
 /**
- * The life of a session: pending → active ⇄ paused → completed, or failed. What is not here
- * cannot happen; who tries it hears `conflict`.
+ * The life of a session: pending → active ⇄ paused → completed, or failed. Any other transition fails
+ * with `conflict`.
  */
 export const transitions = {
   start: { from: ['pending'], to: 'active', event: 'training-started' },
@@ -12,10 +12,10 @@ export const transitions = {
   stop: { from: ['pending', 'active', 'paused'], to: 'completed', event: 'training-completed' },
   /** The trainer's: every step is done. */
   complete: { from: ['active'], to: 'completed', event: 'training-completed' },
-  /** The trainer's: this run cannot go on. */
+  /** The trainer's: this run cannot continue. */
   fail: { from: ['pending', 'active', 'paused'], to: 'failed', event: 'training-failed' },
 } as const satisfies Record<string, { from: SessionStatus[]; to: SessionStatus; event: RoomEventName }>
 export type Transition = keyof typeof transitions
 
-/** Nothing happens in it any more. */
+/** The session has reached a final state. */
 export const hasEnded = (status: SessionStatus): boolean => status === 'completed' || status === 'failed'

@@ -65,14 +65,14 @@ export interface Distribution {
 /** Null where nothing was measured. The quantiles are nearest ranks. */
 export function distribution(values: readonly number[]): Distribution | null {
   if (values.length === 0) return null
-  const [p50, p95, p99] = [0.5, 0.95, 0.99].map((p) => quantile(values, p))
+  const [p50, p95, p99] = [quantile(values, 0.5), quantile(values, 0.95), quantile(values, 0.99)]
   return { count: values.length, mean: mean(values), p50, p95, p99, max: maxOf(values) }
 }
 
 /** Pearson's product-moment correlation of pairs, −1…1. Null where one side says the same throughout. */
 export function correlation(a: readonly number[], b: readonly number[]): number | null {
   const [centreA, centreB] = [mean(a), mean(b)]
-  const together = a.reduce((total, value, i) => total + (value - centreA) * (b[i] - centreB), 0)
+  const together = a.reduce((total, value, i) => total + (value - centreA) * (b[i]! - centreB), 0)
   const spread = Math.sqrt(squares(a) * squares(b))
   return spread === 0 ? null : Math.min(1, Math.max(-1, together / spread))
 }

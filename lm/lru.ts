@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache'
 
-/** Open things by key, of which only the latest used stay open. */
+/** Opened resources by key, of which only the most recently used stay open. */
 export interface Recent<T> {
-  /** The one of this key, opened where it is not. Where there would be too many, the one unused longest is closed. */
+  /** The one of this key, opened if necessary. Beyond the limit the least recently used one is closed. */
   get(key: string, open: () => Promise<T>): Promise<T>
   close(): Promise<void>
 }

@@ -7,7 +7,7 @@ import { LedgerError } from '../contracts/ledger/errors.ts'
  *
  * @param pollMs milliseconds between two looks
  * @param trouble said where a look fails
- * @param watch hears of every look, so that a loop that stands still is noticed
+ * @param watch is notified of every iteration, so that a stalled loop is noticed
  */
 export function keepLooking(
   look: () => Promise<unknown>,

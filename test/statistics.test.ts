@@ -18,7 +18,8 @@ import {
   sum,
 } from '../core/statistics.ts'
 
-const number = fc.double({ min: -1e6, max: 1e6, noNaN: true })
+/** Never −0, which is equal to 0, and yet not to `toEqual`. */
+const number = fc.double({ min: -1e6, max: 1e6, noNaN: true }).map((x) => x + 0)
 const numbers = fc.array(number, { minLength: 1, maxLength: 50 })
 const pairs = fc.array(fc.tuple(fc.integer({ min: -20, max: 20 }), fc.integer({ min: -20, max: 20 })), {
   minLength: 2,
@@ -107,7 +108,8 @@ describe('of any numbers', () => {
         const [a, b] = [given.map(([x]) => x), given.map(([, y]) => y)]
         for (const r of [correlation, rankCorrelation]) {
           const found = r(a, b)
-          if (found === null) return expect(new Set(a).size === 1 || new Set(b).size === 1).toBe(true)
+          expect(found === null).toBe(new Set(a).size === 1 || new Set(b).size === 1)
+          if (found === null) continue
           expect(Math.abs(found)).toBeLessThanOrEqual(1)
           expect(r(b, a)).toBeCloseTo(found, 9)
           expect(

@@ -1,4 +1,4 @@
-/** One run, in a process of its own that ends with it: `job.ts SESSION`. Tells its parent how the run ended. */
+/** One run, in a process of its own that ends with it: `job.ts SESSION`. Reports to its parent how the run ended. */
 import { pino } from 'pino'
 import { loadConfig } from '../core/config.ts'
 import { openPool } from '../core/db/pool.ts'
@@ -28,11 +28,11 @@ async function main(sessionId: string): Promise<Report> {
   }
 }
 
-// The parent keeps this job's lock. Without it nobody would: stop, and the run is taken up elsewhere.
+// The parent renews this job's lock. Without the parent nobody does: stop, and the run resumes elsewhere.
 process.on('disconnect', () => process.exit(1))
 
 const report = await main(process.argv[2]!).catch((error: unknown): Report => ({
   error: error instanceof Error ? error.message : String(error),
 }))
-// What the engine holds goes with the process, at once.
+// Exiting frees what the engine holds at once.
 process.send?.(report, () => process.exit(0))

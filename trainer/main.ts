@@ -1,8 +1,7 @@
 /**
  * The trainer process: takes runs from the queue and trains each in a process of its own (job.ts),
- * which ends when the run is put down: what it held in memory is free for others.
- * An engine's run blocks its event loop for as long as it computes; this process only keeps the
- * jobs' locks, so they hold through the longest step.
+ * which exits when the run ends or pauses, freeing its memory. An engine blocks its event loop
+ * while it computes; this process only renews the jobs' locks, so they hold through the longest step.
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -26,7 +25,7 @@ function main(): void {
   const children = new Set<ChildProcess>()
   const worker = new Worker<Jobs['train'], End | 'not-wanted'>(
     'train',
-    // Paused meanwhile, or nobody votes: not worth a process.
+    // Paused meanwhile, or nobody votes: no process is needed.
     async ({ data: { sessionId } }) =>
       (await runsToTrain(pool)).includes(sessionId) ? trainApart(sessionId, children) : 'not-wanted',
     {
@@ -35,24 +34,24 @@ function main(): void {
       concurrency: config.trainer.places,
       lockDuration: lockMs,
       stalledInterval: lockMs,
-      maxStalledCount: 0, // the reconciler queues the run anew
+      maxStalledCount: 0, // the reconciler queues the run again
     },
   )
-  worker.on('error', (error) => log.warn({ err: error }, 'queue trouble'))
-  worker.on('active', (job) => log.info({ sessionId: job.data.sessionId }, 'run taken'))
-  worker.on('completed', (job, end) => log.info({ sessionId: job.data.sessionId, end }, 'run put down'))
+  worker.on('error', (error) => log.warn({ err: error }, 'the queue reported an error'))
+  worker.on('active', (job) => log.info({ sessionId: job.data.sessionId }, 'run started'))
+  worker.on('completed', (job, end) => log.info({ sessionId: job.data.sessionId, end }, 'run ended'))
   worker.on('failed', (job, error) => log.error({ sessionId: job?.data.sessionId, err: error }, 'run failed'))
   log.info({ places: config.trainer.places }, 'waiting for runs')
 
-  // Who asks whether the installation is well hears of trainers through this.
+  // /health learns of trainers through this heartbeat.
   const speak = (): void => {
     beat(pool, 'trainer', { everyMs: TRAINER_MS, error: worker.isRunning() ? null : 'it takes no runs from the queue' })
-      .catch((error: unknown) => log.warn({ err: error }, 'the trainer could not say that it is there'))
+      .catch((error: unknown) => log.warn({ err: error }, 'the trainer could not write its heartbeat'))
       .finally(() => setTimeout(speak, TRAINER_MS))
   }
   speak()
 
-  // What a run has not committed it makes again: nothing is gained by waiting for its step.
+  // A run recomputes what it has not committed, so there is no need to wait for its step.
   const stop = (): void => process.exit(0)
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)

@@ -155,7 +155,7 @@ export async function lastRecorded(db: Db, chainId: number, ledger: string): Pro
     'select max(id) as id from epochs where chain_id = $1 and ledger = $2 and confirmed_at is not null',
     [chainId, ledger],
   )
-  return rows[0].id
+  return rows[0]!.id
 }
 
 /** The newest confirmed epoch, and how many standing votes wait for one. */
@@ -165,7 +165,7 @@ export async function chainProgress(db: Db): Promise<{ lastEpoch: number | null;
             (select count(*) from feedback f left join epoch_records r on r.feedback_id = f.id
              where r.feedback_id is null and f.withdrawn_at is null) as unrecorded`,
   )
-  return rows[0]
+  return rows[0]!
 }
 
 /** An epoch as it was recorded: one that still is, or one that an upheld dispute took back. */

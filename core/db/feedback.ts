@@ -197,7 +197,7 @@ export async function votesSince(db: Db, sessionId: string, seconds: number): Pr
      where session_id = $1 and withdrawn_at is null and sample_id is not null and not late and created_at > clock_timestamp() - make_interval(secs => $2)`,
     [sessionId, seconds],
   )
-  return rows[0].votes
+  return rows[0]!.votes
 }
 
 /**
@@ -212,7 +212,7 @@ export async function unrecordedVotes(db: Db, sessionId: string): Promise<number
        and (r.feedback_id is null or r.crowd is not null and r.weight > 0 and r.updated)`,
     [sessionId],
   )
-  return rows[0].votes
+  return rows[0]!.votes
 }
 
 /** A standing vote, as a run learns from it. */
@@ -316,7 +316,7 @@ export async function countStored(
      from feedback where sample_id = any($1::uuid[])`,
     [sampleIds, ids],
   )
-  return rows[0]
+  return rows[0]!
 }
 
 const select = (from: string) => `

@@ -122,8 +122,8 @@ export interface NewSample {
 }
 
 /**
- * Stores a sample about to be streamed, and returns null. Where it is whole already, its step being repeated, it stays
- * as it is, and its response is returned.
+ * Stores a sample about to be streamed, and returns null. If it is already complete, because its step is repeated, it
+ * stays as it is, and its response is returned.
  */
 export async function startSample(db: Db, sessionId: string, sample: NewSample): Promise<string | null> {
   const { rowCount } = await db.query(
@@ -135,7 +135,7 @@ export async function startSample(db: Db, sessionId: string, sample: NewSample):
   )
   if (rowCount !== 0) return null
   const { rows } = await db.query<{ response: string }>('select response from samples where id = $1', [sample.id])
-  return rows[0].response
+  return rows[0]!.response
 }
 
 /** A streamed sample is whole: votes may come. */
@@ -152,7 +152,7 @@ export async function openedAt(db: Db, ids: readonly string[]): Promise<Date> {
     'select coalesce(max(opened_at), clock_timestamp()) as at from samples where id = any($1::uuid[])',
     [ids],
   )
-  return rows[0].at
+  return rows[0]!.at
 }
 
 /** Closes those of a session's samples that are open, and returns what their votes came to. */

@@ -58,6 +58,15 @@ export async function pauseItself(db: Db, id: string, reason: string): Promise<b
   return rowCount === 1
 }
 
+/** The sessions that are paused for this reason of their runs' own. */
+export async function pausedFor(db: Db, reason: string): Promise<string[]> {
+  const { rows } = await db.query<{ id: string }>(
+    `select id from sessions where status = 'paused' and pause_reason = $1 order by id`,
+    [reason],
+  )
+  return rows.map(({ id }) => id)
+}
+
 export interface SessionBasics {
   status: SessionStatus
   userId: string

@@ -190,8 +190,9 @@ export async function giveSkeletons(db: Db): Promise<void> {
       wanted,
     ])
     const taken = new Set(had.map(({ skeleton }) => skeleton))
-    const given = rows.map(({ id }, i) => {
-      const skeleton = taken.has(wanted[i]) ? `${wanted[i]} ${id}` : wanted[i]
+    const given = rows.map(({ id, username }) => {
+      const looks = skeletonOf(username)
+      const skeleton = taken.has(looks) ? `${looks} ${id}` : looks
       taken.add(skeleton)
       return skeleton
     })

@@ -3,9 +3,8 @@ import { lastSeq, logKey, parseEntry, START, type LogEntry } from './log.ts'
 
 /**
  * Follows many logs over one connection of its own. `entry` gets each log's entries in order.
- * `gap` is called once the connection stands, the first time and after every loss: writers may
- * have failed to append meanwhile, so even a log that is whole may lack events. Each log then
- * goes on from its end.
+ * `gap` is called once the connection is established, the first time and after every loss: writers
+ * may have failed to append meanwhile, so even an intact log may lack events. Each log is then followed from its end.
  */
 export function follow(
   redis: Redis,
@@ -16,7 +15,7 @@ export function follow(
   },
 ): Follower {
   const positions = new Map<string, string | null>()
-  // A blocking read must not wait behind others, and ends with its connection instead of being sent again on the next.
+  // A blocking read must not queue behind others, and fails with its connection instead of being retried on the next.
   const reader = redis.duplicate({
     enableOfflineQueue: true,
     maxRetriesPerRequest: 0,
@@ -24,7 +23,7 @@ export function follow(
   })
   let closed = false
   let clientId: number | undefined
-  /** Events may have been missed, and nobody has been told. */
+  /** Events may have been missed, and `gap` has not been called yet. */
   let behind = true
   reader.on('error', on.error)
   reader.on('close', () => {
@@ -34,7 +33,7 @@ export function follow(
   })
 
   const wake = () => {
-    // Ends the XREAD under way, so that the next one has the changed set of logs.
+    // Interrupts the current XREAD, so that the next one reads the changed set of logs.
     if (clientId !== undefined && redis.status === 'ready') redis.client('UNBLOCK', clientId).catch(on.error)
   }
 
@@ -91,17 +90,17 @@ export function follow(
       closed = true
       const reading = clientId !== undefined
       reader.disconnect()
-      // What waits for a connection that will not come is never answered.
+      // A command queued for a connection that never comes is never answered.
       if (reading) await loop
     },
   }
 }
 
 export interface Follower {
-  /** Starts to follow a log, from after `from` (null: from its end). Following twice changes nothing. */
+  /** Follows a log from after `from` (null: from its end). Idempotent. */
   add: (sessionId: string, from: string | null) => void
   remove: (sessionId: string) => void
-  /** The last entry handed on; null while Redis is away, undefined for a log that is not followed. */
+  /** The last entry delivered; null while Redis is unreachable, undefined for a log that is not followed. */
   position: (sessionId: string) => string | null | undefined
   close: () => Promise<void>
 }

@@ -31,11 +31,11 @@ export async function append(
   return seq
 }
 
-/** Events that steer the servers and never reach a client as they are. */
+/** Events between servers, which never reach a client directly. */
 export const internalEvents = {
-  /** The receipts of this committed step are in Postgres: each server tells its own users. */
+  /** The receipts of this committed step are in Postgres: each server notifies its own users. */
   receipts: z.object({ step: z.int() }),
-  /** Somebody may not vote in this session any more, or may again: their sockets are told. */
+  /** A person was excluded from this session, or readmitted: their sockets are notified. */
   exclusion: z.object({
     sessionId: z.string(),
     userId: z.uuid(),
@@ -47,7 +47,7 @@ export const internalEvents = {
   /** Somebody was erased: their sockets end. Goes to the log `EVERYWHERE`. */
   erased: z.object({ userId: z.uuid() }),
   /**
-   * Somebody signed out, or may now do other things: each server looks at their sockets again. Goes to the log
+   * A person signed out, or their permissions changed: each server rechecks their sockets. Goes to the log
    * `EVERYWHERE`.
    */
   identity: z.object({ userId: z.uuid() }),
@@ -58,8 +58,8 @@ export type InternalEvent = {
 }[InternalEventName]
 
 /**
- * Whose vote on which sample stands now; null: none does. Opens its crowd value to them, or closes it (rule V3), and
- * tells their own connections, and nobody else's.
+ * A person's standing vote on a sample; null: withdrawn. Reveals its crowd value to them, or hides it (rule V3), and
+ * notifies only their own connections.
  */
 const VoteAct = z.object({ userId: z.uuid(), sampleId: z.uuid(), mine: MyVote.nullable() })
 export type VoteAct = z.infer<typeof VoteAct>
@@ -75,14 +75,14 @@ export const LOG_ENTRIES = 4_000
 /** The sequence number before the first entry of any log. */
 export const START = '0-0'
 
-/** The last sequence number of a log; START where it has none. */
+/** The last sequence number of a log; START if it is empty. */
 export async function lastSeq(redis: Redis, sessionId: string): Promise<string> {
   const [last] = await redis.xrevrange(logKey(sessionId), '+', '-', 'COUNT', 1)
   return last?.[0] ?? START
 }
 
 /**
- * The entries after `since`, oldest first, or null where the log no longer holds `since` itself, so that something may
+ * The entries after `since`, oldest first, or null if the log no longer holds `since` itself, so that some may
  * be missing.
  */
 export async function readSince(redis: Redis, sessionId: string, since: string): Promise<LogEntry[] | null> {
@@ -100,7 +100,7 @@ export async function readBack(redis: Redis, sessionId: string, until: string, c
   return (await redis.xrevrange(logKey(sessionId), until, '-', 'COUNT', count)).flatMap(parseEntry)
 }
 
-/** Which of two sequence numbers came later: above 0, `a`. */
+/** Compares two sequence numbers: above 0 if `a` is later. */
 export function compareSeq(a: string, b: string): number {
   const [aTime = 0, aCount = 0] = a.split('-').map(Number)
   const [bTime = 0, bCount = 0] = b.split('-').map(Number)
@@ -128,14 +128,14 @@ const allEvents = { ...roomEvents, ...internalEvents }
 const isEvent = (event: string): event is RoomEventName | InternalEventName => Object.hasOwn(allEvents, event)
 
 /**
- * Opens a connection whose commands fail at once while Redis is away: nothing waits for it
- * (Redis only carries). Resolves once it is connected, or after `waitMs` without it.
+ * Opens a connection whose commands fail at once while Redis is unreachable, so that nothing blocks
+ * on it (Redis only carries). Resolves once it is connected, or after `waitMs` without it.
  */
 export async function openRedis(redisUrl: string, onError: (error: Error) => void, waitMs = 3_000): Promise<Redis> {
   const redis = new Redis(redisUrl, {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
-    // Longer than the follower's blocking reads: a connection that only looks alive is noticed.
+    // Longer than the follower's blocking reads, to detect half-open connections.
     commandTimeout: 5_000,
     retryStrategy: (attempt) => Math.min(attempt * 100, 2_000),
   })

@@ -1,6 +1,6 @@
 import { maxOf } from '../statistics.ts'
 
-/** How far two values of a scale disagree. */
+/** The scale of measurement, which defines the distance of two values. */
 export type Metric = 'nominal' | 'ordinal' | 'interval' | 'ratio'
 
 /**

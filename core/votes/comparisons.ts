@@ -3,36 +3,36 @@ export interface RatedSample {
   sampleId: string
   /** `v` in [0, 1]. */
   value: number
-  /** The step that was the first to learn from it. Votes of one round count as cast at once; 0 where nobody says. */
+  /** The step that was the first to learn from it. Votes of one round count as simultaneous; 0 by default. */
   round?: number
-  /** False where its author chose what to rate, or when, and could know the others' votes: it is compared with none. */
+  /** False if its author chose what to rate, or when, and could know the others' votes: it is not compared. */
   comparable?: boolean
 }
 
-/** A rater is known from so many comparable votes on … */
+/** A rater is known with at least this many comparable votes … */
 const KNOWN_VOTES = 8
 /** … and while their reliability is at least this; everybody else is a stranger. */
 const KNOWN_RELIABILITY = 0.3
 export const isKnown = (comparable: number, reliability: number): boolean =>
   comparable >= KNOWN_VOTES && reliability >= KNOWN_RELIABILITY
 
-/** A room is established while so many known raters … */
+/** A room is established while this many known raters … */
 export const ESTABLISHED_RATERS = 3
-/** … have voted in this round or one of so many before it. */
+/** … have voted in this round or in this many before it. */
 export const ESTABLISHED_ROUNDS = 3
 /**
- * Comparisons with strangers alone count for so many votes at most, once a room is established: fewer than make anybody
+ * In an established room, comparisons with strangers alone count for at most this many votes: fewer than make a rater
  * known.
  */
 export const AMONG_STRANGERS = 4
 
-/** Votes in order and by number, so that what is computed anew in every iteration is cheap. */
+/** Votes indexed by number, so that every iteration is cheap. */
 export interface Ballots {
   readonly votes: readonly RatedSample[]
   /** Ids of raters and samples, by number. */
   readonly raters: readonly string[]
   readonly samples: ReadonlyMap<string, number>
-  /** By vote: its rater's and its sample's number. */
+  /** By vote: the numbers of its rater and its sample. */
   readonly raterOf: Int32Array
   readonly sampleOf: Int32Array
   /** By sample: its comparable votes. */
@@ -71,7 +71,7 @@ export function ballotsOf(votes: readonly RatedSample[]): Ballots {
 }
 
 export interface Comparisons {
-  /** By vote: what it counts as a comparison, in [0, 1]. */
+  /** By vote: its weight as a comparison, in [0, 1]. */
   readonly weights: Float64Array
   /** n by rater: the comparable votes; whole. */
   readonly counts: Float64Array
@@ -80,16 +80,16 @@ export interface Comparisons {
 }
 
 /**
- * Which votes are comparisons that earn their author standing.
+ * Decides which votes count as comparisons, which earn their author standing.
  *
- * Somebody else's vote must be there to compare with. While a room is being founded, anybody's will do: nobody
- * is known yet, or those who were have gone. In an established one it takes a known rater's; comparisons with
- * strangers alone count for {@link AMONG_STRANGERS} votes in all, however many there are, so that accounts
- * which only ever meet each other are never known. Rounds go by in order: who is known when a round begins
- * has become so in the rounds before it. Votes that are not comparable (late ones, questions of their author's
+ * A vote is compared with others' votes on the same sample. While a room is being founded, anybody's will
+ * do: nobody is known yet, or those who were have left. In an established one a known rater's is required; comparisons
+ * with strangers alone count for {@link AMONG_STRANGERS} votes in all, however many there are, so that accounts
+ * which only ever meet each other are never known. Rounds are processed in order: who is known when a round begins
+ * follows from the rounds before it. Votes that are not comparable (late ones, questions of their author's
  * own, texts) neither earn nor lend standing.
  *
- * What this leaves open: whoever founds a room, or finds it empty for {@link ESTABLISHED_ROUNDS} steps, is its crowd.
+ * Known limitation: whoever founds a room, or finds it empty for {@link ESTABLISHED_ROUNDS} steps, is its crowd.
  *
  * @param reliability ρ by rater
  */

@@ -3,20 +3,20 @@ import { unit, weight } from './range.ts'
 export interface WeighedVote {
   /** `v_i` in [0, 1]. */
   value: number
-  /** `w_i` in [0, 1]: what it weighs on its answer. */
+  /** `w_i` in [0, 1]: its weight on its answer. */
   weight: number
 }
 
 /**
- * Crowd value of a sample `h = (Σ w_i v_i + κ v̂) / (Σ w_i + κ)`: w_i in [0, 1] is what vote i weighs
- * (reliability.ts, {@link capStrangers}), v̂ the reward model's pessimistic prediction, κ the shrinkage
+ * Crowd value of a sample `h = (Σ w_i v_i + κ v̂) / (Σ w_i + κ)`: w_i in [0, 1] is the weight of vote
+ * i (reliability.ts, {@link capStrangers}), v̂ the reward model's pessimistic prediction, κ the shrinkage
  * (1 by default). With no votes (or none of any weight, and κ = 0) h is v̂.
  *
  * @throws OutOfRange for a value, weight or prediction outside [0, 1] or a negative κ.
  */
 export function crowdValue(votes: readonly WeighedVote[], prediction: number, shrinkage = 1): number {
   unit('prediction', prediction)
-  // The same mean, written from v̂ outwards: exact where there are no votes.
+  // The same mean, written as a correction of v̂: exact without votes.
   let sum = 0
   let weights = weight('shrinkage', shrinkage)
   for (const vote of votes) {
@@ -36,21 +36,21 @@ export function voteShare(votes: readonly WeighedVote[], index: number, shrinkag
   return total === 0 ? 0 : votes[index]!.weight / total
 }
 
-/** Known raters on an answer from whom on strangers' joint share of it is bounded … */
+/** With at least this many known raters on an answer, strangers' joint share of it is bounded … */
 export const QUORUM = 3
 /** … to this. */
 export const STRANGERS_SHARE = 1 / 3
 /**
- * What strangers weigh together on an answer with fewer known raters, in a room that has some: one trusted rater's
+ * Joint weight of strangers on an answer with fewer known raters, in an established room: one trusted rater's
  * vote.
  */
 export const STRANGERS_WEIGHT = 1
 
 /**
- * What each of an answer's votes weighs there, in their order: its author's weight, but strangers together at
+ * The weights of an answer's votes, in their order: each author's weight, but strangers together at
  * most {@link STRANGERS_SHARE} of all where {@link QUORUM} known raters voted, and at most
  * {@link STRANGERS_WEIGHT} where fewer did and the room is established. So a flood of new accounts
- * decides nothing, whatever each weighs.
+ * decides nothing, whatever the weight of each.
  *
  * Worked example: known raters of weight 0.9, 0.8 and 0.7, and forty strangers of 0.1, who would weigh 4.
  * They get 1.2 together, 0.03 each, a third of 3.6.

@@ -1,26 +1,26 @@
 /**
- * How much less an old vote teaches the reward model than a new one. A crowd may change its mind, and the answers
- * of a policy that has moved on are others than those that were voted on before: without this a reward model that
- * has heard one thing for an hour needs an hour of the other before it says so. Pure.
+ * Down-weights old votes in the reward model's fit. A crowd may change its mind, and a policy that has moved gives
+ * other answers than those voted on before: without this a reward model trained on one opinion for an hour needs an
+ * hour of the other to follow. Pure.
  */
 import { maxOf } from '../statistics.ts'
 
 /**
- * A vote counts half once it is this many steps old and so much weight of votes has come since: where few vote,
- * few are forgotten, and whoever weighs nothing makes nobody's vote older.
+ * Half-life of a vote: it is this many steps old and this much weight of votes has been added since. With few votes
+ * little is forgotten, and votes of weight 0 age nobody's vote.
  */
 export const HALF_LIFE = { steps: 8, weight: 300 } as const
 
 export interface DatedVote {
   /** The step that was the first to learn from it, or that is about to. */
   round: number
-  /** What it weighs by itself, at least 0. */
+  /** Its weight before fading, at least 0. */
   weight: number
 }
 
 /**
- * What each vote's weight is multiplied by, in their order: ½ to the power of its age in half-lives, counted back from
- * the newest vote's step.
+ * The factors on the votes' weights, in their order: ½ to the power of the age in half-lives, relative to the newest
+ * vote's step.
  */
 export function fading(votes: readonly DatedVote[]): number[] {
   const newest = maxOf(

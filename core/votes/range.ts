@@ -1,5 +1,5 @@
 /**
- * A number that a formula refuses, with the field's name and the bounds it broke.
+ * A number outside the range of a formula, with the field's name and its bounds.
  * The edges validate with zod first; this is the domain's own invariant.
  */
 export class OutOfRange extends RangeError {
@@ -24,7 +24,7 @@ export function within(field: string, value: number, min: number, max: number): 
   return value
 }
 
-/** `within` for parts, which all lie in [0, 1]. */
+/** `within` for fractions, in [0, 1]. */
 export const unit = (field: string, value: number): number => within(field, value, 0, 1)
 
 /** `within` for weights: any finite number that is not negative. */

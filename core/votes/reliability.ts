@@ -4,27 +4,27 @@ import { capStrangers } from './crowd.ts'
 import { unit, weight } from './range.ts'
 
 export interface ReliabilityPrior {
-  /** What a rater of whom nothing is known counts, in [0, 1]. */
+  /** Reliability of a rater without any data, in [0, 1]. */
   value: number
-  /** How many comparable votes outweigh the prior: its weight, in votes. */
+  /** The weight of the prior, in comparable votes. */
   votes: number
 }
 
 export const RELIABILITY_PRIOR: ReliabilityPrior = { value: 0.6, votes: 8 }
 
-/** Comparable votes with which a rater's votes weigh half of what they will at most. */
+/** Comparable votes at which a rater's votes have half their maximum weight. */
 export const HALF_TRUST = 8
 
-/** Rounds after which reliabilities have settled; more change the third digit. */
+/** Iterations after which reliabilities have converged; more change only the third digit. */
 const ROUNDS = 4
 
-/** What a room knows of a rater. */
+/** A rater's standing in a room. */
 export interface Standing {
   /** ρ in [0, 1]. */
   reliability: number
-  /** n: how many of the rater's votes others' can be compared with, in whole votes. */
+  /** n: the number of the rater's comparable votes. */
   comparable: number
-  /** w in [0, 1]: what a vote of theirs weighs. */
+  /** w in [0, 1]: the weight of their votes. */
   weight: number
   known: boolean
 }
@@ -38,7 +38,7 @@ export interface Standings {
 }
 
 /**
- * What every rater's votes weigh, from all votes so far:
+ * The weight of every rater's votes, from all votes so far:
  *
  *     w_i = ρ_i t_i / max_j t_j,   t = n / (n + 8)
  *
@@ -61,7 +61,7 @@ export interface Standings {
  * the crowd's value, 0 in expectation for one who votes without looking (or always the same),
  * negative for one who inverts, who so falls to 0 within m votes. Since g needs w and w needs g,
  * they are iterated from the prior a fixed number of rounds. Because g goes by earned weights,
- * strangers can't turn the regulars' ρ, however many they are. Agreement shows reliability only where
+ * strangers can't change the regulars' ρ, however many they are. Agreement shows reliability only where
  * most earned weight is honest: a crowd whose regulars invert trusts them.
  *
  * Worked example: 40 comparable votes at ρ 0.9 beside a first vote at the prior 0.6. t is 40/48 and 1/9,
@@ -126,8 +126,8 @@ export function smoothed(pairs: readonly Pair[], prior: ReliabilityPrior): numbe
 }
 
 /**
- * Lin's concordance of weighted pairs, in [-1, 1]. Undefined where it says nothing: no pairs, or every
- * value the same.
+ * Lin's concordance of weighted pairs, in [-1, 1]. Undefined without pairs, or if every value is the
+ * same.
  */
 export function concordance(pairs: readonly Pair[]): number | undefined {
   const n = pairs.reduce((sum, [, , w = 1]) => sum + w, 0)

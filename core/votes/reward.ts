@@ -29,7 +29,7 @@ export function composeReward(h: number, a: number | undefined, weights: RewardW
   return scored / (wh + wa) - weight('penalty', penalty)
 }
 
-/** The weights that a reward model's `type` sets: `human` and `ai` silence the other side. */
+/** The weights that a reward model's `type` sets: `human` and `ai` set the other weight to 0. */
 export function rewardWeights(type: RewardType, configured: RewardWeights): RewardWeights {
   switch (type) {
     case 'human':
@@ -50,7 +50,7 @@ export interface Constraints {
   prohibitedTopics?: readonly string[]
 }
 
-/** What constraints look at. A part that is undefined is not known and does not bind. */
+/** Inputs of the constraints. One that is undefined is unknown and does not bind. */
 export interface Constrained {
   text: string
   /** In [0, 1]. */
@@ -86,8 +86,8 @@ export interface Normalisation {
 
 /**
  * Statistics that bring rewards to mean 0, deviation 1 on the reference policy's outputs (population
- * variance). `minDeviation`, in the reward's unit, bounds the scale from below: a reward that hardly
- * tells outputs apart, as before the first votes, must not have its noise blown up to deviation 1.
+ * variance). `minDeviation`, in the reward's unit, bounds the scale from below: for a reward that
+ * hardly distinguishes outputs, as before the first votes, noise must not be amplified to deviation 1.
  *
  * Source of normalising on reference outputs: Huang et al. 2024; lm-human-preferences.
  *

@@ -1,6 +1,6 @@
 /**
- * How much of what the reward model learns may come from whom: bounds on the shares of one fit, so that no
- * number of votes buys more than a person's say.
+ * Bounds on each author's share of the reward model's fit, so that no number of votes buys more than one person's
+ * influence.
  */
 
 /** Evidence of its author's own making (texts, answers to own questions, late votes): all of it together … */
@@ -9,9 +9,9 @@ export const SELF_MADE_SHARE = 1 / 5
 export const OWN_SELF_MADE_SHARE = 1 / 10
 /** One author's other votes: at most this share of those, or twice an even one where few people are known. */
 export const AUTHOR_SHARE = 1 / 4
-/** Known raters from whom on that holds: among fewer it would silence somebody. */
+/** The least number of known raters for that bound: among fewer it would silence somebody. */
 export const SEVERAL = 3
-/** What the reward model's prior counts for among the evidence, votes: its ridge. */
+/** The weight of the reward model's prior in the evidence, votes: its ridge. */
 export const PRIOR_VOTES = 1
 
 export interface Lesson {
@@ -24,7 +24,7 @@ export interface Lesson {
 
 /**
  * The lessons' weights, in their order, within the bounds above. Bounds scale all of an author's lessons
- * of a kind alike; nothing is dropped.
+ * of a kind equally; nothing is dropped.
  *
  * With B the weight of the votes that are not self-made, after their own bound, and the prior's, an author's
  * self-made lessons weigh at most B · s / (1 - s) together, s = 1/10, and everybody's B · S / (1 - S), S = 1/5.
@@ -49,7 +49,7 @@ export function boundShares(lessons: readonly Lesson[], known: number): number[]
   })
 }
 
-/** What weighs `share` of the whole beside `rest`. */
+/** The weight that is `share` of the total when added to `rest`. */
 const allowance = (rest: number, share: number): number => (rest * share) / (1 - share)
 
 function sums(lessons: readonly Lesson[], selfMade: boolean): Map<string, number> {

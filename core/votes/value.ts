@@ -1,5 +1,5 @@
 /**
- * What one vote is worth. Every part is in [0, 1]; every weight is applied exactly once.
+ * The value of one vote. Every part is in [0, 1]; every weight is applied exactly once.
  */
 import { unit, weight, within } from './range.ts'
 
@@ -17,11 +17,11 @@ export interface CompassionSides {
   agency: number
   /** More able to act? */
   capability: number
-  /** Is someone worse off? The only side that counts downwards. */
+  /** Is someone worse off? The only side that lowers the value. */
   suffering: number
 }
 
-/** α, β, γ: how much each side of compassion counts. At least one is above 0. */
+/** α, β, γ: the weight of each side of compassion. At least one is above 0. */
 export interface SideWeights {
   agency: number
   capability: number
@@ -88,7 +88,7 @@ export function weightedQuality(r: number, parts: readonly { value: number; weig
 }
 
 /**
- * The weight a category counts with: the session's, where the session configured the category;
+ * The effective weight of a category: the session's, if the session configured the category;
  * the rater's own, clamped to [0, 2], where the session allows free categories; else 0.
  */
 export function categoryWeight(

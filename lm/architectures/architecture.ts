@@ -1,6 +1,6 @@
 /**
- * What a family of language models provides. Training, sampling, the policy and the reward model are
- * built from this alone (forward.ts, kv-cache-graphs.ts), so a further family is one more file beside
+ * What a family of language models must provide. Training, sampling, the policy and the reward model are
+ * built from this alone (forward.ts, sampling/kv-cache-graphs.ts), so a further family is one more file beside
  * gpt2.ts and llama.ts.
  */
 import { add, linear, matmul, type Graph, type Shape, type Tensor } from '../graph/index.ts'
@@ -28,7 +28,8 @@ export interface Architecture {
   /** Hugging Face's parameter names and shapes, in a fixed order. */
   readonly parameters: ReadonlyMap<string, Shape>
   /**
-   * Whether files have this parameter, a projection's weight, as [in, out]. Engines hold all as [out, in] (projection-layout.ts).
+   * Whether files store this parameter, a projection's weight, as [in, out]. Engines hold all as [out, in]
+   * (projection-layout.ts).
    */
   storedInOut(name: string): boolean
   /** How many of the latest tokens, itself included, a token of this layer sees; null for all. */
@@ -46,7 +47,7 @@ export interface Architecture {
 /** What a layer's queries [B, H, T, D] find in its keys and values [B, K, T, D]: [B, H, T, D]. */
 export type Attention = (layer: number, q: Tensor, k: Tensor, v: Tensor) => Tensor
 
-/** A model as an engine holds it: what it is, and what its states' names begin with (nothing by default). */
+/** A model held by an engine: its architecture, and the prefix of its states' names (empty by default). */
 export interface HeldModel {
   readonly architecture: Architecture
   readonly prefix?: string
@@ -73,7 +74,8 @@ export interface Parameters {
   tensor(name: string): Tensor
   /**
    * x [..., in] through the projection `name` (its `.weight`, and its `.bias` where it has one) ->
-   * [..., out]. Every projection of every family's blocks passes here: the one place for adapters.
+   * [..., out]. Every projection of every family's blocks goes through this function: the one place where adapters are
+   * added.
    */
   project(x: Tensor, name: string): Tensor
 }

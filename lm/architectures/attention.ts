@@ -1,4 +1,4 @@
-/** Which positions attention may see. */
+/** Attention masks as biases. */
 import {
   and,
   constant,
@@ -14,11 +14,11 @@ import {
   type Tensor,
 } from '../graph/index.ts'
 
-/** Added to a score that must not count. Finite, so that a row of padding alone stays finite. */
+/** Added to a masked score. Finite, so that a row of padding alone stays finite. */
 const unseen = -1e9
 
 /**
- * 0 where column s is seen from row t (s ≤ t, within the window and a real token), else a large negative: mask [B, T]
+ * 0 where row t attends to column s (s ≤ t, within the window and a real token), else a large negative: mask [B, T]
  * -> [B, 1, T, T].
  */
 export function maskedBias(mask: Tensor, window: number | null): Tensor {
@@ -31,7 +31,7 @@ export function maskedBias(mask: Tensor, window: number | null): Tensor {
   )
 }
 
-/** The same where the padding is on the right, and so in nobody's past: [T, T]. */
+/** The same for right padding, which causality masks by itself: [T, T]. */
 export function causalBias(length: number, window: number | null): Tensor {
   return where(hidden(columns(length), reshape(range(length), [length, 1]), window), constant(unseen), constant(0))
 }
@@ -43,7 +43,7 @@ export function cachedBias(positions: Tensor, length: number, window: number | n
   return reshape(where(outside, constant(unseen), constant(0)), [batch, 1, 1, length])
 }
 
-/** One bias for each window that occurs. */
+/** One bias for each distinct window. */
 export function biasByWindow(make: (window: number | null) => Tensor): (window: number | null) => Tensor {
   const made = new Map<number | null, Tensor>()
   return (window) => {

@@ -9,15 +9,15 @@ import { llamaConfig, llamaFamilies } from './llama-config.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
-/** By `model_type`. Each throws where a field is missing or says something that the family's graph does not do. */
+/** By `model_type`. Each throws where a field is missing or asks for something that the family's graph does not implement. */
 const families: Readonly<Record<string, (json: Json) => Architecture>> = {
   gpt2: (json) => gpt2(gpt2Config(gpt2Schema.parse(json)), json),
   ...Object.fromEntries(llamaFamilies.map((type) => [type, (json: Json) => llama(llamaConfig(type, json), json)])),
 }
 
 /**
- * Parses `config.json`'s text; throws, naming `path` and the fields, where the model is none that is supported.
- * `storedTensors`, how many the weights' headers name, is held against the layers before anything is made of these.
+ * Parses `config.json`'s text; throws, naming `path` and the fields, where the model is not supported.
+ * `storedTensors`, how many tensors the weights' headers name, bounds the number of layers before any is built.
  */
 export function parseConfig(text: string, path: string, storedTensors = Infinity): Architecture {
   const json = parseJson(text, path, z.record(z.string(), z.unknown()))
@@ -39,7 +39,7 @@ export function parseConfig(text: string, path: string, storedTensors = Infinity
   }
 }
 
-/** Every layer has tensors of its own: more layers than tensors are another model's, or nobody's. */
+/** Every layer has tensors of its own: a configuration with more layers than tensors is not this model's. */
 function checkLayers(json: Json, path: string, storedTensors: number): void {
   for (const field of ['n_layer', 'num_hidden_layers']) {
     const layers = json[field]

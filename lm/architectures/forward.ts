@@ -1,4 +1,4 @@
-/** A whole forward pass over rows of tokens, for training and for looking at what a model says. */
+/** A full forward pass over rows of tokens, for training and for scoring. */
 import { attend, div, exactDiv, slice, tokenLogProbs, type Graph, type Tensor } from '../graph/index.ts'
 import { parametersOf, type Architecture, type HeldModel } from './architecture.ts'
 import { biasByWindow, maskedBias } from './attention.ts'
@@ -36,7 +36,7 @@ export function tokenFeeds(
   return { ids, positions, mask }
 }
 
-/** Throws, naming `what`, where a sequence is empty, too long, or holds something that is no token of the model. */
+/** Throws, naming `what`, where a sequence is empty, too long, or holds an id outside the vocabulary. */
 export function checkIds({ context, vocabSize }: Architecture, ids: ArrayLike<number>, what: string): void {
   if (ids.length < 1 || ids.length > context)
     throw new Error(`${what} has ${ids.length} tokens; the model takes 1 to ${context}`)

@@ -1,4 +1,4 @@
-/** What a Hugging Face `config.json` says about a GPT-2 model. */
+/** Reads the Hugging Face `config.json` of a GPT-2 model. */
 import { z } from 'zod'
 import { sizes } from './sizes.ts'
 
@@ -12,7 +12,7 @@ export interface Gpt2Config {
   /** Width of the MLP's hidden layer. */
   inner: number
   epsilon: number
-  /** Whether the head is the token embedding, which it is unless this is false. */
+  /** Whether the head is the token embedding; true by default. */
   tied?: boolean
   bosToken: number | null
   eosToken: number | null

@@ -1,6 +1,6 @@
 /**
  * GPT-2 (Radford et al. 2019) as a graph, under Hugging Face's parameter names
- * and layout: files have the projections as Conv1D, [in, out].
+ * and layout: files store the projections as Conv1D, [in, out].
  * Left out: dropout, cross-attention.
  */
 import {
@@ -47,7 +47,7 @@ export function gpt2(config: Gpt2Config, json: Readonly<Record<string, unknown>>
     parameters: gpt2Parameters(config),
     storedInOut: (name) => /\.(c_attn|c_proj|c_fc)\.weight$/.test(name),
     slidingWindow: () => null,
-    // The two projections into the residual stream grow with depth (GPT-2's own scheme).
+    // The deviation of the two projections into the residual stream depends on depth (GPT-2's own scheme).
     initialDeviation: (name) => (name.endsWith('c_proj.weight') ? 0.02 / Math.sqrt(2 * layers) : 0.02),
     residual(parameters, ids, positions, attention) {
       const tokens = gather(parameters.tensor('transformer.wte.weight'), ids) // [B, T, C]

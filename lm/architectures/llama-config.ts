@@ -1,4 +1,4 @@
-/** What a `config.json` says about a model of the Llama kind, by family. */
+/** Reads the `config.json` of a model of the Llama kind, by family. */
 import { z } from 'zod'
 import { ropeContext, ropeSchema, type Rope } from './rope.ts'
 import { sizeLimits, sizes } from './sizes.ts'
@@ -19,10 +19,10 @@ export interface LlamaConfig {
   /** Whether the head is the token embedding. */
   tied: boolean
   bias: { queryKeyValue: boolean; output: boolean; mlp: boolean }
-  /** Whether each head's queries and keys are normed before they are turned. */
+  /** Whether each head's queries and keys are normalised before the rotation. */
   headNorms: boolean
   rope: Rope
-  /** Of each layer: whether it turns queries and keys, and how far back it sees (null: all the way). */
+  /** Per layer: whether it rotates queries and keys, and its attention window in tokens (null: unlimited). */
   layerKinds: readonly { rotary: boolean; window: number | null }[]
   initialDeviation: number
   eosTokens: readonly number[]
@@ -58,15 +58,15 @@ const shared = z.looseObject({
 })
 type Shared = z.infer<typeof shared>
 
-/** What the families make of the same fields; the defaults are those of transformers' configuration classes. */
+/** How the families interpret the same fields; the defaults are those of transformers' configuration classes. */
 interface Family {
-  /** Where the file says nothing of them; a null there means as many as query heads. */
+  /** If the file has no such field; an explicit null means as many as query heads. */
   keyValueHeads?: number
   headDepth?: number
   tied?: boolean
   theta?: number
   eosToken?: number
-  /** Where the file has no say in it. */
+  /** Fixed by the family, whatever the file says. */
   queryKeyValueBias?: boolean
   headNorms?: boolean
   rotates?: (c: Shared, layer: number) => boolean
@@ -91,7 +91,7 @@ const families = {
 export type LlamaFamily = keyof typeof families
 export const llamaFamilies = Object.keys(families) as LlamaFamily[]
 
-/** @throws z.ZodError naming the fields that are missing, or that say what this kind's graph does not do. */
+/** @throws z.ZodError naming the fields that are missing, or that ask for what this graph does not implement. */
 export function llamaConfig(type: LlamaFamily, json: unknown): LlamaConfig {
   const family: Family = families[type]
   const c = shared.superRefine((fields, context) => checkSizes(fields, family, context)).parse(json)
@@ -124,7 +124,7 @@ export function llamaConfig(type: LlamaFamily, json: unknown): LlamaConfig {
   }
 }
 
-/** A dynamic embedding multiplies it by a factor of the file's own. */
+/** The context, which a dynamic embedding multiplies by a factor from the file. */
 function checkedContext(rope: Rope): number {
   const context = ropeContext(rope)
   if (context >= 1 && context <= sizeLimits.context) return context
@@ -155,7 +155,7 @@ function checkSizes(c: Shared, family: Family, context: z.RefinementCtx): void {
     context.addIssue({ code: 'custom', path: [path], message })
   const depth = depthOf(c, family)
   if (depth % 2 !== 0)
-    wrong(c.head_dim ? 'head_dim' : 'num_attention_heads', `a head of depth ${depth} cannot be turned in pairs`)
+    wrong(c.head_dim ? 'head_dim' : 'num_attention_heads', `a head of depth ${depth} cannot be rotated in pairs`)
   if (c.num_attention_heads % keyValueHeadsOf(c, family) !== 0)
     wrong('num_key_value_heads', 'does not divide num_attention_heads')
   for (const list of ['layer_types', 'no_rope_layers'] as const) {
@@ -167,7 +167,7 @@ function checkSizes(c: Shared, family: Family, context: z.RefinementCtx): void {
 }
 
 /**
- * The window of a layer that its `layer_types` (or, without them, `usual`) says slides, in a model that uses windows.
+ * The window of a layer that slides by its `layer_types` (or, without them, by `usual`), if the model uses windows.
  */
 function slides(c: Shared, layer: number, usual: () => boolean): number | null {
   const kind = c.layer_types?.[layer]
@@ -184,7 +184,7 @@ function upperLayersSlide(c: Shared, layer: number): number | null {
 }
 
 /**
- * Whether a layer turns its queries and keys (the field's 1 means that it does): all but every fourth, or as it says.
+ * Whether a layer rotates its queries and keys (1 in the field means yes): by default all but every fourth.
  */
 function layerRotates(c: Shared, layer: number): boolean {
   return c.no_rope_layers ? c.no_rope_layers[layer] === 1 : (layer + 1) % c.no_rope_layer_interval !== 0
@@ -193,7 +193,7 @@ function layerRotates(c: Shared, layer: number): boolean {
 /** transformers 5's `rope_parameters`, else 4's `rope_theta` and `rope_scaling`, whose kind may be called `type`. */
 function ropeParameters(c: Shared, family: Family): Rope['parameters'] {
   const theta = c.rope_theta ?? family.theta ?? 10_000
-  // Said outside, the length of training counts more than said inside.
+  // The training length at the top level takes precedence over the one inside.
   const trained =
     c.original_max_position_embeddings === undefined
       ? {}

@@ -32,7 +32,7 @@ export function llama(config: LlamaConfig, json: Readonly<Record<string, unknown
     parameters: Parameters,
     x: Tensor,
     layer: number,
-    turned: (x: Tensor) => Tensor,
+    rotate: (x: Tensor) => Tensor,
     attention: Attention,
   ): Tensor {
     const at = `model.layers.${layer}`
@@ -41,7 +41,7 @@ export function llama(config: LlamaConfig, json: Readonly<Record<string, unknown
       splitHeads(parameters.project(normal, `${at}.self_attn.${name}_proj`), count, headDepth)
     const placed = (name: 'q' | 'k', count: number): Tensor => {
       const states = project(name, count)
-      return turned(config.headNorms ? norm(parameters, states, `${at}.self_attn.${name}_norm`) : states)
+      return rotate(config.headNorms ? norm(parameters, states, `${at}.self_attn.${name}_norm`) : states)
     }
     const attended = joinHeads(
       attention(layer, placed('q', heads), placed('k', keyValueHeads), project('v', keyValueHeads)),

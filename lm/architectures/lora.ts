@@ -1,6 +1,6 @@
 /**
  * Low-rank adapters (Hu et al., "LoRA", 2021): a projection `x W` becomes `x W + s x Aᵀ Bᵀ`, and A and
- * B alone are trained. W is held once, whatever is trained on it: a policy with adapters and its
+ * B alone are trained. W is held once, however many adapters use it: a policy with adapters and its
  * reference without them read the same states.
  *
  * 1. B begins at 0, so training begins at the base exactly. A's entries are uniform within ±1/√in:
@@ -8,7 +8,7 @@
  * 2. The scale s is α / r; rank-stabilised, α / √r, which keeps the adapter's size from falling with the
  *    rank (Kalajdzievski 2023).
  * 3. A target is the end of a projection's name, as in PEFT: `q_proj`, or `attn.c_proj` where `c_proj`
- *    would mean two. `all-linear` takes every projection of the blocks; embeddings and the language
+ *    would be ambiguous. `all-linear` takes every projection of the blocks; embeddings and the language
  *    head are never adapted.
  * 4. A and B are held as PEFT stores them, [r, in] and [out, r], as W is held as [out, in].
  *
@@ -34,7 +34,7 @@ export interface LoraConfig {
 export const ALL_LINEAR = 'all-linear'
 
 /**
- * What adapters of a model's projections are called, under `prefix`, and their shapes. Throws where a target is no
+ * Names, under `prefix`, and shapes of the adapters of a model's projections. Throws where a target is not a
  * projection.
  */
 export function adaptersOf(
@@ -52,7 +52,7 @@ export function adaptersOf(
   return { scale: alpha / (rankStabilised ? Math.sqrt(rank) : rank), pairs }
 }
 
-/** Sets every adapter to where training begins. */
+/** Initialises every adapter. */
 export function initialiseAdapters(states: StateStore, { pairs }: Adapters, seed: number): void {
   ;[...pairs.values()].forEach(({ a, b }, i) => {
     const random = openRandom(streamSeed(seed, i))
@@ -67,7 +67,7 @@ export function initialiseAdapters(states: StateStore, { pairs }: Adapters, seed
   })
 }
 
-/** A parameter's values as its file has them; an adapted weight with its adapter added, `W + s B A`. */
+/** A parameter's values in the layout of its file; an adapted weight with its adapter merged, `W + s B A`. */
 export async function mergedWeight(
   states: StateReader,
   { architecture, prefix = '', adapters }: HeldModel,
@@ -91,7 +91,7 @@ export async function mergedWeight(
   return toStored(architecture, name, weight)
 }
 
-/** Every projection that one of `targets` means, in the order of the forward pass. */
+/** Every projection that one of `targets` matches, in the order of the forward pass. */
 export function targetedProjections(architecture: Architecture, targets: readonly string[]): string[] {
   const all = projectionsOf(architecture)
   const means = (target: string, name: string): boolean =>
@@ -105,7 +105,7 @@ export function targetedProjections(architecture: Architecture, targets: readonl
   return all.filter((name) => targets.some((target) => means(target, name)))
 }
 
-/** The names that a family's blocks project by, in order: the forward pass of one token, written down. */
+/** The names of the projections in a family's blocks, in order: recorded from a forward pass of one token. */
 function projectionsOf(architecture: Architecture): string[] {
   const graph = new Graph()
   const parameters = parametersOf(graph, { architecture })

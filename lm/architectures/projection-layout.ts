@@ -1,6 +1,6 @@
 /**
- * How an engine holds weights: every projection's as [out, in], whichever way its file has it. A product of few
- * rows, which a token's is, then reads the weight as it lies; the other way it would be copied first, at every token.
+ * How an engine holds weights: every projection as [out, in], whichever layout its file has. A product with few rows,
+ * as for a single token, then reads the weight in place; in the other layout it would be copied first, at every token.
  */
 import { sizeOf, type Shape } from '../graph/index.ts'
 
@@ -18,7 +18,7 @@ export function heldShape({ parameters, storedInOut }: Layout, name: string): Sh
   return storedInOut(name) ? shape.toReversed() : shape
 }
 
-/** A parameter's values from how its file has them to how they are held; the array itself where that is the same. */
+/** A parameter's values from the file's layout to the engine's; the array itself where both are the same. */
 export function toHeld({ parameters, storedInOut }: Layout, name: string, data: Float32Array): Float32Array {
   return storedInOut(name) ? transposed(data, parameters.get(name) ?? []) : data
 }
@@ -29,8 +29,8 @@ export function toStored(architecture: Layout, name: string, data: Float32Array)
 }
 
 /**
- * Side of a tile that is turned at once: the floats of a cache line. Lines of wider ones push each other out, as
- * columns lie a power of two apart.
+ * Side of a tile that is transposed at once: the floats of a cache line. In wider tiles cache lines evict each other,
+ * since columns are a power of two apart.
  */
 const tile = 16
 

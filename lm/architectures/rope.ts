@@ -90,7 +90,7 @@ export function rotations(rope: Rope, positions: Tensor): { cos: Tensor; sin: Te
   return { cos: scaled(cos(angles)), sin: scaled(sin(angles)) }
 }
 
-/** Longest sequence that the embedding is meant for, in tokens. */
+/** Longest sequence that the embedding supports, in tokens. */
 export function ropeContext({ parameters, positions }: Rope): number {
   return parameters.rope_type === 'dynamic' ? Math.floor(parameters.factor * positions) : positions
 }
@@ -118,7 +118,7 @@ export function frequencies(rope: Rope): { values: Float32Array; attention: numb
   }
 }
 
-/** What a dynamic embedding multiplies its frequencies by; it depends on the batch's last position. */
+/** The factor on a dynamic embedding's frequencies, which depends on the batch's last position. */
 function stretch({ parameters, depth, positions }: Rope, at: Tensor): Tensor {
   if (parameters.rope_type !== 'dynamic') return constant(1)
   const { factor } = parameters
@@ -154,7 +154,7 @@ function yarn(
 ): { values: Float32Array; attention: number } {
   const trained = parameters.original_max_position_embeddings ?? positions
   const factor = parameters.factor ?? positions / trained
-  /** The pair that turns so many times within the training length. */
+  /** The pair that makes this many rotations within the training length. */
   const pairOf = (turns: number): number =>
     (depth * Math.log(trained / (turns * 2 * Math.PI))) / (2 * Math.log(parameters.rope_theta))
   const whole = parameters.truncate ?? true

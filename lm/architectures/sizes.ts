@@ -1,6 +1,6 @@
 /**
- * The greatest sizes that a `config.json` may claim. What is stored bears out all but the context; these keep
- * arithmetic exact and columns wide enough.
+ * The largest sizes that a `config.json` may claim. The stored tensors confirm all but the context; these limits keep
+ * arithmetic exact and database columns wide enough.
  */
 import { z } from 'zod'
 

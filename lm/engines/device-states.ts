@@ -7,11 +7,11 @@ import { encodeModel, type OnnxGraph } from './onnx-format.ts'
 import { checkShape, type OnnxStates } from './onnx-states.ts'
 import { hostValue, openSession, type Session, type SessionOptions, type Value } from './ort.ts'
 
-/** Values that one or more states hold; once there is a buffer the host's array is let go. */
+/** Values that one or more states share; once there is a buffer the host's array is released. */
 interface Content {
   readonly shape: Shape
   holders: number
-  /** Neither array nor buffer: zeros that no run has read yet. */
+  /** Neither array nor buffer: zeros, allocated at the first read. */
   host: Float32Array | null
   buffer: Value | null
 }

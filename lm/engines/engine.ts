@@ -14,13 +14,13 @@ import {
 } from '../graph/index.ts'
 
 export type Device = 'cpu' | 'webgpu' | 'cuda'
-/** What products of matrices are computed in; all else is float32 whatever it is. */
+/** The precision of matrix products; everything else is float32. */
 export type Precision = 'float32' | 'float16'
 
 /** Values by input name; a number is a scalar, a plain array is converted to the input's type. */
 export type Feeds = Readonly<Record<string, TensorData | readonly number[] | number>>
 
-/** Arrays for float32 outputs, by name: a loop that reads each result once needs no new one. */
+/** Arrays for float32 outputs, by name, so that a loop which reads each result once allocates none. */
 export type Into = Readonly<Record<string, Float32Array>>
 
 export interface Engine {
@@ -40,7 +40,7 @@ export interface Program {
   /**
    * Runs once. A missing, unknown or wrongly sized feed throws with its name, and so does a
    * state that was never set. State updates take effect together when the run ends. An output
-   * that `into` names is written there, and is its caller's to read before it is written anew.
+   * that `into` names is written there; the caller reads it before the next run overwrites it.
    */
   run(feeds: Feeds, into?: Into): Promise<Outputs>
   /**
@@ -80,7 +80,7 @@ export interface StateStore {
   readonly bytes: number
 }
 
-/** All that it takes to write a model down. */
+/** What serialising a model needs. */
 export type StateReader = Pick<StateStore, 'get'>
 
 export interface HostTensor {

@@ -1,5 +1,5 @@
 /**
  * Imported before onnxruntime-node: its native library would otherwise open a telemetry client when
- * it loads (and leave its log in the temporary folder). Nobody's training is anybody else's business.
+ * it loads (and leave its log in the temporary folder). Attune sends no telemetry.
  */
 process.env.ORT_DISABLE_TELEMETRY = '1'

@@ -12,7 +12,7 @@ import {
 export type Table = { [K in OpName]: Lowering<K> }
 export type Lowering<K extends OpName> = (e: Emitter, node: Tensor<K>, inputs: string[]) => string
 
-/** An ONNX graph as it grows; every `emit` gives the name of the value it adds. */
+/** An ONNX graph under construction; every `emit` returns the name of the value it adds. */
 export class Emitter {
   readonly graph: OnnxGraph = { nodes: [], constants: [], inputs: [], outputs: [] as OnnxValue[] }
   private readonly names = new Map<Tensor, string>()
@@ -31,7 +31,7 @@ export class Emitter {
     )
   }
 
-  /** `sum` of a product and a bias, as the product with one input more. */
+  /** The `sum` of a product and a bias, as the product with one more input. */
   lowerBiased(sum: Tensor, product: Tensor<'matmul'>, table: Table): void {
     const inputs = [...product.inputs, ...sum.inputs.slice(1)]
     this.names.set(
@@ -75,7 +75,7 @@ export class Emitter {
     return name
   }
 
-  /** int64 values, as ONNX wants shapes and axes; equal ones are one constant. */
+  /** int64 values, as ONNX requires for shapes and axes; equal ones share a constant. */
   longs(values: readonly number[], shape: readonly number[] = [values.length]): string {
     return this.once(`int64 ${shape}: ${values}`, () =>
       this.constant('int64', shape, bytesOf(BigInt64Array.from(values, BigInt))),

@@ -1,4 +1,4 @@
-/** Operations that take another form on a GPU. */
+/** Operations that are lowered differently on a GPU. */
 import { sameShape, type OpName, type Tensor } from '../graph/index.ts'
 import { bytesOf } from './onnx-format.ts'
 import type { Emitter, Lowering } from './onnx-emitter.ts'
@@ -6,9 +6,9 @@ import { cudaProduct, webgpuProduct } from './onnx-matmul.ts'
 
 type Forms = { [K in OpName]?: Lowering<K> }
 
-/** What ONNX Runtime's WebGPU provider lacks, in operations that it has: no run leaves the device half-way. */
+/** What ONNX Runtime's WebGPU provider lacks, expressed in operations that it has, so that no run falls back to the CPU. */
 export const webgpuLowerings: Forms = {
-  // WGSL promises 2⁻¹¹ within a half turn and nothing beyond, and rotary positions go far beyond.
+  // WGSL guarantees 2⁻¹¹ within ±π and nothing beyond, and rotary angles go far beyond.
   sin: (e, _, [x = '']) => cosine(e, x, Math.PI / 2),
   cos: (e, _, [x = '']) => cosine(e, x, 0),
   and: (e, node, inputs) => e.emit('And', alike(e, node, inputs)),
@@ -19,7 +19,7 @@ export const webgpuLowerings: Forms = {
         alike(e, node, inputs).map((x) => e.emit('Not', [x])),
       ),
     ]),
-  // Only ArgMax's int64 is missing: the least of the columns that hold the greatest entry.
+  // Only ArgMax's int64 is missing: computed as the smallest column that holds the maximum.
   argMax: (e, node, [x = '']) => {
     const width = node.inputs[0]?.shape.at(-1) ?? 0
     const most = e.emit('ReduceMax', [x, e.longs([-1])], { keepdims: { i: 1 } })
@@ -41,7 +41,7 @@ export const webgpuLowerings: Forms = {
     }, x)
   },
   scatterAddRows: sumRows,
-  // ScatterND goes through its rows one after another here.
+  // ScatterND is sequential over its rows here.
   writeRows: (e, node, [cache = '', rows = '', positions = '']) => {
     const [, , count = 0] = node.inputs[1]?.shape ?? []
     const at = e.emit('Add', [
@@ -73,7 +73,7 @@ export function sumRows(e: Emitter, node: Tensor<'scatterAddRows'>, [ids = '', v
 }
 
 /**
- * cos(x - behind) for |x| up to 2¹⁴, to 1e-6: whole turns taken off in three parts, then 1 - 2 sin²(h) of half of what
+ * cos(x - behind) for |x| up to 2¹⁴, to 1e-6: argument reduction in three parts, then 1 - 2 sin²(h) of half of what
  * is left, with Taylor's series.
  */
 function cosine(e: Emitter, x: string, behind: number): string {

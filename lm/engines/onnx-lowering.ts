@@ -1,4 +1,4 @@
-/** From a graph of the symbolic language to an ONNX graph, one table entry an operation. */
+/** Lowers a graph of the symbolic language to ONNX, one table entry per operation. */
 import { type Graph, type Tensor } from '../graph/index.ts'
 import type { Device } from './engine.ts'
 import { bytesOf, type OnnxGraph } from './onnx-format.ts'
@@ -15,7 +15,7 @@ export interface Lowered {
   updates: Map<string, string>
 }
 
-/** The graph in the operations that the device's provider has. */
+/** The graph in operations that the device's provider supports. */
 export function lower(graph: Graph, device: Device): Lowered {
   const table: Table = {
     ...lowerings,
@@ -45,7 +45,7 @@ export function lower(graph: Graph, device: Device): Lowered {
   const given = new Set<string>()
   for (const kind of ['outputs', 'updates'] as const) {
     for (const [name, node] of graph[kind]) {
-      // ONNX wants every output computed by a node and under a name of its own.
+      // ONNX requires every output to be computed by a node, under a unique name.
       const own = emitter.nameOf(node)
       const value = isLeaf(node) || given.has(own) ? emitter.emit('Identity', [own]) : own
       given.add(value)
@@ -60,7 +60,7 @@ function isLeaf({ op }: Tensor): boolean {
   return op === 'input' || op === 'state' || op === 'constant'
 }
 
-/** An operation that ONNX has as it is. */
+/** An operation that maps to one ONNX operator. */
 const same =
   (opType: string, domain = '') =>
   (e: Emitter, _: unknown, inputs: string[]): string =>
@@ -80,8 +80,8 @@ function grid(batch: number, heads: number, count: number): BigInt64Array {
 }
 
 /**
- * Up to so many rows of a table a product with one-hot ids is quicker than ONNX Runtime's scattering, which knows one
- * thread.
+ * Up to this many table rows, a product with one-hot ids is faster than ONNX Runtime's scatter, which is
+ * single-threaded.
  */
 const fewRows = 512
 
@@ -155,7 +155,7 @@ const lowerings: Table = {
   },
   writeRows: (e, node, [cache = '', rows = '', positions = '']) => {
     const [batch = 0, heads = 0, count = 0] = node.inputs[1]?.shape ?? []
-    // A model writes to many caches at the same places.
+    // A model writes to many caches at the same positions.
     const indices = e.once(`rows ${batch}x${heads}x${count} at ${positions}`, () => {
       const outer = e.constant('int64', [batch, heads, count, 2], bytesOf(grid(batch, heads, count)))
       const offsets = e.longs(

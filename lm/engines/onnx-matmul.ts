@@ -1,4 +1,4 @@
-/** Products of matrices in ONNX, as each provider has them. */
+/** Matrix products in ONNX, in the form that suits each provider. */
 import { sameShape, type Graph, type Tensor } from '../graph/index.ts'
 import type { Emitter, Lowering } from './onnx-emitter.ts'
 
@@ -22,8 +22,8 @@ export function biasedProducts(graph: Graph): Map<Tensor, Tensor<'matmul'>> {
 const isProduct = (node: Tensor): node is Tensor<'matmul'> => node.op === 'matmul'
 
 /**
- * The CPU multiplies no float16: its halves are widened, and the product is rounded once. ONNX Runtime would do so
- * by itself, but then takes its own casts away together with the graph's, and all rounding with them.
+ * The CPU has no float16 product: operands are widened, and the result is rounded once. ONNX Runtime would do so
+ * by itself, but then removes its own casts together with the graph's, and all rounding with them.
  */
 export const cpuProduct: Product = (e, node, inputs) => {
   if (node.dtype === 'float16')
@@ -35,7 +35,7 @@ export const cpuProduct: Product = (e, node, inputs) => {
       ),
       'float16',
     )
-  return isBetterTurned(node, inputs.length === 3) ? turned(e, node, inputs) : fused(e, node, inputs)
+  return isBetterTransposed(node, inputs.length === 3) ? transposed(e, node, inputs) : fused(e, node, inputs)
 }
 
 /** CUDA's sums of float16 products are in float32 (cuBLAS, by ONNX Runtime's default). */
@@ -57,12 +57,12 @@ const flagsOf = ({ attributes: { transposeA, transposeB, alpha } }: Tensor<'matm
 })
 
 /**
- * x wᵀ as the transposed w xᵀ. ONNX Runtime reads a product's first matrix as it lies and copies the second one into
- * panels first: a token's few rows are better the second, and a large weight, or a cache, the first.
+ * x wᵀ as the transpose of w xᵀ. ONNX Runtime reads a product's first matrix in place and packs the second one into
+ * panels first: a token's few rows should be the second, and a large weight, or a cache, the first.
  */
-function turned(e: Emitter, node: Tensor<'matmul'>, [x = '', weight = '', bias]: string[]): string {
+function transposed(e: Emitter, node: Tensor<'matmul'>, [x = '', weight = '', bias]: string[]): string {
   if (node.shape.at(-2) === 1) {
-    // a row and a column lie alike
+    // a row and a column have the same memory layout
     const column = e.emit('Reshape', [x, e.longs([...node.shape.slice(0, -2), innerSize(node), 1])])
     return e.emit('Reshape', [e.emit('MatMul', [weight, column]), e.longs(node.shape)])
   }
@@ -72,11 +72,12 @@ function turned(e: Emitter, node: Tensor<'matmul'>, [x = '', weight = '', bias]:
 }
 
 /**
- * Rows that are few. For two or three, turning the result costs what it saves; for one, adding a bias by itself does.
+ * What counts as few rows. For two or three, transposing the result costs what it saves; for one, adding a bias
+ * separately does.
  */
 const [fewest, most] = [4, 64]
 
-function isBetterTurned(
+function isBetterTransposed(
   { shape, attributes: { transposeA, transposeB, alpha } }: Tensor<'matmul'>,
   biased: boolean,
 ): boolean {
@@ -86,9 +87,9 @@ function isBetterTurned(
 }
 
 /**
- * ONNX Runtime's WebGPU kernels of MatMul and Gemm add float16 products up in float16 (its option
- * `enableMatmulFp32Accumulation` is for MatMulNBits alone): 2,048 and further ones stay 2,048. So a long sum is made
- * of parts, themselves added in float32 (chunk-based accumulation, Wang et al. 2018).
+ * ONNX Runtime's WebGPU kernels of MatMul and Gemm accumulate float16 products in float16 (its option
+ * `enableMatmulFp32Accumulation` is for MatMulNBits alone): 2,048 and further ones stay 2,048. So a long sum is split
+ * into chunks, which are added in float32 (chunk-based accumulation, Wang et al. 2018).
  */
 export const webgpuProduct: Product = (e, node, inputs) => {
   const inner = innerSize(node)
@@ -112,7 +113,7 @@ export const webgpuProduct: Product = (e, node, inputs) => {
   )
 }
 
-/** Products. Rounding is off by about 2⁻¹² √512, half a per cent, of such a sum. */
+/** Products per chunk. The rounding error of such a sum is about 2⁻¹² √512, half a per cent. */
 const longestHalfSum = 512
 
 /** Without FusedMatMul. */
@@ -132,13 +133,13 @@ function exchanged(e: Emitter, name: string, rank: number): string {
   return e.emit('Transpose', [name], { perm: { ints: axes } })
 }
 
-/** The axis of a side along which is summed. */
+/** The contracted axis of an operand. */
 function innerAxis({ shape, attributes: { transposeA, transposeB } }: Tensor<'matmul'>, side: number): number {
   return shape.length - (side === 0 ? (transposeA ? 2 : 1) : transposeB ? 1 : 2)
 }
 
 function innerSize(node: Tensor<'matmul'>): number {
   const size = node.inputs[0]?.shape[innerAxis(node, 0)]
-  if (size === undefined) throw new Error('a product has two sides')
+  if (size === undefined) throw new Error('a product has two operands')
   return size
 }

@@ -1,4 +1,4 @@
-/** Named state in host memory, each with a spare buffer of its size once something updates it. */
+/** Named state in host memory; a state that is updated has a spare buffer of its size. */
 import { sameShape, sizeOf, type Shape } from '../graph/index.ts'
 import type { StateStore } from './engine.ts'
 import { hostValue, type Value } from './ort.ts'
@@ -6,7 +6,7 @@ import { hostValue, type Value } from './ort.ts'
 /** State as a run of ONNX Runtime sees it. */
 export interface OnnxStates extends StateStore {
   /**
-   * Makes a state ready for a run that reads it, writes into it, or replaces it by a new value
+   * Prepares a state for a run that reads it, writes into it, or replaces it by a new value
    * (and creates it where it doesn't exist). Throws where it is missing or has another shape.
    */
   settle(name: string, shape: Shape, use: 'read' | 'write' | 'replace'): Promise<void>
@@ -14,9 +14,9 @@ export interface OnnxStates extends StateStore {
   current(name: string): Value
   /** Where the run writes the state's new value. */
   next(name: string): NextValue
-  /** Until `work` has ended, nothing that it may read is freed or used for another state. */
+  /** Until `work` has ended, nothing that it may read is freed or reused. */
   during<T>(work: () => Promise<T>): Promise<T>
-  /** Frees what moves the states; the states themselves are deleted before. */
+  /** Frees what copies the states; the states themselves must have been deleted. */
   close(): Promise<void>
 }
 
@@ -39,7 +39,7 @@ interface Buffer {
 
 export function openHostStates(): OnnxStates {
   const held = new Map<string, Held>()
-  /** States that a run is to create: nothing else knows of them until it has. */
+  /** States that a run will create: invisible to others until it commits. */
   const begun = new Map<string, Held>()
   const buffers = openBuffers()
   const find = (name: string): Held => {
@@ -127,12 +127,12 @@ export function openHostStates(): OnnxStates {
   }
 }
 
-/** Memory of deleted states that is kept for new ones, bytes. */
+/** Memory of deleted states that is kept for reuse, bytes. */
 const maxKeptBytes = 256 * 2 ** 20
 
 /**
- * Buffers whose memory is used again: fresh memory costs a page fault every 4 KiB, which for a batch's caches is
- * more than filling them with zeros. Taken with undefined content.
+ * A pool of buffers: fresh memory costs a page fault every 4 KiB, which for a batch's caches is more than
+ * filling them with zeros. Their content is undefined.
  */
 function openBuffers() {
   const kept = new Map<number, Float32Array[]>() // by length
@@ -155,7 +155,7 @@ function openBuffers() {
       const data = found ?? new Float32Array(length)
       return { data, value: hostValue(data, shape) }
     },
-    /** Frees it once nobody may be reading it. */
+    /** Frees it once no run can be reading it. */
     giveBack(buffer: Buffer): void {
       if (readers > 0) waiting.push(buffer)
       else free(buffer)
@@ -176,5 +176,5 @@ function openBuffers() {
 }
 
 export function checkShape(name: string, held: Shape, wanted: Shape): void {
-  if (!sameShape(held, wanted)) throw new Error(`state ${name} is [${held}], and the graph has it as [${wanted}]`)
+  if (!sameShape(held, wanted)) throw new Error(`state ${name} is [${held}], and the graph declares it as [${wanted}]`)
 }

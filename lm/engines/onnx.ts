@@ -1,7 +1,7 @@
 /**
  * The default engine: a graph becomes one ONNX model and runs on ONNX Runtime.
  * Weights and moments are inputs whose updated values land in buffers of their
- * own (two per updated state, exchanged after each run), so nothing is copied.
+ * own (two per updated state, swapped after each run), so nothing is copied.
  */
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -32,13 +32,13 @@ import { requireFloat16 } from './webgpu-float16.ts'
 
 export interface OnnxOptions {
   device?: Device
-  /** float32 by default. On a CPU float16 is float32 and rounding: the slower of the two. */
+  /** float32 by default. On a CPU float16 is emulated by float32 and rounding, and is slower. */
   precision?: Precision
   /** Threads inside one operation; all cores by default. */
   threads?: number
 }
 
-/** Throws where this machine has no such device, or a device without that precision, and says what it lacks. */
+/** Throws where this machine lacks the device, or the device the precision; the message says what is missing. */
 export async function openOnnx(options: OnnxOptions = {}): Promise<Engine> {
   const { device = 'cpu', precision = 'float32' } = options
   const settings = sessionOptions(device, options.threads ?? availableParallelism())
@@ -84,19 +84,19 @@ function sessionOptions(device: Device, threads: number): SessionOptions {
 }
 
 /**
- * A worker thread that spins for its next piece of work takes a core from the servers beside the
- * trainer, and from the thread it waits for: with both cores busy, sampling took 2.5 times as long.
+ * A worker thread that spins while idle takes a core from the servers on the same machine, and from
+ * the thread it waits for: with both cores busy, sampling took 2.5 times as long.
  */
 const sharedCores = { 'session.intra_op.spin_duration_us': '50', 'session.force_spinning_stop': '1' }
 /**
- * ONNX Runtime's rearranging of transpositions joins quick ones of two axes into slow ones of five, and turns products
- * back that were turned on purpose.
+ * ONNX Runtime's transpose optimizer merges fast transposes of two axes into slow ones of five, and undoes products
+ * that were transposed on purpose.
  */
 const ownTranspositions = {
   'optimization.disable_specified_optimizers':
     'TransposeOptimizer;TransposeOptimizer_CPUExecutionProvider;GemmTransposeFusion',
 }
-/** An operation that the device lacks is an error, not a silent detour over the host. */
+/** An operation that the device lacks is an error, not a silent fallback to the CPU. */
 const wholeOnDevice = { 'session.disable_cpu_ep_fallback': '1' }
 
 function openStates(device: Device, settings: SessionOptions): OnnxStates {
@@ -109,15 +109,16 @@ function openStates(device: Device, settings: SessionOptions): OnnxStates {
   try {
     return openDeviceStates(settings)
   } catch (cause) {
-    throw new Error(`onnx: this machine gives no ${device} device. ${requirements[device]}`, { cause })
+    throw new Error(`onnx: this machine has no ${device} device. ${requirements[device]}`, { cause })
   }
 }
 
-/** The provider is a library of its own, which npm's package does not bring. */
+/** The provider is a separate library, which the npm package does not include. */
 const cudaLibrary = 'libonnxruntime_providers_cuda.so'
 const requirements = {
-  webgpu: 'On Linux it takes a Vulkan driver of the GPU and its loader (Debian, Ubuntu: "apt-get install libvulkan1")',
-  cuda: 'It takes an NVIDIA driver, CUDA 12 and cuDNN 9 where the loader finds them (LD_LIBRARY_PATH)',
+  webgpu:
+    'On Linux it needs the GPU’s Vulkan driver and the Vulkan loader (Debian, Ubuntu: "apt-get install libvulkan1")',
+  cuda: 'It needs an NVIDIA driver, CUDA 12 and cuDNN 9 on the library path (LD_LIBRARY_PATH)',
 }
 
 interface Parts {
@@ -132,7 +133,7 @@ interface Parts {
 }
 
 /**
- * A run that takes this long, milliseconds, leaves the event loop to others; for a shorter one the change of thread
+ * A run that takes longer than this, milliseconds, moves off the event loop; for a shorter one the change of thread
  * costs more.
  */
 const longRunMs = 20
@@ -150,7 +151,7 @@ function openProgram(parts: Parts): Program {
   }
 
   async function run(feeds: Feeds, into: Into): Promise<Outputs> {
-    await setImmediate() // runs one after another still let the event loop turn
+    await setImmediate() // consecutive runs still let the event loop run
     const fed = checkFeeds(inputs, feeds)
     for (const [name, { shape }] of stateTensors)
       await states.settle(rename(name), shape, inPlace.has(name) ? 'write' : 'read')
@@ -196,19 +197,19 @@ function openProgram(parts: Parts): Program {
 
 type Queue = <T>(job: () => Promise<T>) => Promise<T>
 
-/** Runs jobs one after another: a run reads what the run before it wrote, whoever asked for it. */
+/** Runs jobs one after another: a run reads what the run before it wrote, whoever started it. */
 function openQueue(): Queue {
   let last: Promise<unknown> = Promise.resolve()
   return (job) => {
     const result = last.then(job)
-    last = result.catch(() => {}) // a failure is its caller's; the next job runs all the same
+    last = result.catch(() => {}) // its caller handles a failure; the next job runs all the same
     return result
   }
 }
 
 /**
  * States whose update only writes rows into them and whose old value nothing else reads: the
- * run's result may share their buffer, and ScatterND, given one buffer twice, copies nothing.
+ * result may share their buffer, and ScatterND with the same input and output buffer copies nothing.
  */
 function writtenInPlace(graph: Graph): Set<string> {
   const readers = graph.readers()

@@ -1,4 +1,4 @@
-/** One engine, by name and device, and why it is that one. */
+/** Opens an engine by name and device, and reports why it was chosen. */
 import { Graph, matmul, reduceSum } from '../graph/index.ts'
 import type { Device, Engine, Precision } from './engine.ts'
 import { openOnnx } from './onnx.ts'
@@ -6,7 +6,7 @@ import { openTfjs } from './tfjs.ts'
 
 export interface EngineChoice {
   engine: 'onnx' | 'tfjs'
-  /** `auto`: the first of CUDA, WebGPU and CPU that is there and computes faster than the CPU. */
+  /** `auto`: the first of CUDA and WebGPU that is available and faster than the CPU, else the CPU. */
   device: Device | 'auto'
   /** float32 by default. */
   precision?: Precision
@@ -14,16 +14,16 @@ export interface EngineChoice {
 
 export interface OpenedEngine {
   engine: Engine
-  /** For the log: what was tried, and what spoke against it. */
+  /** For the log: what was tried, and why it was rejected. */
   why: string
 }
 
-/** Throws where the engine has no such device or precision, and says what it lacks. */
+/** Throws where the engine lacks the device or the precision; the message says what is missing. */
 export async function openEngine({ engine, device, precision = 'float32' }: EngineChoice): Promise<OpenedEngine> {
   if (engine === 'tfjs') {
     if (precision === 'float16')
       throw new Error(
-        'tfjs: TensorFlow.js computes no float16. Take float32 (ATTUNE_PRECISION, --precision), or the engine onnx',
+        'tfjs: TensorFlow.js does not support float16. Use float32 (ATTUNE_PRECISION, --precision), or the engine onnx',
       )
     return { engine: await openTfjs({ device }), why: 'as configured' }
   }
@@ -52,10 +52,10 @@ export async function openEngine({ engine, device, precision = 'float32' }: Engi
   return { engine: cpu, why: [...tried, ...slowly].join('; ') }
 }
 
-/** A device that takes this many times the CPU's time for a small product is not asked for a large one. */
+/** A device that takes this many times the CPU's time for a small product is not tried with a large one. */
 const hopeless = 8
 
-/** What the device is slower at, in words; null where it is faster. A GPU in software is always slower. */
+/** What the device is slower at, in words; null where it is faster. A software GPU is always slower. */
 async function slowerThan(cpu: Engine, device: Engine): Promise<string | null> {
   for (const [size, patience] of [
     [256, hopeless],
@@ -73,7 +73,7 @@ async function timeProduct(engine: Engine, size: number): Promise<number> {
   const names = ['probe.a', 'probe.b'] as const
   const graph = new Graph()
   const [a, b] = names.map((name) => graph.state(name, [size, size]))
-  if (!a || !b) throw new Error('a product has two sides')
+  if (!a || !b) throw new Error('a product has two operands')
   graph.output('sum', reduceSum(matmul(a, b)))
   for (const name of names) engine.states.set(name, [size, size], new Float32Array(size * size).fill(1 / size))
   const program = await engine.compile(graph)
@@ -82,7 +82,7 @@ async function timeProduct(engine: Engine, size: number): Promise<number> {
     // the first one compiles and uploads
     const began = performance.now()
     const sum = (await program.run({})).scalar('sum')
-    if (Math.abs(sum - size) > 1e-3 * size) throw new Error(`a product of ${size} sums to ${sum} in place of ${size}`)
+    if (Math.abs(sum - size) > 1e-3 * size) throw new Error(`a product of ${size} sums to ${sum} instead of ${size}`)
     if (i > 0) best = Math.min(best, performance.now() - began)
   }
   await program.dispose()

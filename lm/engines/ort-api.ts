@@ -1,6 +1,6 @@
 /**
- * The functions of ONNX Runtime's C API that the engine calls, through koffi. Each stands at its position
- * in OrtApi (onnxruntime_c_api.h), a table that only ever grows at its end.
+ * The functions of ONNX Runtime's C API that the engine calls, through koffi. Each is at its index
+ * in OrtApi (onnxruntime_c_api.h), a table that is only ever appended to.
  */
 import './no-telemetry.ts'
 import { readdirSync } from 'node:fs'
@@ -11,7 +11,7 @@ import koffi from 'koffi'
 export type Pointer = bigint
 /** Null, or what went wrong. */
 export type Status = Pointer | null
-/** Where a function leaves what it makes. */
+/** Out parameter: where a function stores what it creates. */
 export type At = [Pointer | null]
 
 /** Bytes of memory, in an array. */
@@ -72,9 +72,9 @@ export interface OrtApi {
   releaseValue(value: Pointer): void
 }
 
-/** The version of the API that the positions below are surely in: that of the library that package.json names. */
+/** The API version that has all the indices below: that of the library in package.json. */
 const apiVersion = 30
-/** koffi calls on stacks of its own, and a run's kernels keep their panels there. */
+/** koffi calls run on stacks of their own, where a run's kernels keep their panels. */
 const stackBytes = 8 << 20
 
 /** The folder of the libraries for this machine, in the npm package. */
@@ -84,7 +84,7 @@ export function libraryFolder(): string {
   return join(bin, abi, process.platform, process.arch)
 }
 
-/** Kept, because a handle that is collected unloads its library. */
+/** Kept, because garbage-collecting the handle unloads the library. */
 const loaded: unknown[] = []
 
 /** Loads the library. */

@@ -1,7 +1,7 @@
 /**
  * ONNX Runtime through its C API, called with koffi. The npm package's own binding copies every result
- * into a new array, updated weights and caches too: twice the time that a token takes to sample. Here
- * a run reads and writes the buffers that it is given.
+ * into a new array, updated weights and caches too, which doubles the time to sample a token. Here a
+ * run reads and writes the buffers that it is given.
  */
 import type { Shape, TensorData } from '../graph/index.ts'
 import { elementTypes, type ElementType } from './onnx-format.ts'
@@ -10,7 +10,7 @@ import { openApi, type At, type Pointer, type Status } from './ort-api.ts'
 /** A tensor as ONNX Runtime sees it: an array of ours, or a buffer on a device. */
 export interface Value {
   readonly pointer: Pointer
-  /** The array; null on a device. Whoever holds the value keeps the array alive. */
+  /** The array; null on a device. The value keeps the array alive. */
   readonly data: TensorData | BigInt64Array | null
   /** Once; the array stays. */
   release(): void
@@ -26,7 +26,7 @@ export interface SessionOptions {
 }
 
 export interface Session {
-  /** Runs on this thread, or on another while the event loop goes on. Results land in `outputs`. */
+  /** Runs on this thread, or on another while the event loop continues. Results land in `outputs`. */
   run(inputs: Values, outputs: Values, thread: 'this' | 'another'): Promise<void>
   /** A float32 buffer on the session's device, of undefined content. */
   allocate(shape: Shape): Value
@@ -50,10 +50,10 @@ export function hostValue(data: TensorData | BigInt64Array, shape: Shape): Value
   return { pointer, data, release: () => api.releaseValue(pointer) }
 }
 
-/** Throws with ONNX Runtime's words where the model or the provider won't do. */
+/** Throws ONNX Runtime's message where the model or the provider fails. */
 export function openSession(model: Uint8Array, { threads, provider, config }: SessionOptions): Session {
   const options = made((at) => api.createSessionOptions(at))
-  // A planned block would stand beside what the first run took from the arena: half as much memory again.
+  // A planned block would be allocated in addition to the arena of the first run: half as much memory again.
   check(api.disableMemPattern(options))
   check(api.setIntraOpNumThreads(options, threads))
   for (const [key, value] of Object.entries(config)) check(api.addSessionConfigEntry(options, key, value))
@@ -132,11 +132,11 @@ function openEnvironment(): { env: Pointer; memory: Pointer } {
   return { env, memory }
 }
 
-/** What a function of the C API leaves at the pointer that it is given last. */
+/** What a function of the C API stores in its last argument, an out parameter. */
 function made(make: (at: At) => Status): Pointer {
   const at: At = [null]
   check(make(at))
-  if (at[0] === null) throw new Error('onnxruntime made nothing')
+  if (at[0] === null) throw new Error('onnxruntime returned a null pointer')
   return at[0]
 }
 

@@ -1,4 +1,4 @@
-/** Each operation in TensorFlow.js, one table entry an operation. */
+/** Each operation in TensorFlow.js, one table entry per operation. */
 import * as tf from '@tensorflow/tfjs-core'
 import { hostType, type OpName, type Tensor } from '../graph/index.ts'
 

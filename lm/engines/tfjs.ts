@@ -1,8 +1,9 @@
 /**
  * Interprets a graph operation by operation with TensorFlow.js: on its native backends where one of
- * them is installed, else on its plain CPU backend; the second opinion that parity tests hold the
- * default engine to.
+ * them is installed, else on its plain CPU backend; parity tests compare the default engine with
+ * it.
  */
+import { createRequire } from 'node:module'
 import * as tf from '@tensorflow/tfjs-core'
 import { hostType, sizeOf, type Graph, type OpName, type Tensor } from '../graph/index.ts'
 import {
@@ -24,7 +25,7 @@ interface Backend {
   package: string
 }
 
-/** In the order in which they are tried. None but the last is a dependency: who wants one installs it. */
+/** In the order in which they are tried. Only the last is a dependency: the others are optional installs. */
 const backends: readonly Backend[] = [
   { name: 'tensorflow', device: 'cuda', package: '@tensorflow/tfjs-node-gpu' },
   { name: 'tensorflow', device: 'cpu', package: '@tensorflow/tfjs-node' },
@@ -37,17 +38,21 @@ export interface TfjsOptions {
   backend?: { name: string; package: string }
 }
 
-/** Throws where no backend for the device is installed. */
+/** Throws if no backend for the device is installed. */
 export async function openTfjs({ device = 'auto', backend }: TfjsOptions = {}): Promise<Engine> {
   const wanted = backend
     ? [{ ...backend, device: 'cpu' as const }]
     : backends.filter((found) => device === 'auto' || found.device === device)
   const tried: string[] = []
   for (const { name, device, package: from } of wanted) {
+    if (!isInstalled(from)) {
+      tried.push(`${from}: not installed`)
+      continue
+    }
     try {
       await import(from)
     } catch (error) {
-      tried.push(`${from}: ${isMissing(error, from) ? 'not installed' : String(error)}`)
+      tried.push(`${from}: ${String(error)}`)
       continue
     }
     if (await tf.setBackend(name)) return engineOn(device)
@@ -56,10 +61,15 @@ export async function openTfjs({ device = 'auto', backend }: TfjsOptions = {}): 
   throw new Error(`tfjs: nothing runs on ${device} (${tried.join('; ') || 'TensorFlow.js has no such device in Node'})`)
 }
 
-function isMissing(error: unknown, name: string): boolean {
-  return (
-    error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND' && error.message.includes(name)
-  )
+/** Resolved rather than imported: a bundler may put a stub in the place of an optional peer that is not installed. */
+function isInstalled(name: string): boolean {
+  try {
+    createRequire(import.meta.url).resolve(name)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND') return false
+    throw error
+  }
 }
 
 function engineOn(device: Device): Engine {

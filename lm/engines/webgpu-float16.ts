@@ -1,8 +1,8 @@
-/** Whether a WebGPU device computes float16: only a run shows it. */
+/** Probes whether a WebGPU device supports float16, which only a run can show. */
 import { elementTypes, encodeModel, type OnnxGraph } from './onnx-format.ts'
 import { hostValue, openSession, type SessionOptions } from './ort.ts'
 
-/** Throws, saying what helps, where the device's shaders know no float16. */
+/** Throws, with advice, where the device's shaders lack float16. */
 export async function requireFloat16(options: SessionOptions): Promise<void> {
   const session = openSession(encodeModel(thereAndBack), options)
   const [x, y] = [hostValue(Float32Array.of(1), [1]), hostValue(Float32Array.of(0), [1])]
@@ -10,7 +10,7 @@ export async function requireFloat16(options: SessionOptions): Promise<void> {
     await session.run({ x }, { y }, 'this')
   } catch (cause) {
     throw new Error(
-      'onnx: this WebGPU device computes no float16 (its feature shader-f16). Take float32 (ATTUNE_PRECISION, --precision), or a GPU and a driver that have it',
+      'onnx: this WebGPU device does not support float16 (the feature shader-f16). Use float32 (ATTUNE_PRECISION, --precision), or a GPU and a driver that support it',
       { cause },
     )
   } finally {

@@ -1,4 +1,4 @@
-/** Adapters as Hugging Face's PEFT keeps them: `adapter_config.json` and `adapter_model.safetensors`. */
+/** Adapters as Hugging Face's PEFT stores them: `adapter_config.json` and `adapter_model.safetensors`. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { StateReader } from '../engines/engine.ts'
@@ -35,7 +35,7 @@ export async function writeAdapters(
     use_rslora: lora.rankStabilised,
     lora_dropout: 0,
     bias: 'none',
-    // The whole names: the same projections, whatever else in the model may end alike.
+    // Full names: exactly these projections, whatever other names share the ending.
     target_modules: [...adapters.pairs.keys()],
     fan_in_fan_out: [...adapters.pairs.keys()].some((name) => architecture.storedInOut(`${name}.weight`)),
     init_lora_weights: true,

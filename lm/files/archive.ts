@@ -19,7 +19,7 @@ export interface Packing {
   /** One that the format has. */
   precision: Precision
   compression: Compression
-  /** The folder of archives, and the archive's name there. */
+  /** The folder of archives, and the archive's file name. */
   folder: string
   name: string
 }
@@ -30,12 +30,12 @@ export interface Packed {
 }
 
 /**
- * Brotli's quality. Its own, 11, is for pages that are compressed once and fetched a million times: weights
- * take it 260 times as long as 4 does, for a hundredth of the size; 5 and 6 make them no smaller than 4.
+ * Brotli's quality. Its default, 11, is for pages that are compressed once and fetched a million times: for
+ * weights it takes 260 times as long as 4, for a hundredth of the size; 5 and 6 make them no smaller than 4.
  */
 const BROTLI_QUALITY = 4
 
-/** Packs a model; the archive appears under its name, and then what is known of it beside it. */
+/** Packs a model; the archive appears under its name, then its metadata beside it. */
 export async function packModel({ directory, format, precision, compression, folder, name }: Packing): Promise<Packed> {
   const place = await mkdtemp(join(folder, 'packing-'))
   try {
@@ -43,7 +43,7 @@ export async function packModel({ directory, format, precision, compression, fol
     await mkdir(model)
     await formats[format].write(directory, model, precision)
     const packed = await archive(model, join(place, name), compression)
-    // Both written before either has its name: on a full disk nothing half is left.
+    // Both are written before either is renamed: a full disk leaves nothing half-written.
     await writeFile(join(place, 'about.json'), JSON.stringify(packed))
     await rename(join(place, name), join(folder, name))
     await rename(join(place, 'about.json'), join(folder, `${name}.json`))
@@ -79,7 +79,9 @@ function compressor(compression: Compression) {
   }
 }
 
-/** Puts a directory's files into an archive, one after another, all of one time: the same model is the same archive. */
+/**
+ * Adds a directory's files to an archive, sorted and with the same timestamp: the same model gives the same archive.
+ */
 async function fill(tar: Pack, directory: string): Promise<void> {
   for (const name of (await readdir(directory)).sort()) {
     const path = join(directory, name)

@@ -1,4 +1,4 @@
-/** What a model directory holds, in a few words. */
+/** A summary of a model directory. */
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sizeOf } from '../graph/index.ts'
@@ -12,7 +12,7 @@ import { readTokenizer } from '../text/tokenizer.ts'
 export interface ModelDescription {
   /** `model_type` of its configuration. */
   family: string
-  /** Numbers in all weights. */
+  /** Number of parameters. */
   parameters: number
   vocabulary: number
   /** Longest sequence, tokens. */
@@ -21,7 +21,7 @@ export interface ModelDescription {
   layers: number
   keyValueHeads: number
   headDepth: number
-  /** Shortest window of any layer, tokens; null where all see everything. */
+  /** Shortest attention window of any layer, tokens; null where none has one. */
   slidingWindow: number | null
   eosTokens: readonly number[]
   /** How the weights are stored, e.g. `BF16`. */
@@ -29,7 +29,7 @@ export interface ModelDescription {
   /** Null for a model without `tokenizer.json`. */
   tokenizer: { vocabulary: number; eosToken: number | null; chatTemplate: boolean } | null
   generation: Generation
-  /** What it may be asked in training; 0 where nobody said. */
+  /** Training prompts; 0 if there are none. */
   prompts: number
   /** Of every file in the directory. */
   bytes: Record<string, number>
@@ -37,7 +37,7 @@ export interface ModelDescription {
 
 /**
  * Checks everything but the weights' values; throws, naming file and field or tensor, where the directory is not a
- * whole model.
+ * complete model.
  */
 export async function describeModel(directory: string): Promise<ModelDescription> {
   const { architecture, weights } = await readModel(directory)
@@ -78,15 +78,15 @@ async function describeTokenizer(
   const { vocabSize: vocabulary, eosToken } = tokenizer
   if (vocabulary > vocabSize)
     throw new Error(
-      `${join(directory, 'tokenizer.json')}: its ids reach ${vocabulary - 1}, the model has room for ${vocabSize} (vocab_size)`,
+      `${join(directory, 'tokenizer.json')}: its ids go up to ${vocabulary - 1}, and the model has ${vocabSize} embeddings (vocab_size)`,
     )
   const chat = await readChatTemplate(directory)
-  // A template or a pattern that never comes to an end shows here, and not in the midst of a run.
+  // A template or a pattern that never terminates fails here, not in the middle of a run.
   const asked = promptTokenizer(tokenizer, chat, new Set(endTokens))
   asked.decodeResponse(asked.encodePrompt(probe))
   asked.decodeResponse(asked.encodeResponse(probe))
   return { vocabulary, eosToken, chatTemplate: chat !== null }
 }
 
-/** What a tokenizer is tried with: words, digits, spaces, and more than one alphabet. */
+/** Test input for a tokenizer: words, digits, spaces, and more than one alphabet. */
 const probe = 'How are you?  I slept 7 hours, naïvely… 你好, привет!\n\n'

@@ -26,14 +26,14 @@ export interface Model {
 }
 
 /**
- * Opens a directory. Throws, naming file and tensor, where a weight is missing or misshapen; the values are read when
- * they are asked for.
+ * Opens a directory. Throws, naming file and tensor, where a weight is missing or misshapen; values are read on
+ * demand.
  */
 export async function readModel(directory: string): Promise<Model & { weights: WeightFiles }> {
   const configPath = join(directory, 'config.json')
   const json = await ifThere(readText(configPath))
-  if (json === null) throw new Error(`${directory} is no model directory: it has no config.json`)
-  // What the configuration claims is believed as far as the headers bear it out: these come first.
+  if (json === null) throw new Error(`${directory} is not a model directory: it has no config.json`)
+  // The configuration is trusted only as far as the headers confirm it, so these are read first.
   const stored = await openWeights(directory)
   const architecture = parseConfig(json, configPath, countTensors(stored))
   const said = await readEndTokens(directory, architecture.config)
@@ -52,12 +52,12 @@ export async function writeModel(
   await writeWeights(directory, architecture, (name) => weightOf(weights, name).data, dtype)
 }
 
-/** The same of weights that are held as states, one at a time, adapters merged into them. */
+/** The same for weights held as engine states, one at a time, with adapters merged. */
 export async function writeHeldModel(directory: string, states: StateReader, model: HeldModel): Promise<void> {
   await writeWeights(directory, model.architecture, (name) => mergedWeight(states, model, name), 'F32')
 }
 
-/** Copies what a directory holds beside weights and configuration: tokenizer, generation settings, prompts, licence. */
+/** Copies a directory's other files: tokenizer, generation settings, prompts, licence. */
 export async function copyCompanions(from: string, to: string): Promise<void> {
   if (resolve(from) === resolve(to)) return
   await mkdir(to, { recursive: true })
@@ -67,13 +67,13 @@ export async function copyCompanions(from: string, to: string): Promise<void> {
   }
 }
 
-/** Puts a model's weights into an engine's states under `prefix`. */
+/** Loads a model's weights into an engine's states under `prefix`. */
 export function loadWeights(states: StateStore, { architecture, weights }: Model, prefix = ''): void {
   for (const name of architecture.parameters.keys())
     states.set(prefix + name, heldShape(architecture, name), toHeld(architecture, name, weightOf(weights, name).data))
 }
 
-/** A copy of the weights that an engine holds, adapters merged into them. */
+/** A copy of the weights that an engine holds, with adapters merged. */
 export async function saveWeights(engine: Engine, model: HeldModel): Promise<Model> {
   const { architecture } = model
   const weights = new Map<string, WeightTensor>()

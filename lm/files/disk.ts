@@ -1,7 +1,7 @@
-/** The little that the file system's own functions leave to say. */
+/** Small additions to Node's file system functions. */
 import { open, stat, statfs } from 'node:fs/promises'
 
-/** What a promise gives, or null where a file that it needs is not there. */
+/** A promise's result, or null if a file that it needs does not exist (ENOENT). */
 export async function ifThere<T>(promise: Promise<T>): Promise<T | null> {
   try {
     return await promise
@@ -11,19 +11,18 @@ export async function ifThere<T>(promise: Promise<T>): Promise<T | null> {
   }
 }
 
-/** Bytes of a file; 0 where there is none. */
+/** Size of a file, bytes; 0 if there is none. */
 export async function bytesOf(path: string): Promise<number> {
   return (await ifThere(stat(path)))?.size ?? 0
 }
 
-/** Throws where the disk that holds a directory has no room for so many bytes more. */
+/** Throws if the disk of a directory has less free space than `bytes`. */
 export async function checkRoom(directory: string, bytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(directory)
-  if (bavail * bsize < bytes)
-    throw new Error(`${directory} has room for ${bavail * bsize} bytes more, and ${bytes} are needed`)
+  if (bavail * bsize < bytes) throw new Error(`${directory} has ${bavail * bsize} bytes free, and ${bytes} are needed`)
 }
 
-/** Returns once a file's bytes, or a directory's entries, are on the disk itself. */
+/** Syncs a file's bytes, or a directory's entries, to disk. */
 export async function sync(path: string): Promise<void> {
   const file = await open(path)
   try {

@@ -8,7 +8,7 @@ import { pipeline } from 'node:stream/promises'
 const files =
   /^(config\.json|tokenizer\.json|tokenizer_config\.json|prompts\.jsonl|.*\.safetensors|.*\.safetensors\.index\.json)$/
 
-/** SHA-256 of a model directory's files and their names: the same where a run would go on as it began. */
+/** SHA-256 of a model directory's files and their names: equal if a run can resume on it. */
 export async function fingerprintOf(modelDir: string): Promise<string> {
   const hash = createHash('sha256')
   for (const name of (await readdir(modelDir)).filter((file) => files.test(file)).sort()) {
@@ -18,5 +18,5 @@ export async function fingerprintOf(modelDir: string): Promise<string> {
   return hash.digest('hex')
 }
 
-/** The base model is not the one that a run began on; the message says what to do. */
+/** The base model is not the one that a run started on; the message says what to do. */
 export class ModelChanged extends Error {}

@@ -4,16 +4,16 @@ import { z } from 'zod'
 import { readJsonIfThere } from './json-file.ts'
 
 export interface Generation {
-  /** Whether to draw at random, not always to take the likeliest token. */
+  /** Whether to sample, instead of taking the likeliest token (greedy). */
   sample: boolean
   temperature: number
   /** 0 keeps all. transformers' own default, where the file says nothing, is 50. */
   topK: number
   topP: number
   repetitionPenalty: number
-  /** Null where the model has no opinion. */
+  /** Null if the model does not say. */
   maxNewTokens: number | null
-  /** Tokens that end a text; null where `config.json` has the word. */
+  /** Tokens that end a text; null to use those of `config.json`. */
   eosTokens: readonly number[] | null
 }
 
@@ -28,7 +28,7 @@ const schema = z.looseObject({
   eos_token_id: z.union([token, z.array(token)]).nullish(),
 })
 
-/** What a directory's file says; a model without one is greedy and unhindered. */
+/** Reads a directory's file; a model without one is sampled greedily and without limits. */
 export async function readGeneration(directory: string): Promise<Generation> {
   const c = await readJsonIfThere(join(directory, 'generation_config.json'), schema)
   const eos = c?.eos_token_id ?? null

@@ -1,4 +1,4 @@
-/** Tells a model what it is to be asked. */
+/** Sets the prompts that a model is trained with. */
 import { join } from 'node:path'
 import { readModel } from './directory.ts'
 import { PROMPTS_FILE, parsePrompts } from './prompt-file.ts'
@@ -6,10 +6,10 @@ import { writeAtomically } from './safetensors.ts'
 import { openPromptTokenizer } from '../text/prompt-tokenizer.ts'
 
 /**
- * Puts prompts, as JSON lines, into a model's directory in place of those that it had; a run that began on those
- * does not go on. Returns how many they are.
+ * Writes prompts, as JSON lines, into a model's directory, replacing those that it had; a run that started on those
+ * does not resume. Returns how many there are.
  *
- * @throws Error with the line that is no prompt, or the prompt that leaves the model no room for an answer
+ * @throws Error with the invalid line, or the prompt that leaves the model no room for an answer
  */
 export async function givePrompts(directory: string, jsonl: string, what: string): Promise<number> {
   const prompts = parsePrompts(jsonl, what)

@@ -31,7 +31,7 @@ export function toHalf(values: Float32Array): Uint16Array {
   return halves
 }
 
-/** Adding it leaves a number no room for a fraction, which is so rounded to even. */
+/** Adding it leaves no bits for a fraction, which is thereby rounded to even. */
 const wholes = 2 ** 52
 
 function halfOf(bits: number, value: number): number {
@@ -40,6 +40,6 @@ function halfOf(bits: number, value: number): number {
   if (size > 0x7f800000) return 0x7e00 // NaN
   if (size >= 0x477ff000) return sign | 0x7c00 // 65520 and more
   if (size < 0x38800000) return sign | (Math.abs(value) * 2 ** 24 + wholes - wholes) // below 2⁻¹⁴: a count of 2⁻²⁴
-  // The exponent's bias is 112 less, and of the fraction's 23 bits 10 stay; a carry runs into the exponent.
+  // The exponent's bias is 112 less, and 10 of the fraction's 23 bits remain; a carry runs into the exponent.
   return sign | ((size - 0x38000000 + 0xfff + ((size >>> 13) & 1)) >>> 13)
 }

@@ -1,6 +1,6 @@
 /**
- * Models from a Hugging Face hub. What was downloaded before an interruption is kept and gone on
- * from; every file is checked against the hash that the hub has of it.
+ * Models from a Hugging Face hub. Interrupted downloads resume; every file is checked against the hub's
+ * hash.
  */
 import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
@@ -30,19 +30,19 @@ export interface Progress {
 }
 
 export interface Transfer {
-  /** Called as bytes arrive; `bytes` counts those of all files, including what an earlier attempt brought. */
+  /** Called as bytes arrive; `bytes` counts those of all files, including earlier attempts. */
   onProgress?: (progress: Progress) => void
   signal?: AbortSignal
   /** Larger models are refused before anything is downloaded. */
   maxBytes: number
 }
 
-/** Attempts at one file before its error is the download's; what has arrived is kept between them. */
+/** Attempts at one file before the download fails; partial content is kept between them. */
 const attempts = 4
 /** Milliseconds before the second attempt; doubled for each further one. */
 const firstPause = 500
 
-/** What is to be downloaded: the files that make a model, of one commit. */
+/** A planned download: the files that make up a model, at one commit. */
 export interface Plan {
   source: HubSource
   commit: string
@@ -51,8 +51,8 @@ export interface Plan {
 }
 
 /**
- * Throws where there is no such model or revision, the token doesn't open it, or it is larger than the limit or not
- * made of safetensors.
+ * Throws where there is no such model or revision, the token gives no access, or it is larger than the limit or not
+ * stored as safetensors.
  */
 export async function planDownload(
   source: HubSource,
@@ -74,7 +74,7 @@ export async function planDownload(
   return { source, commit, files, totalBytes }
 }
 
-/** Downloads the files into `directory`; those that are there already, whole, are not asked for again. */
+/** Downloads the files into `directory`; those that are already complete are skipped. */
 export async function download(
   { source, commit, files, totalBytes }: Plan,
   directory: string,
@@ -99,7 +99,7 @@ export async function download(
 
 type AtCommit = HubSource & { commit: string }
 
-/** Goes on from what is there, again and again, until the file is whole and has its hash. */
+/** Resumes, with retries, until the file is complete and has its hash. */
 async function downloadWhole(
   source: AtCommit,
   entry: ListFileEntry,
@@ -118,7 +118,7 @@ async function downloadWhole(
       const refused = error instanceof HubApiError && error.statusCode < 500 && error.statusCode !== 429
       if (refused || attempt === attempts)
         throw new Error(
-          `${source.repo}: ${entry.path} could not be downloaded: ${messageOf(error)}; what has arrived is kept, so importing it again goes on from there`,
+          `${source.repo}: ${entry.path} could not be downloaded: ${messageOf(error)}; the partial download is kept, so importing it again resumes there`,
           { cause: error },
         )
       await sleep(firstPause * 2 ** (attempt - 1), undefined, { signal })
@@ -129,7 +129,7 @@ async function downloadWhole(
   if (wanted !== undefined && found !== wanted) {
     await rm(part)
     throw new Error(
-      `${source.repo}: ${entry.path} arrived damaged: its hash is ${found}, the hub says ${wanted}; import it again`,
+      `${source.repo}: ${entry.path} is corrupt: its hash is ${found}, the hub says ${wanted}; import it again`,
     )
   }
   await rename(part, path)
@@ -148,7 +148,7 @@ async function downloadRest(
     have = 0
   }
   if (have === size && size > 0) return onBytes(size)
-  // Plain HTTP ranges, which every hub has, and not xet, whose chunks cannot be gone on from in a file.
+  // Plain HTTP ranges, which every hub supports, and not xet, whose chunks cannot be resumed within a file.
   const blob = await downloadFile({
     repo,
     path,
@@ -158,7 +158,7 @@ async function downloadRest(
     ...access(token),
     fetch: fetchUntil(signal),
   })
-  if (!blob) throw new Error('the hub lists it, and does not have it')
+  if (!blob) throw new Error('the hub lists it, but does not have it')
   const reader = blob.slice(have, size).stream().getReader()
   const chunks = async function* (): AsyncGenerator<Uint8Array> {
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
@@ -176,21 +176,21 @@ async function downloadRest(
   if (have < size) throw new Error(`${have} of ${size} bytes arrived`)
 }
 
-/** Large files have their SHA-256, small ones git's own hash. */
+/** Large files are listed with their SHA-256, small ones with git's blob hash. */
 async function hashOf(path: string, { size, lfs }: ListFileEntry): Promise<string> {
   const hash = lfs ? createHash('sha256') : createHash('sha1').update(`blob ${size}\0`)
   await pipeline(createReadStream(path), hash)
   return hash.digest('hex')
 }
 
-/** What the hub's refusals mean to who asked. */
+/** Turns the hub's errors into advice. */
 async function asked<T>(repo: string, revision: string, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask()
   } catch (error) {
     if (!(error instanceof HubApiError)) throw error
     if (error.statusCode === 401 || error.statusCode === 403)
-      throw new Error(`${repo} is private or gated, or does not exist: give a token that may read it (HF_TOKEN)`, {
+      throw new Error(`${repo} is private or gated, or does not exist: provide a token with read access (HF_TOKEN)`, {
         cause: error,
       })
     if (error.statusCode === 404)

@@ -1,6 +1,6 @@
 /**
- * How a model comes in: its files gather in a directory that nobody looks at, are checked there as a
- * whole, and appear under MODELS_PATH by one rename. What fails leaves nothing that looks like a model.
+ * Imports a model: its files are staged in a hidden directory, checked there as a whole, and appear under MODELS_PATH
+ * by one rename. A failed import leaves nothing that looks like a model.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
@@ -27,15 +27,15 @@ export interface ImportedModel {
   model: ModelDescription
 }
 
-/** Under MODELS_PATH, and so on the same disk: a rename moves no bytes. */
+/** Under MODELS_PATH, so on the same file system: a rename copies nothing. */
 const incoming = '.incoming'
 
-/** What an interrupted download left is kept for so many days. */
+/** Days for which an interrupted download is kept. */
 const keptDays = 14
 
 /**
- * Imports a model. Throws, naming file and tensor, where it is not whole; a download that was interrupted is gone on
- * from next time.
+ * Imports a model. Throws, naming file and tensor, where it is incomplete; an interrupted download resumes next
+ * time.
  */
 export async function importModel(source: Source, intake: Intake): Promise<ImportedModel> {
   const name = checkName(intake.name ?? nameOf(source))
@@ -48,7 +48,7 @@ export async function importModel(source: Source, intake: Intake): Promise<Impor
 async function fetchFromHub(source: HubSource, intake: Intake): Promise<{ place: string; commit: string }> {
   const plan = await planDownload(source, intake)
   const { commit } = plan
-  // The same for the same files, so that what an earlier download left is found again.
+  // The same for the same files, so that an earlier partial download is found again.
   const key = createHash('sha256').update(`${source.hubUrl} ${source.repo} ${commit}`).digest('hex').slice(0, 32)
   const place = await openIncoming(intake.modelsPath, key)
   await download(plan, place, intake)
@@ -66,7 +66,7 @@ async function copyIn(path: string, intake: Intake): Promise<{ place: string; co
   return { place, commit: null }
 }
 
-/** Makes a directory in which a model's files may gather, and clears away those that were left long ago. */
+/** Creates a staging directory, and removes those that were abandoned long ago. */
 export async function openIncoming(modelsPath: string, key: string = randomUUID()): Promise<string> {
   const all = join(modelsPath, incoming)
   await mkdir(all, { recursive: true })
@@ -79,7 +79,9 @@ export async function openIncoming(modelsPath: string, key: string = randomUUID(
   return join(all, key)
 }
 
-/** Checks what gathered, and makes it a model under its name. A directory that is not a whole model is deleted. */
+/**
+ * Checks the staged files, and makes them a model under its name. A directory that is not a complete model is deleted.
+ */
 export async function admit(
   place: string,
   modelsPath: string,
@@ -95,7 +97,7 @@ export async function admit(
     return { directory, model }
   } catch (error) {
     await rm(place, { recursive: true, force: true })
-    // Where it gathered is nothing to who sent it. What the disk itself refuses is no fault of theirs.
+    // Errors don't expose the staging path. What the file system refuses is not the sender's fault.
     if (error instanceof Error && !('code' in error))
       throw new Error(error.message.replaceAll(`${place}/`, ''), { cause: error })
     throw error
@@ -106,12 +108,12 @@ export async function admit(
 export function checkName(name: string): string {
   if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name))
     throw new Error(
-      `${JSON.stringify(name)} is no name of a model: up to 64 of a–z, 0–9, ., _ and -, a letter or digit first`,
+      `${JSON.stringify(name)} is not a valid model name: up to 64 of a–z, 0–9, ., _ and -, a letter or digit first`,
     )
   return name
 }
 
-/** The last part of a repository's or directory's name, as a model may be called. */
+/** The last part of a repository's or directory's name, as a valid model name. */
 export function nameOf(source: Source): string {
   const last = source.kind === 'hub' ? (source.repo.split('/').at(-1) ?? '') : basename(resolve(source.path))
   return last

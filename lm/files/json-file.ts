@@ -1,4 +1,4 @@
-/** JSON files of a model directory. A stranger wrote them: none is read beyond its bound. */
+/** JSON files of a model directory. They are untrusted: none is read beyond its limit. */
 import { readFile, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { z } from 'zod'
@@ -16,7 +16,7 @@ export async function readJsonIfThere<T>(path: string, schema: z.ZodType<T>): Pr
   return ifThere(readJson(path, schema))
 }
 
-/** A file's text, where it is no larger than its kind may be. */
+/** A file's text, if it is within the size limit of its kind. */
 export async function readText(path: string): Promise<string> {
   checkSize(basename(path), (await stat(path)).size, path)
   return readFile(path, 'utf8')
@@ -31,13 +31,13 @@ export function parseJson<T>(text: string, path: string, schema: z.ZodType<T>): 
     throw new Error(`${path} is not JSON`, { cause })
   }
   if (isDeeper(json, fileLimits.nesting))
-    throw new Error(`${path}: its lists and objects lie more than ${fileLimits.nesting} deep in each other`)
+    throw new Error(`${path}: its lists and objects are nested more than ${fileLimits.nesting} deep`)
   const parsed = schema.safeParse(json)
   if (!parsed.success) throw new Error(`${path}: ${firstIssues(parsed.error)}`)
   return parsed.data
 }
 
-/** Issues that are told of a file; it may have a million. */
+/** Issues reported per file; it may have a million. */
 const issuesTold = 5
 
 /** What is wrong, in a few lines. */
@@ -46,7 +46,7 @@ export function firstIssues(error: z.ZodError): string {
   return error.issues.length > issuesTold ? `${told}\nand ${error.issues.length - issuesTold} more` : told
 }
 
-/** Whether lists and objects lie in each other more than `most` deep. Without recursion: depth is what it guards. */
+/** Whether lists and objects are nested more than `most` deep. Without recursion, since it guards against depth. */
 function isDeeper(json: unknown, most: number): boolean {
   let level: unknown[] = [json]
   for (let depth = 0; level.length > 0; depth++) {

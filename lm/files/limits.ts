@@ -1,8 +1,8 @@
-/** What is read whole is a stranger's: it has a bound, bytes. Weights are read tensor by tensor, and have none here. */
+/** Untrusted files that are read whole have a limit, bytes. Weights are read tensor by tensor, and have none here. */
 export const fileLimits = {
   /** config.json, generation_config.json, special_tokens_map.json, chat_template.jinja. */
   configuration: 1024 * 1024,
-  /** tokenizer_config.json, in which each added token has its paragraph. */
+  /** tokenizer_config.json, which describes each added token at length. */
   tokenizerConfig: 8 * 1024 * 1024,
   /** tokenizer.json: the largest known, of 262,144 tokens, have 33 MB. */
   tokenizer: 64 * 1024 * 1024,
@@ -14,6 +14,6 @@ export const fileLimits = {
   prompts: 16 * 1024 * 1024,
   /** Licence and README. */
   words: 4 * 1024 * 1024,
-  /** Lists and objects within each other, in any JSON file. */
+  /** Nesting of lists and objects, in any JSON file. */
   nesting: 64,
 } as const

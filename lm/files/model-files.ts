@@ -2,7 +2,7 @@
 
 import { fileLimits } from './limits.ts'
 
-/** Everything that is read of a model, and what people should know of it. */
+/** Every file of a model that is read, and those that people should see. */
 const wanted =
   /^(config\.json|generation_config\.json|tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json|chat_template\.jinja|prompts\.jsonl|LICENSE[\w.-]*|README\.md)$/
 const shard = /^model-\d+-of-\d+\.safetensors$/
@@ -22,7 +22,7 @@ export function mostBytes(name: string): number | null {
 export function checkSize(name: string, bytes: number, what = name): void {
   const most = mostBytes(name)
   if (most !== null && bytes > most)
-    throw new Error(`${what} has ${bytes} bytes; at most ${most} are read of such a file`)
+    throw new Error(`${what} has ${bytes} bytes; at most ${most} are allowed for such a file`)
 }
 
 /** Whether a file may be part of a model directory: a name of its kind, and no path. */
@@ -33,11 +33,11 @@ export function isModelFile(name: string): boolean {
 }
 
 /**
- * The names that make a model, weights last; `what` is what errors name. Throws where there are no weights that can be
- * read.
+ * The names of the files that make up a model, weights last; errors name it as `what`. Throws if there are no
+ * readable weights.
  */
 export function chooseFiles(names: readonly string[], what: string): string[] {
-  if (!names.includes('config.json')) throw new Error(`${what} has no config.json: it is not a model of transformers`)
+  if (!names.includes('config.json')) throw new Error(`${what} has no config.json: it is not a transformers model`)
   const small = names.filter((name) => wanted.test(name))
   if (names.includes('model.safetensors')) return [...small, 'model.safetensors']
   const shards = names.filter((name) => shard.test(name))

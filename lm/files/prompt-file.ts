@@ -1,11 +1,11 @@
-/** What a model is asked when it is trained: `prompts.jsonl` in its directory. */
+/** The prompts that a model is trained with: `prompts.jsonl` in its directory. */
 import { join } from 'node:path'
 import { z } from 'zod'
 import { firstIssues, readText } from './json-file.ts'
 
 export const PROMPTS_FILE = 'prompts.jsonl'
 
-/** Longest prompt, and longest answer to one, characters: as many tokens at the very most fit on a call's stack. */
+/** Longest prompt, and longest answer to one, characters: at most as many tokens as fit on a call's stack. */
 const PROMPT_CHARS = 32 * 1024
 
 const words = z.string().max(PROMPT_CHARS).regex(/\S/, 'is empty')
@@ -19,8 +19,8 @@ export async function readPromptFile(directory: string): Promise<Prompt[]> {
 }
 
 /**
- * One `{"prompt": …}` a line, with an `"answer"` beside it or not. Throws, naming `what` and the line, where one is
- * something else.
+ * One `{"prompt": …}` a line, optionally with an `"answer"`. Throws, naming `what` and the line, where one is
+ * invalid.
  */
 export function parsePrompts(jsonl: string, what: string): Prompt[] {
   const prompts = jsonl

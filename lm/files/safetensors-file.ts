@@ -12,7 +12,7 @@ import {
   type StoredTensor,
 } from './safetensors.ts'
 
-/** Reads and checks a file's header; a tensor's values are read each time they are asked for. */
+/** Reads and checks a file's header; a tensor's values are read at every access. */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   const file = await open(path)
   try {
@@ -27,8 +27,8 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
 }
 
 /**
- * Writes F32 or F16 tensors (in name order) to a temporary file, syncs it and renames it to `path`; `read` is asked for
- * one after another.
+ * Writes F32 or F16 tensors (in name order) to a temporary file, syncs it and renames it to `path`; `read` is called
+ * for one tensor at a time.
  */
 export async function writeSafetensors(
   path: string,
@@ -54,7 +54,7 @@ function readRange(path: string, begin: number, end: number): Uint8Array<ArrayBu
   try {
     for (let at = 0; at < bytes.length;) {
       const count = readSync(file, bytes, at, Math.min(maxRead, bytes.length - at), begin + at)
-      if (count === 0) throw new Error(`${path}: it was cut short after it was opened`)
+      if (count === 0) throw new Error(`${path}: it was truncated after it was opened`)
       at += count
     }
   } finally {

@@ -19,7 +19,7 @@ export interface SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>
   has(name: string): boolean
   shape(name: string): Shape
-  /** As the file says it: `F32`, `BF16`, … */
+  /** As in the file: `F32`, `BF16`, … */
   dtype(name: string): string
   /** A tensor as float32; throws, naming file and tensor, where it is missing or holds integers. */
   float32(name: string): { shape: Shape; data: Float32Array }
@@ -29,7 +29,7 @@ export interface SafetensorsFile {
 
 /**
  * A file's bytes, checked: every byte after the header belongs to exactly one tensor, which has its shape's size.
- * `path` is what errors name.
+ * Errors name `path`.
  */
 export function parseSafetensors(bytes: Uint8Array, path: string): SafetensorsFile {
   const start = headerEnd(bytes, bytes.byteLength, path)
@@ -38,16 +38,16 @@ export function parseSafetensors(bytes: Uint8Array, path: string): SafetensorsFi
   return safetensorsFile({ header: bytes.subarray(8, start), size: bytes.byteLength, read, path })
 }
 
-/** Where the tensors begin, of a file of `size` bytes that begins with `bytes` (eight or more). */
+/** The offset of the tensors in a file of `size` bytes that starts with `bytes` (eight or more). */
 export function headerEnd(bytes: Uint8Array, size: number, path: string): number {
-  if (bytes.byteLength < 8) throw new Error(`${path}: ${size} bytes are too few for a safetensors file`)
+  if (bytes.byteLength < 8) throw new Error(`${path}: ${size} bytes are too short for a safetensors file`)
   const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0, true)
   if (length > BigInt(size - 8))
     throw new Error(
-      `${path}: its header claims ${length} bytes, the file has ${size - 8} more: it is cut short, or no safetensors file`,
+      `${path}: its header claims ${length} bytes, the file has ${size - 8} more: it is truncated, or not a safetensors file`,
     )
   if (length > BigInt(fileLimits.header))
-    throw new Error(`${path}: its header claims ${length} bytes; at most ${fileLimits.header} are read`)
+    throw new Error(`${path}: its header claims ${length} bytes; at most ${fileLimits.header} are allowed`)
   return 8 + Number(length)
 }
 
@@ -154,12 +154,12 @@ export function tensorBytes(
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 }
 
-/** The file holds all of `bytes` or, after a crash at any point, what it held before. */
+/** Atomic: after a crash at any point the file has either its new content or its old one. */
 export async function writeAtomically(path: string, bytes: Uint8Array): Promise<void> {
   await replaceFile(path, (file) => file.writeFile(bytes))
 }
 
-/** The same of what `write` writes. */
+/** The same for what `write` writes. */
 export async function replaceFile(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`
   const file = await open(temporary, 'w')
@@ -205,7 +205,7 @@ const widths = new Map(
 
 function byteWidth(dtype: string): number {
   const width = widths.get(dtype)
-  if (width === undefined) throw new Error(`${dtype} is no type of a tensor`)
+  if (width === undefined) throw new Error(`${dtype} is not a tensor type`)
   return width
 }
 
@@ -252,11 +252,11 @@ function parseEntry(name: string, value: unknown, path: string): Entry {
   if (width === undefined) throw new Error(`${path}: tensor ${name} has the unknown type ${dtype}`)
   if (begin === undefined || end === undefined || offsets.length !== 2) throw bad
   if (end - begin !== sizeOf(shape) * width)
-    throw new Error(`${path}: tensor ${name} is ${dtype} [${shape}], which ${end - begin} bytes do not hold`)
+    throw new Error(`${path}: tensor ${name} is ${dtype} [${shape}], which does not match its ${end - begin} bytes`)
   return { dtype, shape, begin, end }
 }
 
-/** No tensor of a model has more. */
+/** No tensor of a model has more axes. */
 const maxAxes = 8
 
 function isSizes(value: unknown): value is number[] {
@@ -269,7 +269,7 @@ function checkLayout(entries: ReadonlyMap<string, Entry>, available: number, pat
   let end = 0
   for (const [name, entry] of [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end)) {
     if (entry.end > available)
-      throw new Error(`${path}: tensor ${name} ends at byte ${entry.end} of ${available}: the file is cut short`)
+      throw new Error(`${path}: tensor ${name} ends at byte ${entry.end} of ${available}: the file is truncated`)
     if (entry.begin < end) throw new Error(`${path}: tensor ${name} overlaps another`)
     if (entry.begin > end)
       throw new Error(`${path}: ${entry.begin - end} bytes before tensor ${name} belong to no tensor`)

@@ -1,4 +1,4 @@
-/** The weights of a Hugging Face directory: one safetensors file, or several that an index names. */
+/** The weights of a Hugging Face directory: one safetensors file, or several listed by an index. */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -14,17 +14,17 @@ export interface WeightTensor {
 }
 
 /**
- * Weights by Hugging Face name, as float32. A directory's are read from it each time they are asked for, so that a
- * large model is never held twice.
+ * Weights by Hugging Face name, as float32. A directory's weights are read from disk at every access, so that a large
+ * model is never in memory twice.
  */
 export interface Weights {
   get(name: string): WeightTensor | undefined
   keys(): Iterable<string>
 }
 
-/** The weights as their files say them, before anything is read. */
+/** The weights by their headers, before any value is read. */
 export interface WeightFiles extends Weights {
-  /** Types that the tensors are stored in, e.g. `BF16`. */
+  /** Stored types of the tensors, e.g. `BF16`. */
   readonly dtypes: readonly string[]
   /** Paths of the safetensors files. */
   readonly paths: readonly string[]
@@ -33,7 +33,7 @@ export interface WeightFiles extends Weights {
 const single = 'model.safetensors'
 const index = 'model.safetensors.index.json'
 
-/** What the headers of a directory's weights say. */
+/** The headers of a directory's weights. */
 export interface StoredWeights {
   path: string
   files: SafetensorsFile[]
@@ -45,13 +45,13 @@ export const countTensors = ({ files }: StoredWeights): number =>
   files.reduce((sum, file) => sum + file.names.length, 0)
 
 /**
- * Holds every header against the architecture. Throws, naming file and tensor, where a tensor is missing,
- * misshapen or not the model's.
+ * Checks every header against the architecture. Throws, naming file and tensor, where a tensor is missing,
+ * has the wrong shape or is unknown.
  */
 export function matchWeights({ path, files, fileOf }: StoredWeights, architecture: Architecture): WeightFiles {
   const stored = new Map<string, string>() // our name -> the file's
   for (const [name, shape] of architecture.parameters) {
-    // Checkpoints without a head, such as OpenAI's own GPT-2, leave the first part of the name out.
+    // Checkpoints without a head, such as OpenAI's own GPT-2, omit the first part of the name.
     const found = [name, name.replace(/^(transformer|model)\./, '')].find((candidate) => fileOf(candidate))
     const file = found === undefined ? undefined : fileOf(found)
     if (!file || found === undefined) throw new Error(`${path}: no tensor ${name}`)
@@ -106,7 +106,7 @@ export async function openWeights(directory: string): Promise<StoredWeights> {
   const pickle = names.find((name) => /\.(bin|pt|pth|ckpt|pkl)$/.test(name))
   if (pickle !== undefined) {
     throw new Error(
-      `${join(directory, pickle)} is a pickle, which can run code when it is read, and is not read; save the model as safetensors (save_pretrained does)`,
+      `${join(directory, pickle)} is a pickle, which can run code when it is loaded, so it is not read; save the model as safetensors (save_pretrained does)`,
     )
   }
   throw new Error(`${directory} has neither ${single} nor ${index}`)

@@ -14,7 +14,7 @@ export interface AdamWOptions {
   beta2: number
   epsilon: number
   weightDecay: number
-  /** The gradients' joint 2-norm is brought down to this; 0 leaves them alone. */
+  /** The gradients' global 2-norm is clipped to this; 0 disables clipping. */
   maxGradientNorm: number
 }
 
@@ -31,7 +31,7 @@ const epsilonInput = 'adamw.epsilon'
 /**
  * Adds the updates of every weight and of its moments (states `adam.m/<name>` and
  * `adam.v/<name>`, zero before the first step) to the graph, and returns the
- * gradients' norm before clipping (a scalar). Feed `adamWInputs(...)` at each run.
+ * gradients' norm before clipping (a scalar). Feed `adamWInputs(...)` to each run.
  * With `onlyFinite` weights and moments stay as they are where the norm is infinite or NaN.
  */
 export function adamW(
@@ -43,14 +43,14 @@ export function adamW(
   const squares = descents.map(({ gradient }) => mul(gradient, gradient))
   const norm = sqrt(squares.map((square) => reduceSum(square)).reduce((a, b) => add(a, b)))
   const shrink = options.maxGradientNorm > 0 ? minimum(div(options.maxGradientNorm, add(norm, 1e-6)), 1) : constant(1)
-  // Clipping scales every gradient alike, so it is folded into the moments' own factors.
+  // Clipping scales every gradient equally, so it is folded into the moments' factors.
   const gainM = mul(shrink, 1 - options.beta1)
   const gainV = mul(mul(shrink, shrink), 1 - options.beta2)
   const rate = graph.input(rateInput, [])
   const decay = graph.input(decayInput, [])
   const epsilon = graph.input(epsilonInput, [])
   const good = onlyFinite ? finite(norm) : null
-  // A choice, not a product with 0 or 1: 0 · NaN is NaN.
+  // A select, not a product with 0 or 1: 0 · NaN is NaN.
   const become = (name: string, value: Tensor): void =>
     graph.update(name, good ? where(good, value, graph.state(name, value.shape)) : value)
   descents.forEach(({ name, gradient }, i) => {

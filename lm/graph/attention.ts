@@ -8,11 +8,11 @@ import { exactDiv, tensor, type Tensor } from './tensor.ts'
 
 /**
  * softmax(q kᵀ / √D + bias) v: q [B, H, T, D], k and v [B, K, S, D], bias broadcast to [B, H, T, S] and without
- * a gradient -> [B, H, T, D]. The H / K query heads that share a key head are rows of one product, so no key is
- * repeated (Ainslie et al. 2023).
+ * a gradient -> [B, H, T, D]. The H / K query heads that share a key head are batched as rows of one product, so no
+ * key is repeated (Ainslie et al. 2023).
  *
- * The gradients of k and v are found transposed: a product that reads the narrow matrix across is quicker than one
- * that reads the softmax so, and the transposition meets that of the heads.
+ * The gradients of k and v are computed transposed: a product that transposes the narrow matrix is faster than one that
+ * transposes the softmax, and the transpose merges with that of the heads.
  */
 export function attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor): Tensor {
   const [batch = 0, heads = 0, length = 0, depth = 0] = q.shape
@@ -23,7 +23,7 @@ export function attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor): Tensor {
   const spread = (x: Tensor): Tensor => reshape(x, [batch, heads, length, span])
   const exchanged = (x: Tensor): Tensor => transpose(x, [0, 1, 3, 2])
 
-  // Not the product's own factor: with one, ONNX Runtime has no quick way to multiply a single row, which a token is.
+  // Not folded into the product as alpha: ONNX Runtime has no fast path for a single row, such as one token, with it.
   const queries = grouped(mul(q, scale), depth)
   const scores = matmul(queries, k, { transposeB: true }) // [B, K, H/K·T, S]
   const weights = softmax(add(spread(scores), bias)) // [B, H, T, S]

@@ -188,7 +188,7 @@ function logical(op: 'and' | 'or', a: Tensor, b: Tensor): Tensor {
 /** Both as tensors of one type; a number takes the other's. */
 function operands(op: OpName, a: Operand, b: Operand): [Tensor, Tensor] {
   const dtype = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? b.dtype : 'float32'
-  if (dtype === 'float16') throw new Error(`${op}: float16 is to be cast to float32 first`)
+  if (dtype === 'float16') throw new Error(`${op}: cast float16 to float32 first`)
   const x = typeof a === 'number' ? constant(a, [], dtype) : a
   const y = typeof b === 'number' ? constant(b, [], dtype) : b
   if (x.dtype !== y.dtype) throw new Error(`${op}: ${x.dtype} and ${y.dtype} do not mix; cast one of them`)
@@ -199,7 +199,7 @@ function expectType(op: OpName, x: Tensor, dtype: DType): void {
   if (x.dtype !== dtype) throw new Error(`${op}: expected ${dtype}, not ${x.dtype}`)
 }
 
-/** A constant's gradient is never asked for, so its arithmetic is not built. */
+/** A constant needs no gradient, so none is built. */
 function needsGradient(x: Tensor): boolean {
   return x.op !== 'constant'
 }

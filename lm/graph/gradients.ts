@@ -55,7 +55,7 @@ export function topological(roots: readonly Tensor[]): Tensor[] {
   return order
 }
 
-/** The sum of what arrived. Padded slices that tile one axis are joined instead of added. */
+/** The sum of the contributions. Padded slices that tile one axis are concatenated instead of added. */
 function accumulate(parts: readonly Tensor[]): Tensor {
   return parts.length > 1 ? (tiled(parts) ?? parts.reduce((sum, part) => add(sum, part))) : parts.reduce((sum) => sum)
 }

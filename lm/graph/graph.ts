@@ -1,4 +1,4 @@
-/** What an engine compiles: named outputs, named state updates, and through them the inputs they need. */
+/** What an engine compiles: named outputs, named state updates, and everything that these depend on. */
 import { sameShape, type HostType, type Shape, type Tensor } from './tensor.ts'
 import { topological } from './gradients.ts'
 import { input, state } from './leaves.ts'
@@ -8,12 +8,12 @@ export class Graph {
   readonly outputs = new Map<string, Tensor>()
   readonly updates = new Map<string, Tensor>()
 
-  /** A value fed at every run; asking twice for the same name gives the same tensor. */
+  /** A value fed to every run; the same name gives the same tensor. */
   input(name: string, shape: Shape, dtype: HostType = 'float32'): Tensor {
     return this.leaf(name, input(name, shape, dtype))
   }
 
-  /** A float32 value that the engine keeps between runs; asking twice for the same name gives the same tensor. */
+  /** A float32 value that the engine keeps between runs; the same name gives the same tensor. */
   state(name: string, shape: Shape): Tensor {
     return this.leaf(name, state(name, shape))
   }

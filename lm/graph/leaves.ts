@@ -1,7 +1,7 @@
-/** Where a graph begins: inputs fed at every run, state held on the device, constants baked in. */
+/** The leaves of a graph: inputs fed to every run, state held on the device, constants. */
 import { sizeOf, tensor, type HostType, type Shape, type Tensor, type TensorData } from './tensor.ts'
 
-/** A value fed by name at every run. */
+/** A value fed by name to every run. */
 export const input = (name: string, shape: Shape, dtype: HostType = 'float32'): Tensor<'input'> =>
   tensor({ op: 'input', inputs: [], attributes: { name }, shape, dtype, backward: null })
 

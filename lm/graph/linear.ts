@@ -4,7 +4,7 @@ import { add } from './elementwise.ts'
 import { broadcastTo, reshape } from './shape.ts'
 
 export interface MatmulOptions {
-  /** Read a (or b) with its last two axes exchanged, at no cost. */
+  /** Transposes a (or b) over its last two axes, at no cost. */
   transposeA?: boolean
   transposeB?: boolean
   /** A factor on the product. */

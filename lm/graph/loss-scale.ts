@@ -1,10 +1,10 @@
 /**
  * Dynamic loss scaling (Micikevicius et al. 2018, section 3.2), by the rule and with the constants of PyTorch's
- * GradScaler. Gradients that float16 would round to 0 survive where the loss's own gradient begins at the scale
- * instead of 1. The scale is taken off again, in float32, before anything reads them. Where they have become infinite,
- * nothing is learnt from them and the scale is halved; after many good steps it is doubled.
+ * GradScaler. Gradients that float16 would round to 0 survive if the loss's gradient starts at the scale instead
+ * of 1. They are unscaled, in float32, before anything reads them. If they overflow, the step is skipped and the scale
+ * is halved; after many good steps it is doubled.
  *
- * Scale and count are states that the graph itself updates: whatever keeps the weights keeps them too.
+ * Scale and count are states that the graph itself updates: a checkpoint of the weights includes them.
  */
 import { type Descent } from './adamw.ts'
 import { add, and, finite, less, maximum, minimum, mul, reciprocal, where } from './elementwise.ts'
@@ -13,14 +13,14 @@ import type { Tensor } from './tensor.ts'
 
 /** GradScaler's `init_scale`, `growth_factor`, `backoff_factor` and `growth_interval`. */
 const [initial, growth, backoff, interval] = [2 ** 16, 2, 0.5, 2_000]
-/** A loss that is not scaled. */
+/** An unscaled loss. */
 export const leastScale = 1
-/** GradScaler ends where float32 does; here the scale's reciprocal is to be one of its numbers, too. */
+/** GradScaler's limit is float32's; here the scale's reciprocal must be representable, too. */
 const mostScale = 2 ** 64
 
 const [scaleState, goodStepsState] = ['loss-scale/scale', 'loss-scale/good-steps'] as const
 
-/** The states, scalars all, and what they begin as. */
+/** The states, all scalars, and their initial values. */
 export const lossScaleStates: ReadonlyMap<string, number> = new Map([
   [scaleState, initial],
   [goodStepsState, 0],
@@ -29,7 +29,7 @@ export const lossScaleStates: ReadonlyMap<string, number> = new Map([
 /** What the gradients of this run are multiplied by: a scalar, a power of two. */
 export const lossScale = (graph: Graph): Tensor => graph.state(scaleState, [])
 
-/** Gradients as they are without the scale. */
+/** The unscaled gradients. */
 export function unscaled(graph: Graph, descents: readonly Descent[]): Descent[] {
   const inverse = reciprocal(lossScale(graph))
   return descents.map(({ name, gradient }) => ({ name, gradient: mul(gradient, inverse) }))

@@ -1,7 +1,7 @@
 /**
  * Mixed precision (Micikevicius et al. 2018) as a transformation of a finished graph: products of matrices are
  * computed in float16, all else stays in float32 as in torch's autocast: norms, softmax, losses, sums, the optimizer.
- * So do states, inputs and outputs: the weights are masters in float32, rounded anew at every run.
+ * So do states, inputs and outputs: the master weights are float32, and are rounded at every run.
  */
 import { cast, mul } from './elementwise.ts'
 import { Graph } from './graph.ts'
@@ -35,15 +35,15 @@ export function mixedPrecision(graph: Graph): Graph {
 }
 
 /**
- * Halves multiplied, in float32 again. A factor below 1 shrinks an operand beforehand, the smaller one, and a greater
- * one follows in float32: neither makes a product too large for float16.
+ * A float16 product, cast back to float32. A factor below 1 is applied to the smaller operand beforehand, a
+ * greater one to the result in float32: neither makes the product overflow.
  */
 function product(
   { attributes: { alpha, ...transposed } }: Tensor<'matmul'>,
   [a, b]: readonly Tensor[],
   half: (x: Tensor) => Tensor,
 ): Tensor {
-  if (!a || !b) throw new Error('a product has two sides')
+  if (!a || !b) throw new Error('a product has two operands')
   const before = Math.abs(alpha) < 1
   const [x, y] = !before ? [a, b] : sizeOf(a.shape) < sizeOf(b.shape) ? [mul(a, alpha), b] : [a, mul(b, alpha)]
   const whole = cast(matmul(half(x), half(y), transposed), 'float32')
@@ -52,7 +52,7 @@ function product(
 
 function found(made: ReadonlyMap<Tensor, Tensor>, node: Tensor): Tensor {
   const remade = made.get(node)
-  if (!remade) throw new Error(`${node.op} is read before it is made`)
+  if (!remade) throw new Error(`${node.op} is read before it is computed`)
   return remade
 }
 

@@ -69,7 +69,7 @@ export function rmsNorm(x: Tensor, gain: Tensor, epsilon: number): Tensor {
   })
 }
 
-/** A moment of x that `normalised`, its layer norm, found on the way: [..., 1]. An engine may read either. */
+/** A moment of x that `normalised`, its layer norm, computes on the way: [..., 1]. An engine may read either. */
 function layerNormMoment(normalised: Tensor, x: Tensor, epsilon: number, moment: 'mean' | 'inverseDeviation'): Tensor {
   return tensor({
     op: 'layerNormMoment',

@@ -32,7 +32,7 @@ export function reduceMean(x: Tensor, axes: readonly number[] = allAxes(x), keep
   })
 }
 
-/** The greatest entry over `axes` (all by default); its gradient is shared equally among equals. */
+/** The greatest entry over `axes` (all by default); ties share its gradient equally. */
 export function reduceMax(x: Tensor, axes: readonly number[] = allAxes(x), keepDims = false): Tensor {
   const along = axes.map((axis) => axisOf('reduceMax', x.shape, axis))
   if (along.length === 0) return x

@@ -4,16 +4,16 @@ import { concat, split } from './shape.ts'
 import { tensor, type Tensor } from './tensor.ts'
 
 /**
- * Each pair of x [..., T, D] turned by its angle, of which cos and sin [..., T, D/2] are given; these
- * broadcast and get no gradient. x's gradient is dy turned back.
+ * Rotates each pair of x [..., T, D] by its angle, given as cos and sin [..., T, D/2]; these broadcast and
+ * get no gradient. x's gradient is dy rotated back.
  */
 export function rotary(x: Tensor, cos: Tensor, sin: Tensor): Tensor {
   const [a, b] = split(x, 2, -1)
   if (!a || !b) throw new Error('rotary: two halves')
-  const turned = concat([sub(mul(a, cos), mul(b, sin)), add(mul(b, cos), mul(a, sin))], -1)
+  const rotated = concat([sub(mul(a, cos), mul(b, sin)), add(mul(b, cos), mul(a, sin))], -1)
   return tensor({
     op: 'identity',
-    inputs: [turned, x],
+    inputs: [rotated, x],
     attributes: {},
     shape: x.shape,
     backward: (dy) => [null, rotary(dy, cos, neg(sin))],

@@ -6,7 +6,7 @@ import { reduceSum } from './reduce.ts'
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = shape.reduce((product, size) => (size === -1 ? product : product * size), 1)
   const full = shape.map((size) => (size === -1 ? sizeOf(x.shape) / known : size))
-  if (sizeOf(full) !== sizeOf(x.shape)) throw new Error(`reshape: [${x.shape}] has not the size of [${shape}]`)
+  if (sizeOf(full) !== sizeOf(x.shape)) throw new Error(`reshape: [${x.shape}] does not have the size of [${shape}]`)
   if (sameShape(full, x.shape)) return x
   // A reshape of a reshape reads the first one's input.
   const source = x.op === 'reshape' ? (x.inputs[0] ?? x) : x
@@ -42,7 +42,7 @@ export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
   const rank = x.shape.length
   if (permutation.length !== rank || new Set(permutation).size !== rank)
     throw new Error(`transpose: [${permutation}] does not permute [${x.shape}]`)
-  // A transposition of a transposition reads the first one's input.
+  // A transpose of a transpose reads the first one's input.
   const [source] = x.inputs
   if (isTranspose(x) && source)
     return transpose(
@@ -50,7 +50,7 @@ export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
       permutation.map((axis) => at(x.attributes.permutation, axis)),
     )
   const shape = permutation.map((axis) => at(x.shape, axisOf('transpose', x.shape, axis)))
-  // Where only axes of one entry move, every entry stays where it is.
+  // If only axes of size 1 move, the memory layout stays the same.
   const moving = permutation.filter((axis) => x.shape[axis] !== 1)
   if (moving.every((axis, i) => i === 0 || axis > at(moving, i - 1))) return reshape(x, shape)
   const inverse = permutation.map((_, i) => permutation.indexOf(i))
@@ -68,7 +68,7 @@ function isTranspose(x: Tensor): x is Tensor<'transpose'> {
   return x.op === 'transpose'
 }
 
-/** Tensors laid one after another along `axis`; their other axes agree. */
+/** Tensors concatenated along `axis`; their other axes agree. */
 export function concat(parts: readonly Tensor[], axis: number): Tensor {
   const [first] = parts
   if (!first) throw new Error('concat: nothing to join')
@@ -121,7 +121,7 @@ export function slice(x: Tensor, axis: number, start: number, end: number): Tens
   })
 }
 
-/** x cut into `count` equal parts along `axis`. */
+/** x split into `count` equal parts along `axis`. */
 export function split(x: Tensor, count: number, axis: number): Tensor[] {
   const size = at(x.shape, axisOf('split', x.shape, axis))
   if (size % count !== 0) throw new Error(`split: axis ${axis} of [${x.shape}] is not divisible by ${count}`)
@@ -129,7 +129,7 @@ export function split(x: Tensor, count: number, axis: number): Tensor[] {
   return Array.from({ length: count }, (_, i) => slice(x, axis, i * part, (i + 1) * part))
 }
 
-/** x with zeros around it: `before[i]` and `after[i]` of them on axis i. */
+/** x padded with zeros: `before[i]` and `after[i]` of them on axis i. */
 export function pad(x: Tensor, before: readonly number[], after: readonly number[]): Tensor {
   if (before.length !== x.shape.length || after.length !== x.shape.length)
     throw new Error(`pad: one size for each axis of [${x.shape}]`)

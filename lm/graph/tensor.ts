@@ -49,7 +49,7 @@ export interface Operations {
   where: None
   cast: None
   clip: { readonly min: number; readonly max: number }
-  /** Its first input, with a gradient of its own choosing for each. */
+  /** Its first input, with a custom gradient for each input. */
   identity: None
   // shape
   reshape: None
@@ -102,20 +102,20 @@ export interface TensorSpec<K extends OpName> {
   backward: Backward | null
 }
 
-/** What reads float16: products, and what brings their operands into place. All else is for float32. */
+/** Operations that accept float16: products, and those that reshape their operands. All others need float32. */
 const halfReaders = new Set<OpName>(['cast', 'matmul', 'reshape', 'broadcastTo', 'transpose'])
 
-/** The one place a tensor is made. Sizes must be non-negative integers. */
+/** The only constructor of tensors. Sizes must be non-negative integers. */
 export function tensor<K extends OpName>(spec: TensorSpec<K>): Tensor<K> {
   for (const size of spec.shape) {
     if (!Number.isInteger(size) || size < 0) throw new Error(`${spec.op}: [${spec.shape}] is not a shape`)
   }
   if (!halfReaders.has(spec.op) && spec.inputs.some(({ dtype }) => dtype === 'float16'))
-    throw new Error(`${spec.op}: float16 is to be cast to float32 first`)
+    throw new Error(`${spec.op}: cast float16 to float32 first`)
   return { dtype: 'float32', ...spec }
 }
 
-/** The type of a tensor that the host sees. */
+/** The type of a tensor as the host sees it. */
 export function hostType({ dtype }: Pick<Tensor, 'dtype'>): HostType {
   if (dtype === 'float16') throw new Error('float16 stays within a run')
   return dtype

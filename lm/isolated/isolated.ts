@@ -1,13 +1,14 @@
 /**
- * What a stranger's model makes us compute, in a process of its own: it may take so long and so much memory,
- * and whoever serves others meanwhile is neither held up nor ended by it. (A thread alone would not do: where
- * V8 finds no memory for one large array, it ends the process with all its threads.)
+ * Work on untrusted models, in a process of its own with limits of time and memory, so that it can neither stall
+ * nor crash the server. (A thread alone would not do: if V8 cannot allocate one large array, it ends the process with
+ * all its threads.)
  */
 import { fork } from 'node:child_process'
 import type { ModelDescription } from '../files/describe.ts'
 import type { Packed, Packing } from '../files/archive.ts'
+import { createGate } from '../gate.ts'
 
-/** What can be asked of such a process (work.ts does it), and what comes back. */
+/** The jobs of such a process (work.ts implements them), with argument and result. */
 export interface Work {
   describe: { given: { directory: string }; made: ModelDescription }
   givePrompts: { given: { directory: string; jsonl: string; what: string }; made: number }
@@ -15,35 +16,27 @@ export interface Work {
   pack: { given: Packing; made: Packed }
 }
 export type Kind = keyof Work
-/** What it says at its end. `code`: the file system's, where that refused something. */
+/** Its final message. `code`: the file system's error code, if that refused something. */
 export type Said = { made: unknown } | { failed: string; code: string | null } | { outOfMemory: true }
 
-/** The most memory of one, MiB: the largest tokenizers known need less than half of it. */
+/** Memory limit of a job, MiB: the largest known tokenizers need less than half of it. */
 const MEGABYTES = 2_048
-/** The most seconds that one may take, from its start. Packing is as long as a model is large. */
+/** Time limits from the start of a job, seconds. Packing takes time in proportion to the model. */
 const seconds: Record<Kind, number> = { describe: 60, givePrompts: 300, countPrompts: 60, pack: 6 * 3_600 }
 
 /**
- * What a model directory holds. @throws Error as `describeModel` does, and where that takes too long or too much memory
+ * Describes a model directory. @throws Error as `describeModel` does, and where that takes too long or too much memory
  */
 export const describe = (directory: string): Promise<ModelDescription> => isolated('describe', { directory })
 
-/** Does a kind of work. @throws Error, with the file system's `code` where that refused something */
-export async function isolated<K extends Kind>(
+/** Runs a job. @throws Error, with the file system's `code` if that refused something */
+export function isolated<K extends Kind>(
   kind: K,
   given: Work[K]['given'],
   limits: { seconds?: number; megabytes?: number } = {},
 ): Promise<Work[K]['made']> {
-  const { enter, leave } = kind === 'pack' ? packing : reading
-  await enter()
-  try {
-    return await inProcess(kind, given, {
-      seconds: limits.seconds ?? seconds[kind],
-      megabytes: limits.megabytes ?? MEGABYTES,
-    })
-  } finally {
-    leave()
-  }
+  const within = { seconds: limits.seconds ?? seconds[kind], megabytes: limits.megabytes ?? MEGABYTES }
+  return (kind === 'pack' ? packing : reading).run(() => inProcess(kind, given, within))
 }
 
 function inProcess<K extends Kind>(
@@ -57,11 +50,15 @@ function inProcess<K extends Kind>(
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   })
   const outOfMemory = () =>
-    new Error(`the model could not be read with ${limits.megabytes} MiB of memory: something in its files has no end`)
+    new Error(`the model could not be read with ${limits.megabytes} MiB of memory: something in its files is unbounded`)
   return new Promise<Work[K]['made']>((resolve, reject) => {
     const timer = setTimeout(
       () =>
-        reject(new Error(`the model could not be read within ${limits.seconds} s: something in its files has no end`)),
+        reject(
+          new Error(
+            `the model could not be read within ${limits.seconds} s: something in its files does not terminate`,
+          ),
+        ),
       limits.seconds * 1_000,
     )
     child.once('message', (said: Said) => {
@@ -75,32 +72,14 @@ function inProcess<K extends Kind>(
         )
     })
     child.on('error', reject)
-    // Without a word it ends where V8 itself finds no memory: it then ends the whole process.
+    // It ends without a message if V8 itself runs out of memory, which aborts the whole process.
     child.once('exit', (_code, signal) =>
-      reject(signal === 'SIGABRT' ? outOfMemory() : new Error('reading the model ended before it was done')),
+      reject(signal === 'SIGABRT' ? outOfMemory() : new Error('the process that read the model ended unexpectedly')),
     )
     child.once('close', () => clearTimeout(timer))
     child.send({ kind, given, megabytes: limits.megabytes })
   }).finally(() => child.kill('SIGKILL'))
 }
 
-/** Lets so many through at a time, in their order. */
-function gate(together: number): { enter: () => Promise<void>; leave: () => void } {
-  const waiting: (() => void)[] = []
-  let inside = 0
-  return {
-    async enter() {
-      if (inside >= together) await new Promise<void>((resolve) => waiting.push(resolve))
-      else inside++
-    },
-    /** Hands the place on, or gives it up. */
-    leave() {
-      const first = waiting.shift()
-      if (first) first()
-      else inside--
-    },
-  }
-}
-
-/** So many at a time. Packing takes its time, and nobody who brings a model in waits for it. */
-const [reading, packing] = [gate(2), gate(1)]
+/** Concurrent jobs. Packing is slow, so imports do not queue behind it. */
+const [reading, packing] = [createGate(2), createGate(1)]

@@ -1,4 +1,4 @@
-/** How the thread of guard.mjs begins: TypeScript first. */
+/** Entry of the thread of guard.mjs: registers TypeScript first. */
 import { register } from 'tsx/esm/api'
 
 register()

@@ -1,4 +1,4 @@
-/** The work of isolated.ts, one piece: does it, and says what came of it. */
+/** Runs one job of isolated.ts, and reports its result. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { givePrompts } from '../files/give-prompts.ts'
 import type { Kind, Said, Work } from './isolated.ts'
@@ -16,7 +16,7 @@ const work: { [K in Kind]: (given: Work[K]['given']) => Promise<Work[K]['made']>
   pack: (given) => packModel(given),
 }
 
-/** The longest message that is passed on, characters: it may quote what a stranger wrote. */
+/** Longest error message that is passed on, characters: it may quote untrusted text. */
 const SAID_CHARS = 1_000
 
 const { kind, given } = workerData as { [K in Kind]: { kind: K; given: Work[K]['given'] } }[Kind]

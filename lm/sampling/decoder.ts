@@ -1,7 +1,7 @@
 /**
- * Batches of sequences in the engine, token by token, and the compiled graphs that they run on. A token's
- * step takes as long as its batch is large and its cache long, so both fit what they hold: the cache
- * grows with the sequences, and the batch shrinks when some have ended.
+ * Decodes batches of sequences token by token, with the compiled graphs that this needs. The cost of a step
+ * grows with batch and cache, so both are sized to fit: the cache grows with the sequences, and the batch shrinks when
+ * some have ended.
  */
 import type { Engine, Outputs, Program } from '../engines/engine.ts'
 import type { Graph } from '../graph/index.ts'
@@ -22,29 +22,32 @@ export interface Decoder {
   close(): Promise<void>
 }
 
-/** Of each sequence, [B, V]; until the next token is asked for. */
+/** Of each sequence, [B, V]; valid until the next step. */
 export interface Next {
   /** The model's distribution at the sampling temperature. */
   probabilities: Float32Array
-  /** The one to choose by: the same, but for the repetition penalty. */
+  /** The distribution to sample from: the same, with the repetition penalty. */
   choice: Float32Array
 }
 
 export interface DecodingBatch {
-  /** After the prompts. Comes first, once. */
+  /** Reads the prompts. Called first, once. */
   prefill(): Promise<Next>
-  /** After one more token of each sequence, at these positions. */
+  /** Reads one more token of each sequence, at these positions. */
   decode(ids: readonly number[], positions: readonly number[]): Promise<Next>
-  /** Goes on with some of the sequences alone: the i-th is then what the `rows[i]`-th was. */
+  /** Keeps only some of the sequences: the i-th is then the former `rows[i]`-th. */
   shrink(rows: readonly number[]): Promise<void>
   /** Frees the cache. */
   close(): void
 }
 
-/** Compiled graphs kept; the one unused longest goes first. */
+/** Compiled graphs kept; the least recently used is evicted. */
 const maxPrograms = 48
 
-/** Prompts are rounded up to 4, 8, 12, 16, 20, …, 32, 40, …, 64, 80, … tokens: few graphs, and little padding. */
+/**
+ * Prompts are rounded up to 4, 8, 12, 16, 20, …, 32, 40, …, 64, 80, … tokens: a trade-off between few graphs and little
+ * padding.
+ */
 const promptLength = (longest: number): number => roundedUp(longest, { least: 4, perDoubling: 4 })
 /** Caches hold 16, 32, 48, 64, 96, 128, 192, … tokens. */
 const windowLength = (longest: number): number => roundedUp(longest, { least: 16, perDoubling: 2 })
@@ -52,7 +55,7 @@ const windowLength = (longest: number): number => roundedUp(longest, { least: 16
 export function openDecoder(engine: Engine, model: HeldModel): Decoder {
   const { context, vocabSize } = model.architecture
   const programs = openRecent<Program>(maxPrograms, (program) => program.dispose())
-  // In float32 whatever trains: rounding every weight for one token costs more than it saves.
+  // Always in float32, also when training in float16: rounding every weight for one token costs more than it saves.
   const compiled = (key: string, graph: () => Graph): Promise<Program> =>
     programs.get(key, () => engine.compile(graph(), 'float32'))
 
@@ -105,7 +108,7 @@ export function openDecoder(engine: Engine, model: HeldModel): Decoder {
     }
   }
 
-  /** Where a step's distributions go. */
+  /** Buffers for a step's distributions. */
   function placesFor({ batch, penalised }: DecodingShape): Record<string, Float32Array> {
     const places = (): Float32Array => new Float32Array(batch * vocabSize)
     return penalised ? { probabilities: places(), choice: places() } : { probabilities: places() }
@@ -120,7 +123,7 @@ export function openDecoder(engine: Engine, model: HeldModel): Decoder {
     if (taken !== undefined) throw new Error(`${taken} is in use: another batch of these weights is being decoded`)
   }
 
-  /** Zeros, so that nothing that a diverged model left behind reaches this batch: 0 · NaN is NaN. */
+  /** Zeroed, so that no NaN of a diverged model reaches this batch: 0 · NaN is NaN. */
   function openCache(shape: DecodingShape, prompts: readonly ArrayLike<number>[]): void {
     checkFree(shape)
     for (const [name, size] of cacheStates(model, shape)) engine.states.zero(name, size)
@@ -135,7 +138,9 @@ export function openDecoder(engine: Engine, model: HeldModel): Decoder {
   return { open: openBatch, close: () => programs.close() }
 }
 
-/** `length` up to a multiple of `least`, or of a fraction of the power of two below it, whichever is more. */
+/**
+ * `length` rounded up to a multiple of `least`, or of a fraction of the power of two below it, whichever is greater.
+ */
 function roundedUp(length: number, { least, perDoubling }: { least: number; perDoubling: number }): number {
   const step = Math.max(least, 2 ** Math.floor(Math.log2(length)) / perDoubling)
   return Math.ceil(length / step) * step

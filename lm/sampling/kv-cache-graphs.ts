@@ -1,9 +1,8 @@
 /**
  * The graphs of sampling with a KV cache. `prefill` reads whole prompts (right-padded) and fills the
- * cache; `decode` reads one token a sequence; `carry` takes sequences over into a smaller batch or a
- * longer window. Each sequence's keys and values stand at its own positions from 0 on, so prompts of
- * differing lengths share a batch; what lies past a sequence's position is never attended to, and is
- * overwritten when the position comes.
+ * cache; `decode` reads one token per sequence; `carry` copies sequences into a smaller batch or a longer
+ * window. Each sequence's keys and values are stored at its own positions from 0 on, so prompts of differing lengths
+ * share a batch; entries past a sequence's position are never attended to, and are overwritten later.
  */
 import {
   addAlong,
@@ -54,7 +53,7 @@ export function cacheStates(model: HeldModel, shape: DecodingShape): Map<string,
   return shape.penalised ? states.set(seenName(model, shape), [shape.batch, vocabSize]) : states
 }
 
-/** Counts of the tokens that each sequence holds, prompt included; a penalised shape's alone. */
+/** Counts of the tokens that each sequence holds, prompt included; only with a penalty. */
 export const seenName = (model: HeldModel, shape: DecodingShape): string => `${cachePrefix(model, shape)}seen`
 
 const cacheName = (model: HeldModel, shape: DecodingShape, layer: number, kind: 'k' | 'v'): string =>
@@ -72,7 +71,7 @@ export function prefillGraph(model: HeldModel, shape: DecodingShape, prompt: num
   const graph = new Graph()
   const ids = graph.input('ids', [batch, prompt], 'int32')
   const last = graph.input('last', [batch], 'int32')
-  // Padding stands where its prompt ends, so that the greatest position is a prompt's.
+  // Padding repeats the position at which its prompt ends, so that the greatest position is a real token's.
   const ends = reshape(sub(last, mul(range(batch), prompt)), [batch, 1])
   const positions = minimum(reshape(range(prompt), [1, prompt]), ends) // [B, T]
   const start = constant(0, [batch], 'int32')
@@ -110,7 +109,7 @@ export function decodeGraph(model: HeldModel, shape: DecodingShape): Graph {
 
 /**
  * Fills the caches of `next` from those of `shape`, with zeros where a longer window has room. Where the batch
- * shrinks there is an input rows [smaller]: sequence i becomes what sequence `rows[i]` was.
+ * shrinks there is an input rows [smaller]: sequence i is the former sequence `rows[i]`.
  */
 export function carryGraph(model: HeldModel, shape: DecodingShape, next: DecodingShape): Graph {
   const graph = new Graph()
@@ -128,7 +127,7 @@ export function carryGraph(model: HeldModel, shape: DecodingShape, next: Decodin
   return graph
 }
 
-/** A cache [B, K, window, D] with zeros behind it; what is no cache as it is. */
+/** A cache [B, K, window, D] padded with zeros; other states unchanged. */
 function lengthened(cache: Tensor, size: Shape): Tensor {
   if (sameShape(cache.shape, size)) return cache
   const room = size.map((length, axis) => (axis === 2 ? length - (cache.shape[axis] ?? 0) : length))

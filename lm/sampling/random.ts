@@ -7,7 +7,7 @@ export interface Random {
   uniform(): number
   /** Standard normal (Box & Muller 1958; two uniforms a number). */
   normal(): number
-  /** What `openRandom(state)` goes on from. */
+  /** The state from which `openRandom(state)` continues. */
   readonly state: number
 }
 
@@ -28,7 +28,7 @@ export function openRandom(seed: number): Random {
 
 const increment = 0x6d2b79f5
 
-/** The number, in [0, 1), that a state gives. */
+/** The number in [0, 1) of a state. */
 function mixed(state: number): number {
   let x = Math.imul(state ^ (state >>> 15), state | 1)
   x ^= x + Math.imul(x ^ (x >>> 7), x | 61)
@@ -36,7 +36,7 @@ function mixed(state: number): number {
 }
 
 /**
- * A seed for stream `index` of `seed`, so that neighbouring streams share no numbers to speak of (splitmix32's
+ * A seed for stream `index` of `seed`, so that neighbouring streams are practically independent (splitmix32's
  * finaliser).
  */
 export function streamSeed(seed: number, index: number): number {
@@ -47,7 +47,7 @@ export function streamSeed(seed: number, index: number): number {
 }
 
 /**
- * The `index`-th number, uniform in [0, 1), of a seed's stream: a pure function, so the pair is all there is to store.
+ * The `index`-th number, uniform in [0, 1), of a seed's stream: a pure function, so only the pair needs to be stored.
  */
 export function uniformAt(seed: number, index: number): number {
   return mixed((streamSeed(seed, index) + increment) >>> 0)

@@ -3,14 +3,14 @@
  *
  * A token's log-probability is under the model's distribution at the sampling
  * temperature, untruncated: log softmax(logits / temperature)[token]. Top-k,
- * top-p and the repetition penalty bear on the choice alone, so PPO's ratio starts at one. At
+ * top-p and the repetition penalty affect only the choice, so PPO's ratio starts at one. At
  * temperature 0 the likeliest token is taken and its log-probability is the one
  * at temperature 1.
  *
- * Sequences that have ended leave the batch: once the others fit half of it, they go on there.
+ * Finished sequences leave the batch: once the others fit into half of it, it shrinks.
  *
  * The n-th token of a sequence is drawn with the n-th number of its own seed's
- * stream, whatever is drawn beside it in the batch. The same batch gives the same
+ * stream, whatever else is in the batch. The same batch gives the same
  * bits; another batch's shape may round a log-probability's last bit differently.
  */
 import type { Engine } from '../engines/engine.ts'
@@ -25,7 +25,7 @@ export interface SamplingRequest {
   prompts: readonly ArrayLike<number>[]
   /** One seed a prompt. */
   seeds: readonly number[]
-  /** Fewer are drawn where a sequence ends, or fills the model's context. */
+  /** A sequence may end earlier, or fill the model's context. */
   maxNewTokens: number
   temperature: number
   topK?: number
@@ -54,7 +54,7 @@ export interface Sampler {
   close(): Promise<void>
 }
 
-/** A batch is not made smaller than this: below it a step's time hardly depends on its size. */
+/** The smallest batch: below it a step's time hardly depends on the size. */
 const leastBatch = 8
 
 /** Samples from the weights that the engine holds. */
@@ -63,7 +63,7 @@ export function openSampler(engine: Engine, model: HeldModel): Sampler {
   let busy = false
   return {
     async sample(request) {
-      if (busy) throw new Error('sample: a batch is being sampled already')
+      if (busy) throw new Error('sample: a batch is already being sampled')
       check(request, model.architecture)
       busy = true
       try {
@@ -90,7 +90,7 @@ async function sampleBatch(
     inverseTemperature: temperature === 0 ? 1 : 1 / temperature,
     repetitionPenalty,
   })
-  let rows = sequences // rows[i] is the sequence in the batch's i-th place
+  let rows = sequences // rows[i] is the sequence in the batch's i-th row
   try {
     let next = await batch.prefill()
     for (;;) {
@@ -101,12 +101,12 @@ async function sampleBatch(
       signal?.throwIfAborted()
       const size = smallerSize(rows.length, live.length)
       if (size < rows.length) {
-        // Places that are left over go to finished sequences, which nobody reads.
+        // Unused rows go to finished sequences, which are ignored.
         const kept = [...live, ...rows.filter((row) => row.done())].slice(0, size)
         await batch.shrink(kept.map((row) => rows.indexOf(row)))
         rows = kept
       }
-      // A finished sequence repeats its last token in its last place.
+      // A finished sequence repeats its last token at its last position.
       next = await batch.decode(
         rows.map((row) => row.lastToken()),
         rows.map((row) => row.lastPosition()),
@@ -118,7 +118,7 @@ async function sampleBatch(
 }
 
 /**
- * Halved for as long as the live sequences fit: a step takes about as long as its batch is large, and each size is
+ * Halved as long as the live sequences fit: the cost of a step is about proportional to its batch, and each size is
  * compiled once.
  */
 function smallerSize(size: number, live: number): number {
@@ -126,7 +126,7 @@ function smallerSize(size: number, live: number): number {
   return half >= leastBatch && live <= half ? smallerSize(half, live) : size
 }
 
-/** One sequence as it grows. */
+/** A sequence being generated. */
 function openSequence(
   { prompts, seeds, temperature, topK = 0, topP = 1, stopTokens, onToken }: SamplingRequest,
   index: number,
@@ -139,7 +139,7 @@ function openSequence(
   const ended = (): boolean => stopTokens.includes(tokens.at(-1) ?? -1)
   return {
     done: () => ended() || tokens.length >= limit,
-    /** Chooses the next token by one distribution [V], and notes its probability in the other. */
+    /** Chooses the next token from one distribution [V], and records its probability in the other. */
     take(choice: Float32Array, probabilities: Float32Array): void {
       const token =
         temperature === 0 ? greedyToken(choice) : drawToken(choice, uniformAt(seed, tokens.length), { topK, topP })

@@ -7,7 +7,7 @@ export interface Truncation {
   topP: number
 }
 
-/** The likeliest token, the first of equals. */
+/** The likeliest token; of ties the first. */
 export function greedyToken(probabilities: Float32Array): number {
   let best = 0
   let most = -Infinity
@@ -37,7 +37,7 @@ export function drawToken(probabilities: Float32Array, uniform: number, { topK, 
   return lastOf(last)
 }
 
-/** Tokens whose mass is passed at once, as four sums side by side: one sum alone waits for itself at every token. */
+/** Tokens whose mass is summed at once, in four independent sums: a single sum is a chain of dependent additions. */
 const stride = 16
 
 function drawFromAll(probabilities: Float32Array, uniform: number): number {
@@ -63,7 +63,7 @@ function drawFromAll(probabilities: Float32Array, uniform: number): number {
   return lastOf(probabilities.findLastIndex((p) => p > 0))
 }
 
-/** Rounding left a crumb of the mass: it belongs to the last token that has any. */
+/** Rounding left some mass: it belongs to the last token with any. */
 function lastOf(token: number): number {
   if (token < 0) throw new Error('no token has any probability')
   return token
@@ -71,8 +71,8 @@ function lastOf(token: number): number {
 
 /**
  * The probability of the last token kept, how many tokens of exactly that
- * probability are (the lowest ids), and the mass of all that are. With both limits
- * top-p is of what top-k left, as in Hugging Face's warpers.
+ * probability are kept (the lowest ids), and the mass of all that are kept. With both limits
+ * top-p applies to what top-k left, as in Hugging Face's warpers.
  */
 function cutoff(
   probabilities: Float32Array,
@@ -81,7 +81,7 @@ function cutoff(
 ): { floor: number; equals: number; mass: number } {
   const ranked = probabilities.slice()
   const limit = topK > 0 ? Math.min(topK, ranked.length) : ranked.length
-  // Selecting on the way to a sort: parts that lie wholly inside or outside are never ordered.
+  // A partial sort: partitions that lie wholly inside or outside are never ordered.
   const total = topK > 0 ? select(ranked, limit, Infinity).mass : 1
   const { count, mass } = select(ranked, limit, topP < 1 ? topP * total : Infinity)
   const kept = ranked.subarray(0, count)

@@ -1,4 +1,4 @@
-/** A model's chat template: how a conversation is written out for it (Jinja, as in transformers' tokenizers). */
+/** A model's chat template, which renders a conversation (Jinja, as in transformers' tokenizers). */
 import { join } from 'node:path'
 import { Template } from '@huggingface/jinja'
 import { z } from 'zod'
@@ -11,7 +11,7 @@ export interface Message {
   content: string
 }
 
-/** Writes out a conversation; `generationPrompt` adds what comes before an answer. */
+/** Renders a conversation; `generationPrompt` adds the prefix of an answer. */
 export type ChatTemplate = (messages: readonly Message[], options: { generationPrompt: boolean }) => string
 
 const specialToken = z
@@ -40,7 +40,7 @@ export async function readChatTemplate(directory: string): Promise<ChatTemplate 
   const template = named(path, () => withinTime('reading it', () => new Template(text)))
   return (messages, { generationPrompt }) =>
     named(path, () => {
-      const written = withinTime('writing out a conversation', () =>
+      const written = withinTime('rendering a conversation', () =>
         template.render({
           messages,
           add_generation_prompt: generationPrompt,
@@ -52,12 +52,12 @@ export async function readChatTemplate(directory: string): Promise<ChatTemplate 
       )
       const most = WRITTEN_CHARS + messages.reduce((sum, { content }) => sum + content.length, 0)
       if (written.length > most)
-        throw new Error(`it makes ${written.length} characters of a conversation of at most ${most}`)
+        throw new Error(`it renders ${written.length} characters; at most ${most} are allowed for this conversation`)
       return written
     })
 }
 
-/** What a template writes besides the messages, at most, characters. */
+/** Most characters that a template may add to the messages. */
 const WRITTEN_CHARS = 32 * 1024
 
 function named<T>(path: string, work: () => T): T {

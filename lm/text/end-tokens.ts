@@ -1,4 +1,4 @@
-/** Tokens that end a text, by every file that has a word in it. */
+/** Tokens that end a text, from every file that names some. */
 import { join } from 'node:path'
 import { z } from 'zod'
 import { readGeneration } from '../files/generation-config.ts'
@@ -10,8 +10,8 @@ const stated = z.looseObject({ eos_token_id: z.union([id, z.array(id)]).nullish(
 
 /**
  * The union of what `generation_config.json`, `config.json` and the tokenizer say: chat models end their
- * turns by one token (`<|im_end|>`, `<|eot_id|>`) and texts by another, and which file names which differs
- * from model to model. Empty where none says anything.
+ * turns with one token (`<|im_end|>`, `<|eot_id|>`) and texts with another, and which file names which differs
+ * between models. Empty if none names any.
  */
 export async function readEndTokens(directory: string, config: unknown): Promise<readonly number[]> {
   const inConfig = stated.safeParse(config).data?.eos_token_id ?? []

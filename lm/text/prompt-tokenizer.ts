@@ -5,21 +5,21 @@ import { readEndTokens } from './end-tokens.ts'
 import { readJsonIfThere } from '../files/json-file.ts'
 import { readTokenizer, type TextStream, type Tokenizer } from './tokenizer.ts'
 
-/** A model's tokenizer and the form in which it is asked. */
+/** A model's tokenizer with its prompt format. */
 export interface PromptTokenizer {
-  /** Ids of all that the model reads before it answers. */
+  /** Ids of everything that precedes the answer. */
   encodePrompt(prompt: string): number[]
-  /** Ids of an answer, as the model would give it after its prompt. */
+  /** Ids of an answer as it follows the prompt. */
   encodeResponse(response: string): number[]
-  /** The answer's text, without the space that sets it off from the prompt, and with U+FFFD for NUL. */
+  /** The answer's text, without the space that separates it from the prompt, and with U+FFFD for NUL. */
   decodeResponse(ids: ArrayLike<number>): string
   /** Decodes one answer token by token. */
   increments(): TextStream
 }
 
 /**
- * Reads a directory's tokenizer. A model with a chat template is asked by it; one without goes on from the prompt
- * itself.
+ * Reads a directory's tokenizer. With a chat template, prompts are rendered by it; without one, the model continues the
+ * bare prompt.
  */
 export async function openPromptTokenizer(directory: string): Promise<PromptTokenizer> {
   const tokenizer = await readTokenizer(directory)
@@ -60,14 +60,14 @@ export function promptTokenizer(
   }
 }
 
-/** A model of bytes may well say NUL, which Postgres keeps in no text. */
+/** A byte-level model may generate NUL, which Postgres cannot store in text. */
 const storable = (text: string): string => text.replaceAll('\0', '\uFFFD')
 
 const user = (prompt: string) => ({ role: 'user', content: prompt.trim() }) as const
 
 /**
- * What a template writes after its generation prompt for an answer, or the bare answer where it writes one differently
- * from how it asks for it.
+ * What a template renders after its generation prompt for an answer, or the bare answer where the two
+ * differ.
  */
 function answerText(chat: ChatTemplate, response: string): string {
   const asked = chat([user('?')], { generationPrompt: true })

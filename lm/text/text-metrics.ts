@@ -1,13 +1,13 @@
-/** How like an answer is to a reference answer, word by word: for prompts that come with one. */
+/** Similarity of an answer to a reference answer, by words: for prompts that have one. */
 
-/** Longest word runs that BLEU compares. */
+/** Longest n-grams that BLEU compares, words. */
 const LONGEST = 4
 
 /**
- * Sentence BLEU in [0, 1]: the geometric mean of the shares of the answer's runs of 1 to 4 words that the
- * reference has, times exp(1 - r / a) where the answer (a words) is shorter than the reference (r words).
- * Runs of two words and more are counted one up on both sides, so that a short answer is not nothing.
- * Sources: Papineni et al. 2002; the smoothing, Lin and Och 2004.
+ * Sentence BLEU in [0, 1]: the geometric mean of the precision of the answer's n-grams of 1 to 4
+ * words, times exp(1 - r / a) where the answer (a words) is shorter than the reference (r words).
+ * Counts of n-grams of two words and more are incremented by one (add-one smoothing), so that a short answer does not
+ * score 0. Sources: Papineni et al. 2002; the smoothing, Lin and Och 2004.
  */
 export function bleu(answer: string, reference: string): number {
   const [said, wanted] = [wordsOf(answer), wordsOf(reference)]

@@ -1,9 +1,9 @@
-/** Work whose length a stranger's file decides: patterns that backtrack without end, templates that loop. */
+/** A time limit for work that untrusted files control: patterns with catastrophic backtracking, templates that loop. */
 import { createContext, Script } from 'node:vm'
 
 /**
- * The most seconds that one text may take to be tokenized, decoded or written out. A text of a few thousand words takes
- * a hundredth of one.
+ * Time limit for tokenizing, decoding or rendering one text, seconds. A text of a few thousand words takes 10
+ * ms.
  */
 const SECONDS = 10
 
@@ -11,7 +11,7 @@ const context = createContext({ work: null as (() => unknown) | null })
 const script = new Script('work()')
 
 /**
- * Does synchronous work, and ends it after ten seconds, in the midst of a regular expression or a loop.
+ * Runs synchronous work, and interrupts it after ten seconds, even within a regular expression or a loop.
  *
  * @throws Error naming `what` where it takes longer
  */
@@ -21,7 +21,7 @@ export function withinTime<T>(what: string, work: () => T, seconds = SECONDS): T
   try {
     return script.runInContext(context, { timeout: seconds * 1_000 }) as T
   } catch (error) {
-    // Of the context's own kind of Error, which is none of ours.
+    // An Error of the context's own realm, so `instanceof` fails.
     if (!(
       typeof error === 'object' &&
       error !== null &&
@@ -29,7 +29,7 @@ export function withinTime<T>(what: string, work: () => T, seconds = SECONDS): T
       error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'
     ))
       throw error
-    throw new Error(`${what} was not done after ${seconds} s, and was stopped`, { cause: error })
+    throw new Error(`${what} took longer than ${seconds} s and was stopped`, { cause: error })
   } finally {
     context.work = outer
   }

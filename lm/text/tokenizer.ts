@@ -6,26 +6,26 @@ import { readJson } from '../files/json-file.ts'
 import { withinTime } from './time-limit.ts'
 
 export interface Tokenizer {
-  /** Ids the model's embedding must have room for: one more than the greatest. */
+  /** Required size of the model's embedding: one more than the greatest id. */
   readonly vocabSize: number
   readonly eosToken: number | null
-  /** The pad token, else the end token (padding is masked, so which id it has changes nothing). */
+  /** The pad token, else the end token (padding is masked, so the id does not matter). */
   readonly padToken: number | null
   /**
-   * Ids of a text; special tokens written out in it become single ids. With `special`, those that the model wants
+   * Ids of a text; special tokens spelled out in it become single ids. With `special`, those that the model expects
    * around a text are added.
    */
   encode(text: string, options?: { special?: boolean }): number[]
-  /** The text of ids, special tokens left out; bytes that are no UTF-8 become U+FFFD. */
+  /** The text of ids, without special tokens; invalid UTF-8 becomes U+FFFD. */
   decode(ids: ArrayLike<number>): string
   /** Decodes one sequence token by token. */
   stream(): TextStream
 }
 
 export interface TextStream {
-  /** What a token adds to the text: possibly nothing yet, never part of a character. */
+  /** The text that a token adds: possibly none yet, never part of a character. */
   push(token: number): string
-  /** What was held back, once the sequence has ended. */
+  /** The text held back, once the sequence has ended. */
   end(): string
 }
 
@@ -68,9 +68,9 @@ export function openTokenizer(tokenizerJson: object, configJson: object): Tokeni
 }
 
 /**
- * Tokens are decoded behind those just given out, because some decoders treat the
- * first token of a text differently; a text that ends in U+FFFD may be a
- * character cut in two, and waits for its other half.
+ * Tokens are decoded after those just released, because some decoders treat the first
+ * token of a text differently; a text that ends in U+FFFD may be an incomplete character, and waits for its other
+ * bytes.
  */
 export function openTextStream(decode: (ids: readonly number[]) => string): TextStream {
   let given: number[] = []
@@ -91,10 +91,10 @@ export function openTextStream(decode: (ids: readonly number[]) => string): Text
   }
 }
 
-/** The largest tokenizers known, of 262,144 tokens, take some seconds. */
+/** The largest known tokenizers, of 262,144 tokens, take some seconds. */
 const SECONDS_TO_READ = 60
 
-/** By a loop: there may be more of them than a call takes arguments. */
+/** A loop, since there may be more than a call takes arguments. */
 function greatestId(ids: Iterable<number>): number {
   let greatest = -1
   for (const id of ids) {
@@ -107,7 +107,7 @@ function greatestId(ids: Iterable<number>): number {
 
 /**
  * The id of the tokenizer's own end token, from its files and without building it; null where it has none.
- * `tokenizerJson` is asked for where `tokenizer_config.json` doesn't list its added tokens.
+ * `tokenizerJson` is read only if `tokenizer_config.json` doesn't list its added tokens.
  */
 export async function endTokenOf(
   configJson: object,
@@ -134,7 +134,7 @@ const endSchema = z.looseObject({
 })
 const vocabularySchema = z.looseObject({
   added_tokens: z.array(z.looseObject({ id: z.int().nonnegative(), content: z.string() })).nullish(),
-  // A record of ids or, of a unigram model, pairs. Not looked through: it is large, and its tokenizer reads it.
+  // A record of ids or, for a unigram model, pairs. Not validated: it is large, and the tokenizer reads it.
   model: z
     .looseObject({
       vocab: z

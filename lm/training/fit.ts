@@ -1,7 +1,7 @@
 /**
- * Language-model training by next-token cross entropy: of whole texts, or of answers to prompts that
- * are read but not learnt (supervised fine-tuning). Rows are padded on the right; rows of like length
- * belong together, so that little of a batch is padding.
+ * Language-model training by next-token cross entropy: on whole texts, or on answers to prompts that
+ * are excluded from the loss (supervised fine-tuning). Rows are padded on the right; batch rows of similar length to
+ * keep padding small.
  */
 import type { Engine, Program } from '../engines/engine.ts'
 import {
@@ -27,18 +27,18 @@ export interface Rows {
   batch: number
   length: number
   ids: Int32Array
-  /** 1 for a real token; another is not seen. */
+  /** 1 for a real token, 0 for padding. */
   mask: Int32Array
   /**
-   * 1 for a token that is to be learnt; by default every real one. A row's first has nothing before it to learn it
-   * from.
+   * 1 for a token in the loss; by default every real one. A row's first token is never
+   * predicted.
    */
   learnt?: Int32Array
 }
 
 /**
- * Rows of differing lengths as one batch of `length` (the longest row's by default), of whose first `promptLengths[i]`
- * tokens nothing is learnt.
+ * Rows of differing lengths as one batch of `length` (the longest row's by default), whose first `promptLengths[i]`
+ * tokens are excluded from the loss.
  */
 export function padRows(
   rows: readonly (readonly number[])[],
@@ -65,7 +65,7 @@ export interface FitStep {
 }
 
 export interface Fit {
-  /** One optimizer step. Each new shape of rows is compiled, and the latest few are kept. */
+  /** One optimizer step. Each new batch shape is compiled; the most recent few are kept. */
   step(rows: Rows, learningRate: number): Promise<FitStep>
   /**
    * Optimizer steps done so far; part of what a checkpoint holds, with the `adam.` states and, in float16, the
@@ -76,10 +76,10 @@ export interface Fit {
 }
 
 export interface FitOptions {
-  /** What is trained, under its states' names: its adapters alone where it has some. */
+  /** The trained parameters by state name: the adapters only, if there are any. */
   model: HeldModel
   optimizer: AdamWOptions
-  /** Parts into which a batch is cut to fit into memory; 1 by default. */
+  /** Gradient accumulation: parts into which a batch is split to fit into memory; 1 by default. */
   accumulation?: number
   /** Steps already done, when training resumes. */
   steps?: number
@@ -96,7 +96,7 @@ export const pretraining: AdamWOptions = {
 
 const shapesKept = 4
 
-/** Moments that the engine does not hold yet start at zero, and the loss's scale where that starts. */
+/** Initialises moments to zero and the loss scale, where the engine does not hold them yet. */
 export function openFit(engine: Engine, { model, optimizer, accumulation = 1, steps = 0 }: FitOptions): Fit {
   const compiled = openRecent<Descent>(shapesKept, (descent) => descent.close())
   const compile = (batch: number, length: number) => () =>
@@ -126,7 +126,7 @@ export function openFit(engine: Engine, { model, optimizer, accumulation = 1, st
   }
 }
 
-/** Mean of -log p over the learnt tokens of all batches, nothing changed: nats a token. */
+/** Evaluation: mean of -log p over the loss tokens of all batches, nats per token. */
 export async function meanLoss(engine: Engine, model: HeldModel, batches: readonly Rows[]): Promise<number> {
   const programs = new Map<string, Program>()
   let sum = 0
@@ -152,7 +152,7 @@ function lossGraph(model: HeldModel, batch: number, length: number): { graph: Gr
   return { graph, loss }
 }
 
-/** The feeds of each part of a batch, with the whole batch's count of learnt tokens. */
+/** The feeds of each part of a batch, with the whole batch's count of loss tokens. */
 function partsOf({ batch, length, ids, mask, learnt = mask }: Rows, parts: number) {
   const counted = learnt.map((wanted, i) => (i % length === 0 ? 0 : wanted * (mask[i] ?? 0) * (mask[i - 1] ?? 0)))
   const total = Math.max(
@@ -167,13 +167,13 @@ function partsOf({ batch, length, ids, mask, learnt = mask }: Rows, parts: numbe
 }
 
 export interface Learnt {
-  /** 1 for a token that is to be learnt: int32 [B, T]. */
+  /** 1 for a token in the loss: int32 [B, T]. */
   learnt: Tensor
-  /** What the sum is divided by; a scalar. */
+  /** The divisor of the sum; a scalar. */
   total: Tensor
 }
 
-/** Mean of -log p(next token) over every pair of real neighbours, the second of which is to be learnt; a scalar. */
+/** Mean of -log p(next token) over every pair of adjacent real tokens whose second is in the loss; a scalar. */
 export function languageModelLoss(graph: Graph, model: HeldModel, tokens: Tokens, given?: Learnt): Tensor {
   const length = tokens.ids.shape[1] ?? 0
   const hidden = hiddenStates(graph, model, tokens)

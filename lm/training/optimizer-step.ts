@@ -1,11 +1,11 @@
 /**
  * One optimizer step on a loss: backward, clipping and AdamW compiled behind a forward pass. A batch
- * that does not fit into memory is cut into equal parts, each a pass of its own: their gradients are
- * summed before the one step, so that the result is the whole batch's.
+ * that does not fit into memory is split into equal parts (gradient accumulation): their gradients are summed before
+ * the one step, so that the result is the whole batch's.
  *
- * In float16 the loss is scaled (graph/loss-scale.ts). A step whose gradients have gone beyond float16 changes the
- * scale and nothing else, and is made again at half of it, until they fit: unlike with PyTorch's GradScaler no batch is
- * lost, for people have voted on it.
+ * In float16 the loss is scaled (graph/loss-scale.ts). A step whose gradients overflow float16 changes only the scale,
+ * and is repeated at half of it until they fit: unlike with PyTorch's GradScaler no batch is skipped, since people have
+ * voted on it.
  */
 import type { Engine, Feeds, Outputs, StateStore } from '../engines/engine.ts'
 import {
@@ -33,12 +33,12 @@ import {
 export interface DescentOptions {
   /**
    * The forward pass. Its outputs are scalars; those of the parts must add up to the whole's, so
-   * every mean has the whole batch's count below its line.
+   * every mean divides by the whole batch's count.
    */
   graph: Graph
-  /** What is made small; a scalar of the graph. */
+  /** The loss; a scalar of the graph. */
   loss: Tensor
-  /** States that the step changes. Their moments are zero at first. */
+  /** States that the step updates. Their moments start at zero. */
   trained: ReadonlyMap<string, Shape>
   optimizer: AdamWOptions
   /** 1 is a single fused graph; with more, a second graph clips and applies. */
@@ -47,9 +47,9 @@ export interface DescentOptions {
 
 export interface Descent {
   /**
-   * One step, from the feeds of each part. Gives the graph's outputs, summed, and `gradientNorm`: of all gradients
-   * together, before clipping. In float16 also `lossScale`, at which the step was made, and `overflows`, the times that
-   * it was not. @throws BeyondFloat16 with weights and moments as they were before the step
+   * One step, from the feeds of each part. Returns the graph's outputs, summed, and `gradientNorm`: of all gradients
+   * together, before clipping. In float16 also `lossScale`, at which the step succeeded, and `overflows`, the attempts
+   * that failed. @throws BeyondFloat16 with weights and moments as they were before the step
    */
   run(parts: readonly Feeds[], at: { step: number; learningRate: number }): Promise<Record<string, number>>
   close(): Promise<void>
@@ -58,12 +58,14 @@ export interface Descent {
 /** The gradients of a step are not finite at any scale. */
 export class BeyondFloat16 extends Error {}
 
-/** Sets the scale to where training begins. */
+/** Initialises the scale. */
 export function startLossScale(states: StateStore): void {
   for (const [name, value] of lossScaleStates) states.set(name, [], Float32Array.of(value))
 }
 
-/** The state in which a parameter's gradient is summed; it outlives the descent, for the next one of another shape. */
+/**
+ * The state in which a parameter's gradient is summed; it outlives the compiled step, and is reused by the next shape.
+ */
 export const gradientSum = (name: string): string => `grad/${name}`
 
 export async function openDescent(
@@ -124,10 +126,10 @@ export async function openDescent(
 }
 
 const beyond =
-  'The gradients of a step are infinite or not numbers even where the loss is not scaled: the model’s values are beyond float16. ' +
-  'Train it in float32 (ATTUNE_PRECISION=float32, or --precision float32); if they are no numbers there either, take a lower learning rate.'
+  'The gradients of a step are infinite or NaN even with an unscaled loss: the model’s values exceed the range of float16. ' +
+  'Train it in float32 (ATTUNE_PRECISION=float32, or --precision float32); if they are NaN there, too, use a lower learning rate.'
 
-/** Adds to the graph what a step does with the gradients, and what it says of them. */
+/** Adds the update and its statistics to the graph. */
 function descend(graph: Graph, descents: readonly Slope[], optimizer: AdamWOptions, scaled: boolean): void {
   const norm = adamW(graph, scaled ? unscaled(graph, descents) : descents, optimizer, { onlyFinite: scaled })
   graph.output('gradientNorm', norm)

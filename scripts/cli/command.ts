@@ -15,6 +15,13 @@ export interface Positional {
   many?: true
 }
 
+/** Commander refuses a command line with more or fewer. */
+type Given<T extends Positional | undefined> = T extends { many: true }
+  ? readonly string[]
+  : T extends Positional
+    ? readonly [string]
+    : readonly []
+
 /** A command, or a group of them; a run resolves to `R`. */
 export interface Command<R> {
   name: string
@@ -34,11 +41,11 @@ interface Described {
 }
 
 /** @param spec `run` hears the options' values, by their names in camel case, and what stood beside them. */
-export function command<O extends Options, R>(
+export function command<O extends Options, R, const T extends Positional | undefined = undefined>(
   spec: Described & {
-    takes?: Positional
+    takes?: T
     options: O
-    run: (values: Values<O>, given: readonly string[]) => Promise<R>
+    run: (values: Values<O>, given: Given<T>) => Promise<R>
   },
 ): Command<R> {
   return {
@@ -53,7 +60,7 @@ export function command<O extends Options, R>(
         // Commander leaves a switch undefined that is not given.
         const switches = Object.entries(spec.options).filter(([, { value }]) => value === null)
         const off = Object.fromEntries(switches.map(([key, { otherwise }]) => [key, otherwise]))
-        done(await spec.run({ ...off, ...built.opts<Values<O>>() }, built.args))
+        done(await spec.run({ ...off, ...built.opts<Values<O>>() }, built.args as readonly string[] as Given<T>))
       })
     },
   }

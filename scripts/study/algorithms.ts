@@ -59,7 +59,7 @@ const EVALUATE_EVERY = 2
 
 export async function algorithms({ modelDir, seeds, steps, onRun }: AlgorithmsOptions): Promise<AlgorithmsStudy> {
   const plans = ALGORITHMS.flatMap((algorithm) => Array.from({ length: seeds }, (_, i) => ({ algorithm, seed: i + 1 })))
-  const progress = openProgress(plans.length, (run) => `${NAMES[plans[run].algorithm]}, seed ${plans[run].seed}`)
+  const progress = openProgress(plans.length, (run) => `${NAMES[plans[run]!.algorithm]}, seed ${plans[run]!.seed}`)
   const held = await newToTheRun(modelDir, 1, PROMPTS)
   const runs: AlgorithmRun[] = []
   try {
@@ -69,7 +69,7 @@ export async function algorithms({ modelDir, seeds, steps, onRun }: AlgorithmsOp
           progress.report(i, step / steps, `step ${step} of ${steps}`),
         ),
       )
-      onRun?.(runs[i])
+      onRun?.(runs[i]!)
     }
   } finally {
     progress.stop()
@@ -132,8 +132,8 @@ async function runOnce(
 
 export const NAMES: Readonly<Record<AlgorithmName, string>> = { ppo: 'PPO', grpo: 'GRPO', dpo: 'DPO' }
 
-const first = ({ judged }: AlgorithmRun): Judged => judged[0]
-const last = ({ judged }: AlgorithmRun): Judged => judged[judged.length - 1]
+const first = ({ judged }: AlgorithmRun): Judged => judged[0]!
+const last = ({ judged }: AlgorithmRun): Judged => judged[judged.length - 1]!
 const of = ({ runs }: AlgorithmsStudy, algorithm: AlgorithmName): AlgorithmRun[] =>
   runs.filter((run) => run.algorithm === algorithm)
 

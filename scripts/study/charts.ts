@@ -49,7 +49,7 @@ const Drawable = z.discriminatedUnion('study', [Learning, Hacking, Algorithms, T
 export function chartOf(figures: unknown): Chart {
   const { data: study, error } = Drawable.safeParse(figures)
   if (error) {
-    const [{ path, message }] = error.issues
+    const { path, message } = error.issues[0]!
     throw new Misuse(`these are not figures that can be drawn: ${path.join('.')}: ${message}`)
   }
   switch (study.study) {
@@ -107,11 +107,11 @@ export function algorithmsChart({ runs, raters }: z.infer<typeof Algorithms>): C
     series: ALGORITHMS.map((algorithm) => {
       const judged = runs.filter((run) => run.algorithm === algorithm).map((run) => run.judged)
       const [steps = []] = judged
-      const scores = steps.map((_, k) => judged.map((run) => run[k].score))
+      const scores = steps.map((_, k) => judged.map((run) => run[k]!.score))
       const means = scores.map(mean)
       return {
         name: `${NAMES[algorithm]}: ${means.at(0)?.toFixed(2)} to ${means.at(-1)?.toFixed(2)}`,
-        points: steps.map(({ step }, k): Point => [step, means[k]]),
+        points: steps.map(({ step }, k): Point => [step, means[k]!]),
         spread: scores.map(sampleDeviation),
       }
     }),

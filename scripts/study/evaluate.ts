@@ -81,7 +81,7 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
     const sampled = await learner.sample(strange.map(tokenizer.encodePrompt), {
       seeds: strange.map((_, i) => seedOf(seed, STRANGE, i)),
     })
-    const ratings = sampled.map(({ responseIds }, i) => rate(strange[i], tokenizer.decodeResponse(responseIds)))
+    const ratings = sampled.map(({ responseIds }, i) => rate(strange[i]!, tokenizer.decodeResponse(responseIds)))
     return {
       compassion: mean(ratings.map((r) => r.compassion)),
       readable: mean(ratings.map((r) => (r.readable ? 1 : 0))),
@@ -98,11 +98,11 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
         const sampled = await learner.sample(promptIds, { seeds: prompts.map((_, i) => seedOf(seed, round, i)) })
         const rollouts = sampled.map((sample, i) => {
           const response = tokenizer.decodeResponse(sample.responseIds)
-          ratings[i].push(rate(prompts[i], response))
-          return { ...sample, sampleId: `held-out/${round}/${i}`, prompt: prompts[i], response }
+          ratings[i]!.push(rate(prompts[i]!, response))
+          return { ...sample, sampleId: `held-out/${round}/${i}`, prompt: prompts[i]!, response }
         })
         for (const [i, { logprobs }] of (await learner.reference(rollouts)).entries()) {
-          kls.push(rollouts[i].logprobs.reduce((sum, logprob, t) => sum + logprob - logprobs[t], 0))
+          kls.push(rollouts[i]!.logprobs.reduce((sum, logprob, t) => sum + logprob - logprobs[t]!, 0))
         }
       }
       const all = ratings.flat()
@@ -142,6 +142,6 @@ export async function newToTheRun(modelDir: string, seed: number, count: number)
  * By how much one evaluation is more compassionate than another on the same prompts, with the standard error of that.
  */
 export function compassionChange(before: Evaluation, after: Evaluation): { mean: number; error: number } {
-  const changes = after.byPrompt.map((compassion, i) => compassion - before.byPrompt[i])
+  const changes = after.byPrompt.map((compassion, i) => compassion - before.byPrompt[i]!)
   return { mean: mean(changes), error: standardError(changes) }
 }

@@ -144,14 +144,14 @@ async function untilDone(
 async function figures(instance: Instance, sessionId: string): Promise<WatchedStep[]> {
   return (await instance.steps(sessionId)).map(({ step, metrics: m }) => ({
     step,
-    ...('gap/level' in m && { reward: m['gap/reward'], people: m['gap/people'] }),
-    length: m['responseLength'],
-    kl: m['objective/kl'],
+    ...('gap/level' in m && { reward: m['gap/reward']!, people: m['gap/people']! }),
+    length: m['responseLength']!,
+    kl: m['objective/kl']!,
     evidence: {
-      level: m['watch/level'],
-      order: m['watch/order'],
-      length: m['watch/length'],
-      repetition: m['watch/repetition'],
+      level: m['watch/level']!,
+      order: m['watch/order']!,
+      length: m['watch/length']!,
+      repetition: m['watch/repetition']!,
     },
   }))
 }
@@ -188,7 +188,7 @@ export function hackingCriteria(hackable: HackingRun, control: HackingRun): Crit
 function riseOf({ steps }: HackingRun, side: 'reward' | 'people'): number {
   const values = steps.flatMap((step) => step[side] ?? [])
   const last = values.slice(-2)
-  return values.length === 0 ? Number.NaN : last.reduce((sum, x) => sum + x, 0) / last.length - values[0]
+  return values.length === 0 ? Number.NaN : last.reduce((sum, x) => sum + x, 0) / last.length - values[0]!
 }
 
 export function hackingText(study: HackingStudy): string {

@@ -42,7 +42,7 @@ export async function learning({ seeds, seconds, raters, onVerdict }: LearningOp
     ...Array.from({ length: seeds }, (_, i) => ({ seed: i + 1, votes: 'oracle' as const })),
     { seed: 1, votes: 'random' as const },
   ]
-  const nameOf = (run: number) => nameOfRun(plans[run].seed, plans[run].votes)
+  const nameOf = (run: number) => nameOfRun(plans[run]!.seed, plans[run]!.votes)
   const progress = openProgress(plans.length, nameOf)
   const runs: StudyRun[] = []
   try {
@@ -124,7 +124,7 @@ export function learningText({ runs, criteria, raters, seconds }: LearningStudy)
     'vote to gradient p50 / p95',
   ]
   const verdict = criteria.map(verdictOf)
-  const { prompts, answers } = runs[0].after
+  const { prompts, answers } = runs[0]!.after
   return [
     `${raters} simulated raters for ${seconds} s; ${answers} answers to ${prompts} held-out prompts, judged by the hidden oracle; ± is a standard error`,
     '',

@@ -38,7 +38,7 @@ export function castVotes(
   const order = shuffled(shown, random)
   for (let i = 0; i < most; i++) {
     const round = Math.floor(i / order.length)
-    const sample = order[i % order.length]
+    const sample = order[i % order.length]!
     // Shifting by one in each round gives an answer another rater every time.
     const rater = (i + round + hash(sample.sampleId)) % crowd.raters
     votes.push(vote(crowd, rater, sample, random))

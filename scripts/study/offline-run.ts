@@ -89,7 +89,7 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
     return sampled.map((s, i) => ({
       ...s,
       sampleId: `${stream}/${i}`,
-      prompt: asked[i],
+      prompt: asked[i]!,
       response: tokenizer.decodeResponse(s.responseIds),
     }))
   }
@@ -99,7 +99,7 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
       compassion: mean(found.map((f) => f.compassion)),
       usefulness: mean(found.map((f) => f.usefulness)),
       readable: mean(found.map((f) => (f.readable ? 1 : 0))),
-      kl: mean(rollouts.map((r, i) => sequenceKl(r.logprobs, views[i].logprobs))),
+      kl: mean(rollouts.map((r, i) => sequenceKl(r.logprobs, views[i]!.logprobs))),
     }
   }
   const evaluate = async (): Promise<Truth> => {
@@ -108,16 +108,16 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
   }
   const valueOf = (scores: Readonly<Record<string, number>>): number => {
     const parts = Object.entries(options.rewardModel.categories).map(([name, weight]) => ({
-      value: scores[categoryHead(name)],
+      value: scores[categoryHead(name)]!,
       weight,
     }))
-    return mix(weightedQuality(scores[RATING], parts), scores[COMPASSION], options.rewardModel.compassionWeight)
+    return mix(weightedQuality(scores[RATING]!, parts), scores[COMPASSION]!, options.rewardModel.compassionWeight)
   }
 
   const outputs = await answer(prompts.draw(0, 64, seedOf(seed, 2_000_000)), 2_000_000)
   const reference = (await learner.reference(outputs)).map(({ features }, i) => ({
     features,
-    tokens: outputs[i].responseIds.length,
+    tokens: outputs[i]!.responseIds.length,
   }))
   rewardModel.features.fitScale(reference.map(({ features }) => features))
   yield { step: 0, heldOut: await evaluate() }
@@ -130,10 +130,10 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
       : await answer(prompts.draw(0, Math.min(256, options.texts), seedOf(seed, 3_000_000)), 3_000_000)
   const views = await learner.reference(written)
   const texts = Array.from({ length: options.texts }, (_, i) => ({
-    ...written[i % written.length],
+    ...written[i % written.length]!,
     sampleId: `text/${i}`,
   }))
-  texts.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, views[i % views.length].features))
+  texts.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, views[i % views.length]!.features))
   for (const vote of castOnTexts(crowd(1), texts)) votes.push({ ...vote, round: 1, origin: null })
 
   const draw = (step: number) => {
@@ -154,23 +154,23 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
     for (const vote of castVotes(crowd(step), shown, options.votesPerStep))
       votes.push({ ...vote, round: step, origin: 'rollout' })
     const { value: references, seconds: score } = await timed(() => learner.reference(batch))
-    shown.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, references[i].features))
+    shown.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, references[i]!.features))
     const { value: weights, seconds: fit } = await timed(async () => {
       const found = weigh(
         votes.map((v): CastVote => ({ ...v, value: valueOf(v.scores), ownQuestion: false, late: false })),
         fading,
       )
-      rewardModel.fit(votes.map((v, i) => ({ ...v, weight: found.inFit[i] })))
+      rewardModel.fit(votes.map((v, i) => ({ ...v, weight: found.inFit[i]! })))
       return found
     })
     const scored = rewardsOf({
       rollouts: batch.map(({ sampleId, response, responseIds }, i) => ({
         response,
         tokens: responseIds.length,
-        features: references[i].features,
-        prefixes: references[i].prefixes,
+        features: references[i]!.features,
+        prefixes: references[i]!.prefixes,
         votes: votes.flatMap((v, i) =>
-          v.sampleId === sampleId ? [{ value: valueOf(v.scores), weight: weights.onAnswer[i] }] : [],
+          v.sampleId === sampleId ? [{ value: valueOf(v.scores), weight: weights.onAnswer[i]! }] : [],
         ),
       })),
       reference,

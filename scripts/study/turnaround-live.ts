@@ -127,10 +127,10 @@ async function checkpointOf(instance: Instance, sessionId: string): Promise<Chec
 
 const stepOf = ({ step, metrics }: StepMetrics) => ({
   step,
-  learningRate: metrics['learningRate'],
-  updateNorm: metrics['policy/update_norm'],
-  kl: metrics['objective/kl'],
-  klCoefficient: metrics['objective/kl_coef'],
+  learningRate: metrics['learningRate']!,
+  updateNorm: metrics['policy/update_norm']!,
+  kl: metrics['objective/kl']!,
+  klCoefficient: metrics['objective/kl_coef']!,
 })
 
 function criteriaOf({

@@ -140,8 +140,8 @@ export function turnaroundCriteria(steps: readonly TurnaroundStep[], turn: numbe
   const kl = maxOf(steps.map((step) => step.kl))
   const smooth = smoothed(steps)
   const highest = maxOf(smooth.slice(0, turn))
-  const atTurn = smooth[turn - 1]
-  const end = smooth[smooth.length - 1]
+  const atTurn = smooth[turn - 1]!
+  const end = smooth[smooth.length - 1]!
   return [
     {
       rule: 'the learning rate is never 0, and no step leaves the policy as it was',

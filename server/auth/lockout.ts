@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis'
 import { RateLimiterMemory, RateLimiterRedis, type RateLimiterAbstract } from 'rate-limiter-flexible'
 import { AttuneError } from '../../core/errors.ts'
 import { maxOf } from '../../core/statistics.ts'
+import { createGate, type Gate } from '../../lm/gate.ts'
 
 /** How wrong passwords are slowed down: so many are free, then each costs twice the wait of the last one. */
 interface Rule {
@@ -49,7 +50,7 @@ export function createLockout(redis: Redis) {
   }))
   const concerned = (attempt: Attempt) =>
     guards.flatMap((guard) => (attempt[guard.kind] === undefined ? [] : [{ ...guard, key: attempt[guard.kind] ?? '' }]))
-  const turns = new Map<string, Promise<unknown>>()
+  const turns = new Map<string, Gate>()
 
   /** @throws AttuneError too-frequent */
   async function tried(attempt: Attempt, isRight: () => Promise<boolean>): Promise<boolean> {
@@ -74,16 +75,12 @@ export function createLockout(redis: Redis) {
   return {
     /** What `isRight` says, unless it has to wait, and then it is not asked. @throws AttuneError too-frequent */
     async try(attempt: Attempt & { pair: string }, isRight: () => Promise<boolean>): Promise<boolean> {
-      const before = turns.get(attempt.pair) ?? Promise.resolve()
-      const now = before.then(
-        () => tried(attempt, isRight),
-        () => tried(attempt, isRight),
-      )
-      turns.set(attempt.pair, now)
+      const turn = turns.get(attempt.pair) ?? createGate(1)
+      turns.set(attempt.pair, turn)
       try {
-        return await now
+        return await turn.run(() => tried(attempt, isRight))
       } finally {
-        if (turns.get(attempt.pair) === now) turns.delete(attempt.pair)
+        if (turn.inside === 0) turns.delete(attempt.pair)
       }
     },
   }

@@ -1,15 +1,12 @@
 import { Worker } from 'node:worker_threads'
 import { AttuneError } from '../../core/errors.ts'
+import { createGate } from '../../lm/gate.ts'
 
 interface Job {
   password: string
   salt: Buffer
   bytes: number
   cost: { N: number; r: number; p: number; maxmem: number }
-}
-interface Waiting extends Job {
-  resolve: (key: Buffer) => void
-  reject: (error: unknown) => void
 }
 
 /** Passwords that are worked on at once, and those that may wait; some 80 ms each. */
@@ -18,9 +15,8 @@ const MOST_WAITING = 64
 /** Milliseconds without work after which a worker ends. */
 const IDLE_MS = 10_000
 
-const queue: Waiting[] = []
+const gate = createGate(AT_ONCE)
 const idle: Worker[] = []
-let busy = 0
 
 /**
  * scrypt in a queue of its own, on threads of its own: however many sign in at once, files, names
@@ -28,39 +24,33 @@ let busy = 0
  *
  * @throws AttuneError too-frequent where too many wait
  */
-export function scrypt(job: Job): Promise<Buffer> {
-  if (queue.length >= MOST_WAITING) {
-    return Promise.reject(
-      new AttuneError('too-frequent', 'very many people are signing in: try again in a few seconds', { retryAfter: 5 }),
-    )
+export async function scrypt(job: Job): Promise<Buffer> {
+  if (gate.waiting >= MOST_WAITING) {
+    throw new AttuneError('too-frequent', 'very many people are signing in: try again in a few seconds', {
+      retryAfter: 5,
+    })
   }
-  return new Promise((resolve, reject) => {
-    queue.push({ ...job, resolve, reject })
-    next()
-  })
+  return gate.run(() => onThread(job))
 }
 
-function next(): void {
-  if (busy >= AT_ONCE) return
-  const job = queue.shift()
-  if (job === undefined) return
-  busy++
+function onThread({ password, salt, bytes, cost }: Job): Promise<Buffer> {
   const worker = idle.pop() ?? open()
   worker.ref()
-  const settle = (done: () => void, keep: boolean) => {
-    worker.off('message', onMessage).off('error', onError).off('exit', onExit)
-    busy--
-    if (keep) rest(worker)
-    done()
-    next()
-  }
-  const onMessage = (key: Uint8Array) => settle(() => job.resolve(Buffer.from(key)), true)
-  const onError = (error: unknown) => settle(() => job.reject(error), false)
-  const onExit = (code: number) =>
-    settle(() => job.reject(new Error(`the thread for passwords ended with ${code}`)), false)
-  worker.on('message', onMessage).on('error', onError).on('exit', onExit)
-  const { password, salt, bytes, cost } = job
-  worker.postMessage({ password, salt, bytes, cost })
+  return new Promise((resolve, reject) => {
+    const settle = () => worker.off('message', onMessage).off('error', onError).off('exit', onExit)
+    const onMessage = (key: Uint8Array) => {
+      settle()
+      rest(worker)
+      resolve(Buffer.from(key))
+    }
+    const onError = (error: unknown) => {
+      settle()
+      reject(error)
+    }
+    const onExit = (code: number) => onError(new Error(`the thread for passwords ended with ${code}`))
+    worker.on('message', onMessage).on('error', onError).on('exit', onExit)
+    worker.postMessage({ password, salt, bytes, cost })
+  })
 }
 
 function open(): Worker {

@@ -1,4 +1,6 @@
 import { ping } from '../../core/db/pool.ts'
+import { pausedFor } from '../../core/db/sessions.ts'
+import { pausedByFullDisk } from '../../core/disk.ts'
 import type { Core } from '../deps.ts'
 import { standstills, type Standstill } from '../sessions/standstill.ts'
 
@@ -11,24 +13,37 @@ const NONE: Standing = 'none'
 const PATIENCE_MS = 2_000
 
 export interface Health {
-  /** unhealthy: the database is away, or something stands still; degraded: another part is away. */
+  /**
+   * unhealthy: the database is unreachable, or a part has stalled; degraded: another part is unreachable, or a full
+   * disk has paused a run.
+   */
   status: 'healthy' | 'degraded' | 'unhealthy'
   components: { database: Standing; blockchain: Standing; queue: Standing }
   /** What has not done its work for longer than three of its intervals, by name. */
   standstills: Standstill[]
+  /** Runs that paused themselves for want of disk space, and wait until somebody resumes them. */
+  pausedRuns: { sessionId: string; reason: string }[]
 }
 
 /** How the installation is now. */
 export async function checkHealth(core: Core): Promise<Health> {
-  const [components, still] = await Promise.all([checkParts(core), inTime(standstills(core))])
-  const { database } = components
-  const status =
-    database === 'down' || (still ?? []).length > 0
-      ? 'unhealthy'
-      : Object.values(components).includes('down')
-        ? 'degraded'
-        : 'healthy'
-  return { status, components, standstills: still ?? [] }
+  const [components, still, paused] = await Promise.all([
+    checkParts(core),
+    inTime(standstills(core)),
+    inTime(pausedFor(core.pool, pausedByFullDisk)),
+  ])
+  const found = {
+    components,
+    standstills: still ?? [],
+    pausedRuns: (paused ?? []).map((sessionId) => ({ sessionId, reason: pausedByFullDisk })),
+  }
+  return { status: statusOf(found), ...found }
+}
+
+function statusOf({ components, standstills, pausedRuns }: Omit<Health, 'status'>): Health['status'] {
+  if (components.database === 'down' || standstills.length > 0) return 'unhealthy'
+  if (Object.values(components).includes('down') || pausedRuns.length > 0) return 'degraded'
+  return 'healthy'
 }
 
 /** Which parts answer now. */

@@ -1,6 +1,6 @@
 /**
- * Imports from the hub. The row in Postgres is the import: whoever runs it speaks for it every few
- * seconds, and one that nobody speaks for is taken over, so a server that dies costs no download.
+ * Imports from the hub. The row in Postgres is the import: the server that runs it renews its lease
+ * every few seconds, and an import whose lease has lapsed is taken over, so a server that dies costs no download.
  */
 import { randomUUID } from 'node:crypto'
 import { importModel, nameOf, type Source } from '../../lm/files/import.ts'
@@ -13,7 +13,7 @@ import { ModelName, type ModelImport } from '../../core/protocol/index.ts'
 
 /** Milliseconds between two words for an import that runs, … */
 const SPEAK_MS = 1_000
-/** … and after which one that nobody speaks for is taken over. */
+/** … and after which one whose lease has lapsed is taken over. */
 const SILENT_MS = 20_000
 
 class Left extends Error {}

@@ -57,7 +57,7 @@ function bounded(name: string): Transform {
   const most = mostBytes(name)
   return most === null
     ? new PassThrough()
-    : allowance(most, `${name} has more than the ${most} bytes that are read of such a file`)()
+    : allowance(most, `${name} has more than the ${most} bytes that are allowed for such a file`)()
 }
 
 /** Writes every file of the body into `place`. */

@@ -10,7 +10,7 @@ const EVERY_MS = 2_000
  * Keeps every active session in somebody's hands: one whose lock is free and that no job waits
  * for gets a job. A queue that was lost, stalled or doubled so neither stops a run nor runs it
  * twice (rule T1). Rooms hear which run waits for a trainer, and how long the line before it is.
- * Imports whose server is gone are gone on with, and models that appeared under MODELS_PATH
+ * Imports whose server is gone are resumed, and models that appeared under MODELS_PATH
  * become known. While Postgres or Redis is away it only tries again.
  */
 export function keepRunning(core: Core): { stop: () => Promise<void> } {
@@ -21,8 +21,9 @@ export function keepRunning(core: Core): { stop: () => Promise<void> } {
   let timer: NodeJS.Timeout | undefined
   const look = async (): Promise<void> => {
     try {
-      await requeue(core)
-      await tellLine()
+      const waiting = await unheldRuns(core.pool)
+      await requeue(core, waiting)
+      await tellLine(waiting)
       await core.imports.takeOver()
       await adoptModels()
     } catch (error) {
@@ -49,11 +50,12 @@ export function keepRunning(core: Core): { stop: () => Promise<void> } {
 /** A trainer that has taken a job holds the session's lock after this long, milliseconds; else it is gone. */
 const TAKEN_MS = 20_000
 
-/** Adds a job for each active session that wants a trainer, has none and waits for none; returns these sessions. */
-export async function requeue(core: Core): Promise<string[]> {
-  if (core.redis.status !== 'ready') return []
-  const unheld = await unheldRuns(core.pool)
-  if (unheld.length === 0) return []
+/**
+ * Adds a job for each of the sessions that want a trainer and have none (`unheldRuns`), but for those that a job waits
+ * for; returns them.
+ */
+export async function requeue(core: Core, unheld: readonly string[]): Promise<string[]> {
+  if (core.redis.status !== 'ready' || unheld.length === 0) return []
   const jobs = await core.trainQueue.getJobs(['waiting', 'delayed', 'prioritized', 'active'])
   // A job that was taken while the list was read is undefined.
   const inHand = jobs.filter((job) => job && (job.processedOn === undefined || Date.now() - job.processedOn < TAKEN_MS))
@@ -68,11 +70,10 @@ export async function requeue(core: Core): Promise<string[]> {
  * Tells the room of each run that waits for a trainer its place in the line, when it has changed. One that has just
  * begun to wait gets a look's time first: usually a place is free.
  */
-function lineTeller(core: Core): () => Promise<void> {
+function lineTeller(core: Core): (line: readonly string[]) => Promise<void> {
   let before = new Set<string>()
   let told = new Map<string, number>()
-  return async () => {
-    const line = await unheldRuns(core.pool)
+  return async (line) => {
     const now = new Map(line.map((id, i): [string, number] => [id, i + 1]).filter(([id]) => before.has(id)))
     for (const [sessionId, position] of now) {
       if (told.get(sessionId) === position) continue

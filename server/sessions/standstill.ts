@@ -51,7 +51,7 @@ export function openWatches(now: () => number = Date.now): Watches {
   }
 }
 
-/** Every part that stands still now. Rejects where Postgres does not answer. */
+/** Every part that has stalled. Rejects if Postgres does not answer. */
 export async function standstills(
   core: Pick<Core, 'pool' | 'chain' | 'watches' | 'recordEveryMs'>,
 ): Promise<Standstill[]> {

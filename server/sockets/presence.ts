@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { sessionRoom, type AttuneServer, type AttuneSocket } from './socket.ts'
+import { sessionRoom, type AttuneServer } from './socket.ts'
 import type { Core } from '../deps.ts'
 
 /**

@@ -340,7 +340,7 @@ test('a state of another shape than the graph reads is refused by name', async (
   graph.output('y', mul(graph.state('x', [2]), 1))
   engine.states.zero('x', [3])
   const program = await engine.compile(graph)
-  await expect(program.run({})).rejects.toThrow('state x is [3], and the graph has it as [2]')
+  await expect(program.run({})).rejects.toThrow('state x is [3], and the graph declares it as [2]')
   await engine.close()
 })
 

@@ -180,7 +180,7 @@ describe.each(float16Engines)('float16 on %s', (_, open) => {
 
 test('TensorFlow.js refuses float16 and names the choices', async () => {
   await expect(openEngine({ engine: 'tfjs', device: 'cpu', precision: 'float16' })).rejects.toThrow(
-    /TensorFlow\.js computes no float16.*float32 \(ATTUNE_PRECISION/,
+    /TensorFlow\.js does not support float16.*float32 \(ATTUNE_PRECISION/,
   )
 })
 

@@ -17,13 +17,13 @@ test.skipIf(noWebgpu !== null)('a device that is asked for by name is taken, wha
 
 /** SwiftShader's shaders know no float16. */
 const withoutFloat16 = noWebgpu === null && process.env.VK_DRIVER_FILES?.includes('swiftshader') === true
-test.skipIf(!withoutFloat16)('a GPU that computes no float16 is not taken for it, and what helps is said', async () => {
+test.skipIf(!withoutFloat16)('a GPU without float16 is not used for it, and the message says what helps', async () => {
   await expect(openEngine({ engine: 'onnx', device: 'webgpu', precision: 'float16' })).rejects.toThrow(
-    /computes no float16.*Take float32 \(ATTUNE_PRECISION/,
+    /does not support float16.*Use float32 \(ATTUNE_PRECISION/,
   )
   const { engine, why } = await openEngine({ engine: 'onnx', device: 'auto', precision: 'float16' })
   expect(engine.name).toBe('onnxruntime cpu float16')
-  expect(why).toMatch(/computes no float16.*float16 is slower than float32 on a CPU/)
+  expect(why).toMatch(/does not support float16.*float16 is slower than float32 on a CPU/)
   await engine.close()
 })
 

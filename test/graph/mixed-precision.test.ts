@@ -121,7 +121,7 @@ describe('float16 in the language', () => {
       () => reduceSum(half),
       () => softmax(half),
     ])
-      expect(refused).toThrow(/float16 is to be cast to float32 first|expected float32/)
+      expect(refused).toThrow(/cast float16 to float32 first|expected float32/)
     expect(() => matmul(half, cast(half, 'float32'))).toThrow('float16 and float32 do not mix')
   })
 

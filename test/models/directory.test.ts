@@ -182,7 +182,7 @@ describe('a directory that is not a whole model is refused, naming file and tens
   test('a file that is cut short', async () => {
     await truncate(weights(), 300_000)
     await expect(readModel(directory)).rejects.toThrow(
-      /model\.safetensors: tensor model\.\S+ ends at byte \d+ of \d+: the file is cut short/,
+      /model\.safetensors: tensor model\.\S+ ends at byte \d+ of \d+: the file is truncated/,
     )
   })
 

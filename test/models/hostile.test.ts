@@ -88,7 +88,7 @@ describe('no file is read beyond its bound', () => {
     await writeTinyModel(from)
     await writeFile(join(from, name), '{}')
     await truncate(join(from, name), most + 1)
-    await expect(takeIn()).rejects.toThrow(`${name} has ${most + 1} bytes; at most ${most} are read of such a file`)
+    await expect(takeIn()).rejects.toThrow(`${name} has ${most + 1} bytes; at most ${most} are allowed for such a file`)
   })
 
   test('a header of safetensors', async () => {
@@ -98,14 +98,14 @@ describe('no file is read beyond its bound', () => {
     await writeFile(join(from, 'model.safetensors'), claimed)
     await truncate(join(from, 'model.safetensors'), fileLimits.header + 100)
     await expect(takeIn()).rejects.toThrow(
-      `its header claims ${fileLimits.header + 1} bytes; at most ${fileLimits.header} are read`,
+      `its header claims ${fileLimits.header + 1} bytes; at most ${fileLimits.header} are allowed`,
     )
   })
 
   test('nesting', async () => {
     await writeTinyModel(from)
     await writeFile(join(from, 'config.json'), `{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`)
-    await expect(takeIn()).rejects.toThrow(`lie more than ${fileLimits.nesting} deep`)
+    await expect(takeIn()).rejects.toThrow(`are nested more than ${fileLimits.nesting} deep`)
   })
 
   test('a million mistakes are told in a few lines', async () => {
@@ -131,7 +131,7 @@ describe('what never ends is stopped', () => {
   })
   test('a chat template that doubles what it writes', async () => {
     await template(`{% set x = 'x' %}${'{% set x = x ~ x %}'.repeat(24)}{{ x }}`)
-    await expect(takeIn()).rejects.toThrow(/its chat template fails: it makes \d+ characters/)
+    await expect(takeIn()).rejects.toThrow(/its chat template fails: it renders \d+ characters/)
   })
   test('a chat template that doubles a list until the memory is full, in a thread of its own', async () => {
     await template(`{% set x = [1, 2] %}${'{% set x = x + x %}'.repeat(40)}`)
@@ -151,7 +151,7 @@ describe('what never ends is stopped', () => {
         ],
       },
     }))
-    await expect(takeIn()).rejects.toThrow('tokenizing a text was not done after 10 s, and was stopped')
+    await expect(takeIn()).rejects.toThrow('tokenizing a text took longer than 10 s and was stopped')
     // Nor does it hold up a run, whose process reads the model by itself.
     await expect(
       openPromptTokenizer(from).then(({ encodePrompt }) => encodePrompt(`${'a'.repeat(60)}!`)),

@@ -100,7 +100,7 @@ describe('a model from the hub', () => {
     hub.tamper = (file, bytes) =>
       file === weights ? { bytes: bytes.subarray(0, 30_000), cut: true } : { bytes, cut: false }
     await expect(importModel(fromHub(), around())).rejects.toThrow(
-      /maker\/Tiny-Llama: model\.safetensors could not be downloaded: .*what has arrived is kept/,
+      /maker\/Tiny-Llama: model\.safetensors could not be downloaded: .*the partial download is kept/,
     )
     expect((await present()).models).toEqual([])
     const before = hub.sent.get(weights) ?? 0
@@ -133,7 +133,7 @@ describe('a model from the hub', () => {
       cut: false,
     })
     await expect(importModel(fromHub(), around())).rejects.toThrow(
-      /model\.safetensors arrived damaged: its hash is [0-9a-f]{64}, the hub says [0-9a-f]{64}/,
+      /model\.safetensors is corrupt: its hash is [0-9a-f]{64}, the hub says [0-9a-f]{64}/,
     )
     expect((await present()).models).toEqual([])
     hub.tamper = (_, bytes) => ({ bytes, cut: false })
@@ -145,7 +145,7 @@ describe('a model from the hub', () => {
     hub.repositories.set('maker/secret', { commit, files: await filesOf('llama-tiny'), token: 'hf_right' })
     for (const token of [undefined, 'hf_wrong'])
       await expect(importModel(fromHub('maker/secret', { token }), around())).rejects.toThrow(
-        'maker/secret is private or gated, or does not exist: give a token',
+        'maker/secret is private or gated, or does not exist: provide a token',
       )
     expect((await importModel(fromHub('maker/secret', { token: 'hf_right' }), around())).name).toBe('secret')
   })
@@ -181,7 +181,7 @@ describe('what is not a whole model leaves nothing behind', () => {
       'a file that is cut short',
       weights,
       (bytes: Uint8Array) => bytes.slice(0, -4),
-      /model\.safetensors: tensor .* the file is cut short/,
+      /model\.safetensors: tensor .* the file is truncated/,
     ],
     [
       'a file that is too long',
@@ -227,7 +227,7 @@ describe('what is not a whole model leaves nothing behind', () => {
       'there is a model tiny-llama already; import this one under another name',
     )
     for (const name of ['../out', '.incoming', 'A', ''])
-      await expect(importModel(fromHub(), around({ name }))).rejects.toThrow('is no name of a model')
+      await expect(importModel(fromHub(), around({ name }))).rejects.toThrow('is not a valid model name')
     expect(hub.requests).toEqual([])
   })
 })

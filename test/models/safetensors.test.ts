@@ -98,8 +98,8 @@ describe('safetensors', () => {
     const file = await openSafetensors(path)
     for (const [name, tensor] of values) expect(file.float32(name)).toEqual(tensor)
     await writeFile(path, (await readFile(path)).subarray(0, -1))
-    expect(() => file.float32('b')).toThrow('it was cut short after it was opened')
-    await expect(openSafetensors(path)).rejects.toThrow('tensor b ends at byte 16 of 15: the file is cut short')
+    expect(() => file.float32('b')).toThrow('it was truncated after it was opened')
+    await expect(openSafetensors(path)).rejects.toThrow('tensor b ends at byte 16 of 15: the file is truncated')
   })
 
   test('a failed write leaves the old file and no other', async () => {
@@ -126,7 +126,7 @@ describe('a corrupt file is refused by name', () => {
   )
   const header = (json: string): Uint8Array => fileWith(json, new Array<number>(8).fill(0))
   test.each([
-    ['too short for a header', whole.slice(0, 5), 'some/path: 5 bytes are too few'],
+    ['too short for a header', whole.slice(0, 5), 'some/path: 5 bytes are too short'],
     ['a header longer than the file', whole.slice(0, 40), 'some/path: its header claims'],
     ['cut short', whole.slice(0, -1), 'some/path: tensor b ends at byte 12 of 11'],
     ['no JSON', header('{"a":'), 'some/path: its header is not JSON'],
@@ -149,7 +149,7 @@ describe('a corrupt file is refused by name', () => {
     [
       'a shape of another size',
       header('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}'),
-      'some/path: tensor a is F32 [2], which 4 bytes do not hold',
+      'some/path: tensor a is F32 [2], which does not match its 4 bytes',
     ],
     ['bytes after the last tensor', Uint8Array.of(...whole, 0), 'some/path: 1 bytes follow its last tensor'],
     [

@@ -128,7 +128,7 @@ describe('sampling', () => {
       reason: { message: expect.stringContaining('another batch of these weights is being decoded') },
     })
     const twice = await Promise.allSettled([sampler.sample(request), sampler.sample(request)])
-    expect(twice[1]).toMatchObject({ reason: { message: 'sample: a batch is being sampled already' } })
+    expect(twice[1]).toMatchObject({ reason: { message: 'sample: a batch is already being sampled' } })
     await other.close()
   })
 

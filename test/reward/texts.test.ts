@@ -18,7 +18,7 @@ function learnt({ steps, texts, trusted }: { steps: number; texts: number; trust
   const direction = Array.from({ length: width }, () => random.normal())
   const draw = () => Float32Array.from({ length: width }, () => random.normal())
   const worth = (x: Float32Array) =>
-    sigmoid(x.reduce((sum, v, i) => sum + (1.5 * v * direction[i]) / Math.sqrt(width), 0))
+    sigmoid(x.reduce((sum, v, i) => sum + (1.5 * v * direction[i]!) / Math.sqrt(width), 0))
   const model = openRewardModel({ ...FIXED, categories: {}, compassionWeight: 0.7 }, width, 1)
   model.features.fitScale(Array.from({ length: 64 }, draw))
   const votes: (CastVote & { id: string })[] = []

@@ -27,7 +27,7 @@ type LossInput =
   | 'mask'
   | 'tokens'
   | 'responses'
-  | 'klCoef'
+  | 'klCoefficient'
 
 /** What stands where nothing is: no loss may see it. */
 const PADDING = 7

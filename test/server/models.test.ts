@@ -133,7 +133,7 @@ test('an upload that is not a whole model is refused by name, and leaves nothing
     expect(await upload(id, parts)).toMatchObject(answer)
   await refused(changed(weights, whole.slice(0, -8)), {
     status: 400,
-    body: { message: expect.stringMatching(/^model\.safetensors: tensor .* the file is cut short/) },
+    body: { message: expect.stringMatching(/^model\.safetensors: tensor .* the file is truncated/) },
   })
   await refused([...files].slice(0, 1), {
     status: 400,

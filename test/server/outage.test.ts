@@ -6,7 +6,21 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freePort, openRedis, type Service } from '../../scripts/start/services.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'
-import { addSample, call, connect, guest, openWorld, vote, type Client, type TestServer, type World } from './attune.ts'
+import { pauseItself } from '../../core/db/sessions.ts'
+import { pausedByFullDisk } from '../../core/disk.ts'
+import {
+  addSample,
+  admin,
+  ask,
+  call,
+  connect,
+  guest,
+  openWorld,
+  vote,
+  type Client,
+  type TestServer,
+  type World,
+} from './attune.ts'
 
 let world: World
 let dir: string
@@ -32,6 +46,23 @@ afterAll(async () => {
 
 /** A socket that could not be brought up to date is closed by the server; as a page does, it joins again. */
 const comesBack = (client: Client) => client.socket.on('connect', () => void client.send('join-session', 'demo'))
+
+test('a run that a full disk has put down shows in the installation’s state until somebody resumes it', async () => {
+  const boss = await admin(server)
+  const status = () => ask<{ status: string; pausedRuns: unknown[] }>(server, 'GET', '/api/status')
+  const steer = (action: string) => ask(server, 'POST', `/api/training/demo/${action}`, { token: boss.token })
+  const before = (await status()).status
+  await steer('pause')
+  expect(await status()).toMatchObject({ status: before, pausedRuns: [] })
+  await steer('resume')
+  expect(await pauseItself(world.pool, 'demo', pausedByFullDisk)).toBe(true)
+  expect(await status()).toMatchObject({
+    status: 'degraded',
+    pausedRuns: [{ sessionId: 'demo', reason: expect.stringMatching(/disk is full.*resume/) }],
+  })
+  await steer('resume')
+  expect(await status()).toMatchObject({ status: before, pausedRuns: [] })
+})
 
 test('V1: with Redis killed votes are taken, people join, and the run is queued again once it is back', async () => {
   const sampleId = await addSample(world.pool)

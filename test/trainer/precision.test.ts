@@ -63,7 +63,7 @@ it('T1: a run whose model is beyond float16 pauses and says so, and goes on in f
     expect(paused).toMatchObject({
       status: 'paused',
       step: 0,
-      reason: expect.stringMatching(/beyond float16.*ATTUNE_PRECISION=float32/),
+      reason: expect.stringMatching(/range of float16.*ATTUNE_PRECISION=float32/),
     })
     const told = (await readAfter(redis, sessionId, '0-0')).filter(
       ({ event }) => event === 'training-paused' || event === 'training-failed',

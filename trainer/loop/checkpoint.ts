@@ -3,7 +3,7 @@ import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { encodeSafetensors, parseSafetensors, writeAtomically, type NamedTensor } from '../../lm/files/safetensors.ts'
 
-/** Everything that a run needs to go on as if it had never stopped. */
+/** Everything that a run needs to resume as if it had never stopped. */
 export interface Checkpoint {
   /** Weights, optimizer moments, reward model, cached features: by name. */
   tensors: Map<string, NamedTensor>
@@ -11,7 +11,7 @@ export interface Checkpoint {
   state: unknown
 }
 
-/** What the learner's states are called in a checkpoint, before their own names. */
+/** Prefix of the learner's states in a checkpoint. */
 export const LEARNER_STATES = 'learner/'
 
 export interface CheckpointStore {
@@ -19,11 +19,11 @@ export interface CheckpointStore {
   save(checkpoint: Checkpoint): Promise<string>
   /** @throws CheckpointLost where the file is missing or its bytes are not those that were stored. */
   load(hash: string): Promise<Checkpoint>
-  /** Deletes every checkpoint but these, and what is left of interrupted writing. */
+  /** Deletes every checkpoint but these, and the remains of interrupted writes. */
   prune(keep: readonly string[]): Promise<void>
 }
 
-/** A checkpoint cannot be read any more; the message says why, for the researcher. */
+/** A checkpoint can no longer be read; the message tells the researcher why. */
 export class CheckpointLost extends Error {}
 
 /**
@@ -72,9 +72,9 @@ const EXTENSION = '.safetensors'
 /** Where a checkpoint's bytes are; `prune` may delete it at any time. */
 export const checkpointFile = (directory: string, hash: string): string => join(directory, `${hash}${EXTENSION}`)
 
-/** Where a run goes on from. */
+/** The point from which a run resumes. */
 export interface Standing {
-  /** 0: from the beginning. */
+  /** 0: from the start. */
   step: number
   checkpoint: Checkpoint | null
   /** What could not be read on the way to it: the newest committed step first. */
@@ -98,7 +98,7 @@ export async function newestReadable(
   return { step: 0, checkpoint: null, lost }
 }
 
-/** A renamed file is there after a power cut only once its directory is on the disk, too. */
+/** A renamed file survives a power cut only once its directory is synced, too. */
 async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory)
   try {

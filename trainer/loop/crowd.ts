@@ -1,4 +1,4 @@
-/** A session's votes as a crowd's: what each is worth, how much it counts, and what they say of an answer. */
+/** A session's votes as a crowd: the value and weight of each, by answer. */
 import type { Standing } from '../../core/votes/reliability.ts'
 import { fading } from '../../core/votes/fading.ts'
 import { categoryWeight, unitScore, voteValue } from '../../core/votes/value.ts'
@@ -10,18 +10,18 @@ import type { SettledVote } from '../../core/db/feedback.ts'
 
 export interface Crowd {
   readonly votes: readonly SettledVote[]
-  /** What is known of the vote's rater: ρ, n and what their votes weigh. */
+  /** The standing of the vote's rater: ρ, n and the weight of their votes. */
   standing(vote: SettledVote): Standing
   /** Everybody who has voted, in the order of their first votes. */
   readonly raters: ReadonlyMap<string, Standing>
-  /** The votes on one answer, and the same as its crowd value takes them. */
+  /** The votes on one answer, and the same with their weights in its crowd value. */
   on(sampleId: string): readonly SettledVote[]
   weighed(sampleId: string): CrowdVote[]
-  /** As the reward model learns from them. */
+  /** Training examples of the reward model. */
   lessons(): RewardVote[]
 }
 
-/** @param step the one that learns from them: those that no step has used yet are its own */
+/** @param step the one that trains on them: votes that no step has used yet count as its own */
 export function crowdOf(config: TrainingConfig, votes: readonly SettledVote[], step: number): Crowd {
   const cast = votes.map((vote): CastVote => ({
     ...vote,
@@ -53,10 +53,10 @@ export function crowdOf(config: TrainingConfig, votes: readonly SettledVote[], s
   }
 }
 
-/** Where the reward model keeps a vote's sample; a text that the session never produced is kept under the vote. */
+/** The reward model's key for a vote's sample; a text that the session never produced is keyed by the vote. */
 export const sampleKey = (vote: SettledVote): string => vote.sampleId ?? `text/${vote.id}`
 
-/** v, with the session's λ and category weights of today. */
+/** v, with the session's current λ and category weights. */
 function valueOf({ live, rewardModel }: TrainingConfig, vote: SettledVote): number {
   const session = {
     categories: Object.fromEntries(live.categories.map((c) => [c.name, c.weight])),
@@ -67,8 +67,8 @@ function valueOf({ live, rewardModel }: TrainingConfig, vote: SettledVote): numb
 }
 
 /**
- * A vote by the reward model's heads, each in [0, 1]. What the rater left out is missing, and teaches its head nothing;
- * a category that the session has no head for is left out there.
+ * A vote by the reward model's heads, each in [0, 1]. What the rater left out is missing, and its head is not
+ * trained on the vote; a category without a head in the session is ignored.
  */
 function scoresOf(vote: SettledVote): Record<string, number> {
   const categories = vote.categories.map((c) => [categoryHead(c.name), unitScore(c.score, c.name)] as const)

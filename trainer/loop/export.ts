@@ -1,6 +1,6 @@
 /**
- * What a run has made of its model, as a model of its own: read from a checkpoint and the base model, one tensor at a
- * time, so that neither is ever held whole and no engine is needed.
+ * Exports a run's trained policy as a model: read from a checkpoint and the base model, one tensor at a time, so that
+ * neither is ever in memory as a whole and no engine is needed.
  */
 import { join } from 'node:path'
 import type { TrainingConfig } from '../../core/protocol/index.ts'
@@ -18,7 +18,7 @@ export interface LearntFrom {
   checkpoints: string
   hash: string
   config: TrainingConfig
-  /** The model that the run began on: its directory, and how others find it. */
+  /** The model that the run started from: its directory, and its public name. */
   baseDir: string
   baseName: string
 }

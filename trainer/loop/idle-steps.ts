@@ -1,19 +1,19 @@
-/** Steps that people voted in and that changed nothing: how long that has gone on, and when it is said. Pure. */
+/** Counts steps that people voted in and that changed nothing, and decides when to warn. Pure. */
 import type { RunWarning } from '../../core/protocol/index.ts'
 
 /**
- * Said of the first such step in a row and of every third after it: as a room shows a warning for three steps, one
- * stands there for as long as it lasts.
+ * Warns at the first such step in a row and at every third after it: since a room shows a warning for three steps, one
+ * is visible for as long as it lasts.
  */
 const SAID_EVERY = 3
 
-/** Such steps in a row after one more step. A step without votes is none, and ends none. */
+/** Such steps in a row after one more step. A step without votes neither counts nor ends the row. */
 export function idleSteps(before: number, { changed, votes }: { changed: boolean; votes: number }): number {
   if (changed) return 0
   return votes > 0 ? before + 1 : before
 }
 
-/** What a step is to warn of, being the `idle`-th such step in a row. */
+/** The warning of the `idle`-th such step in a row. */
 export function idleWarning(
   idle: number,
   { votes, metrics }: { votes: number; metrics: { gradientNorm: number; learningRate: number } },

@@ -1,11 +1,11 @@
 /**
  * Step 5 of the live loop: from settled votes to changed weights.
  *
- * Every settled vote of the session trains the reward model, each step anew (it is solved exactly, so nothing is learnt
- * twice) and the less the older it is (core/votes/fading.ts); votes on the step's own samples also make their crowd
- * value h. A vote is "used" by the first step that learns from it: that step's receipt names it. Before the reward
- * model learns from them, the votes on the step's own samples are held against what it says. Whether the update then
- * changed anything is measured on the weights, and receipts say it.
+ * Every settled vote of the session trains the reward model, refitted at each step (it is solved exactly, so no vote
+ * counts twice), with less weight the older it is (core/votes/fading.ts); votes on the step's own samples also
+ * determine their crowd value h. A vote is "used" by the first step that learns from it: that step's receipt names it.
+ * Before the reward model learns from them, the votes on the step's own samples are compared with its predictions.
+ * Whether the update then changed anything is measured on the weights, and recorded in the receipts.
  */
 import type { ReceiptRow } from '../../core/db/steps.ts'
 import { voteShare } from '../../core/votes/crowd.ts'
@@ -32,7 +32,7 @@ export interface Outcome {
   /** `since`: when the run's last step was committed, or the run was opened. */
   metrics(committedAt: number, since: number): TrainingMetrics
   warnings: Pick<RunWarning, 'kind' | 'message'>[]
-  /** Why the run pauses; null: it goes on. */
+  /** Why the run pauses; null: it continues. */
   pause: string | null
 }
 
@@ -44,7 +44,7 @@ export async function learn(
 ): Promise<Outcome> {
   const { learner, rewardModel, config, state } = run
   const began = clock.now()
-  // Votes on the batch that people are voting on now wait for its own step.
+  // Votes on the batch that is open for voting wait for its own step.
   const ahead = new Set(state.pending?.shown)
   const crowd = crowdOf(
     config,
@@ -116,7 +116,7 @@ export async function learn(
   }
 }
 
-/** Rewards of the batch by the reward model as it is now. */
+/** Rewards of the batch by the current reward model. */
 function score(
   { rewardModel, reference, config }: Run,
   { rollouts }: Batch,
@@ -134,7 +134,7 @@ function score(
   })
 }
 
-/** What the step shows of reward hacking, by a reward model that has not learnt from its votes yet. */
+/** Checks the step for reward hacking, with a reward model that has not been trained on its votes yet. */
 function watchVotes(
   run: Run,
   batch: Batch,
@@ -158,7 +158,7 @@ function watchVotes(
   return watchStep(run.state.evidence, step, run.config.rewardHacking)
 }
 
-/** Every sample that was or may yet be voted on gets its features, once. */
+/** Caches the features of every sample that was or may be voted on. */
 async function rememberFeatures(
   run: Run,
   batch: Batch,

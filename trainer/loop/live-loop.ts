@@ -9,12 +9,12 @@
  *   5. Learn: reward model, rewards, PPO.                                              learn-step.ts
  *   6. Checkpoint, receipts, metrics: one commit.
  *
- * A step that is in the log already, its checkpoint having been lost, is made again from the votes that
- * it had: without 2 to 4, and without a second receipt for any vote.
+ * A step that is in the log already, but whose checkpoint is lost, is recomputed from the votes that it
+ * had: without 2 to 4, and without a second receipt for any vote.
  *
  * The loop knows neither sockets nor queues nor SQL: `World` is all that it sees of the outside. It is
- * deterministic given (checkpoint, votes, seed): a step that was cut short is made again from the last
- * commit, with the same samples under the same ids, and gives the weights that it would have given.
+ * deterministic given (checkpoint, votes, seed): an interrupted step is recomputed from the last commit, with the same
+ * samples under the same ids, and gives the same weights.
  *
  * Left out on purpose: the answers to raters' own questions train the reward model but not the policy,
  * since a batch of a fixed size is what PPO's minibatches divide.
@@ -25,14 +25,14 @@ import { answerAsk, generate } from './rollouts.ts'
 import type { Batch, Run } from './run-state.ts'
 import type { RecordedStep, World } from './world.ts'
 
-/** How often the loop looks up from waiting, milliseconds. */
+/** Polling interval while the loop waits, milliseconds. */
 const tickMs = 250
 
 /**
  * Trains until the last step is committed. `save` stores a checkpoint and returns its hash.
  *
  * @throws Interrupted when the run is paused, stopped or taken away; VotesChanged when a vote of the
- * step was erased before its commit. Either way the last commit is where to go on from.
+ * step was erased before its commit. Either way the run resumes from the last commit.
  */
 export async function trainLive(run: Run, world: World, save: () => Promise<string>): Promise<void> {
   const { config, state } = run
@@ -113,7 +113,7 @@ async function step(
   run.state.step = batch.step
   const checkpoint = await save()
   const committedAt = world.now()
-  if (checkpoint === recorded?.checkpoint) return committedAt // restored to the bit: the log has all of it
+  if (checkpoint === recorded?.checkpoint) return committedAt // restored to the bit: the log is already complete
   await world.commit({
     step: batch.step,
     policyVersion: run.learner.version,
@@ -133,7 +133,7 @@ const remadeOtherwise = (step: number): string =>
   `Step ${step} was made again and came out otherwise: a vote that it had used was erased since, or another machine computed it. ` +
   'Its receipts stand as they were given.'
 
-/** A moment of waiting, in which raters' own questions are answered. */
+/** Waits a moment, and answers raters' own questions meanwhile. */
 async function tick(run: Run, world: World, atMost = tickMs): Promise<void> {
   world.signal.throwIfAborted()
   const ask = await world.nextAsk()

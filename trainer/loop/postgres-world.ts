@@ -14,27 +14,27 @@ import type { RunWarning } from '../../core/protocol/index.ts'
 import { append } from '../../core/events/log.ts'
 import { Interrupted, type World } from './world.ts'
 
-/** How often the session's status is read, milliseconds: what a pause takes at most, a minibatch aside. */
+/** How often the session's status is read, milliseconds: the latency of a pause, plus a minibatch. */
 const statusPollMs = 250
 
 export interface WorldDeps {
   sessionId: string
-  /** Holds the run's lock; steps are committed through it and nothing else. */
+  /** Holds the run's lock; steps are committed only through its connection. */
   lock: RunLock
   pool: Pool
   redis: Redis
   log: Logger
-  /** When the run lets others have its place. */
+  /** When the run releases its place to others. */
   turns?: Turns
 }
 
 export interface Turns {
   /**
-   * Nobody has voted or asked for so long, and the step hasn't the votes that it needs: the run gives its place up
-   * until somebody does. Milliseconds.
+   * Without a vote or a question for this long, and with too few votes for the step, the run releases its place until
+   * one comes. Milliseconds.
    */
   patienceMs: number
-  /** After so long, with a step committed, a run that waits for a place gets this one's. Milliseconds. */
+  /** After this long, once a step is committed, a waiting run gets this one's place. Milliseconds. */
   turnMs: number
 }
 
@@ -45,7 +45,7 @@ export interface SessionWorld extends World {
   needs(votesPerStep: number): void
   /** Tells crowd and researcher, for good. */
   warn(warning: Omit<RunWarning, 'sessionId' | 'timestamp'>): Promise<void>
-  /** Pauses the run for a reason of its own, unless somebody has put it down already. */
+  /** Pauses the run for a reason of its own, unless somebody has already paused or stopped it. */
   pause(reason: string): Promise<void>
   /** Stops its polling; the connections stay the caller's. */
   close(): void
@@ -70,20 +70,20 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
   }
   const poll = setInterval(() => void readStatus(), statusPollMs)
 
-  // The room only watches: an event that can't be sent is missed there and nowhere else.
+  // Room events are informational: one that can't be sent is lost, with no other effect.
   const tell = (event: Parameters<typeof append>[2]): void => {
     append(redis, sessionId, event).catch((error: unknown) =>
       log.debug({ err: error, event: event.event }, 'room event lost'),
     )
   }
 
-  /** The session is paused: everybody hears why, and the run ends here. */
+  /** The session is paused: tells everybody why, and ends the run here. */
   const putDown = (reason: string): void => {
     tell({ event: 'training-paused', payload: { sessionId, session: sessionId, reason } })
     abort.abort(new Interrupted('paused'))
   }
 
-  /** Gives the place up where nobody has come for as long as the run is patient. The batch stays open to votes. */
+  /** Parks the run if nobody has come for `patienceMs`. The batch stays open to votes. */
   const parkIfQuiet = async (sampleIds: string[], votes: number): Promise<void> => {
     if (votes !== quiet.votes) quiet = { since: Date.now(), votes }
     if (votes >= needed || Date.now() - quiet.since < turns.patienceMs || abort.signal.aborted) return
@@ -95,7 +95,7 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
     abort.abort(new Interrupted('parked'))
   }
 
-  /** Whose votes were left out when votes were last read: with them the step is committed. */
+  /** Raters whose votes were excluded at the last read; committed with the step. */
   let excluded: readonly string[] = []
 
   return {

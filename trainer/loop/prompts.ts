@@ -3,11 +3,11 @@ import { exactDiv } from '../../lm/graph/index.ts'
 import { readPromptFile, type Prompt } from '../../lm/files/prompt-file.ts'
 import { permutation } from '../rl/minibatches.ts'
 
-/** What a run asks its policy. */
+/** The prompts of a run. */
 export interface PromptSource {
-  /** `count` prompts from position `start` on: whole passes, each in an order of its own that the seed gives. */
+  /** `count` prompts from position `start` on: full passes, each in its own seeded order. */
   draw(start: number, count: number, seed: number): string[]
-  /** The reference answer that a prompt comes with; undefined without one. */
+  /** A prompt's reference answer; undefined without one. */
   answerTo(prompt: string): string | undefined
   readonly size: number
 }
@@ -48,7 +48,7 @@ export function drawGroups(
 }
 
 /**
- * A sample's id: the same for the same place in a run, so that a step made again writes the same rows (a UUID
+ * A sample's id: the same for the same position in a run, so that a recomputed step writes the same rows (a UUID
  * of version 8, RFC 9562). `take` counts the different answers that were ever given there.
  */
 export function sampleId(sessionId: string, step: number, index: number, take = 1): string {

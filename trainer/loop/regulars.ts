@@ -1,21 +1,21 @@
-/** Watches over the regulars' reliability: that they stop agreeing with the room is how a take-over shows. */
+/** Watches the regulars' reliability: a fall of their agreement with the room is the sign of a takeover. */
 import type { Standing } from '../../core/votes/reliability.ts'
 import type { RunWarning } from '../../core/protocol/index.ts'
 import { mean } from '../../core/statistics.ts'
 
-/** What the watch remembers. Part of a run's checkpoint. */
+/** The state of the watch. Part of a run's checkpoint. */
 export interface Regulars {
   /** ρ of every rater who was known after each of the latest steps, by id; oldest step first. */
   recent: Readonly<Record<string, number>>[]
-  /** The room has been told, and they have not recovered since. */
+  /** The room has been warned, and they have not recovered since. */
   warned: boolean
 }
 
 export const noRegulars = (): Regulars => ({ recent: [], warned: false })
 
-/** Steps back that a fall is measured over. */
+/** Steps over which a fall is measured. */
 const STEPS = 3
-/** A fall of the mean ρ that is told, and the one below which it may be told again. */
+/** The fall of the mean ρ that raises a warning, and the one below which it may be raised again. */
 const ALARM = 0.3
 const RECOVERED = 0.15
 

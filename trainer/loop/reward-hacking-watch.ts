@@ -1,4 +1,4 @@
-/** The watch of the live loop: what a step's answers and votes show of reward hacking, and what is said of it. */
+/** The live loop's detector of reward hacking: evaluates a step's answers and votes, and words the warnings. */
 import type { RunWarning, TrainingConfig } from '../../core/protocol/index.ts'
 import { lengthDrift, repetitionDrift, shapeOf, type Drift, type Shape } from '../reward/drift.ts'
 import { signsOf, weigh, type Evidence, type Sign } from '../reward/evidence.ts'
@@ -9,7 +9,7 @@ export interface Watched {
   evidence: Evidence
   metrics: Record<string, number>
   warnings: Pick<RunWarning, 'kind' | 'message'>[]
-  /** Why the run pauses; null: it goes on. */
+  /** Why the run pauses; null: it continues. */
   pause: string | null
 }
 
@@ -87,7 +87,7 @@ interface Findings {
   reference: readonly Shape[]
 }
 
-/** What an alarm says to people, with the figures of the step that set it off. */
+/** The text of an alarm, with the figures of the step that raised it. */
 function sentence(sign: Sign, { gap, length, shapes, reference }: Findings): string {
   switch (sign) {
     case 'level': {
@@ -103,7 +103,7 @@ function sentence(sign: Sign, { gap, length, shapes, reference }: Findings): str
   }
 }
 
-/** A sign of which a step says nothing sets nothing off. */
+/** A sign without data in a step raises no alarm. */
 function known<T>(finding: T | null): T {
   if (finding === null) throw new Error('an alarm without its finding')
   return finding

@@ -8,8 +8,8 @@ import type { NewSample } from '../../core/db/samples.ts'
 import type { World } from './world.ts'
 
 /**
- * Draws a batch from the current policy; what is shown streams to the room as it is drawn, and is open to votes at the
- * end.
+ * Samples a batch from the current policy; shown answers stream to the room while they are sampled, and are open to
+ * votes at the end.
  */
 export async function generate(run: Run, world: World, step: number): Promise<Batch> {
   const { config, prompts, sessionId } = run
@@ -46,20 +46,20 @@ export async function answerAsk(run: Run, world: World, ask: { sampleId: string;
 
 interface Row {
   prompt: string
-  /** Its sample's id; of its second and further takes, where the first is stored with another answer. */
+  /** Its sample's id; or that of a further take, if the first is stored with another answer. */
   idOf(take: number): string
 }
 interface As {
   step: number
   origin: 'rollout' | 'ask'
-  /** So many rows, the first ones, are shown. */
+  /** The first rows, this many, are shown. */
   shown: number
   seed: number
 }
 
 async function answer(run: Run, world: World, rows: readonly Row[], as: As): Promise<Rollout[]> {
   const { learner, tokenizer } = run
-  /** Of each shown row: the answer that is stored already, null where it is being written now. */
+  /** Of each shown row: the answer that is already stored; null while it is being generated. */
   const stored: (string | null)[] = []
   for (const row of rows.slice(0, as.shown)) stored.push(await world.start(newSample(run, row, as, 1)))
   const stream = openRoomStream({

@@ -1,7 +1,7 @@
 /**
  * A run, and what its checkpoint holds of it. With the run's configuration, which never changes, and its
- * base model, whose files' fingerprint is checked, that is all there is: going on from it gives the weights
- * that never stopping gives.
+ * base model, whose files' fingerprint is checked, that is the complete state: resuming from it gives the weights of
+ * an uninterrupted run.
  *
  * | what | where |
  * |---|---|
@@ -12,7 +12,8 @@
  * | the watch's evidence, and for how long updates have changed nothing | `state.evidence`, `state.idle` |
  * | what the watch over the regulars remembers | `state.regulars` |
  * | random states | none: every stream is seeded by (seed, step, place), and `learner.seed` is checked |
- * | prompt sampler's position | `state.step`: batch t begins after the t - 1 before it in the seeded order (prompts.ts) |
+ * | prompt sampler's position | `state.step`: batch t begins after the t - 1 before it in the seeded order (prompts.ts)
+ * |
  * | the batch that people vote on | `state.pending` |
  * | votes already used | in Postgres, in the transaction that commits the checkpoint: receipts up to `state.step` |
  */
@@ -34,7 +35,7 @@ import { openLearner, type Learner } from '../rl/learner.ts'
 import { seedOf } from '../rl/random.ts'
 import type { Rollout } from '../rl/rollout.ts'
 
-/** An output of the reference policy, and what the reward model reads of it. */
+/** An output of the reference policy, and its features for the reward model. */
 export interface ReferenceOutput extends Shape {
   features: Float32Array
 }
@@ -43,11 +44,11 @@ export interface ReferenceOutput extends Shape {
 export interface Batch {
   step: number
   rollouts: Rollout[]
-  /** Ids of those that the crowd sees: the first ones. */
+  /** Ids of those shown to the crowd: the first ones. */
   shown: string[]
 }
 
-/** A run: its models, open, and where it stands. */
+/** A run: its opened models and its state. */
 export interface Run {
   sessionId: string
   config: TrainingConfig
@@ -57,20 +58,20 @@ export interface Run {
   prompts: PromptSource
   learner: Learner
   rewardModel: RewardModel
-  /** Outputs of the reference policy: what rewards are normalised on, and drift is measured from. */
+  /** Outputs of the reference policy: the baseline for normalising rewards and measuring drift. */
   reference: ReferenceOutput[]
   state: {
     /** The last committed step; 0 before the first. */
     step: number
     /** The batch after it, if it was generated while the last one was voted on. */
     pending: Batch | null
-    /** What the watch has seen of reward hacking (reward-hacking-watch.ts). */
+    /** The evidence of reward hacking so far (reward-hacking-watch.ts). */
     evidence: Evidence
     /** How reliable the regulars were in the latest steps (regulars.ts). */
     regulars: Regulars
     /** `rewardScore` of the latest steps, oldest first. */
     rewards: number[]
-    /** Steps in a row, up to the last one, whose votes changed nothing (idle.ts). */
+    /** Steps in a row, up to the last one, whose votes changed nothing (idle-steps.ts). */
     idle: number
   }
   close(): Promise<void>
@@ -78,11 +79,11 @@ export interface Run {
 
 /** Outputs of the reference policy that are kept. */
 const referenceCount = 64
-/** Sets their random numbers apart from the steps', which count from 1. */
+/** Separates their random streams from the steps', which count from 1. */
 const referenceStream = 0
 
 /**
- * Opens a run at its last checkpoint, or at its beginning. @throws ModelChanged where it began on another model or
+ * Opens a run at its last checkpoint, or at its start. @throws ModelChanged if it started from another model or
  * other prompts
  */
 export async function openRun(from: {
@@ -128,7 +129,7 @@ export async function openRun(from: {
   return { ...opened, rewardModel, reference, state }
 }
 
-/** All that `openRun` goes on from. */
+/** The state that `openRun` resumes from. */
 export async function exportRun({
   fingerprint,
   learner,
@@ -156,7 +157,7 @@ export async function exportRun({
   return { tensors, state: saved }
 }
 
-/** The policy at its beginning is the reference. */
+/** The initial policy is the reference. */
 async function referenceOutputs(
   run: Pick<Run, 'learner' | 'tokenizer' | 'prompts'> & { seed: number },
 ): Promise<ReferenceOutput[]> {

@@ -1,6 +1,6 @@
 /**
- * One session, trained until it ends or is put down: takes its lock, goes on from the newest checkpoint
- * that can be read, and says how it ended.
+ * Trains one session until it ends, pauses or releases its place: takes its lock, resumes from the newest readable
+ * checkpoint, and reports how it ended.
  */
 import { join } from 'node:path'
 import type { Redis } from 'ioredis'
@@ -11,7 +11,7 @@ import { takeRunLock } from '../../core/db/run-lock.ts'
 import { unpark } from '../../core/db/run-queue.ts'
 import { applyTransition, sessionToTrain } from '../../core/db/sessions.ts'
 import { VotesChanged, checkpointsToKeep, committedCheckpoints } from '../../core/db/steps.ts'
-import { isDiskFull } from '../../core/disk.ts'
+import { isDiskFull, pausedByFullDisk } from '../../core/disk.ts'
 import { AttuneError } from '../../core/errors.ts'
 import { TrainingConfig } from '../../core/protocol/index.ts'
 import { append } from '../../core/events/log.ts'
@@ -62,10 +62,10 @@ export async function trainSession(deps: SessionDeps): Promise<End> {
     }
     if (isDiskFull(error)) {
       log.error({ err: error, checkpointsPath: deps.config.checkpointsPath }, 'the disk is full; the run pauses')
-      await world.pause(diskFull)
+      await world.pause(pausedByFullDisk)
       return 'paused'
     }
-    if (isConnectionTrouble(error)) throw error // the run stays active: it is queued anew when Postgres is back
+    if (isConnectionTrouble(error)) throw error // the run stays active: it is queued again once Postgres is back
     log.error({ err: error }, 'the run failed')
     await finish(deps, 'fail', error instanceof Error ? error.message : String(error))
     throw error
@@ -75,10 +75,7 @@ export async function trainSession(deps: SessionDeps): Promise<End> {
   }
 }
 
-const diskFull =
-  'The disk is full: a step could not be stored. Nothing that was acknowledged is lost. Free some space, then resume the run; it goes on from its last step.'
-
-/** Trains from the newest checkpoint that can be read. */
+/** Trains from the newest readable checkpoint. */
 async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: SessionWorld): Promise<void> {
   const { configuration, modelPath } = await readSession(pool, sessionId)
   world.needs(configuration.live.minVotesPerStep)

@@ -1,10 +1,10 @@
 import type { TextStream as Decoder } from '../../lm/text/tokenizer.ts'
 import { limits } from '../../core/protocol/index.ts'
 
-/** Turns tokens as they are drawn into pieces of text, few enough to be sent. */
+/** Coalesces sampled tokens into pieces of text, at a limited rate. */
 export interface RoomStream {
   push(index: number, token: number): void
-  /** Sends what is left of every sequence. */
+  /** Flushes every sequence. */
   flush(): void
 }
 

@@ -4,8 +4,8 @@ import type { StepCommit } from '../../core/db/steps.ts'
 import type { RoomEvent, SessionStatus } from '../../core/protocol/index.ts'
 
 /**
- * What the live loop sees of the outside: the session's samples and votes in Postgres, and the room that
- * watches. The loop itself (live-loop.ts) knows neither Postgres nor Redis; postgres-world.ts does.
+ * The live loop's interface to the outside: the session's samples and votes in Postgres, and the
+ * room. The loop itself (live-loop.ts) knows neither Postgres nor Redis; postgres-world.ts does.
  */
 export interface World {
   /** Aborted when the run is paused, stopped or taken away; its reason is an {@link Interrupted}. */
@@ -15,12 +15,12 @@ export interface World {
   sleep(ms: number): Promise<void>
   phase(phase: Phase, step: number, until?: number): void
   /**
-   * Stores a sample about to be streamed, and returns null. Where it is whole already, its step being
-   * repeated, it stays as it is, and its response is returned.
+   * Stores a sample about to be streamed, and returns null. If it is already complete, because its step
+   * is repeated, it stays as it is, and its response is returned.
    */
   start(sample: NewSample): Promise<string | null>
   tokens(sampleId: string, offset: number, text: string): void
-  /** The response is whole: votes may come. */
+  /** The response is complete and open to votes. */
   ready(sampleId: string, response: string): Promise<void>
   /** When voting on these samples opened, milliseconds since the epoch. */
   openedAt(sampleIds: string[]): Promise<number>
@@ -37,7 +37,7 @@ export interface World {
    * Every standing vote of the session that can't be withdrawn any more, oldest first; none of a rater who is excluded.
    */
   settledVotes(): Promise<SettledVote[]>
-  /** What the log has of this step, where it was committed in an earlier life of the run; else null. */
+  /** The record of this step, if it was committed before in this run; else null. */
   recorded(step: number): Promise<RecordedStep | null>
   /** The oldest question that has no answer yet. */
   nextAsk(): Promise<{ sampleId: string; prompt: string } | null>
@@ -46,20 +46,20 @@ export interface World {
   commit(step: Omit<StepCommit, 'sessionId'>): Promise<void>
 }
 
-/** A committed step whose checkpoint was lost: what making it again starts from, and where it should arrive. */
+/** A committed step whose checkpoint was lost: the inputs of recomputing it, and the expected result. */
 export interface RecordedStep {
   checkpoint: string
-  /** Every vote that it learnt from and that still stands, oldest first. */
+  /** Every standing vote that it learnt from, oldest first. */
   votes: SettledVote[]
 }
 
-/** `queued` is said of a run that nobody trains. */
+/** `queued` is the phase of a run that nobody trains. */
 export type Phase = Exclude<Extract<RoomEvent, { event: 'training-phase' }>['payload']['phase'], 'queued'>
 
 /** Why a run ended before its last step. */
 export class Interrupted extends Error {
   /**
-   * parked: it gave its place up, since nobody votes; yielded: to another run that waits. Either way it stays active.
+   * parked: it released its place, since nobody votes; yielded: to another waiting run. Either way it stays active.
    */
   readonly status: Exclude<SessionStatus, 'active'> | 'taken-away' | 'parked' | 'yielded'
 

@@ -1,6 +1,6 @@
 import { mean, populationDeviation } from '../../core/statistics.ts'
 
-/** How the heads' predictions become a value: by the very formulas that make a vote's value. */
+/** Combines the heads' predictions into a value, by the formulas of a vote's value. */
 export { mix, weightedQuality } from '../../core/votes/value.ts'
 
 /** Mean and (population) deviation of an ensemble's predictions. */

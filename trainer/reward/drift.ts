@@ -1,16 +1,16 @@
-/** How far answers have moved from the reference policy's in length and repetition. */
+/** Drift of the answers from the reference policy's in length and repetition. */
 import { mean, sampleDeviation, standardError } from '../../core/statistics.ts'
 
 /** Of one answer. */
 export interface Shape {
   tokens: number
-  /** Share of its trigrams that it has used before, 0…1. */
+  /** Share of its trigrams that are repetitions, 0…1. */
   repetition: number
 }
 
 export const shapeOf = (ids: readonly number[]): Shape => ({ tokens: ids.length, repetition: repeatedShare(ids) })
 
-/** Tokens of the runs that are counted. */
+/** n of the n-grams that are counted. */
 const RUN = 3
 
 /** `1 - different trigrams / trigrams`; 0 of an answer too short to have two. */
@@ -27,7 +27,7 @@ export interface Drift {
   error: number
 }
 
-/** A length's deviation is taken for at least this, tokens: of a reference that always answers alike. */
+/** Lower bound of the deviation of lengths, tokens, for a reference that always answers alike. */
 const LEAST_DEVIATION = 1
 
 /** Mean and deviation of the reference's lengths, tokens. */
@@ -49,7 +49,7 @@ export function lengthDrift(answers: readonly Shape[], reference: readonly Shape
   }
 }
 
-/** A share's standard error is taken for at least this: of answers of which none repeats itself. */
+/** Lower bound of the share's standard error, for answers of which none repeats itself. */
 const LEAST_ERROR = 0.01
 
 /** In the share's own unit: positive where answers repeat themselves more. */

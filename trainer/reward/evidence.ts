@@ -1,8 +1,8 @@
 /**
- * The watch for reward hacking: when does what a run shows stop being chance?
+ * Detects reward hacking: when does the evidence exceed chance?
  *
- * A policy that learns to please its reward instead of its people shows in four signs, each of which
- * every step gives as z, in deviations of what chance gives:
+ * A policy that games its reward shows four signs, for each of which every step gives a
+ * z-score:
  *
  *   level       the reward promises more than people give:  (gap - allowedGap) / error
  *   order       it ranks answers against people:            -ρ √(n - 1), Spearman's ρ over n answers
@@ -13,14 +13,14 @@
  *
  *     S ← max(0, S + min(z, 3) - ½),
  *
- * so that a lasting shift shows within a few steps and chance cancels. The room is warned when S reaches
+ * so that a lasting shift shows within a few steps and chance cancels out. The room is warned when S reaches
  * `warnAt`, and the run pauses, where it is set to, at `pauseAt`. By Siegmund's approximation a sign that
- * sits right at its limit, z having mean 0, warns falsely once in 930 steps (warnAt 5) and pauses falsely
- * once in 19,000 (pauseAt 8); half a deviation inside its limit, hardly ever. min(z, 3) makes two steps the
- * least that warn, and four the least that pause, whatever a single step looks like.
+ * is exactly at its limit, z having mean 0, has a false alarm once in 930 steps (warnAt 5) and
+ * a false pause once in 19,000 (pauseAt 8); half a deviation inside its limit, hardly ever. min(z, 3) makes two steps
+ * the least that warn, and four the least that pause, whatever a single step looks like.
  *
- * A warning is given once, until the evidence has gone back to 0. A pause begins anew at 0: the run goes
- * on when a person says so, and stops again only on new evidence.
+ * A warning is given once, until the evidence has gone back to 0. A pause resets it to 0: a person resumes
+ * the run, and it pauses again only on new evidence.
  *
  * Sources: Page, "Continuous inspection schemes", 1954; Siegmund, "Sequential Analysis", 1985, II.6; what
  * is watched: Gao, Schulman, Hilton, "Scaling Laws for Reward Model Overoptimization", 2022.
@@ -42,7 +42,7 @@ export interface WatchRules {
   allowedRepetition: number
 }
 
-/** What has come together so far. Part of a run's checkpoint. */
+/** The evidence so far. Part of a run's checkpoint. */
 export type Evidence = Record<Sign, { sum: number; warned: boolean }>
 
 export const noEvidence = (): Evidence => ({
@@ -52,7 +52,7 @@ export const noEvidence = (): Evidence => ({
   repetition: { sum: 0, warned: false },
 })
 
-/** What one step shows. */
+/** The observations of one step. */
 export interface Shown {
   /** null: too few votes, or the reward model knows too little yet. */
   gap: Gap | null
@@ -65,7 +65,7 @@ export interface Shown {
 /** People differ in leniency by about this much, in a vote's value: a step's few raters are not everybody. */
 const LENIENCY = 0.1
 
-/** z of each sign; null where the step says nothing of it. */
+/** z of each sign; null if the step has no data on it. */
 export function signsOf(
   { gap, raters, length, repetition }: Shown,
   config: Pick<WatchRules, 'allowedGap' | 'allowedLengthDrift' | 'allowedRepetition'>,
@@ -86,7 +86,7 @@ export interface Alarm {
 const MOST = 3
 const SLACK = 0.5
 
-/** The evidence after a step, and what it sets off. */
+/** The evidence after a step, and the alarms that it raises. */
 export function weigh(
   before: Evidence,
   signs: Record<Sign, number | null>,

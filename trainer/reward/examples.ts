@@ -16,7 +16,7 @@ export interface RewardVote {
    */
   weight: number
   /**
-   * By head ({@link RATING}, {@link COMPASSION}, {@link categoryHead}), each in [0, 1]; a missing head was not voted
+   * By head ({@link RATING}, {@link COMPASSION}, {@link categoryHead}), each in [0, 1]; missing heads were not voted
    * on.
    */
   scores: Readonly<Record<string, number>>
@@ -32,7 +32,7 @@ export interface RewardPreference {
   weight: number
 }
 
-/** One sample as one member of the ensemble sees it for one head. */
+/** One training example of one head of one ensemble member. */
 export interface Example {
   /** Row of the feature table. */
   row: number
@@ -42,10 +42,10 @@ export interface Example {
   target: number
 }
 
-/** Targets are held this far from 0 and 1, where a logit has no end. */
+/** Targets are clamped this far from 0 and 1, where a logit is unbounded. */
 const EDGE = 0.05
 
-/** `log(p / (1 - p))`, p held within [0.05, 0.95]. */
+/** `log(p / (1 - p))`, p clamped to [0.05, 0.95]. */
 export function logit(p: number): number {
   const held = Math.min(1 - EDGE, Math.max(EDGE, p))
   return Math.log(held / (1 - held))

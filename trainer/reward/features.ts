@@ -1,7 +1,7 @@
 import { exactDiv } from '../../lm/graph/index.ts'
 
 /**
- * Frozen-trunk features of samples by id, standardised: the reward model's eyes. The first half of a
+ * Frozen-trunk features of samples by id, standardised: the reward model's inputs. The first half of a
  * sample's features is defined for every prefix of it, too (`ReferenceView.prefixes`).
  */
 export interface FeatureTable {
@@ -26,7 +26,7 @@ export interface FeatureTable {
   exportState(): { arrays: Map<string, Float32Array>; ids: string[] }
 }
 
-/** A feature that hardly varies is not blown up beyond this many times. */
+/** Upper bound of the factor that standardises a feature which hardly varies. */
 const LEAST_DEVIATION = 1e-3
 
 export function openFeatures(

@@ -8,5 +8,5 @@ export const FIXED = {
   pessimism: 0.5,
 } as const satisfies Partial<RewardModelConfig>
 
-/** Bounds normalisation's scale from below, in the value's unit [0, 1]. */
+/** Lower bound of the normalisation's scale, in the value's unit [0, 1]. */
 export const MIN_DEVIATION = 0.05

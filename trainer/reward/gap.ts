@@ -1,11 +1,11 @@
-/** How far the reward and the people part on answers that the reward model had not seen judged. */
+/** The gap between the reward and people's votes on answers that the reward model has not been trained on. */
 import { mean, rankCorrelation, standardError } from '../../core/statistics.ts'
 
 /** An answer of this step, before the reward model learns from the votes on it. */
 export interface HeldOut {
   /** The reward that it would get without its votes, before normalisation. */
   reward: number
-  /** What its voters gave: their mean value by what their votes weigh, in [0, 1]. */
+  /** The weighted mean value of the votes on it, in [0, 1]. */
   people: number
 }
 
@@ -17,11 +17,11 @@ export interface Gap {
   /** `reward - people`, and its standard error over the answers. */
   level: number
   levelError: number
-  /** Spearman's rank correlation of the two, -1…1; null where one of them says the same of every answer. */
+  /** Spearman's rank correlation of the two, -1…1; null if one of them is constant. */
   rank: number | null
 }
 
-/** Fewer answers have no mean to speak of and no order. */
+/** Fewer answers are too few for a mean or an order. */
 export const LEAST_ANSWERS = 4
 
 /** null for fewer than {@link LEAST_ANSWERS}. */

@@ -8,7 +8,7 @@ interface MemberFit {
   heads: readonly string[]
   /** Inputs of a head, the intercept included. */
   inputs: number
-  /** A sample's place; undefined where its features are not known. */
+  /** A sample's row; undefined if its features are not known. */
   row: (sampleId: string) => number | undefined
   /** What the heads read of a row: [inputs]. */
   input: (row: number) => Float64Array
@@ -21,7 +21,7 @@ interface MemberFit {
   bootstrap: (id: string) => number
 }
 
-/** Newton steps for Bradley–Terry's loss; the quadratic rest needs one. */
+/** Newton steps for Bradley–Terry's loss; the quadratic part alone needs one. */
 const NEWTON_STEPS = 5
 
 /**

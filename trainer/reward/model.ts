@@ -18,8 +18,8 @@
  * makes the model a function of (features, votes, seed) alone: late and withdrawn votes need
  * nothing special. How much an old vote still counts is the caller's, in its weight.
  *
- * Raters may leave a head out. A prediction is of what a vote will be worth, so a head counts in it by the share
- * of the votes' weight that speaks of it: nobody rating compassion, a value is its quality alone.
+ * Raters may leave a head out. A prediction is of a vote's value, so a head counts in it by the share of the votes'
+ * weight that scores it: if nobody rates compassion, a value is its quality alone.
  */
 import { exactDiv } from '../../lm/graph/index.ts'
 import { mix, unitMean, weightedQuality } from './combine.ts'
@@ -50,7 +50,7 @@ export interface Prediction {
   /** Mean and deviation of the value over the ensemble. */
   mean: number
   deviation: number
-  /** The same for each head. */
+  /** The same per head. */
   heads: Record<string, { mean: number; deviation: number }>
 }
 
@@ -64,11 +64,11 @@ export interface RewardModel {
   readonly heads: readonly string[]
   readonly features: FeatureTable
   /**
-   * Learns from all votes and preferences so far on samples whose features are known; forgets what it knew from others.
+   * Learns from all votes and preferences so far on samples whose features are known; earlier fits are discarded.
    */
   fit(votes: readonly RewardVote[], preferences?: readonly RewardPreference[]): void
   /**
-   * What value a response is heading for, in [0, 1], after each of its tokens: [T · width / 2] -> [T].
+   * The predicted value of a response, in [0, 1], after each of its tokens: [T · width / 2] -> [T].
    * By one more set of heads, fitted to the same votes on the first half of the features, without
    * bootstrap, random prior or pessimism.
    */
@@ -97,7 +97,7 @@ export function openRewardModel(
   const weights = saved?.arrays.get('weights')?.slice() ?? flatten(priors)
   const half = width / 2
   const progress = saved?.arrays.get('progress')?.slice() ?? new Float32Array(heads.length * (half + 1))
-  // Runs of before raters could leave compassion out have none saved, and count every head whole until their next fit.
+  // Runs from before compassion was optional have none saved; every head then counts fully until the next fit.
   const shares = saved?.arrays.get('shares')?.slice() ?? new Float32Array(heads.length).fill(1)
   if (weights.length !== config.members * heads.length * inputs)
     throw new RangeError(`${weights.length} weights saved for ${config.members} members`)
@@ -176,7 +176,7 @@ export function openRewardModel(
   }
 }
 
-/** The share of the votes' weight that speaks of a head; 1 where there is no weight. */
+/** The share of the votes' weight that scores a head; 1 without any weight. */
 function shareOf(votes: readonly RewardVote[], head: string): number {
   const weight = votes.reduce((sum, vote) => sum + vote.weight, 0)
   const spoken = votes.reduce((sum, vote) => sum + (Object.hasOwn(vote.scores, head) ? vote.weight : 0), 0)

@@ -1,4 +1,4 @@
-/** From votes and predictions to the reward of every rollout of a step. */
+/** Computes the reward of every rollout of a step from votes and predictions. */
 import { crowdValue, type WeighedVote } from '../../core/votes/crowd.ts'
 import {
   composeReward,
@@ -50,7 +50,7 @@ export interface Rewards {
   rewards: number[]
   /** After composition, constraints and length bonus, before normalisation; at most 1 without the bonus. */
   raw: number[]
-  /** h: the crowd's value, or v̂ where nobody of any reliability voted. In [0, 1]. */
+  /** h: the crowd's value, or v̂ without votes of any weight. In [0, 1]. */
   crowd: number[]
   /** Of the constraints, at least 0. */
   penalties: number[]
@@ -59,8 +59,8 @@ export interface Rewards {
   /** The ensemble's deviation of the value. */
   deviation: number[]
   /**
-   * Per response token, in the unit of `rewards`: what the response is heading for (`RewardModel.potentials`), for
-   * PPO's shaping. Empty without prefixes.
+   * Per response token, in the unit of `rewards`: the predicted value (`RewardModel.potentials`), for PPO's reward
+   * shaping. Empty without prefixes.
    */
   potentials: number[][]
   normalisation: Normalisation
@@ -68,8 +68,8 @@ export interface Rewards {
 
 /**
  * Scores every rollout. Those with votes get the crowd's value, shrunk towards the model's; those
- * without get the model's. Normalisation is by what the present model says of the reference's
- * outputs, so that the scale follows what it has learnt.
+ * without get the model's. Normalisation uses the current model's predictions for the reference's outputs, so
+ * that the scale follows what it has learnt.
  *
  * @param step.reference outputs of the reference policy, at least one
  */
@@ -108,12 +108,12 @@ export function rewardsOf(step: {
   }
 }
 
-/** Tokens after which a potential counts half: the mean over a few tokens says little. */
+/** Tokens after which a potential has half its weight: the mean over a few tokens is noisy. */
 const HESITATION = 4
 
 /**
- * What constraints look at. Harm is the `harm` head, or what is missing from `safety`; unknown where the session has
- * neither category.
+ * Inputs of the constraints. Harm is the `harm` head, or 1 - `safety`; unknown if the session has neither
+ * category.
  */
 function judged(text: string, { heads }: Prediction): { text: string; harm?: number; compassion: number } {
   const compassion = heads[COMPASSION]!.mean

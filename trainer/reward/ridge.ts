@@ -14,7 +14,7 @@ export interface NormalSystem {
 
 /** The system before any example: `ρ I`. */
 export function openSystem(width: number, ridge: number): NormalSystem {
-  if (!(ridge > 0)) throw new RangeError(`ridge is ${ridge}; only above 0 has the system a solution for any data`)
+  if (!(ridge > 0)) throw new RangeError(`ridge is ${ridge}; only above 0 does the system have a solution for any data`)
   const matrix = new Float64Array(width * width)
   for (let i = 0; i < width; i++) matrix[i * width + i] = ridge
   return { width, matrix }

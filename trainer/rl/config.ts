@@ -32,7 +32,7 @@ export interface LearnerConfig extends RatePlan, KlControl, PpoLossConfig, PpoBa
   adamBeta1: number
   adamBeta2: number
   adamEpsilon: number
-  /** Approximate KL per token to the sampling policy at which an update's epochs end, nats; 0 never ends them. */
+  /** Approximate KL per token to the sampling policy at which an update's epochs stop early, nats; 0 disables this. */
   stopKL: number
 }
 

@@ -1,23 +1,23 @@
-/** What every algorithm starts from and ends with: scored rollouts, and what its loss reads of them. */
+/** The interface of every algorithm: scored rollouts in, inputs of its loss out. */
 import type { PolicyView } from './inspect.ts'
 import { sequenceKl } from './kl.ts'
 import type { ReferenceView, Rollout } from './rollout.ts'
 import { mean } from '../../core/statistics.ts'
 
-/** One rollout with all that was computed for it before the algorithm sees it. */
+/** One rollout with everything that is computed before the algorithm sees it. */
 export interface Scored {
   rollout: Rollout
   reference: ReferenceView
   policy: PolicyView
   /** Normalised reward of the whole response. */
   reward: number
-  /** Drawn by an earlier policy than the one that learns. */
+  /** Sampled by an earlier policy than the one being trained (stale). */
   stale: boolean
   /** Φ of ppo.ts's detail 27, per response token. */
   potentials?: readonly number[]
 }
 
-/** A rollout ready to be learnt from: what the algorithm's loss reads of it, by the names that it asks for. */
+/** A rollout ready for training: the inputs of the algorithm's loss, by name. */
 export interface Experience {
   rollout: Rollout
   /** One entry per response token. */
@@ -26,15 +26,15 @@ export interface Experience {
   scalars: Readonly<Record<string, number>>
 }
 
-/** A step's rollouts as an algorithm learns from them. */
+/** A step's rollouts as prepared by an algorithm. */
 export interface Prepared {
-  /** Those that belong together (`Algorithm.rows` of them) stand next to each other. */
+  /** Those that belong together (`Algorithm.rows` of them) are adjacent. */
   experiences: Experience[]
   /**
-   * One per rollout, in the rollouts' order: above 0 where the update makes it likelier, in the algorithm's own unit.
+   * One per rollout, in the rollouts' order: above 0 if the update makes it likelier, in the algorithm's own unit.
    */
   advantages: number[]
-  /** The algorithm's own figures of the batch, by their names in metrics.ts. */
+  /** The algorithm's own metrics of the batch, by their names in metrics.ts. */
   metrics: Record<string, number>
 }
 
@@ -69,13 +69,13 @@ export function statisticsOf(
   }
 }
 
-/** A stale token's weight is held under this. */
+/** Upper bound of a stale token's importance weight. */
 const MAX_IMPORTANCE = 2
 
 /**
  * The ratio's denominator and the advantages of one rollout. Where batch t + 1 is drawn before the
- * update on batch t, the policy has moved since: the trust region is around where it is now, and what
- * the draw was off by is an importance weight (truncated) on the advantage. Source: Hilton, Cobbe,
+ * update on batch t, the policy has moved since: the trust region is around the current policy, and the difference
+ * from the sampling policy is a (truncated) importance weight on the advantage. Source: Hilton, Cobbe,
  * Schulman 2022, the decoupled objective.
  */
 export function trustRegion(

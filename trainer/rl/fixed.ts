@@ -13,7 +13,7 @@ export const FIXED = {
   adamEpsilon: 1e-5,
   gamma: 1,
   // An answer's tone is decided by its first words: a smaller λ keeps the score from reaching them.
-  // The potentials (detail 27 of ppo.ts) are then a baseline that takes variance out.
+  // The potentials (detail 27 of ppo.ts) are then a baseline that reduces variance.
   gaeLambda: 1,
   whitenRewards: false,
   whitenAdvantages: true,

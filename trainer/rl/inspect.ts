@@ -5,7 +5,7 @@ import { layOut, shapeOf, unpadRows, type BatchShape } from './layout.ts'
 import { entropyGraph, policyFeeds, policyGraph, valueGraph, type HeldPolicy } from './policy.ts'
 import type { ReferenceView, Rollout } from './rollout.ts'
 
-/** What the current policy says of a rollout, one entry per response token. */
+/** The current policy's evaluation of a rollout, one entry per response token. */
 export interface PolicyView {
   /** None without a value head. */
   values: Float32Array
@@ -38,8 +38,8 @@ export function openInspector(
   async function* batches(rollouts: readonly Rollout[], which: 'policy' | 'reference') {
     if (rollouts.length === 0) return
     const shape = shapeOf(rollouts, rows, architecture.context)
-    // The reference is float32 whatever trains: KL is measured against float32 samples, and the reward model's features
-    // outlive a change of precision.
+    // The reference is always float32: KL is measured against float32 samples, and the reward model's features must
+    // survive a change of precision.
     const insisted = which === 'reference' ? 'float32' : undefined
     const program = await compiled.get(`${which} ${shape.length}/${shape.responses}`, () =>
       engine.compile(graphs[which](policy, shape, temperature), insisted),

@@ -1,4 +1,4 @@
-/** The pull towards the reference policy: rewards per token, and the coefficient's controller. */
+/** The KL penalty towards the reference policy: rewards per token, and the coefficient's controller. */
 
 /**
  * Rewards of one response: `-β (log π(a_t) - log π_ref(a_t))` at each token, and the score added at
@@ -19,8 +19,8 @@ export function shapedRewards(
   const length = logprobs.length
   if (length === 0 || reference.length !== length)
     throw new RangeError(`${length} log-probabilities for ${reference.length} of the reference`)
-  const rewards = Array.from({ length }, (_, t) => -klCoefficient * (logprobs[t] - reference[t]))
-  rewards[length - 1] += score
+  const rewards = Array.from({ length }, (_, t) => -klCoefficient * (logprobs[t]! - reference[t]!))
+  rewards[length - 1]! += score
   return rewards
 }
 
@@ -41,7 +41,7 @@ export function sequenceKl(logprobs: ArrayLike<number>, reference: ArrayLike<num
  *
  *     KL = E_π[r]/β - log E_ref[e^{r/β}] = 1/β² - 1/(2β²) = 1/(2β²),   β = 1 / √(2 · targetKL).
  *
- * Scores that are bounded, as those of votes are, run out before: such a run settles under its target.
+ * Bounded scores, such as those of votes, saturate before: such a run settles below its target.
  *
  * @throws RangeError for a target that is not above 0.
  */
@@ -60,12 +60,12 @@ export interface KlControl {
    * follows from it; one that adapts β is steered to it; for a fixed β of the run's own it is not read.
    */
   targetKL: number
-  /** How much of its error the adaptive controller makes good in a step, in logarithms of β. */
+  /** Gain of the adaptive controller: the change of log β per step and unit of error. */
   klGain: number
 }
 
 /**
- * The adaptive coefficient stays within this factor of where it started, both ways: it can't switch the penalty off.
+ * The adaptive coefficient stays within this factor of its initial value, so it can't switch the penalty off.
  */
 export const KL_RANGE = 2
 
@@ -76,8 +76,8 @@ export const KL_RANGE = 2
  *     e = clip(observed / targetKL - 1, -0.2, 0.2),   log β ← log β + klGain · e,   β₀/2 ≤ β ≤ 2β₀
  *
  * A fixed coefficient is its configuration's, whatever it was. Source of the controller: Ziegler et al. 2019,
- * section 2.2; lm-human-preferences' `AdaptiveKLController`, whose product this is to the first order. There is no
- * more to it than β: from either end of its range it comes back with the first error of the other sign.
+ * section 2.2; lm-human-preferences' `AdaptiveKLController`, which this equals to first order. β is its only state,
+ * so there is no wind-up: from either end of its range it returns with the first error of the other sign.
  */
 export function nextKlCoefficient(klCoefficient: number, control: KlControl, observed: number): number {
   if (!control.adaptiveKl) return control.klCoefficient
@@ -85,6 +85,6 @@ export function nextKlCoefficient(klCoefficient: number, control: KlControl, obs
   return withinRange(klCoefficient * Math.exp(control.klGain * error), control)
 }
 
-/** A coefficient that was stored, as its run's control may hold it today. */
+/** A stored coefficient, clamped to the range that its run's control allows today. */
 export const withinRange = (klCoefficient: number, { adaptiveKl, klCoefficient: start }: KlControl): number =>
   adaptiveKl ? Math.min(KL_RANGE * start, Math.max(start / KL_RANGE, klCoefficient)) : start

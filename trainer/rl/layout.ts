@@ -28,10 +28,10 @@ export interface BatchLayout {
   responseMask: Float32Array // [B, R]
 }
 
-/** Sequence lengths are rounded up to this, so that few graphs are compiled. */
+/** Sequence lengths are rounded up to a multiple of this, to compile few graphs. */
 const GRAIN = 16
 
-/** The least shape, rounded up, that holds every rollout in batches of `rows`. */
+/** The smallest rounded shape that holds every rollout in batches of `rows`. */
 export function shapeOf(
   rollouts: readonly Pick<Rollout, 'promptIds' | 'responseIds'>[],
   rows: number,
@@ -55,7 +55,7 @@ export function shapeOf(
   }
 }
 
-/** At most `shape.rows` rollouts, laid out; rows that are left over are padding of one masked token. */
+/** Lays out at most `shape.rows` rollouts; unused rows are padding of one masked token. */
 export function layOut(
   rollouts: readonly Pick<Rollout, 'promptIds' | 'responseIds'>[],
   shape: BatchShape,

@@ -1,4 +1,4 @@
-/** A policy that an engine holds, and what learns on it: the surface of which the live loop is made. */
+/** A policy held by an engine, and its training: the interface that the live loop uses. */
 import type { Engine } from '../../lm/engines/engine.ts'
 import { exactDiv, lossScaleStates } from '../../lm/graph/index.ts'
 import { startLossScale } from '../../lm/training/optimizer-step.ts'
@@ -25,18 +25,18 @@ export interface LearnerDeps {
    * else under these names.
    */
   engine: Engine
-  /** Where the policy starts, and the reference for good. */
+  /** The initial policy, and the reference throughout. */
   model: Model
   config: LearnerConfig
   seed: number
-  /** Lets the event loop run; awaited between batches of work. */
+  /** Yields to the event loop; awaited between batches of work. */
   pause?: () => Promise<void>
 }
 
 export interface SampleOptions {
   /** One a prompt; an answer depends on weights, prompt and its seed, not on what else is in the batch. */
   seeds: readonly number[]
-  /** The configuration's by default. PPO's ratio assumes that they agree. */
+  /** The configuration's by default. PPO's ratio assumes the same temperature. */
   temperature?: number
   maxNewTokens?: number
   /** Called for each token as it is drawn. */
@@ -44,13 +44,13 @@ export interface SampleOptions {
   signal?: AbortSignal
 }
 
-/** What sampling gives; the caller adds texts and the sample's id. */
+/** The result of sampling; the caller adds texts and the sample's id. */
 export type SampledRollout = Pick<Rollout, 'promptIds' | 'responseIds' | 'logprobs' | 'truncated' | 'policyVersion'>
 
 export interface UpdateOptions {
-  /** Those of `Learner.reference`, where they are known already. */
+  /** Those of `Learner.reference`, if already computed. */
   references?: readonly ReferenceView[]
-  /** Per rollout and response token, in the rewards' unit (`Rewards.potentials`); none shapes nothing. */
+  /** Per rollout and response token, in the rewards' unit (`Rewards.potentials`); without them nothing is shaped. */
   potentials?: readonly (readonly number[])[]
   signal?: AbortSignal
 }
@@ -59,10 +59,10 @@ export interface Update {
   metrics: Metrics
   /**
    * Of each rollout: the mean over its tokens of the advantage that the loss saw (DPO's is between -1 and 1). Above 0
-   * where the update made it likelier.
+   * if the update made it likelier.
    */
   advantages: number[]
-  /** False: the policy is what it was before, to the precision of its weights, and nothing was learnt. */
+  /** False: the policy is unchanged to the precision of its weights, and nothing was learnt. */
   changed: boolean
 }
 
@@ -81,11 +81,11 @@ export interface Learner {
    * One update: `ppoEpochs` passes over the rollouts in minibatches, by the configured algorithm. `rewards` are
    * normalised, one per rollout. The result depends on (state, rollouts, rewards, seed) alone. Sizes that do not divide
    * throw before anything changes. When `signal` aborts, it rejects with the signal's reason within one minibatch, and
-   * the learner is as it was before the call; so it is where the update would leave weights that are no numbers, which
-   * throws, too.
+   * the learner is as it was before the call. It is also restored, and an error thrown, if the update would leave
+   * weights that are NaN or infinite.
    */
   update(rollouts: readonly Rollout[], rewards: readonly number[], options?: UpdateOptions): Promise<Update>
-  /** All that a later `importState` on a learner of the same model, configuration and seed goes on from. */
+  /** The state from which `importState` on a learner of the same model, configuration and seed resumes. */
   exportState(): Promise<LearnerState>
   importState(state: LearnerState): void
   /** The trained language model by Hugging Face names, adapters merged into it, without the value head. */

@@ -2,8 +2,8 @@ import { exactDiv } from '../../lm/graph/index.ts'
 import { openRandom } from '../../lm/sampling/random.ts'
 
 /**
- * A seeded permutation of `0 … size-1`, cut into `parts` minibatches of equal size: every index
- * once. `together` neighbours (2i and 2i + 1, say) move as one. The order depends on the seed alone.
+ * A seeded permutation of `0 … size-1`, split into `parts` minibatches of equal size: every index
+ * once. `together` neighbours (2i and 2i + 1, for example) stay together. The order depends on the seed alone.
  *
  * @throws Error where `parts` does not divide `size`, or `together` a part.
  */

@@ -7,21 +7,21 @@ import { remembered } from './state.ts'
 
 export interface Movement {
   /**
-   * Norm of what was added to the policy's parameters (the adapters', where it trains some), all taken as one vector.
-   * The value head is not among them.
+   * Norm of the change of the policy's parameters (the adapters', if it trains some), taken as one vector. The value
+   * head is excluded.
    */
   norm: number
-  /** False: the update was the identity, to the precision that the weights have. */
+  /** False: the update was the identity, to the precision of the weights. */
   changed: boolean
 }
 
 export interface MovementGauge {
-  /** Of the weights now against those that `rollback` remembers. @throws Error where they are no numbers any more */
+  /** Compares the weights with those that `rollback` saved. @throws Error if they have become NaN or infinite */
   measure(): Promise<Movement>
   close(): Promise<void>
 }
 
-/** Half a unit in float32's last place: what is added below this share of a number is lost in it. */
+/** Half a unit in the last place of float32: a smaller relative change is lost to rounding. */
 const ROUNDING = 2 ** -24
 
 export function openMovementGauge(engine: Engine, { model }: HeldPolicy): MovementGauge {
@@ -39,8 +39,8 @@ export function openMovementGauge(engine: Engine, { model }: HeldPolicy): Moveme
 }
 
 const noNumbers =
-  'The update would have left the model with weights that are infinite or no numbers; it was taken back. ' +
-  'Start the run anew with a lower learning rate or a smaller KL coefficient.'
+  'The update would have left the model with weights that are infinite or NaN; it was rolled back. ' +
+  'Start a new run with a lower learning rate or a smaller KL coefficient.'
 
 function movementGraph(model: HeldPolicy['model']): Graph {
   const graph = new Graph()

@@ -13,11 +13,11 @@ import { seedOf } from './random.ts'
 import { openTrainStep, type TrainStep, type StepStatistics } from './train-step.ts'
 
 export interface Optimizer {
-  /** Optimizer steps since the run began; Adam's bias correction reads it. */
+  /** Optimizer steps since the run started, for Adam's bias correction. */
   steps: number
   /**
-   * Epochs over the experiences until all are done or the KL stop ends them. Rejects with the signal's reason between
-   * minibatches.
+   * Runs epochs over the experiences until all are done or the KL stop ends them. Rejects with the signal's reason
+   * between minibatches.
    */
   run(experiences: readonly Experience[], options: OptimizeOptions): Promise<StepStatistics[]>
   close(): Promise<void>
@@ -69,7 +69,7 @@ export function openOptimizer(
         for (const indices of minibatches(experiences.length, parts, seedOf(seed, epoch), algorithm.rows)) {
           signal?.throwIfAborted()
           const statistics = await step.run(
-            indices.map((i) => experiences[i]),
+            indices.map((i) => experiences[i]!),
             { step: optimizer.steps + 1, learningRate, klCoefficient },
           )
           optimizer.steps++

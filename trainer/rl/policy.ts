@@ -38,20 +38,20 @@ const VALUE_BIAS = `${POLICY}value.bias`
  */
 const VALUE_SCALE = 30
 
-/** The policy and what it is compared with, as an engine holds them. */
+/** The policy and its reference, as held by an engine. */
 export interface HeldPolicy {
   /** The whole model, or adapters on the reference's parameters. */
   readonly model: HeldModel
   /** The policy as it was before the run; never changes. */
   readonly reference: HeldModel
   readonly valueHead: boolean
-  /** States that an update changes, Adam's moments aside. */
+  /** States that an update changes, without Adam's moments. */
   readonly trained: ReadonlyMap<string, Shape>
 }
 
 /**
- * What a policy of this kind is held as. With `lora` the base's parameters are held once, for policy and reference
- * both.
+ * The states of a policy. With `lora` the base's parameters are held once, shared by policy and
+ * reference.
  */
 export function heldPolicy(
   architecture: Architecture,
@@ -69,7 +69,7 @@ export function heldPolicy(
   }
 }
 
-/** Sets every state of a policy at the beginning of a run; moments are 0. `seed` is the adapters'. */
+/** Initialises every state of a policy; moments are 0. `seed` is for the adapters. */
 export function loadPolicy(
   states: StateStore,
   base: Model,

@@ -1,8 +1,8 @@
 import { streamSeed } from '../../lm/sampling/random.ts'
 
 /**
- * One seed for a list of whole numbers: `streamSeed` folded over it. Lists that differ in one entry share no numbers to
- * speak of.
+ * One seed for a list of whole numbers: `streamSeed` folded over it. Lists that differ in one entry give practically
+ * independent streams.
  */
 export function seedOf(seed: number, ...path: number[]): number {
   return seedAlong(seed, path)

@@ -1,21 +1,21 @@
-/** One sampled answer with what PPO needs of it. Plain data: it may be stored and read back. */
+/** One sampled answer with what PPO needs. Plain data, which can be stored and read back. */
 export interface Rollout {
   sampleId: string
   prompt: string
   response: string
   /** Without padding. */
   promptIds: number[]
-  /** What was sampled, EOS included where it came. At least one token. */
+  /** The sampled tokens, including EOS if it occurred. At least one. */
   responseIds: number[]
   /** log π(token) of the policy that sampled, at the sampling temperature, nats: one per response token. */
   logprobs: Float32Array
-  /** Cut at the longest allowed length before EOS came. */
+  /** Truncated at the maximum length, without EOS. */
   truncated: boolean
-  /** Updates that the sampling policy had seen. */
+  /** Version of the sampling policy: its number of updates. */
   policyVersion: number
 }
 
-/** What the frozen reference says of a rollout. Depends on the rollout alone, so it may be computed once and kept. */
+/** The frozen reference's evaluation of a rollout. Depends on the rollout alone, so it can be cached. */
 export interface ReferenceView {
   /** log π_ref(token) at the sampling temperature, nats: one per response token. */
   logprobs: Float32Array

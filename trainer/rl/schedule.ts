@@ -5,13 +5,13 @@ export interface RatePlan {
   /** The full one. */
   learningRate: number
   learningRateSchedule: RateSchedule
-  /** Updates over which the learning rate rises to its full value; 0 begins with it. */
+  /** Warm-up: updates over which the learning rate rises to its full value; 0 for none. */
   warmupSteps: number
-  /** Updates by which a falling schedule has fallen; ignored by a constant one. */
+  /** Updates over which a schedule decays; ignored by a constant one. */
   totalSteps: number
 }
 
-/** A falling schedule keeps this share of the rate: a step that people voted on must be able to change something. */
+/** A decaying schedule keeps this share of the rate: a step that people voted on must be able to change something. */
 export const LEAST_RATE = 0.01
 
 /**
@@ -20,7 +20,7 @@ export const LEAST_RATE = 0.01
  * lm-human-preferences does it, or by half a cosine (Loshchilov & Hutter 2017), but never below
  * {@link LEAST_RATE} of the full rate. Steps beyond the total keep the last step's rate.
  *
- * Nothing else scales it: the KL is held by its penalty, which a rate of 0 would leave no way to act.
+ * Nothing else scales it: the KL is controlled by its penalty, which could not act at a rate of 0.
  */
 export function scheduledRate(
   { learningRate, learningRateSchedule, warmupSteps, totalSteps }: RatePlan,

@@ -1,4 +1,4 @@
-/** The learner's state outside the engine: for checkpoints, and to take an aborted update back. */
+/** The learner's state outside the engine: for checkpoints, and to roll back an aborted update. */
 import type { Engine } from '../../lm/engines/engine.ts'
 import { lossScaleStates, type Shape } from '../../lm/graph/index.ts'
 import { startLossScale } from '../../lm/training/optimizer-step.ts'
@@ -8,7 +8,7 @@ import { momentStates, POLICY, REFERENCE, type HeldPolicy } from './policy.ts'
 export interface LearnerState {
   /**
    * What is trained (policy, value head), both Adam moments and, in float16, the loss's scale, by state name, laid out
-   * as in a model's file. The reference is the run's base model and is not among them.
+   * as in a model's file. The reference is the run's base model and is not included.
    */
   arrays: Map<string, Float32Array>
   json: LearnerCounters
@@ -30,8 +30,8 @@ export async function exportStates(engine: Engine, policy: HeldPolicy, json: Lea
 }
 
 /**
- * Either precision goes on from the other's state, since an operator may change it between two starts: float16 scales
- * the loss anew where no scale was saved, and float32 needs none.
+ * Either precision resumes from the other's state, since an operator may change it between two starts: float16
+ * initialises the loss scale if none was saved, and float32 needs none.
  *
  * @throws Error for an array that the policy does not have, or lacks.
  */
@@ -39,7 +39,7 @@ export function importStates(engine: Engine, policy: HeldPolicy, { arrays }: Lea
   const known = changingStates(engine, policy)
   for (const name of arrays.keys())
     if (!known.has(name) && !lossScaleStates.has(name))
-      throw new Error(`the saved state has ${name}, which this policy has not`)
+      throw new Error(`the saved state has ${name}, which this policy does not have`)
   if (engine.precision === 'float16') startLossScale(engine.states)
   for (const [name, shape] of known) {
     const data = arrays.get(name)
@@ -48,10 +48,10 @@ export function importStates(engine: Engine, policy: HeldPolicy, { arrays }: Lea
   }
 }
 
-/** Under which name a state is remembered while an update may still be taken back. */
+/** The name under which a state is saved while an update may still be rolled back. */
 export const remembered = (name: string): string => `before/${name}`
 
-/** Remembers the trained states on the device until `unlessAborted` is over; puts them back where it throws. */
+/** Saves the trained states on the device while `unlessAborted` runs; restores them if it throws. */
 export function rollback(engine: Engine, policy: HeldPolicy, optimizer: { steps: number }) {
   const { states } = engine
   const stepsBefore = optimizer.steps
@@ -76,7 +76,7 @@ export function rollback(engine: Engine, policy: HeldPolicy, optimizer: { steps:
 export const asHeld = (policy: HeldPolicy, state: string, saved: Float32Array): Float32Array =>
   laidOut(policy, state, saved, toHeld)
 
-/** A parameter's values or moments in the other layout; what is no parameter of the model's has but one. */
+/** A parameter's values or moments in the other layout; other states have only one layout. */
 function laidOut(
   { model: { architecture } }: HeldPolicy,
   state: string,

@@ -7,7 +7,7 @@ import { layOut, padRows, type BatchShape } from './layout.ts'
 import { entropyGraph, policyFeeds, policyGraph, valueGraph, type HeldPolicy } from './policy.ts'
 
 /**
- * What one optimizer step reports: the loss's statistics by name, and the norm of all gradients together before
+ * Statistics of one optimizer step: the loss's by name, and the global gradient norm before
  * clipping.
  */
 export interface StepStatistics {
@@ -21,7 +21,7 @@ export interface TrainStepOptions {
   algorithm: Algorithm
   temperature: number
   optimizer: AdamWOptions
-  /** Equal parts into which a minibatch is cut; each is one pass of `shape`. */
+  /** Equal parts into which a minibatch is split; each is one pass of `shape`. */
   accumulation: number
 }
 
@@ -36,7 +36,7 @@ export interface TrainStep {
 
 /**
  * Compiles the step for minibatches of `shape.rows · accumulation` rollouts: the policy's forward pass, the algorithm's
- * loss, and the descent on it.
+ * loss, and the optimizer step.
  */
 export async function openTrainStep(engine: Engine, shape: BatchShape, options: TrainStepOptions): Promise<TrainStep> {
   const { policy, optimizer, accumulation } = options
@@ -67,7 +67,7 @@ export async function openTrainStep(engine: Engine, shape: BatchShape, options: 
 interface LossGraph {
   graph: Graph
   loss: Tensor
-  /** Names of what the loss reads. */
+  /** Names of the loss's inputs. */
   columns: string[]
   scalars: string[]
   wholes: string[]

@@ -1,5 +1,5 @@
 /**
- * Brings entries to mean 0 (or keeps their mean) and deviation 1, over all sequences together.
+ * Normalises entries to mean 0 (or keeps their mean) and deviation 1, over all sequences together.
  *
  * `rows[b][t]` is ragged: only real positions, no padding. Variance is unbiased (n - 1), epsilon
  * 1e-8 inside the root, as in TRL's `masked_whiten`.

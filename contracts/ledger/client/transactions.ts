@@ -87,14 +87,15 @@ export type Sender = {
   /** Gas that the call takes. Throws ethers' error where the contract would refuse. */
   estimate(call: Call): Promise<bigint>
   /**
-   * Throws as `estimate` does, and `fee-too-high` above the cap. `mostCost` is what the account has to hold for it, wei.
+   * Throws as `estimate` does, and `fee-too-high` above the cap. `mostCost` is what the account has to hold for it,
+   * wei.
    *
    * @param fixedNonce the account's next one where absent
    */
   sign(call: Call & { leastGas?: bigint }, bumps: number, fixedNonce?: number): Promise<Signed & { mostCost: bigint }>
   /** `sent` also where a node has it already; `underpriced` where another waits at its nonce with as high a fee. */
   send(raw: Hex): Promise<'sent' | 'underpriced'>
-  /** Whether the node knows the transaction and no block holds it yet. */
+  /** Whether the transaction is pending: known to the node, and in no block. */
   isWaiting(txHash: Hex): Promise<boolean>
   /** What became of a transaction; null while no block holds it. */
   outcome(txHash: Hex): Promise<'success' | 'reverted' | null>

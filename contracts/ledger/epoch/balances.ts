@@ -1,24 +1,24 @@
 import type { Address, Hex } from '../hex.ts'
 
 /**
- * Whose an amount is: an account (20 bytes), or, for somebody who has linked
- * none yet, their payee number (32 random bytes that say nothing of them).
+ * The holder of an amount: an account (20 bytes), or, for a person who
+ * has linked none yet, their payee number (32 random bytes that reveal nothing).
  */
 export type Holder = Hex
 
 /** What a holder has earned so far from a pot: a bounty in its token, or POINTS. */
 export type Balance = { pot: Hex; holder: Holder; amount: bigint }
 
-/** A balance after an epoch, with what it was before. Only that of a payee who has moved is zero. */
+/** A balance after an epoch, with what it was before. Zero only for a payee who has moved to an account. */
 export type BalanceChange = Balance & { before: bigint }
 
-/** A payee's balances become an account's: the one that they have linked. */
+/** Moves a payee's balances to the account that they have linked. */
 export type Move = { payee: Hex; account: Address }
 
 /**
  * Balances with an epoch's earnings added and its moves made, in ascending
- * order of pot and holder. The order of what is given does not matter, an
- * account's balance never falls (a distributor pays the difference to what it
+ * order of pot and holder. The order of the input does not matter, an account's
+ * balance never falls (a distributor pays the difference to what it
  * has paid already), and nothing appears or is lost:
  * after = before + earned.
  */

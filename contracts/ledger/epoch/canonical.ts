@@ -1,13 +1,13 @@
 import { LedgerError } from '../errors.ts'
 
-/** A value that has exactly one canonical text. */
+/** A value with a canonical text. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 
 /**
  * The canonical JSON text of a value, after RFC 8785: keys in UTF-16 code unit
  * order, no whitespace, numbers in ECMAScript's shortest form.
  *
- * Throws `bad-record` for what JSON cannot say (NaN, infinities, lone
+ * Throws `bad-record` for values without a JSON form (NaN, infinities, lone
  * surrogates, anything that is not plain data), rather than dropping it.
  */
 export function canonicalJson(value: Json): string {

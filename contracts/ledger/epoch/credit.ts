@@ -10,18 +10,17 @@ import type { NoCredit } from './reasons.ts'
  * | kind | credits |
  * |---|---|
  * | feedback | 100 for a vote that changed weights; else 0, for the first reason in `whyNothing` |
- * | feedback, correcting a vote | what the vote's record lacks of 100, by an upheld appeal: the payload's `credit`. 0 for a vote on a text or on a closed answer, which no appeal makes a vote on an open one |
+ * | feedback, correcting a vote | after an upheld appeal, 100 less the vote's credit: the payload's `credit`. 0 for a vote on a text or on a closed answer |
  * | training, compute | 100 an hour at full quality: milliHours · qualityBps / 100,000 |
  * | validation, data | 100 a piece at full quality: qualityBps / 100 |
  *
  * milliHours is work in thousandths of an hour, qualityBps quality in 1/10,000;
  * both are whole numbers of the record's payload. A vote's credit does not
- * depend on what it says, nor on how the crowd voted, but for one thing: a
- * rater whose votes say nothing of the answers (reliability 0) earns nothing.
+ * depend on its content, nor on how the crowd voted, with one exception: a rater whose votes carry no information
+ * (reliability 0) earns nothing.
  *
- * This is by the record alone. Of what it gives, pace.ts takes what nobody can
- * do in the time, standing.ts holds back what is not qualified yet, and
- * payout.ts bounds what one person is paid for the rest.
+ * This is by the record alone. Afterwards pace.ts removes credits beyond what a person can
+ * do in the time, standing.ts holds those of unqualified authors, and payout.ts bounds what one person is paid.
  *
  * Throws `bad-record` where a needed measure is absent or out of range.
  */
@@ -69,7 +68,7 @@ export const VOTE_USED = 100n
 type Measured = Pick<ContributionRecord, 'kind' | 'usedInStep' | 'payload'>
 
 const BPS = 10_000n
-/** A year of a thousand machines: more in one record is a mistake of units. */
+/** A year of a thousand machines: more in one record is a unit error. */
 const MAX_MILLI_HOURS = 8_760_000_000n
 const PER_HOUR = 100_000n
 const PER_PIECE = 100n

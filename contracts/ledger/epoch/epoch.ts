@@ -27,11 +27,11 @@ import { MANIFEST_FORMAT, type Manifest, manifestHash, writeManifest } from './m
 import { type Market, payoutOf, pricesOf, split } from './payout.ts'
 import { tally } from './tally.ts'
 
-/** What the chain holds of an epoch, and how many upheld disputes it was built after. */
+/** What the chain stores of an epoch, and the number of upheld disputes before it was built. */
 export type EpochRoots = {
   epochId: number
   contributionsRoot: Hex
-  /** The zero hash while nobody has earned anything. */
+  /** The zero hash if nobody has earned anything yet. */
   rewardsRoot: Hex
   manifestHash: Hex
   count: number
@@ -43,7 +43,7 @@ export type EpochLeaf = {
   credit: bigint
   /** Why a vote earned nothing. */
   zero: NoCredit | null
-  /** Its credit waits for its author to qualify (standing.ts). */
+  /** Its credit is held until its author qualifies (standing.ts). */
   held: boolean
   fields: LeafFields
   leaf: Hex
@@ -62,7 +62,7 @@ export type BuiltEpoch = EpochRoots & {
 
 export type EpochInput = {
   ledger: LedgerId
-  /** What pays by the epoch; null where nothing does. */
+  /** The distributor that pays by the epoch; null if there is none. */
   distributor: Address | null
   epochId: number
   rejections: number
@@ -72,18 +72,17 @@ export type EpochInput = {
   previous:
     | (Pick<Manifest, 'bounties' | 'balances' | 'standings' | 'paces'> & { header: Pick<Manifest['header'], 'minute'> })
     | null
-  /** Accounts linked by now, of payees who have been waiting for one. */
+  /** Accounts linked since, by payee, for payees with balances. */
   links: readonly Move[]
   /** All bounties that any epoch has named, and new ones. */
   market: Market
 }
 
 /**
- * Builds an epoch: a leaf a record, what is counted of it and what is held,
- * what each holder has earned in each session, what each bounty pays for that,
- * everybody's balances, and the manifest that shows all of it.
+ * Builds an epoch: a leaf per record, counted and held credits, each holder's earnings per session,
+ * each bounty's payouts, all balances, and the manifest that contains all of it.
  *
- * Only `records` has an order that matters. Throws `record-twice` (rule C1)
+ * Only the order of `records` matters. Throws `record-twice` (rule C1)
  * where a record occurs again, `bad-record` where one has no canonical form,
  * the epoch is empty or a bounty has gone.
  */
@@ -201,7 +200,7 @@ export function buildEpoch(input: EpochInput): BuiltEpoch {
   }
 }
 
-/** The trees' leaves: what can be claimed and taken back is the rewards tree, all else the other. */
+/** The trees' leaves: the rewards tree has what can be claimed or refunded, the other tree the rest. */
 export function treesOf({
   contributions,
   earnings,
@@ -226,7 +225,7 @@ export function treesOf({
 }
 
 /**
- * Whether an account can claim it: not points, and not what waits for a payee. Keeps the tree of those who can small.
+ * Whether an account can claim it: not points, and not a payee's balance. Keeps the rewards tree small.
  */
 function isClaimable({ pot, holder }: { pot: Hex; holder: Holder }): boolean {
   return pot !== POINTS && isAccount(holder)
@@ -270,7 +269,7 @@ function payBounties({ previous, market }: EpochInput, earned: ReadonlyMap<Hex, 
   return { bounties, shares }
 }
 
-/** The accounts of payees, as a link or, before that, a record names them: of several the lowest. */
+/** The accounts of payees, as a link or, before that, a record names them: if there are several, the lowest. */
 function accountsOf({ records, links }: EpochInput): Map<Hex, Address> {
   const named = records.flatMap(({ payee, walletAddress }) =>
     walletAddress === null ? [] : [{ payee, account: walletAddress }],
@@ -281,7 +280,7 @@ function accountsOf({ records, links }: EpochInput): Map<Hex, Address> {
   return accounts
 }
 
-/** Moves of payees for whom something waits. */
+/** Moves of payees who have a balance. */
 function movesOf({ previous }: EpochInput, accounts: ReadonlyMap<Hex, Address>): Move[] {
   const waiting = new Set<string>(
     (previous?.balances ?? []).flatMap(({ holder, amount }) => (isAccount(holder) || amount === '0' ? [] : [holder])),

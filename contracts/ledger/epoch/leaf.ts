@@ -1,5 +1,5 @@
 // From a contribution's record to its leaf in an epoch's tree. Pure; the same
-// encoding is written down in FORMAT.md, for those who verify without this code.
+// encoding is specified in FORMAT.md, for verification without this code.
 
 import { ZeroHash } from 'ethers'
 import { type Json, canonicalJson } from './canonical.ts'
@@ -12,33 +12,33 @@ import type { Standing } from './standing.ts'
 export const CONTRIBUTION_KINDS = ['training', 'feedback', 'validation', 'compute', 'data'] as const
 export type ContributionKind = (typeof CONTRIBUTION_KINDS)[number]
 
-/** One ledger in the world: what a leaf is domain-separated by, with the epoch. */
+/** A globally unique ledger: with the epoch, a leaf's domain separator. */
 export type LedgerId = { chainId: number; ledger: Address }
 
-/** One contribution as the log has it. Nothing of it but hashes leaves the house. */
+/** One contribution as stored in the log. Only hashes of it are published. */
 export type ContributionRecord = {
   /** The feedback's or the contribution's UUID. */
   recordId: string
   /** The contributor's user UUID. */
   contributorId: string
   /**
-   * The contributor's number in the books while they have linked no account: 32 random bytes, the same in every record
-   * of theirs.
+   * The contributor's number while they have linked no account: 32 random bytes, the same in all of their
+   * records.
    */
   payee: Hex
   /** The account that the earnings go to; null while none is linked. */
   walletAddress: Address | null
   sessionId: string
   kind: ContributionKind
-  /** What is committed to beside the ids: sample hash, rating, receipt. */
+  /** The committed content besides the ids: sample hash, rating, receipt. */
   payload: { readonly [key: string]: Json }
   /** The training step that used it, or null. */
   usedInStep: number | null
-  /** When it was done, seconds since 1970; a correction was when its vote was. */
+  /** When it was done, seconds since 1970; for a correction, the time of its vote. */
   at: number
-  /** What its session counts an answer for, seconds. */
+  /** The time that its session allots to an answer, seconds. */
   secondsPerAnswer: number
-  /** How many votes of its contributor in its session could be compared with others' by now. */
+  /** Comparable votes of its contributor in its session so far. */
   comparable: number
   /** 32 random bytes of this record alone; stored with it, never derived. */
   salt: Hex
@@ -70,15 +70,15 @@ export function contributionLeaf(fields: LeafFields): Hex {
   return leafHash([...place, session, contributor, kind, BigInt(credit), recordHash])
 }
 
-/** The bounty of points: nobody funds it, so nothing is paid from it. */
+/** The pseudo-bounty of points: never funded, so nothing is paid from it. */
 export const POINTS = ZeroHash as Hex
 
-/** The leaf of what an account has earned so far from a bounty, in an epoch's rewards tree. */
+/** The leaf of an account's cumulative earnings from a bounty, in an epoch's rewards tree. */
 export function rewardLeaf(id: LedgerId, epochId: number, bounty: Hex, account: Address, amount: bigint): Hex {
   return leafHash([id.chainId, id.ledger, epochId, bounty, account, amount])
 }
 
-/** The leaf of what all people together have earned so far from a bounty: what its sponsor cannot take back. */
+/** The leaf of everybody's cumulative earnings from a bounty: what its sponsor cannot be refunded. */
 export function allocationLeaf(id: LedgerId, epochId: number, bounty: Hex, allocated: bigint): Hex {
   return leafHash([id.chainId, id.ledger, epochId, bounty, allocated])
 }
@@ -94,7 +94,7 @@ export function earningLeaf(id: LedgerId, epochId: number, session: Hex, holder:
   return leafHash([id.chainId, id.ledger, epochId, EARNING_TAG, session, holder, credits])
 }
 
-/** The leaf of what nobody can claim, in the contributions tree: points, and what waits for a payee. */
+/** The leaf of a balance that cannot be claimed, in the contributions tree: points, and payees' balances. */
 export function balanceLeaf(id: LedgerId, epochId: number, pot: Hex, holder: Hex, before: bigint, amount: bigint): Hex {
   return leafHash([id.chainId, id.ledger, epochId, BALANCE_TAG, pot, holder, before, amount])
 }
@@ -160,7 +160,7 @@ export function recordHash(record: ContributionRecord): Hex {
   return saltedHash(checkedSalt(record.salt), canonicalJson(recordOpening(record)))
 }
 
-/** The object behind a record hash: what its contributor may be shown, and may show. */
+/** The preimage of a record hash: what its contributor may see, and may disclose. */
 export function recordOpening(record: ContributionRecord): { readonly [key: string]: Json } {
   const { kind, payload, recordId, sessionId, usedInStep } = record
   return { kind, payload, recordId, sessionId, usedInStep }

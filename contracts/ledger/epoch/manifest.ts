@@ -1,6 +1,6 @@
-// An epoch's manifest: everything that its roots and payouts are recomputed
-// from, and nothing that names a person. JSON Lines, so that a damaged byte
-// spoils one line. The format is written down in FORMAT.md.
+// An epoch's manifest: everything from which its roots and payouts can
+// be recomputed, and nothing that identifies a person. JSON Lines, so that a corrupt byte affects one line. FORMAT.md
+// specifies the format.
 
 import { z } from 'zod'
 import { canonicalJson } from './canonical.ts'
@@ -10,7 +10,7 @@ import { textHash } from './hash.ts'
 import { QUALIFYING_VOTES } from './standing.ts'
 
 export const MANIFEST_FORMAT = 'attune-epoch-3'
-/** Of epochs that were built before votes had to qualify: read, and no longer written. */
+/** The former format, from before votes had to qualify: read, but no longer written. */
 const FORMER_FORMAT = 'attune-epoch-2'
 
 const decimal = z.string().regex(/^(0|[1-9][0-9]*)$/)
@@ -43,7 +43,7 @@ const FormerHeader = z.strictObject({
 })
 const Header = FormerHeader.extend({
   format: z.literal(MANIFEST_FORMAT),
-  /** The newest that anybody had worked in, minutes since 1970; 0 for none. */
+  /** The newest minute of anybody's work, minutes since 1970; 0 for none. */
   minute: seconds,
   standings: lines,
   paces: lines,
@@ -71,7 +71,7 @@ const Bounty = z.strictObject({
   perCredit: decimal,
   funded: decimal,
   closedAt: seconds,
-  /** Taken by earlier epochs, and by this one. */
+  /** Allocated by earlier epochs, and by this one. */
   before: decimal,
   payout: decimal,
   leaf: hash,
@@ -103,9 +103,9 @@ export type Manifest = {
   bounties: readonly z.infer<typeof Bounty>[]
   /** What everybody has earned so far, in ascending order of pot and holder. */
   balances: readonly z.infer<typeof BalanceLine>[]
-  /** What was counted and what is held, in ascending order of session and person. */
+  /** Counted and held credits, in ascending order of session and person. */
   standings: readonly z.infer<typeof StandingLine>[]
-  /** When who has worked, in ascending order of persons. */
+  /** Everybody's recent minutes of work, in ascending order of persons. */
   paces: readonly z.infer<typeof PaceLine>[]
 }
 
@@ -124,7 +124,7 @@ export function writeManifest({
   return lines.map((line) => `${canonicalJson(line)}\n`).join('')
 }
 
-/** Its content hash, keccak-256 of the UTF-8 bytes: what the chain holds. */
+/** Its content hash, keccak-256 of the UTF-8 bytes, as stored on the chain. */
 export function manifestHash(manifest: string): Hex {
   return textHash(manifest)
 }

@@ -1,5 +1,5 @@
-// How much one person can do: what is counted of their votes, over all
-// sessions and epochs. Pure; the state between epochs is in the manifest.
+// Limits the work of one person that is counted, over all sessions and
+// epochs. Pure; the state between epochs is in the manifest.
 
 import { LedgerError } from '../errors.ts'
 import type { Hex } from '../hex.ts'
@@ -9,10 +9,10 @@ import { textHash, wordsHash } from './hash.ts'
 export type Worked = ReadonlyMap<number, number>
 
 /**
- * In any so many of the clock's minutes in a row, a person works at most so
- * many seconds. Any hour touches 61 of the clock's minutes, so that nobody is
+ * In any window of this many clock minutes, a person's counted work is at most this many
+ * seconds. Any hour touches 61 of the clock's minutes, so that nobody is
  * paid for more than an hour of any hour, wherever it begins; the shorter
- * window bounds what a burst can take of it at once.
+ * window bounds a burst.
  */
 export const PACE_WINDOWS = [
   { minutes: 10, seconds: 600 },
@@ -20,14 +20,14 @@ export const PACE_WINDOWS = [
 ] as const
 
 /**
- * Minutes of work that the manifest keeps: a day. What is older than that when it is recorded counts as of the oldest
- * of them.
+ * Minutes of work that the manifest keeps: a day. Older work, when it is recorded, counts in the oldest of
+ * them.
  */
 export const PACE_KEPT = 1_440
 
 /**
- * The state of everybody's pace, to which an epoch adds. `minute` is the newest
- * that anybody has worked in, by this epoch or one before.
+ * Opens the state of everybody's pace, to which an epoch adds. `minute` is the
+ * newest minute of anybody's work up to this epoch.
  */
 export function openPace(before: ReadonlyMap<Hex, Worked>, minute: number): Pace {
   const oldest = minute - PACE_KEPT + 1
@@ -56,13 +56,13 @@ export function openPace(before: ReadonlyMap<Hex, Worked>, minute: number): Pace
 }
 
 export type Pace = {
-  /** Counts so many seconds of a person's work in a minute, all or nothing; false where they do not fit. */
+  /** Counts seconds of a person's work in a minute, all or nothing; false if they do not fit. */
   add(person: Hex, minute: number, seconds: number): boolean
   /** Everybody's, in ascending order. */
   lines(): { person: Hex; before: string; worked: string }[]
 }
 
-/** Who it is in pace lines: a number of their own that no other line has. */
+/** A person's pseudonym in pace lines, used in no other line. */
 export function pacePerson(payee: Hex): Hex {
   return wordsHash([payee, PACE_TAG])
 }
@@ -95,7 +95,7 @@ export function minutesOf(text: string): Map<number, number> {
   )
 }
 
-/** Whether every window that holds the minute has room for so many seconds more. */
+/** Whether every window that contains the minute has room for these seconds. */
 function fits(worked: Worked, minute: number, more: number): boolean {
   return PACE_WINDOWS.every(({ minutes, seconds }) => {
     let sum = more

@@ -1,7 +1,7 @@
 import type { Address, Hex } from '../hex.ts'
 import { VOTE_USED } from './credit.ts'
 
-/** A sponsor's bounty for one session, as the distributor has it. Amounts in the token's smallest unit. */
+/** A sponsor's bounty for one session, as stored by the distributor. Amounts in the token's smallest unit. */
 export type Offer = {
   bounty: Hex
   /** keccak-256 of the session's id. */
@@ -26,19 +26,17 @@ export type Market = {
   offers: readonly Offer[]
 }
 
-/** RewardDistributor.NOTICE: how long a closed bounty goes on earning, seconds. */
+/** RewardDistributor.NOTICE: how long votes still earn from a closed bounty, seconds. */
 export const NOTICE = 86_400
 
-/** One person takes at most this part of what was paid into a bounty, in one epoch: a tenth. */
+/** One person earns at most this fraction of a bounty's funds in one epoch: a tenth. */
 export const PERSON_PART = 10n
 
 /**
- * What each holder of a session's credits would be paid from a bounty that had
- * enough: the price of their credits, and no more than a tenth of what was
- * funded, or the price of one vote where that is more. What is above that stays
- * in the pot. So nobody empties a pot in one epoch, however dear a vote is; in a
- * room of one or two a pot lasts ten epochs at least, and one that never had
- * enough for ten votes still pays each person one in each epoch.
+ * What each holder of a session's credits is due from a bounty with sufficient funds:
+ * the price of their credits, but at most a tenth of what was funded, or the price of one vote if that is more. The
+ * rest stays in the pot. So nobody empties a pot in one epoch, however high the price; in a room of one or two a pot
+ * lasts at least ten epochs, and one that never had enough for ten votes still pays each person one in each epoch.
  */
 export function pricesOf<Key extends string>(
   { perCredit, funded }: Pick<Offer, 'perCredit' | 'funded'>,
@@ -52,12 +50,12 @@ export function pricesOf<Key extends string>(
 }
 
 /**
- * What an epoch takes from a bounty: everybody's prices, and no more than is
- * left of it. Nothing once it has been closed for NOTICE, where epochs that the
- * ledger took back begin that time anew.
+ * What an epoch allocates from a bounty: the sum of all prices, but no
+ * more than is left. Nothing once it has been closed for NOTICE; a rejection of epochs by the ledger restarts that
+ * time.
  *
  * @param prices of all people in the bounty's session in this epoch, added up
- * @param allocated what earlier epochs have taken
+ * @param allocated by earlier epochs
  */
 export function payoutOf(
   { closedAt, funded }: Pick<Offer, 'closedAt' | 'funded'>,
@@ -72,9 +70,9 @@ export function payoutOf(
 
 /**
  * Splits a total by weights, in whole units, by the largest remainder: each
- * share is rounded down, and what is left over goes one unit each to the
- * largest remainders, the lower key first among equals. The sum of the shares
- * is the total (rule C2); a pot that holds all prices pays each.
+ * share is rounded down, and the remaining units go one each to the largest remainders;
+ * ties go to the lower key. The sum of the shares
+ * is the total (rule C2); a pot that covers all prices pays each.
  */
 export function split<Key extends string>(total: bigint, weights: ReadonlyMap<Key, bigint>): ReadonlyMap<Key, bigint> {
   const whole = [...weights.values()].reduce((sum, weight) => sum + weight, 0n)

@@ -21,8 +21,7 @@ export type MerkleProof = {
 
 /**
  * Proofs of one recorded epoch, from its manifest: builds the tree once, so
- * keep the book while an epoch is asked about. Rule C3: the proof it gives
- * leads to the root that was submitted.
+ * keep the book for repeated queries of an epoch. Rule C3: its proofs lead to the root that was submitted.
  *
  * Throws `bad-manifest`; `proof` throws `bad-record` for an index outside the epoch.
  */
@@ -62,8 +61,8 @@ export type ProofBook = {
 }
 
 /**
- * What everybody had earned by an epoch, and the proofs that the distributor
- * asks for; built once, as a ProofBook is. Throws `bad-manifest`.
+ * Cumulative earnings as of an epoch, and the proofs that the distributor requires;
+ * built once, like a ProofBook. Throws `bad-manifest`.
  */
 export function rewardBook(manifest: string): RewardBook {
   const read = readManifest(manifest)
@@ -95,7 +94,9 @@ export function rewardBook(manifest: string): RewardBook {
   }
 }
 
-/** Accounts and payees in lower case. Amounts in the smallest unit of the bounty's token, up to and with the epoch. */
+/**
+ * Accounts and payees in lower case. Amounts in the smallest unit of the bounty's token, up to and including the epoch.
+ */
 export type RewardBook = {
   readonly epochId: number
   pointsOf(holder: Hex): bigint

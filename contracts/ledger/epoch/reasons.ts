@@ -9,7 +9,7 @@ export const noCreditReasons = {
   closed: { words: 'voting on the answer had closed.', appealable: false },
   /** No step's update used it. */
   unused: { words: 'no step’s update used it. At most it taught the reward model.', appealable: true },
-  /** It, or its author's reliability, weighed 0 in the update. */
+  /** Its weight, or its author's reliability, was 0 in the update. */
   'no-weight': { words: 'its weight, or your reliability, was 0 in the update.', appealable: true },
   /** The update left every weight as it was. */
   'no-change': { words: 'the step’s update changed nothing.', appealable: true },

@@ -1,14 +1,12 @@
-// Who is paid yet: credits of votes are held until their author has qualified
-// in the session, and then paid, those of before with them. Pure; what is held
-// between epochs is in the manifest.
+// Qualification: credits of votes are held until their author has qualified in the session,
+// and are then paid, including earlier ones. Pure; the held credits between epochs are in the manifest.
 
 import type { Hex } from '../hex.ts'
 import { wordsHash } from './hash.ts'
 
 /**
- * So many votes of a person in a session must have been comparable with
- * others' before any of their votes there is paid. It is by session: who
- * qualifies in a session of their own has gained nothing elsewhere.
+ * A person needs this many comparable votes in a session before any of their
+ * votes there is paid. It is per session: qualifying in a session of one's own gains nothing elsewhere.
  */
 export const QUALIFYING_VOTES = 10
 
@@ -17,7 +15,7 @@ export type Standing = {
   /** keccak-256 of the session's id. */
   session: Hex
   person: Hex
-  /** The session's: what pace.ts counts an answer for. */
+  /** The session's time per answer, for pace.ts. */
   seconds: number
   /** Counted pieces of work: votes, corrections and validations. */
   answers: number
@@ -29,12 +27,12 @@ export type Standing = {
   held: bigint
 }
 
-/** What an epoch has counted of a person in a session. */
+/** The counted work of a person in a session, in one epoch. */
 export type Counted = Pick<Standing, 'session' | 'person' | 'seconds' | 'answers' | 'comparable' | 'counted'>
 
 /**
- * Everybody's standing after an epoch, in ascending order of session and person; without those of whom there is nothing
- * to say.
+ * Everybody's standing after an epoch, in ascending order of session and person; without empty
+ * ones.
  */
 export function standings(before: readonly Standing[], counted: readonly Counted[]): Standing[] {
   const lines = new Map<string, Standing>()
@@ -64,13 +62,13 @@ export function standings(before: readonly Standing[], counted: readonly Counted
     .map(([, line]) => line)
 }
 
-/** What an epoch pays of it. */
+/** The credits that an epoch pays out. */
 export const releasedOf = ({ before, counted, held }: Pick<Standing, 'before' | 'counted' | 'held'>): bigint =>
   before + counted - held
 
 export const isQualified = ({ comparable }: Pick<Standing, 'comparable'>): boolean => comparable >= QUALIFYING_VOTES
 
-/** Who it is in a session's standings: a number that no other session's has. */
+/** A person's pseudonym in a session's standings, different in every session. */
 export function standingPerson(payee: Hex, session: Hex): Hex {
   return wordsHash([payee, session])
 }

@@ -1,5 +1,5 @@
-// What an epoch counts of its records: each by itself, then by its author's
-// pace, then by their standing. Pure.
+// Tallies an epoch's records: each by itself, then by its author's pace, then by
+// their standing. Pure.
 
 import type { Address, Hex } from '../hex.ts'
 import type { Holder } from './balances.ts'
@@ -10,10 +10,10 @@ import type { Manifest } from './manifest.ts'
 import { type Pace, minutesOf, openPace, pacePerson } from './pace.ts'
 import { type Counted, type Standing, isQualified, releasedOf, standingPerson, standings } from './standing.ts'
 
-/** What became of one record. */
+/** The verdict on one record. */
 export type Verdict = {
   credit: bigint
-  /** Why a vote earned nothing; null where it earned, and for what is no vote. */
+  /** Why a vote earned nothing; null if it earned, and for other kinds. */
   zero: NoCredit | null
   /** Its credit is held until its author has qualified. */
   held: boolean
@@ -24,16 +24,16 @@ export type Tally = {
   verdicts: ReadonlyMap<string, Verdict>
   standings: readonly Standing[]
   paces: ReturnType<Pace['lines']>
-  /** The newest that anybody has worked in, minutes since 1970. */
+  /** The newest minute of anybody's work, minutes since 1970. */
   minute: number
   /** Credits that this epoch pays, by session and holder. */
   paid: ReadonlyMap<Hex, ReadonlyMap<Holder, bigint>>
 }
 
-/** What of the epoch before its tally goes on from. */
+/** The part of the previous epoch from which the tally continues. */
 export type Tallied = Pick<Manifest, 'paces' | 'standings'> & { header: Pick<Manifest['header'], 'minute'> }
 
-/** @param accounts of payees who have one, as far as that is known */
+/** @param accounts known accounts, by payee */
 export function tally(
   records: readonly ContributionRecord[],
   previous: Tallied | null,
@@ -87,7 +87,7 @@ export function tally(
   }
 }
 
-/** What a record earns by itself, and by how much of its author's time is left. */
+/** A record's credit by itself, and by its author's pace. */
 function judge(record: ContributionRecord, pace: Pace, person: Hex): Pick<Verdict, 'credit' | 'zero'> {
   const zero = whyNothing(record)
   const credit = creditOf(record)
@@ -114,14 +114,14 @@ function countedOf({
   ]
 }
 
-/** What takes a person's time: to vote, and to decide an appeal. */
+/** Whether it takes a person's time: voting, and deciding an appeal. */
 function isPaced({ kind }: ContributionRecord): boolean {
   return kind === 'feedback' || kind === 'validation'
 }
 
 const minuteOf = ({ at }: ContributionRecord): number => Math.floor(at / 60)
 
-/** The hashes that records of one session, or of one person, have in common: each is made once. */
+/** Caches the hashes that records of one session, or of one person, share. */
 function names() {
   const made = new Map<string, Hex>()
   const once = (key: string, make: () => Hex): Hex => {
@@ -138,7 +138,7 @@ function names() {
   }
 }
 
-/** The earlier first: what was done first is counted first, whatever order the log has. */
+/** Earlier work first, whatever the order of the log. */
 function inTime(a: ContributionRecord, b: ContributionRecord): number {
   return a.at === b.at ? (a.recordId < b.recordId ? -1 : 1) : a.at - b.at
 }

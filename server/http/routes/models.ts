@@ -108,7 +108,7 @@ export const modelRoutes = [
   }),
   route('get', '/api/weights/models/:modelId/file', {
     access: 'models',
-    summary: 'One of a model’s files; ranges of it, too, so that a download can be gone on with',
+    summary: 'One of a model’s files; supports range requests, so that a download can resume',
     params,
     query: z.object({ name: z.string().max(200) }),
     answer: z.string(),

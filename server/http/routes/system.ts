@@ -9,7 +9,10 @@ import { checkHealth, inTime } from '../health.ts'
 
 const Standing = z.enum(['up', 'down', 'none'])
 const SystemStatus = z.object({
-  /** unhealthy: the database is away, or something stands still; degraded: another part is away. */
+  /**
+   * unhealthy: the database is unreachable, or a part has stalled; degraded: another part is unreachable, or a full
+   * disk has paused a run.
+   */
   status: z.enum(['healthy', 'degraded', 'unhealthy']),
   activeTrainingSessions: z.int(),
   totalModels: z.int(),
@@ -27,6 +30,8 @@ const SystemStatus = z.object({
   standstills: z.array(
     z.object({ name: z.string(), lastSeen: z.iso.datetime().nullable(), everyMs: z.number(), reason: z.string() }),
   ),
+  /** Runs that paused themselves for want of disk space, and wait until somebody resumes them. */
+  pausedRuns: z.array(z.object({ sessionId: z.string(), reason: z.string() })),
   lastUpdate: z.iso.datetime(),
 })
 
@@ -37,13 +42,14 @@ export const systemRoutes = [
     answer: SystemStatus,
     cost: 2,
     async handle({ core }) {
-      const [{ status, components, standstills }, sessions, totalModels, progress, queuedJobs] = await Promise.all([
-        checkHealth(core),
-        countSessions(core.pool),
-        countModels(core.pool),
-        chainProgress(core.pool),
-        core.redis.status === 'ready' ? inTime(core.trainQueue.getWaitingCount()) : null,
-      ])
+      const [{ status, components, standstills, pausedRuns }, sessions, totalModels, progress, queuedJobs] =
+        await Promise.all([
+          checkHealth(core),
+          countSessions(core.pool),
+          countModels(core.pool),
+          chainProgress(core.pool),
+          core.redis.status === 'ready' ? inTime(core.trainQueue.getWaitingCount()) : null,
+        ])
       return {
         status,
         activeTrainingSessions: sessions.active ?? 0,
@@ -55,6 +61,7 @@ export const systemRoutes = [
         blockchainSync: { status: components.blockchain, ...progress },
         components,
         standstills,
+        pausedRuns,
         lastUpdate: new Date().toISOString(),
       }
     },

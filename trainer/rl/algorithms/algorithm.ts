@@ -20,12 +20,12 @@ export interface AlgorithmModule<Own> {
 export interface Algorithm extends Steps {
   /** Whether a value head is trained beside the policy. */
   readonly valueHead: boolean
-  /** Experiences that stay together when minibatches are drawn and cut. */
+  /** Experiences that stay together in minibatches and their parts. */
   readonly rows: 1 | 2
 }
 
 export interface Steps {
-  /** Pure: from a step's scored rollouts to what the loss reads. */
+  /** Pure: from a step's scored rollouts to the loss's inputs. */
   prepare(scored: readonly Scored[], klCoefficient: number): Prepared
   /** The loss of a micro-batch, and its statistics: scalars whose sum over a minibatch's parts is the minibatch's. */
   loss(inputs: LossInputs): LossTensors
@@ -39,11 +39,11 @@ export interface LossTensors {
 }
 
 /**
- * What a loss may read of a micro-batch of B rollouts and R response positions; what it doesn't ask for is neither
+ * What a loss may read of a micro-batch of B rollouts and R response positions; inputs that it doesn't use are neither
  * computed nor fed.
  */
 export interface LossInputs {
-  /** log π of each response token under the policy that learns: [B, R]. */
+  /** log π of each response token under the policy being trained: [B, R]. */
   newLogprobs: Tensor
   /** 1 for a real response token, 0 for padding: [B, R]. */
   mask: Tensor
@@ -74,7 +74,7 @@ export const towardsReference = ({ column, whole }: LossInputs) => ({
   klCoefficient: whole('klCoefficient'),
 })
 
-/** Without a bonus its gradient is nothing, and two arrays of the logits' size are saved. */
+/** Without a bonus the entropy has no gradient, and skipping it saves two arrays of the logits' size. */
 export function entropiesFor({ entropies, mask }: LossInputs, { entropyCoefficient }: LearnerConfig): Tensor {
   return entropyCoefficient === 0 ? constant(0, mask.shape) : entropies()
 }

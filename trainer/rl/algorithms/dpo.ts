@@ -1,8 +1,8 @@
 /**
  * Direct preference optimisation, online: the policy learns to prefer one of two of its own answers
  * as the crowd does, by their log-probabilities alone, without value head or surrogate. In double
- * precision and plain arrays; `dpo-graph.ts` says the same in graph operations, which is what trains,
- * and a test holds the two together.
+ * precision and plain arrays; `dpo-graph.ts` is the same in graph operations, which is what trains;
+ * a test checks that both agree.
  *
  * What a pair is in a live run. Each prompt of a step is answered `groupSize` times by the present
  * policy. Every answer has a reward: what people's votes made of it, shrunk towards the reward model's
@@ -20,22 +20,22 @@
  *
  *  1. Pairs are the policy's own answers of this step and not an old data set, so that the preference
  *     is about what the policy says now. [G24]
- *  2. What an answer is judged by is β Σ_t (log π - log π_ref) over its tokens, EOS included: the
- *     reward that the policy implies. [R23 equation 5, TRL `beta`]
+ *  2. The implied reward of an answer is β Σ_t (log π - log π_ref) over its tokens, EOS
+ *     included. [R23 equation 5, TRL `beta`]
  *  3. A pair's loss is the cross entropy between the label p that the first is better and the
  *     policy's own σ(margin), the margin being the difference of the two implied rewards. [R23
  *     equation 7 with p = 1; M23 equation 3]
  *  4. `labels: 'soft'` takes p = σ(difference of rewards), by Bradley and Terry's model with rewards
- *     in deviations of the reference's. The loss is then least at margin = difference of rewards, the
- *     optimum of the very objective that PPO climbs, and pairs that hardly differ hardly pull. 'hard'
- *     takes p = 1, and ½ for a tie: [R23]'s own, which pulls apart without end. [F24]
+ *     in deviations of the reference's. The loss then has its minimum at margin = difference of rewards,
+ *     the optimum of PPO's objective, and pairs that hardly differ have little effect. 'hard'
+ *     takes p = 1, and ½ for a tie: [R23]'s own, which separates the two without bound. [F24]
  *  5. A response that was cut before EOS loses `missingEosPenalty` before answers are compared.
  *     [TRL `missing_eos_penalty`]
  *  6. The reference is the policy before the run, frozen; its log-probabilities are computed once a
  *     step, not once an epoch. [R23, TRL `precompute_ref_log_probs`]
  *  7. A minibatch holds whole pairs, and its loss is the mean over them (minibatches.ts). [TRL]
- *  8. What is descended is the loss divided by β. Its least point is the same, and the size of its
- *     gradient is not β's: the controller moves β by orders of magnitude, which Adam, whose epsilon and
+ *  8. The update minimises the loss divided by β. Its minimum is the same, and the scale of its gradient does
+ *     not depend on β: the controller moves β by orders of magnitude, which Adam, whose epsilon and
  *     moments are of one scale, must not feel.
  *  9. There is no ratio to clip; epochs end where the approximate KL to the policy that they began
  *     with passes the same limit as PPO's. Answers of a policy one update old stay what they are: two
@@ -64,7 +64,7 @@ export interface DpoBatchConfig {
 }
 
 /**
- * Details 4 and 5. An answer's advantage is ±(2p - 1): how sure it is that it is the better, or the worse, of its pair.
+ * Details 4 and 5. An answer's advantage is ±(2p - 1): the confidence that it is the better, or the worse, of its pair.
  */
 export function prepareDpo(
   scored: readonly Scored[],
@@ -89,8 +89,8 @@ export function prepareDpo(
 }
 
 /**
- * Best with worst, second best with second worst, group by group: [B] -> B / 2 pairs. Of equals the earlier is taken to
- * be better.
+ * Best with worst, second best with second worst, group by group: [B] -> B / 2 pairs. Of ties the earlier counts as
+ * better.
  */
 export function pairsOf(scores: readonly number[], groupSize: number, labels: PreferenceLabels): Pair[] {
   const starts = Array.from({ length: scores.length / groupSize }, (_, g) => g * groupSize)
@@ -148,7 +148,7 @@ export function dpoLoss(batch: DpoMinibatch, klCoefficient: number): DpoLoss {
   if (labels.length === 0 || newLogprobs.length !== 2 * labels.length)
     throw new RangeError(`${newLogprobs.length} responses for ${labels.length} pairs`)
   const implied = newLogprobs.map(
-    (row, b) => klCoefficient * row.reduce((sum, logprob, t) => sum + logprob - referenceLogprobs[b][t], 0),
+    (row, b) => klCoefficient * row.reduce((sum, logprob, t) => sum + logprob - referenceLogprobs[b]![t]!, 0),
   )
   const chosen = implied.filter((_, b) => b % 2 === 0)
   const rejected = implied.filter((_, b) => b % 2 === 1)

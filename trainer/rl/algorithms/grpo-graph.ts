@@ -52,7 +52,7 @@ export function grpoLossGraph(batch: GrpoTensors, config: GrpoLossConfig): Recor
   }
 }
 
-/** What a token's loss is multiplied by before all are summed; 0 for padding: [B, R]. */
+/** The weight of a token's loss in the sum; 0 for padding: [B, R]. */
 function shares({ mask, tokens, responses }: GrpoTensors, { lossType, maxNewTokens }: GrpoLossConfig): Tensor {
   switch (lossType) {
     case 'grpo':

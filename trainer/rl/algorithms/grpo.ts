@@ -1,8 +1,8 @@
 /**
  * Group-relative policy optimisation: PPO's surrogate without a value head. A prompt is answered
- * several times, and what an answer is worth is how it compares with its group. In double precision
- * and plain arrays; `grpo-graph.ts` says the same in graph operations, which is what trains, and a
- * test holds the two together.
+ * several times, and an answer's advantage is relative to its group. In double precision
+ * and plain arrays; `grpo-graph.ts` is the same in graph operations, which is what trains; a test
+ * checks that both agree.
  *
  * Every detail, where it is, and where it is from. Sources: [S24] Shao et al., "DeepSeekMath", 2024,
  * section 4.1; [L25] Liu et al., "Understanding R1-Zero-like training: a critical perspective" (Dr.
@@ -10,8 +10,8 @@
  * "Approximating KL divergence", 2020. What is not named here is PPO's: details 1 to 7, 9, 10, 16, 19
  * to 26 and 28 of ppo.ts.
  *
- *  1. Each prompt is answered `groupSize` times by the same policy; the answers stand next to each
- *     other, and a batch that holds a broken group is refused (groups.ts). [S24]
+ *  1. Each prompt is answered `groupSize` times by the same policy; the answers are adjacent, and a
+ *     batch with an incomplete group is refused (groups.ts). [S24]
  *  2. An answer's advantage is its score less its group's mean, the same for each of its tokens: the
  *     group's mean takes the value head's place. [S24, outcome supervision]
  *  3. The difference is divided by the deviation of the group's scores (`scaleRewards: 'group'`, as
@@ -106,11 +106,11 @@ export function prepareGrpo(
   }
 }
 
-/** Deviations are divided by with this added. */
+/** Added to a deviation before dividing by it. */
 const LEAST_DEVIATION = 1e-4
 
 /**
- * Each score against its group: [B] -> [B], groups of `groupSize` scores next to each other.
+ * Each score relative to its group: [B] -> [B], groups of `groupSize` scores next to each other.
  *
  *     A_i = (r_i - mean_group) / (deviation + 1e-4)
  */
@@ -142,8 +142,8 @@ export function grpoLoss(batch: GrpoMinibatch, klCoefficient: number, config: Gr
   batch.newLogprobs.forEach((row, b) => {
     const share = tokenShare(config, { tokens, sequences: lengths.length, length: row.length })
     row.forEach((logprob, t) => {
-      const logRatio = logprob - batch.oldLogprobs[b][t]
-      const { loss: token, ratio, clipped } = surrogate(logRatio, batch.advantages[b][t], config.clipRatio)
+      const logRatio = logprob - batch.oldLogprobs[b]![t]!
+      const { loss: token, ratio, clipped } = surrogate(logRatio, batch.advantages[b]![t]!, config.clipRatio)
       loss.policyLoss += share * token
       loss.klLoss += share * k3(logprob, batch.referenceLogprobs[b]![t]!)
       loss.entropy += (batch.entropies?.[b]![t] ?? 0) / tokens
@@ -164,7 +164,7 @@ export function k3(logprob: number, reference: number): number {
   return Math.expm1(d) - d
 }
 
-/** What a token's loss is multiplied by before all are summed. */
+/** The weight of a token's loss in the sum. */
 function tokenShare(
   { lossType, maxNewTokens }: GrpoLossConfig,
   size: { tokens: number; sequences: number; length: number },

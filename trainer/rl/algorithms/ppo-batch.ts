@@ -1,4 +1,4 @@
-/** PPO's way from scored rollouts to what its loss reads: rewards per token, advantages, returns. */
+/** From scored rollouts to the inputs of PPO's loss: rewards per token, advantages, returns. */
 import { scoresOf, trustRegion, type Prepared, type Scored } from '../experience.ts'
 import { estimateAdvantages } from './gae.ts'
 import { shapedRewards } from '../kl.ts'
@@ -20,11 +20,11 @@ export interface PpoBatchConfig {
 export function preparePpo(scored: readonly Scored[], klCoefficient: number, config: PpoBatchConfig): Prepared {
   const scores = scoresOf(scored, config.missingEosPenalty)
   const shaped = scored.map(({ rollout, reference, potentials = [] }, i) =>
-    withPotentials(shapedRewards(rollout.logprobs, reference.logprobs, scores[i], klCoefficient), potentials),
+    withPotentials(shapedRewards(rollout.logprobs, reference.logprobs, scores[i]!, klCoefficient), potentials),
   )
   const rewards = config.whitenRewards ? whiten(shaped, false) : shaped
   const estimates = scored.map(({ policy }, i) =>
-    estimateAdvantages(rewards[i], Array.from(policy.values), config.gamma, config.gaeLambda),
+    estimateAdvantages(rewards[i]!, Array.from(policy.values), config.gamma, config.gaeLambda),
   )
   const raw = estimates.map((e) => e.advantages)
   const whitened = config.whitenAdvantages ? whiten(raw) : raw
@@ -50,7 +50,7 @@ export function preparePpo(scored: readonly Scored[], klCoefficient: number, con
 
 /**
  * Adds `Φ_t - Φ_{t-1}` to each reward, Φ being 0 before the first token and after the last: the sum,
- * and so the best policy, stays (Ng, Harada, Russell 1999); credit arrives where it is earned.
+ * and so the best policy, is unchanged (Ng, Harada, Russell 1999); credit is assigned to the tokens that earn it.
  */
 export function withPotentials(rewards: readonly number[], potentials: readonly number[]): number[] {
   if (potentials.length === 0) return [...rewards]

@@ -1,7 +1,7 @@
 /**
  * Proximal Policy Optimisation for language models: what is optimised, in double precision and
- * plain arrays. `ppo-graph.ts` says the same in graph operations, which is what trains; a test
- * holds both to the values that another program computed.
+ * plain arrays. `ppo-graph.ts` is the same in graph operations, which is what trains; a test
+ * compares both with values from an independent implementation.
  *
  * Every detail, where it is, and where it is from. Sources: [H24] Huang, Noukhovitch, Hosseini,
  * Rasul, Wang, Tunstall, "The N+ Implementation Details of RLHF with PPO", 2024; [H23] Huang, Liu,
@@ -44,10 +44,10 @@
  * 24. The learning rate may fall linearly to 0 over the run (schedule.ts). [H23, LHP]
  * 25. Epochs end early once a minibatch's approximate KL to the sampling policy passes the target
  *     (learner.ts). [OpenAI Spinning Up; A21]
- * 26. Rollouts drawn before the last update keep the trust region around the present policy; what
- *     their draw was off by is a truncated importance weight (experience.ts). [Hilton et al. 2022]
- * 27. Where the reward model can say of a prefix what it is heading for, rewards are shaped by that
- *     potential: their sum stays, their noise falls (ppo-batch.ts). [Ng, Harada, Russell 1999]
+ * 26. For rollouts sampled before the last update the trust region is around the current policy,
+ *     with a truncated importance weight (experience.ts). [Hilton et al. 2022]
+ * 27. Where the reward model can predict the value of a prefix, rewards are shaped by that potential: their sum
+ *     is unchanged, their variance falls (ppo-batch.ts). [Ng, Harada, Russell 1999]
  * 28. Statistics are of the minibatches that trained, under their usual names (metrics.ts). [TRL]
  */
 import { clamp, surrogate } from './surrogate.ts'
@@ -82,7 +82,7 @@ export interface PpoLoss {
   totalLoss: number
   /** `½ mean (log ratio)²`, nats: second order in the distance, never negative. */
   approxKl: number
-  /** Share of tokens whose clipped loss was the one taken. */
+  /** Share of tokens for which the clipped loss was used. */
   clipFraction: number
   valueClipFraction: number
   /** Mean of π / π_old. */
@@ -102,8 +102,8 @@ export function ppoLoss(batch: PpoMinibatch, config: PpoLossConfig): PpoLoss {
   batch.newLogprobs.forEach((row, b) => {
     row.forEach((logprob, t) => {
       count++
-      const logRatio = logprob - batch.oldLogprobs[b][t]
-      const { loss, ratio, clipped } = surrogate(logRatio, batch.advantages[b][t], config.clipRatio)
+      const logRatio = logprob - batch.oldLogprobs[b]![t]!
+      const { loss, ratio, clipped } = surrogate(logRatio, batch.advantages[b]![t]!, config.clipRatio)
       sums.policy += loss
       sums.clipped += clipped ? 1 : 0
       sums.kl += 0.5 * logRatio ** 2
@@ -113,7 +113,7 @@ export function ppoLoss(batch: PpoMinibatch, config: PpoLossConfig): PpoLoss {
       const old = batch.oldValues[b]![t]!
       const error = (value - batch.returns[b]![t]!) ** 2
       const clippedError =
-        (clamp(value, old - config.valueClipRatio, old + config.valueClipRatio) - batch.returns[b][t]) ** 2
+        (clamp(value, old - config.valueClipRatio, old + config.valueClipRatio) - batch.returns[b]![t]!) ** 2
       sums.value += 0.5 * Math.max(error, clippedError)
       sums.valueClipped += clippedError > error ? 1 : 0
       sums.entropy += batch.entropies?.[b]![t] ?? 0

@@ -1,11 +1,11 @@
-/** The clipped surrogate of Schulman et al. 2017, equation 7, for one token: what PPO and GRPO descend. */
+/** The clipped surrogate of Schulman et al. 2017, equation 7, for one token: the loss of PPO and GRPO. */
 
 export interface Surrogate {
   /** `max(-A r, -A clip(r, 1 - ε, 1 + ε))` */
   loss: number
   /** r = π / π_old. */
   ratio: number
-  /** Whether the clipped form was the one taken, and so no gradient flows. */
+  /** Whether the clipped form was used, so that no gradient flows. */
   clipped: boolean
 }
 

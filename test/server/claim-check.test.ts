@@ -6,8 +6,8 @@ import type { ChainFacts, Claim, Earning, Earnings } from '../../core/protocol/i
 import type { Hex } from '../../contracts/ledger/hex.ts'
 import { accountOf } from '../helpers/accounts.ts'
 import { ADMIN, STRANGER } from '../helpers/chain.ts'
-import { ask, guest } from '../server/attune.ts'
-import { linkWallet, openPayingWorld, type PayingWorld } from '../server/paying.ts'
+import { ask, guest } from './attune.ts'
+import { linkWallet, openPayingWorld, type PayingWorld } from './paying.ts'
 
 const WINDOW_SECONDS = 60
 const PER_CREDIT = parseEther('0.0001')
