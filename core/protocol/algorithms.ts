@@ -67,18 +67,6 @@ export const algorithms = {
     valueHead: false,
     needsKl: 'DPO needs a KL coefficient above 0: its rewards are multiples of it',
   },
-  rloo: {
-    label: 'RLOO',
-    explain: 'from each answer against the others to its prompt, without a clip',
-    config: z.object({
-      /** Answers to each prompt, each compared with the mean of the others. */
-      groupSize: z.int().min(2).max(64).default(4),
-    }),
-    rows: 1,
-    clips: false,
-    valueHead: false,
-    needsKl: null,
-  },
 } as const satisfies Record<string, AlgorithmFacts>
 
 export type AlgorithmName = keyof typeof algorithms

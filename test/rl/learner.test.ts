@@ -67,7 +67,6 @@ const algorithms = {
   ppo: { algorithm: 'ppo', own: {}, groupSize: 1 },
   grpo: { algorithm: 'grpo', own: { groupSize: 4 }, groupSize: 4 },
   dpo: { algorithm: 'dpo', own: { groupSize: 4 }, groupSize: 4 },
-  rloo: { algorithm: 'rloo', own: { groupSize: 4 }, groupSize: 4 },
 } as const
 
 describe.each(Object.values(algorithms))('$algorithm on a toy problem', (by) => {

@@ -5,9 +5,8 @@ import type { Algorithm, AlgorithmModule } from './algorithm.ts'
 import { dpo } from './dpo-graph.ts'
 import { grpo } from './grpo-graph.ts'
 import { ppo } from './ppo-graph.ts'
-import { rloo } from './rloo.ts'
 
-const modules: { readonly [K in AlgorithmName]: AlgorithmModule<AlgorithmConfig<K>> } = { ppo, grpo, dpo, rloo }
+const modules: { readonly [K in AlgorithmName]: AlgorithmModule<AlgorithmConfig<K>> } = { ppo, grpo, dpo }
 
 /** @throws Error where its settings are out of range, or the shared ones do not fit */
 export function openAlgorithm(config: LearnerConfig): Algorithm {
