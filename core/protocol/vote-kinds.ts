@@ -35,10 +35,6 @@ const kind = <Schema extends z.ZodType>(of: VoteKind<Schema>): VoteKind<Schema> 
 
 export const voteKinds = {
   rating: kind({ content: Rating, rating: (content) => content }),
-  thumb: kind({
-    content: z.object({ up: z.boolean() }),
-    rating: ({ up }) => ({ humanRating: up ? 10 : 1, categories: [] }),
-  }),
 } as const
 export type VoteKindName = keyof typeof voteKinds
 export const voteKindNames = Object.keys(voteKinds) as [VoteKindName, ...VoteKindName[]]

@@ -134,13 +134,4 @@ describe.skipIf(chromium === null)('the vote card', () => {
       .waitFor()
     expect(await page.getByTestId('receipts').textContent()).not.toContain('likelier')
   })
-
-  test('can be a thumb', async () => {
-    await rater.page.getByRole('button', { name: 'Thumb' }).click()
-    await rater.page.getByTestId('thumb-down').click()
-    const stored = async () =>
-      (await world.pool.query('select kind, content, human_rating from feedback where sample_id = $1', [sampleId])).rows
-    await until('the vote is stored', 10, async () => (await stored()).length === 1)
-    expect(await stored()).toEqual([{ kind: 'thumb', content: { up: false }, human_rating: 1 }])
-  })
 })

@@ -301,18 +301,3 @@ test('S2: a socket comes in with a token, by auth, header or query, and not with
   byHeader.close()
   byQuery.close()
 })
-
-test('a vote by thumb is a rating, kept as it was given, once', async () => {
-  const sampleId = await addSample(world.pool)
-  const given = { id: randomUUID(), sessionId: 'demo', sampleId, kind: 'thumb' as const, content: { up: true } }
-  const first = await socket.send('submit-feedback', given)
-  expect(first).toMatchObject({ ok: true, data: { id: given.id, value: 1, duplicate: false } })
-  expect(await socket.send('submit-feedback', given)).toMatchObject({ ok: true, data: { duplicate: true } })
-  expect(await stored(given.id)).toMatchObject([{ kind: 'thumb', content: { up: true }, human_rating: 10 }])
-  const refused = await post({ ...given, id: randomUUID(), content: { up: 'yes' } })
-  expect(refused).toMatchObject({ status: 400, body: { path: 'content.up' } })
-  expect(await post({ ...given, id: randomUUID(), humanRating: 3 })).toMatchObject({
-    status: 400,
-    body: { path: 'humanRating' },
-  })
-})

@@ -3,7 +3,6 @@ import type { Component } from 'svelte'
 import type { TrainingConfig, Vote, VoteKindName } from '../../../core/protocol/index.ts'
 import type { Ballot } from './ballot.ts'
 import RatingCard from './RatingCard.svelte'
-import ThumbCard from './ThumbCard.svelte'
 
 /** A vote but for what it is on. */
 type Distributed<V> = V extends unknown ? Omit<V, 'id' | 'sessionId' | 'sampleId'> : never
@@ -26,5 +25,4 @@ export interface CardProps {
 
 export const cards: Readonly<Record<VoteKindName, { title: string; Card: Component<CardProps> }>> = {
   rating: { title: 'Rate', Card: RatingCard },
-  thumb: { title: 'Thumb', Card: ThumbCard },
 }
