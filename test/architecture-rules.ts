@@ -1,25 +1,67 @@
 /** The import rules of ARCHITECTURE.md, for dependency-cruiser; `architecture.test.ts` runs them. */
 import type { ICruiseOptions, IForbiddenRuleType, IResolveOptions } from 'dependency-cruiser'
 
+type Rule = IForbiddenRuleType & { name: string }
+
+/** The rooms from the lowest up; each may import those of the rows below its own, and itself. */
+const rows: readonly (readonly string[])[] = [
+  ['lm', 'contracts/ledger'],
+  ['core', 'contracts/solidity'],
+  ['trainer', 'contracts/recorder', 'client'],
+  ['server'],
+  ['scripts'],
+]
+
+/** One rule a room: it imports none of its own row, and none of those above. */
+const downwards: Rule[] = rows.flatMap((row, i) =>
+  row.map((room) => {
+    const others = rows
+      .slice(i)
+      .flat()
+      .filter((other) => other !== room)
+    return {
+      name: `${room.replace('/', '-')}-imports-downwards`,
+      severity: 'error',
+      from: { path: `^${room}/` },
+      to: { path: `^(${[...others, 'test'].join('|')})/` },
+    } as const
+  }),
+)
+
 /** Node's own modules that reach outside the process or aren't a function of their arguments. */
 const impureCore =
   '^(node:)?(fs|fs/promises|net|http|https|http2|dns|tls|dgram|child_process|cluster|worker_threads|crypto|timers|timers/promises|process|os|perf_hooks|readline|repl|v8|vm)$'
+const pure = '^(trainer/(rl|reward)|core/votes|contracts/ledger/epoch)/'
 
-export const forbidden: (IForbiddenRuleType & { name: string })[] = [
+export const forbidden: Rule[] = [
+  ...downwards,
   {
-    name: 'protocol-imports-only-zod',
+    name: 'no-circle',
     severity: 'error',
-    from: { path: '^server/protocol(-rewards)?\\.ts$' },
-    to: { pathNot: '(^|/)node_modules/zod/|^server/protocol\\.ts$' },
+    // The operations of the graph are defined by one another, as their gradients are: a sum's gradient is a broadcast,
+    // and a broadcast's a sum.
+    from: { pathNot: '^lm/graph/' },
+    to: { circular: true },
   },
   {
-    name: 'client-imports-only-protocol-from-server',
+    name: 'protocol-imports-only-zod-and-constants',
+    severity: 'error',
+    from: { path: '^core/protocol/' },
+    to: {
+      pathNot: '(^|/)node_modules/zod/|^core/protocol/|^lm/files/limits\\.ts$|^contracts/ledger/epoch/reasons\\.ts$',
+    },
+  },
+  {
+    name: 'constants-import-nothing',
+    severity: 'error',
+    from: { path: '^(lm/files/limits|contracts/ledger/epoch/reasons)\\.ts$' },
+    to: { path: '.' },
+  },
+  {
+    name: 'client-knows-protocol-and-ledger-alone',
     severity: 'error',
     from: { path: '^client/' },
-    to: {
-      path: '^(server|trainer|contracts|scripts|test)/',
-      pathNot: '^(server/protocol(-rewards)?|contracts/(leaf|abi))\\.ts$',
-    },
+    to: { path: '^(core/(?!protocol/)|lm/)' },
   },
   {
     name: 'trainer-imports-no-web-server',
@@ -30,35 +72,29 @@ export const forbidden: (IForbiddenRuleType & { name: string })[] = [
   {
     name: 'graph-imports-no-engine',
     severity: 'error',
-    from: { path: '^trainer/graph/' },
-    to: { path: '^trainer/engines/|(^|/)node_modules/(onnxruntime-[^/]+|@tensorflow)/', reachable: true },
+    from: { path: '^lm/graph/' },
+    to: { path: '^lm/engines/|(^|/)node_modules/(onnxruntime-[^/]+|@tensorflow)/', reachable: true },
   },
   {
     name: 'engine-knows-nothing-of-models',
     severity: 'error',
-    from: { path: '^trainer/engines/' },
-    to: { path: '^trainer/(models|rl|reward)/|^server/', reachable: true },
+    from: { path: '^lm/engines/' },
+    to: { path: '^lm/(?!engines/|graph/)', reachable: true },
   },
   {
-    name: 'rl-and-feedback-do-no-io',
+    name: 'pure-does-no-io',
     severity: 'error',
-    from: { path: '^(trainer/rl|server/feedback)/' },
+    from: { path: pure },
     to: { dependencyTypes: ['core'], path: impureCore },
   },
   {
-    name: 'rl-and-feedback-import-nothing-that-does-io',
+    name: 'pure-imports-nothing-that-does-io',
     severity: 'error',
-    from: { path: '^(trainer/rl|server/feedback)/' },
+    from: { path: '^(trainer/rl|core/votes)/' },
     to: {
-      path: '^(server/(?!feedback/|protocol\\.ts)|contracts/|scripts/|trainer/(engines/(?!engine\\.ts)|[^/]+\\.ts))',
+      path: '^(core/(?!votes/|protocol/|statistics\\.ts)|lm/(engines/(?!engine\\.ts)|isolated/)|trainer/(?!rl/|reward/)|contracts/(?!ledger/epoch/reasons\\.ts)|server/|scripts/)',
       reachable: true,
     },
-  },
-  {
-    name: 'processes-import-no-script-and-no-test',
-    severity: 'error',
-    from: { path: '^(server|trainer|contracts|client)/' },
-    to: { path: '^(scripts|test)/' },
   },
 ]
 
