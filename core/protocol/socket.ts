@@ -1,12 +1,13 @@
 /** The Socket.IO surface: client events, their acknowledgements, and what the server emits. */
 import { z } from 'zod'
-import { ErrorCode } from './rest.ts'
+import type { ErrorCode } from './rest.ts'
 import { Seq, SessionId, Uuid } from './pieces.ts'
 import { limits } from './limits.ts'
-import { BeginVote, Receipt, Vote } from './votes.ts'
-import { CrowdValue, MyVote } from './samples.ts'
+import type { Receipt } from './votes.ts'
+import { BeginVote, Vote } from './votes.ts'
+import type { CrowdValue, MyVote } from './samples.ts'
 import { type RoomEventName, type RoomEvents } from './events.ts'
-import { SessionSnapshot } from './sessions.ts'
+import type { SessionSnapshot } from './sessions.ts'
 
 /** How every client event is answered (rule P2). */
 export type Ack<T = unknown> =

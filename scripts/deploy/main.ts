@@ -134,7 +134,7 @@ function amountOf(given: string, name: string): bigint {
 
 function saltOf(given: string, name: string): Hex {
   if (!isHexString(given, 32)) throw new Misuse(`${name} is 0x and 64 hex digits`)
-  return given as Hex
+  return given
 }
 
 await main(deploy)

@@ -79,7 +79,7 @@ export async function openEvm(chainId = 31_337, state = new SimpleStateManager()
       const { createdAddress, execResult } = await run({ from, data })
       if (createdAddress === undefined || execResult.exceptionError !== undefined)
         throw new Error(`the deployment failed: ${nameOf(execResult.returnValue)}`)
-      return { address: createdAddress.toString() as Address, abi }
+      return { address: createdAddress.toString(), abi }
     },
 
     async send({ from, to, name, args = [], value = 0n }: Call): Promise<Outcome> {

@@ -134,7 +134,7 @@ describe('GRPO’s loss', () => {
   it('and its gradient are the graph’s, whole or in two parts', async () => {
     await fc.assert(
       fc.asyncProperty(minibatch(4), fc.constantFrom(...TYPES), fc.constantFrom(1, 2), async (rows, type, parts) => {
-        const entropies = rows.newLogprobs!.map((row) => row.map((x) => -x))
+        const entropies = rows.newLogprobs.map((row) => row.map((x) => -x))
         const plain = (newLogprobs: number[][]) => grpoLoss({ ...rows, newLogprobs, entropies }, 0.3, config(type))
         const { loss, gradient } = await runLoss(engine, {
           tables: { ...rows, entropies },
@@ -166,9 +166,9 @@ describe('GRPO’s loss', () => {
               config(type),
             ),
         })
-        for (const [name, value] of Object.entries<number>({ ...plain(rows.newLogprobs!) }))
+        for (const [name, value] of Object.entries<number>({ ...plain(rows.newLogprobs) }))
           expect(Math.abs(loss[name]! - value), name).toBeLessThan(1e-4 * (1 + Math.abs(value)))
-        const slopes = slopesOf(rows.newLogprobs!, (x) => plain(x).totalLoss)
+        const slopes = slopesOf(rows.newLogprobs, (x) => plain(x).totalLoss)
         gradient.forEach((row, b) =>
           row.forEach((g, t) =>
             expect(Math.abs(g - slopes[b]![t]!)).toBeLessThan(1e-3 * (1 + Math.abs(slopes[b]![t]!))),

@@ -49,7 +49,10 @@ export const metricsBy = (algorithm: AlgorithmName): Readonly<Record<string, str
 })
 
 /** All metrics of all algorithms. */
-export const METRICS: Readonly<Record<string, string>> = Object.assign({}, ...algorithmNames.map(metricsBy), FLOAT16)
+export const METRICS: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(algorithmNames.flatMap((name) => Object.entries(metricsBy(name)))),
+  ...FLOAT16,
+}
 
 /** Those that all algorithms report, and those that only some do. */
 export type Metrics = Record<keyof typeof SHARED, number> & Record<string, number>

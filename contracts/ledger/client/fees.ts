@@ -35,12 +35,13 @@ export async function feesNow(provider: Provider, bumps: number, cap?: FeeCap): 
   return { type: 2, maxFeePerGas: most, maxPriorityFeePerGas: least(bid(tip), most) }
 }
 
-const gasPrice = async (provider: Provider): Promise<bigint> => BigInt(await provider.send('eth_gasPrice', []))
+const gasPrice = async (provider: Provider): Promise<bigint> =>
+  BigInt((await provider.send('eth_gasPrice', [])) as string)
 
 /** The node's word for a tip; where it has none, what its gas price is above the base fee. */
 async function tipOf(provider: Provider, baseFee: bigint): Promise<bigint> {
   try {
-    return BigInt(await provider.send('eth_maxPriorityFeePerGas', []))
+    return BigInt((await provider.send('eth_maxPriorityFeePerGas', [])) as string)
   } catch {
     const price = await gasPrice(provider)
     return price > baseFee ? price - baseFee : 0n

@@ -24,10 +24,10 @@ export function openSender(provider: Provider, privateKey: Hex, cap?: FeeCap): S
    */
   async function estimate({ to, data, value = 0n }: Call): Promise<bigint> {
     return BigInt(
-      await provider.send('eth_estimateGas', [
+      (await provider.send('eth_estimateGas', [
         { from: address, ...(to && { to }), data, value: toQuantity(value) },
         'latest',
-      ]),
+      ])) as string,
     )
   }
 

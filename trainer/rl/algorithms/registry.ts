@@ -19,7 +19,6 @@ export function openAlgorithm(config: LearnerConfig): Algorithm {
 export const metricsOf = (name: AlgorithmName): Readonly<Record<string, string>> => modules[name].metrics
 
 /** Of all algorithms: the metric that is the mean of a loss's statistic, by the statistic. */
-export const averages: Readonly<Record<string, string>> = Object.assign(
-  {},
-  ...algorithmNames.map((name) => modules[name].averages),
+export const averages: Readonly<Record<string, string>> = Object.fromEntries(
+  algorithmNames.flatMap((name) => Object.entries(modules[name].averages)),
 )
