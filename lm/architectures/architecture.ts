@@ -1,6 +1,6 @@
 /**
  * What a family of language models must provide. Training, sampling, the policy and the reward model are
- * built from this alone (forward.ts, sampling/kv-cache-graphs.ts), so a further family is one more file beside
+ * built from this alone (forward.ts, kv-cache-graphs.ts), so a further family is one more file beside
  * gpt2.ts and llama.ts.
  */
 import { add, linear, matmul, type Graph, type Shape, type Tensor } from '../graph/index.ts'

@@ -45,7 +45,7 @@ describe.skipIf(chromium === null)('raters, as a run’s owner sees them', () =>
     const row = owner.page.getByTestId('rater')
     await row.waitFor()
     expect((await row.innerText()).replaceAll(/\s+/g, ' ')).toMatch(
-      /^Guest \d+ stranger 100\.0 % 1 vote, 0 comparable, reliability 0\.60 Exclude…$/,
+      /^Guest \d+ new 100\.0 % 1 vote, 0 comparable, reliability 0\.60 Exclude…$/,
     )
     await row.getByTestId('exclude').click()
     await row.getByTestId('confirm-exclude').click()

@@ -50,7 +50,8 @@ export const metricsBy = (algorithm: AlgorithmName): Readonly<Record<string, str
 
 /** All metrics of all algorithms. */
 export const METRICS: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(algorithmNames.flatMap((name) => Object.entries(metricsBy(name)))),
+  ...SHARED,
+  ...Object.fromEntries(algorithmNames.flatMap((name) => Object.entries(metricsOf(name)))),
   ...FLOAT16,
 }
 

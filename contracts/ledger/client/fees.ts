@@ -1,6 +1,6 @@
 import { formatUnits } from 'ethers'
 import { LedgerError } from '../errors.ts'
-import type { Provider } from './rpc.ts'
+import { type Provider, quantity } from './rpc.ts'
 
 /** What a transaction bids, as it is signed: by EIP-1559 where blocks have a base fee, one gas price elsewhere. */
 export type Fees = { type: 0; gasPrice: bigint } | { type: 2; maxFeePerGas: bigint; maxPriorityFeePerGas: bigint }
@@ -35,13 +35,12 @@ export async function feesNow(provider: Provider, bumps: number, cap?: FeeCap): 
   return { type: 2, maxFeePerGas: most, maxPriorityFeePerGas: least(bid(tip), most) }
 }
 
-const gasPrice = async (provider: Provider): Promise<bigint> =>
-  BigInt((await provider.send('eth_gasPrice', [])) as string)
+const gasPrice = (provider: Provider): Promise<bigint> => quantity(provider, 'eth_gasPrice')
 
 /** The node's word for a tip; where it has none, what its gas price is above the base fee. */
 async function tipOf(provider: Provider, baseFee: bigint): Promise<bigint> {
   try {
-    return BigInt((await provider.send('eth_maxPriorityFeePerGas', [])) as string)
+    return await quantity(provider, 'eth_maxPriorityFeePerGas')
   } catch {
     const price = await gasPrice(provider)
     return price > baseFee ? price - baseFee : 0n

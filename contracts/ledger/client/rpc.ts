@@ -33,7 +33,14 @@ export function openProvider(rpcUrl: string, chainId: number, timeoutMs = 10_000
 }
 
 /** The chain that the node says it serves. */
-export const servedChain = async (provider: Provider): Promise<number> => Number(await provider.send('eth_chainId', []))
+export const servedChain = async (provider: Provider): Promise<number> =>
+  Number(await quantity(provider, 'eth_chainId'))
+
+/** What a node answers with a number. */
+export async function quantity(provider: Provider, method: string, params: unknown[] = []): Promise<bigint> {
+  const answer: unknown = await provider.send(method, params)
+  return BigInt(String(answer))
+}
 
 /** A contract, and what of it is called here. */
 export type Contract = { address: Address; abi: Interface }

@@ -2,7 +2,7 @@ import { Wallet, isError, keccak256, toQuantity } from 'ethers'
 import type { Address, Hex } from '../hex.ts'
 import { type FeeCap, feesNow } from './fees.ts'
 import type { Signed } from './outbox.ts'
-import { type Provider, answerOf } from './rpc.ts'
+import { type Provider, answerOf, quantity } from './rpc.ts'
 
 /**
  * Signs and sends the transactions of one account, one at a time: each takes
@@ -22,13 +22,9 @@ export function openSender(provider: Provider, privateKey: Hex, cap?: FeeCap): S
    * From after the newest block: ethers names no block, and nodes then count from after what waits in their pool, where
    * this very call may be.
    */
-  async function estimate({ to, data, value = 0n }: Call): Promise<bigint> {
-    return BigInt(
-      (await provider.send('eth_estimateGas', [
-        { from: address, ...(to && { to }), data, value: toQuantity(value) },
-        'latest',
-      ])) as string,
-    )
+  function estimate({ to, data, value = 0n }: Call): Promise<bigint> {
+    const call = { from: address, ...(to && { to }), data, value: toQuantity(value) }
+    return quantity(provider, 'eth_estimateGas', [call, 'latest'])
   }
 
   return {
