@@ -1,8 +1,12 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig } from 'vite'
 
-/** Where `npx vite client` finds a running server; the built client is served by the server itself. */
-const server = process.env.ATTUNE_SERVER ?? 'http://127.0.0.1:3001'
+/** What isn't the page's is a running server's; the built client is served by the server itself. */
+export const proxyTo = (server: string) => ({
+  '/api': server,
+  '/health': server,
+  '/socket.io': { target: server, ws: true },
+})
 
 export default defineConfig({
   root: import.meta.dirname,
@@ -14,7 +18,6 @@ export default defineConfig({
     // In one piece, so that no other one can make a schema before zod is told how (src/zod.ts).
     rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'zod', test: /\/zod(\/|\.ts$)/ }] } } },
   },
-  server: {
-    proxy: { '/api': server, '/health': server, '/socket.io': { target: server, ws: true } },
-  },
+  // For `npx vite client`; `npm run dev` names its own.
+  server: { proxy: proxyTo(process.env.ATTUNE_SERVER ?? 'http://127.0.0.1:3001') },
 })

@@ -5,6 +5,7 @@
 import { watch, type FSWatcher } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createServer } from 'vite'
+import { proxyTo } from '../../client/vite.config.ts'
 import type { Attune } from './attune.ts'
 import { errorText } from './fault.ts'
 
@@ -70,9 +71,11 @@ function restartOnChange(attune: Pick<Attune, 'restart'>, say: (text: string) =>
 
 /** The page by vite's development server, which hands on to Attune's what isn't the page's. */
 async function servePage(attune: Pick<Attune, 'url'>) {
-  // vite.config.ts reads where the server is.
-  process.env.ATTUNE_SERVER = attune.url
-  const vite = await createServer({ configFile: join(root, 'client', 'vite.config.ts'), logLevel: 'warn' })
+  const vite = await createServer({
+    configFile: join(root, 'client', 'vite.config.ts'),
+    logLevel: 'warn',
+    server: { proxy: proxyTo(attune.url) },
+  })
   await vite.listen()
   const url = vite.resolvedUrls?.local[0]
   if (url === undefined) throw new Error('vite serves the page nowhere')

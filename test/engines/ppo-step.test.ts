@@ -55,8 +55,7 @@ describe.skipIf(noWebgpu !== null)('a whole PPO step on WebGPU', () => {
       const scale = Math.max(1e-3, ...data.map(Math.abs))
       data.forEach((x, i) => expect(Math.abs(x - (other[i] ?? NaN)) / scale, `${name}[${i}]`).toBeLessThan(2e-3))
     }
-    for (const [name, value] of Object.entries(wanted.metrics))
-      expect(found.metrics[name], name).toBeCloseTo(value, 3)
+    for (const [name, value] of Object.entries(wanted.metrics)) expect(found.metrics[name], name).toBeCloseTo(value, 3)
   })
 })
 

@@ -80,6 +80,22 @@ test('Redis, killed, is started again on its port and clients find it there', as
   await redis.stop()
 })
 
+test('a supervised process that is restarted begins again as often as it is asked, and has not died', async () => {
+  const port = await freePort()
+  const open = async () => (await openRedis({ dir, port, password, cache })).child
+  const troubles: string[] = []
+  const redis = await supervise(open, (message) => troubles.push(message))
+  const begun = new Set([redis.pid()])
+  while (begun.size < 4) {
+    await redis.restart()
+    while (redis.pid() === undefined || begun.has(redis.pid())) await sleep(20)
+    begun.add(redis.pid())
+  }
+  expect([redis.deaths(), troubles]).toEqual([0, []])
+  await redis.stop()
+  expect(redis.pid()).toBeUndefined()
+})
+
 describe('the chain', () => {
   /** A node that runs until the work is done. */
   async function at<T>(url: string, work: (provider: JsonRpcProvider) => Promise<T>): Promise<T> {
