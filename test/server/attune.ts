@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { io, type Socket } from 'socket.io-client'
+import supertest from 'supertest'
 import { loadConfig } from '../../core/config.ts'
 import { openPool, type Pool } from '../../core/db/pool.ts'
 import type {
@@ -72,29 +73,36 @@ export interface Answer<T> {
   body: Envelope<T>
 }
 
-/** One REST request; `body` as JSON, or a string as it is. */
-export async function call<T>(
+export interface Sent {
+  token?: string
+  /** Sent as JSON, or a string as it is. */
+  body?: unknown
+  headers?: Record<string, string>
+}
+
+/** One REST request, sent when it is awaited. What is expected of its answer is chained: `.expect(409)`. */
+export function request(
   server: TestServer,
   method: string,
   path: string,
-  { token, body, headers = {} }: { token?: string; body?: unknown; headers?: Record<string, string> } = {},
-): Promise<Answer<T>> {
-  const response = await fetch(server.url + path, {
-    method,
-    headers: {
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      ...headers,
-    },
-    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  })
-  return { status: response.status, headers: response.headers, body: (await response.json()) as Envelope<T> }
+  { token, body, headers = {} }: Sent = {},
+): supertest.Test {
+  const test = new supertest.Test(server.url, method, path)
+  if (token !== undefined) test.auth(token, { type: 'bearer' })
+  if (body !== undefined) test.type('json').send(typeof body === 'string' ? body : JSON.stringify(body))
+  return test.set(headers)
+}
+
+/** The answer to one REST request, whatever its status; it must be JSON. */
+export async function call<T>(...sent: Parameters<typeof request>): Promise<Answer<T>> {
+  const { status, headers, body } = await request(...sent).expect('content-type', /^application\/json/)
+  return { status, headers: new Headers(headers), body: body as Envelope<T> }
 }
 
 /** The data of an answer that must be a success. */
-export async function ask<T>(...request: Parameters<typeof call>): Promise<T> {
-  const { body } = await call<T>(...request)
-  if (!body.success) throw new Error(`${request[1]} ${request[2]}: ${body.error}: ${body.message}`)
+export async function ask<T>(...sent: Parameters<typeof request>): Promise<T> {
+  const { body } = await call<T>(...sent)
+  if (!body.success) throw new Error(`${sent[1]} ${sent[2]}: ${body.error}: ${body.message}`)
   return body.data
 }
 
