@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { io, type Socket } from 'socket.io-client'
 import supertest from 'supertest'
+import { afterAll, beforeAll } from 'vitest'
 import { loadConfig } from '../../core/config.ts'
 import { openPool, type Pool } from '../../core/db/pool.ts'
 import type {
@@ -54,6 +55,26 @@ export async function openWorld(): Promise<World> {
     },
   }
 }
+
+/** What `open` gives, for all tests of a file: it is there from the first of them on. */
+export function useOpened<T extends object>(open: () => Promise<T>): T {
+  const opened = {} as T
+  beforeAll(async () => {
+    Object.assign(opened, await open())
+  })
+  return opened
+}
+
+/** A world for all tests of a file, closed after the last. */
+export function useWorld(): World {
+  const world = useOpened(openWorld)
+  afterAll(() => world.close())
+  return world
+}
+
+/** A server in a world that the tests of a file use. */
+export const useServer = (world: World, environment?: Record<string, string>): TestServer =>
+  useOpened(() => world.server(environment))
 
 export const environmentOf = ({ databaseUrl, redisUrl }: { databaseUrl: string; redisUrl: string }) => ({
   NODE_ENV: 'test',

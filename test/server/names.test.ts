@@ -1,18 +1,13 @@
 /** Names: nobody passes for somebody else by one that looks like theirs. */
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { nameOf, skeletonOf } from '../../core/names.ts'
 import { giveSkeletons } from '../../core/db/users.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'
-import { admin, ask, call, guest, openWorld, type TestServer, type World } from './attune.ts'
+import { admin, ask, call, guest, useServer, useWorld } from './attune.ts'
 
-let world: World
-let server: TestServer
-beforeAll(async () => {
-  world = await openWorld()
-  server = await world.server()
-})
-afterAll(() => world.close())
+const world = useWorld()
+const server = useServer(world)
 
 const password = 'a good password'
 const register = (username: string, at = server) =>

@@ -3,21 +3,17 @@ import { lookup } from 'node:dns/promises'
 import { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { checkPassword, hashPassword } from '../../server/auth/password.ts'
 import { loadConfig } from '../../core/config.ts'
 import { openServer } from '../../server/server.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'
-import { ask, call, environmentOf, guest, openWorld, type TestServer, type World } from './attune.ts'
+import { ask, call, environmentOf, guest, useWorld, type TestServer } from './attune.ts'
 
 const password = 'a good password'
-let world: World
+const world = useWorld()
 let logged: string[]
 let servers: TestServer[] = []
-beforeAll(async () => {
-  world = await openWorld()
-})
-afterAll(() => world.close())
 
 /** A server behind a proxy that says where requests come from, and what it logs. */
 async function open(environment: Record<string, string> = {}): Promise<TestServer> {

@@ -5,14 +5,13 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createApp } from '../../server/http/app.ts'
-import { openWorld, type World } from './attune.ts'
+import { useWorld } from './attune.ts'
 
-let world: World
+const world = useWorld()
 let http: Server
 let url: string
 let clientDir: string
 beforeAll(async () => {
-  world = await openWorld()
   clientDir = mkdtempSync(join(tmpdir(), 'client-'))
   mkdirSync(join(clientDir, 'assets'))
   writeFileSync(join(clientDir, 'index.html'), '<!doctype html><title>the page</title>')
@@ -26,7 +25,6 @@ afterAll(async () => {
   http.closeAllConnections()
   http.close()
   rmSync(clientDir, { recursive: true })
-  await world.close()
 })
 
 const html = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'

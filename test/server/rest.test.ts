@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import jwt from 'jsonwebtoken'
 import { createApp } from '../../server/http/app.ts'
 import { routes } from '../../server/http/routes/index.ts'
@@ -13,30 +13,16 @@ import {
   type User,
 } from '../../core/protocol/index.ts'
 import { newAccount, signInMessage } from '../helpers/accounts.ts'
-import {
-  addSample,
-  admin,
-  ask,
-  call,
-  environmentOf,
-  guest,
-  openWorld,
-  vote,
-  type TestServer,
-  type World,
-} from './attune.ts'
+import { addSample, admin, ask, call, environmentOf, guest, useServer, useWorld, vote } from './attune.ts'
 
-let world: World
-let server: TestServer
+const world = useWorld()
+const server = useServer(world)
 let boss: SignedIn
 let ann: SignedIn
 beforeAll(async () => {
-  world = await openWorld()
-  server = await world.server()
   boss = await admin(server)
   ann = await guest(server, 'Ann')
 })
-afterAll(() => world.close())
 
 test('P5: success and failure come in the envelope, with the request id that was sent', async () => {
   const good = await call(server, 'GET', '/api/models', { token: ann.token, headers: { 'x-request-id': 'mine-1' } })

@@ -1,23 +1,20 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { readFileSync } from 'node:fs'
 import { randomUUID } from 'node:crypto'
 import type { z } from 'zod'
 import { StartTraining, TrainingConfig, type SignedIn } from '../../core/protocol/index.ts'
 import { refuseIneffective, settings } from '../../server/sessions/settings.ts'
 import { nearest } from '../../server/limits/strict.ts'
-import { addSample, admin, ask, call, connect, guest, openWorld, vote, type TestServer, type World } from './attune.ts'
+import { addSample, admin, ask, call, connect, guest, useServer, useWorld, vote } from './attune.ts'
 
-let world: World
-let server: TestServer
+const world = useWorld()
+const server = useServer(world)
 let boss: SignedIn
 let ann: SignedIn
 beforeAll(async () => {
-  world = await openWorld()
-  server = await world.server()
   boss = await admin(server)
   ann = await guest(server, 'Ann')
 })
-afterAll(() => world.close())
 
 const start = (configuration: unknown) =>
   call(server, 'POST', '/api/training/start', { token: boss.token, body: { modelId: 'demo', configuration } })

@@ -1,30 +1,13 @@
 /** A sign-in: renewed by several tabs at once, ended in one place and so everywhere (rules S2, S5). */
 import jwt from 'jsonwebtoken'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { REFRESH_GRACE_MS } from '../../server/auth/tokens.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'
-import {
-  addSample,
-  ask,
-  call,
-  connect,
-  environmentOf,
-  guest,
-  openWorld,
-  vote,
-  type TestServer,
-  type World,
-} from './attune.ts'
+import { addSample, ask, call, connect, environmentOf, guest, useServer, useWorld, vote } from './attune.ts'
 
-let world: World
-let server: TestServer
-let other: TestServer
-beforeAll(async () => {
-  world = await openWorld()
-  server = await world.server()
-  other = await world.server()
-})
-afterAll(() => world.close())
+const world = useWorld()
+const server = useServer(world)
+const other = useServer(world)
 
 const password = 'a good password'
 const register = (username: string) =>

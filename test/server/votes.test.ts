@@ -2,35 +2,20 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { limits, type HumanFeedback, type SignedIn } from '../../core/protocol/index.ts'
-import {
-  addSample,
-  admin,
-  ask,
-  call,
-  connect,
-  guest,
-  openWorld,
-  vote,
-  type Client,
-  type TestServer,
-  type World,
-} from './attune.ts'
+import { addSample, admin, ask, call, connect, guest, useServer, useWorld, vote, type Client } from './attune.ts'
 
-let world: World
-let server: TestServer
+const world = useWorld()
+const server = useServer(world)
 let boss: SignedIn
 let ann: SignedIn
 let socket: Client
 beforeAll(async () => {
-  world = await openWorld()
-  server = await world.server()
   boss = await admin(server)
   ann = await guest(server, 'Ann')
   socket = await connect(server, ann.token)
 })
 afterAll(async () => {
   socket?.close()
-  await world.close()
 })
 
 const stored = async (id: string) => (await world.pool.query('select * from feedback where id = $1', [id])).rows
