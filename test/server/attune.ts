@@ -101,7 +101,10 @@ export interface Sent {
   headers?: Record<string, string>
 }
 
-/** One REST request, sent when it is awaited. What is expected of its answer is chained: `.expect(409)`. */
+/**
+ * One REST request, sent when it is awaited. Its answer must be JSON, whatever its status; what else is expected is
+ * chained: `.expect(409)`.
+ */
 export function request(
   server: TestServer,
   method: string,
@@ -111,12 +114,12 @@ export function request(
   const test = new supertest.Test(server.url, method, path)
   if (token !== undefined) test.auth(token, { type: 'bearer' })
   if (body !== undefined) test.type('json').send(typeof body === 'string' ? body : JSON.stringify(body))
-  return test.set(headers)
+  return test.set(headers).expect('content-type', /^application\/json/)
 }
 
-/** The answer to one REST request, whatever its status; it must be JSON. */
+/** The answer to one REST request, whatever its status. */
 export async function call<T>(...sent: Parameters<typeof request>): Promise<Answer<T>> {
-  const { status, headers, body } = await request(...sent).expect('content-type', /^application\/json/)
+  const { status, headers, body } = await request(...sent)
   return { status, headers: new Headers(headers), body: body as Envelope<T> }
 }
 

@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { committedStep } from '../../core/db/steps.ts'
 import type { Rater, SignedIn } from '../../core/protocol/index.ts'
 import { openLiveRoom, voteOf, worthOf } from '../helpers/live-room.ts'
-import { addSample, admin, ask, call, connect, guest, useServer, useWorld, vote } from './attune.ts'
+import { addSample, admin, ask, call, connect, guest, request, useServer, useWorld, vote } from './attune.ts'
 
 const world = useWorld()
 const east = useServer(world)
@@ -77,7 +77,7 @@ test('S3: a run’s owner and administrators list, exclude and readmit; nobody e
   for (const token of [ben.token, other.token]) {
     expect((await exclude(ann.user.userId, token, 'why', sessionId)).status).toBe(403)
     expect((await readmit(ann.user.userId, token, sessionId)).status).toBe(403)
-    expect((await call(east, 'GET', `/api/training/${sessionId}/raters`, { token })).status).toBe(403)
+    await request(east, 'GET', `/api/training/${sessionId}/raters`, { token }).expect(403)
   }
   expect((await exclude(ann.user.userId, researcher.token, 'why', sessionId)).status).toBe(200)
   expect((await exclude(ann.user.userId, boss.token, 'why', sessionId)).status).toBe(409)

@@ -11,7 +11,7 @@ import { accountOf } from '../helpers/accounts.ts'
 import { ZERO_ADDRESS } from '../helpers/hashes.ts'
 import { ADMIN, STRANGER } from '../helpers/chain.ts'
 import { sender } from '../helpers/ledger.ts'
-import { adminPassword, ask, call, guest, type TestServer } from './attune.ts'
+import { adminPassword, ask, call, guest, request, type TestServer } from './attune.ts'
 import { linkWallet, untilTrue, usePayingWorld } from './paying.ts'
 
 const KEY = '0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6'
@@ -85,10 +85,8 @@ test('only an administrator spends the treasury’s money, no more than it holds
   for (const wrong of ['0', String(2n ** 96n)])
     expect(await order({ ...body, perCredit: wrong })).toMatchObject({ status: 400, body: { path: 'perCredit' } })
   expect((await order({ what: 'close', bounty: `0x${'11'.repeat(32)}` })).status).toBe(404)
-  expect((await call(paying.server, 'POST', '/api/bounties/demo/treasury', { token: admin.token, body })).status).toBe(
-    503,
-  )
-  expect((await call(desk, 'POST', '/api/bounties/nowhere/treasury', { token: admin.token, body })).status).toBe(404)
+  await request(paying.server, 'POST', '/api/bounties/demo/treasury', { token: admin.token, body }).expect(503)
+  await request(desk, 'POST', '/api/bounties/nowhere/treasury', { token: admin.token, body }).expect(404)
   expect(await turn()).toBe(false)
 })
 

@@ -2,7 +2,19 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { limits, type HumanFeedback, type SignedIn } from '../../core/protocol/index.ts'
-import { addSample, admin, ask, call, connect, guest, useServer, useWorld, vote, type Client } from './attune.ts'
+import {
+  addSample,
+  admin,
+  ask,
+  call,
+  connect,
+  guest,
+  request,
+  useServer,
+  useWorld,
+  vote,
+  type Client,
+} from './attune.ts'
 
 const world = useWorld()
 const server = useServer(world)
@@ -168,7 +180,7 @@ test('V5: a vote can be withdrawn by its author for ten seconds, and only then b
   await post(first)
   expect(await post(vote(sampleId))).toMatchObject({ status: 409, body: { path: 'sampleId' } })
   const ben = await guest(server)
-  expect((await call(server, 'DELETE', `/api/feedback/${first.id}`, { token: ben.token })).status).toBe(404)
+  await request(server, 'DELETE', `/api/feedback/${first.id}`, { token: ben.token }).expect(404)
   expect(await socket.send('withdraw-feedback', first.id)).toEqual({ ok: true, data: { id: first.id } })
   expect(await socket.send('withdraw-feedback', first.id)).toEqual({ ok: true, data: { id: first.id } })
   expect((await post(first)).status).toBe(409)
@@ -222,9 +234,7 @@ test('my votes are mine to read; a reviewer reads everybody’s', async () => {
   expect(mine.map((one) => one.id)).toEqual([given.id])
   const all = await ask<HumanFeedback[]>(server, 'GET', '/api/feedback/demo', { token: boss.token })
   expect(all.length).toBeGreaterThan(1)
-  expect(
-    (await call(server, 'GET', `/api/blockchain/contributions/${ben.user.userId}`, { token: ann.token })).status,
-  ).toBe(403)
+  await request(server, 'GET', `/api/blockchain/contributions/${ben.user.userId}`, { token: ann.token }).expect(403)
   expect(
     await ask(server, 'GET', `/api/blockchain/contributions/${ben.user.userId}`, { token: ben.token }),
   ).toMatchObject([{ feedbackId: given.id, verified: false, merkleProof: null }])
