@@ -44,7 +44,7 @@ beforeEach(async () => {
   samples = []
   for (let i = 0; i < SAMPLES; i++) samples.push(await addSample(world.pool, 'open', sessionId))
 })
-afterAll(async () => {
+afterAll(() => {
   for (const client of clients) client.close()
   redis?.disconnect()
 })

@@ -8,11 +8,11 @@ import { newAccount, signInMessage } from '../helpers/accounts.ts'
 import { ask, call, useServer, useWorld, type TestServer } from './attune.ts'
 
 const world = useWorld()
+/** Three newcomers an hour from one address, which the nearest proxy names. */
 const east = useServer(world, { GUESTS_PER_HOUR: '3', TRUST_PROXY: '1' })
 const west = useServer(world, { GUESTS_PER_HOUR: '3', TRUST_PROXY: '1' })
-const bare = useServer(world, { GUESTS_PER_HOUR: '3' })
-/** Three newcomers an hour from one address, which the nearest proxy names. */
 /** Believes no proxy. */
+const bare = useServer(world, { GUESTS_PER_HOUR: '3' })
 
 /** An address that nobody else in this file has. */
 let next = 0

@@ -45,7 +45,7 @@ beforeEach(async () => {
   ).sessionId
   for (const client of clients.splice(0)) client.close()
 })
-afterAll(async () => {
+afterAll(() => {
   for (const client of clients) client.close()
   redis?.disconnect()
 })

@@ -26,9 +26,7 @@ beforeAll(async () => {
   ann = await guest(server, 'Ann')
   socket = await connect(server, ann.token)
 })
-afterAll(async () => {
-  socket?.close()
-})
+afterAll(() => socket?.close())
 
 const stored = async (id: string) => (await world.pool.query('select * from feedback where id = $1', [id])).rows
 const post = (body: unknown, token = ann.token) => call<HumanFeedback>(server, 'POST', '/api/feedback', { token, body })
