@@ -8,7 +8,7 @@ import { afterAll, beforeEach, expect, test } from 'vitest'
 import { seedOnce } from '../../scripts/start/seed-once.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'
 import { seed } from '../../server/seed.ts'
-import { admin, adminPassword, ask, call, openWorld, type TestServer, type World } from './attune.ts'
+import { admin, adminPassword, ask, call, openWorld, request, type TestServer, type World } from './attune.ts'
 
 let world: World
 let server: TestServer
@@ -23,7 +23,7 @@ const password = 'a good password'
 const register = (username: string) =>
   ask<SignedIn>(server, 'POST', '/api/auth/register', { body: { username, password } })
 const give = (by: SignedIn, to: object, role: string) =>
-  call(server, 'POST', '/api/auth/role', { token: by.token, body: { ...to, role } })
+  request(server, 'POST', '/api/auth/role', { token: by.token, body: { ...to, role } })
 const administrators = async () =>
   (
     await world.pool.query<{ username: string }>(
@@ -57,7 +57,7 @@ test('S6: an administrator who is not the only one can leave, and then the other
   const second = await register('Second')
   await give(boss, { userId: second.user.userId }, 'admin')
   await ask(server, 'DELETE', '/api/auth/me', { token: boss.token })
-  expect((await call(server, 'DELETE', '/api/auth/me', { token: second.token })).status).toBe(409)
+  await request(server, 'DELETE', '/api/auth/me', { token: second.token }).expect(409)
   expect(await administrators()).toEqual(['Second'])
 })
 

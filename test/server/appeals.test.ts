@@ -12,7 +12,18 @@ import {
 } from '../../core/protocol/index.ts'
 import { startChain, type TestChain } from '../helpers/chain.ts'
 import { deployTestLedger, ledgerOf } from '../helpers/ledger.ts'
-import { addSample, admin, ask, call, guest, openWorld, useVotes, vote, type TestServer, type World } from './attune.ts'
+import {
+  addSample,
+  admin,
+  ask,
+  guest,
+  openWorld,
+  request,
+  useVotes,
+  vote,
+  type TestServer,
+  type World,
+} from './attune.ts'
 
 const WINDOW_SECONDS = 3_600
 
@@ -63,17 +74,16 @@ const unusedVote = async (by = ann): Promise<string> => {
   return id
 }
 const appeal = (feedbackId: string, by = ann, more: object = {}) =>
-  call<{ id: string }>(server, 'POST', '/api/appeals', {
+  request(server, 'POST', '/api/appeals', {
     token: by.token,
     body: { feedbackId, ground: 'not-counted', statement: 'I was there in time.', ...more },
   })
-const file = async (feedbackId: string): Promise<string> => {
-  const { body } = await appeal(feedbackId)
-  if (!body.success) throw new Error(body.message)
+const file = async (feedbackId: string, by = ann): Promise<string> => {
+  const { body } = (await appeal(feedbackId, by).expect(201)) as { body: { data: { id: string } } }
   return body.data.id
 }
 const decide = (id: string, outcome: 'upheld' | 'dismissed', by = judge) =>
-  call(server, 'POST', `/api/appeals/${id}/decision`, {
+  request(server, 'POST', `/api/appeals/${id}/decision`, {
     token: by.token,
     body: { outcome, reason: 'Looked at the log.' },
   })
@@ -97,7 +107,7 @@ test('an upheld appeal adds what the vote’s record lacks of a full credit in t
   })
   expect(JSON.stringify(open)).not.toContain(ann.user.userId)
 
-  expect((await decide(id, 'upheld')).status).toBe(200)
+  await decide(id, 'upheld').expect(200)
   expect(await mine(id)).toMatchObject({
     state: 'upheld',
     decision: { reason: 'Looked at the log.' },
@@ -140,8 +150,7 @@ test('C5 an appeal is no way around what earns nothing: not for a made-up text, 
   await useVotes(world.pool, [body.id, late.id], { weight: 0, crowd: null, advantage: null })
   await recorder.closeEpoch()
   for (const id of [body.id, late.id]) {
-    const filed = await appeal(id, eve)
-    await decide(filed.body.success ? filed.body.data.id : '', 'upheld')
+    await decide(await file(id, eve), 'upheld')
   }
   await recorder.closeEpoch()
   const all = await contributionsOf(eve)
@@ -156,7 +165,7 @@ test('C5 an appeal is no way around what earns nothing: not for a made-up text, 
 test('a dismissed appeal changes nothing but what its adjudicator has contributed', async () => {
   const voteId = await unusedVote()
   const id = await file(voteId)
-  expect((await decide(id, 'dismissed')).status).toBe(200)
+  await decide(id, 'dismissed').expect(200)
   // The vote and the validation.
   expect(await recorder.closeEpoch()).toMatchObject({ count: 2 })
   expect(await mine(id)).toMatchObject({ state: 'dismissed', correction: null })
@@ -181,8 +190,7 @@ test('who has something to gain decides nothing: not the author, not the run’s
     status: 403,
     body: { message: expect.stringContaining('adjudicate') },
   })
-  const own = await appeal(await unusedVote(judge), judge)
-  const ownId = own.body.success ? own.body.data.id : ''
+  const ownId = await file(await unusedVote(judge), judge)
   expect(await decide(ownId, 'upheld')).toMatchObject({
     status: 403,
     body: { message: expect.stringContaining('your own vote') },
@@ -209,16 +217,16 @@ test('an appeal is decided once, also by two who decide at the same moment', asy
 
 test('a vote is appealed once, by its author, while it stands', async () => {
   const voteId = await unusedVote()
-  expect((await appeal(voteId)).status).toBe(201)
-  expect((await appeal(voteId)).status).toBe(409)
-  expect((await appeal(await unusedVote(judge))).status).toBe(404)
-  expect((await appeal(randomUUID())).status).toBe(404)
+  await appeal(voteId).expect(201)
+  await appeal(voteId).expect(409)
+  await appeal(await unusedVote(judge)).expect(404)
+  await appeal(randomUUID()).expect(404)
   expect(await appeal(voteId, ann, { ground: 'because' })).toMatchObject({ status: 400, body: { path: 'ground' } })
   expect(await appeal(voteId, ann, { statement: ' ' })).toMatchObject({ status: 400, body: { path: 'statement' } })
   const withdrawn = vote(await addSample(world.pool))
   await ask(server, 'POST', '/api/feedback', { token: ann.token, body: withdrawn })
   await ask(server, 'DELETE', `/api/feedback/${withdrawn.id}`, { token: ann.token })
-  expect((await appeal(withdrawn.id)).status).toBe(404)
+  await appeal(withdrawn.id).expect(404)
 })
 
 test(`${rewardLimits.openAppeals} of one person’s appeals may wait; an erased person leaves no words and no open appeal behind`, async () => {
@@ -228,11 +236,11 @@ test(`${rewardLimits.openAppeals} of one person’s appeals may wait; an erased 
   const votes: string[] = []
   for (let n = 0; n <= rewardLimits.openAppeals; n++) votes.push(await unusedVote(eve))
   const last = votes.pop() ?? ''
-  const decided = await appeal(votes[0]!, eve)
-  for (const voteId of votes.slice(1)) expect((await appeal(voteId, eve)).status).toBe(201)
+  const decided = await file(votes[0]!, eve)
+  for (const voteId of votes.slice(1)) await appeal(voteId, eve).expect(201)
   expect(await appeal(last, eve)).toMatchObject({ status: 429, body: { error: 'too-frequent' } })
-  await decide(decided.body.success ? decided.body.data.id : '', 'dismissed')
-  expect((await appeal(last, eve)).status).toBe(201)
+  await decide(decided, 'dismissed')
+  await appeal(last, eve).expect(201)
 
   expect(
     (await ask<{ appeals: Appeal[] }>(server, 'GET', '/api/auth/export', { token: eve.token })).appeals,
@@ -247,19 +255,19 @@ test(`${rewardLimits.openAppeals} of one person’s appeals may wait; an erased 
 test('an appeal has to come before the epoch that holds the vote is final, and a chain that is away is no answer to that', async () => {
   const [inTime, tooLate] = [await unusedVote(), await unusedVote()]
   await recorder.closeEpoch()
-  expect((await appeal(inTime)).status).toBe(201)
+  await appeal(inTime).expect(201)
   await chain.control.increaseTime({ seconds: WINDOW_SECONDS + 1 })
   await chain.control.mine({ blocks: 1 })
   expect(await appeal(tooLate)).toMatchObject({ status: 409, body: { message: expect.stringContaining('is final') } })
   await chain.kill()
-  expect((await appeal(tooLate)).status).toBe(503)
+  await appeal(tooLate).expect(503)
 })
 
 test('an admin gives roles, to accounts and not to themselves', async () => {
   const give = (username: string, by = boss) =>
-    call(server, 'POST', '/api/auth/role', { token: by.token, body: { username, role: 'validator' } })
-  expect((await give('Judge', judge)).status).toBe(403)
-  expect((await give('admin')).status).toBe(403)
-  expect((await give('nobody')).status).toBe(404)
-  expect((await give('Ann')).status).toBe(409)
+    request(server, 'POST', '/api/auth/role', { token: by.token, body: { username, role: 'validator' } })
+  await give('Judge', judge).expect(403)
+  await give('admin').expect(403)
+  await give('nobody').expect(404)
+  await give('Ann').expect(409)
 })

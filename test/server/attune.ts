@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { io, type Socket } from 'socket.io-client'
+import supertest from 'supertest'
+import { afterAll, beforeAll } from 'vitest'
 import { loadConfig } from '../../core/config.ts'
 import { openPool, type Pool } from '../../core/db/pool.ts'
 import type {
@@ -54,6 +56,26 @@ export async function openWorld(): Promise<World> {
   }
 }
 
+/** What `open` gives, for all tests of a file: it is there from the first of them on. */
+export function useOpened<T extends object>(open: () => Promise<T>): T {
+  const opened = {} as T
+  beforeAll(async () => {
+    Object.assign(opened, await open())
+  })
+  return opened
+}
+
+/** A world for all tests of a file, closed after the last. */
+export function useWorld(): World {
+  const world = useOpened(openWorld)
+  afterAll(() => world.close())
+  return world
+}
+
+/** A server in a world that the tests of a file use. */
+export const useServer = (world: World, environment?: Record<string, string>): TestServer =>
+  useOpened(() => world.server(environment))
+
 export const environmentOf = ({ databaseUrl, redisUrl }: { databaseUrl: string; redisUrl: string }) => ({
   NODE_ENV: 'test',
   PORT: '0',
@@ -72,29 +94,39 @@ export interface Answer<T> {
   body: Envelope<T>
 }
 
-/** One REST request; `body` as JSON, or a string as it is. */
-export async function call<T>(
+export interface Sent {
+  token?: string
+  /** Sent as JSON, or a string as it is. */
+  body?: unknown
+  headers?: Record<string, string>
+}
+
+/**
+ * One REST request, sent when it is awaited. Its answer must be JSON, whatever its status; what else is expected is
+ * chained: `.expect(409)`.
+ */
+export function request(
   server: TestServer,
   method: string,
   path: string,
-  { token, body, headers = {} }: { token?: string; body?: unknown; headers?: Record<string, string> } = {},
-): Promise<Answer<T>> {
-  const response = await fetch(server.url + path, {
-    method,
-    headers: {
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      ...headers,
-    },
-    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  })
-  return { status: response.status, headers: response.headers, body: (await response.json()) as Envelope<T> }
+  { token, body, headers = {} }: Sent = {},
+): supertest.Test {
+  const test = new supertest.Test(server.url, method, path)
+  if (token !== undefined) test.auth(token, { type: 'bearer' })
+  if (body !== undefined) test.type('json').send(typeof body === 'string' ? body : JSON.stringify(body))
+  return test.set(headers).expect('content-type', /^application\/json/)
+}
+
+/** The answer to one REST request, whatever its status. */
+export async function call<T>(...sent: Parameters<typeof request>): Promise<Answer<T>> {
+  const { status, headers, body } = await request(...sent)
+  return { status, headers: new Headers(headers), body: body as Envelope<T> }
 }
 
 /** The data of an answer that must be a success. */
-export async function ask<T>(...request: Parameters<typeof call>): Promise<T> {
-  const { body } = await call<T>(...request)
-  if (!body.success) throw new Error(`${request[1]} ${request[2]}: ${body.error}: ${body.message}`)
+export async function ask<T>(...sent: Parameters<typeof request>): Promise<T> {
+  const { body } = await call<T>(...sent)
+  if (!body.success) throw new Error(`${sent[1]} ${sent[2]}: ${body.error}: ${body.message}`)
   return body.data
 }
 

@@ -1,31 +1,15 @@
 /** Votes begun while voting is open, and what a person's other connections hear of a vote. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { countHolding } from '../../core/db/vote-begun.ts'
 import { limits, type HumanFeedback, type Sample, type SignedIn } from '../../core/protocol/index.ts'
 import { append, openRedis } from '../../core/events/log.ts'
-import {
-  addSample,
-  ask,
-  call,
-  connect,
-  guest,
-  openWorld,
-  vote,
-  type Client,
-  type TestServer,
-  type World,
-} from './attune.ts'
+import { addSample, ask, call, connect, guest, useServer, useWorld, vote, type Client } from './attune.ts'
 
-let world: World
-let server: TestServer
+const world = useWorld()
+const server = useServer(world)
 let ann: SignedIn
 let socket: Client
 const clients: Client[] = []
-beforeAll(async () => {
-  world = await openWorld()
-  server = await world.server()
-})
-afterAll(() => world.close())
 beforeEach(async () => {
   ann = await guest(server)
   socket = await come(ann)

@@ -12,7 +12,18 @@ import type { Address } from '../../contracts/ledger/hex.ts'
 import { ZERO_ADDRESS } from '../helpers/hashes.ts'
 import { ADMIN, STRANGER, startChain, type TestChain } from '../helpers/chain.ts'
 import { sender } from '../helpers/ledger.ts'
-import { addSample, ask, call, connect, guest, openWorld, vote, type TestServer, type World } from './attune.ts'
+import {
+  addSample,
+  ask,
+  call,
+  connect,
+  guest,
+  openWorld,
+  request,
+  vote,
+  type TestServer,
+  type World,
+} from './attune.ts'
 
 const DEMO = sessionKey('demo')
 const PER_CREDIT = parseEther('0.00001')
@@ -168,7 +179,7 @@ test('while the chain is away the bounties stay as they were last seen, and a se
   const watch = createBountyWatch({ ...server.core, log: pino({ level: 'silent' }) }, away, 0n)
   await expect(watch.look()).rejects.toMatchObject({ code: 'unreachable' })
   expect((await shown()).bounties).toEqual(before)
-  expect((await call(server, 'GET', '/api/bounties/nowhere', { token: ann.token })).status).toBe(404)
+  await request(server, 'GET', '/api/bounties/nowhere', { token: ann.token }).expect(404)
 })
 
 test('a token says what it is called; what is none is refused, and so is everything where the chain is away', async () => {
@@ -183,7 +194,7 @@ test('a token says what it is called; what is none is refused, and so is everyth
     CONTRACT_ADDRESS: deployed.ledger,
     DISTRIBUTOR_ADDRESS: deployed.distributor,
   })
-  expect((await call(lonely, 'GET', `/api/blockchain/tokens/${deployed.token}`, { token: ann.token })).status).toBe(503)
+  await request(lonely, 'GET', `/api/blockchain/tokens/${deployed.token}`, { token: ann.token }).expect(503)
 })
 
 test('what was earned from a pot is no longer left in it, and a pot pays for whole votes', () => {

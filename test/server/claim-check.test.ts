@@ -1,5 +1,5 @@
 import { AbiCoder, keccak256, parseEther, zeroPadValue } from 'ethers'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { checkClaim } from '../../client/src/ledger/claim-check.ts'
 import { partsOf } from '../../client/src/ledger/earnings.ts'
 import type { ChainFacts, Claim, Earning, Earnings } from '../../core/protocol/index.ts'
@@ -7,7 +7,7 @@ import type { Hex } from '../../contracts/ledger/hex.ts'
 import { accountOf } from '../helpers/accounts.ts'
 import { ADMIN, STRANGER } from '../helpers/chain.ts'
 import { ask, guest } from './attune.ts'
-import { linkWallet, openPayingWorld, type PayingWorld } from './paying.ts'
+import { linkWallet, usePayingWorld } from './paying.ts'
 
 const WINDOW_SECONDS = 60
 const PER_CREDIT = parseEther('0.0001')
@@ -15,11 +15,10 @@ const ETH = { symbol: 'ETH', decimals: 18 }
 const KEY: Hex = `0x${'5a'.repeat(32)}`
 const me = accountOf(KEY).address.toLowerCase()
 
-let paying: PayingWorld
+const paying = usePayingWorld({ disputeWindow: WINDOW_SECONDS })
 let facts: ChainFacts
 let claim: Claim
 beforeAll(async () => {
-  paying = await openPayingWorld({ disputeWindow: WINDOW_SECONDS })
   facts = await ask(paying.server, 'GET', '/api/blockchain/contracts')
   await paying.fund(parseEther('1'), PER_CREDIT)
   const who = await guest(paying.server, 'Ann')
@@ -34,7 +33,6 @@ beforeAll(async () => {
   if (!earning?.claim) throw new Error('nothing can be claimed')
   claim = earning.claim
 })
-afterAll(() => paying.close())
 
 /** The steps' states, and what was said of the last. */
 const check = async (change: Partial<Claim> = {}, account = me, rpcUrl = paying.chain.rpcUrl) => {

@@ -1,5 +1,5 @@
 import { parseEther } from 'ethers'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
 import { openClaimSender, type ClaimSender } from '../../server/rewards/claim-sender.ts'
 import { type SignedIn, rewardLimits, type Earning, type Earnings } from '../../core/protocol/index.ts'
@@ -9,7 +9,7 @@ import { accountOf, signClaim } from '../helpers/accounts.ts'
 import { hashOfText } from '../helpers/hashes.ts'
 import { STRANGER, timeOf } from '../helpers/chain.ts'
 import { ask, call, guest, type TestServer } from './attune.ts'
-import { linkWallet, openPayingWorld, untilTrue, type PayingWorld } from './paying.ts'
+import { linkWallet, untilTrue, usePayingWorld } from './paying.ts'
 
 const WINDOW_SECONDS = 60
 /** One credit earns this much, wei. A vote that a step has used is 100 credits. */
@@ -17,12 +17,11 @@ const PER_CREDIT = parseEther('0.0001')
 const VOTE = 100n * PER_CREDIT
 const RELAYER = '0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6'
 
-let paying: PayingWorld
+const paying = usePayingWorld({ disputeWindow: WINDOW_SECONDS })
 /** A server whose relayer has its first turn at the start and the next in ten minutes: the tests take the turns. */
 let desk: TestServer
 let bounty: Hex
 beforeAll(async () => {
-  paying = await openPayingWorld({ disputeWindow: WINDOW_SECONDS })
   desk = await paying.world.server({
     ...paying.environment,
     RELAYER_PRIVATE_KEY: RELAYER,
@@ -30,7 +29,6 @@ beforeAll(async () => {
   })
   bounty = await paying.fund(parseEther('1'), PER_CREDIT)
 })
-afterAll(() => paying.close())
 
 let people = 0
 const person = async (linked = true): Promise<{ who: SignedIn; key: Hex; address: Address }> => {

@@ -1,22 +1,20 @@
 import { parseEther } from 'ethers'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { finalAtOf } from '../../contracts/ledger/client/epochs.ts'
 import { disputesOf } from '../../server/rewards/epochs.ts'
 import type { SignedIn, EpochIndex, LedgerEpoch } from '../../core/protocol/index.ts'
 import { ADMIN, STRANGER, timeOf } from '../helpers/chain.ts'
 import { ask, guest } from './attune.ts'
-import { openPayingWorld, untilTrue, type PayingWorld } from './paying.ts'
+import { untilTrue, usePayingWorld } from './paying.ts'
 
 const WINDOW_SECONDS = 600
 const BOND = parseEther('0.01')
 
-let paying: PayingWorld
+const paying = usePayingWorld({ disputeWindow: WINDOW_SECONDS, disputeBond: BOND })
 let who: SignedIn
 beforeAll(async () => {
-  paying = await openPayingWorld({ disputeWindow: WINDOW_SECONDS, disputeBond: BOND })
   who = await guest(paying.server, 'Ann')
 })
-afterAll(() => paying.close())
 
 const index = () => ask<EpochIndex>(paying.server, 'GET', '/api/blockchain/epochs')
 const epoch = async (epochId: number): Promise<LedgerEpoch> => {

@@ -3,29 +3,27 @@
  */
 import { randomUUID } from 'node:crypto'
 import { parseEther } from 'ethers'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import type { ProofOfContribute, SignedIn, Earnings } from '../../core/protocol/index.ts'
 import { takeRunLock } from '../../core/db/run-lock.ts'
 import { hashOfText } from '../helpers/hashes.ts'
 import { STRANGER } from '../helpers/chain.ts'
 import { addSample, ask, connect, guest, useVotes, vote } from './attune.ts'
-import { bountiesOfDemo, linkWallet, openPayingWorld, untilTrue, type PayingWorld } from './paying.ts'
+import { bountiesOfDemo, linkWallet, untilTrue, usePayingWorld } from './paying.ts'
 
 /** Wei a credit: a pot of 1 ether pays for 1,000 votes. */
 const PER_CREDIT = parseEther('0.00001')
 /** Seconds an answer, as the session says: ten answers in ten minutes. */
 const SECONDS = 60
 
-let paying: PayingWorld
+const paying = usePayingWorld()
 beforeAll(async () => {
-  paying = await openPayingWorld()
   await paying.world.pool.query(
     `update sessions set configuration = jsonb_set(configuration, '{live,secondsPerAnswer}', $1::jsonb)`,
     [String(SECONDS)],
   )
   await paying.fund(parseEther('1'), PER_CREDIT)
 })
-afterAll(() => paying.close())
 
 const register = (username: string) =>
   ask<SignedIn>(paying.server, 'POST', '/api/auth/register', { body: { username, password: 'long enough' } })

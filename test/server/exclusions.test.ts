@@ -1,21 +1,17 @@
 /** An owner excludes a rater from a session, and readmits them. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { committedStep } from '../../core/db/steps.ts'
 import type { Rater, SignedIn } from '../../core/protocol/index.ts'
 import { openLiveRoom, voteOf, worthOf } from '../helpers/live-room.ts'
-import { addSample, admin, ask, call, connect, guest, openWorld, vote, type TestServer, type World } from './attune.ts'
+import { addSample, admin, ask, call, connect, guest, request, useServer, useWorld, vote } from './attune.ts'
 
-let world: World
-let east: TestServer
-let west: TestServer
+const world = useWorld()
+const east = useServer(world)
+const west = useServer(world)
 let boss: SignedIn
 beforeAll(async () => {
-  world = await openWorld()
-  east = await world.server()
-  west = await world.server()
   boss = await admin(east)
 })
-afterAll(() => world.close())
 
 const path = (userId: string, sessionId = 'demo') => `/api/training/${sessionId}/raters/${userId}/exclude`
 const exclude = (userId: string, token: string, reason = 'votes the opposite', sessionId = 'demo') =>
@@ -81,7 +77,7 @@ test('S3: a run’s owner and administrators list, exclude and readmit; nobody e
   for (const token of [ben.token, other.token]) {
     expect((await exclude(ann.user.userId, token, 'why', sessionId)).status).toBe(403)
     expect((await readmit(ann.user.userId, token, sessionId)).status).toBe(403)
-    expect((await call(east, 'GET', `/api/training/${sessionId}/raters`, { token })).status).toBe(403)
+    await request(east, 'GET', `/api/training/${sessionId}/raters`, { token }).expect(403)
   }
   expect((await exclude(ann.user.userId, researcher.token, 'why', sessionId)).status).toBe(200)
   expect((await exclude(ann.user.userId, boss.token, 'why', sessionId)).status).toBe(409)

@@ -9,29 +9,25 @@ import {
   ask,
   connect,
   guest,
-  openWorld,
+  useServer,
+  useWorld,
   vote,
   type Client,
   type Received,
-  type TestServer,
-  type World,
 } from './attune.ts'
 
 const RATERS = 10
 const SAMPLES = 16
 
-let world: World
-let server: TestServer
-let other: TestServer
+const world = useWorld()
+const server = useServer(world)
+const other = useServer(world)
 let redis: Redis
 let people: SignedIn[]
 let sessionId: string
 let samples: string[]
 const clients: Client[] = []
 beforeAll(async () => {
-  world = await openWorld()
-  server = await world.server()
-  other = await world.server()
   redis = new Redis(world.redisUrl)
   people = []
   for (let i = 0; i < RATERS; i++) people.push(await guest(server, `Rater ${i}`))
@@ -48,10 +44,9 @@ beforeEach(async () => {
   samples = []
   for (let i = 0; i < SAMPLES; i++) samples.push(await addSample(world.pool, 'open', sessionId))
 })
-afterAll(async () => {
+afterAll(() => {
   for (const client of clients) client.close()
   redis?.disconnect()
-  await world.close()
 })
 
 const join = async (who: SignedIn, on = server): Promise<Client> => {

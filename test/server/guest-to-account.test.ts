@@ -1,17 +1,12 @@
 /** A guest who makes an account, or signs in by wallet for the first time, is that account from then on (rule S5). */
 import jwt from 'jsonwebtoken'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { HumanFeedback, SignedIn, User } from '../../core/protocol/index.ts'
 import { type Account, newAccount, signInMessage } from '../helpers/accounts.ts'
-import { addSample, ask, call, connect, guest, openWorld, vote, type TestServer, type World } from './attune.ts'
+import { addSample, ask, call, connect, guest, useServer, useWorld, vote } from './attune.ts'
 
-let world: World
-let server: TestServer
-beforeAll(async () => {
-  world = await openWorld()
-  server = await world.server()
-})
-afterAll(() => world.close())
+const world = useWorld()
+const server = useServer(world)
 
 const password = 'a good password'
 const register = (token: string | undefined, username: string) =>

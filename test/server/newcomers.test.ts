@@ -1,25 +1,18 @@
 /** New accounts are counted by where they come from. */
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { networkOf, openNewcomers } from '../../server/limits/newcomers.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'
 import { newAccount, signInMessage } from '../helpers/accounts.ts'
-import { ask, call, openWorld, type TestServer, type World } from './attune.ts'
+import { ask, call, useServer, useWorld, type TestServer } from './attune.ts'
 
-let world: World
+const world = useWorld()
 /** Three newcomers an hour from one address, which the nearest proxy names. */
-let east: TestServer
-let west: TestServer
+const east = useServer(world, { GUESTS_PER_HOUR: '3', TRUST_PROXY: '1' })
+const west = useServer(world, { GUESTS_PER_HOUR: '3', TRUST_PROXY: '1' })
 /** Believes no proxy. */
-let bare: TestServer
-beforeAll(async () => {
-  world = await openWorld()
-  east = await world.server({ GUESTS_PER_HOUR: '3', TRUST_PROXY: '1' })
-  west = await world.server({ GUESTS_PER_HOUR: '3', TRUST_PROXY: '1' })
-  bare = await world.server({ GUESTS_PER_HOUR: '3' })
-})
-afterAll(() => world.close())
+const bare = useServer(world, { GUESTS_PER_HOUR: '3' })
 
 /** An address that nobody else in this file has. */
 let next = 0

@@ -16,6 +16,7 @@ import {
   connect,
   guest,
   openWorld,
+  request,
   vote,
   type Client,
   type TestServer,
@@ -132,6 +133,6 @@ test('a server starts without Redis, and serves', async () => {
   const lonely = await world.server({ REDIS_URL: `redis://127.0.0.1:${await freePort()}` })
   const client = await connect(lonely, ann.token)
   expect(await client.send('join-session', 'demo')).toMatchObject({ ok: true })
-  expect((await fetch(`${lonely.url}/health`)).status).toBe(200)
+  await request(lonely, 'GET', '/health').expect(200)
   client.close()
 })

@@ -3,21 +3,17 @@ import { lookup } from 'node:dns/promises'
 import { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { checkPassword, hashPassword } from '../../server/auth/password.ts'
 import { loadConfig } from '../../core/config.ts'
 import { openServer } from '../../server/server.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'
-import { ask, call, environmentOf, guest, openWorld, type TestServer, type World } from './attune.ts'
+import { ask, call, environmentOf, guest, request, useWorld, type TestServer } from './attune.ts'
 
 const password = 'a good password'
-let world: World
+const world = useWorld()
 let logged: string[]
 let servers: TestServer[] = []
-beforeAll(async () => {
-  world = await openWorld()
-})
-afterAll(() => world.close())
 
 /** A server behind a proxy that says where requests come from, and what it logs. */
 async function open(environment: Record<string, string> = {}): Promise<TestServer> {
@@ -127,10 +123,8 @@ describe('wrong passwords', () => {
     expect(refused.status).toBe(429)
     expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60)
     expect((await login(server, 'Owner', password, home)).status).toBe(200)
-    expect(
-      (await call(server, 'POST', '/api/auth/refresh', { body: { refreshToken: owner.refreshToken } })).status,
-    ).toBe(200)
-    expect((await call(server, 'GET', '/api/auth/me', { token: owner.token })).status).toBe(200)
+    await request(server, 'POST', '/api/auth/refresh', { body: { refreshToken: owner.refreshToken } }).expect(200)
+    await request(server, 'GET', '/api/auth/me', { token: owner.token }).expect(200)
   })
 
   test('a right password takes back what its own mistypings counted', async () => {

@@ -5,14 +5,13 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createApp } from '../../server/http/app.ts'
-import { openWorld, type World } from './attune.ts'
+import { useWorld } from './attune.ts'
 
-let world: World
+const world = useWorld()
 let http: Server
 let url: string
 let clientDir: string
 beforeAll(async () => {
-  world = await openWorld()
   clientDir = mkdtempSync(join(tmpdir(), 'client-'))
   mkdirSync(join(clientDir, 'assets'))
   writeFileSync(join(clientDir, 'index.html'), '<!doctype html><title>the page</title>')
@@ -22,11 +21,10 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
   url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
 })
-afterAll(async () => {
+afterAll(() => {
   http.closeAllConnections()
   http.close()
   rmSync(clientDir, { recursive: true })
-  await world.close()
 })
 
 const html = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'

@@ -3,6 +3,7 @@
  * told to.
  */
 import { parseEther } from 'ethers'
+import { afterAll } from 'vitest'
 import { distributorInterface, ledgerInterface } from '../../contracts/ledger/client/abi.ts'
 import { sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import { createRecorder, type Recorder } from '../../contracts/recorder/recorder.ts'
@@ -14,7 +15,7 @@ import { accountOf, signInMessage } from '../helpers/accounts.ts'
 import { ZERO_ADDRESS } from '../helpers/hashes.ts'
 import { ADMIN, RECORDER, STRANGER, startChain, type TestChain } from '../helpers/chain.ts'
 import { ledgerOf, sender } from '../helpers/ledger.ts'
-import { addSample, ask, openWorld, useVotes, vote, type TestServer, type World } from './attune.ts'
+import { addSample, ask, openWorld, useOpened, useVotes, vote, type TestServer, type World } from './attune.ts'
 
 export interface PayingWorld {
   world: World
@@ -119,6 +120,13 @@ export async function openPayingWorld({
       await chain.stop()
     },
   }
+}
+
+/** A world that pays for all tests of a file, closed after the last. */
+export function usePayingWorld(...options: Parameters<typeof openPayingWorld>): PayingWorld {
+  const paying = useOpened(() => openPayingWorld(...options))
+  afterAll(() => paying.close())
+  return paying
 }
 
 /** Links a wallet to somebody's account, as the page does. */

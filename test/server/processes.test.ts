@@ -3,18 +3,13 @@ import { createServer, type AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { loadConfig } from '../../core/config.ts'
 import { freePort } from '../../scripts/start/services.ts'
-import { connect, environmentOf, guest, openWorld, type TestServer, type World } from './attune.ts'
+import { connect, environmentOf, guest, useServer, useWorld } from './attune.ts'
 
-let world: World
-let server: TestServer
-beforeAll(async () => {
-  world = await openWorld()
-  server = await world.server()
-})
-afterAll(() => world.close())
+const world = useWorld()
+const server = useServer(world)
 
 /** Starts server/main.ts as its own process. */
 function start(environment: Record<string, string | undefined>) {

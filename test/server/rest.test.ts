@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import jwt from 'jsonwebtoken'
 import { createApp } from '../../server/http/app.ts'
 import { routes } from '../../server/http/routes/index.ts'
@@ -13,30 +13,16 @@ import {
   type User,
 } from '../../core/protocol/index.ts'
 import { newAccount, signInMessage } from '../helpers/accounts.ts'
-import {
-  addSample,
-  admin,
-  ask,
-  call,
-  environmentOf,
-  guest,
-  openWorld,
-  vote,
-  type TestServer,
-  type World,
-} from './attune.ts'
+import { addSample, admin, ask, call, environmentOf, guest, request, useServer, useWorld, vote } from './attune.ts'
 
-let world: World
-let server: TestServer
+const world = useWorld()
+const server = useServer(world)
 let boss: SignedIn
 let ann: SignedIn
 beforeAll(async () => {
-  world = await openWorld()
-  server = await world.server()
   boss = await admin(server)
   ann = await guest(server, 'Ann')
 })
-afterAll(() => world.close())
 
 test('P5: success and failure come in the envelope, with the request id that was sent', async () => {
   const good = await call(server, 'GET', '/api/models', { token: ann.token, headers: { 'x-request-id': 'mine-1' } })
@@ -61,19 +47,19 @@ test('P5: success and failure come in the envelope, with the request id that was
 })
 
 test('P5: each kind of failure has its status', async () => {
-  const statusOf = async (...request: Parameters<typeof call> extends [unknown, ...infer R] ? R : never) =>
-    (await call(server, ...request)).status
-  expect(await statusOf('GET', '/api/training')).toBe(401)
-  expect(await statusOf('GET', '/api/training', { token: 'forged' })).toBe(401)
-  expect(await statusOf('POST', '/api/training/demo/pause', { token: ann.token })).toBe(403)
-  expect(await statusOf('GET', '/api/training/nowhere', { token: ann.token })).toBe(404)
-  expect(await statusOf('GET', '/api/nothing', { token: ann.token })).toBe(404)
-  expect(await statusOf('POST', '/api/auth/guest', { body: '{"displayName": ' })).toBe(400)
-  expect(await statusOf('POST', '/api/auth/register', { body: { username: 'Ann', password: 'long enough' } })).toBe(409)
-  expect(await statusOf('POST', '/api/auth/guest', { body: { displayName: 'x'.repeat(limits.messageBytes) } })).toBe(
+  await request(server, 'GET', '/api/training').expect(401)
+  await request(server, 'GET', '/api/training', { token: 'forged' }).expect(401)
+  await request(server, 'POST', '/api/training/demo/pause', { token: ann.token }).expect(403)
+  await request(server, 'GET', '/api/training/nowhere', { token: ann.token }).expect(404)
+  await request(server, 'GET', '/api/nothing', { token: ann.token }).expect(404)
+  await request(server, 'POST', '/api/auth/guest', { body: '{"displayName": ' }).expect(400)
+  await request(server, 'POST', '/api/auth/register', { body: { username: 'Ann', password: 'long enough' } }).expect(
+    409,
+  )
+  await request(server, 'POST', '/api/auth/guest', { body: { displayName: 'x'.repeat(limits.messageBytes) } }).expect(
     413,
   )
-  expect(await statusOf('POST', '/api/blockchain/verify-contribution', { body: { proof: aProof } })).toBe(503)
+  await request(server, 'POST', '/api/blockchain/verify-contribution', { body: { proof: aProof } }).expect(503)
 })
 
 test('P5: too many requests get 429 with Retry-After', async () => {
@@ -89,9 +75,8 @@ test('P5: too many requests get 429 with Retry-After', async () => {
 })
 
 test('/health has no envelope and names its parts', async () => {
-  const answer = await fetch(`${server.url}/health`)
-  expect(answer.status).toBe(200)
-  expect(await answer.json()).toMatchObject({
+  const { body } = await request(server, 'GET', '/health').expect(200)
+  expect(body).toMatchObject({
     status: 'healthy',
     components: { database: 'up', queue: 'up', blockchain: 'none' },
     version: '0.1.0',
@@ -132,7 +117,7 @@ test('S3: what Express serves is the route table and nothing else', async () => 
         ),
   )
   expect(mounted.sort()).toEqual(['get /health', 'get /api/docs', ...routes.map((r) => `${r.method} ${r.path}`)].sort())
-  const document = (await (await fetch(`${server.url}/api/docs`)).json()) as {
+  const document = (await request(server, 'GET', '/api/docs')).body as {
     openapi: string
     paths: Record<string, Record<string, { 'x-permission'?: string }>>
   }
@@ -159,20 +144,14 @@ test('an account: register, sign in, refresh, sign out', async () => {
     permissions: expect.arrayContaining(['vote']),
     walletAddress: null,
   })
-  expect(
-    (await call(server, 'POST', '/api/auth/login', { body: { username: 'Berta', password: 'wrong' } })).status,
-  ).toBe(401)
-  expect(
-    (await call(server, 'POST', '/api/auth/login', { body: { username: 'Nobody', password: 'wrong' } })).status,
-  ).toBe(401)
+  await request(server, 'POST', '/api/auth/login', { body: { username: 'Berta', password: 'wrong' } }).expect(401)
+  await request(server, 'POST', '/api/auth/login', { body: { username: 'Nobody', password: 'wrong' } }).expect(401)
   const { refreshToken } = await ask<SignedIn>(server, 'POST', '/api/auth/login', { body })
   const next = await ask<SignedIn>(server, 'POST', '/api/auth/refresh', { body: { refreshToken } })
   expect(next.refreshToken).not.toBe(refreshToken)
-  expect((await call(server, 'POST', '/api/auth/refresh', { body: { refreshToken: 'never given' } })).status).toBe(401)
+  await request(server, 'POST', '/api/auth/refresh', { body: { refreshToken: 'never given' } }).expect(401)
   await ask(server, 'POST', '/api/auth/logout', { body: { refreshToken: next.refreshToken } })
-  expect((await call(server, 'POST', '/api/auth/refresh', { body: { refreshToken: next.refreshToken } })).status).toBe(
-    401,
-  )
+  await request(server, 'POST', '/api/auth/refresh', { body: { refreshToken: next.refreshToken } }).expect(401)
 })
 
 test('a wallet signs in with Ethereum, once a nonce, and only for this site', async () => {
@@ -192,7 +171,7 @@ test('a wallet signs in with Ethereum, once a nonce, and only for this site', as
     success: true,
     data: { user: { userId: ann.user.userId, walletAddress: account.address.toLowerCase() } },
   })
-  expect((await call(server, 'POST', '/api/auth/wallet/verify', { body })).status).toBe(401)
+  await request(server, 'POST', '/api/auth/wallet/verify', { body }).expect(401)
   expect((await signIn('attune.test:3001')).answer.body).toMatchObject({ data: { user: { userId: ann.user.userId } } })
   expect((await signIn('attune.test:3001', boss.token)).answer.status).toBe(409)
 })
@@ -206,7 +185,7 @@ test('S2: a token that was signed with another secret, another algorithm or none
     jwt.sign({ ...claims, exp: 1 }, environmentOf(world).JWT_SECRET),
     jwt.sign({ userId: 'admin' }, environmentOf(world).JWT_SECRET),
   ]
-  for (const token of forged) expect((await call(server, 'GET', '/api/auth/me', { token })).status).toBe(401)
+  for (const token of forged) await request(server, 'GET', '/api/auth/me', { token }).expect(401)
 })
 
 test('S4: an email is sealed in the database, exported to its owner, and erased with everything that names them', async () => {
@@ -228,13 +207,11 @@ test('S4: an email is sealed in the database, exported to its owner, and erased 
   })
 
   await ask(server, 'DELETE', '/api/auth/me', { token: carl.token })
-  expect((await call(server, 'GET', '/api/auth/me', { token: carl.token })).status).toBe(401)
-  expect((await call(server, 'POST', '/api/auth/refresh', { body: { refreshToken: carl.refreshToken } })).status).toBe(
+  await request(server, 'GET', '/api/auth/me', { token: carl.token }).expect(401)
+  await request(server, 'POST', '/api/auth/refresh', { body: { refreshToken: carl.refreshToken } }).expect(401)
+  await request(server, 'POST', '/api/auth/login', { body: { username: 'Carl', password: 'a good password' } }).expect(
     401,
   )
-  expect(
-    (await call(server, 'POST', '/api/auth/login', { body: { username: 'Carl', password: 'a good password' } })).status,
-  ).toBe(401)
   const left = await world.pool.query(
     'select u.username, u.email, f.comments, f.withdrawn_at from users u join feedback f on f.user_id = u.id where u.id = $1',
     [carl.user.userId],
@@ -296,9 +273,7 @@ test('a run: started with every default, paused, resumed, stopped; a state that 
     await steer('stop'),
     await steer('resume'),
   ]).toEqual([409, 'paused', 409, 'active', 'completed', 409, 409])
-  expect(
-    (await call(server, 'POST', '/api/training/start', { token: boss.token, body: { modelId: 'none' } })).status,
-  ).toBe(404)
+  await request(server, 'POST', '/api/training/start', { token: boss.token, body: { modelId: 'none' } }).expect(404)
   const refused = (configuration: object) =>
     call(server, 'POST', '/api/training/start', { token: boss.token, body: { modelId: 'demo', configuration } })
   expect(await refused({ rewardModel: { type: 'hybrid' } })).toMatchObject({

@@ -14,16 +14,16 @@ import {
   ask,
   connect,
   guest,
-  openWorld,
+  useServer,
+  useWorld,
   vote,
   type Client,
   type TestServer,
-  type World,
 } from './attune.ts'
 
-let world: World
-let east: TestServer
-let west: TestServer
+const world = useWorld()
+const east = useServer(world)
+const west = useServer(world)
 let redis: Redis
 let ann: SignedIn
 let ben: SignedIn
@@ -31,9 +31,6 @@ let ben: SignedIn
 let sessionId: string
 const clients: Client[] = []
 beforeAll(async () => {
-  world = await openWorld()
-  east = await world.server()
-  west = await world.server()
   redis = new Redis(world.redisUrl)
   ann = await guest(east, 'Ann')
   ben = await guest(west, 'Ben')
@@ -48,10 +45,9 @@ beforeEach(async () => {
   ).sessionId
   for (const client of clients.splice(0)) client.close()
 })
-afterAll(async () => {
+afterAll(() => {
   for (const client of clients) client.close()
   redis?.disconnect()
-  await world.close()
 })
 
 const come = async (server: TestServer, who: SignedIn): Promise<Client> => {

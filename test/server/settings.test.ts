@@ -1,23 +1,20 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { readFileSync } from 'node:fs'
 import { randomUUID } from 'node:crypto'
 import type { z } from 'zod'
 import { StartTraining, TrainingConfig, type SignedIn } from '../../core/protocol/index.ts'
 import { refuseIneffective, settings } from '../../server/sessions/settings.ts'
 import { nearest } from '../../server/limits/strict.ts'
-import { addSample, admin, ask, call, connect, guest, openWorld, vote, type TestServer, type World } from './attune.ts'
+import { addSample, admin, ask, call, connect, guest, request, useServer, useWorld, vote } from './attune.ts'
 
-let world: World
-let server: TestServer
+const world = useWorld()
+const server = useServer(world)
 let boss: SignedIn
 let ann: SignedIn
 beforeAll(async () => {
-  world = await openWorld()
-  server = await world.server()
   boss = await admin(server)
   ann = await guest(server, 'Ann')
 })
-afterAll(() => world.close())
 
 const start = (configuration: unknown) =>
   call(server, 'POST', '/api/training/start', { token: boss.token, body: { modelId: 'demo', configuration } })
@@ -152,7 +149,7 @@ describe('T6: every setting of a run', () => {
         (await world.pool.query(`select configuration from sessions where id = 'demo'`)).rows[0].configuration,
       ),
     ).toMatchObject({ validationSplit: 0.2 })
-    expect((await call(server, 'GET', '/api/training/demo', { token: boss.token })).status).toBe(200)
+    await request(server, 'GET', '/api/training/demo', { token: boss.token }).expect(200)
   })
 })
 
@@ -193,7 +190,7 @@ describe('what no schema names is refused with its path', () => {
     await refused('sinze', 'GET', '/api/metrics/demo?sinze=3', { token })
     await refused('limit', 'GET', '/api/models?limit=3', { token })
     await refused('reason', 'POST', '/api/training/demo/pause', { token, body: { reason: 'lunch' } })
-    expect((await call(server, 'GET', '/api/models?_=1700000000', { token })).status).toBe(200)
+    await request(server, 'GET', '/api/models?_=1700000000', { token }).expect(200)
   })
 
   test('a socket event', async () => {
@@ -236,7 +233,7 @@ describe('what no schema names is refused with its path', () => {
   })
 
   test('the OpenAPI document says so', async () => {
-    const document = (await (await fetch(`${server.url}/api/docs`)).json()) as {
+    const document = (await request(server, 'GET', '/api/docs')).body as {
       info: { description: string }
       paths: Record<
         string,

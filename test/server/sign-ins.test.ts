@@ -1,30 +1,13 @@
 /** A sign-in: renewed by several tabs at once, ended in one place and so everywhere (rules S2, S5). */
 import jwt from 'jsonwebtoken'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { REFRESH_GRACE_MS } from '../../server/auth/tokens.ts'
 import type { SignedIn } from '../../core/protocol/index.ts'
-import {
-  addSample,
-  ask,
-  call,
-  connect,
-  environmentOf,
-  guest,
-  openWorld,
-  vote,
-  type TestServer,
-  type World,
-} from './attune.ts'
+import { addSample, ask, call, connect, environmentOf, guest, request, useServer, useWorld, vote } from './attune.ts'
 
-let world: World
-let server: TestServer
-let other: TestServer
-beforeAll(async () => {
-  world = await openWorld()
-  server = await world.server()
-  other = await world.server()
-})
-afterAll(() => world.close())
+const world = useWorld()
+const server = useServer(world)
+const other = useServer(world)
 
 const password = 'a good password'
 const register = (username: string) =>
@@ -75,7 +58,7 @@ describe('renewing', () => {
     await age(stolen.user.userId, REFRESH_GRACE_MS + 1)
     expect((await refresh(stolen.refreshToken)).status).toBe(401)
     expect((await refresh(owner.refreshToken)).status).toBe(401)
-    expect((await call(server, 'GET', '/api/auth/me', { token: owner.token })).status).toBe(401)
+    await request(server, 'GET', '/api/auth/me', { token: owner.token }).expect(401)
     expect((await refresh(elsewhere.refreshToken)).status).toBe(200)
   })
 
@@ -106,8 +89,7 @@ describe('signing out', () => {
     const next = await ask<SignedIn>(server, 'POST', '/api/auth/refresh', { body: { refreshToken: here.refreshToken } })
     await ask(server, 'POST', '/api/auth/logout', { body: { refreshToken: next.refreshToken } })
     for (const { socket } of sockets) await expect.poll(() => socket.connected).toBe(false)
-    for (const token of [here.token, next.token])
-      expect((await call(other, 'GET', '/api/auth/me', { token })).status).toBe(401)
+    for (const token of [here.token, next.token]) await request(other, 'GET', '/api/auth/me', { token }).expect(401)
     await expect(connect(server, here.token)).rejects.toMatchObject({ data: { code: 'unauthenticated' } })
     for (const token of [here.refreshToken, next.refreshToken]) expect((await refresh(token)).status).toBe(401)
     expect(await stays.send('submit-feedback', vote(await addSample(world.pool)))).toMatchObject({ ok: true })
@@ -126,12 +108,8 @@ describe('signing out', () => {
 
   test('a sign-out goes through whatever its access token is worth', async () => {
     const here = await register('Late Leaver')
-    expect((await call(server, 'POST', '/api/auth/logout', { body: { refreshToken: here.refreshToken } })).status).toBe(
-      200,
-    )
-    expect((await call(server, 'POST', '/api/auth/logout', { body: { refreshToken: here.refreshToken } })).status).toBe(
-      200,
-    )
+    await request(server, 'POST', '/api/auth/logout', { body: { refreshToken: here.refreshToken } }).expect(200)
+    await request(server, 'POST', '/api/auth/logout', { body: { refreshToken: here.refreshToken } }).expect(200)
   })
 
   test('S4: erasing an account ends its sockets on every server', async () => {

@@ -1,20 +1,17 @@
 /** Attacks on a room, played through real sockets against a real run of a tiny model. */
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import type { Rater, SignedIn } from '../../core/protocol/index.ts'
 import { openLiveRoom, voteOf, worthOf, type LiveRoom } from '../helpers/live-room.ts'
-import { admin, ask, guest, openWorld, type Client, type TestServer, type World } from './attune.ts'
+import { admin, ask, guest, useServer, useWorld, type Client } from './attune.ts'
 
 const regularCount = 6
-let world: World
-let server: TestServer
+const world = useWorld()
+const server = useServer(world)
 let boss: SignedIn
 beforeAll(async () => {
-  world = await openWorld()
-  server = await world.server()
   boss = await admin(server)
 })
-afterAll(() => world.close())
 
 const mean = (x: readonly number[]) => x.reduce((a, b) => a + b, 0) / x.length
 /** What an honest rater sees: the truth, and a little of their own. */

@@ -1,5 +1,5 @@
 import { parseEther } from 'ethers'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { tokenInterface } from '../../contracts/ledger/client/abi.ts'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
 import { sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
@@ -11,8 +11,8 @@ import { accountOf } from '../helpers/accounts.ts'
 import { ZERO_ADDRESS } from '../helpers/hashes.ts'
 import { ADMIN, STRANGER } from '../helpers/chain.ts'
 import { sender } from '../helpers/ledger.ts'
-import { adminPassword, ask, call, guest, type TestServer } from './attune.ts'
-import { linkWallet, openPayingWorld, untilTrue, type PayingWorld } from './paying.ts'
+import { adminPassword, ask, call, guest, request, type TestServer } from './attune.ts'
+import { linkWallet, untilTrue, usePayingWorld } from './paying.ts'
 
 const KEY = '0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6'
 const TREASURY = accountOf(KEY).address.toLowerCase() as Address
@@ -20,12 +20,11 @@ const PER_CREDIT = String(parseEther('0.0001'))
 const WINDOW_SECONDS = 60
 const DAY = 86_400
 
-let paying: PayingWorld
+const paying = usePayingWorld({ disputeWindow: WINDOW_SECONDS })
 /** A server whose treasurer has its first turn at the start and the next in ten minutes: the tests take the turns. */
 let desk: TestServer
 let admin: SignedIn
 beforeAll(async () => {
-  paying = await openPayingWorld({ disputeWindow: WINDOW_SECONDS })
   desk = await paying.world.server({
     ...paying.environment,
     TREASURER_PRIVATE_KEY: KEY,
@@ -33,7 +32,6 @@ beforeAll(async () => {
   })
   admin = await ask(desk, 'POST', '/api/auth/login', { body: { username: 'admin', password: adminPassword } })
 })
-afterAll(() => paying.close())
 
 const order = (body: OrderTreasury, { token } = admin) =>
   call<{ id: string }>(desk, 'POST', '/api/bounties/demo/treasury', { token, body })
@@ -87,10 +85,8 @@ test('only an administrator spends the treasury’s money, no more than it holds
   for (const wrong of ['0', String(2n ** 96n)])
     expect(await order({ ...body, perCredit: wrong })).toMatchObject({ status: 400, body: { path: 'perCredit' } })
   expect((await order({ what: 'close', bounty: `0x${'11'.repeat(32)}` })).status).toBe(404)
-  expect((await call(paying.server, 'POST', '/api/bounties/demo/treasury', { token: admin.token, body })).status).toBe(
-    503,
-  )
-  expect((await call(desk, 'POST', '/api/bounties/nowhere/treasury', { token: admin.token, body })).status).toBe(404)
+  await request(paying.server, 'POST', '/api/bounties/demo/treasury', { token: admin.token, body }).expect(503)
+  await request(desk, 'POST', '/api/bounties/nowhere/treasury', { token: admin.token, body }).expect(404)
   expect(await turn()).toBe(false)
 })
 

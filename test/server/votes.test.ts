@@ -9,29 +9,24 @@ import {
   call,
   connect,
   guest,
-  openWorld,
+  request,
+  useServer,
+  useWorld,
   vote,
   type Client,
-  type TestServer,
-  type World,
 } from './attune.ts'
 
-let world: World
-let server: TestServer
+const world = useWorld()
+const server = useServer(world)
 let boss: SignedIn
 let ann: SignedIn
 let socket: Client
 beforeAll(async () => {
-  world = await openWorld()
-  server = await world.server()
   boss = await admin(server)
   ann = await guest(server, 'Ann')
   socket = await connect(server, ann.token)
 })
-afterAll(async () => {
-  socket?.close()
-  await world.close()
-})
+afterAll(() => socket?.close())
 
 const stored = async (id: string) => (await world.pool.query('select * from feedback where id = $1', [id])).rows
 const post = (body: unknown, token = ann.token) => call<HumanFeedback>(server, 'POST', '/api/feedback', { token, body })
@@ -183,7 +178,7 @@ test('V5: a vote can be withdrawn by its author for ten seconds, and only then b
   await post(first)
   expect(await post(vote(sampleId))).toMatchObject({ status: 409, body: { path: 'sampleId' } })
   const ben = await guest(server)
-  expect((await call(server, 'DELETE', `/api/feedback/${first.id}`, { token: ben.token })).status).toBe(404)
+  await request(server, 'DELETE', `/api/feedback/${first.id}`, { token: ben.token }).expect(404)
   expect(await socket.send('withdraw-feedback', first.id)).toEqual({ ok: true, data: { id: first.id } })
   expect(await socket.send('withdraw-feedback', first.id)).toEqual({ ok: true, data: { id: first.id } })
   expect((await post(first)).status).toBe(409)
@@ -237,9 +232,7 @@ test('my votes are mine to read; a reviewer reads everybody’s', async () => {
   expect(mine.map((one) => one.id)).toEqual([given.id])
   const all = await ask<HumanFeedback[]>(server, 'GET', '/api/feedback/demo', { token: boss.token })
   expect(all.length).toBeGreaterThan(1)
-  expect(
-    (await call(server, 'GET', `/api/blockchain/contributions/${ben.user.userId}`, { token: ann.token })).status,
-  ).toBe(403)
+  await request(server, 'GET', `/api/blockchain/contributions/${ben.user.userId}`, { token: ann.token }).expect(403)
   expect(
     await ask(server, 'GET', `/api/blockchain/contributions/${ben.user.userId}`, { token: ben.token }),
   ).toMatchObject([{ feedbackId: given.id, verified: false, merkleProof: null }])

@@ -1,41 +1,12 @@
 /** Wallet sign-in is for the site that people are at: PUBLIC_URL, or what their request asked for. */
-import { request as send } from 'node:http'
-import { json } from 'node:stream/consumers'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { loadConfig } from '../../core/config.ts'
 import { hostOf } from '../../server/auth/address.ts'
-import type { Envelope, SignedIn } from '../../core/protocol/index.ts'
+import type { SignedIn } from '../../core/protocol/index.ts'
 import { newAccount, signInMessage } from '../helpers/accounts.ts'
-import { environmentOf, openWorld, type TestServer, type World } from './attune.ts'
+import { ask, call, environmentOf, request, useWorld, type TestServer } from './attune.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await openWorld()
-})
-afterAll(() => world.close())
-
-/** A request with headers that fetch does not let through. */
-async function post<T>(
-  server: TestServer,
-  path: string,
-  headers: Record<string, string>,
-  body: unknown = {},
-): Promise<{ status: number; headers: Record<string, unknown>; body: Envelope<T> }> {
-  return new Promise((resolve, reject) => {
-    const request = send(
-      server.url + path,
-      { method: 'POST', headers: { 'content-type': 'application/json', ...headers } },
-      (response) => {
-        json(response).then(
-          (answer) =>
-            resolve({ status: response.statusCode ?? 0, headers: response.headers, body: answer as Envelope<T> }),
-          reject,
-        )
-      },
-    )
-    request.on('error', reject).end(JSON.stringify(body))
-  })
-}
+const world = useWorld()
 
 const account = newAccount()
 async function signIn(
@@ -44,13 +15,10 @@ async function signIn(
   headers: Record<string, string> = {},
   change: (message: string) => string = (message) => message,
 ) {
-  const asked = await post<{ nonce: string }>(server, '/api/auth/wallet/nonce', headers)
-  if (!asked.body.success) throw new Error(asked.body.message)
-  const message = change(
-    signInMessage({ address: account.address, nonce: asked.body.data.nonce, domain, uri: `https://${domain}` }),
-  )
+  const { nonce } = await ask<{ nonce: string }>(server, 'POST', '/api/auth/wallet/nonce', { headers, body: {} })
+  const message = change(signInMessage({ address: account.address, nonce, domain, uri: `https://${domain}` }))
   const body = { message, signature: await account.signMessage(message) }
-  return { body, answer: await post<SignedIn>(server, '/api/auth/wallet/verify', headers, body) }
+  return { body, answer: await call<SignedIn>(server, 'POST', '/api/auth/wallet/verify', { headers, body }) }
 }
 const statusOf = async (...of: Parameters<typeof signIn>) => (await signIn(...of)).answer.status
 
@@ -120,25 +88,20 @@ test('PUBLIC_URL is an address without a path, and its page may call the API', a
     'https://attune.example.org',
   )
   const server = await world.server({ PUBLIC_URL: 'https://attune.example.org' })
-  const { headers } = await fetch(`${server.url}/api/models`, { headers: { origin: 'https://attune.example.org' } })
-  expect(headers.get('access-control-allow-origin')).toBe('https://attune.example.org')
-  expect(
-    (await fetch(`${server.url}/api/models`, { headers: { origin: 'https://evil.test' } })).headers.get(
-      'access-control-allow-origin',
-    ),
-  ).toBeNull()
+  const allowed = (origin: string) => request(server, 'GET', '/api/models', { headers: { origin } })
+  await allowed('https://attune.example.org').expect('access-control-allow-origin', 'https://attune.example.org')
+  expect((await allowed('https://evil.test')).headers).not.toHaveProperty('access-control-allow-origin')
 })
 
 test('a nonce is ours, good once, also on another server and at the same moment', async () => {
   const [server, other] = [await world.server(), await world.server()]
   const { body } = await signIn(server, 'attune.test:3001')
-  expect((await post(other, '/api/auth/wallet/verify', {}, body)).status).toBe(401)
-  const asked = await post<{ nonce: string }>(server, '/api/auth/wallet/nonce', {})
-  const nonce = asked.body.success ? asked.body.data.nonce : ''
+  await request(other, 'POST', '/api/auth/wallet/verify', { body }).expect(401)
+  const { nonce } = await ask<{ nonce: string }>(server, 'POST', '/api/auth/wallet/nonce')
   const message = signInMessage({ address: account.address, nonce })
   const given = { message, signature: await account.signMessage(message) }
   const answers = await Promise.all(
-    [server, other, server, other].map((one) => post(one, '/api/auth/wallet/verify', {}, given)),
+    [server, other, server, other].map((one) => request(one, 'POST', '/api/auth/wallet/verify', { body: given })),
   )
   expect(answers.map(({ status }) => status).sort()).toEqual([200, 401, 401, 401])
   const forged = (made: (nonce: string) => string) =>
@@ -153,6 +116,6 @@ test('asking for nonces leaves nothing behind', async () => {
   const rows = async () =>
     (await world.pool.query<{ n: number }>('select count(*)::int as n from wallet_nonces')).rows[0]!.n
   const before = await rows()
-  await Promise.all(Array.from({ length: 50 }, () => post(server, '/api/auth/wallet/nonce', {})))
+  await Promise.all(Array.from({ length: 50 }, () => request(server, 'POST', '/api/auth/wallet/nonce', { body: {} })))
   expect(await rows()).toBe(before)
 })
