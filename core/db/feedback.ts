@@ -10,6 +10,9 @@ export interface NewVote {
   sessionId: string
   sampleId: string | null
   userId: string
+  kind: ParsedVote['kind']
+  /** null for a rating. */
+  content: unknown
   inputText: string
   modelResponse: string
   humanRating: number
@@ -39,8 +42,8 @@ export async function insertVote(db: Db, vote: NewVote): Promise<{ stored: Human
   const { rows } = await db.query<Row>(
     `with stored as (
        insert into feedback (id, session_id, sample_id, user_id, input_text, model_response, human_rating, human_preference,
-         categories, comments, tags, ethical_concerns, compassion_rating, compassion, quality, value, salt, late)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+         categories, comments, tags, ethical_concerns, compassion_rating, compassion, quality, value, salt, late, kind, content)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
        on conflict do nothing returning *)
      ${select('stored')}`,
     [
@@ -62,6 +65,8 @@ export async function insertVote(db: Db, vote: NewVote): Promise<{ stored: Human
       vote.value,
       vote.salt,
       vote.late,
+      vote.kind,
+      vote.content === null ? null : JSON.stringify(vote.content),
     ],
   )
   const [fresh] = rows.map(toFeedback)
@@ -85,6 +90,8 @@ function isSame(stored: HumanFeedback, vote: NewVote): boolean {
   const said = ({
     sessionId,
     sampleId,
+    kind,
+    content,
     humanRating,
     humanPreference,
     categories,
@@ -96,6 +103,8 @@ function isSame(stored: HumanFeedback, vote: NewVote): boolean {
   }: HumanFeedback | NewVote) => ({
     sessionId,
     sampleId,
+    kind,
+    content,
     humanRating,
     humanPreference,
     categories,
@@ -321,7 +330,7 @@ export async function countStored(
 
 const select = (from: string) => `
   select f.id, f.session_id, f.sample_id, f.user_id, f.created_at, f.input_text, f.model_response, f.human_rating, f.human_preference,
-         f.categories, f.comments, f.tags, f.ethical_concerns, f.compassion_rating, f.compassion, f.value, f.withdrawn_at, f.late,
+         f.categories, f.comments, f.tags, f.ethical_concerns, f.compassion_rating, f.compassion, f.value, f.withdrawn_at, f.late, f.kind, f.content,
          (e.confirmed_at is not null) as verified, e.tx_hash
   from ${from} f
   left join epoch_records r on r.feedback_id = f.id
@@ -346,6 +355,8 @@ interface Row {
   value: number
   withdrawn_at: Date | null
   late: boolean
+  kind: HumanFeedback['kind']
+  content: unknown
   verified: boolean
   tx_hash: string | null
 }
@@ -356,6 +367,8 @@ const toFeedback = (row: Row): HumanFeedback => ({
   sampleId: row.sample_id,
   userId: row.user_id,
   timestamp: row.created_at.toISOString(),
+  kind: row.kind,
+  content: row.content,
   inputText: row.input_text,
   modelResponse: row.model_response,
   humanRating: row.human_rating,

@@ -8,6 +8,7 @@
  */
 export * from './limits.ts'
 export { Address, Amount, Hash, Role, Seq, SessionId, Uuid } from './pieces.ts'
+export * from './vote-kinds.ts'
 export * from './votes.ts'
 export * from './samples.ts'
 export * from './algorithms.ts'

@@ -5,7 +5,8 @@
 import { z } from 'zod'
 import { Address, Amount, Hash, SessionId, Uuid } from './pieces.ts'
 import { rewardLimits } from './limits.ts'
-import { CategoryScore, Receipt } from './votes.ts'
+import { CategoryScore } from './vote-kinds.ts'
+import { Receipt } from './votes.ts'
 import { NoCredit } from './ledger.ts'
 
 /** One sponsor's pot for one session, in one token: what the session's votes earn. */

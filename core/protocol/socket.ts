@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { ErrorCode } from './rest.ts'
 import { Seq, SessionId, Uuid } from './pieces.ts'
 import { limits } from './limits.ts'
-import type { Receipt} from './votes.ts';
+import type { Receipt } from './votes.ts'
 import { BeginVote, Vote } from './votes.ts'
 import type { CrowdValue, MyVote } from './samples.ts'
 import { type RoomEventName, type RoomEvents } from './events.ts'

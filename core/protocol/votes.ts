@@ -1,16 +1,18 @@
 /** A vote: what a rater sends, what is stored, and the receipt of what came of it. */
 import { z } from 'zod'
-import { SessionId, Uuid, list, name, text, unit } from './pieces.ts'
+import { SessionId, Uuid, list, text, unit } from './pieces.ts'
+import {
+  CategoryScore,
+  CompassionSides,
+  Rating,
+  otherKinds,
+  voteKindNames,
+  voteKinds,
+  type ContentOf,
+  type OtherKind,
+  type VoteKindName,
+} from './vote-kinds.ts'
 import { limits } from './limits.ts'
-
-export const CategoryScore = z.object({
-  name,
-  score: z.number().min(1).max(10),
-  /** Counts only where the session allows free categories; clamped to [0, 2]. */
-  weight: z.number().min(0).default(1),
-})
-
-export const CompassionSides = z.object({ agency: unit, capability: unit, suffering: unit })
 
 /**
  * What clients of the seed system send back with a vote, and nothing reads: whose vote it is says the token;
@@ -23,34 +25,56 @@ const unreadInVote = {
   blockchainHash: z.unknown().optional(),
 }
 
-/** What a rater sends. `id` is minted by the client: the same id twice is one vote (rule V2). */
-export const Vote = z
-  .object({
-    id: Uuid.optional(),
-    sessionId: SessionId,
-    sampleId: Uuid.optional(),
-    inputText: text.default(''),
-    modelResponse: text.default(''),
-    humanRating: z.number().min(1).max(10),
-    humanPreference: z.enum(['model_a', 'model_b', 'tie']).optional(),
-    categories: z.array(CategoryScore).max(limits.listItems).default([]),
-    comments: z.string().max(limits.commentChars).optional(),
-    tags: list.default([]),
-    ethicalConcerns: list.default([]),
-    /**
-     * Left out, like the three sides, where the rater says nothing of compassion: the vote then is its quality alone.
-     */
-    compassionRating: unit.optional(),
-    /** All three or none. They stand for `compassionRating` where both are sent. */
-    compassion: CompassionSides.optional(),
-    ...unreadInVote,
-  })
-  .refine((vote) => vote.sampleId || vote.modelResponse, {
-    path: ['sampleId'],
-    message: 'send sampleId, or inputText and modelResponse',
-  })
-export type Vote = z.input<typeof Vote>
-export type ParsedVote = z.output<typeof Vote>
+/** What votes of every kind have. `id` is minted by the client: the same id twice is one vote (rule V2). */
+const envelope = {
+  id: Uuid.optional(),
+  sessionId: SessionId,
+  sampleId: Uuid.optional(),
+  inputText: text.default(''),
+  modelResponse: text.default(''),
+  humanPreference: z.enum(['model_a', 'model_b', 'tie']).optional(),
+  comments: z.string().max(limits.commentChars).optional(),
+  tags: list.default([]),
+  ethicalConcerns: list.default([]),
+  ...unreadInVote,
+}
+const Envelope = z.object(envelope)
+
+const hasSubject = ({ sampleId, modelResponse }: { sampleId?: string; modelResponse: string }): boolean =>
+  Boolean(sampleId || modelResponse)
+const noSubject = { path: ['sampleId'], message: 'send sampleId, or inputText and modelResponse' }
+
+const RatingVote = z
+  .object({ ...envelope, kind: z.literal('rating').optional(), ...Rating.shape })
+  .refine(hasSubject, noSubject)
+  .transform((vote) => ({ ...vote, kind: 'rating' as VoteKindName, content: null as unknown }))
+
+/** What a rater sends: a rating, or another kind's content under `content`. Read, either has its rating. */
+export type Vote =
+  | z.input<typeof RatingVote>
+  | { [K in OtherKind]: z.input<typeof Envelope> & { kind: K; content: ContentOf<K> } }[OtherKind]
+export type ParsedVote = z.output<typeof RatingVote>
+
+const votesOf = (kind: OtherKind): typeof RatingVote => {
+  const { content, rating } = voteKinds[kind] as unknown as { content: z.ZodType; rating: (content: unknown) => object }
+  return z
+    .object({ ...envelope, kind: z.literal(kind), content })
+    .refine(hasSubject, noSubject)
+    .transform((vote) => ({ ...vote, ...rating(vote.content) })) as unknown as typeof RatingVote
+}
+
+export const Vote = z.discriminatedUnion('kind', [RatingVote, ...otherKinds.map(votesOf)]) as unknown as z.ZodType<
+  ParsedVote,
+  Vote
+>
+
+/** What a vote comes to as a rating. */
+export const ratingOf = (vote: Vote): Pick<z.input<typeof RatingVote>, keyof Rating> =>
+  vote.kind === undefined || vote.kind === 'rating'
+    ? vote
+    : (voteKinds[vote.kind] as { rating: (content: unknown) => Rating }).rating(
+        (vote as unknown as { content: unknown }).content,
+      )
 
 /** A stored vote, as its own author reads it. */
 export const HumanFeedback = z.object({
@@ -59,6 +83,9 @@ export const HumanFeedback = z.object({
   sampleId: Uuid.nullable(),
   userId: Uuid,
   timestamp: z.iso.datetime(),
+  kind: z.enum(voteKindNames),
+  /** As its author gave it; null for a rating, which stands in the vote itself. */
+  content: z.unknown(),
   inputText: z.string(),
   modelResponse: z.string(),
   humanRating: z.number(),

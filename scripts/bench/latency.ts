@@ -95,6 +95,8 @@ async function timeInserts({ attune, pool }: Instance, sessionId: string): Promi
         inputText: prompt,
         modelResponse: response,
         humanRating: 7,
+        kind: 'rating',
+        content: null,
         humanPreference: null,
         categories: [{ name: 'helpfulness', score: 7, weight: 1 }],
         comments: null,

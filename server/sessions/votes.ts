@@ -38,6 +38,8 @@ export async function castVote(
     sessionId: vote.sessionId,
     sampleId: sample?.id ?? null,
     userId: caller.userId,
+    kind: vote.kind,
+    content: vote.content,
     inputText: sample?.prompt ?? vote.inputText,
     modelResponse: sample?.response ?? vote.modelResponse,
     humanRating: vote.humanRating,

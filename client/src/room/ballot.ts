@@ -1,5 +1,5 @@
 /** A vote as it is being filled in, and what is sent of it. Pure. */
-import type { CompassionSides, Vote } from '../../../core/protocol/index.ts'
+import { type CompassionSides, type ContentOf, type Vote, ratingOf } from '../../../core/protocol/index.ts'
 import type { z } from 'zod'
 
 export type Sides = z.infer<typeof CompassionSides>
@@ -38,14 +38,17 @@ export const isEmpty = ({ rating, categories, compassion, sides, tags, comment }
   comment.trim() === ''
 
 /** A vote as it was filled in: one that was refused goes back to its card. */
-export const ballotOf = (vote: Vote): Ballot => ({
-  rating: vote.humanRating,
-  categories: Object.fromEntries((vote.categories ?? []).map(({ name, score }) => [name, score])),
-  compassion: vote.compassion ? null : (vote.compassionRating ?? null),
-  sides: vote.compassion ?? null,
-  tags: vote.tags ?? [],
-  comment: vote.comments ?? '',
-})
+export function ballotOf(vote: Vote): Ballot {
+  const { humanRating, categories = [], compassion, compassionRating } = ratingOf(vote)
+  return {
+    rating: humanRating,
+    categories: Object.fromEntries(categories.map(({ name, score }) => [name, score])),
+    compassion: compassion ? null : (compassionRating ?? null),
+    sides: compassion ?? null,
+    tags: vote.tags ?? [],
+    comment: vote.comments ?? '',
+  }
+}
 
 /** What the three sides come to, each counting the same: c = (A + C + (1 - S)) / 3. */
 export const compassionOf = ({ agency, capability, suffering }: Sides): number =>
@@ -72,9 +75,7 @@ export function ratedCompassion(ballot: Ballot): number | null {
 }
 
 /** The vote's content, or null while it has no rating. */
-export function contentOf(
-  ballot: Ballot,
-): Pick<Vote, 'humanRating' | 'categories' | 'compassionRating' | 'compassion' | 'tags' | 'comments'> | null {
+export function contentOf(ballot: Ballot): (ContentOf<'rating'> & Pick<Vote, 'tags' | 'comments'>) | null {
   if (ballot.rating === null) return null
   const comments = ballot.comment.trim()
   const compassion = ratedCompassion(ballot)

@@ -113,5 +113,6 @@ function read(store: Store, key: string): Kept[] {
 }
 
 function isVote(value: unknown): value is Kept {
-  return typeof value === 'object' && value !== null && 'id' in value && 'sampleId' in value && 'humanRating' in value
+  if (typeof value !== 'object' || value === null || !('id' in value && 'sampleId' in value)) return false
+  return 'humanRating' in value || 'content' in value
 }

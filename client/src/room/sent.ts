@@ -1,5 +1,6 @@
 /** The votes given on this page, each in one state, from the click to Postgres. Pure. */
 import type { OutgoingVote } from './outbox.ts'
+import { ratingOf } from '../../../core/protocol/index.ts'
 
 export type SentVote = {
   id: string
@@ -29,6 +30,6 @@ export const stands = (vote: SentVote): boolean => vote.state !== 'withdrawn' &&
 export const outgoing = (vote: OutgoingVote): SentVote => ({
   id: vote.id,
   sampleId: vote.sampleId,
-  rating: vote.humanRating,
+  rating: ratingOf(vote).humanRating,
   state: 'waiting',
 })

@@ -3,15 +3,16 @@
  * to the state, and sees every vote through to its acknowledgement.
  */
 import { io, type Socket } from 'socket.io-client'
-import type {
-  Ack,
-  AckData,
-  ClientEventName,
-  Receipt,
-  RoomEventName,
-  RoomEvents,
-  Sample,
-  SessionSnapshot,
+import {
+  ratingOf,
+  type Ack,
+  type AckData,
+  type ClientEventName,
+  type Receipt,
+  type RoomEventName,
+  type RoomEvents,
+  type Sample,
+  type SessionSnapshot,
 } from '../../../core/protocol/index.ts'
 import { account } from '../account/account.svelte.ts'
 import { advice } from '../api.ts'
@@ -325,10 +326,11 @@ export class LiveSession {
       const { value, crowd, late = false } = answer.data
       const stored: SentVote = { ...outgoing(vote), state: 'stored', storedAt: Date.now(), value, late }
       this.#mark(stored)
+      const said = ratingOf(vote)
       const mine = {
         feedbackId: vote.id,
-        humanRating: vote.humanRating,
-        compassionRating: vote.compassionRating ?? null,
+        humanRating: said.humanRating,
+        compassionRating: said.compassionRating ?? null,
       }
       this.#apply((state) => voted(state, vote.sampleId, mine, crowd))
       if (this.#unwanted.delete(vote.id)) await this.#withdrawStored(stored)
