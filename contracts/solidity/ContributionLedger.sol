@@ -2,8 +2,9 @@
 pragma solidity ^0.8.28;
 
 import {AccessControlDefaultAdminRules} from "@openzeppelin/contracts/access/extensions/AccessControlDefaultAdminRules.sol";
-import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {Bonds} from "./Bonds.sol";
+import {SingleRecords} from "./SingleRecords.sol";
 
 /// @title ContributionLedger
 /// @notice What people contributed to Attune's training runs, epoch by epoch: the root of a
@@ -15,17 +16,11 @@ import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProo
 /// while a dispute is open nothing becomes final, and when the arbiter has decided it, what is
 /// left has at least one full window again. An upheld dispute takes back its epoch and those
 /// built on it; a final epoch stays.
-contract ContributionLedger is AccessControlDefaultAdminRules {
-    /// @notice May submit epochs and single records.
-    bytes32 public constant RECORDER_ROLE = keccak256("RECORDER_ROLE");
+contract ContributionLedger is SingleRecords, Bonds {
     /// @notice May decide an open dispute.
     bytes32 public constant ARBITER_ROLE = keccak256("ARBITER_ROLE");
-    /// @notice May pause what is paid by this ledger, and collect forfeited bonds.
-    bytes32 public constant TREASURER_ROLE = keccak256("TREASURER_ROLE");
     /// @notice The longest dispute window, in seconds.
     uint24 public constant MAX_DISPUTE_WINDOW = 30 days;
-    /// @notice Credits of one vote that a training step used.
-    uint256 public constant VOTE_CREDIT = 100;
 
     enum EpochStatus {
         None,
@@ -82,17 +77,11 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
 
     /// @notice What a dispute costs until it is upheld, in wei.
     uint96 public disputeBond;
-    /// @notice Bonds of dismissed disputes that the treasurer has not collected, in wei.
-    uint256 public forfeitedBonds;
-    /// @notice Bonds of upheld disputes that wait for their disputer, in wei.
-    mapping(address disputer => uint256) public returnedBonds;
     /// @notice The open dispute; all zero where there is none.
     Dispute public openDispute;
 
     State private _state;
     mapping(uint256 epochId => StoredEpoch) private _epochs;
-    mapping(bytes32 contributor => uint256 credits) private _singleCredits;
-    mapping(bytes32 feedback => bool) private _recorded;
 
     /// @notice The hash commits to everything else, which is in {epochs} as well.
     event EpochSubmitted(uint256 indexed epochId, bytes32 indexed manifestHash);
@@ -100,28 +89,9 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
     event EpochDisputed(uint256 indexed epochId, address indexed disputer, uint256 bond, string reason);
     /// @notice An upheld dispute has taken back all epochs from `epochId` to `lastEpochId`.
     event DisputeResolved(uint256 indexed epochId, bool upheld, uint256 lastEpochId);
-    event BondReturned(address indexed disputer, uint256 amount);
-    event ForfeitedBondsCollected(address indexed to, uint256 amount);
     event Paused(address by);
     event Unpaused(address by);
     event DisputeTermsSet(uint256 window, uint256 bond);
-    event ContributionRecorded(
-        bytes32 indexed session,
-        bytes32 indexed contributor,
-        bytes32 model,
-        uint8 contributionType,
-        uint256 computeHours,
-        uint256 qualityScore,
-        uint256 credit
-    );
-    event FeedbackRecorded(
-        bytes32 indexed session,
-        bytes32 indexed contributor,
-        bytes32 indexed feedback,
-        uint256 rating,
-        uint256 compassionScore,
-        uint256 credit
-    );
 
     error EpochOutOfOrder(uint256 expected, uint256 given);
     error EpochAlreadyRecorded(uint256 epochId);
@@ -132,12 +102,8 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
     error DisputeOpen(uint256 epochId);
     error NoSuchDispute(uint256 epochId);
     error WrongBond(uint256 expected, uint256 given);
-    error NothingToPay();
     error PaymentsPaused();
     error DisputeWindowTooLong(uint256 window);
-    error FeedbackAlreadyRecorded(string feedbackId);
-    error UnknownContributionType(uint8 contributionType);
-    error ScoreOutOfRange(uint256 score);
 
     /// @param admin Holder of the admin role, handed over in two steps, `adminDelay` seconds apart.
     /// @param window Seconds that an epoch stays pending.
@@ -305,24 +271,6 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
         _state = state;
     }
 
-    /// @notice Pays a disputer the bonds of upheld disputes, whoever sends this.
-    function withdrawBonds(address payable disputer) external {
-        uint256 amount = returnedBonds[disputer];
-        if (amount == 0) revert NothingToPay();
-        returnedBonds[disputer] = 0;
-        emit BondReturned(disputer, amount);
-        Address.sendValue(disputer, amount);
-    }
-
-    /// @notice Pays out the bonds of dismissed disputes.
-    function collectForfeitedBonds(address payable to) external onlyRole(TREASURER_ROLE) {
-        uint256 amount = forfeitedBonds;
-        if (amount == 0) revert NothingToPay();
-        forfeitedBonds = 0;
-        emit ForfeitedBondsCollected(to, amount);
-        Address.sendValue(to, amount);
-    }
-
     /// @notice Sets window and bond of later epochs and disputes; recorded epochs keep their window.
     function setDisputeTerms(uint24 window, uint96 bond) external onlyRole(DEFAULT_ADMIN_ROLE) {
         _setDisputeTerms(window, bond);
@@ -384,75 +332,6 @@ contract ContributionLedger is AccessControlDefaultAdminRules {
             recordHash
         );
         return keccak256(bytes.concat(keccak256(fields)));
-    }
-
-    // --------------------------------------- single records that do not wait
-
-    /// @notice Records one contribution by itself. Its ids become public: pass commitments, never
-    /// names, and leave the record out of the epochs.
-    /// @param contributionType 0 training, 1 feedback, 2 validation, 3 compute, 4 data.
-    /// @param computeHours In thousandths of an hour.
-    /// @param qualityScore In 1/10,000.
-    function recordContribution(
-        string calldata sessionId,
-        string calldata modelId,
-        string calldata contributorId,
-        uint8 contributionType,
-        uint256 computeHours,
-        uint256 qualityScore
-    ) external onlyRole(RECORDER_ROLE) {
-        uint256 credit = creditOf(contributionType, computeHours, qualityScore);
-        bytes32 contributor = keccak256(bytes(contributorId));
-        _singleCredits[contributor] += credit;
-        emit ContributionRecorded(
-            keccak256(bytes(sessionId)),
-            contributor,
-            keccak256(bytes(modelId)),
-            contributionType,
-            computeHours,
-            qualityScore,
-            credit
-        );
-    }
-
-    /// @notice Records one vote that a step has used, once.
-    /// @param rating 1 to 10. @param compassionScore In 1/10,000.
-    function recordFeedback(
-        string calldata sessionId,
-        string calldata feedbackId,
-        string calldata userId,
-        uint256 rating,
-        uint256 compassionScore
-    ) external onlyRole(RECORDER_ROLE) {
-        if (rating < 1 || rating > 10) revert ScoreOutOfRange(rating);
-        if (compassionScore > 10_000) revert ScoreOutOfRange(compassionScore);
-        bytes32 feedback = keccak256(bytes(feedbackId));
-        if (_recorded[feedback]) revert FeedbackAlreadyRecorded(feedbackId);
-        _recorded[feedback] = true;
-        bytes32 contributor = keccak256(bytes(userId));
-        _singleCredits[contributor] += VOTE_CREDIT;
-        emit FeedbackRecorded(
-            keccak256(bytes(sessionId)),
-            contributor,
-            feedback,
-            rating,
-            compassionScore,
-            VOTE_CREDIT
-        );
-    }
-
-    /// @notice Credits of a contributor's single records. Those of the epochs are in their manifests.
-    function getContributorRewards(string calldata contributorId) external view returns (uint256) {
-        return _singleCredits[keccak256(bytes(contributorId))];
-    }
-
-    /// @notice The credit formula of contracts/ledger/epoch/credit.ts, in whole credits.
-    function creditOf(uint8 contributionType, uint256 computeHours, uint256 qualityScore) public pure returns (uint256) {
-        if (contributionType > 4) revert UnknownContributionType(contributionType);
-        if (qualityScore > 10_000) revert ScoreOutOfRange(qualityScore);
-        if (contributionType == 1) return VOTE_CREDIT;
-        if (contributionType == 2 || contributionType == 4) return qualityScore / 100;
-        return (computeHours * qualityScore) / 100_000;
     }
 
     // --------------------------------------------------------------- private

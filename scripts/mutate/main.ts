@@ -76,7 +76,8 @@ async function tryAll(copy: string, chosen: readonly Mutation[]): Promise<Row[]>
     const file = `contracts/solidity/${mutation.file}.sol`
     const source = readFileSync(join(copy, file), 'utf8')
     writeFileSync(join(copy, file), mutated(source, mutation))
-    artifactIn(SOURCES, mutation.file, 'artifacts.json', true)
+    // Any name: all contracts are compiled at once, those that others inherit with them.
+    artifactIn(SOURCES, 'ContributionLedger', 'artifacts.json', true)
     const noticed = await firstFailure(copy)
     if (noticed === null) console.error(`\nno test notices: ${mutation.file}: ${mutation.guard}`)
     rows.push({ mutation, noticed })

@@ -4,7 +4,7 @@
  */
 export type Mutation = {
   guard: string
-  file: 'ContributionLedger' | 'RewardDistributor' | 'AttuneToken'
+  file: 'ContributionLedger' | 'SingleRecords' | 'Bonds' | 'RewardDistributor' | 'AttuneToken'
   at: string
   from: string
   to: string
@@ -13,6 +13,20 @@ export type Mutation = {
 const ledger = (at: string, guard: string, from: string, to = ''): Mutation => ({
   guard,
   file: 'ContributionLedger',
+  at,
+  from,
+  to,
+})
+const singly = (at: string, guard: string, from: string, to = ''): Mutation => ({
+  guard,
+  file: 'SingleRecords',
+  at,
+  from,
+  to,
+})
+const bonds = (at: string, guard: string, from: string, to = ''): Mutation => ({
+  guard,
+  file: 'Bonds',
   at,
   from,
   to,
@@ -140,17 +154,17 @@ export const MUTATIONS: readonly Mutation[] = [
     'forfeitedBonds += decided.bond;',
     'returnedBonds[decided.disputer] += decided.bond;',
   ),
-  ledger('function withdrawBonds(', 'there is a bond to return', 'if (amount == 0) revert NothingToPay();'),
-  ledger('function withdrawBonds(', 'a bond is returned once', 'returnedBonds[disputer] = 0;'),
-  ledger(
+  bonds('function withdrawBonds(', 'there is a bond to return', 'if (amount == 0) revert NothingToPay();'),
+  bonds('function withdrawBonds(', 'a bond is returned once', 'returnedBonds[disputer] = 0;'),
+  bonds(
     'function withdrawBonds(',
     'a bond is off the books before it is sent',
     'returnedBonds[disputer] = 0;\n        emit BondReturned(disputer, amount);\n        Address.sendValue(disputer, amount);',
     'emit BondReturned(disputer, amount);\n        Address.sendValue(disputer, amount);\n        returnedBonds[disputer] = 0;',
   ),
-  ledger('function collectForfeitedBonds(', 'only the treasurer collects', 'onlyRole(TREASURER_ROLE)'),
-  ledger('function collectForfeitedBonds(', 'there is a bond to collect', 'if (amount == 0) revert NothingToPay();'),
-  ledger('function collectForfeitedBonds(', 'a bond is collected once', 'forfeitedBonds = 0;'),
+  bonds('function collectForfeitedBonds(', 'only the treasurer collects', 'onlyRole(TREASURER_ROLE)'),
+  bonds('function collectForfeitedBonds(', 'there is a bond to collect', 'if (amount == 0) revert NothingToPay();'),
+  bonds('function collectForfeitedBonds(', 'a bond is collected once', 'forfeitedBonds = 0;'),
   ledger('function setDisputeTerms(', 'only the admin sets the terms', 'onlyRole(DEFAULT_ADMIN_ROLE)'),
   ledger('function setPaused(', 'only the treasurer pauses', 'onlyRole(TREASURER_ROLE)'),
   ledger(
@@ -162,26 +176,26 @@ export const MUTATIONS: readonly Mutation[] = [
   ledger('function leafOf(', 'a leaf is of its chain', 'block.chainid,', 'uint256(1),'),
   ledger('function leafOf(', 'a leaf is of its ledger', 'address(this),', 'address(1),'),
   ledger('function leafOf(', 'a leaf is of its epoch', 'epochId,\n            index', 'uint256(1),\n            index'),
-  ledger('function recordContribution(', 'only the recorder records singly', 'onlyRole(RECORDER_ROLE)'),
-  ledger('function recordFeedback(', 'only the recorder records a vote', 'onlyRole(RECORDER_ROLE)'),
-  ledger('function recordFeedback(', 'a rating is at least 1', 'rating < 1 || ', ''),
-  ledger('function recordFeedback(', 'a rating is at most 10', ' || rating > 10', ''),
-  ledger(
+  singly('function recordContribution(', 'only the recorder records singly', 'onlyRole(RECORDER_ROLE)'),
+  singly('function recordFeedback(', 'only the recorder records a vote', 'onlyRole(RECORDER_ROLE)'),
+  singly('function recordFeedback(', 'a rating is at least 1', 'rating < 1 || ', ''),
+  singly('function recordFeedback(', 'a rating is at most 10', ' || rating > 10', ''),
+  singly(
     'function recordFeedback(',
     'compassion is at most 1',
     'if (compassionScore > 10_000) revert ScoreOutOfRange(compassionScore);',
   ),
-  ledger(
+  singly(
     'function recordFeedback(',
     'a vote is recorded once',
     'if (_recorded[feedback]) revert FeedbackAlreadyRecorded(feedbackId);',
   ),
-  ledger(
+  singly(
     'function creditOf(',
     'there are five kinds',
     'if (contributionType > 4) revert UnknownContributionType(contributionType);',
   ),
-  ledger(
+  singly(
     'function creditOf(',
     'a quality is at most 1',
     'if (qualityScore > 10_000) revert ScoreOutOfRange(qualityScore);',

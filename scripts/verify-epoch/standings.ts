@@ -77,8 +77,7 @@ export function checkStandings(
 }
 
 /** Nobody has worked more than there is time, and all of them together as much as the standings count. */
-export function checkPaces({ header, of, each, say, hash, sum: total }: Check, epoch: ChainEpoch): void {
-  const newest = Number(header.fields?.['minute'] ?? 0)
+export function checkPaces({ of, each, say, hash, sum: total }: Check, epoch: ChainEpoch): void {
   let added = 0
   each('pace', (f, line) => {
     const { before = '', worked = '' } = f
@@ -86,12 +85,6 @@ export function checkPaces({ header, of, each, say, hash, sum: total }: Check, e
     const [was, is] = [minutesOf(before), minutesOf(worked)]
     say('pace', line, [before, worked].every(inOrder), 'has minutes that are not in ascending order')
     say('pace', line, worked !== '', 'says nothing')
-    say(
-      'pace',
-      line,
-      [...was, ...is].every(([at]) => at <= newest && at > newest - KEPT_MINUTES),
-      `has a minute that is not of the day up to minute ${newest}`,
-    )
     say(
       'pace',
       line,
@@ -110,6 +103,24 @@ export function checkPaces({ header, of, each, say, hash, sum: total }: Check, e
     0,
   )
   total('paces', added === due, `${added} s of work were added, but the standings count ${due}`)
+}
+
+/**
+ * Everybody's work is of the last day up to the header's minute, which is no older than any of it. Votes that count
+ * nothing make it newer and are in no pace, so that it follows from these only so far.
+ */
+export function checkMinutes({ header, of, each, say }: Check): void {
+  if (header.fields === null) return
+  const newest = Number(header.fields['minute'] ?? 0)
+  const minutesIn = ({ before = '', worked = '' }: Fields) => [...minutesOf(before).keys(), ...minutesOf(worked).keys()]
+  const last = of.pace
+    .flatMap(({ fields }) => (fields === null ? [] : minutesIn(fields)))
+    .reduce((a, b) => Math.max(a, b), 0)
+  say('header', header, newest >= last, `says that the newest minute is ${newest}, but somebody worked in ${last}`)
+  each('pace', (f, line) => {
+    const within = minutesIn(f).every((at) => at <= newest && at > newest - KEPT_MINUTES)
+    say('pace', line, within, `has a minute that is not of the day up to minute ${newest}`)
+  })
 }
 
 /** Standings and paces go on from where the epoch before left them. */

@@ -3,7 +3,7 @@ import { type Check, type Finding, ascends, bytes, domain, openCheck } from './c
 import { type Hex, keccak256, tag, treeRoot, word } from './hashes.ts'
 import { type Line, type Lines, readLines } from './lines.ts'
 import { type Earned, expectedBalances, payoutOf, pricesOf } from './payouts.ts'
-import { checkPaces, checkStandings, goesOn } from './standings.ts'
+import { checkMinutes, checkPaces, checkStandings, goesOn } from './standings.ts'
 
 /**
  * Recomputes every leaf, both roots, every payout and balance and the content
@@ -27,12 +27,13 @@ export async function verifyEpoch(question: Question): Promise<Report> {
   checkMoves(check, epoch)
   const notes = await checkBounties(check, epoch, earned, rpcUrl)
   checkBalances(check, epoch, earned)
-  if (previous !== undefined) {
-    const before = readLines(previous)
-    checkPrevious(check, before)
-    goesOn(check, before)
-  }
-  checkSums(check, epoch, manifest)
+  const before = previous === undefined ? null : readLines(previous)
+  if (before !== null) checkPrevious(check, before)
+  checkSums(check, epoch)
+  await checkHash(check, epoch, manifest, rpcUrl)
+  // By the header's minute, which no leaf holds: checkHash has said whether the header is the one that was recorded.
+  checkMinutes(check)
+  if (before !== null) goesOn(check, before)
   const { contribution, balance, bounty } = lines.of
   return {
     ok: check.damaged.length + check.wrong.length === 0,
@@ -281,13 +282,7 @@ function checkPrevious({ each, say, sum: total }: Check, previous: Lines): void 
 /** The leaf of a line that cannot be read: it leads to no right root. */
 const UNREADABLE = `0x${'0'.repeat(64)}`
 
-const NEWLINE = 0x0a
-
-function checkSums(
-  { header, of, damaged, wrong, say, sum: total }: Check,
-  epoch: ChainEpoch,
-  manifest: Uint8Array,
-): void {
+function checkSums({ of, sum: total }: Check, epoch: ChainEpoch): void {
   const leaves = (lines: readonly Line[]): Hex[] => lines.map(({ fields }) => (fields?.['leaf'] ?? UNREADABLE) as Hex)
   total(
     'contributions',
@@ -313,13 +308,56 @@ function checkSums(
     treeRoot(leaves(rewards)) === epoch.rewardsRoot,
     'the leaves lead to another root than the ledger holds',
   )
+}
+
+const NEWLINE = 0x0a
+
+/** Blames the header for another content hash than the ledger's where everything else is what was recorded. */
+async function checkHash(
+  { header, damaged, wrong, say, sum: total }: Check,
+  epoch: ChainEpoch,
+  manifest: Uint8Array,
+  rpcUrl: string,
+): Promise<void> {
   if (keccak256(manifest).startsWith(epoch.manifestHash)) return
   const hash = 'its hash is not the one that the ledger holds'
-  // Every other line fits its leaf and the roots: what is left is what the header alone says, such as a block of the
-  // same second.
+  const block = damaged.length === 0 ? await recordedBlock(header, epoch, manifest, rpcUrl) : null
+  // Every other line fits its leaf and the roots: what is left is what the header alone says.
   const onlyHeader = damaged.length + wrong.length === 0 && manifest.at(-1) === NEWLINE
-  if (onlyHeader) say('header', header, false, `${hash}, and all lines below are what was recorded: the header is not`)
+  if (block !== null) say('header', header, false, `${hash}, but with block ${block}, of the same second, it would be`)
+  else if (onlyHeader)
+    say('header', header, false, `${hash}, and all lines below are what was recorded: the header is not`)
   else total('manifest', false, hash)
+}
+
+/**
+ * The block of the same second with which the manifest has the hash that the ledger holds; null for none. What bounties
+ * were at the block that it names tells nothing then.
+ */
+async function recordedBlock(
+  { fields }: Line,
+  epoch: ChainEpoch,
+  manifest: Uint8Array,
+  rpcUrl: string,
+): Promise<bigint | null> {
+  if (fields === null) return null
+  const named = BigInt(fields['block'] ?? 0)
+  const end = manifest.indexOf(NEWLINE)
+  const header = new TextDecoder().decode(manifest.subarray(0, end))
+  for (const step of [-1n, 1n]) {
+    for (let at = named + step; at >= 0n && String(await readTime(rpcUrl, at)) === fields['time']; at += step) {
+      const other = new TextEncoder().encode(header.replace(`"block":"${named}"`, `"block":"${at}"`))
+      if (keccak256(joined(other, manifest.subarray(end))).startsWith(epoch.manifestHash)) return at
+    }
+  }
+  return null
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length)
+  both.set(a)
+  both.set(b, a.length)
+  return both
 }
 
 function byLine(a: Finding, b: Finding): number {

@@ -6,7 +6,7 @@ import type { Hex } from '../../contracts/ledger/hex.ts'
 import { refusalOf, refusals } from '../../client/src/ledger/transactions.ts'
 
 /** Errors as the Solidity sources declare them, and those that tokens are known to have (ERC-6093). */
-const declared = ['ContributionLedger', 'RewardDistributor'].flatMap((name) => {
+const declared = ['ContributionLedger', 'SingleRecords', 'Bonds', 'RewardDistributor'].flatMap((name) => {
   const source = readFileSync(new URL(`../../contracts/solidity/${name}.sol`, import.meta.url), 'utf8')
   return [...source.matchAll(/^ {4}error (\w+)\(/gm)].map((match) => match[1])
 })

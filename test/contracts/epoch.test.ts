@@ -1,9 +1,7 @@
 import { SimpleMerkleTree, StandardMerkleTree } from '@openzeppelin/merkle-tree'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Balance, carry, totalOf } from '../../contracts/ledger/epoch/balances.ts'
-import { canonicalJson } from '../../contracts/ledger/epoch/canonical.ts'
-import { creditOf, whyNothing } from '../../contracts/ledger/epoch/credit.ts'
+import { type Balance, totalOf } from '../../contracts/ledger/epoch/balances.ts'
 import { type EpochInput, buildEpoch, treesOf } from '../../contracts/ledger/epoch/epoch.ts'
 import {
   type ContributionRecord,
@@ -15,25 +13,19 @@ import {
   sessionKey,
 } from '../../contracts/ledger/epoch/leaf.ts'
 import { readManifest, writeManifest } from '../../contracts/ledger/epoch/manifest.ts'
-import {
-  type Market,
-  NOTICE,
-  type Offer,
-  PERSON_PART,
-  payoutOf,
-  pricesOf,
-  split,
-} from '../../contracts/ledger/epoch/payout.ts'
+import { type Market, NOTICE, type Offer } from '../../contracts/ledger/epoch/payout.ts'
 import { proofBook, rewardBook } from '../../contracts/ledger/epoch/proofs.ts'
 import { foldProof } from '../../client/src/ledger/proof.ts'
-import type { Address, Hex } from '../../contracts/ledger/hex.ts'
+import type { Address } from '../../contracts/ledger/hex.ts'
 import { ZERO_ADDRESS, ZERO_HASH } from '../helpers/hashes.ts'
 import { GOOD_VOTE, NO_MARKET, payeeOf, testRecord } from '../helpers/ledger.ts'
 
 const LEDGER = { chainId: 31_337, ledger: '0x5fbdb2315678afecb367f032d93f642f64180aa3' } as const
 
 const DISTRIBUTOR = '0x00000000000000000000000000000000000000d1'
+
 const account = fc.integer({ min: 1, max: 4 }).map((n): Address => `0x${String(n).repeat(40)}`)
+
 /** Records with distinct ids; some people have a wallet, some have none. */
 const records: fc.Arbitrary<ContributionRecord[]> = fc
   .uniqueArray(fc.integer({ min: 0, max: 5_000 }), { minLength: 1, maxLength: 40 })
@@ -59,6 +51,7 @@ const records: fc.Arbitrary<ContributionRecord[]> = fc
       ),
     ),
   )
+
 const input = (of: readonly ContributionRecord[], over: Partial<EpochInput> = {}): EpochInput => ({
   ledger: LEDGER,
   epochId: 1,
@@ -99,8 +92,10 @@ function uniqueOffers(
   })
   return [...new Map(all.map((offer) => [offer.bounty, offer])).values()]
 }
+
 const linksOf = (wallets: readonly Address[]) =>
   wallets.map((walletAddress, who) => ({ payee: payeeOf(`person ${who}`), account: walletAddress }))
+
 const balancesOf = (manifest: string): Balance[] =>
   readManifest(manifest).balances.map(({ pot, holder, amount }) => ({ pot, holder, amount: BigInt(amount) }))
 
@@ -303,189 +298,5 @@ describe('the manifest', () => {
     }
     const replaced = manifest.replace(/"leaf":"0x./, '"leaf":"0xz')
     expect(() => proofBook(replaced, ZERO_HASH)).toThrow(expect.objectContaining({ code: 'bad-manifest' }))
-  })
-})
-
-describe('credits', () => {
-  const of = (
-    kind: ContributionRecord['kind'],
-    payload: ContributionRecord['payload'],
-    usedInStep: number | null = null,
-  ) => creditOf({ kind, payload, usedInStep })
-
-  it('are those of the table', () => {
-    expect(of('feedback', GOOD_VOTE, 12)).toBe(100n)
-    expect(of('feedback', { ...GOOD_VOTE, corrects: 'a vote', credit: 60 })).toBe(60n)
-    expect(of('compute', { milliHours: 1_500, qualityBps: 8_000 })).toBe(120n)
-    expect(of('training', { milliHours: 1, qualityBps: 10_000 })).toBe(0n)
-    expect(of('validation', { qualityBps: 9_999 })).toBe(99n)
-  })
-
-  it('are none for a vote on a text or a closed answer, of no weight, that no update used or that changed nothing; and each has its reason', () => {
-    const why = (more: ContributionRecord['payload'], usedInStep: number | null = 12) => {
-      const record = { kind: 'feedback' as const, payload: { ...GOOD_VOTE, ...more }, usedInStep }
-      expect(creditOf(record)).toBe(0n)
-      return whyNothing(record)
-    }
-    expect(why({ produced: false })).toBe('text')
-    expect(why({ late: true })).toBe('closed')
-    expect(why({ weight: null, reliability: null, updated: null }, null)).toBe('unused')
-    expect(why({ weight: 0 })).toBe('no-weight')
-    expect(why({ reliability: 0 })).toBe('no-weight')
-    expect(why({ updated: false })).toBe('no-change')
-    // An appeal makes neither a text an answer nor a late vote an early one.
-    expect(why({ corrects: 'a vote', credit: 100, produced: false })).toBe('text')
-    expect(why({ corrects: 'a vote', credit: 100, late: true })).toBe('closed')
-    expect(whyNothing({ kind: 'validation', payload: {}, usedInStep: null })).toBeNull()
-  })
-
-  it('are refused, not guessed, where a measure is missing or out of range', () => {
-    const bad: ContributionRecord['payload'][] = [
-      {},
-      { milliHours: 1 },
-      { milliHours: -1, qualityBps: 1 },
-      { milliHours: 1, qualityBps: 10_001 },
-      { milliHours: 0.5, qualityBps: 1 },
-    ]
-    for (const payload of bad) {
-      expect(() => of('compute', payload)).toThrow(expect.objectContaining({ code: 'bad-record' }))
-    }
-    for (const name of Object.keys(GOOD_VOTE)) {
-      expect(() => of('feedback', { ...GOOD_VOTE, [name]: null }, 12), name).toThrow(
-        expect.objectContaining({ code: 'bad-record' }),
-      )
-    }
-  })
-})
-
-describe('a balance', () => {
-  const earned = (holder: Hex, amount: bigint): Balance => ({ pot: POINTS, holder, amount })
-  const [ann, bob] = [payeeOf('ann'), payeeOf('bob')]
-  const wallet = '0x1111111111111111111111111111111111111111'
-
-  it('of a person without a wallet waits, and moves once to the account that they link', () => {
-    const first = carry([], [earned(ann, 100n)], [])
-    expect(first).toEqual([{ ...earned(ann, 100n), before: 0n }])
-    const second = carry(first, [earned(bob, 50n), earned(wallet, 7n)], [{ payee: ann, account: wallet }])
-    expect(second).toEqual(
-      [
-        { ...earned(ann, 0n), before: 100n },
-        { ...earned(wallet, 107n), before: 0n },
-        { ...earned(bob, 50n), before: 0n },
-      ].sort((a, b) => (a.holder < b.holder ? -1 : 1)),
-    )
-    const third = carry(second, [], [{ payee: ann, account: wallet }])
-    expect(third.find(({ holder }) => holder === wallet)?.amount).toBe(107n)
-    expect(third.some(({ holder }) => holder === ann)).toBe(false)
-  })
-})
-
-describe('a payout', () => {
-  const offer: Offer = {
-    bounty: ZERO_HASH,
-    session: ZERO_HASH,
-    sponsor: ZERO_ADDRESS,
-    token: ZERO_ADDRESS,
-    perCredit: 3n,
-    funded: 1_000n,
-    closedAt: 0,
-  }
-  const at = (time: number, rejectedAt = 0) => ({ block: 0n, time, rejectedAt })
-
-  it('is what everybody’s credits cost, and no more than is left', () => {
-    expect(payoutOf(offer, 300n, 0n, at(0))).toBe(300n)
-    expect(payoutOf(offer, 300n, 900n, at(0))).toBe(100n)
-    expect(payoutOf(offer, 300n, 1_000n, at(0))).toBe(0n)
-    expect(payoutOf({ ...offer, funded: 0n }, 300n, 500n, at(0))).toBe(0n)
-  })
-
-  it('gives one person a tenth of what was funded in one epoch, or one vote’s price where that is more', () => {
-    const prices = (perCredit: bigint, funded: bigint) => [
-      ...pricesOf(
-        { perCredit, funded },
-        new Map([
-          ['a', 500n],
-          ['b', 100n],
-          ['c', 0n],
-        ]),
-      ).values(),
-    ]
-    expect(prices(3n, 100_000n)).toEqual([1_500n, 300n, 0n])
-    expect(prices(3n, 10_000n)).toEqual([1_000n, 300n, 0n])
-    expect(prices(3n, 1_000n)).toEqual([300n, 300n, 0n])
-    expect(PERSON_PART).toBe(10n)
-  })
-
-  it('goes on for a day after its bounty was closed, and again after epochs were taken back', () => {
-    const closed = { ...offer, closedAt: 1_000 }
-    expect(payoutOf(closed, 3n, 0n, at(1_000 + NOTICE))).toBe(3n)
-    expect(payoutOf(closed, 3n, 0n, at(1_001 + NOTICE))).toBe(0n)
-    expect(payoutOf(closed, 3n, 0n, at(1_001 + NOTICE, 2_000))).toBe(3n)
-    expect(payoutOf(closed, 3n, 0n, at(2_001 + NOTICE, 2_000))).toBe(0n)
-  })
-
-  it('is split whole by the largest remainder, each share within one unit of its exact size', () => {
-    fc.assert(
-      fc.property(
-        fc.bigInt({ min: 0n, max: 10n ** 24n }),
-        fc.uniqueArray(fc.tuple(fc.string(), fc.bigInt({ min: 1n, max: 10n ** 6n })), {
-          minLength: 1,
-          selector: ([key]) => key,
-        }),
-        (total, weights) => {
-          const shares = split(total, new Map(weights))
-          const whole = weights.reduce((sum, [, weight]) => sum + weight, 0n)
-          expect([...shares.values()].reduce((sum, share) => sum + share, 0n)).toBe(total)
-          for (const [key, weight] of weights) {
-            const off = (shares.get(key) ?? -1n) * whole - total * weight
-            expect(off > -whole && off < whole).toBe(true)
-          }
-        },
-      ),
-    )
-  })
-
-  it('splits 10 by weights 1, 1, 1 as 4, 3, 3, the lower key first; and nothing where nobody earned', () => {
-    expect(
-      [
-        ...split(
-          10n,
-          new Map([
-            ['b', 1n],
-            ['a', 1n],
-            ['c', 1n],
-          ]),
-        ),
-      ].sort(),
-    ).toEqual([
-      ['a', 4n],
-      ['b', 3n],
-      ['c', 3n],
-    ])
-    expect(split(10n, new Map())).toEqual(new Map())
-  })
-})
-
-describe('canonical JSON', () => {
-  it('is the same for the same value in any order of keys', () => {
-    fc.assert(
-      fc.property(
-        fc.dictionary(
-          fc.string({ unit: 'grapheme' }),
-          fc.oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean()),
-        ),
-        (value) => {
-          const reversed = Object.fromEntries(Object.entries(value).toReversed())
-          expect(canonicalJson(reversed)).toBe(canonicalJson(value))
-          expect(JSON.parse(canonicalJson(value))).toEqual(JSON.parse(JSON.stringify(value)))
-        },
-      ),
-    )
-  })
-
-  it('refuses what JSON cannot say', () => {
-    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, '\ud800', { at: new Date() as never }]) {
-      expect(() => canonicalJson(value)).toThrow(expect.objectContaining({ code: 'bad-record' }))
-    }
   })
 })

@@ -1,17 +1,13 @@
 // What people, and thieves, may do to the contracts, one transaction at a time. An action is
 // a kind and a few dice: what they mean follows from the world as it is by then.
 import fc from 'fast-check'
-import { signClaim } from '../helpers/accounts.ts'
-import type { Address, Hex } from '../../contracts/ledger/hex.ts'
-import { hashOfBytes, hashOfText } from '../helpers/hashes.ts'
+import { hashOfText } from '../helpers/hashes.ts'
 import { DAY, demand } from './ledger-model.ts'
 import {
   ACCOUNTS,
-  CHAIN,
   type Content,
   type Owed,
   type Proposal,
-  RATERS,
   ROLES,
   SESSIONS,
   SPONSORS,
@@ -24,35 +20,10 @@ import {
   roleId,
   through,
 } from './ledger-world.ts'
+import { claim, claimElsewhere, claimMany, claimTo, expire, refund } from './ledger-claims.ts'
+import { type Step, EVERYBODY, byRight, pick, somePot, systemOf } from './ledger-dice.ts'
 
 export type Action = { kind: keyof typeof ACTIONS; dice: number[] }
-type Roll = (sides: number) => number
-type Step = (world: World, roll: Roll) => Promise<boolean>
-
-const pick = <T>(list: readonly T[], roll: Roll): T => {
-  const found = list[roll(list.length)]
-  if (found === undefined) throw new Error('nothing to pick from')
-  return found
-}
-const EVERYBODY: readonly Address[] = [...Object.values(STAFF), ...SPONSORS, ...ACCOUNTS, STRANGER]
-
-/** One in `among` times somebody who has no right to it. */
-const byRight = (rightful: Address, roll: Roll, among = 5): Address =>
-  roll(among) === 0 ? pick(EVERYBODY, roll) : rightful
-
-function systemOf({ systems, evm }: World, roll: Roll): System {
-  const system = pick([...systems, ...systems.slice(0, 1)], roll)
-  system.model.settle(evm.clock.now)
-  return system
-}
-/** @param closed a closed one, mostly */
-const somePot = (system: System, roll: Roll, closed = false) => {
-  const distributor = pick(system.distributors, roll)
-  const pots = [...distributor.model.pots]
-  const wanted = pots.filter(([, { closedAt, left }]) => closed && roll(8) > 0 && closedAt > 0n && left > 0n)
-  const [id] = pots.length === 0 ? [hashOfBytes('0x')] : pick(wanted.length > 0 ? wanted : pots, roll)
-  return { ...distributor, id, pot: distributor.model.pots.get(id) }
-}
 
 const fund: Step = async (world, roll) => {
   const { distributors } = systemOf(world, roll)
@@ -74,6 +45,7 @@ const fund: Step = async (world, roll) => {
     },
   )
 }
+
 const demandPaying = (model: System['distributors'][number]['model'], { systems }: World): void => {
   const system = systems.find(({ distributors }) => distributors.some((one) => one.model === model))
   demand(system?.model.paused === false, 'PaymentsPaused')
@@ -86,6 +58,7 @@ const setPrice: Step = async (world, roll) => {
     model.setPrice(id, from, 7n),
   )
 }
+
 const close: Step = async (world, roll) => {
   const { contract, model, id, pot } = somePot(systemOf(world, roll), roll)
   const from = byRight(pot?.sponsor ?? STRANGER, roll, 3)
@@ -127,6 +100,7 @@ const record: Step = async (world, roll) => {
   if (done) keep(system, proposal)
   return done
 }
+
 const submission = (id: number, [contributions, rewards, manifest, count]: Content, rejections: number) => [
   BigInt(id),
   contributions,
@@ -179,6 +153,7 @@ const dispute: Step = async (world, roll) => {
     () => model.openDispute(from, id, value),
   )
 }
+
 const resolve: Step = async (world, roll) => {
   const { ledger, model } = systemOf(world, roll)
   const id = roll(8) === 0 ? roll(4) : (model.dispute?.epoch ?? 1)
@@ -190,6 +165,7 @@ const resolve: Step = async (world, roll) => {
     () => model.resolve(from, id, upheld, world.evm.clock.now),
   )
 }
+
 const bonds: Step = async (world, roll) => {
   const { ledger, model } = systemOf(world, roll)
   const from = byRight(STAFF.TREASURER_ROLE, roll, 3)
@@ -212,187 +188,12 @@ const bonds: Step = async (world, roll) => {
   return done
 }
 
-/** Claims what some epoch says, most often the newest final one, now and then with something wrong about it. */
-const claim: Step = async (world, roll) => {
-  const system = systemOf(world, roll)
-  const found = someClaim(system, roll)
-  if (found === null) return false
-  const wrong = roll(3) === 0 ? roll(8) : 99
-  const { contract, model } = pick(system.distributors, roll)
-  const home = system.distributors.find(({ model: books }) => books.pots.has(found.one.pot)) ?? { contract, model }
-  const other = someClaim(system, roll)?.one ?? found.one
-  // Another epoch, contract, pot (session, sponsor or token), account or amount; another leaf's proof, a cut or a
-  // longer one.
-  const said = {
-    epoch: wrong === 0 ? roll(system.model.epochs.length + 2) : found.proposal.id,
-    pot: wrong === 1 ? other.pot : found.one.pot,
-    account: wrong === 2 ? pick([...ACCOUNTS, STRANGER], roll) : found.one.account,
-    amount: wrong === 3 ? found.one.amount + BigInt(roll(3)) : found.one.amount,
-    proof:
-      wrong === 4
-        ? found.proof.slice(1)
-        : wrong === 5
-          ? [...found.proof, hashOfBytes('0x')]
-          : wrong === 6
-            ? found.proof.toReversed()
-            : found.proof,
-  }
-  const to = wrong === 7 ? { contract, model } : home
-  const proven = isProven(system, said, found)
-  const from = pick(EVERYBODY, roll)
-  const args = [BigInt(said.epoch), said.pot, said.account, said.amount, said.proof]
-  return world.both(
-    `claim ${said.amount} of epoch ${said.epoch}, wrong ${wrong}`,
-    world.evm.send({ from, to: to.contract, name: 'claim', args }),
-    () => {
-      to.model.claim(said.pot, said.epoch, said.account, said.amount, proven)
-    },
-  )
-}
-type Said = { epoch: number; pot: Hex; account: Address; amount: bigint; proof: readonly Hex[] }
-const isProven = ({ model }: System, said: Said, { proposal, one, proof }: Found): boolean =>
-  said.epoch === proposal.id &&
-  model.epochs[said.epoch - 1]?.content === proposal.content.join() &&
-  said.pot === one.pot &&
-  said.account === one.account &&
-  said.amount === one.amount &&
-  said.proof.join() === proof.join()
-type Found = { proposal: Proposal; one: Owed; proof: Hex[] }
-function someClaim({ proposals, model }: System, roll: Roll): Found | null {
-  const candidates = proposals.filter(({ owed, id }) => owed.length > 0 && id <= model.epochs.length)
-  if (candidates.length === 0) return null
-  const newest = candidates.findLast(({ id }) => model.isFinal(id)) ?? pick(candidates, roll)
-  const proposal = roll(3) > 0 ? newest : pick(candidates, roll)
-  const at = roll(proposal.owed.length)
-  const one = proposal.owed[at]
-  return one === undefined ? null : { proposal, one, proof: proposal.tree.getProof(at) as Hex[] }
-}
-
-const claimMany: Step = async (world, roll) => {
-  const system = systemOf(world, roll)
-  const distributor = pick(system.distributors, roll)
-  const found = [someClaim(system, roll), someClaim(system, roll)].flatMap((one) =>
-    one !== null && distributor.model.pots.has(one.one.pot) ? [one] : [],
-  )
-  // The model takes no step back, so only what it can take as a whole.
-  if (found.length === 0 || new Set(found.map(({ one }) => one.pot)).size < found.length) return false
-  const claims = found.map(({ proposal, one, proof }) => ({
-    epochId: BigInt(proposal.id),
-    bounty: one.pot,
-    account: one.account,
-    amount: one.amount,
-    proof,
-  }))
-  const before = structuredClone(distributor.model.pots)
-  return world.both(
-    'claim several',
-    world.evm.send({ from: STRANGER, to: distributor.contract, name: 'claimMany', args: [claims] }),
-    () => {
-      try {
-        for (const { proposal, one } of found)
-          distributor.model.claim(one.pot, proposal.id, one.account, one.amount, true)
-      } catch (error) {
-        for (const [id, pot] of before) distributor.model.pots.set(id, pot)
-        throw error
-      }
-    },
-  )
-}
-
-/** To somebody else: by the account itself, or by its signature, of this contract and claim and in time, or not. */
-const claimTo: Step = async (world, roll) => {
-  const system = systemOf(world, roll)
-  const found = someClaim(system, roll)
-  if (found === null) return false
-  const { proposal, one, proof } = found
-  const home = system.distributors.find(({ model }) => model.pots.has(one.pot))
-  const signer = RATERS.find(({ address }) => address.toLowerCase() === one.account)
-  if (home === undefined || signer === undefined) return false
-  const [recipient, fault] = [pick([...SPONSORS, STRANGER], roll), roll(7)]
-  const now = world.evm.clock.now
-  const deadline = fault === 0 ? now - 1n : now
-  const wrongly =
-    [{}, { recipient: STAFF.admin }, { amount: one.amount + 1n }, { account: STRANGER }, { deadline: deadline + 1n }][
-      fault
-    ] ?? {}
-  const at = { chainId: fault === 5 ? CHAIN + 1 : CHAIN, distributor: home.contract.address }
-  const message = { bounty: one.pot, account: one.account, amount: one.amount, recipient, deadline, ...wrongly }
-  const signature = await signClaim(signer, at, message)
-  const from = roll(3) === 0 ? one.account : STRANGER
-  const args = [
-    { epochId: BigInt(proposal.id), bounty: one.pot, account: one.account, amount: one.amount, proof },
-    recipient,
-    deadline,
-    signature,
-  ]
-  return world.both(
-    `claim to another, fault ${fault}`,
-    world.evm.send({ from, to: home.contract, name: 'claimTo', args }),
-    () => {
-      if (from !== one.account) {
-        demand(fault !== 0, 'SignatureExpired')
-        demand(fault === 6, 'InvalidSignature')
-      }
-      home.model.claim(one.pot, proposal.id, one.account, one.amount, true)
-    },
-  )
-}
-
-/** A claim that would pass here, on a chain of another id that has all the same in it. */
-const claimElsewhere: Step = async (world, roll) => {
-  const system = systemOf(world, roll)
-  const found = someClaim(system, roll)
-  if (found === null || !system.model.isFinal(found.proposal.id) || system.model.paused) return false
-  const { contract } = pick(system.distributors, roll)
-  const { one, proposal, proof } = found
-  const elsewhere = await world.evm.fork(CHAIN + 1)
-  return world.both(
-    'claim on another chain',
-    elsewhere.send({
-      from: one.account,
-      to: contract,
-      name: 'claim',
-      args: [BigInt(proposal.id), one.pot, one.account, one.amount, proof],
-    }),
-    () => demand(false, 'InvalidProof'),
-  )
-}
-
-const refund: Step = async (world, roll) => {
-  const system = systemOf(world, roll)
-  const { contract, model, id } = somePot(system, roll, true)
-  const { epochs } = system.model
-  const epoch = roll(3) > 0 ? epochs.length : roll(epochs.length + 3)
-  const proposal = system.proposals.find((one) => one.id === epoch && epochs[epoch - 1]?.content === one.content.join())
-  const said = proposal?.allocated.get(id)
-  const allocated = (said ?? 0n) + (roll(6) === 0 ? 1n : 0n)
-  const at =
-    proposal === undefined || said === undefined
-      ? -1
-      : proposal.owed.length + [...proposal.allocated.keys()].indexOf(id)
-  const proof = at < 0 ? [] : (proposal?.tree.getProof(at) ?? [])
-  return world.both(
-    `refund by epoch ${epoch} of ${epochs.length}`,
-    world.evm.send({ from: STRANGER, to: contract, name: 'refund', args: [id, BigInt(epoch), allocated, proof] }),
-    () => {
-      model.refund(id, epoch, allocated, said === allocated, world.evm.clock.now)
-    },
-  )
-}
-const expire: Step = async (world, roll) => {
-  const { contract, model, id } = somePot(systemOf(world, roll), roll, true)
-  return world.both(
-    'expire',
-    world.evm.send({ from: STRANGER, to: contract, name: 'expire', args: [id] }),
-    () => void model.expire(id, world.evm.clock.now),
-  )
-}
-
 const pass: Step = async ({ evm, systems }, roll) => {
   for (const { model } of systems) model.settle(evm.clock.now)
   evm.clock.now += pick([1n, 600n, 3_599n, 3_600n, DAY, 2n * DAY, 2n * DAY, 40n * DAY, 365n * DAY], roll)
   return true
 }
+
 const pause: Step = async (world, roll) => {
   const { ledger, model } = systemOf(world, roll)
   const from = byRight(STAFF.TREASURER_ROLE, roll, 4)
@@ -401,6 +202,7 @@ const pause: Step = async (world, roll) => {
     model.setPaused(from, paused),
   )
 }
+
 /** A role is given and taken back within the action, so that the sequence goes on with those who have it. */
 const roles: Step = async (world, roll) => {
   const { ledger, model } = systemOf(world, roll)
@@ -420,6 +222,7 @@ const roles: Step = async (world, roll) => {
   }
   return true
 }
+
 const terms: Step = async (world, roll) => {
   const { ledger, model } = systemOf(world, roll)
   const from = byRight(STAFF.admin, roll, 2)
@@ -452,6 +255,7 @@ const ACTIONS = {
   roles,
   terms,
 }
+
 const WEIGHTS: { readonly [kind in Action['kind']]: number } = {
   fund: 9,
   setPrice: 1,

@@ -156,6 +156,47 @@ describe('the independent verifier', () => {
     )
   })
 
+  it('names the header, first, whichever of its characters is another', async () => {
+    const [header = ''] = textOf(2).split('\n')
+    const good = manifestOf(2)
+    // Digits for digits: what is still a header is what a careless reader would pass over.
+    const char = fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code))
+    const digit = fc.nat(9).map(String)
+    const another = fc.tuple(
+      ...[...header].map((was) => (/\d/.test(was) ? digit : char).filter((instead) => instead !== was)),
+    )
+    await fc.assert(
+      fc.asyncProperty(another, fc.boolean(), async (instead, withPrevious) => {
+        for (const [place, now] of instead.entries()) {
+          const bad = good.slice()
+          bad.set(encode(now), place)
+          const { ok, wrong } = await check(bad, withPrevious ? { previous: manifestOf(1) } : {})
+          const where = `${header.slice(0, place)}[${now}]`
+          expect([ok, wrong[0]?.where], where).toEqual([false, 'header (line 1)'])
+        }
+      }),
+      { numRuns: 1 },
+    )
+    // Any minute but its own, near or far.
+    const { minute } = readManifest(textOf(2)).header
+    const anyMinute = fc.oneof(
+      fc.integer({ min: minute - 2_000, max: minute + 2_000 }),
+      fc.nat(2 * minute),
+      fc.constantFrom(0, minute - 1, minute + 1),
+    )
+    await fc.assert(
+      fc.asyncProperty(
+        anyMinute.filter((other) => other !== minute),
+        fc.boolean(),
+        async (other, withPrevious) => {
+          const bad = encode(textOf(2).replace(`"minute":${minute},`, `"minute":${other},`))
+          const { wrong } = await check(bad, withPrevious ? { previous: manifestOf(1) } : {})
+          expect(wrong[0]?.where, `minute ${other} for ${minute}`).toBe('header (line 1)')
+        },
+      ),
+    )
+  })
+
   it('names the header where it says another block of the same second, which only the content hash tells', async () => {
     const { block } = readManifest(textOf(2)).header
     const later = textOf(2).replace(`"block":"${block}"`, `"block":"${Number(block) + 1}"`)

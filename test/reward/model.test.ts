@@ -209,26 +209,34 @@ describe('the reward model', () => {
     expect(() => openRewardModel(config, WIDTH, 6, saved)).toThrow(/does not continue/)
   })
 
-  it('fits 1,000 votes on 320 features in well under a second', () => {
+  it('takes time by the number of votes, not by its square', () => {
     const random = openRandom(9)
-    const model = openRewardModel(config, 320, 1)
-    const features = Array.from({ length: 300 }, () => Float32Array.from({ length: 320 }, () => random.normal()))
-    model.features.fitScale(features)
-    features.forEach((f, i) => model.features.add(`s${i}`, f))
-    const votes = Array.from({ length: 1000 }, (_, i): RewardVote => {
+    const samples = world(9, 300)
+    const model = open(samples)
+    const votes = Array.from({ length: 8_000 }, (_, i): RewardVote => {
       const v = random.uniform()
       return {
         id: `v${i}`,
-        sampleId: `s${i % 300}`,
+        sampleId: `s${i % samples.length}`,
         weight: 0.7,
         scores: { [RATING]: v, [categoryHead('helpfulness')]: v, [COMPASSION]: v },
       }
     })
-    model.fit(votes)
-    const start = performance.now()
-    model.fit(votes)
-    const took = performance.now() - start
-    console.log(`fit: ${took.toFixed(0)} ms`)
-    expect(took).toBeLessThan(1000)
+    // The quickest of several: what else the machine does makes a fit slower, and none quicker.
+    const time = (count: number): number => {
+      const some = votes.slice(0, count)
+      return Math.min(
+        ...Array.from({ length: 3 }, () => {
+          const start = performance.now()
+          model.fit(some)
+          return performance.now() - start
+        }),
+      )
+    }
+    time(500)
+    const [few, many] = [time(500), time(8_000)]
+    console.log(`fit: ${few.toFixed(1)} ms of 500 votes, ${many.toFixed(1)} ms of 8,000`)
+    // 16 times as many votes: 16 times the time at most, or 256 times by the square.
+    expect(many / few).toBeLessThan(64)
   })
 })

@@ -17,17 +17,25 @@ import {
   type TestServer,
   type World,
 } from './attune.ts'
+import { hostile, junk, near } from './hostile.ts'
 
 /** Printed with every run; set it to repeat one. */
 const seed = Number(process.env.ATTUNE_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
+
 const runs = 150
+
 const codes = ['invalid', 'unauthenticated', 'forbidden', 'not-found', 'conflict', 'too-large', 'too-frequent']
 
 let world: World
+
 let server: TestServer
+
 let ann: SignedIn
+
 let sampleId: string
+
 let voted: string
+
 beforeAll(async () => {
   console.log(`fuzzing with ATTUNE_FUZZ_SEED=${seed}`)
   world = await openWorld()
@@ -41,6 +49,7 @@ beforeAll(async () => {
   const boss = await admin(server)
   await ask(server, 'POST', '/api/training/demo/pause', { token: boss.token }) // so that nothing can be asked
 })
+
 afterAll(() => world.close())
 
 /** Every row of every table that a message could change. */
@@ -67,26 +76,6 @@ async function everything(): Promise<string> {
   )
   return JSON.stringify(rows)
 }
-
-const junk = fc.oneof(
-  fc.jsonValue({ maxDepth: 3 }),
-  fc.string({ unit: 'binary', maxLength: 200 }),
-  fc.constantFrom(
-    null,
-    [],
-    {},
-    '',
-    0,
-    -1,
-    1e308,
-    '\u0000',
-    '\ud800',
-    '__proto__',
-    'x'.repeat(10_000),
-    'demo',
-    "'; drop table users; --",
-  ),
-)
 
 /** A vote with one field spoilt, or one that only its state forbids. */
 const badVote = fc.oneof(
@@ -241,97 +230,6 @@ async function openSender() {
   }
 }
 
-/** What breaks casts, columns, parsers and paths: for any field of any body. */
-const hostile = fc.oneof(
-  fc.constantFrom<unknown[]>(
-    null,
-    true,
-    '',
-    'x',
-    '0x',
-    '0xzz',
-    `0x${'f'.repeat(64)}`,
-    `0x${'A'.repeat(40)}`,
-    '1e999',
-    'NaN',
-    '-1',
-    '99999999999999999999999999999999',
-    '../..',
-    '..',
-    '../../etc/passwd',
-    '\u0000',
-    'a\u0000b',
-    '\ud800',
-    '\udfff\ud800',
-    '9999-99-99T99:99:99Z',
-    '+275760-09-13T00:00:00.001Z',
-    randomUUID(),
-    'demo',
-    'x'.repeat(20_000),
-    '💥'.repeat(5_000),
-    0,
-    -1,
-    1.5,
-    2 ** 31,
-    2 ** 32,
-    2 ** 53,
-    -(2 ** 63),
-    1e300,
-    [],
-    [[]],
-    {},
-    { toString: 1 },
-    { constructor: { prototype: 1 } },
-    [null],
-    [2 ** 40, -(2 ** 40)],
-    { a: '\u0000' },
-    { '\u0000': 1 },
-    { length: 1e9 },
-    JSON.parse('{"__proto__":{"polluted":1}}'),
-    JSON.parse(`${'['.repeat(200)}${']'.repeat(200)}`),
-    JSON.parse(`${'{"a":'.repeat(100)}1${'}'.repeat(100)}`),
-  ),
-  junk,
-)
-
-/** Something of about a schema's form, with hostile values in it. */
-function near(schema: unknown, depth = 0): fc.Arbitrary<unknown> {
-  const { def } = (schema ?? { def: { type: 'unknown' } }) as {
-    def: {
-      type: string
-      shape?: Record<string, unknown>
-      innerType?: unknown
-      in?: unknown
-      element?: unknown
-      options?: unknown[]
-      entries?: Record<string, string>
-      values?: unknown[]
-    }
-  }
-  if (depth > 5) return hostile
-  if (def.type === 'object') {
-    const fields = Object.fromEntries(
-      Object.entries(def.shape ?? {}).map(([key, inner]) => [
-        key,
-        fc.oneof({ weight: 5, arbitrary: near(inner, depth + 1) }, { weight: 1, arbitrary: hostile }),
-      ]),
-    )
-    return fc.record(fields, { requiredKeys: [] })
-  }
-  if (def.type === 'array') return fc.array(near(def.element, depth + 1), { maxLength: 3 })
-  if (def.type === 'union') return fc.oneof(...(def.options ?? []).map((option) => near(option, depth + 1)))
-  if (def.type === 'enum') return fc.oneof(fc.constantFrom(...Object.values(def.entries ?? { x: 'x' })), hostile)
-  if (def.type === 'literal') return fc.oneof(fc.constantFrom(...(def.values ?? [''])), hostile)
-  if (def.type === 'number') return fc.oneof(fc.constantFrom(1, 0, 2 ** 31, 2 ** 32, 2 ** 53 - 1, -1, 1e300), hostile)
-  if (def.type === 'string')
-    return fc.oneof(
-      fc.constantFrom('demo', 'run', '1', randomUUID(), `0x${'1'.repeat(64)}`, `0x${'aB'.repeat(20)}`),
-      hostile,
-    )
-  const inner = def.innerType ?? def.in
-  return inner === undefined ? hostile : near(inner, depth + 1)
-}
-
 test('P4: no route answers 500, whatever is sent to it by whomever', async () => {
   const own = await world.server()
   const boss = await admin(own)
@@ -435,70 +333,6 @@ test('P4: no socket event ends in an error of the server, whatever is sent with 
   close()
 })
 
-test.each<[string, string, string, unknown]>([
-  [
-    'a shape beyond its column',
-    'POST',
-    '/api/models',
-    { name: 'Huge', type: 'nlp', architecture: 'x', inputShape: [2 ** 40] },
-  ],
-  [
-    'a shape beyond its column, the other way',
-    'POST',
-    '/api/models',
-    { name: 'Huge', type: 'nlp', architecture: 'x', outputShape: [-(2 ** 40)] },
-  ],
-  [
-    'hyperparameters too deep to be stored',
-    'POST',
-    '/api/models',
-    `{"name": "Deep", "type": "nlp", "architecture": "x", "hyperparameters": {"a": ${'['.repeat(9_000)}${']'.repeat(9_000)}}}`,
-  ],
-  [
-    'a NUL in a document',
-    'POST',
-    '/api/models',
-    { name: 'Nul', type: 'nlp', architecture: 'x', hyperparameters: { a: '\u0000' } },
-  ],
-  ['half a surrogate pair in a name', 'POST', '/api/models', { name: 'a\ud800', type: 'nlp', architecture: 'x' }],
-  ['a step beyond its column', 'GET', '/api/metrics/demo?since=4294967296', undefined],
-  ['an import of what is above', 'POST', '/api/imports', { repo: '../..' }],
-  ['an import of a name without letters', 'POST', '/api/imports', { repo: '_/__' }],
-  ['an import at a revision above', 'POST', '/api/imports', { repo: 'a/b', revision: '../../x' }],
-])('P4: %s is 400', async (_, method, path, body) => {
-  const own = await world.server()
-  const boss = await admin(own)
-  expect(await call(own, method, path, { token: boss.token, ...(body !== undefined && { body }) })).toMatchObject({
-    status: 400,
-    body: { success: false, error: 'invalid', message: expect.stringMatching(/\w/) },
-  })
-})
-
-test.each<[string, object, string]>([
-  [
-    'whose chain is no number',
-    { leafFields: { ...proof().leafFields, chainId: 'mainnet' } },
-    'proof.leafFields.chainId',
-  ],
-  ['whose hex is malformed', { proof: ['0xzz'] }, 'proof.proof.0'],
-  ['whose hex is cut', { leaf: '0x11' }, 'proof.leaf'],
-  [
-    'of numbers of more than 256 bits',
-    { leafFields: { ...proof().leafFields, credit: '9'.repeat(78) } },
-    'proof.leafFields.credit',
-  ],
-  ['of no address', { leafFields: { ...proof().leafFields, ledger: '0x12' } }, 'proof.leafFields.ledger'],
-])('P4: a proof %s is 400, and the chain is not asked', async (_, change, path) => {
-  const own = await world.server({
-    BLOCKCHAIN_RPC_URL: 'http://127.0.0.1:9',
-    BLOCKCHAIN_NETWORK_ID: '31337',
-    CONTRACT_ADDRESS: `0x${'1'.repeat(40)}`,
-  })
-  expect(
-    await call(own, 'POST', '/api/blockchain/verify-contribution', { body: { proof: { ...proof(), ...change } } }),
-  ).toMatchObject({ status: 400, body: { error: 'invalid', path } })
-})
-
 test('P4: a flood on one connection is answered with too-frequent, beyond the burst to the last message, and changes nothing', async () => {
   const before = await everything()
   const client = await connect(server, ann.token)
@@ -522,33 +356,6 @@ test('P4: a message beyond what the transport takes ends the connection, and cha
   await gone
   expect(await everything()).toBe(before)
 })
-
-/** A proof that is well-formed, and of nothing. */
-function proof() {
-  const hash = `0x${'1'.repeat(64)}`
-  const address = `0x${'aB'.repeat(20)}`
-  const leafFields = {
-    chainId: '31337',
-    ledger: address,
-    epochId: '1',
-    index: '0',
-    session: hash,
-    contributor: hash,
-    kind: 1,
-    credit: '100',
-    recordHash: hash,
-  }
-  return {
-    epochId: 1,
-    leaf: hash,
-    leafFields,
-    proof: [hash],
-    root: hash,
-    contract: address,
-    chainId: 31337,
-    txHash: hash,
-  }
-}
 
 const emit = (client: Client, event: string, body: unknown[]) =>
   (

@@ -1,5 +1,5 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { createServer, request as httpRequest } from 'node:http'
+import { createServer } from 'node:http'
 import { connect as tcp, type AddressInfo, type Socket as TcpSocket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,12 +8,9 @@ import { Server } from 'socket.io'
 import { io as openSocket } from 'socket.io-client'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { senderOf } from '../../server/limits/sender.ts'
 import { createLogins } from '../../server/auth/logins.ts'
 import { createSeal } from '../../server/auth/seal.ts'
-import { createBuckets } from '../../server/limits/rate-limit.ts'
 import { insertUser } from '../../core/db/users.ts'
-import { lately } from '../../server/http/lately.ts'
 import { limits, type SignedIn } from '../../core/protocol/index.ts'
 import { closeUnread, endIfSilent } from '../../server/sockets/idle.ts'
 import {
@@ -29,17 +26,26 @@ import {
 } from './attune.ts'
 
 const PER_ADDRESS = 6
+
 const PER_PERSON = 3
 
 let world: World
+
 /** Takes few sockets, and few connections. */
 let small: TestServer
+
 let models: string
+
 let ann: SignedIn
+
 let ben: SignedIn
+
 let cleo: SignedIn
+
 const clients: Client[] = []
+
 const lines: TcpSocket[] = []
+
 beforeAll(async () => {
   world = await openWorld()
   models = mkdtempSync(join(tmpdir(), 'attune-limits-'))
@@ -53,11 +59,13 @@ beforeAll(async () => {
   ben = await guest(small, 'Ben')
   cleo = await guest(small, 'Cleo')
 })
+
 afterEach(async () => {
   for (const client of clients.splice(0)) client.close()
   for (const line of lines.splice(0)) line.destroy()
   await sleep(100)
 })
+
 afterAll(async () => {
   await world.close()
   rmSync(models, { recursive: true, force: true })
@@ -68,9 +76,11 @@ const come = async (who: Pick<SignedIn, 'token'>, server = small, options = {}):
   clients.push(client)
   return client
 }
+
 interface Refused extends Error {
   data?: { code: string; message: string; retryAfter: number }
 }
+
 const refusal = (who: SignedIn, server = small) =>
   come(who, server).then(
     () => {
@@ -322,104 +332,3 @@ test('a connection that sends no request, half a header or half a body is closed
   for (let patience = 250; patience > 0 && incoming().length > 0; patience--) await sleep(20)
   expect(incoming()).toEqual([])
 }, 120_000)
-
-// ---------------------------------------------------------------- requests
-
-test('/health asks database, Redis and chain once for many who ask', async () => {
-  let queries = 0
-  const server = await world.server()
-  const { pool } = server.core
-  const asked = pool.query.bind(pool)
-  const counting = ((...sent: Parameters<typeof asked>) => {
-    if (String(sent[0]) === 'select 1') queries++
-    return asked(...sent)
-  }) as typeof pool.query
-  pool.query = counting
-  try {
-    const began = Date.now()
-    const answers = await Promise.all(Array.from({ length: 40 }, () => fetch(`${server.url}/health`)))
-    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
-    expect(queries).toBeLessThanOrEqual(1 + Math.ceil((Date.now() - began) / limits.healthMs))
-  } finally {
-    pool.query = asked
-  }
-})
-
-test('what is asked lately is asked once, and a failure is not kept', async () => {
-  let now = 0
-  let asked = 0
-  const ask = lately(
-    async () => {
-      if (++asked === 2) throw new Error('away')
-      return asked
-    },
-    100,
-    () => now,
-  )
-  expect(await Promise.all([ask(), ask(), ask()])).toEqual([1, 1, 1])
-  now = 99
-  expect(await ask()).toBe(1)
-  now = 100
-  await expect(ask()).rejects.toThrow('away')
-  expect(await ask()).toBe(3)
-})
-
-test('P4: the page and /health are throttled by address', async () => {
-  const server = await world.server({ TRUST_PROXY: '1' })
-  const get = (path: string, from: string) =>
-    new Promise<{ status: number | undefined; retryAfter: string | undefined }>((resolve, reject) => {
-      httpRequest(`${server.url}${path}`, { headers: { 'x-forwarded-for': from }, agent: false }, (response) => {
-        response.resume()
-        response.once('end', () =>
-          resolve({ status: response.statusCode, retryAfter: response.headers['retry-after'] }),
-        )
-      })
-        .on('error', reject)
-        .end()
-    })
-  for (const [path, burst] of [
-    ['/health', limits.healthBurst],
-    ['/', limits.pageBurst],
-  ] as const) {
-    const answers: Awaited<ReturnType<typeof get>>[] = []
-    const refused = () => answers.find(({ status }) => status === 429)
-    while (answers.length < 4 * burst && !refused()) {
-      answers.push(...(await Promise.all(Array.from({ length: 100 }, (_, i) => get(path, `2001:db8:1:2::${i + 1}`)))))
-    }
-    expect(answers.filter(({ status }) => status !== 429).length).toBeGreaterThanOrEqual(burst)
-    expect(Number(refused()?.retryAfter)).toBeGreaterThan(0)
-    expect((await get(path, '2001:db8:1:3::1')).status).not.toBe(429)
-  }
-})
-
-test('a socket’s sender is an IPv4 address or an IPv6 /64, past as many proxies as are trusted', () => {
-  const from = (trusted: number, remoteAddress: string, forwarded?: string) =>
-    senderOf(
-      {
-        socket: { remoteAddress } as TcpSocket,
-        headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded },
-      },
-      trusted,
-    )
-  expect(from(0, '2001:db8:0:7::1')).toBe(from(0, '2001:0DB8:0000:0007:ffff:1:2:3'))
-  expect(from(0, '2001:db8:0:7::1')).not.toBe(from(0, '2001:db8:0:8::1'))
-  const hop = '::ffff:10.0.0.1'
-  expect([
-    from(0, hop, '1.1.1.1'),
-    from(1, hop, '1.1.1.1'),
-    from(1, hop, '9.9.9.9, 1.1.1.1'),
-    from(2, hop, '9.9.9.9, 1.1.1.1'),
-    from(1, hop),
-  ]).toEqual(['10.0.0.1', '1.1.1.1', '1.1.1.1', '9.9.9.9', '10.0.0.1'])
-})
-
-test('however many addresses ask, so many are remembered and no more; who keeps asking is not forgotten', () => {
-  const buckets = createBuckets(2, 0.001, 100)
-  buckets.take('busy', 0)
-  buckets.take('busy', 0)
-  for (let i = 0; i < 10_000; i++) {
-    buckets.take(`stranger ${i}`, i)
-    if (i % 50 === 0) expect(buckets.take('busy', i)).toBeGreaterThan(0)
-  }
-  expect(buckets.size()).toBe(100)
-})
