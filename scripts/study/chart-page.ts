@@ -1,7 +1,29 @@
 /** What draws a chart in the browser. `chart.ts` bundles it. */
 import uPlot from 'uplot'
 import uPlotStyle from 'uplot/dist/uPlot.min.css?inline'
-import type { Chart, Series } from './chart.ts'
+
+export type Point = readonly [x: number, y: number]
+
+export interface Series {
+  name: string
+  points: readonly Point[]
+  /** Of each point: how far it may be off, drawn as a band. */
+  spread?: readonly number[]
+  /** Drawn broken and grey: what the others are compared with. */
+  control?: boolean
+}
+
+export interface Chart {
+  title: string
+  /** What the axes count, with their units. */
+  x: string
+  y: string
+  /** Lowest and highest value of the vertical axis. */
+  range: readonly [number, number]
+  /** Horizontal lines, each with what it stands for. */
+  marks?: readonly { at: number; label: string }[]
+  series: readonly Series[]
+}
 
 const INK = '#222831'
 const GRID = '#e2e5ea'

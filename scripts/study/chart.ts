@@ -3,29 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { build } from 'vite'
 import type * as chartPage from './chart-page.ts'
-
-export type Point = readonly [x: number, y: number]
-
-export interface Series {
-  name: string
-  points: readonly Point[]
-  /** Of each point: how far it may be off, drawn as a band. */
-  spread?: readonly number[]
-  /** Drawn broken and grey: what the others are compared with. */
-  control?: boolean
-}
-
-export interface Chart {
-  title: string
-  /** What the axes count, with their units. */
-  x: string
-  y: string
-  /** Lowest and highest value of the vertical axis. */
-  range: readonly [number, number]
-  /** Horizontal lines, each with what it stands for. */
-  marks?: readonly { at: number; label: string }[]
-  series: readonly Series[]
-}
+import type { Chart } from './chart-page.ts'
 
 /** Pixels. */
 const SIZE = { width: 960, height: 640 }

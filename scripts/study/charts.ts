@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { maxOf, mean, sampleDeviation } from '../../core/statistics.ts'
 import { Misuse } from '../cli/options.ts'
 import { ALGORITHMS, NAMES } from './algorithms.ts'
-import type { Chart, Point } from './chart.ts'
+import type { Chart, Point } from './chart-page.ts'
 import { COMPASSION, nameOfRun } from './learning.ts'
 import { RISES_TO } from './turnaround.ts'
 
