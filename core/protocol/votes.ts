@@ -47,7 +47,7 @@ const noSubject = { path: ['sampleId'], message: 'send sampleId, or inputText an
 const RatingVote = z
   .object({ ...envelope, kind: z.literal('rating').optional(), ...Rating.shape })
   .refine(hasSubject, noSubject)
-  .transform((vote) => ({ ...vote, kind: 'rating' as VoteKindName, content: null as unknown }))
+  .transform((vote) => ({ ...vote, kind: 'rating', content: null as unknown }))
 
 /** What a rater sends: a rating, or another kind's content under `content`. Read, either has its rating. */
 export type Vote =
