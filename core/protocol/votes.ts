@@ -44,10 +44,13 @@ const hasSubject = ({ sampleId, modelResponse }: { sampleId?: string; modelRespo
   Boolean(sampleId || modelResponse)
 const noSubject = { path: ['sampleId'], message: 'send sampleId, or inputText and modelResponse' }
 
+/** A rating stands in the vote itself. */
+const plain: { kind: VoteKindName; content: unknown } = { kind: 'rating', content: null }
+
 const RatingVote = z
   .object({ ...envelope, kind: z.literal('rating').optional(), ...Rating.shape })
   .refine(hasSubject, noSubject)
-  .transform((vote) => ({ ...vote, kind: 'rating', content: null as unknown }))
+  .transform((vote) => ({ ...vote, ...plain }))
 
 /** What a rater sends: a rating, or another kind's content under `content`. Read, either has its rating. */
 export type Vote =
