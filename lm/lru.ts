@@ -1,14 +1,14 @@
 import { LRUCache } from 'lru-cache'
 
 /** Opened resources by key, of which only the most recently used stay open. */
-export interface Recent<T> {
+export interface Lru<T> {
   /** The one of this key, opened if necessary. Beyond the limit the least recently used one is closed. */
   get(key: string, open: () => Promise<T>): Promise<T>
   close(): Promise<void>
 }
 
 /** Nobody is given anything before what had to go for it is closed: both might not fit into the memory. */
-export function openRecent<T extends NonNullable<unknown>>(most: number, close: (one: T) => Promise<void>): Recent<T> {
+export function openLru<T extends NonNullable<unknown>>(most: number, close: (one: T) => Promise<void>): Lru<T> {
   let closing: Promise<void>[] = []
   const held = new LRUCache<string, T, () => Promise<T>>({
     max: most,

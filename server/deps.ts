@@ -17,7 +17,7 @@ import { append, type InternalEvent } from '../core/events/log.ts'
 import type { Tallies } from './sessions/tallies.ts'
 
 /** What the domain functions work with. Postgres is needed; Redis and the chain may be away. */
-export interface Core {
+export interface Deps {
   pool: Pool
   redis: Redis
   trainQueue: Queue<Jobs['train']>
@@ -106,15 +106,15 @@ export interface ChainReader {
  * Tells a session's room. Not awaited by those who act: what happened is in Postgres already,
  * and an event that cannot be sent is made good by a snapshot once Redis is back.
  */
-export function publish(core: Pick<Core, 'redis' | 'log'>, sessionId: string, event: RoomEvent | InternalEvent): void {
-  append(core.redis, sessionId, event).catch((error: unknown) => {
-    core.log.warn({ err: error, sessionId, event: event.event }, 'a room event was lost')
+export function publish(deps: Pick<Deps, 'redis' | 'log'>, sessionId: string, event: RoomEvent | InternalEvent): void {
+  append(deps.redis, sessionId, event).catch((error: unknown) => {
+    deps.log.warn({ err: error, sessionId, event: event.event }, 'a room event was lost')
   })
 }
 
 /** Asks for a trainer. Where Redis is away the reconciler asks again (reconciler.ts). */
-export function enqueueRun(core: Pick<Core, 'trainQueue' | 'log'>, sessionId: string): void {
-  core.trainQueue.add('train', { sessionId }).catch((error: unknown) => {
-    core.log.warn({ err: error, sessionId }, 'a run could not be queued; the reconciler will')
+export function enqueueRun(deps: Pick<Deps, 'trainQueue' | 'log'>, sessionId: string): void {
+  deps.trainQueue.add('train', { sessionId }).catch((error: unknown) => {
+    deps.log.warn({ err: error, sessionId }, 'a run could not be queued; the reconciler will')
   })
 }

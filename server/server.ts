@@ -8,7 +8,7 @@ import { openChainReader } from './rewards/chain.ts'
 import { createBountyWatch } from './rewards/bounty-indexer.ts'
 import type { Config, SecretName } from '../core/config.ts'
 import { guardConnections, patience } from './limits/connections.ts'
-import type { Core } from './deps.ts'
+import type { Deps } from './deps.ts'
 import { migrate } from '../core/db/migrate.ts'
 import { giveSkeletons } from '../core/db/users.ts'
 import { openPool } from '../core/db/pool.ts'
@@ -31,7 +31,7 @@ export type ServerConfig = Config & { secrets: Record<Extract<SecretName, 'JWT_S
 export interface AttuneServer {
   /** The one it listens on: of its own choice where the configuration says 0. */
   port: number
-  core: Core
+  deps: Deps
   close: () => Promise<void>
 }
 
@@ -78,7 +78,7 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
   const imports = openImports({ pool, log, models })
   const downloads = openDownloads({ pool, log, models }, config.downloadsPath)
   const tallies = openTallies({ pool, redis, log })
-  const core: Core = {
+  const deps: Deps = {
     pool,
     redis,
     trainQueue,
@@ -94,9 +94,9 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
   }
   const http = createServer(
     patience,
-    createApp(core, { config, clientDir: fileURLToPath(new URL('../client/dist', import.meta.url)) }),
+    createApp(deps, { config, clientDir: fileURLToPath(new URL('../client/dist', import.meta.url)) }),
   )
-  const sockets = openSockets(http, core, config)
+  const sockets = openSockets(http, deps, config)
   guardConnections(http, config, log)
   const closeParts = async (): Promise<void> => {
     await sockets.close()
@@ -115,12 +115,12 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
     const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
     throw new StartError(taken ? `port ${config.port} is taken: stop what uses it, or set PORT` : textOf(error))
   }
-  const reconciler = keepRunning(core)
-  const watches = watchChain(core, config.blockchain)
+  const reconciler = keepRunning(deps)
+  const watches = watchChain(deps, config.blockchain)
   const address = http.address()
   return {
     port: typeof address === 'object' && address !== null ? address.port : config.port,
-    core,
+    deps,
     async close() {
       http.closeIdleConnections()
       await reconciler.stop()
@@ -133,37 +133,37 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
 }
 
 /** Follows what others do on the chain, and sends what people have signed; never on the path of a vote. */
-function watchChain(core: Core, { fromBlock, pollMs }: Config['blockchain']): { stop: () => Promise<void> }[] {
-  const { chain, log } = core
+function watchChain(deps: Deps, { fromBlock, pollMs }: Config['blockchain']): { stop: () => Promise<void> }[] {
+  const { chain, log } = deps
   if (chain === null) return []
   const { bounties, epochs, relayer: sender, treasury } = chain
   const looks: { name: string; look: () => Promise<unknown>; trouble: string }[] = [
     {
       name: 'disputes',
-      look: () => watchDisputes(core, epochs, fromBlock),
+      look: () => watchDisputes(deps, epochs, fromBlock),
       trouble: 'disputes could not be looked at; trying again',
     },
   ]
   if (bounties !== null)
     looks.push({
       name: 'bounties',
-      look: createBountyWatch(core, bounties, fromBlock).look,
+      look: createBountyWatch(deps, bounties, fromBlock).look,
       trouble: 'the bounties could not be looked at; trying again',
     })
   if (bounties !== null && sender !== null)
     looks.push({
       name: 'relayer',
-      look: () => relayNext({ core, bounties, sender }),
+      look: () => relayNext({ deps, bounties, sender }),
       trouble: 'claims could not be relayed; trying again',
     })
   if (treasury !== null)
     looks.push({
       name: 'treasury',
-      look: () => treasuryNext({ core, chainId: chain.chainId, sender: treasury }),
+      look: () => treasuryNext({ deps, chainId: chain.chainId, sender: treasury }),
       trouble: 'the treasury could not send; trying again',
     })
   return looks.map(({ name, look, trouble }) =>
-    keepLooking(look, { pollMs, log, trouble, watch: core.watches.add(name, pollMs) }),
+    keepLooking(look, { pollMs, log, trouble, watch: deps.watches.add(name, pollMs) }),
   )
 }
 

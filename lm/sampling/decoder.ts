@@ -7,7 +7,7 @@ import type { Engine, Outputs, Program } from '../engines/engine.ts'
 import type { Graph } from '../graph/index.ts'
 import type { HeldModel } from '../architectures/architecture.ts'
 import { cacheStates, carryGraph, decodeGraph, prefillGraph, seenName, type DecodingShape } from './kv-cache-graphs.ts'
-import { openRecent } from '../lru.ts'
+import { openLru } from '../lru.ts'
 
 export interface DecoderOptions {
   inverseTemperature: number
@@ -54,7 +54,7 @@ const windowLength = (longest: number): number => roundedUp(longest, { least: 16
 
 export function openDecoder(engine: Engine, model: HeldModel): Decoder {
   const { context, vocabSize } = model.architecture
-  const programs = openRecent<Program>(maxPrograms, (program) => program.dispose())
+  const programs = openLru<Program>(maxPrograms, (program) => program.dispose())
   // Always in float32, also when training in float16: rounding every weight for one token costs more than it saves.
   const compiled = (key: string, graph: () => Graph): Promise<Program> =>
     programs.get(key, () => engine.compile(graph(), 'float32'))

@@ -20,7 +20,7 @@ import {
 import { trainedParameters, type HeldModel } from '../architectures/architecture.ts'
 import { openDescent, type Descent } from './optimizer-step.ts'
 import { hiddenStates, nextLogProbs, tokenFeeds, tokenInputs, type Tokens } from '../architectures/forward.ts'
-import { openRecent } from '../lru.ts'
+import { openLru } from '../lru.ts'
 
 /** `batch` rows of `length` tokens, one after another. */
 export interface Rows {
@@ -98,7 +98,7 @@ const shapesKept = 4
 
 /** Initialises moments to zero and the loss scale, where the engine does not hold them yet. */
 export function openFit(engine: Engine, { model, optimizer, accumulation = 1, steps = 0 }: FitOptions): Fit {
-  const compiled = openRecent<Descent>(shapesKept, (descent) => descent.close())
+  const compiled = openLru<Descent>(shapesKept, (descent) => descent.close())
   const compile = (batch: number, length: number) => () =>
     openDescent(engine, {
       ...lossGraph(model, batch, length),

@@ -15,7 +15,7 @@ import { hostOf } from '../auth/address.ts'
 import { createBuckets } from '../limits/rate-limit.ts'
 import type { Config } from '../../core/config.ts'
 import { expectUpload } from '../limits/connections.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { AttuneError, httpStatus, toAttuneError } from '../../core/errors.ts'
 import { checkHealth } from './health.ts'
 import { lately } from './lately.ts'
@@ -32,16 +32,16 @@ export interface AppOptions {
 }
 
 /** The HTTP side of the server: the REST API and the built client. Builds; only main.ts listens. */
-export function createApp(core: Core, { config, clientDir }: AppOptions): Express {
+export function createApp(deps: Deps, { config, clientDir }: AppOptions): Express {
   const app = express()
   app.disable('x-powered-by')
   app.set('trust proxy', config.trustProxy)
   app.use(identify)
-  app.use(pinoHttp({ logger: core.log, genReqId: (request: object) => requestIdOf(request), ...quiet }))
+  app.use(pinoHttp({ logger: deps.log, genReqId: (request: object) => requestIdOf(request), ...quiet }))
   app.use(helmet(headers))
   app.use(cors({ origin: originCheck(config), exposedHeaders: ['x-request-id', 'retry-after'], maxAge: 600 }))
 
-  const look = lately(() => checkHealth(core), limits.healthMs)
+  const look = lately(() => checkHealth(deps), limits.healthMs)
   app.get(
     '/health',
     throttleBy(createThrottle(limits.healthBurst, limits.healthPerSecond)),
@@ -68,7 +68,7 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
   app.get('/api/docs', (_request, response) => void response.json(document))
   for (const route of routes) {
     app[route.method](route.path, async (request, response) => {
-      const caller = await authenticate(core, request)
+      const caller = await authenticate(deps, request)
       if (route.access !== 'public') {
         if (caller === null) throw new AttuneError('unauthenticated', 'send a token: Authorization: Bearer …')
         demand(caller, route.access)
@@ -80,7 +80,7 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
         // What is left of an upload that was refused is not waited for.
         response.set('connection', 'close')
       }
-      const data = await route.run(core, caller, {
+      const data = await route.run(deps, caller, {
         params,
         query,
         body,
@@ -102,7 +102,7 @@ export function createApp(core: Core, { config, clientDir }: AppOptions): Expres
   app.use(() => {
     throw new AttuneError('not-found', 'there is no such page')
   })
-  app.use(onError(core))
+  app.use(onError(deps))
   return app
 }
 
@@ -133,13 +133,13 @@ const noStore: RequestHandler = (_request, response, next) => {
 }
 
 /** Who sends the request; null without a token. A token that is no good is an error even where none is needed. */
-async function authenticate(core: Core, request: Request): Promise<Caller | null> {
+async function authenticate(deps: Deps, request: Request): Promise<Caller | null> {
   const header = request.get('authorization')
   if (header === undefined) return null
   const token = /^Bearer (\S+)$/i.exec(header)?.[1]
   if (token === undefined)
     throw new AttuneError('unauthenticated', 'the Authorization header should be: Bearer <token>')
-  return core.accounts.authenticate(token)
+  return deps.accounts.authenticate(token)
 }
 
 type Spend = (request: Request, cost: number) => void
@@ -163,11 +163,11 @@ const throttleBy =
 
 // ---------------------------------------------------------------- answers
 
-function onError(core: Core): ErrorRequestHandler {
+function onError(deps: Deps): ErrorRequestHandler {
   return (error: unknown, request, response: Response, _next) => {
     const known = toAttuneError(error)
     if (known.code === 'internal' || known.code === 'unavailable')
-      core.log.error({ err: error, requestId: requestIdOf(request) }, known.message)
+      deps.log.error({ err: error, requestId: requestIdOf(request) }, known.message)
     if (response.headersSent) return void response.destroy()
     if (known.retryAfter !== undefined) response.set('retry-after', String(known.retryAfter))
     const { code, message, path, retryAfter } = known

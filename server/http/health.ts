@@ -1,7 +1,7 @@
 import { ping } from '../../core/db/pool.ts'
 import { pausedFor } from '../../core/db/sessions.ts'
 import { pausedByFullDisk } from '../../core/disk.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { standstills, type Standstill } from '../sessions/standstill.ts'
 
 export type Standing = 'up' | 'down' | 'none'
@@ -26,11 +26,11 @@ export interface Health {
 }
 
 /** How the installation is now. */
-export async function checkHealth(core: Core): Promise<Health> {
+export async function checkHealth(deps: Deps): Promise<Health> {
   const [components, still, paused] = await Promise.all([
-    checkParts(core),
-    inTime(standstills(core)),
-    inTime(pausedFor(core.pool, pausedByFullDisk)),
+    checkParts(deps),
+    inTime(standstills(deps)),
+    inTime(pausedFor(deps.pool, pausedByFullDisk)),
   ])
   const found = {
     components,
@@ -47,7 +47,7 @@ function statusOf({ components, standstills, pausedRuns }: Omit<Health, 'status'
 }
 
 /** Which parts answer now. */
-export async function checkParts({ pool, redis, chain }: Core): Promise<Health['components']> {
+export async function checkParts({ pool, redis, chain }: Deps): Promise<Health['components']> {
   const [database, queue, blockchain] = await Promise.all([
     answers(ping(pool)),
     redis.status === 'ready' ? answers(redis.ping()) : DOWN,

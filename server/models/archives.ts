@@ -10,11 +10,11 @@ import { isolated } from '../../lm/isolated/isolated.ts'
 import { compressions, type Packing } from '../../lm/files/archive.ts'
 import { ifThere } from '../../lm/files/disk.ts'
 import { formatNames, formats } from '../../lm/files/formats/index.ts'
-import type { Core, Downloads } from '../deps.ts'
+import type { Deps, Downloads } from '../deps.ts'
 import { AttuneError } from '../../core/errors.ts'
 import { directoryOf } from './models.ts'
 
-type Deps = Pick<Core, 'pool' | 'models' | 'log'>
+type Needs = Pick<Deps, 'pool' | 'models' | 'log'>
 
 /** What an estimate of the time rests on, bytes a second. */
 const PACK_SPEED = 50e6
@@ -54,7 +54,7 @@ type Wanting = Pick<Packing, 'format' | 'precision' | 'compression'>
 export const downloadIdOf = (modelId: string, { format, precision, compression }: Wanting): string =>
   [modelId, ...(format === formatNames[0] ? [] : [format]), precision, compression].join(':')
 
-export function openDownloads(deps: Deps, downloadsPath: string): Downloads {
+export function openDownloads(deps: Needs, downloadsPath: string): Downloads {
   /** What is being packed, or could not be. */
   const working = new Map<string, { done: Promise<void>; failure: string | null }>()
 
@@ -118,7 +118,7 @@ interface Wanted extends Wanting {
   bytes: number
 }
 
-async function wantedBy(deps: Deps, downloadId: string): Promise<Wanted> {
+async function wantedBy(deps: Needs, downloadId: string): Promise<Wanted> {
   const parts = downloadId.split(':')
   if (parts.length === 3) parts.splice(1, 0, formatNames[0])
   const [modelId = '', format, precision, compression] = parts

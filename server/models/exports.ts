@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { admit, openIncoming } from '../../lm/files/import.ts'
 import { isModelFile } from '../../lm/files/model-files.ts'
 import { writeLearntModel } from '../../trainer/loop/export.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { findModel } from '../../core/db/models.ts'
 import { newestCheckpoint } from '../../core/db/sessions.ts'
 import { AttuneError, badFile } from '../../core/errors.ts'
@@ -18,21 +18,21 @@ import { TrainingConfig, type ModelConfig, type ModelFile } from '../../core/pro
  *
  * @throws AttuneError not-found, forbidden, conflict
  */
-export async function keepLearnt(core: Core, caller: Caller, sessionId: string, name: string): Promise<ModelConfig> {
-  const { userId, modelId, hash, configuration } = await newestCheckpoint(core.pool, sessionId)
+export async function keepLearnt(deps: Deps, caller: Caller, sessionId: string, name: string): Promise<ModelConfig> {
+  const { userId, modelId, hash, configuration } = await newestCheckpoint(deps.pool, sessionId)
   demandOwner(caller, userId, 'administer')
   if (hash === null) throw new AttuneError('conflict', 'the run has not learnt anything yet: wait for its first step')
-  if (await findModel(core.pool, name))
+  if (await findModel(deps.pool, name))
     throw new AttuneError('conflict', `there is a model ${name} already: choose another name`, { path: 'name' })
-  const base = await findModel(core.pool, modelId)
+  const base = await findModel(deps.pool, modelId)
   if (base === null) throw new Error(`${sessionId} is a run of no model`)
-  const place = await openIncoming(core.models.path)
+  const place = await openIncoming(deps.models.path)
   try {
     await writeLearntModel(place, {
-      checkpoints: join(core.models.checkpointsPath, sessionId),
+      checkpoints: join(deps.models.checkpointsPath, sessionId),
       hash,
       config: TrainingConfig.parse(configuration),
-      baseDir: weightsOf(core, base),
+      baseDir: weightsOf(deps, base),
       baseName: base.huggingfaceRepo ?? base.name,
     })
   } catch (error) {
@@ -42,19 +42,19 @@ export async function keepLearnt(core: Core, caller: Caller, sessionId: string, 
       cause: error,
     })
   }
-  return adopt(core, { name, ...(await admit(place, core.models.path, name).catch(badFile)) })
+  return adopt(deps, { name, ...(await admit(place, deps.models.path, name).catch(badFile)) })
 }
 
 /** A model's files, adapters' included. @throws AttuneError not-found, conflict */
-export async function filesOf(core: Core, modelId: string): Promise<ModelFile[]> {
-  const directory = await directoryOf(core, modelId)
+export async function filesOf(deps: Deps, modelId: string): Promise<ModelFile[]> {
+  const directory = await directoryOf(deps, modelId)
   const names = (await readdir(directory, { recursive: true })).filter(isShared).sort()
   return Promise.all(names.map(async (name) => ({ name, bytes: (await stat(join(directory, name))).size })))
 }
 
 /** The path of a model's file. @throws AttuneError not-found, conflict */
-export async function fileOf(core: Core, modelId: string, name: string): Promise<string> {
-  const directory = await directoryOf(core, modelId)
+export async function fileOf(deps: Deps, modelId: string, name: string): Promise<string> {
+  const directory = await directoryOf(deps, modelId)
   if (!(await readdir(directory, { recursive: true })).includes(name) || !isShared(name))
     throw new AttuneError('not-found', `the model ${modelId} has no file ${name}`)
   return join(directory, name)

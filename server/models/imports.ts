@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { importModel, nameOf, type Source } from '../../lm/files/import.ts'
-import type { Core, Imports } from '../deps.ts'
+import type { Deps, Imports } from '../deps.ts'
 import { endImport, insertImport, speakForImport, stopImport, takeSilentImports } from '../../core/db/imports.ts'
 import { findModel } from '../../core/db/models.ts'
 import { AttuneError } from '../../core/errors.ts'
@@ -18,35 +18,35 @@ const SILENT_MS = 20_000
 
 class Left extends Error {}
 
-export function openImports(core: Pick<Core, 'pool' | 'log' | 'models'>): Imports {
+export function openImports(deps: Pick<Deps, 'pool' | 'log' | 'models'>): Imports {
   const runner = randomUUID()
   const running = new Map<string, { controller: AbortController; done: Promise<void> }>()
 
   function run(row: ModelImport, token: string | undefined): void {
     const controller = new AbortController()
-    const done = runImport(core, runner, row, { token, controller })
+    const done = runImport(deps, runner, row, { token, controller })
       .catch((error: unknown) =>
-        core.log.error({ err: error, importId: row.id }, 'an import could not be ended; it will be taken over'),
+        deps.log.error({ err: error, importId: row.id }, 'an import could not be ended; it will be taken over'),
       )
       .finally(() => running.delete(row.id))
     running.set(row.id, { controller, done })
   }
 
   return {
-    async start(caller, { repo, revision, token, name = nameOf(sourceOf(core, { repo, revision }, undefined)) }) {
+    async start(caller, { repo, revision, token, name = nameOf(sourceOf(deps, { repo, revision }, undefined)) }) {
       if (!ModelName.safeParse(name).success)
         throw new AttuneError('invalid', `a model cannot be called as ${repo} is: send a name of your choice`, {
           path: 'name',
         })
-      if (await findModel(core.pool, name))
+      if (await findModel(deps.pool, name))
         throw new AttuneError('conflict', `there is a model ${name} already: choose another name`, { path: 'name' })
-      const row = await insertImport(core.pool, { name, repo, revision, runner, startedBy: caller.userId })
+      const row = await insertImport(deps.pool, { name, repo, revision, runner, startedBy: caller.userId })
       if (row === null) throw new AttuneError('conflict', `${repo}, or a model ${name}, is being imported already`)
-      run(row, token ?? core.models.hub.token)
+      run(row, token ?? deps.models.hub.token)
       return row
     },
     async stop(id) {
-      const row = await stopImport(core.pool, id)
+      const row = await stopImport(deps.pool, id)
       if (row === null) throw new AttuneError('not-found', `no import ${id} is running`)
       const here = running.get(id)
       here?.controller.abort(new Left())
@@ -54,8 +54,8 @@ export function openImports(core: Pick<Core, 'pool' | 'log' | 'models'>): Import
       return row
     },
     async takeOver() {
-      for (const row of await takeSilentImports(core.pool, runner, SILENT_MS))
-        if (!running.has(row.id)) run(row, core.models.hub.token)
+      for (const row of await takeSilentImports(deps.pool, runner, SILENT_MS))
+        if (!running.has(row.id)) run(row, deps.models.hub.token)
     },
     async close() {
       for (const { controller } of running.values()) controller.abort(new Left())
@@ -65,48 +65,48 @@ export function openImports(core: Pick<Core, 'pool' | 'log' | 'models'>): Import
 }
 
 async function runImport(
-  core: Pick<Core, 'pool' | 'log' | 'models'>,
+  deps: Pick<Deps, 'pool' | 'log' | 'models'>,
   runner: string,
   row: ModelImport,
   { token, controller }: { token: string | undefined; controller: AbortController },
 ): Promise<void> {
-  const { path: modelsPath, maxBytes } = core.models
+  const { path: modelsPath, maxBytes } = deps.models
   let progress: { file: string | null; bytes: number; totalBytes: number } = { file: null, bytes: 0, totalBytes: 0 }
   const speak = async (): Promise<void> => {
     try {
-      if (!(await speakForImport(core.pool, row.id, runner, progress))) controller.abort(new Left())
+      if (!(await speakForImport(deps.pool, row.id, runner, progress))) controller.abort(new Left())
     } catch (error) {
-      core.log.warn({ err: error, importId: row.id }, 'an import could not say how far it is; trying again')
+      deps.log.warn({ err: error, importId: row.id }, 'an import could not say how far it is; trying again')
     }
   }
   const timer = setInterval(() => void speak(), SPEAK_MS)
   try {
-    const imported = await importModel(sourceOf(core, row, token), {
+    const imported = await importModel(sourceOf(deps, row, token), {
       modelsPath,
       name: row.name,
       maxBytes,
       signal: controller.signal,
       onProgress: (now) => (progress = now),
     })
-    await adopt(core, imported, row.repo)
+    await adopt(deps, imported, row.repo)
     await speak()
-    await endImport(core.pool, row.id, runner, 'done', null)
-    core.log.info(
+    await endImport(deps.pool, row.id, runner, 'done', null)
+    deps.log.info(
       { importId: row.id, model: row.name, repo: row.repo, commit: imported.commit },
       'a model was imported',
     )
   } catch (error) {
     if (controller.signal.reason instanceof Left) return
     const reason = error instanceof Error ? error.message : String(error)
-    core.log.warn({ err: error, importId: row.id, repo: row.repo }, 'an import failed')
-    await endImport(core.pool, row.id, runner, 'failed', reason)
+    deps.log.warn({ err: error, importId: row.id, repo: row.repo }, 'an import failed')
+    await endImport(deps.pool, row.id, runner, 'failed', reason)
   } finally {
     clearInterval(timer)
   }
 }
 
 const sourceOf = (
-  { models }: Pick<Core, 'models'>,
+  { models }: Pick<Deps, 'models'>,
   { repo, revision }: { repo: string; revision: string },
   token: string | undefined,
 ): Source => ({ kind: 'hub', repo, revision, hubUrl: models.hub.url, token })

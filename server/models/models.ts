@@ -4,20 +4,20 @@ import { join } from 'node:path'
 import { describe } from '../../lm/isolated/isolated.ts'
 import type { ModelDescription } from '../../lm/files/describe.ts'
 import { ifThere } from '../../lm/files/disk.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { adoptModel, findModel, listModelPaths } from '../../core/db/models.ts'
 import { isConnectionTrouble } from '../../core/db/pool.ts'
 import { AttuneError } from '../../core/errors.ts'
 import type { ModelConfig } from '../../core/protocol/index.ts'
 
-type Deps = Pick<Core, 'pool' | 'log' | 'models'>
+type Needs = Pick<Deps, 'pool' | 'log' | 'models'>
 
 /**
  * Enters a model that lies under MODELS_PATH into the database: as a new one, or as the weights of one that was
  * registered under its name.
  */
 export async function adopt(
-  { pool }: Pick<Core, 'pool'>,
+  { pool }: Pick<Deps, 'pool'>,
   { name, model }: { name: string; model: ModelDescription },
   huggingfaceRepo: string | null = null,
 ): Promise<ModelConfig> {
@@ -27,15 +27,15 @@ export async function adopt(
 }
 
 /** Where a model's files are. @throws AttuneError not-found, conflict where it has none */
-export async function directoryOf(core: Pick<Core, 'pool' | 'models'>, modelId: string): Promise<string> {
-  const model = await findModel(core.pool, modelId)
+export async function directoryOf(deps: Pick<Deps, 'pool' | 'models'>, modelId: string): Promise<string> {
+  const model = await findModel(deps.pool, modelId)
   if (model === null) throw new AttuneError('not-found', `there is no model ${modelId}`)
-  return weightsOf(core, model)
+  return weightsOf(deps, model)
 }
 
 /** @throws AttuneError conflict where a model has no files */
 export function weightsOf(
-  { models }: Pick<Core, 'models'>,
+  { models }: Pick<Deps, 'models'>,
   { id, checkpointPath }: { id: string; checkpointPath?: string },
 ): string {
   if (checkpointPath === undefined)
@@ -51,7 +51,7 @@ export function weightsOf(
  * Enters every model that lies under MODELS_PATH and that the database does not know: `npm run model -- import` put it
  * there.
  */
-export function adopter(deps: Deps): () => Promise<void> {
+export function adopter(deps: Needs): () => Promise<void> {
   // What is wrong with a directory is found and said once, until its files change.
   const refused = new Map<string, string>()
   return async () => {

@@ -8,7 +8,7 @@ import { pipeline } from 'node:stream/promises'
 import Busboy from '@fastify/busboy'
 import { isModelFile, mostBytes } from '../../lm/files/model-files.ts'
 import { admit, openIncoming } from '../../lm/files/import.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { findModel } from '../../core/db/models.ts'
 import { AttuneError, badFile, isOfDisk } from '../../core/errors.ts'
 import { adopt } from './models.ts'
@@ -23,9 +23,9 @@ export interface Body {
 }
 
 /** Gives a registered model without weights its files. @throws AttuneError not-found, conflict, invalid, too-large */
-export async function uploadModel(core: Core, modelId: string, body: Body): Promise<ModelConfig> {
-  const { path, maxBytes } = core.models
-  const model = await findModel(core.pool, modelId)
+export async function uploadModel(deps: Deps, modelId: string, body: Body): Promise<ModelConfig> {
+  const { path, maxBytes } = deps.models
+  const model = await findModel(deps.pool, modelId)
   if (model === null) throw new AttuneError('not-found', `there is no model ${modelId}`)
   if (model.checkpointPath !== undefined)
     throw new AttuneError('conflict', `the model ${modelId} has weights already: register another one for these`)
@@ -37,7 +37,7 @@ export async function uploadModel(core: Core, modelId: string, body: Body): Prom
     throw error
   }
   const admitted = await admit(place, path, modelId).catch(badFile)
-  return adopt(core, { name: modelId, ...admitted })
+  return adopt(deps, { name: modelId, ...admitted })
 }
 
 /** Makes transforms that let so many bytes through together, and fail with `too-large` at the next one. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { z } from 'zod'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { appealableVote, countOpenAppeals, decideAppeal, insertAppeal, interestedIn } from '../../core/db/appeals.ts'
 import { transaction } from '../../core/db/pool.ts'
 import { lockUser } from '../../core/db/users.ts'
@@ -14,20 +14,20 @@ import { rewardLimits, type DecideAppeal, type FileAppeal } from '../../core/pro
  * @throws AttuneError not-found, conflict, too-frequent, unavailable where the chain has to be asked and is away
  */
 export async function fileAppeal(
-  core: Core,
+  deps: Deps,
   caller: Caller,
   { feedbackId, ground, statement }: z.output<typeof FileAppeal>,
 ): Promise<{ id: string }> {
-  const vote = await appealableVote(core.pool, feedbackId, caller.userId)
+  const vote = await appealableVote(deps.pool, feedbackId, caller.userId)
   if (vote === null) throw new AttuneError('not-found', 'you have no such vote', { path: 'feedbackId' })
-  if (vote.record?.confirmed === true && (await isFinal(core, vote.record))) {
+  if (vote.record?.confirmed === true && (await isFinal(deps, vote.record))) {
     throw new AttuneError(
       'conflict',
       `epoch ${vote.record.epochId}, which holds this vote, is final: an appeal has to come before that`,
     )
   }
   const id = randomUUID()
-  await transaction(core.pool, async (client) => {
+  await transaction(deps.pool, async (client) => {
     // One appeal of a person at a time, so that the count below is true.
     await lockUser(client, caller.userId)
     if ((await countOpenAppeals(client, caller.userId)) >= rewardLimits.openAppeals) {
@@ -46,18 +46,18 @@ export async function fileAppeal(
  * @throws AttuneError not-found, forbidden, conflict
  */
 export async function decide(
-  core: Core,
+  deps: Deps,
   caller: Caller,
   id: string,
   { outcome, reason }: z.output<typeof DecideAppeal>,
 ): Promise<{ id: string }> {
-  const interested = await interestedIn(core.pool, id)
+  const interested = await interestedIn(deps.pool, id)
   if (interested === null) throw new AttuneError('not-found', 'there is no such appeal, or its vote was erased')
   if (caller.userId === interested.authorId)
     throw new AttuneError('forbidden', 'this is your own vote: another validator has to decide')
   if (caller.userId === interested.ownerId)
     throw new AttuneError('forbidden', 'this is your own run: another validator has to decide')
-  const decided = await transaction(core.pool, (client) =>
+  const decided = await transaction(deps.pool, (client) =>
     decideAppeal(client, { id, outcome, reason, decidedBy: caller.userId }),
   )
   if (!decided) throw new AttuneError('conflict', 'this appeal was decided before')
@@ -66,7 +66,7 @@ export async function decide(
 
 /** Of a ledger that this installation has left, every epoch is. */
 async function isFinal(
-  { chain }: Core,
+  { chain }: Deps,
   { chainId, ledger, epochId }: { chainId: number; ledger: string; epochId: number },
 ): Promise<boolean> {
   if (chain === null || chain.chainId !== chainId || chain.ledger !== ledger) return true

@@ -1,7 +1,7 @@
 import type { Hex } from '../../contracts/ledger/hex.ts'
 import { VOTE_USED } from '../../contracts/ledger/epoch/credit.ts'
 import { paying } from './claims.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { bountiesAt, type BountyRow } from '../../core/db/bounties.ts'
 import { lastRecorded } from '../../core/db/epochs.ts'
 import { unrecordedVotes } from '../../core/db/feedback.ts'
@@ -10,8 +10,8 @@ import type { Bounty, Refund } from '../../core/protocol/index.ts'
 import { bookOf } from './reward-books.ts'
 
 /** What a session's votes earn, as it was last seen on the chain; none where nothing is paid here. */
-export async function bountiesOf(core: Core, sessionId: string): Promise<Bounty[]> {
-  const { chain, pool } = core
+export async function bountiesOf(deps: Deps, sessionId: string): Promise<Bounty[]> {
+  const { chain, pool } = deps
   if (chain?.bounties == null) return []
   const rows = await bountiesAt(pool, chain.bounties, sessionId)
   if (rows.length === 0) return []
@@ -52,11 +52,11 @@ export function toBounty(row: BountyRow, earned: bigint, waiting: bigint): Bount
  *
  * @throws AttuneError not-found, conflict where no final epoch names the bounty yet, unavailable
  */
-export async function refundOf(core: Core, sessionId: string, id: string): Promise<Refund> {
-  const { chain, bounties } = paying(core)
-  const known = await bountiesAt(core.pool, bounties, sessionId)
+export async function refundOf(deps: Deps, sessionId: string, id: string): Promise<Refund> {
+  const { chain, bounties } = paying(deps)
+  const known = await bountiesAt(deps.pool, bounties, sessionId)
   if (!known.some((bounty) => bounty.id === id)) throw new AttuneError('not-found', 'this session has no such bounty')
-  const book = await bookOf(core.pool, chain, await chain.epochs.lastFinal())
+  const book = await bookOf(deps.pool, chain, await chain.epochs.lastFinal())
   const allocation = book?.allocationOf(id as Hex) ?? null
   if (allocation !== null) return { ...allocation, allocated: String(allocation.allocated) }
   const [newest, since] = await Promise.all([chain.epochs.newest(), bounties.since(id as Hex)])

@@ -2,7 +2,7 @@ import { sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import { bountiesOf } from './bounties.ts'
 import type { BountyChain, FundedBounty } from '../../contracts/ledger/client/bounties.ts'
 import { readOn } from './chain-events.ts'
-import { publish, type Core } from '../deps.ts'
+import { publish, type Deps } from '../deps.ts'
 import { bountiesAt, dropBounty, saveBounty, type BountyRow } from '../../core/db/bounties.ts'
 import { sessionIds } from '../../core/db/sessions.ts'
 
@@ -14,19 +14,19 @@ const NAMELESS = { symbol: 'token', decimals: 0 }
  * Every server does: writing the same twice changes nothing. One look at a time; `look` throws
  * LedgerError `unreachable` where the chain is away.
  */
-export function createBountyWatch(core: Core, chain: BountyChain, fromBlock: bigint): { look: () => Promise<void> } {
+export function createBountyWatch(deps: Deps, chain: BountyChain, fromBlock: bigint): { look: () => Promise<void> } {
   /** Session ids by their name on chain. */
   const sessions = new Map<string, string>()
   /** What each room was told last. */
   const told = new Map<string, string>()
 
   async function sessionOf(key: string): Promise<string | undefined> {
-    if (!sessions.has(key)) for (const id of await sessionIds(core.pool)) sessions.set(sessionKey(id), id)
+    if (!sessions.has(key)) for (const id of await sessionIds(deps.pool)) sessions.set(sessionKey(id), id)
     return sessions.get(key)
   }
 
   const discover = (): Promise<void> =>
-    readOn(core.pool, {
+    readOn(deps.pool, {
       chainId: chain.chainId,
       contract: chain.distributor,
       fromBlock,
@@ -41,7 +41,7 @@ export function createBountyWatch(core: Core, chain: BountyChain, fromBlock: big
     const state = await chain.bounty(funded.id)
     // The distributor may serve other installations' sessions as well.
     if (sessionId === undefined || state === null) return
-    await saveBounty(core.pool, chain, {
+    await saveBounty(deps.pool, chain, {
       ...funded,
       ...((await chain.token(funded.token)) ?? NAMELESS),
       ...state,
@@ -51,22 +51,22 @@ export function createBountyWatch(core: Core, chain: BountyChain, fromBlock: big
 
   async function refresh(row: BountyRow): Promise<void> {
     const state = await chain.bounty(row.id)
-    if (state === null) await dropBounty(core.pool, chain, row.id)
-    else if (!isSame(row, state)) await saveBounty(core.pool, chain, { ...row, ...state })
+    if (state === null) await dropBounty(deps.pool, chain, row.id)
+    else if (!isSame(row, state)) await saveBounty(deps.pool, chain, { ...row, ...state })
   }
 
   async function tell(sessionId: string): Promise<void> {
-    const bounties = await bountiesOf(core, sessionId)
+    const bounties = await bountiesOf(deps, sessionId)
     const news = JSON.stringify(bounties)
     if (told.get(sessionId) === news) return
     told.set(sessionId, news)
-    publish(core, sessionId, { event: 'bounties-changed', payload: { sessionId, bounties } })
+    publish(deps, sessionId, { event: 'bounties-changed', payload: { sessionId, bounties } })
   }
 
   return {
     async look() {
       await discover()
-      const known = await bountiesAt(core.pool, chain)
+      const known = await bountiesAt(deps.pool, chain)
       await Promise.all(known.map(refresh))
       for (const sessionId of new Set([...known.map((row) => row.sessionId), ...told.keys()])) await tell(sessionId)
     },

@@ -2,7 +2,7 @@ import type { BountyChain } from '../../contracts/ledger/client/bounties.ts'
 import { bringOn, type Policy, type Signed } from '../../contracts/ledger/client/outbox.ts'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
 import type { ClaimSender } from './claim-sender.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { markRelayed, nextRelayed, type RelayJob } from '../../core/db/relayed-claims.ts'
 import { inTurn } from '../../core/db/advisory-lock.ts'
 
@@ -10,7 +10,7 @@ import { inTurn } from '../../core/db/advisory-lock.ts'
 const PATIENCE_MS = 30_000
 
 export interface RelayerDeps {
-  core: Pick<Core, 'pool' | 'log'>
+  deps: Pick<Deps, 'pool' | 'log'>
   bounties: BountyChain
   sender: ClaimSender
   now?: () => number
@@ -26,13 +26,13 @@ export interface RelayerDeps {
  * @throws LedgerError unreachable
  */
 export async function relayNext({
-  core,
+  deps,
   bounties,
   sender,
   now = Date.now,
   patienceMs = PATIENCE_MS,
 }: RelayerDeps): Promise<boolean> {
-  return inTurn(core.pool, 'attune:relayer', async (client) => {
+  return inTurn(deps.pool, 'attune:relayer', async (client) => {
     const job = await nextRelayed(client, bounties)
     if (job === null) return false
     const mark: Mark = (change) => markRelayed(client, job.id, change)
@@ -46,7 +46,7 @@ export async function relayNext({
       send: sender.send,
     })
     if (step.state === 'settled') await mark(step.done)
-    if (step.state === 'sent') core.log.info({ claim: job.id, txHash: step.txHash }, 'a claim was relayed')
+    if (step.state === 'sent') deps.log.info({ claim: job.id, txHash: step.txHash }, 'a claim was relayed')
     return true
   })
 }

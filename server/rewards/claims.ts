@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
 import type { RewardBook } from '../../contracts/ledger/epoch/proofs.ts'
 import type { BountyChain } from '../../contracts/ledger/client/bounties.ts'
-import type { ChainReader, Core } from '../deps.ts'
+import type { ChainReader, Deps } from '../deps.ts'
 import { oneAtATime } from '../../core/db/advisory-lock.ts'
 import { bountiesAt } from '../../core/db/bounties.ts'
 import { rewardsOf } from '../../core/db/contributions.ts'
@@ -25,21 +25,21 @@ import { bookOf } from './reward-books.ts'
  *
  * @throws AttuneError unavailable where nothing is paid here
  */
-export async function earningsOf(core: Core, caller: Caller): Promise<Earnings> {
-  const { chain, bounties } = paying(core)
+export async function earningsOf(deps: Deps, caller: Caller): Promise<Earnings> {
+  const { chain, bounties } = paying(deps)
   const account = caller.walletAddress as Address | null
-  const holders = [await payeeOf(core.pool, caller.userId), ...(account === null ? [] : [account])]
-  const newest = await lastRecorded(core.pool, chain.chainId, chain.ledger)
-  const book = newest === null ? null : await bookOf(core.pool, chain, newest)
-  const final = await finalBook(core, chain)
+  const holders = [await payeeOf(deps.pool, caller.userId), ...(account === null ? [] : [account])]
+  const newest = await lastRecorded(deps.pool, chain.chainId, chain.ledger)
+  const book = newest === null ? null : await bookOf(deps.pool, chain, newest)
+  const final = await finalBook(deps, chain)
   const ids = new Set(holders.flatMap((holder) => book?.earnedBy(holder).map(({ bounty }) => bounty) ?? []))
-  const paidBy = (await bountiesAt(core.pool, bounties)).filter(({ id }) => ids.has(id))
+  const paidBy = (await bountiesAt(deps.pool, bounties)).filter(({ id }) => ids.has(id))
   const [titles, relayed] = await Promise.all([
     sessionTitles(
-      core.pool,
+      deps.pool,
       paidBy.map(({ sessionId }) => sessionId),
     ),
-    relayedOf(core.pool, bounties, caller.userId),
+    relayedOf(deps.pool, bounties, caller.userId),
   ])
   const earnings = paidBy.map(async ({ id, sessionId, token, symbol, decimals }): Promise<Earning> => {
     const claimed = account === null || final === 'away' ? null : await bounties.claimed(id, account)
@@ -67,7 +67,7 @@ export async function earningsOf(core: Core, caller: Caller): Promise<Earnings> 
   return {
     account,
     points: String(holders.reduce((sum, holder) => sum + (book?.pointsOf(holder) ?? 0n), 0n)),
-    held: String((await rewardsOf(core.pool, caller.userId)).held),
+    held: String((await rewardsOf(deps.pool, caller.userId)).held),
     finalAt: pendingEpoch === null ? null : await finalAtOfEpoch(chain, pendingEpoch),
     relayer: chain.relayer !== null,
     earnings: await Promise.all(earnings),
@@ -81,11 +81,11 @@ export async function earningsOf(core: Core, caller: Caller): Promise<Earnings> 
  * @throws AttuneError invalid, conflict, too-frequent, unavailable
  */
 export async function relayClaim(
-  core: Core,
+  deps: Deps,
   caller: Caller,
   request: z.output<typeof RelayClaim>,
 ): Promise<{ id: string }> {
-  const { chain, bounties } = paying(core)
+  const { chain, bounties } = paying(deps)
   if (chain.relayer === null)
     throw new AttuneError('unavailable', 'no claims are relayed here: send it from your own wallet')
   const account = caller.walletAddress as Address | null
@@ -96,7 +96,7 @@ export async function relayClaim(
     throw new AttuneError('invalid', `the deadline should be ${least} to ${most} seconds from now`, {
       path: 'deadline',
     })
-  const final = await finalBook(core, chain)
+  const final = await finalBook(deps, chain)
   if (final === 'away') throw new AttuneError('unavailable', 'the chain does not answer; try again', { retryAfter: 10 })
   const amount = BigInt(request.amount)
   const claim = final?.claimsOf(account).find(({ bounty }) => bounty === request.bounty)
@@ -112,7 +112,7 @@ export async function relayClaim(
   if ((await bounties.claimed(claim.bounty, account)) >= amount)
     throw new AttuneError('conflict', 'this was paid already')
   const id = randomUUID()
-  await transaction(core.pool, async (client) => {
+  await transaction(deps.pool, async (client) => {
     // One claim at a time, so that the counts below are true.
     await oneAtATime(client, 'attune:relayed')
     const { byUser, byAll } = await countRelayed(client, caller.userId)
@@ -137,7 +137,7 @@ export async function relayClaim(
 }
 
 /** The chain where something is paid. @throws AttuneError unavailable */
-export function paying({ chain }: Core): { chain: ChainReader; bounties: BountyChain } {
+export function paying({ chain }: Deps): { chain: ChainReader; bounties: BountyChain } {
   if (chain?.bounties == null)
     throw new AttuneError('unavailable', 'nothing is paid on this installation: set DISTRIBUTOR_ADDRESS')
   return { chain, bounties: chain.bounties }
@@ -149,9 +149,9 @@ async function finalAtOfEpoch({ epochs }: ChainReader, epochId: number): Promise
 }
 
 /** The newest final epoch's; null before the first. */
-async function finalBook(core: Core, chain: ChainReader): Promise<RewardBook | null | 'away'> {
+async function finalBook(deps: Deps, chain: ChainReader): Promise<RewardBook | null | 'away'> {
   try {
-    return await bookOf(core.pool, chain, await chain.epochs.lastFinal())
+    return await bookOf(deps.pool, chain, await chain.epochs.lastFinal())
   } catch (error) {
     if (error instanceof LedgerError && error.code === 'unreachable') return 'away'
     throw error

@@ -1,14 +1,14 @@
 import { LRUCache } from 'lru-cache'
 import { proofBook, type ProofBook } from '../../contracts/ledger/epoch/proofs.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { contributionsOf, rewardsOf, type ContributionRow } from '../../core/db/contributions.ts'
 import { manifestOf } from '../../core/db/epochs.ts'
 import type { MerkleProof, ProofOfContribute } from '../../core/protocol/index.ts'
 
 /** Somebody's contributions, newest first, each with its proof once its epoch is confirmed (rule C3). */
-export async function listContributions(core: Core, userId: string, limit: number): Promise<ProofOfContribute[]> {
+export async function listContributions(deps: Deps, userId: string, limit: number): Promise<ProofOfContribute[]> {
   const contributions: ProofOfContribute[] = []
-  for (const row of await contributionsOf(core.pool, userId, limit)) {
+  for (const row of await contributionsOf(deps.pool, userId, limit)) {
     contributions.push({
       contributorId: userId,
       contributionType: row.kind,
@@ -24,14 +24,14 @@ export async function listContributions(core: Core, userId: string, limit: numbe
       recordId: row.id,
       feedbackId: row.feedbackId,
       sessionId: row.sessionId,
-      merkleProof: row.record === null ? null : await proofOf(core, row.record),
+      merkleProof: row.record === null ? null : await proofOf(deps, row.record),
     })
   }
   return contributions
 }
 
-export const listRewards = async (core: Core, userId: string) => {
-  const { confirmed, pending, held, contributions } = await rewardsOf(core.pool, userId)
+export const listRewards = async (deps: Deps, userId: string) => {
+  const { confirmed, pending, held, contributions } = await rewardsOf(deps.pool, userId)
   return { userId, totalRewards: confirmed, pendingRewards: pending, heldRewards: held, contributions }
 }
 
@@ -39,13 +39,13 @@ export const listRewards = async (core: Core, userId: string) => {
 const books = new LRUCache<string, ProofBook>({ max: 64 })
 
 async function proofOf(
-  core: Core,
+  deps: Deps,
   { chainId, ledger, epochId, index, txHash }: NonNullable<ContributionRow['record']>,
 ): Promise<MerkleProof> {
   const key = `${chainId}/${ledger}/${epochId}/${txHash}`
   let book = books.get(key)
   if (book === undefined) {
-    const manifest = await manifestOf(core.pool, chainId, ledger, epochId)
+    const manifest = await manifestOf(deps.pool, chainId, ledger, epochId)
     if (manifest === null) throw new Error(`epoch ${epochId} of ${ledger} has a record and no manifest`)
     book = proofBook(manifest, txHash)
     books.set(key, book)

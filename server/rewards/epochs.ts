@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { LedgerError } from '../../contracts/ledger/errors.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { disputeEvents, replaceDisputes } from '../../core/db/disputes.ts'
 import { recordedEpochs, type RecordedEpoch } from '../../core/db/epochs.ts'
 import { readOn } from './chain-events.ts'
@@ -11,10 +11,10 @@ import type { Dispute, EpochIndex, LedgerEpoch } from '../../core/protocol/index
  * The newest epochs, what is in dispute, and what came of earlier disputes. While the chain is away it says what is
  * known without it.
  */
-export async function listEpochs(core: Pick<Core, 'pool'>, chain: EpochChain, limit: number): Promise<EpochIndex> {
+export async function listEpochs(deps: Pick<Deps, 'pool'>, chain: EpochChain, limit: number): Promise<EpochIndex> {
   const [rows, events, standing] = await Promise.all([
-    recordedEpochs(core.pool, chain, limit),
-    disputeEvents(core.pool, chain),
+    recordedEpochs(deps.pool, chain, limit),
+    disputeEvents(deps.pool, chain),
     standingOf(chain),
   ])
   const disputes = disputesOf(events)
@@ -36,7 +36,7 @@ export async function listEpochs(core: Pick<Core, 'pool'>, chain: EpochChain, li
 }
 
 /** Keeps what happened to disputes in Postgres as the chain has it: one look. @throws LedgerError unreachable */
-export const watchDisputes = ({ pool }: Pick<Core, 'pool'>, chain: EpochChain, fromBlock: bigint): Promise<void> =>
+export const watchDisputes = ({ pool }: Pick<Deps, 'pool'>, chain: EpochChain, fromBlock: bigint): Promise<void> =>
   readOn(pool, {
     chainId: chain.chainId,
     contract: chain.ledger,

@@ -1,5 +1,5 @@
 import { bringOn, type Policy, type Signed } from '../../contracts/ledger/client/outbox.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { markOrder, markSigned, nextOrder, type OrderJob } from '../../core/db/treasury-orders.ts'
 import { inTurn } from '../../core/db/advisory-lock.ts'
 import type { TreasurySender } from './treasury-sender.ts'
@@ -8,7 +8,7 @@ import type { TreasurySender } from './treasury-sender.ts'
 const PATIENCE_MS = 30_000
 
 export interface TreasurerDeps {
-  core: Pick<Core, 'pool' | 'log'>
+  deps: Pick<Deps, 'pool' | 'log'>
   chainId: number
   sender: TreasurySender
   patienceMs?: number
@@ -23,12 +23,12 @@ export interface TreasurerDeps {
  * @throws LedgerError unreachable
  */
 export async function treasuryNext({
-  core,
+  deps,
   chainId,
   sender,
   patienceMs = PATIENCE_MS,
 }: TreasurerDeps): Promise<boolean> {
-  return inTurn(core.pool, 'attune:treasurer', async (client) => {
+  return inTurn(deps.pool, 'attune:treasurer', async (client) => {
     const job = await nextOrder(client, chainId)
     if (job === null) return false
     const mark: Mark = (change) => markOrder(client, job.id, change)
@@ -41,7 +41,7 @@ export async function treasuryNext({
     })
     if (step.state === 'settled') await mark(step.done)
     if (step.state === 'sent')
-      core.log.info({ order: job.id, what: job.what, txHash: step.txHash }, 'the treasury has sent a transaction')
+      deps.log.info({ order: job.id, what: job.what, txHash: step.txHash }, 'the treasury has sent a transaction')
     return true
   })
 }

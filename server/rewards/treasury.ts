@@ -6,7 +6,7 @@ import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import { sessionKey } from '../../contracts/ledger/epoch/leaf.ts'
 import { refundOf } from './bounties.ts'
 import { paying } from './claims.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { bountiesAt } from '../../core/db/bounties.ts'
 import { transaction } from '../../core/db/pool.ts'
 import { sessionBasics } from '../../core/db/sessions.ts'
@@ -23,22 +23,22 @@ import type { TreasurySender } from './treasury-sender.ts'
  * @throws AttuneError not-found, conflict, unavailable
  */
 export async function orderOf(
-  core: Core,
+  deps: Deps,
   caller: Caller,
   sessionId: string,
   order: z.output<typeof OrderTreasury>,
 ): Promise<{ id: string }> {
-  const { chain } = paying(core)
+  const { chain } = paying(deps)
   const { treasury } = chain
   if (treasury === null)
     throw new AttuneError('unavailable', 'this installation has no treasury: set TREASURER_PRIVATE_KEY')
-  await sessionBasics(core.pool, sessionId)
+  await sessionBasics(deps.pool, sessionId)
   const calls =
     order.what === 'fund'
-      ? await fundingCalls(core, treasury, sessionId, order)
-      : [await changeCall(core, treasury, sessionId, order)]
+      ? await fundingCalls(deps, treasury, sessionId, order)
+      : [await changeCall(deps, treasury, sessionId, order)]
   const ids = calls.map(() => randomUUID())
-  await transaction(core.pool, async (client) => {
+  await transaction(deps.pool, async (client) => {
     for (const [i, call] of calls.entries())
       await insertOrder(client, { chainId: chain.chainId, sessionId, orderedBy: caller.userId }, ids[i] ?? '', call)
   })
@@ -48,12 +48,12 @@ export async function orderOf(
 type Order<What> = Extract<z.output<typeof OrderTreasury>, { what: What }>
 
 async function fundingCalls(
-  core: Core,
+  deps: Deps,
   treasury: TreasurySender,
   sessionId: string,
   { token: given, amount: text, perCredit }: Order<'fund'>,
 ): Promise<TreasuryCall[]> {
-  const { bounties } = paying(core)
+  const { bounties } = paying(deps)
   const [token, amount] = [given.toLowerCase() as Address, BigInt(text)]
   if ((await bounties.token(token)) === null)
     throw new AttuneError('invalid', `there is no token at ${given} on this chain`, { path: 'token' })
@@ -72,23 +72,23 @@ async function fundingCalls(
 
 /** Of a bounty that the treasury has funded. */
 async function changeCall(
-  core: Core,
+  deps: Deps,
   treasury: TreasurySender,
   sessionId: string,
   order: Order<'price' | 'close' | 'refund'>,
 ): Promise<TreasuryCall> {
-  const { bounties } = paying(core)
+  const { bounties } = paying(deps)
   const id = order.bounty as Hex
-  const own = (await bountiesAt(core.pool, bounties, sessionId)).find(
+  const own = (await bountiesAt(deps.pool, bounties, sessionId)).find(
     (bounty) => bounty.id === id && bounty.sponsor === treasury.address,
   )
   if (own === undefined)
     throw new AttuneError('not-found', 'the treasury has funded no such bounty of this session', { path: 'bounty' })
-  return { what: order.what, contract: bounties.distributor, data: await dataOf(core, sessionId, id, order), value: 0n }
+  return { what: order.what, contract: bounties.distributor, data: await dataOf(deps, sessionId, id, order), value: 0n }
 }
 
 async function dataOf(
-  core: Core,
+  deps: Deps,
   sessionId: string,
   id: Hex,
   order: Order<'price' | 'close' | 'refund'>,
@@ -100,7 +100,7 @@ async function dataOf(
     case 'close':
       return data('close', [id])
     case 'refund': {
-      const { epochId, allocated, proof } = await refundOf(core, sessionId, id)
+      const { epochId, allocated, proof } = await refundOf(deps, sessionId, id)
       return data('refund', [id, BigInt(epochId), BigInt(allocated), proof])
     }
   }

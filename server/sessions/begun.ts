@@ -1,4 +1,4 @@
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { insertBegun } from '../../core/db/vote-begun.ts'
 import { sessionBasics } from '../../core/db/sessions.ts'
 import type { Caller } from '../../core/permissions.ts'
@@ -11,10 +11,10 @@ import type { AckData } from '../../core/protocol/index.ts'
  * @throws AttuneError not-found where there is no such session
  */
 export async function beginVote(
-  core: Core,
+  deps: Deps,
   { userId }: Caller,
   { sessionId, sampleId }: { sessionId: string; sampleId: string },
 ): Promise<AckData['begin-vote']> {
-  await sessionBasics(core.pool, sessionId)
-  return { sampleId, countsForMs: await insertBegun(core.pool, { sessionId, sampleId, userId }) }
+  await sessionBasics(deps.pool, sessionId)
+  return { sampleId, countsForMs: await insertBegun(deps.pool, { sessionId, sampleId, userId }) }
 }

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { isolated } from '../../lm/isolated/isolated.ts'
 import { ifThere } from '../../lm/files/disk.ts'
 import { PROMPTS_FILE } from '../../lm/files/prompt-file.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { lockModel } from '../../core/db/models.ts'
 import { transaction } from '../../core/db/pool.ts'
 import { unfinishedSessions } from '../../core/db/sessions.ts'
@@ -19,8 +19,8 @@ import { allowance, type Body } from '../models/uploads.ts'
 const EXAMPLES = 5
 
 /** @throws AttuneError not-found, conflict where the model has no weights */
-export async function promptsOf(core: Core, modelId: string): Promise<ModelPrompts> {
-  const directory = await directoryOf(core, modelId)
+export async function promptsOf(deps: Deps, modelId: string): Promise<ModelPrompts> {
+  const directory = await directoryOf(deps, modelId)
   const file = await ifThere(stat(join(directory, PROMPTS_FILE)))
   if (file === null) return { modelId, prompts: 0, examples: [] }
   const version = `${file.size} ${file.mtimeMs}`
@@ -46,10 +46,10 @@ const counted = new Map<string, { version: string; count: Promise<{ prompts: num
  * @throws AttuneError not-found, invalid with the line, too-large, conflict while a run of it may still go on with the
  *   former ones
  */
-export async function setPrompts(core: Core, modelId: string, body: Body): Promise<ModelPrompts> {
-  const directory = await directoryOf(core, modelId)
+export async function setPrompts(deps: Deps, modelId: string, body: Body): Promise<ModelPrompts> {
+  const directory = await directoryOf(deps, modelId)
   const jsonl = await receive(body)
-  await transaction(core.pool, async (client) => {
+  await transaction(deps.pool, async (client) => {
     // No run of the model starts meanwhile.
     await lockModel(client, modelId)
     const [running] = await unfinishedSessions(client, modelId)
@@ -60,15 +60,15 @@ export async function setPrompts(core: Core, modelId: string, body: Body): Promi
       )
     await isolated('givePrompts', { directory, jsonl, what: 'the prompts' }).catch(badFile)
   })
-  return promptsOf(core, modelId)
+  return promptsOf(deps, modelId)
 }
 
 /** @throws AttuneError conflict where a run of the model could only fail: it has no weights, or nothing to be asked */
 export async function demandTrainable(
-  core: Pick<Core, 'models'>,
+  deps: Pick<Deps, 'models'>,
   model: { id: string; checkpointPath?: string },
 ): Promise<void> {
-  if (await ifThere(stat(join(weightsOf(core, model), PROMPTS_FILE)))) return
+  if (await ifThere(stat(join(weightsOf(deps, model), PROMPTS_FILE)))) return
   throw new AttuneError(
     'conflict',
     `the model ${model.id} has no prompts: send them to POST /api/models/${model.id}/prompts, one {"prompt": "…"} a line`,

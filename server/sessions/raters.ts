@@ -1,4 +1,4 @@
-import { publish, type Core } from '../deps.ts'
+import { publish, type Deps } from '../deps.ts'
 import { endExclusion, exclusionOf, exclusionsOf, insertExclusion } from '../../core/db/exclusions.ts'
 import { castVotesOf, ratersOf } from '../../core/db/raters.ts'
 import { sessionBasics } from '../../core/db/sessions.ts'
@@ -14,11 +14,11 @@ import type { Rater } from '../../core/protocol/index.ts'
  *
  * @throws AttuneError not-found, forbidden
  */
-export async function listRaters(core: Core, caller: Caller, sessionId: string): Promise<Rater[]> {
-  await demandSteering(core, caller, sessionId)
-  const [people, exclusions] = await Promise.all([ratersOf(core.pool, sessionId), exclusionsOf(core.pool, sessionId)])
+export async function listRaters(deps: Deps, caller: Caller, sessionId: string): Promise<Rater[]> {
+  await demandSteering(deps, caller, sessionId)
+  const [people, exclusions] = await Promise.all([ratersOf(deps.pool, sessionId), exclusionsOf(deps.pool, sessionId)])
   const votes = await castVotesOf(
-    core.pool,
+    deps.pool,
     sessionId,
     exclusions.map(({ userId }) => userId),
   )
@@ -54,39 +54,39 @@ export async function listRaters(core: Core, caller: Caller, sessionId: string):
  * @throws AttuneError not-found, forbidden, conflict where they are excluded already
  */
 export async function excludeRater(
-  core: Core,
+  deps: Deps,
   caller: Caller,
   exclusion: { sessionId: string; userId: string; reason: string },
 ): Promise<void> {
   const { sessionId, userId, reason } = exclusion
-  await demandSteering(core, caller, sessionId)
-  if ((await findUser(core.pool, userId)) === null)
+  await demandSteering(deps, caller, sessionId)
+  if ((await findUser(deps.pool, userId)) === null)
     throw new AttuneError('not-found', 'there is nobody of this id', { path: 'userId' })
-  await insertExclusion(core.pool, { ...exclusion, by: caller.userId })
-  publish(core, sessionId, { event: 'exclusion', payload: { sessionId, userId, excluded: true, reason } })
+  await insertExclusion(deps.pool, { ...exclusion, by: caller.userId })
+  publish(deps, sessionId, { event: 'exclusion', payload: { sessionId, userId, excluded: true, reason } })
 }
 
 /** Lets somebody vote again, and their earlier votes weigh again. @throws AttuneError not-found, forbidden, conflict */
 export async function readmitRater(
-  core: Core,
+  deps: Deps,
   caller: Caller,
   { sessionId, userId }: { sessionId: string; userId: string },
 ): Promise<void> {
-  await demandSteering(core, caller, sessionId)
-  await endExclusion(core.pool, { sessionId, userId, by: caller.userId })
-  publish(core, sessionId, { event: 'exclusion', payload: { sessionId, userId, excluded: false, reason: null } })
+  await demandSteering(deps, caller, sessionId)
+  await endExclusion(deps.pool, { sessionId, userId, by: caller.userId })
+  publish(deps, sessionId, { event: 'exclusion', payload: { sessionId, userId, excluded: false, reason: null } })
 }
 
 /** @throws AttuneError forbidden where the caller is excluded from the session */
-export async function demandAdmitted(core: Core, caller: Caller, sessionId: string): Promise<void> {
-  const exclusion = await exclusionOf(core.pool, sessionId, caller.userId)
+export async function demandAdmitted(deps: Deps, caller: Caller, sessionId: string): Promise<void> {
+  const exclusion = await exclusionOf(deps.pool, sessionId, caller.userId)
   if (exclusion !== null) throw new AttuneError('forbidden', exclusionSentence(exclusion.reason))
 }
 
 const exclusionSentence = (reason: string): string =>
   `You are excluded from voting in this session (${reason}). If you think that this is a mistake, write to its owner.`
 
-async function demandSteering(core: Core, caller: Caller, sessionId: string): Promise<void> {
-  const { userId } = await sessionBasics(core.pool, sessionId)
+async function demandSteering(deps: Deps, caller: Caller, sessionId: string): Promise<void> {
+  const { userId } = await sessionBasics(deps.pool, sessionId)
   demandOwner(caller, userId, 'administer')
 }

@@ -1,4 +1,4 @@
-import { enqueueRun, publish, type Core } from '../deps.ts'
+import { enqueueRun, publish, type Deps } from '../deps.ts'
 import { unheldRuns, wake } from '../../core/db/run-queue.ts'
 import { sessionBasics } from '../../core/db/sessions.ts'
 import { adopter } from '../models/models.ts'
@@ -13,21 +13,21 @@ const EVERY_MS = 2_000
  * Imports whose server is gone are resumed, and models that appeared under MODELS_PATH
  * become known. While Postgres or Redis is away it only tries again.
  */
-export function keepRunning(core: Core): { stop: () => Promise<void> } {
-  const adoptModels = adopter(core)
-  const tellLine = lineTeller(core)
-  const watch = core.watches.add('reconciler', EVERY_MS)
+export function keepRunning(deps: Deps): { stop: () => Promise<void> } {
+  const adoptModels = adopter(deps)
+  const tellLine = lineTeller(deps)
+  const watch = deps.watches.add('reconciler', EVERY_MS)
   let stopped = false
   let timer: NodeJS.Timeout | undefined
   const look = async (): Promise<void> => {
     try {
-      const waiting = await unheldRuns(core.pool)
-      await requeue(core, waiting)
+      const waiting = await unheldRuns(deps.pool)
+      await requeue(deps, waiting)
       await tellLine(waiting)
-      await core.imports.takeOver()
+      await deps.imports.takeOver()
       await adoptModels()
     } catch (error) {
-      core.log.warn({ err: error }, 'runs, imports and models could not be looked after; trying again')
+      deps.log.warn({ err: error }, 'runs, imports and models could not be looked after; trying again')
     }
     // What fails for want of Postgres or Redis is named by their own checks.
     watch.turned()
@@ -54,15 +54,15 @@ const TAKEN_MS = 20_000
  * Adds a job for each of the sessions that want a trainer and have none (`unheldRuns`), but for those that a job waits
  * for; returns them.
  */
-export async function requeue(core: Core, unheld: readonly string[]): Promise<string[]> {
-  if (core.redis.status !== 'ready' || unheld.length === 0) return []
-  const jobs = await core.trainQueue.getJobs(['waiting', 'delayed', 'prioritized', 'active'])
+export async function requeue(deps: Deps, unheld: readonly string[]): Promise<string[]> {
+  if (deps.redis.status !== 'ready' || unheld.length === 0) return []
+  const jobs = await deps.trainQueue.getJobs(['waiting', 'delayed', 'prioritized', 'active'])
   // A job that was taken while the list was read is undefined.
   const inHand = jobs.filter((job) => job && (job.processedOn === undefined || Date.now() - job.processedOn < TAKEN_MS))
   const waiting = new Set(inHand.map((job) => job.data.sessionId))
   const lost = unheld.filter((id) => !waiting.has(id))
-  if (lost.length > 0) await wake(core.pool, lost)
-  for (const id of lost) enqueueRun(core, id)
+  if (lost.length > 0) await wake(deps.pool, lost)
+  for (const id of lost) enqueueRun(deps, id)
   return lost
 }
 
@@ -70,15 +70,15 @@ export async function requeue(core: Core, unheld: readonly string[]): Promise<st
  * Tells the room of each run that waits for a trainer its place in the line, when it has changed. One that has just
  * begun to wait gets a look's time first: usually a place is free.
  */
-function lineTeller(core: Core): (line: readonly string[]) => Promise<void> {
+function lineTeller(deps: Deps): (line: readonly string[]) => Promise<void> {
   let before = new Set<string>()
   let told = new Map<string, number>()
   return async (line) => {
     const now = new Map(line.map((id, i): [string, number] => [id, i + 1]).filter(([id]) => before.has(id)))
     for (const [sessionId, position] of now) {
       if (told.get(sessionId) === position) continue
-      const { currentStep } = await sessionBasics(core.pool, sessionId)
-      publish(core, sessionId, {
+      const { currentStep } = await sessionBasics(deps.pool, sessionId)
+      publish(deps, sessionId, {
         event: 'training-phase',
         payload: { sessionId, phase: 'queued', step: currentStep + 1, until: null, position },
       })

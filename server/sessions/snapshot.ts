@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import { bountiesOf } from '../rewards/bounties.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { exclusionOf } from '../../core/db/exclusions.ts'
 import { receiptsOfUser } from '../../core/db/receipts.ts'
 import { listSamples } from '../../core/db/samples.ts'
@@ -31,7 +31,7 @@ export interface Snapshots {
  * Takes snapshots. When a whole room comes back at once, what all see alike is read once and
  * serves for `limits.snapshotMs`: it is older than the log's end by then, and says by how much.
  */
-export function openSnapshots(core: Core): Snapshots {
+export function openSnapshots(deps: Deps): Snapshots {
   const read = new Map<string, { seq: string; at: number; common: Promise<Common> }>()
 
   async function commonOf(sessionId: string, seq: string): Promise<{ seq: string; common: Common }> {
@@ -40,7 +40,7 @@ export function openSnapshots(core: Core): Snapshots {
     // Without a log nobody could be told of what came since; a log that begins anew knows nothing of it.
     if (before !== undefined && seq !== START && compareSeq(before.seq, seq) <= 0)
       return { seq: before.seq, common: await before.common }
-    const common = readCommon(core, sessionId)
+    const common = readCommon(deps, sessionId)
     if (seq !== START) {
       read.set(sessionId, { seq, at: Date.now(), common })
       common.catch(() => read.delete(sessionId))
@@ -52,14 +52,14 @@ export function openSnapshots(core: Core): Snapshots {
     async take({ sessionId, readerId, seq: end, raters }) {
       const [{ seq, common }, samples, receipts, exclusion] = await Promise.all([
         commonOf(sessionId, end),
-        listSamples(core.pool, { sessionId, readerId, limit: limits.snapshotSamples }),
-        receiptsOfUser(core.pool, readerId, RECEIPTS, sessionId),
-        exclusionOf(core.pool, sessionId, readerId),
+        listSamples(deps.pool, { sessionId, readerId, limit: limits.snapshotSamples }),
+        receiptsOfUser(deps.pool, readerId, RECEIPTS, sessionId),
+        exclusionOf(deps.pool, sessionId, readerId),
       ])
       return {
         seq,
         ...common,
-        samples: await withPartialText(core, sessionId, end, samples),
+        samples: await withPartialText(deps, sessionId, end, samples),
         receipts,
         exclusion: exclusion?.reason ?? null,
         raters,
@@ -69,22 +69,22 @@ export function openSnapshots(core: Core): Snapshots {
   }
 }
 
-async function readCommon(core: Core, sessionId: string): Promise<Common> {
+async function readCommon(deps: Deps, sessionId: string): Promise<Common> {
   const [session, steps, warnings, bounties] = await Promise.all([
-    findSession(core.pool, sessionId),
-    stepMetrics(core.pool, sessionId, 0, limits.snapshotSteps),
-    warningsOf(core.pool, sessionId, limits.snapshotWarnings),
-    bountiesOf(core, sessionId),
+    findSession(deps.pool, sessionId),
+    stepMetrics(deps.pool, sessionId, 0, limits.snapshotSteps),
+    warningsOf(deps.pool, sessionId, limits.snapshotWarnings),
+    bountiesOf(deps, sessionId),
   ])
   return { session, steps, warnings, bounties }
 }
 
 /** Postgres has a response once it is whole; what has been streamed of the others stands in the log. */
-async function withPartialText(core: Core, sessionId: string, seq: string, samples: Sample[]): Promise<Sample[]> {
+async function withPartialText(deps: Deps, sessionId: string, seq: string, samples: Sample[]): Promise<Sample[]> {
   const streaming = samples.filter((sample) => sample.status === 'streaming').map((sample) => sample.id)
   if (streaming.length === 0 || seq === START) return samples
-  const texts = await partialTexts(core.redis, sessionId, seq, new Set(streaming)).catch((error: unknown) => {
-    core.log.warn({ err: error, sessionId }, 'a snapshot goes without what was streaming')
+  const texts = await partialTexts(deps.redis, sessionId, seq, new Set(streaming)).catch((error: unknown) => {
+    deps.log.warn({ err: error, sessionId }, 'a snapshot goes without what was streaming')
     return new Map<string, string>()
   })
   return samples.map((sample) =>

@@ -2,7 +2,7 @@
  * What should happen again and again, and doesn't: a part that has been silent, or has failed each time, for longer
  * than three of its intervals. Processes leave their word in Postgres; the server's own loops are watched here.
  */
-import type { Core, Watches } from '../deps.ts'
+import type { Deps, Watches } from '../deps.ts'
 import { heartbeats, TRAINER_MS, type Heartbeat } from '../../core/db/heartbeats.ts'
 import { runsToTrain } from '../../core/db/run-queue.ts'
 
@@ -53,14 +53,14 @@ export function openWatches(now: () => number = Date.now): Watches {
 
 /** Every part that has stalled. Rejects if Postgres does not answer. */
 export async function standstills(
-  core: Pick<Core, 'pool' | 'chain' | 'watches' | 'recordEveryMs'>,
+  deps: Pick<Deps, 'pool' | 'chain' | 'watches' | 'recordEveryMs'>,
 ): Promise<Standstill[]> {
-  const [known, wanted] = await Promise.all([heartbeats(core.pool), runsToTrain(core.pool)])
-  const upMs = Date.now() - core.watches.since
+  const [known, wanted] = await Promise.all([heartbeats(deps.pool), runsToTrain(deps.pool)])
+  const upMs = Date.now() - deps.watches.since
   // After a long stop everything is late: it gets the time that it would have had since this server came up.
   const processes = (['recorder', 'trainer'] as const).map((part): Heartbeat & { never: boolean } => {
     const found = known.find((one) => one.part === part)
-    const everyMs = found?.everyMs ?? (part === 'recorder' ? core.recordEveryMs : TRAINER_MS)
+    const everyMs = found?.everyMs ?? (part === 'recorder' ? deps.recordEveryMs : TRAINER_MS)
     return {
       part,
       everyMs,
@@ -70,8 +70,8 @@ export async function standstills(
       never: found === undefined,
     }
   })
-  const expected = processes.filter(({ part }) => (part === 'recorder' ? core.chain !== null : wanted.length > 0))
-  return [...expected, ...core.watches.all().map((loop) => ({ ...loop, never: false }))].flatMap((one) => {
+  const expected = processes.filter(({ part }) => (part === 'recorder' ? deps.chain !== null : wanted.length > 0))
+  return [...expected, ...deps.watches.all().map((loop) => ({ ...loop, never: false }))].flatMap((one) => {
     const reason = reasonOf(one)
     return reason === null
       ? []

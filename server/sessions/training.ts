@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { enqueueRun, publish, type Core } from '../deps.ts'
+import { enqueueRun, publish, type Deps } from '../deps.ts'
 import { findModel } from '../../core/db/models.ts'
 import { transaction } from '../../core/db/pool.ts'
 import { countAsks, insertAsk } from '../../core/db/samples.ts'
@@ -18,7 +18,7 @@ import { isMetric } from '../../trainer/loop/metric-catalogue.ts'
  * weights or no prompts
  */
 export async function startTraining(
-  core: Core,
+  deps: Deps,
   caller: Caller,
   { modelId, configuration }: { modelId: string; configuration: TrainingConfig },
 ): Promise<{ sessionId: string; status: SessionStatus }> {
@@ -45,12 +45,12 @@ export async function startTraining(
       { path: 'configuration.live.adaptiveKl' },
     )
   }
-  const model = await findModel(core.pool, modelId)
+  const model = await findModel(deps.pool, modelId)
   if (model === null) throw new AttuneError('not-found', `there is no model ${modelId}`, { path: 'modelId' })
-  await demandTrainable(core, model)
+  await demandTrainable(deps, model)
   const sessionId = `run-${randomBytes(6).toString('hex')}`
   const title = configuration.live.title ?? model.name
-  await transaction(core.pool, async (client) => {
+  await transaction(deps.pool, async (client) => {
     await insertSession(client, {
       id: sessionId,
       title,
@@ -61,8 +61,8 @@ export async function startTraining(
     })
     await applyTransition(client, sessionId, 'start')
   })
-  publish(core, sessionId, { event: 'training-started', payload: { sessionId, session: sessionId } })
-  enqueueRun(core, sessionId)
+  publish(deps, sessionId, { event: 'training-started', payload: { sessionId, session: sessionId } })
+  enqueueRun(deps, sessionId)
   return { sessionId, status: 'active' }
 }
 
@@ -73,16 +73,16 @@ export async function startTraining(
  * @throws AttuneError not-found, forbidden, conflict
  */
 export async function steer(
-  core: Core,
+  deps: Deps,
   caller: Caller,
   sessionId: string,
   action: 'pause' | 'resume' | 'stop',
 ): Promise<{ sessionId: string; status: SessionStatus }> {
-  const { userId } = await sessionBasics(core.pool, sessionId)
+  const { userId } = await sessionBasics(deps.pool, sessionId)
   demandOwner(caller, userId, 'administer')
-  await applyTransition(core.pool, sessionId, action)
-  publish(core, sessionId, { event: transitions[action].event, payload: { sessionId, session: sessionId } })
-  if (action === 'resume') enqueueRun(core, sessionId)
+  await applyTransition(deps.pool, sessionId, action)
+  publish(deps, sessionId, { event: transitions[action].event, payload: { sessionId, session: sessionId } })
+  if (action === 'resume') enqueueRun(deps, sessionId)
   return { sessionId, status: transitions[action].to }
 }
 
@@ -95,13 +95,13 @@ const WAITING_ASKS = 2
  * @throws AttuneError not-found, conflict where the session is not active, too-frequent
  */
 export async function ask(
-  core: Core,
+  deps: Deps,
   caller: Caller,
   sessionId: string,
   prompt: string,
 ): Promise<{ sampleId: string }> {
   const sampleId = randomUUID()
-  await transaction(core.pool, async (client) => {
+  await transaction(deps.pool, async (client) => {
     // One question of a person at a time, so that the count below is true.
     await lockUser(client, caller.userId)
     const { status, currentStep, policyVersion } = await sessionBasics(client, sessionId)

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { crowdOf } from '../../core/db/crowd.ts'
 import { insertVote, withdrawVote } from '../../core/db/feedback.ts'
 import { begunInTime } from '../../core/db/vote-begun.ts'
@@ -19,21 +19,21 @@ import { hasEnded } from '../../core/session-state.ts'
  * @throws AttuneError invalid, forbidden, not-found, conflict
  */
 export async function castVote(
-  core: Core,
+  deps: Deps,
   caller: Caller,
   vote: ParsedVote,
 ): Promise<{ ack: AckData['submit-feedback']; stored: HumanFeedback }> {
-  const session = await sessionBasics(core.pool, vote.sessionId)
+  const session = await sessionBasics(deps.pool, vote.sessionId)
   if (hasEnded(session.status))
     throw new AttuneError('conflict', `the session is ${session.status}: it takes no more votes`)
-  await demandAdmitted(core, caller, vote.sessionId)
-  const sample = await sampleOf(core, vote)
+  await demandAdmitted(deps, caller, vote.sessionId)
+  const sample = await sampleOf(deps, vote)
   if (sample === null) demandFreeText(caller, session)
   const categories = weigh(vote.categories, session)
   const given = vote.compassion ?? vote.compassionRating
   const c = given === undefined ? null : compassion(given)
   const q = quality(vote.humanRating, categories)
-  const { stored, duplicate } = await insertVote(core.pool, {
+  const { stored, duplicate } = await insertVote(deps.pool, {
     id: vote.id ?? randomUUID(),
     sessionId: vote.sessionId,
     sampleId: sample?.id ?? null,
@@ -52,12 +52,12 @@ export async function castVote(
     compassion: vote.compassion ?? null,
     quality: q,
     value: mix(q, c, session.configuration.rewardModel.compassionWeight),
-    late: sample?.status === 'closed' && !(await begunInTime(core.pool, sample.id, caller.userId)),
+    late: sample?.status === 'closed' && !(await begunInTime(deps.pool, sample.id, caller.userId)),
     salt: randomBytes(32),
   })
-  const crowd = sample === null ? null : await crowdOf(core.pool, sample.id)
+  const crowd = sample === null ? null : await crowdOf(deps.pool, sample.id)
   if (!duplicate)
-    core.tallies.changed('feedback-received', {
+    deps.tallies.changed('feedback-received', {
       sessionId: vote.sessionId,
       sampleId: stored.sampleId,
       userId: caller.userId,
@@ -88,9 +88,9 @@ function demandFreeText(caller: Caller, { configuration }: SessionBasics): void 
 }
 
 /** Takes a vote back (rule V5). @throws AttuneError not-found, conflict */
-export async function takeBack(core: Core, caller: Caller, id: string): Promise<AckData['withdraw-feedback']> {
-  const { sessionId, sampleId, changed } = await withdrawVote(core.pool, id, caller.userId)
-  if (changed) core.tallies.changed('feedback-withdrawn', { sessionId, sampleId, userId: caller.userId, mine: null })
+export async function takeBack(deps: Deps, caller: Caller, id: string): Promise<AckData['withdraw-feedback']> {
+  const { sessionId, sampleId, changed } = await withdrawVote(deps.pool, id, caller.userId)
+  if (changed) deps.tallies.changed('feedback-withdrawn', { sessionId, sampleId, userId: caller.userId, mine: null })
   return { id }
 }
 
@@ -98,9 +98,9 @@ export async function takeBack(core: Core, caller: Caller, id: string): Promise<
  * The sample that a vote is on; null for a text that the session never produced. Only whole samples of this session
  * count (rule V4).
  */
-async function sampleOf(core: Core, vote: ParsedVote): Promise<VotableSample | null> {
-  if (vote.sampleId === undefined) return matchSample(core.pool, vote.sessionId, vote.inputText, vote.modelResponse)
-  const sample = await findSample(core.pool, vote.sessionId, vote.sampleId)
+async function sampleOf(deps: Deps, vote: ParsedVote): Promise<VotableSample | null> {
+  if (vote.sampleId === undefined) return matchSample(deps.pool, vote.sessionId, vote.inputText, vote.modelResponse)
+  const sample = await findSample(deps.pool, vote.sessionId, vote.sampleId)
   if (sample === null) throw new AttuneError('not-found', 'this session has no such sample', { path: 'sampleId' })
   if (sample.status !== 'open' && sample.status !== 'closed') {
     throw new AttuneError('conflict', `the sample is ${sample.status}: it takes no votes`, { path: 'sampleId' })

@@ -5,6 +5,6 @@ import { ask } from '../sessions/training.ts'
 export const askHandlers: Pick<Handlers, 'ask'> = {
   ask: {
     needs: 'ask',
-    handle: ({ core, caller }, { sessionId, prompt }) => ask(core, caller, sessionId, prompt),
+    handle: ({ deps, caller }, { sessionId, prompt }) => ask(deps, caller, sessionId, prompt),
   },
 }

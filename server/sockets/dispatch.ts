@@ -1,5 +1,5 @@
 import { createBucket, type Buckets } from '../limits/rate-limit.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { AttuneError, toAttuneError } from '../../core/errors.ts'
 import { demand } from '../../core/permissions.ts'
 import { clientEvents, limits, type Ack, type AckData, type ClientEventName } from '../../core/protocol/index.ts'
@@ -19,7 +19,7 @@ const handlers: Handlers = { ...roomHandlers, ...feedbackHandlers, ...askHandler
  * asked for that (rule P2); a vote that fails is besides told as `feedback-error`, which is what
  * clients of the seed system listen to. `events` has what each person may send, by their id.
  */
-export function dispatch(socket: AttuneSocket, core: Core, rooms: Rooms, events: Buckets): void {
+export function dispatch(socket: AttuneSocket, deps: Deps, rooms: Rooms, events: Buckets): void {
   const bucket = createBucket(limits.socketBurst, limits.socketPerSecond, Date.now())
   socket.onAny((event: string, ...sent: unknown[]) => {
     const last = sent.at(-1)
@@ -30,7 +30,7 @@ export function dispatch(socket: AttuneSocket, core: Core, rooms: Rooms, events:
       (error: unknown) => {
         const { code, message, path } = toAttuneError(error)
         if (code === 'internal' || code === 'unavailable')
-          core.log.error({ err: error, event }, 'a socket event failed')
+          deps.log.error({ err: error, event }, 'a socket event failed')
         const field = path === undefined ? {} : { path }
         // A schema's words say nothing without the field; ours are sentences.
         const said = path !== undefined && error instanceof z.ZodError ? `${path}: ${message}` : message
@@ -50,8 +50,8 @@ export function dispatch(socket: AttuneSocket, core: Core, rooms: Rooms, events:
     if (Buffer.byteLength(JSON.stringify(body)) > limits.messageBytes) {
       throw new AttuneError('too-large', `a message holds at most ${limits.messageBytes} bytes`)
     }
-    if (event !== 'authenticate') await demandSignedIn(socket, core, handlers[event].needs)
-    return run(event, { socket, caller: socket.data.caller, core, rooms }, body[0])
+    if (event !== 'authenticate') await demandSignedIn(socket, deps, handlers[event].needs)
+    return run(event, { socket, caller: socket.data.caller, deps, rooms }, body[0])
   }
 }
 

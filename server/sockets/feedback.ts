@@ -6,18 +6,18 @@ import { castVote, takeBack } from '../sessions/votes.ts'
 export const feedbackHandlers: Pick<Handlers, 'begin-vote' | 'submit-feedback' | 'withdraw-feedback'> = {
   'begin-vote': {
     needs: 'vote',
-    async handle({ core, caller, rooms }, begun) {
-      const answer = await beginVote(core, caller, begun)
+    async handle({ deps, caller, rooms }, begun) {
+      const answer = await beginVote(deps, caller, begun)
       if (answer.countsForMs !== null) rooms.begun(caller.userId, begun.sampleId)
       return answer
     },
   },
   'submit-feedback': {
     needs: 'vote',
-    handle: async ({ core, caller }, vote) => (await castVote(core, caller, vote)).ack,
+    handle: async ({ deps, caller }, vote) => (await castVote(deps, caller, vote)).ack,
   },
   'withdraw-feedback': {
     needs: 'vote',
-    handle: ({ core, caller }, id) => takeBack(core, caller, id),
+    handle: ({ deps, caller }, id) => takeBack(deps, caller, id),
   },
 }

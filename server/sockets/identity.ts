@@ -1,5 +1,5 @@
 import { userRoom, type AttuneServer, type AttuneSocket, type Handlers } from './socket.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { AttuneError } from '../../core/errors.ts'
 import type { Permission } from '../../core/permissions.ts'
 
@@ -35,12 +35,12 @@ export function attend(socket: AttuneSocket): void {
  *
  * @throws AttuneError unauthenticated
  */
-export async function demandSignedIn(socket: AttuneSocket, core: Core, needs: Permission): Promise<void> {
+export async function demandSignedIn(socket: AttuneSocket, deps: Deps, needs: Permission): Promise<void> {
   const { caller, login, expiresAt } = socket.data
   if (expiresAt <= Date.now())
     throw new AttuneError('unauthenticated', 'the token has expired: send the next one by authenticate')
   if (needs === 'read') return
-  const [now] = await core.accounts.again([{ userId: caller.userId, login }])
+  const [now] = await deps.accounts.again([{ userId: caller.userId, login }])
   if (now == null) {
     // After the answer.
     setImmediate(() => socket.disconnect(true))
@@ -52,8 +52,8 @@ export async function demandSignedIn(socket: AttuneSocket, core: Core, needs: Pe
 export const identityHandlers: Pick<Handlers, 'authenticate'> = {
   authenticate: {
     needs: 'read',
-    async handle({ core, socket }, { token }) {
-      const presence = await core.accounts.identify(token)
+    async handle({ deps, socket }, { token }) {
+      const presence = await deps.accounts.identify(token)
       if (presence.caller.userId !== socket.data.caller.userId) {
         throw new AttuneError(
           'forbidden',
@@ -68,11 +68,11 @@ export const identityHandlers: Pick<Handlers, 'authenticate'> = {
 }
 
 /** Looks again at who has the sockets of this server, or at one person's: those whose login has ended are ended. */
-export async function recheck(io: AttuneServer, core: Core, userId?: string): Promise<void> {
+export async function recheck(io: AttuneServer, deps: Deps, userId?: string): Promise<void> {
   const { adapter, sockets } = io.of('/')
   const ids = userId === undefined ? sockets.keys() : (adapter.rooms.get(userRoom(userId)) ?? [])
   const concerned = [...ids].flatMap((id) => sockets.get(id) ?? [])
-  const callers = await core.accounts.again(
+  const callers = await deps.accounts.again(
     concerned.map(({ data }) => ({ userId: data.caller.userId, login: data.login })),
   )
   for (const [i, socket] of concerned.entries()) {
@@ -83,10 +83,10 @@ export async function recheck(io: AttuneServer, core: Core, userId?: string): Pr
 }
 
 /** Looks at every socket now and then. */
-export function keepRechecking(io: AttuneServer, core: Core): { stop: () => void } {
+export function keepRechecking(io: AttuneServer, deps: Deps): { stop: () => void } {
   const timer = setInterval(() => {
-    recheck(io, core).catch((error: unknown) =>
-      core.log.warn({ err: error }, 'sign-ins could not be looked at; trying again'),
+    recheck(io, deps).catch((error: unknown) =>
+      deps.log.warn({ err: error }, 'sign-ins could not be looked at; trying again'),
     )
   }, RECHECK_MS)
   return { stop: () => clearInterval(timer) }

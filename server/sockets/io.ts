@@ -2,7 +2,7 @@ import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import { Server } from 'socket.io'
 import { createBuckets } from '../limits/rate-limit.ts'
 import type { Config } from '../../core/config.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { AttuneError, toAttuneError } from '../../core/errors.ts'
 import type { Presence } from '../auth/logins.ts'
 import { limits } from '../../core/protocol/index.ts'
@@ -20,7 +20,7 @@ const REFUSED_MS = 1_000
 /** The socket side of the server. `close` ends every connection. */
 export function openSockets(
   http: HttpServer,
-  core: Core,
+  deps: Deps,
   config: Pick<Config, 'allowedOrigins' | 'publicUrl' | 'sockets' | 'trustProxy'>,
 ): { io: AttuneServer; rooms: Rooms; close: () => Promise<void> } {
   const admission = openAdmission(config)
@@ -41,11 +41,11 @@ export function openSockets(
     },
   )
   const events = createBuckets(limits.personBurst, limits.personPerSecond)
-  const rooms = openRooms(io, core)
+  const rooms = openRooms(io, deps)
   io.use((socket, next) => {
     const enter = async (): Promise<void> => {
       admission.demandPlace(socket.request)
-      Object.assign(socket.data, await authenticate(core, socket.handshake))
+      Object.assign(socket.data, await authenticate(deps, socket.handshake))
       const leave = admission.signedIn(socket.data.caller.userId)
       socket.once('disconnect', leave)
       socket.conn.once('close', leave)
@@ -68,10 +68,10 @@ export function openSockets(
     void socket.join(userRoom(socket.data.caller.userId))
     endIfSilent(socket)
     attend(socket)
-    dispatch(socket, core, rooms, events)
+    dispatch(socket, deps, rooms, events)
   })
   const stopClosing = closeUnread(io)
-  const rechecking = keepRechecking(io, core)
+  const rechecking = keepRechecking(io, deps)
   return {
     io,
     rooms,
@@ -85,9 +85,9 @@ export function openSockets(
 }
 
 /** The token of `auth.token`, or as old clients send it: the Authorization header, or the query's `token` (rule S2). */
-function authenticate(core: Core, { auth, headers, query }: AttuneSocket['handshake']): Promise<Presence> {
+function authenticate(deps: Deps, { auth, headers, query }: AttuneSocket['handshake']): Promise<Presence> {
   const given: unknown = auth.token ?? /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1] ?? query.token
   if (typeof given !== 'string')
     return Promise.reject(new AttuneError('unauthenticated', 'send a token: io(url, { auth: { token } })'))
-  return core.accounts.identify(given.replace(/^Bearer /i, ''))
+  return deps.accounts.identify(given.replace(/^Bearer /i, ''))
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { sessionRoom, type AttuneServer } from './socket.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 
 /**
  * Milliseconds: how often counts are looked at; how soon after somebody came or went; how long an announcement holds,
@@ -16,7 +16,7 @@ const ANNOUNCE_MS = 5_000
  * own people in a Redis sorted set, with the time until which that holds: those of a server that
  * was killed fade out by themselves. While Redis is away a server counts its own.
  */
-export function openPresence(io: AttuneServer, core: Core) {
+export function openPresence(io: AttuneServer, deps: Deps) {
   const { adapter, sockets } = io.of('/')
   const serverId = randomUUID()
   const counts = new Map<string, number>()
@@ -37,7 +37,7 @@ export function openPresence(io: AttuneServer, core: Core) {
 
   async function look(): Promise<void> {
     const local = localPeople()
-    const counted = core.redis.status === 'ready' ? await announce(local) : local
+    const counted = deps.redis.status === 'ready' ? await announce(local) : local
     for (const [sessionId, people] of counted) {
       if (counts.get(sessionId) === people.size) continue
       counts.set(sessionId, people.size)
@@ -52,7 +52,7 @@ export function openPresence(io: AttuneServer, core: Core) {
   async function announce(local: Map<string, Set<string>>): Promise<Map<string, Set<string>>> {
     const now = Date.now()
     const again = now - announcedAt >= ANNOUNCE_MS
-    const pipeline = core.redis.pipeline()
+    const pipeline = deps.redis.pipeline()
     for (const [sessionId, before] of announced) {
       const gone = [...before].filter((userId) => !local.get(sessionId)?.has(userId))
       for (const userId of gone) pipeline.zrem(key(sessionId), member(userId))
@@ -94,7 +94,7 @@ export function openPresence(io: AttuneServer, core: Core) {
         .finally(() => lookIn(LOOK_MS))
     }, ms)
   }
-  const warn = (error: unknown) => core.log.warn({ err: error }, 'presence could not be announced')
+  const warn = (error: unknown) => deps.log.warn({ err: error }, 'presence could not be announced')
   const onLeave = (room: string) => {
     if (room.startsWith('session:')) lookIn(SOON_MS)
   }
@@ -112,12 +112,12 @@ export function openPresence(io: AttuneServer, core: Core) {
       clearTimeout(timer)
       adapter.off('leave-room', onLeave)
       await looking
-      if (core.redis.status === 'ready') await announceNobody().catch(warn)
+      if (deps.redis.status === 'ready') await announceNobody().catch(warn)
     },
   }
 
   async function announceNobody(): Promise<void> {
-    const pipeline = core.redis.pipeline()
+    const pipeline = deps.redis.pipeline()
     for (const [sessionId, people] of announced)
       for (const userId of people) pipeline.zrem(key(sessionId), member(userId))
     await pipeline.exec()

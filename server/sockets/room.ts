@@ -1,7 +1,7 @@
 import { recheck } from './identity.ts'
 import { openPresence } from './presence.ts'
 import { metricsRoom, sessionRoom, userRoom, type AttuneServer, type AttuneSocket, type Rooms } from './socket.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 import { recordedIn } from '../../core/db/contributions.ts'
 import { exclusionOf } from '../../core/db/exclusions.ts'
 import { votedSamples } from '../../core/db/feedback.ts'
@@ -24,16 +24,16 @@ const RESYNC_MS = 100
  * to its own sockets. Every server does so for itself, so a room spans all of them with nothing
  * but the log between.
  */
-export function openRooms(io: AttuneServer, core: Core): Rooms {
+export function openRooms(io: AttuneServer, deps: Deps): Rooms {
   const { adapter, sockets } = io.of('/')
-  const follower = follow(core.redis, {
+  const follower = follow(deps.redis, {
     entry: (sessionId, entry) => relay(sessionId, entry),
     gap: () => resyncSoon(),
-    error: (error) => core.log.warn({ err: error }, 'following the rooms: Redis trouble'),
+    error: (error) => deps.log.warn({ err: error }, 'following the rooms: Redis trouble'),
   })
   follower.add(EVERYWHERE, null)
-  const snapshots = openSnapshots(core)
-  const presence = openPresence(io, core)
+  const snapshots = openSnapshots(deps)
+  const presence = openPresence(io, deps)
   /** Sockets that have been sent entries up to a seq which the follower has yet to reach: by session, by socket. */
   const ahead = new Map<string, Map<string, string>>()
   /** Joins under way, by session: their logs are kept followed. */
@@ -55,8 +55,8 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
   async function following<T>(sessionId: string, work: (seq: string) => Promise<T>): Promise<T> {
     joining.set(sessionId, (joining.get(sessionId) ?? 0) + 1)
     try {
-      const away = core.redis.status !== 'ready'
-      const seq = away ? START : await lastSeq(core.redis, sessionId)
+      const away = deps.redis.status !== 'ready'
+      const seq = away ? START : await lastSeq(deps.redis, sessionId)
       follower.add(sessionId, away ? null : seq)
       return await work(seq)
     } finally {
@@ -71,11 +71,11 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
     const { userId } = socket.data.caller
     return following(sessionId, async (end) => {
       await socket.leave(sessionRoom(sessionId))
-      for (const sampleId of await votedSamples(core.pool, sessionId, userId, VOTES_REMEMBERED))
+      for (const sampleId of await votedSamples(deps.pool, sessionId, userId, VOTES_REMEMBERED))
         void socket.join(votedRoom(sampleId))
-      for (const sampleId of await begunSamples(core.pool, sessionId, userId)) void socket.join(begunRoom(sampleId))
+      for (const sampleId of await begunSamples(deps.pool, sessionId, userId)) void socket.join(begunRoom(sampleId))
       let seq = end
-      const missed = since === undefined || end === START ? null : await readSince(core.redis, sessionId, since)
+      const missed = since === undefined || end === START ? null : await readSince(deps.redis, sessionId, since)
       if (missed === null) {
         const snapshot = await snapshots.take({ sessionId, readerId: userId, seq, raters: presence.count(sessionId) })
         socket.emit('session-snapshot', snapshot)
@@ -84,14 +84,14 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
         seq = since ?? seq
         seq = replay(socket, sessionId, missed, seq)
         socket.emit('presence', { sessionId, raters: presence.count(sessionId) })
-        const exclusion = await exclusionOf(core.pool, sessionId, userId)
+        const exclusion = await exclusionOf(deps.pool, sessionId, userId)
         socket.emit('exclusion', { sessionId, excluded: exclusion !== null, reason: exclusion?.reason ?? null })
       }
       // What came since. Without an await between the last look and joining, nothing falls between.
-      while (core.redis.status === 'ready') {
+      while (deps.redis.status === 'ready') {
         const position = follower.position(sessionId)
         if (position == null || compareSeq(position, seq) <= 0) break
-        seq = replay(socket, sessionId, await readAfter(core.redis, sessionId, seq), position)
+        seq = replay(socket, sessionId, await readAfter(deps.redis, sessionId, seq), position)
       }
       if (socket.connected) {
         void socket.join(sessionRoom(sessionId))
@@ -143,7 +143,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
         return
       }
       case 'identity':
-        return report(recheck(io, core, entry.payload.userId))
+        return report(recheck(io, deps, entry.payload.userId))
       case 'metrics-update':
         return send(
           io.local.to(metricsRoom(sessionId)).to(sessionRoom(sessionId)).except(sentAlready(sessionId, entry.seq)),
@@ -183,19 +183,19 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
   }
 
   async function tellReceipts(sessionId: string, step: number): Promise<void> {
-    for (const { userId, receipt } of await receiptsOfStep(core.pool, sessionId, step, localUsers())) {
+    for (const { userId, receipt } of await receiptsOfStep(deps.pool, sessionId, step, localUsers())) {
       io.local.to(userRoom(userId)).emit('receipt', receipt)
     }
   }
   async function tellRecorded(epochId: number): Promise<void> {
-    for (const { userId, feedbackId, txHash } of await recordedIn(core.pool, epochId, localUsers())) {
+    for (const { userId, feedbackId, txHash } of await recordedIn(deps.pool, epochId, localUsers())) {
       io.local.to(userRoom(userId)).emit('recorded', { feedbackId, epochId, txHash })
     }
   }
   const localUsers = () => [...new Set([...sockets.values()].map((socket) => socket.data.caller.userId))]
   const report = (work: Promise<void>): void => {
     work.catch((error: unknown) =>
-      core.log.warn({ err: error }, 'what the log says could not be told to its sockets; it is made good'),
+      deps.log.warn({ err: error }, 'what the log says could not be told to its sockets; it is made good'),
     )
   }
 
@@ -214,13 +214,13 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
         const socket = sockets.get(id)
         if (socket === undefined) continue
         await join(socket, sessionId, undefined).catch((error: unknown) => {
-          core.log.warn({ err: error, sessionId }, 'a socket could not be brought up to date; it has to come back')
+          deps.log.warn({ err: error, sessionId }, 'a socket could not be brought up to date; it has to come back')
           socket.conn.close()
         })
       }
     }
   }
-  core.redis.on('ready', resyncSoon)
+  deps.redis.on('ready', resyncSoon)
 
   return {
     join,
@@ -235,7 +235,7 @@ export function openRooms(io: AttuneServer, core: Core): Rooms {
     },
     async close() {
       clearTimeout(resyncTimer)
-      core.redis.off('ready', resyncSoon)
+      deps.redis.off('ready', resyncSoon)
       adapter.off('delete-room', onRoomGone)
       pieces.close()
       await presence.close()

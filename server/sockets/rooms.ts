@@ -8,8 +8,8 @@ export const roomHandlers: Pick<
 > = {
   'join-session': {
     needs: 'read',
-    async handle({ core, socket, rooms }, { sessionId, since }) {
-      await sessionBasics(core.pool, sessionId)
+    async handle({ deps, socket, rooms }, { sessionId, since }) {
+      await sessionBasics(deps.pool, sessionId)
       return rooms.join(socket, sessionId, since)
     },
   },
@@ -22,8 +22,8 @@ export const roomHandlers: Pick<
   },
   'subscribe-metrics': {
     needs: 'read',
-    async handle({ core, socket, rooms }, sessionId) {
-      await sessionBasics(core.pool, sessionId)
+    async handle({ deps, socket, rooms }, sessionId) {
+      await sessionBasics(deps.pool, sessionId)
       await rooms.watchMetrics(socket, sessionId)
       return { sessionId }
     },

@@ -10,7 +10,7 @@ import type {
   ServerToClient,
 } from '../../core/protocol/index.ts'
 import type { Presence } from '../auth/logins.ts'
-import type { Core } from '../deps.ts'
+import type { Deps } from '../deps.ts'
 
 /** Who has the socket, as last looked at (identity.ts). */
 export type SocketData = Presence
@@ -36,7 +36,7 @@ export interface Rooms {
 export interface Context {
   socket: AttuneSocket
   caller: Caller
-  core: Core
+  deps: Deps
   rooms: Rooms
 }
 /** One client event: the permission that it needs (rule S3), and what it does. The answer is its acknowledgement. */

@@ -7,7 +7,7 @@ import { Graph } from '../../lm/graph/index.ts'
 import { loadWeights, readModel, type Model } from '../../lm/files/directory.ts'
 import { meanLoss, openFit, padRows } from '../../lm/training/fit.ts'
 import { hiddenStates, nextLogProbs, tokenFeeds, tokenInputs } from '../../lm/architectures/forward.ts'
-import { openRecent } from '../../lm/lru.ts'
+import { openLru } from '../../lm/lru.ts'
 
 const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-3, weightDecay: 0, maxGradientNorm: 1 }
 const texts = [
@@ -109,7 +109,7 @@ test('of what is open by key only the latest used stay open, and each is closed 
       fc.integer({ min: 1, max: 3 }),
       async (keys, most) => {
         const open: string[] = []
-        const recent = openRecent<string>(most, async (key) => {
+        const recent = openLru<string>(most, async (key) => {
           expect(open).toContain(key)
           open.splice(open.indexOf(key), 1)
         })
@@ -126,7 +126,7 @@ test('of what is open by key only the latest used stay open, and each is closed 
       },
     ),
   )
-  const failing = openRecent<number>(1, async () => {})
+  const failing = openLru<number>(1, async () => {})
   await expect(failing.get('x', () => Promise.reject(new Error('broken')))).rejects.toThrow('broken')
   expect(await failing.get('x', async () => 1)).toBe(1)
 })

@@ -176,7 +176,7 @@ test('while the chain is away the bounties stay as they were last seen, and a se
     distributor: deployed.distributor,
     coin: { symbol: 'ETH', decimals: 18 },
   })
-  const watch = createBountyWatch({ ...server.core, log: pino({ level: 'silent' }) }, away, 0n)
+  const watch = createBountyWatch({ ...server.deps, log: pino({ level: 'silent' }) }, away, 0n)
   await expect(watch.look()).rejects.toMatchObject({ code: 'unreachable' })
   expect((await shown()).bounties).toEqual(before)
   await request(server, 'GET', '/api/bounties/nowhere', { token: ann.token }).expect(404)

@@ -152,9 +152,9 @@ const relayed = async ({ who }: { who: SignedIn }) => (await earning(who)).relay
 const balance = (address: Address) => paying.chain.provider.getBalance(address)
 /** One turn of the relayer. */
 const turn = (more: Partial<RelayerDeps> = {}) => {
-  const { bounties, relayer: sender } = desk.core.chain ?? {}
+  const { bounties, relayer: sender } = desk.deps.chain ?? {}
   if (!bounties || !sender) throw new Error('no relayer')
-  return relayNext({ core: desk.core, bounties, sender, ...more })
+  return relayNext({ deps: desk.deps, bounties, sender, ...more })
 }
 /** Turns until nothing is left to do. */
 const turns = async (more: Partial<RelayerDeps> = {}) => {
@@ -241,7 +241,7 @@ test('while gas is dearer than the cap a claim waits and says so, and is sent on
 test('a relayer that dies between signing and sending sends it later, and the claim is paid once', async () => {
   const one = await withClaim()
   await relay(one, await signed(one))
-  const real = desk.core.chain?.relayer
+  const real = desk.deps.chain?.relayer
   if (!real) throw new Error('no relayer')
   const dying: ClaimSender = {
     ...real,

@@ -82,7 +82,7 @@ test('an import is stopped, and one whose server is gone is gone on with where i
     (sent) => sent > before,
   )
   // What its server does last.
-  await mortal.core.imports.close()
+  await mortal.deps.imports.close()
   expect(await progress(orphan.id)).toMatchObject({ status: 'running' })
   open = true
   // As long as it takes for nobody to have spoken for it.

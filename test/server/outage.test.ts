@@ -96,7 +96,7 @@ test('V1: with Redis killed votes are taken, people join, and the run is queued 
     who.received.slice(from).some((one) => one.event === 'session-snapshot')
   for (
     let patience = 500;
-    patience > 0 && !(isBack(client, before) && isBack(other, beforeOther) && server.core.redis.status === 'ready');
+    patience > 0 && !(isBack(client, before) && isBack(other, beforeOther) && server.deps.redis.status === 'ready');
     patience--
   )
     await sleep(20)
@@ -118,7 +118,7 @@ test('V1: with Redis killed votes are taken, people join, and the run is queued 
   let waiting: string[] = []
   for (let patience = 500; patience > 0 && !waiting.includes('demo'); patience--) {
     // The queue has a connection of its own, which may come back later than the rooms'.
-    waiting = await server.core.trainQueue.getJobs(['waiting']).then(
+    waiting = await server.deps.trainQueue.getJobs(['waiting']).then(
       (jobs) => jobs.map((job) => job.data.sessionId),
       () => [],
     )

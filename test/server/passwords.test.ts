@@ -97,8 +97,8 @@ describe('wrong passwords', () => {
       if (status !== 429) continue
       waits.push(Number(headers.get('retry-after')))
       // As if the wait were over.
-      const keys = await server.core.redis.keys('attune:lockout:*:lock:*')
-      if (keys.length > 0) await server.core.redis.del(...keys)
+      const keys = await server.deps.redis.keys('attune:lockout:*:lock:*')
+      if (keys.length > 0) await server.deps.redis.del(...keys)
     }
     expect(waits.slice(0, 4)).toEqual([1, 2, 4, 8])
     expect(Math.max(...waits)).toBeLessThanOrEqual(900)

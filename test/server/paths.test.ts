@@ -16,8 +16,8 @@ beforeAll(async () => {
   mkdirSync(join(clientDir, 'assets'))
   writeFileSync(join(clientDir, 'index.html'), '<!doctype html><title>the page</title>')
   writeFileSync(join(clientDir, 'assets', 'main-1a2b.js'), '1')
-  const { core } = await world.server()
-  http = createServer(createApp(core, { config: { allowedOrigins: [], publicUrl: null, trustProxy: 0 }, clientDir }))
+  const { deps } = await world.server()
+  http = createServer(createApp(deps, { config: { allowedOrigins: [], publicUrl: null, trustProxy: 0 }, clientDir }))
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
   url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
 })

@@ -17,7 +17,7 @@ afterAll(() => world.close())
 test('/health asks database, Redis and chain once for many who ask', async () => {
   let queries = 0
   const server = await world.server()
-  const { pool } = server.core
+  const { pool } = server.deps
   const asked = pool.query.bind(pool)
   const counting = ((...sent: Parameters<typeof asked>) => {
     if (String(sent[0]) === 'select 1') queries++

@@ -105,7 +105,7 @@ test('S3: every route names a permission that exists, and is refused without it'
 })
 
 test('S3: what Express serves is the route table and nothing else', async () => {
-  const app = createApp(server.core, {
+  const app = createApp(server.deps, {
     config: { allowedOrigins: [], publicUrl: null, trustProxy: 0 },
     clientDir: null,
   })

@@ -153,7 +153,7 @@ test('P3: whoever comes in right behind somebody else has all that happened in b
 })
 
 test('a whole room that comes in at once reads what all see alike once', async () => {
-  const { pool } = east.core
+  const { pool } = east.deps
   const asked = pool.query.bind(pool)
   let steps = 0
   pool.query = ((...sent: Parameters<typeof asked>) => {
@@ -345,13 +345,13 @@ test('S4: the sockets of somebody who is erased end, on every server', async () 
 
 test('T1: an active run that nobody trains and no job waits for is queued again, a held one is not', async () => {
   const waiting = async () =>
-    (await east.core.trainQueue.getJobs(['waiting'])).filter((job) => job.data.sessionId === sessionId)
+    (await east.deps.trainQueue.getJobs(['waiting'])).filter((job) => job.data.sessionId === sessionId)
   for (const job of await waiting()) await job.remove()
   const lock = await takeRunLock(world.pool, sessionId)
-  expect(await requeue(east.core, await unheldRuns(world.pool))).not.toContain(sessionId)
+  expect(await requeue(east.deps, await unheldRuns(world.pool))).not.toContain(sessionId)
   lock?.release()
   for (let patience = 200; patience > 0 && (await waiting()).length === 0; patience--) await sleep(20)
   // Two, where both servers looked in the same moment: the lock lets one of them train.
   expect(await waiting()).not.toHaveLength(0)
-  expect(await requeue(west.core, await unheldRuns(world.pool))).not.toContain(sessionId)
+  expect(await requeue(west.deps, await unheldRuns(world.pool))).not.toContain(sessionId)
 })

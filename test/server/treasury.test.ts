@@ -44,13 +44,13 @@ const last = async (): Promise<TreasuryOrder> => {
   return newest
 }
 const treasury = (): TreasurySender => {
-  const own = desk.core.chain?.treasury
+  const own = desk.deps.chain?.treasury
   if (!own) throw new Error('no treasury')
   return own
 }
 /** One turn of the treasurer. */
 const turn = (more: Partial<TreasurerDeps> = {}) =>
-  treasuryNext({ core: desk.core, chainId: paying.chain.chainId, sender: treasury(), ...more })
+  treasuryNext({ deps: desk.deps, chainId: paying.chain.chainId, sender: treasury(), ...more })
 /** Turns until nothing is left to do. */
 const turns = async (more: Partial<TreasurerDeps> = {}) => {
   while (await turn(more));

@@ -1,6 +1,6 @@
 import { Graph, gather, reshape } from '../../lm/graph/index.ts'
 import type { Engine, Program } from '../../lm/engines/engine.ts'
-import { openRecent } from '../../lm/lru.ts'
+import { openLru } from '../../lm/lru.ts'
 import { layOut, shapeOf, unpadRows, type BatchShape } from './layout.ts'
 import { entropyGraph, policyFeeds, policyGraph, valueGraph, type HeldPolicy } from './policy.ts'
 import type { ReferenceView, Rollout } from './rollout.ts'
@@ -33,7 +33,7 @@ export function openInspector(
 ): Inspector {
   const { architecture } = policy.model
   const graphs = { policy: policyInspection, reference: referenceInspection }
-  const compiled = openRecent<Program>(SHAPES_KEPT, (program) => program.dispose())
+  const compiled = openLru<Program>(SHAPES_KEPT, (program) => program.dispose())
 
   async function* batches(rollouts: readonly Rollout[], which: 'policy' | 'reference') {
     if (rollouts.length === 0) return

@@ -2,7 +2,7 @@
 import type { Engine } from '../../lm/engines/engine.ts'
 import { exactDiv } from '../../lm/graph/index.ts'
 import { gradientSum } from '../../lm/training/optimizer-step.ts'
-import { openRecent } from '../../lm/lru.ts'
+import { openLru } from '../../lm/lru.ts'
 import type { Algorithm } from './algorithms/algorithm.ts'
 import { optimizerConfig, type LearnerConfig } from './config.ts'
 import type { Experience } from './experience.ts'
@@ -45,7 +45,7 @@ export function openOptimizer(
     'miniBatchSize by gradientAccumulationSteps',
   )
   exactDiv(rows, algorithm.rows, 'the parts of a minibatch by the rollouts of a pair')
-  const compiled = openRecent<TrainStep>(SHAPES_KEPT, (step) => step.close())
+  const compiled = openLru<TrainStep>(SHAPES_KEPT, (step) => step.close())
   const options = {
     policy,
     algorithm,

@@ -7,10 +7,10 @@ import type { Sample } from '../../../core/protocol/index.ts'
 import { nextSample } from './queue.ts'
 import type { LiveSession } from './session.svelte.ts'
 
-/** What Reading needs of a session. */
+/** What SampleFocus needs of a session. */
 type Room = Pick<LiveSession, 'state' | 'done'>
 
-export class Reading {
+export class SampleFocus {
   readonly #room: Room
   #focusId = $state<string | null>(null)
   /** The reader has gone on: the next answer comes as soon as there is one. */

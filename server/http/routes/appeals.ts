@@ -14,21 +14,21 @@ export const appealRoutes = [
     answer: z.object({ id: Uuid }),
     status: 201,
     cost: 2,
-    handle: ({ core, caller, body }) => fileAppeal(core, caller, body),
+    handle: ({ deps, caller, body }) => fileAppeal(deps, caller, body),
   }),
   route('get', '/api/appeals/mine', {
     access: 'own',
     summary: 'My appeals and what came of them, newest first',
     query: z.object({ limit }),
     answer: z.array(Appeal),
-    handle: ({ core, caller, query }) => appealsOf(core.pool, caller.userId, query.limit),
+    handle: ({ deps, caller, query }) => appealsOf(deps.pool, caller.userId, query.limit),
   }),
   route('get', '/api/appeals', {
     access: 'adjudicate',
     summary: 'Appeals with their votes: those that wait, oldest first, or those that were decided, latest first',
     query: z.object({ state: z.enum(['open', 'decided']).default('open'), limit }),
     answer: z.array(AppealCase),
-    handle: ({ core, caller, query }) => appealCases(core.pool, caller.userId, query.state === 'open', query.limit),
+    handle: ({ deps, caller, query }) => appealCases(deps.pool, caller.userId, query.state === 'open', query.limit),
   }),
   route('post', '/api/appeals/:appealId/decision', {
     access: 'adjudicate',
@@ -36,6 +36,6 @@ export const appealRoutes = [
     params: z.object({ appealId: Uuid }),
     body: DecideAppeal,
     answer: z.object({ id: Uuid }),
-    handle: ({ core, caller, params, body }) => decide(core, caller, params.appealId, body),
+    handle: ({ deps, caller, params, body }) => decide(deps, caller, params.appealId, body),
   }),
 ]

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { route } from './route.ts'
 import { EVERYWHERE } from '../../../core/events/log.ts'
-import { publish, type Core } from '../../deps.ts'
+import { publish, type Deps } from '../../deps.ts'
 import { Credentials, HumanFeedback, Receipt, SetRole, User, Appeal } from '../../../core/protocol/index.ts'
 
 const SignedIn = z.object({ token: z.string(), refreshToken: z.string(), user: User })
@@ -15,7 +15,7 @@ export const authRoutes = [
     answer: SignedIn,
     status: 201,
     cost: 2,
-    handle: ({ core, body, address }) => core.accounts.guest(body.displayName, address),
+    handle: ({ deps, body, address }) => deps.accounts.guest(body.displayName, address),
   }),
   route('post', '/api/auth/register', {
     access: 'public',
@@ -24,9 +24,9 @@ export const authRoutes = [
     answer: SignedIn,
     status: 201,
     cost: 10,
-    async handle({ core, caller, body, address }) {
-      const signedIn = await core.accounts.register(body, caller, address)
-      if (caller?.userId === signedIn.user.userId) tellServers(core, caller.userId)
+    async handle({ deps, caller, body, address }) {
+      const signedIn = await deps.accounts.register(body, caller, address)
+      if (caller?.userId === signedIn.user.userId) tellServers(deps, caller.userId)
       return signedIn
     },
   }),
@@ -36,23 +36,23 @@ export const authRoutes = [
     body: Credentials.login,
     answer: SignedIn,
     cost: 10,
-    handle: ({ core, body, address }) => core.accounts.login(body.username, body.password, address),
+    handle: ({ deps, body, address }) => deps.accounts.login(body.username, body.password, address),
   }),
   route('post', '/api/auth/refresh', {
     access: 'public',
     summary: 'Get a new access token; the refresh token is good once',
     body: Credentials.refresh,
     answer: SignedIn,
-    handle: ({ core, body }) => core.accounts.refresh(body.refreshToken, ({ userId }) => tellServers(core, userId)),
+    handle: ({ deps, body }) => deps.accounts.refresh(body.refreshToken, ({ userId }) => tellServers(deps, userId)),
   }),
   route('post', '/api/auth/logout', {
     access: 'public',
     summary: 'End a login: its tokens are good no more, and its sockets end',
     body: Credentials.refresh,
     answer: Nothing,
-    async handle({ core, body }) {
-      const ended = await core.accounts.logout(body.refreshToken)
-      if (ended !== null) tellServers(core, ended.userId)
+    async handle({ deps, body }) {
+      const ended = await deps.accounts.logout(body.refreshToken)
+      if (ended !== null) tellServers(deps, ended.userId)
       return {}
     },
   }),
@@ -60,7 +60,7 @@ export const authRoutes = [
     access: 'public',
     summary: 'A nonce for Sign-In with Ethereum',
     answer: z.object({ nonce: z.string(), expiresAt: z.iso.datetime() }),
-    handle: ({ core }) => core.accounts.walletNonce(),
+    handle: ({ deps }) => deps.accounts.walletNonce(),
   }),
   route('post', '/api/auth/wallet/verify', {
     access: 'public',
@@ -69,9 +69,9 @@ export const authRoutes = [
     body: Credentials.walletVerify,
     answer: SignedIn,
     cost: 5,
-    async handle({ core, caller, body, address, host }) {
-      const signedIn = await core.accounts.wallet(body, caller, { address, host })
-      tellServers(core, signedIn.user.userId)
+    async handle({ deps, caller, body, address, host }) {
+      const signedIn = await deps.accounts.wallet(body, caller, { address, host })
+      tellServers(deps, signedIn.user.userId)
       return signedIn
     },
   }),
@@ -79,16 +79,16 @@ export const authRoutes = [
     access: 'own',
     summary: 'Who I am, and what I may do',
     answer: User,
-    handle: ({ core, caller }) => core.accounts.me(caller.userId),
+    handle: ({ deps, caller }) => deps.accounts.me(caller.userId),
   }),
   route('post', '/api/auth/role', {
     access: 'administer',
     summary: 'Give somebody a role: contributor, trainer (a researcher), validator or admin',
     body: SetRole,
     answer: User.pick({ userId: true, username: true, role: true }),
-    async handle({ core, caller, body }) {
-      const given = await core.accounts.setRole(caller, body, body.role)
-      tellServers(core, given.userId)
+    async handle({ deps, caller, body }) {
+      const given = await deps.accounts.setRole(caller, body, body.role)
+      tellServers(deps, given.userId)
       return given
     },
   }),
@@ -111,20 +111,20 @@ export const authRoutes = [
       ),
     }),
     cost: 20,
-    handle: ({ core, caller }) => core.accounts.exportAll(caller.userId),
+    handle: ({ deps, caller }) => deps.accounts.exportAll(caller.userId),
   }),
   route('delete', '/api/auth/me', {
     access: 'own',
     summary: 'Erase me: name, address and words go, no later step uses my votes',
     answer: Nothing,
-    async handle({ core, caller }) {
-      await core.accounts.erase(caller.userId)
-      publish(core, EVERYWHERE, { event: 'erased', payload: { userId: caller.userId } })
+    async handle({ deps, caller }) {
+      await deps.accounts.erase(caller.userId)
+      publish(deps, EVERYWHERE, { event: 'erased', payload: { userId: caller.userId } })
       return {}
     },
   }),
 ]
 
 /** Every server looks again at this person's sockets: whether they are still signed in, and what they may do. */
-const tellServers = (core: Core, userId: string): void =>
-  publish(core, EVERYWHERE, { event: 'identity', payload: { userId } })
+const tellServers = (deps: Deps, userId: string): void =>
+  publish(deps, EVERYWHERE, { event: 'identity', payload: { userId } })

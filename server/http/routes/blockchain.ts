@@ -30,9 +30,9 @@ export const blockchainRoutes = [
     params,
     query: z.object({ limit: z.coerce.number().int().min(1).max(limits.pageItems).default(100) }),
     answer: z.array(ProofOfContribute),
-    async handle({ core, caller, params: { userId }, query }) {
+    async handle({ deps, caller, params: { userId }, query }) {
       demandOwner(caller, userId, 'review')
-      return listContributions(core, userId, query.limit)
+      return listContributions(deps, userId, query.limit)
     },
   }),
   route('get', '/api/blockchain/rewards/:userId', {
@@ -46,18 +46,18 @@ export const blockchainRoutes = [
       heldRewards: z.number(),
       contributions: z.int(),
     }),
-    async handle({ core, caller, params: { userId } }) {
+    async handle({ deps, caller, params: { userId } }) {
       demandOwner(caller, userId, 'review')
-      return listRewards(core, userId)
+      return listRewards(deps, userId)
     },
   }),
   route('get', '/api/blockchain/contracts', {
     access: 'public',
     summary: 'The chain and the contracts that this installation records and pays by',
     answer: ChainFacts,
-    handle({ core }) {
-      if (core.chain === null) throw noChain()
-      return core.chain.facts
+    handle({ deps }) {
+      if (deps.chain === null) throw noChain()
+      return deps.chain.facts
     },
   }),
   route('get', '/api/blockchain/tokens/:address', {
@@ -66,9 +66,9 @@ export const blockchainRoutes = [
     params: z.object({ address: Address }),
     answer: z.object({ symbol: z.string(), decimals: z.int() }),
     cost: 3,
-    async handle({ core, params: { address } }) {
-      if (core.chain?.bounties == null) throw noChain()
-      const token = await core.chain.bounties.token(address.toLowerCase() as `0x${string}`)
+    async handle({ deps, params: { address } }) {
+      if (deps.chain?.bounties == null) throw noChain()
+      const token = await deps.chain.bounties.token(address.toLowerCase() as `0x${string}`)
       if (token === null)
         throw new AttuneError('invalid', `there is no token at ${address} on this chain`, { path: 'address' })
       return token
@@ -80,9 +80,9 @@ export const blockchainRoutes = [
     body: VerifyContribution,
     answer: z.object({ valid: z.boolean(), reason: z.string().optional() }),
     cost: 5,
-    async handle({ core, body }) {
-      if (core.chain === null) throw noChain()
-      return core.chain.verify(body.proof)
+    async handle({ deps, body }) {
+      if (deps.chain === null) throw noChain()
+      return deps.chain.verify(body.proof)
     },
   }),
   route('get', '/api/blockchain/epochs', {
@@ -91,9 +91,9 @@ export const blockchainRoutes = [
     query: z.object({ limit: z.coerce.number().int().min(1).max(limits.pageItems).default(50) }),
     answer: EpochIndex,
     cost: 3,
-    async handle({ core, query }) {
-      if (core.chain === null) throw noChain()
-      return listEpochs(core, core.chain.epochs, query.limit)
+    async handle({ deps, query }) {
+      if (deps.chain === null) throw noChain()
+      return listEpochs(deps, deps.chain.epochs, query.limit)
     },
   }),
   route('get', '/api/blockchain/epochs/:epochId/manifest', {
@@ -109,9 +109,9 @@ export const blockchainRoutes = [
     answer: z.string(),
     bare: 'application/jsonl',
     cost: 5,
-    async handle({ core, params: { epochId } }) {
+    async handle({ deps, params: { epochId } }) {
       const manifest =
-        core.chain === null ? null : await manifestOf(core.pool, core.chain.chainId, core.chain.ledger, epochId)
+        deps.chain === null ? null : await manifestOf(deps.pool, deps.chain.chainId, deps.chain.ledger, epochId)
       if (manifest === null)
         throw new AttuneError('not-found', `epoch ${epochId} is not recorded on this installation's ledger`)
       return manifest
@@ -123,9 +123,9 @@ export const blockchainRoutes = [
     body: LedgerQuestion,
     answer: z.unknown(),
     bare: 'application/json',
-    async handle({ core, body }) {
-      if (core.chain === null) throw noChain()
-      return core.chain.relay(body)
+    async handle({ deps, body }) {
+      if (deps.chain === null) throw noChain()
+      return deps.chain.relay(body)
     },
   }),
 ]

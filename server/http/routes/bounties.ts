@@ -18,11 +18,11 @@ export const bountyRoutes = [
     summary: 'What the votes of a session earn, and how many there are at the present pace',
     params: z.object({ sessionId: SessionId }),
     answer: SessionBounties,
-    async handle({ core, params: { sessionId } }) {
-      await sessionBasics(core.pool, sessionId)
-      const { chain, pool } = core
+    async handle({ deps, params: { sessionId } }) {
+      await sessionBasics(deps.pool, sessionId)
+      const { chain, pool } = deps
       const [bounties, votes, orders] = await Promise.all([
-        bountiesOf(core, sessionId),
+        bountiesOf(deps, sessionId),
         votesSince(pool, sessionId, PACE_SECONDS),
         chain === null ? [] : ordersOf(pool, chain.chainId, sessionId, ORDERS),
       ])
@@ -42,7 +42,7 @@ export const bountyRoutes = [
     answer: z.object({ id: Uuid }),
     status: 201,
     cost: 5,
-    handle: ({ core, caller, params, body }) => orderOf(core, caller, params.sessionId, body),
+    handle: ({ deps, caller, params, body }) => orderOf(deps, caller, params.sessionId, body),
   }),
   route('get', '/api/bounties/:sessionId/:bountyId/refund', {
     access: 'read',
@@ -50,6 +50,6 @@ export const bountyRoutes = [
     params: z.object({ sessionId: SessionId, bountyId: Hash }),
     answer: Refund,
     cost: 2,
-    handle: ({ core, params }) => refundOf(core, params.sessionId, params.bountyId),
+    handle: ({ deps, params }) => refundOf(deps, params.sessionId, params.bountyId),
   }),
 ]

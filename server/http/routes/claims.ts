@@ -9,7 +9,7 @@ export const claimRoutes = [
     summary: 'What I have earned from each bounty, and what of it can be claimed now',
     answer: Earnings,
     cost: 2,
-    handle: ({ core, caller }) => earningsOf(core, caller),
+    handle: ({ deps, caller }) => earningsOf(deps, caller),
   }),
   route('post', '/api/claims/relay', {
     access: 'own',
@@ -18,6 +18,6 @@ export const claimRoutes = [
     answer: z.object({ id: Uuid }),
     status: 201,
     cost: 10,
-    handle: ({ core, caller, body }) => relayClaim(core, caller, body),
+    handle: ({ deps, caller, body }) => relayClaim(deps, caller, body),
   }),
 ]

@@ -15,8 +15,8 @@ export const feedbackRoutes = [
     body: Vote,
     answer: HumanFeedback.extend({ crowd: CrowdValue.nullable(), duplicate: z.boolean() }),
     status: 201,
-    async handle({ core, caller, body }) {
-      const { stored, ack } = await castVote(core, caller, body)
+    async handle({ deps, caller, body }) {
+      const { stored, ack } = await castVote(deps, caller, body)
       return { ...stored, crowd: ack.crowd, duplicate: ack.duplicate }
     },
   }),
@@ -25,7 +25,7 @@ export const feedbackRoutes = [
     summary: 'What came of my votes, newest first',
     query: z.object({ sessionId: SessionId.optional(), limit: pageLimit }),
     answer: z.array(Receipt),
-    handle: ({ core, caller, query }) => receiptsOfUser(core.pool, caller.userId, query.limit, query.sessionId),
+    handle: ({ deps, caller, query }) => receiptsOfUser(deps.pool, caller.userId, query.limit, query.sessionId),
   }),
   route('get', '/api/feedback/:sessionId', {
     access: 'own',
@@ -33,10 +33,10 @@ export const feedbackRoutes = [
     params: z.object({ sessionId: SessionId }),
     query: z.object({ before: Uuid.optional(), limit: pageLimit }),
     answer: z.array(HumanFeedback),
-    async handle({ core, caller, params: { sessionId }, query }) {
-      const { userId } = await sessionBasics(core.pool, sessionId)
+    async handle({ deps, caller, params: { sessionId }, query }) {
+      const { userId } = await sessionBasics(deps.pool, sessionId)
       const all = userId === caller.userId || caller.permissions.includes('review')
-      return listVotes(core.pool, { sessionId, ...(!all && { userId: caller.userId }), ...query })
+      return listVotes(deps.pool, { sessionId, ...(!all && { userId: caller.userId }), ...query })
     },
   }),
   route('delete', '/api/feedback/:feedbackId', {
@@ -44,6 +44,6 @@ export const feedbackRoutes = [
     summary: `Withdraw a vote, within ${limits.withdrawMs / 1000} seconds`,
     params: z.object({ feedbackId: Uuid }),
     answer: z.object({ id: Uuid }),
-    handle: ({ core, caller, params }) => takeBack(core, caller, params.feedbackId),
+    handle: ({ deps, caller, params }) => takeBack(deps, caller, params.feedbackId),
   }),
 ]

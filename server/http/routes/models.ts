@@ -40,7 +40,7 @@ const packing = (path: string, summary: string) =>
     answer: Download,
     status: 202,
     cost: 20,
-    handle: ({ core, params: { modelId }, body }) => core.downloads.ask(downloadIdOf(modelId, body)),
+    handle: ({ deps, params: { modelId }, body }) => deps.downloads.ask(downloadIdOf(modelId, body)),
   })
 
 const listing = (path: string) =>
@@ -48,7 +48,7 @@ const listing = (path: string) =>
     access: 'read',
     summary: 'The models, newest first',
     answer: z.array(Model),
-    handle: ({ core }) => listModels(core.pool),
+    handle: ({ deps }) => listModels(deps.pool),
   })
 
 const single = (path: string) =>
@@ -57,8 +57,8 @@ const single = (path: string) =>
     summary: 'One model',
     params,
     answer: Model,
-    async handle({ core, params: { modelId } }) {
-      const model = await findModel(core.pool, modelId)
+    async handle({ deps, params: { modelId } }) {
+      const model = await findModel(deps.pool, modelId)
       if (model === null) throw new AttuneError('not-found', `there is no model ${modelId}`)
       return model
     },
@@ -71,13 +71,13 @@ export const modelRoutes = [
     body: ModelConfig.extend({ checkpointPath }),
     answer: Model,
     status: 201,
-    async handle({ core, caller, body }) {
+    async handle({ deps, caller, body }) {
       const slug = body.name
         .toLowerCase()
         .replace(/[^a-z0-9]+/g, '-')
         .replace(/^-|-$/g, '')
         .slice(0, 40)
-      const model = await insertModel(core.pool, {
+      const model = await insertModel(deps.pool, {
         ...body,
         id: `${slug || 'model'}-${randomBytes(4).toString('hex')}`,
         createdBy: caller.userId,
@@ -97,14 +97,14 @@ export const modelRoutes = [
     params,
     upload: 'multipart/form-data',
     answer: Model,
-    handle: ({ core, params: { modelId }, stream }) => uploadModel(core, modelId, stream),
+    handle: ({ deps, params: { modelId }, stream }) => uploadModel(deps, modelId, stream),
   }),
   route('get', '/api/weights/models/:modelId/files', {
     access: 'models',
     summary: 'A model’s files',
     params,
     answer: z.array(ModelFile),
-    handle: ({ core, params: { modelId } }) => filesOf(core, modelId),
+    handle: ({ deps, params: { modelId } }) => filesOf(deps, modelId),
   }),
   route('get', '/api/weights/models/:modelId/file', {
     access: 'models',
@@ -114,7 +114,7 @@ export const modelRoutes = [
     answer: z.string(),
     bare: 'application/octet-stream',
     file: true,
-    handle: ({ core, params: { modelId }, query: { name } }) => fileOf(core, modelId, name),
+    handle: ({ deps, params: { modelId }, query: { name } }) => fileOf(deps, modelId, name),
   }),
   packing('/api/weights/models/:modelId/download', 'Pack a model as one archive'),
   packing(
@@ -126,7 +126,7 @@ export const modelRoutes = [
     summary: 'How far an archive is; one that is gone is packed again',
     params: downloadParams,
     answer: Download,
-    handle: ({ core, params: { downloadId } }) => core.downloads.ask(downloadId),
+    handle: ({ deps, params: { downloadId } }) => deps.downloads.ask(downloadId),
   }),
   route('get', '/api/weights/downloads/:downloadId/file', {
     access: 'models',
@@ -135,14 +135,14 @@ export const modelRoutes = [
     answer: z.string(),
     bare: 'application/octet-stream',
     file: true,
-    handle: ({ core, params: { downloadId } }) => core.downloads.file(downloadId),
+    handle: ({ deps, params: { downloadId } }) => deps.downloads.file(downloadId),
   }),
   route('get', '/api/models/:modelId/prompts', {
     access: 'read',
     summary: 'What a model is asked when it is trained',
     params,
     answer: ModelPrompts,
-    handle: ({ core, params: { modelId } }) => promptsOf(core, modelId),
+    handle: ({ deps, params: { modelId } }) => promptsOf(deps, modelId),
   }),
   route('post', '/api/models/:modelId/prompts', {
     access: 'models',
@@ -151,7 +151,7 @@ export const modelRoutes = [
     params,
     upload: 'application/x-ndjson',
     answer: ModelPrompts,
-    handle: ({ core, params: { modelId }, stream }) => setPrompts(core, modelId, stream),
+    handle: ({ deps, params: { modelId }, stream }) => setPrompts(deps, modelId, stream),
   }),
   route('post', '/api/imports', {
     access: 'models',
@@ -159,21 +159,21 @@ export const modelRoutes = [
     body: StartImport,
     answer: ModelImport,
     status: 202,
-    handle: ({ core, caller, body }) => core.imports.start(caller, body),
+    handle: ({ deps, caller, body }) => deps.imports.start(caller, body),
   }),
   route('get', '/api/imports', {
     access: 'models',
     summary: 'The latest imports, newest first',
     answer: z.array(ModelImport),
-    handle: ({ core }) => listImports(core.pool, limits.pageItems),
+    handle: ({ deps }) => listImports(deps.pool, limits.pageItems),
   }),
   route('get', '/api/imports/:importId', {
     access: 'models',
     summary: 'How far an import is',
     params: importParams,
     answer: ModelImport,
-    async handle({ core, params: { importId } }) {
-      const found = await findImport(core.pool, importId)
+    async handle({ deps, params: { importId } }) {
+      const found = await findImport(deps.pool, importId)
       if (found === null) throw new AttuneError('not-found', `there is no import ${importId}`)
       return found
     },
@@ -183,6 +183,6 @@ export const modelRoutes = [
     summary: 'Stop an import; what has arrived is kept for the next one',
     params: importParams,
     answer: ModelImport,
-    handle: ({ core, params: { importId } }) => core.imports.stop(importId),
+    handle: ({ deps, params: { importId } }) => deps.imports.stop(importId),
   }),
 ]

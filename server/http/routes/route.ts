@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { Core } from '../../deps.ts'
+import type { Deps } from '../../deps.ts'
 import type { Caller, Permission } from '../../../core/permissions.ts'
 import { parseStrictly, refuseAny } from '../../limits/strict.ts'
 import type { Body } from '../../models/uploads.ts'
@@ -32,7 +32,7 @@ export interface Route {
   cost: number
   /** Parses and handles. @throws ZodError, AttuneError */
   run: (
-    core: Core,
+    deps: Deps,
     caller: Caller | null,
     raw: { params: unknown; query: unknown; body: unknown; stream: Body; address: string; host: string },
   ) => Promise<unknown>
@@ -52,7 +52,7 @@ interface Spec<A extends Access, P, Q, B, D extends z.ZodType> {
   cost?: number
   /** `caller` is whoever sent a valid token; a route that needs a permission always has one. */
   handle: (request: {
-    core: Core
+    deps: Deps
     caller: A extends 'public' ? Caller | null : Caller
     params: P
     query: Q
@@ -99,9 +99,9 @@ export function route<A extends Access, P = undefined, Q = undefined, B = undefi
     file,
     upload,
     cost,
-    async run(core, caller, raw) {
+    async run(deps, caller, raw) {
       return handle({
-        core,
+        deps,
         // The app has checked `access` before it runs a route.
         caller: caller as A extends 'public' ? Caller | null : Caller,
         params: (params ? parseStrictly(params, raw.params) : undefined) as P,

@@ -41,14 +41,14 @@ export const systemRoutes = [
     summary: "The system's state",
     answer: SystemStatus,
     cost: 2,
-    async handle({ core }) {
+    async handle({ deps }) {
       const [{ status, components, standstills, pausedRuns }, sessions, totalModels, progress, queuedJobs] =
         await Promise.all([
-          checkHealth(core),
-          countSessions(core.pool),
-          countModels(core.pool),
-          chainProgress(core.pool),
-          core.redis.status === 'ready' ? inTime(core.trainQueue.getWaitingCount()) : null,
+          checkHealth(deps),
+          countSessions(deps.pool),
+          countModels(deps.pool),
+          chainProgress(deps.pool),
+          deps.redis.status === 'ready' ? inTime(deps.trainQueue.getWaitingCount()) : null,
         ])
       return {
         status,
@@ -77,11 +77,11 @@ export const systemRoutes = [
       /** Seconds. */
       uptime: z.number(),
     }),
-    async handle({ core }) {
+    async handle({ deps }) {
       const [sessions, votes, models] = await Promise.all([
-        countSessions(core.pool),
-        countVotes(core.pool),
-        countModels(core.pool),
+        countSessions(deps.pool),
+        countVotes(deps.pool),
+        countModels(deps.pool),
       ])
       return { sessions, ...votes, models, uptime: process.uptime() }
     },

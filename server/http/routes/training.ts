@@ -34,7 +34,7 @@ const steering = (action: 'pause' | 'resume' | 'stop', summary: string) =>
     summary,
     params,
     answer: Steered,
-    handle: ({ core, caller, params }) => steer(core, caller, params.sessionId, action),
+    handle: ({ deps, caller, params }) => steer(deps, caller, params.sessionId, action),
   })
 
 export const trainingRoutes = [
@@ -44,7 +44,7 @@ export const trainingRoutes = [
     body: StartTraining,
     answer: Steered,
     status: 201,
-    handle: ({ core, caller, body }) => startTraining(core, caller, body),
+    handle: ({ deps, caller, body }) => startTraining(deps, caller, body),
   }),
   steering('pause', 'Pause a run within one step'),
   steering('resume', 'Resume a paused run from its last committed step'),
@@ -55,7 +55,7 @@ export const trainingRoutes = [
     params,
     answer: z.array(Rater),
     cost: 10,
-    handle: ({ core, caller, params }) => listRaters(core, caller, params.sessionId),
+    handle: ({ deps, caller, params }) => listRaters(deps, caller, params.sessionId),
   }),
   route('post', '/api/training/:sessionId/raters/:userId/exclude', {
     access: 'train',
@@ -64,8 +64,8 @@ export const trainingRoutes = [
     params: rater,
     body: Exclude,
     answer: rater,
-    async handle({ core, caller, params, body }) {
-      await excludeRater(core, caller, { ...params, ...body })
+    async handle({ deps, caller, params, body }) {
+      await excludeRater(deps, caller, { ...params, ...body })
       return params
     },
   }),
@@ -74,8 +74,8 @@ export const trainingRoutes = [
     summary: 'Readmit a rater whom I excluded: their votes weigh again from the next step on',
     params: rater,
     answer: rater,
-    async handle({ core, caller, params }) {
-      await readmitRater(core, caller, params)
+    async handle({ deps, caller, params }) {
+      await readmitRater(deps, caller, params)
       return params
     },
   }),
@@ -87,20 +87,20 @@ export const trainingRoutes = [
     answer: Model,
     status: 201,
     cost: 20,
-    handle: ({ core, caller, params: { sessionId }, body: { name } }) => keepLearnt(core, caller, sessionId, name),
+    handle: ({ deps, caller, params: { sessionId }, body: { name } }) => keepLearnt(deps, caller, sessionId, name),
   }),
   route('get', '/api/training', {
     access: 'read',
     summary: 'The sessions, the running ones first',
     answer: z.array(TrainingSession),
-    handle: ({ core }) => listSessions(core.pool, limits.pageItems),
+    handle: ({ deps }) => listSessions(deps.pool, limits.pageItems),
   }),
   route('get', '/api/training/:sessionId', {
     access: 'read',
     summary: 'One session',
     params,
     answer: TrainingSession,
-    handle: ({ core, params }) => findSession(core.pool, params.sessionId),
+    handle: ({ deps, params }) => findSession(deps.pool, params.sessionId),
   }),
   route('get', '/api/training/:sessionId/samples', {
     access: 'read',
@@ -108,9 +108,9 @@ export const trainingRoutes = [
     params,
     query: z.object({ after: z.uuid().optional(), limit: pageLimit.default(50) }),
     answer: z.array(Sample),
-    async handle({ core, caller, params: { sessionId }, query }) {
-      await sessionBasics(core.pool, sessionId)
-      return listSamples(core.pool, { sessionId, readerId: caller.userId, ...query })
+    async handle({ deps, caller, params: { sessionId }, query }) {
+      await sessionBasics(deps.pool, sessionId)
+      return listSamples(deps.pool, { sessionId, readerId: caller.userId, ...query })
     },
   }),
   route('post', '/api/training/:sessionId/ask', {
@@ -120,7 +120,7 @@ export const trainingRoutes = [
     body: Ask.omit({ sessionId: true }),
     answer: z.object({ sampleId: z.uuid() }),
     status: 201,
-    handle: ({ core, caller, params, body }) => ask(core, caller, params.sessionId, body.prompt),
+    handle: ({ deps, caller, params, body }) => ask(deps, caller, params.sessionId, body.prompt),
   }),
   route('get', '/api/metrics/:sessionId', {
     access: 'read',
@@ -136,9 +136,9 @@ export const trainingRoutes = [
       limit: z.coerce.number().int().min(1).max(10_000).default(1_000),
     }),
     answer: z.union([TrainingMetrics, z.array(StepMetrics)]),
-    async handle({ core, params: { sessionId }, query: { since, limit } }) {
-      const { metrics } = await findSession(core.pool, sessionId)
-      return since === undefined ? metrics : stepMetrics(core.pool, sessionId, since, limit)
+    async handle({ deps, params: { sessionId }, query: { since, limit } }) {
+      const { metrics } = await findSession(deps.pool, sessionId)
+      return since === undefined ? metrics : stepMetrics(deps.pool, sessionId, since, limit)
     },
   }),
 ]
