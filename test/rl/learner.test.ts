@@ -328,7 +328,7 @@ describe('the learner', () => {
     }
   })
 
-  it('takes back an update that would leave weights that are no numbers, and says what to do', async () => {
+  it('rolls back an update that would leave weights infinite or NaN, and says what to do', async () => {
     const learner = open({ klCoefficient: 1e300 })
     const first = await rollouts(learner, 0)
     await learner
@@ -344,7 +344,7 @@ describe('the learner', () => {
         batch.map((r) => ({ ...r, logprobs: r.logprobs.map((x) => x - 1) })),
         batch.map(reward),
       ),
-    ).rejects.toThrow(/no numbers.*lower learning rate/)
+    ).rejects.toThrow(/infinite or NaN.*rolled back.*lower learning rate/)
     expectSame(await learner.exportState(), before)
     await learner.close()
   })
