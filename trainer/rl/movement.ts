@@ -31,14 +31,14 @@ export function openMovementGauge(engine: Engine, { model }: HeldPolicy): Moveme
       const program = await (compiled ??= engine.compile(movementGraph(model), 'float32'))
       const outputs = await program.run({})
       const [norm, size] = [outputs.scalar('norm'), outputs.scalar('size')]
-      if (!Number.isFinite(norm)) throw new Error(noNumbers)
+      if (!Number.isFinite(norm)) throw new Error(notFinite)
       return { norm, changed: norm > ROUNDING * size }
     },
     close: async () => (await compiled)?.dispose(),
   }
 }
 
-const noNumbers =
+const notFinite =
   'The update would have left the model with weights that are infinite or NaN; it was rolled back. ' +
   'Start a new run with a lower learning rate or a smaller KL coefficient.'
 
