@@ -18,8 +18,9 @@ const leaks = 'test/helpers/leaks.ts'
 
 export default defineConfig({
   test: {
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Far beyond what any test takes on a quiet machine: no test is to fail for a busy one.
+    testTimeout: 180_000,
+    hookTimeout: 240_000,
     reporters: ['default', './test/helpers/summary.ts'],
     projects: [
       {

@@ -130,3 +130,21 @@ it('a refusal goes to the policy that takes it, and is thrown where none does; a
   await expect(bringOn(item, taking, store, failing('unreachable'))).rejects.toMatchObject({ code: 'unreachable' })
   expect(heard).toEqual(['reverted'])
 })
+
+it('what a block takes between the look and the signing is settled, though the contract then refuses it', async () => {
+  const looks = ['open', { state: 'settled', done: 'paid' }] as const
+  let look = 0
+  const policy: Policy<'paid'> = {
+    patienceMs: 0,
+    waits: () => true,
+    look: () => Promise.resolve(looks[look++] ?? 'open'),
+    refused: () => Promise.reject(new Error('nobody may be told that it was refused')),
+  }
+  const refusing: OutboxSender = {
+    sign: () => Promise.reject(new LedgerError('reverted', 'NothingToPay')),
+    send: () => Promise.reject(new Error('nothing was signed')),
+  }
+  const store = { markSigned: () => Promise.reject(new Error('nothing was signed')) }
+  const sent: Sent = { txHash: '0x01', ageMs: 1, bumps: 0 }
+  expect(await bringOn(sent, policy, store, refusing)).toEqual({ state: 'settled', done: 'paid' })
+})

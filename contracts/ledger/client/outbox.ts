@@ -28,8 +28,18 @@ export async function bringOn<Done>(
   if (seen !== 'open') return seen
   if (waits && ageMs < policy.patienceMs) return { state: 'waits' }
   const bid = waits ? bumps + 1 : bumps
-  const signed = await signOr(policy.refused, () => sender.sign(bid))
-  if (signed === null) return { state: 'refused' }
+  let signed: Signed
+  try {
+    signed = await sender.sign(bid)
+  } catch (error) {
+    if (!(error instanceof LedgerError) || error.code === 'unreachable') throw error
+    // A block may have taken it since the look: the contract then refuses it for being settled.
+    const now = await policy.look()
+    if (now !== 'open') return now
+    if (policy.refused === undefined) throw error
+    await policy.refused(error)
+    return { state: 'refused' }
+  }
   await store.markSigned(signed, bid)
   const isTaken = (await sender.send(signed.raw)) === 'sent'
   return { state: 'sent', txHash: signed.txHash, replaced: waits && isTaken, bumps: isTaken ? bid : bid + 1 }
@@ -63,13 +73,3 @@ export type Step<Done> =
   | { state: 'held' | 'waits' | 'refused' }
   /** `replaced`: it took the place of another; `bumps` is what the next transaction starts from. */
   | { state: 'sent'; txHash: Hex; replaced: boolean; bumps: number }
-
-async function signOr(refused: Policy<unknown>['refused'], sign: () => Promise<Signed>): Promise<Signed | null> {
-  try {
-    return await sign()
-  } catch (error) {
-    if (refused === undefined || !(error instanceof LedgerError) || error.code === 'unreachable') throw error
-    await refused(error)
-    return null
-  }
-}
