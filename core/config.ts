@@ -2,9 +2,9 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 
 /**
- * Reads and checks the environment. Besides the `main.ts` files this is the only place that
- * does. `secrets` names the ones that this process cannot do without: none has a default
- * (rule S1), so the trainer starts without JWT_SECRET and the server doesn't.
+ * Reads and checks the environment. Apart from the `main.ts` files it is the only place that does.
+ * `secrets` names the ones that this process requires: none has a default (rule S1), so
+ * the trainer starts without JWT_SECRET and the server doesn't.
  *
  * @throws ConfigError, one line that names every variable that is missing or wrong.
  */
@@ -12,7 +12,7 @@ export function loadConfig<S extends SecretName = never>(
   env: NodeJS.ProcessEnv,
   secrets: readonly S[] = [],
 ): Config & { secrets: Record<S, string> } {
-  // An empty value is what a compose file makes of an unset one.
+  // A compose file turns an unset variable into an empty one.
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
   const parsed = Environment.safeParse(given)
   const issues = parsed.success ? [] : parsed.error.issues.map((issue) => describe(issue, given))
@@ -84,29 +84,29 @@ export interface Config {
   redisUrl: string
   /** Origins that may call from a browser, besides the server's own; `*` for all. */
   allowedOrigins: string[]
-  /** The origin that people open the page at; null: whatever they asked for. */
+  /** The origin that people open the page at; null: whichever they requested. */
   publicUrl: string | null
-  /** Proxies in front of the server whose X-Forwarded-For and -Host are believed. */
+  /** Proxies in front of the server whose X-Forwarded-For and -Host are trusted. */
   trustProxy: number
   /** New accounts, guests included, from one IPv4 address or IPv6 /64. */
   guestsPerHour: number
-  /** Live sockets at this server, at most, from one address (of IPv6 one /64) and of one person. */
+  /** Most live sockets at this server for one address (for IPv6, one /64) and for one person. */
   sockets: { perAddress: number; perPerson: number }
-  /** Connections at this server, at most; undefined: as many as its file descriptors allow. */
+  /** Most connections at this server; undefined: as many as its file descriptors allow. */
   maxConnections: number | undefined
   logLevel: z.output<typeof LogLevel>
   /** Absolute paths. */
   modelsPath: string
   /** Larger models are neither imported nor uploaded. */
   maxModelBytes: number
-  /** Where models are imported from, and what opens private ones. */
+  /** Where models are imported from, and the token for private ones. */
   hub: { url: string; token: string | undefined }
   checkpointsPath: string
   downloadsPath: string
   cachePath: string
-  /** What trains: ONNX Runtime or TensorFlow.js, where, and what products of matrices are computed in. */
+  /** The training backend (ONNX Runtime or TensorFlow.js), its device, and the precision of matrix products. */
   compute: { engine: 'onnx' | 'tfjs'; device: 'cpu' | 'webgpu' | 'cuda' | 'auto'; precision: 'float32' | 'float16' }
-  /** Runs that one trainer trains side by side, and when one lets another have its place. */
+  /** Runs that one trainer trains concurrently, and when one yields its slot to another. */
   trainer: { places: number; turns: { patienceMs: number; turnMs: number } }
   blockchain: {
     networkId: number | undefined
@@ -115,20 +115,20 @@ export interface Config {
     contractAddress: string | undefined
     /** Undefined: nothing is paid, credits are only counted. */
     distributorAddress: string | undefined
-    /** The block that the contracts were deployed in, or an earlier one: no event is looked for below it. */
+    /** The block in which the contracts were deployed, or an earlier one: events below it are never read. */
     fromBlock: bigint
-    /** Blocks that must hold an epoch, its own included; the network's own number where absent. */
+    /** Confirmations that an epoch needs, its own block included; the network's default if absent. */
     confirmations: number | undefined
-    /** The most that the recorder pays for a unit of gas, gwei, decimal. */
+    /** The highest gas price that the recorder pays, gwei, decimal. */
     maxFeeGwei: string | undefined
-    /** Who sends the claims of others, and the most that it pays for a unit of gas, gwei, decimal; null: nobody. */
+    /** The account that relays claims, and the highest gas price that it pays, gwei, decimal; null: none. */
     relayer: { privateKey: `0x${string}`; maxFeeGwei: string } | null
     /**
-     * Whose money administrators fund sessions with, and the most that it pays for a unit of gas, gwei, decimal; null:
-     * nobody's.
+     * The account that administrators fund sessions from, and the highest gas price that it pays, gwei, decimal; null:
+     * none.
      */
     treasurer: { privateKey: `0x${string}`; maxFeeGwei: string } | null
-    /** Between two looks at the chain for what others have done there. */
+    /** Interval of polling the chain for what others have done there, milliseconds. */
     pollMs: number
     syncIntervalMs: number
   }

@@ -1,6 +1,8 @@
 import pg from 'pg'
 
-/** Codes of system calls that failed for want of space, and of those that this user or this file system forbids. */
+/**
+ * Error codes of system calls that failed for lack of space, and of those that this user or this file system forbids.
+ */
 export const FULL: readonly string[] = ['ENOSPC', 'EDQUOT']
 export const FORBIDDEN: readonly string[] = ['EACCES', 'EPERM', 'EROFS']
 

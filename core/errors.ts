@@ -7,7 +7,7 @@ import { limits, type ErrorCode } from './protocol/index.ts'
 /** The one error that reaches a caller: a code of the protocol, and a sentence that says what to do. */
 export class AttuneError extends Error {
   readonly code: ErrorCode
-  /** The field that failed, where one did. */
+  /** The field that failed, if any. */
   readonly path: string | undefined
   /** Seconds until a retry may succeed. */
   readonly retryAfter: number | undefined
@@ -72,7 +72,7 @@ export function toAttuneError(error: unknown): AttuneError {
   return new AttuneError('internal', 'something went wrong here', { cause: error })
 }
 
-/** Values that Postgres refuses, by its error code. Schemas come first: this is for what they let through. */
+/** Values that Postgres refuses, by its error code. Schemas come first: this covers what they let through. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
   ['22021', 'a text holds a character that cannot be stored'],
   ['22P05', 'a text holds a character that cannot be stored'],

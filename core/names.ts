@@ -1,11 +1,11 @@
 import unhomoglyph from 'unhomoglyph'
 import { AttuneError } from './errors.ts'
 
-/** Most characters of a name. */
+/** Maximum length of a name, characters. */
 const MOST = 64
 
 /**
- * A name as it is stored: NFKC, white space collapsed. Two names that look alike are one name,
+ * A name as stored: NFKC, white space collapsed. Two names that look alike are one name,
  * which `skeletonOf` and the database ensure.
  *
  * @throws AttuneError invalid for invisible or misleading characters, conflict if it is reserved
@@ -53,7 +53,7 @@ const latinOf = (letter: string): string =>
 const fold = (text: string) => text.toUpperCase().toLowerCase()
 
 /**
- * Control and format characters, unassigned ones, and those that show as nothing; but for white space that can be
+ * Control and format characters, unassigned ones, and those that show as nothing; except white space that can be
  * typed.
  */
 const HIDDEN = /(?![\t\n\r])[\p{C}\p{Default_Ignorable_Code_Point}\u2800]/u

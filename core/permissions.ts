@@ -1,7 +1,7 @@
 import { AttuneError } from './errors.ts'
 import type { Role } from './protocol/index.ts'
 
-/** What a caller may be allowed to do. Every route and every socket event names one (rule S3). */
+/** What a caller may be permitted to do. Every route and every socket event names one (rule S3). */
 export const permissions = [
   /** See sessions, samples, metrics, models and the system's state. */
   'read',
@@ -19,7 +19,7 @@ export const permissions = [
   'models',
   /** Read everybody's votes and contributions. */
   'review',
-  /** Decide appeals of others. */
+  /** Decide other people's appeals. */
   'adjudicate',
   /** Control everybody's runs. */
   'administer',

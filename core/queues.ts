@@ -4,7 +4,7 @@ import { Queue } from 'bullmq'
 export interface Jobs {
   /** Train this session from its last committed step until it ends or is paused. */
   train: { sessionId: string }
-  /** Close an epoch: put what is recordable on the chain. */
+  /** Close an epoch: record on the chain what can be recorded. */
   epoch: Record<string, never>
 }
 export type QueueName = keyof Jobs

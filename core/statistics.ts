@@ -1,7 +1,7 @@
 /**
- * Statistics of a list of numbers, in the unit of the numbers unless it says otherwise. Where the numbers are a sample
- * of something larger, its spread is estimated (Bessel's correction, n − 1); where they are all there is, it is taken.
- * Where there is nothing to say, as of no numbers, the answer is NaN, and null only where a caller may well meet that.
+ * Statistics of a list of numbers, in the unit of the numbers unless it says otherwise. If the numbers are a sample of
+ * something larger, its spread is estimated (Bessel's correction, n − 1); if they are the whole population, it is
+ * exact. If undefined, as for no numbers, the result is NaN, and null only if a caller is likely to meet that case.
  * Pure, and imports nothing.
  */
 
@@ -10,11 +10,11 @@ export const sum = (values: readonly number[]): number => values.reduce((total, 
 /** NaN for no numbers. */
 export const mean = (values: readonly number[]): number => sum(values) / values.length
 
-/** And not less than `least`. `Math.max(...values)` would need a stack as large as the list. */
+/** The maximum, but not less than `least`. `Math.max(...values)` would need a stack as large as the list. */
 export const maxOf = (values: readonly number[], least = -Infinity): number =>
   values.reduce((most, value) => Math.max(most, value), least)
 
-/** And not more than `most`. */
+/** The minimum, but not more than `most`. */
 export const minOf = (values: readonly number[], most = Infinity): number =>
   values.reduce((least, value) => Math.min(least, value), most)
 
@@ -28,7 +28,7 @@ function squares(values: readonly number[]): number {
 export const populationVariance = (values: readonly number[]): number => squares(values) / values.length
 export const populationDeviation = (values: readonly number[]): number => Math.sqrt(populationVariance(values))
 
-/** Unbiased. Unit: the numbers' squared. 0 of fewer than two numbers, which don't differ. */
+/** Unbiased. Unit: the numbers' squared. 0 for fewer than two numbers, which don't differ. */
 export const sampleVariance = (values: readonly number[]): number => squares(values) / Math.max(1, values.length - 1)
 export const sampleDeviation = (values: readonly number[]): number => Math.sqrt(sampleVariance(values))
 
@@ -52,7 +52,7 @@ export function median(values: readonly number[]): number {
   return mean(ascending.slice(Math.ceil(middle) - 1, Math.floor(middle) + 1))
 }
 
-/** Many measurements of one thing. */
+/** A summary of many measurements of one quantity. */
 export interface Distribution {
   count: number
   mean: number
@@ -62,14 +62,14 @@ export interface Distribution {
   max: number
 }
 
-/** Null where nothing was measured. The quantiles are nearest ranks. */
+/** Null if nothing was measured. The quantiles are nearest ranks. */
 export function distribution(values: readonly number[]): Distribution | null {
   if (values.length === 0) return null
   const [p50, p95, p99] = [quantile(values, 0.5), quantile(values, 0.95), quantile(values, 0.99)]
   return { count: values.length, mean: mean(values), p50, p95, p99, max: maxOf(values) }
 }
 
-/** Pearson's product-moment correlation of pairs, −1…1. Null where one side says the same throughout. */
+/** Pearson's product-moment correlation of pairs, −1…1. Null if one side is constant. */
 export function correlation(a: readonly number[], b: readonly number[]): number | null {
   const [centreA, centreB] = [mean(a), mean(b)]
   const together = a.reduce((total, value, i) => total + (value - centreA) * (b[i]! - centreB), 0)
@@ -79,7 +79,7 @@ export function correlation(a: readonly number[], b: readonly number[]): number 
 
 /**
  * Spearman's rank correlation of pairs, −1…1: Pearson's of their ranks, where equal values share the mean of theirs.
- * Null where one side says the same throughout.
+ * Null if one side is constant.
  */
 export const rankCorrelation = (a: readonly number[], b: readonly number[]): number | null =>
   correlation(ranks(a), ranks(b))

@@ -27,22 +27,22 @@ export interface Deps {
   models: ModelStore
   imports: Imports
   downloads: Downloads
-  /** Tells rooms what their votes come to. */
+  /** Notifies rooms of their vote tallies. */
   tallies: Tallies
   /** The loops of this server. */
   watches: Watches
-  /** How often the recorder closes an epoch, as this server was told, milliseconds. */
+  /** How often the recorder closes an epoch, by this server's configuration, milliseconds. */
   recordEveryMs: number
   log: Logger
 }
 
-/** Where models lie, and where they come from. */
+/** Where models are stored, and where they come from. */
 export interface ModelStore {
   /** MODELS_PATH, absolute. */
   path: string
   /** CHECKPOINTS_PATH, absolute. */
   checkpointsPath: string
-  /** Of one model that comes in. */
+  /** Of one imported or uploaded model. */
   maxBytes: number
   hub: { url: string; token: string | undefined }
 }
@@ -51,29 +51,29 @@ export interface ModelStore {
 export interface Imports {
   /** @throws AttuneError conflict */
   start: (caller: Caller, request: StartImport) => Promise<ModelImport>
-  /** Stops one, on whichever server it runs. What has arrived is kept. @throws AttuneError not-found */
+  /** Stops one, on whichever server it runs. Files already downloaded are kept. @throws AttuneError not-found */
   stop: (id: string) => Promise<ModelImport>
-  /** Goes on with imports whose server is gone. */
+  /** Resumes imports whose server is gone. */
   takeOver: () => Promise<void>
-  /** Leaves those that run here to others, or to the next start. */
+  /** Leaves those running here to others, or to the next start. */
   close: () => Promise<void>
 }
 
 /** Models as archives. */
 export interface Downloads {
-  /** Where a model's archive is; it is packed if it is not there. @throws AttuneError not-found, conflict */
+  /** The state of a model's archive; it is packed if it does not exist. @throws AttuneError not-found, conflict */
   ask: (downloadId: string) => Promise<Download>
-  /** The path of an archive that is there. @throws AttuneError not-found, conflict */
+  /** The path of an existing archive. @throws AttuneError not-found, conflict */
   file: (downloadId: string) => Promise<string>
-  /** Returns when nothing is being packed any more. */
+  /** Returns once nothing is being packed any more. */
   close: () => Promise<void>
 }
 
-/** The server's loops, and when each last came round. */
+/** The server's loops, and when each last completed an iteration. */
 export interface Watches {
-  /** Of a trainer that has never said how often it speaks. */
+  /** When this server started, milliseconds since 1970. */
   readonly since: number
-  /** A loop begins; it is silent from now on until it `turned`. */
+  /** Registers a loop; it counts as silent from now on until it has `turned`. */
   add: (name: string, everyMs: number) => { turned: (error?: unknown) => void; remove: () => void }
   all: () => Heartbeat[]
 }
@@ -88,23 +88,23 @@ export interface ChainReader {
   /** null: nothing is paid here. */
   bounties: BountyChain | null
   epochs: EpochChain
-  /** Sends claims for their accounts; null: nobody does. */
+  /** The account that sends claims for others; null: none. */
   relayer: ClaimSender | null
-  /** The account that administrators fund by; null: there is none. */
+  /** The account that administrators fund from; null: there is none. */
   treasury: TreasurySender | null
   /** Checks a proof against the ledger's own storage, never against the caller's word. */
   verify: (proof: MerkleProof) => Promise<{ valid: boolean; reason?: string }>
   /** Where the ledger has an epoch. @throws LedgerError unreachable */
   epochStatus: (epochId: number) => Promise<EpochStatus>
-  /** For the health check and the status page; rejects where the chain does not answer. */
+  /** For the health check and the status page; rejects if the chain does not answer. */
   check: () => Promise<void>
   /** The node's own answer to a page's question about the ledger. */
   relay: (question: LedgerQuestion) => Promise<unknown>
 }
 
 /**
- * Tells a session's room. Not awaited by those who act: what happened is in Postgres already,
- * and an event that cannot be sent is made good by a snapshot once Redis is back.
+ * Notifies a session's room. Not awaited by callers: the change is already in Postgres, and an
+ * event that cannot be sent is covered by a snapshot once Redis is back.
  */
 export function publish(deps: Pick<Deps, 'redis' | 'log'>, sessionId: string, event: RoomEvent | InternalEvent): void {
   append(deps.redis, sessionId, event).catch((error: unknown) => {
@@ -112,7 +112,7 @@ export function publish(deps: Pick<Deps, 'redis' | 'log'>, sessionId: string, ev
   })
 }
 
-/** Asks for a trainer. Where Redis is away the reconciler asks again (reconciler.ts). */
+/** Requests a trainer. If Redis is away, the reconciler asks again (reconciler.ts). */
 export function enqueueRun(deps: Pick<Deps, 'trainQueue' | 'log'>, sessionId: string): void {
   deps.trainQueue.add('train', { sessionId }).catch((error: unknown) => {
     deps.log.warn({ err: error, sessionId }, 'a run could not be queued; the reconciler will')

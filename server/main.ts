@@ -1,9 +1,9 @@
-/** The server process: REST, sockets, the built client; re-queues every active run that nobody holds. */
+/** The server process: REST, sockets, the built client; re-queues every active run that no trainer holds. */
 import { pino } from 'pino'
 import { ConfigError, loadConfig } from '../core/config.ts'
 import { openServer, StartError } from './server.ts'
 
-/** Milliseconds that closing may take before the process ends anyway: what is open then is of no use to anybody. */
+/** Milliseconds that closing may take before the process ends anyway: whatever is still open then is of no use. */
 const GRACE_MS = 5_000
 
 async function main(): Promise<void> {

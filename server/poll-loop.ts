@@ -2,11 +2,11 @@ import type { Logger } from 'pino'
 import { LedgerError } from '../contracts/ledger/errors.ts'
 
 /**
- * Looks again and again until it is stopped, one look at a time. While the chain is away it only
- * tries again, and says so once: an outage is no news every few seconds.
+ * Polls until it is stopped, one poll at a time. While the chain is away it only retries, and logs
+ * that once: an outage is not news every few seconds.
  *
- * @param pollMs milliseconds between two looks
- * @param trouble said where a look fails
+ * @param pollMs milliseconds between polls
+ * @param trouble logged if a poll fails
  * @param watch is notified of every iteration, so that a stalled loop is noticed
  */
 export function keepLooking(
@@ -32,7 +32,7 @@ export function keepLooking(
       away = false
       watch?.turned()
     } catch (error) {
-      // That the chain is away, the chain's own check says.
+      // An unreachable chain is reported by the chain's own check.
       if (error instanceof LedgerError) watch?.turned()
       else watch?.turned(error)
       if (!(away && error instanceof LedgerError)) log.warn({ err: error }, trouble)

@@ -7,28 +7,29 @@ import { administrators, giveSkeletons, insertUser, isTaken, type UserRow } from
 import { TrainingConfig, type TrainingConfigInput } from '../core/protocol/index.ts'
 
 export interface SeedOptions {
-  /** Of the administrator, where this makes one; an existing one keeps their own. */
+  /** Of the administrator, if one is created; an existing one keeps their own. */
   adminPassword: string
-  /** Whether there is to be the demo model with its session. */
+  /** Whether to create the demo model with its session. */
   demo: boolean
-  /** The demo session's configuration, where it is to differ from the usual one. */
+  /** The demo session's configuration, if it is to differ from the default. */
   configuration?: TrainingConfigInput
-  /** The administrator to be told of, where there are several. */
+  /** The administrator to report, if there are several. */
   preferred?: string
-  /** Whether to make one more administrator even where there is one: nobody knows the password any more. */
+  /** Whether to create another administrator even if there is one: nobody knows the password any more. */
   another?: boolean
 }
 
 /**
  * What a fresh installation has: an administrator, and the demo. Running it again changes nothing,
- * but where nobody has the role, somebody gets it (rule S6): it is the role that counts, not the name.
+ * except that if nobody has the role, somebody gets it (rule S6): it is the role that counts, not the
+ * name.
  */
 export async function seed(
   pool: Pool,
   { adminPassword, demo, configuration = {}, preferred, another = false }: SeedOptions,
 ): Promise<{ username: string; isNew: boolean }> {
   return transaction(pool, async (client) => {
-    // Processes that start together make one admin.
+    // Processes that start concurrently create one admin.
     await oneAtATime(client, 'attune:seed')
     await giveSkeletons(client)
     const before = await administrators(client)
@@ -51,7 +52,7 @@ export async function seed(
   })
 }
 
-/** Called "admin", or "admin 2" and so on where somebody has, or once had, that name. */
+/** Called "admin", or "admin 2" and so on if somebody has, or once had, that name. */
 async function makeAdmin(db: Db, password: string): Promise<UserRow> {
   const passwordHash = await hashPassword(password)
   for (let n = 1; ; n++) {

@@ -29,7 +29,7 @@ import { openTallies } from './sessions/tallies.ts'
 export type ServerConfig = Config & { secrets: Record<Extract<SecretName, 'JWT_SECRET' | 'DATA_KEY'>, string> }
 
 export interface AttuneServer {
-  /** The one it listens on: of its own choice where the configuration says 0. */
+  /** The port it listens on: chosen by the system if the configuration says 0. */
   port: number
   deps: Deps
   close: () => Promise<void>
@@ -38,7 +38,7 @@ export interface AttuneServer {
 /** The server could not start: one line that says what to do. */
 export class StartError extends Error {}
 
-/** Opens a server with all that it needs, and listens. @throws StartError */
+/** Starts a server with all its dependencies, and listens. @throws StartError */
 export async function openServer(config: ServerConfig, log: Logger): Promise<AttuneServer> {
   const onTrouble = (error: Error): void => log.warn({ err: error }, 'connection trouble')
   const pool = openPool(config.databaseUrl, onTrouble)

@@ -2,7 +2,8 @@ import type pg from 'pg'
 import type { Db, Pool } from './pool.ts'
 
 /**
- * Does some work that only one process at a time may do, by a lock of this name; says false where another one has it.
+ * Does work that only one process at a time may do, under a lock of this name; returns false if another process holds
+ * it.
  */
 export async function inTurn(
   pool: Pool,
@@ -23,7 +24,7 @@ export async function inTurn(
   }
 }
 
-/** Lets those who call it by one name through one at a time, each until its transaction ends. */
+/** Serialises callers that use the same name, each until its transaction ends. */
 export async function oneAtATime(client: Db, name: string): Promise<void> {
   await client.query('select pg_advisory_xact_lock(hashtext($1))', [name])
 }

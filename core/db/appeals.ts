@@ -12,7 +12,7 @@ export interface NewAppeal {
   statement: string
 }
 
-/** @throws AttuneError conflict where the vote was appealed before */
+/** @throws AttuneError conflict if the vote was appealed before */
 export async function insertAppeal(db: Db, appeal: NewAppeal): Promise<void> {
   try {
     await db.query('insert into appeals (id, feedback_id, user_id, ground, statement) values ($1, $2, $3, $4, $5)', [
@@ -38,8 +38,8 @@ export async function countOpenAppeals(db: Db, userId: string): Promise<number> 
 }
 
 /**
- * Where a standing vote of this person is recorded; `record` is null while no epoch holds it, the whole null where they
- * have no such vote.
+ * Where a standing vote of this person is recorded; `record` is null while no epoch holds it; the result is null if
+ * they have no such vote.
  */
 export async function appealableVote(
   db: Db,
@@ -59,9 +59,7 @@ export async function appealableVote(
   return { record: { chainId: row.chain_id, ledger: row.ledger, epochId: row.epoch_id, confirmed: row.confirmed } }
 }
 
-/**
- * Who may not decide an appeal: its author and the run's owner. Null where there is no such appeal of a standing vote.
- */
+/** Who may not decide an appeal: its author and the run's owner. Null if there is no such appeal of a standing vote. */
 export async function interestedIn(db: Db, id: string): Promise<{ authorId: string; ownerId: string } | null> {
   const { rows } = await db.query<{ authorId: string; ownerId: string }>(
     `select a.user_id as "authorId", s.user_id as "ownerId"
@@ -80,8 +78,8 @@ export interface Decision {
 }
 
 /**
- * Decides an open appeal, and adds what comes of it to the log: the adjudication, and where it
- * was upheld the vote's correction. For the caller's transaction. False where it was decided before.
+ * Decides an open appeal, and adds the outcome to the log: the adjudication and, if upheld, the
+ * vote's correction. Runs in the caller's transaction. False if it was decided before.
  */
 export async function decideAppeal(db: Db, { id, outcome, reason, decidedBy }: Decision): Promise<boolean> {
   const { rowCount } = await db.query(
@@ -103,7 +101,7 @@ export async function appealsOf(db: Db, userId: string, limit: number): Promise<
   return rows.map(toAppeal)
 }
 
-/** Everybody's, as `readerId` may decide them: the open ones first to last, or the decided ones last to first. */
+/** Everybody's, as `readerId` may decide them: the open ones oldest first, or the decided ones newest first. */
 export async function appealCases(db: Db, readerId: string, open: boolean, limit: number): Promise<AppealCase[]> {
   const { rows } = await db.query<Row & CaseRow>(
     `${select} where f.withdrawn_at is null and (a.outcome is null) = $1
@@ -137,7 +135,7 @@ export async function appealCases(db: Db, readerId: string, open: boolean, limit
   }))
 }
 
-/** Forgets what an erased person said; what was never decided goes. */
+/** Forgets what an erased person said; undecided appeals are deleted. */
 export async function eraseAppeals(db: Db, userId: string): Promise<void> {
   await db.query('delete from appeals where user_id = $1 and outcome is null', [userId])
   await db.query(`update appeals set statement = '' where user_id = $1`, [userId])

@@ -8,12 +8,12 @@ export interface Place {
   distributor: string
 }
 
-/** A bounty as the distributor last had it. */
+/** A bounty in its last known state at the distributor. */
 export interface BountyRow extends Omit<FundedBounty, 'session'>, BountyState, TokenFacts {
   sessionId: string
 }
 
-/** Stores what the distributor says of a bounty. */
+/** Stores a bounty's state at the distributor. */
 export async function saveBounty(db: Db, { chainId, distributor }: Place, bounty: BountyRow): Promise<void> {
   await db.query(
     `insert into bounties (chain_id, distributor, id, session_id, sponsor, token, symbol, decimals, funded, pot, per_credit, closed_at)
@@ -37,7 +37,7 @@ export async function saveBounty(db: Db, { chainId, distributor }: Place, bounty
   )
 }
 
-/** Forgets one that the chain has forgotten. */
+/** Deletes one that is no longer on the chain. */
 export async function dropBounty(db: Db, { chainId, distributor }: Place, id: string): Promise<void> {
   await db.query('delete from bounties where chain_id = $1 and distributor = $2 and id = $3', [
     chainId,
@@ -46,7 +46,7 @@ export async function dropBounty(db: Db, { chainId, distributor }: Place, id: st
   ])
 }
 
-/** The bounties of a distributor, of one session where it is given, the fullest first. */
+/** The bounties of a distributor, of one session if given, the fullest first. */
 export async function bountiesAt(db: Db, { chainId, distributor }: Place, sessionId?: string): Promise<BountyRow[]> {
   const { rows } = await db.query<Row>(
     `select id, session_id as "sessionId", sponsor, token, symbol, decimals, funded, pot, per_credit as "perCredit", closed_at as "closedAt"

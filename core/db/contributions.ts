@@ -3,27 +3,27 @@ import type { Db } from './pool.ts'
 import { QUALIFYING_VOTES } from '../../contracts/ledger/epoch/standing.ts'
 import type { NoCredit, ProofOfContribute } from '../protocol/index.ts'
 
-/** A standing vote, or another contribution, as the log has it. */
+/** A standing vote, or another contribution, as it is in the log. */
 export interface ContributionRow {
   id: string
   kind: ProofOfContribute['contributionType']
-  /** The vote that it is, or corrects; null where it is about none. */
+  /** The vote that it is, or corrects; null if it is about none. */
   feedbackId: string | null
   sessionId: string
-  /** In [0, 1]: a vote's q, or the quality of the work; 1 where there is no such measure. */
+  /** In [0, 1]: a vote's q, or the quality of the work; 1 if there is no such measure. */
   quality: number
-  /** Thousandths of an hour; 0 where no machine worked. */
+  /** Thousandths of an hour; 0 if no machine worked. */
   milliHours: number
   timestamp: Date
-  /** Why it earns nothing; null where it earns, or nobody knows yet. */
+  /** Why it earns nothing; null if it earns, or that is not known yet. */
   noCredit: NoCredit | null
   /** Its credit waits for its author to qualify. */
   held: boolean
-  /** Where it is recorded; null until its epoch is confirmed. */
+  /** The epoch that records it; null until its epoch is confirmed. */
   record: { chainId: number; ledger: string; epochId: number; index: number; credit: number; txHash: string } | null
 }
 
-/** Everybody's: votes, but for withdrawn ones, and what else was contributed. */
+/** Everybody's: votes, except withdrawn ones, and other contributions. */
 const contributions = `
   select id, user_id, 'feedback' as kind, id as feedback_id, null::uuid as contribution_id, session_id, quality, 0 as milli_hours, created_at,
          case when sample_id is null then 'text' when late then 'closed' end as foreseen
@@ -113,7 +113,8 @@ export async function rewardsOf(
 }
 
 /**
- * The votes of these people that a confirmed epoch recorded. Of two ledgers' epochs of one number the newer is meant.
+ * The votes of these people that a confirmed epoch recorded. If two ledgers have an epoch of the same number, the
+ * newer one counts.
  */
 export async function recordedIn(
   db: Db,

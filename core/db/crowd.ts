@@ -3,8 +3,8 @@ import type { Db } from './pool.ts'
 import type { CrowdValue } from '../protocol/index.ts'
 
 /**
- * Samples' votes taken together (compassion by those that rated it), as a room sees them, those of excluded raters left
- * out; over a given `votes`. What an update makes of them is in the receipts.
+ * Samples' votes taken together (compassion by those that rated it), as a room sees them, without those of excluded
+ * raters; over a given `votes`. How an update used them is in the receipts.
  */
 export const crowdOfVotes = `
   crowd as (

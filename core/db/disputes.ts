@@ -8,7 +8,7 @@ interface Place {
   ledger: string
 }
 
-/** Stores what happened from a block on, in place of what was known of it: a reorganisation may have changed that. */
+/** Stores the events from a block on, replacing those stored before: a reorganisation may have changed them. */
 export async function replaceDisputes(
   pool: Pool,
   { chainId, ledger }: Place,
@@ -23,7 +23,7 @@ export async function replaceDisputes(
     ])
     for (const { block, logIndex, epochId, txHash, at, what } of events) {
       const { disputer, bond, reason } = what.kind === 'opened' ? what : { disputer: null, bond: null, reason: null }
-      // Another server may be doing the same.
+      // Another server may be doing the same concurrently.
       await client.query(
         `insert into dispute_events (chain_id, ledger, block, log_index, epoch_id, kind, disputer, bond, reason, tx_hash, at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing`,
@@ -45,7 +45,7 @@ export async function replaceDisputes(
   })
 }
 
-/** Everything that ever happened to disputes of a ledger, in its order. */
+/** Every dispute event of a ledger, in order. */
 export async function disputeEvents(db: Db, { chainId, ledger }: Place): Promise<DisputeEvent[]> {
   const { rows } = await db.query<Row>(
     `select block, log_index as "logIndex", epoch_id as "epochId", kind, disputer, bond, reason, tx_hash as "txHash", at

@@ -5,7 +5,7 @@ import type { EpochStore, PendingEpoch } from '../../contracts/ledger/epoch/port
 import { isDuplicate, transaction, type Db, type Pool } from './pool.ts'
 import { backlogOf, hexOf, settledRecords } from './settled.ts'
 
-/** Bounties of one session that are paid from: anybody can open one, and each is a line of every manifest. */
+/** Most bounties of one session that pay out: anybody can open one, and each is a line of every manifest. */
 const mostBounties = 32
 
 /** The recorder's side of the log. */
@@ -140,7 +140,7 @@ export async function manifestOf(db: Db, chainId: number, ledger: string, epochI
   return rows[0]?.manifest ?? null
 }
 
-/** What names a recorded epoch's manifest; null where there is no such epoch. */
+/** The hash that identifies a recorded epoch's manifest; null if there is no such epoch. */
 export async function manifestHashOf(db: Db, chainId: number, ledger: string, epochId: number): Promise<string | null> {
   const { rows } = await db.query<{ hash: string }>(
     'select manifest_hash as hash from epochs where chain_id = $1 and ledger = $2 and id = $3 and confirmed_at is not null',
@@ -158,7 +158,7 @@ export async function lastRecorded(db: Db, chainId: number, ledger: string): Pro
   return rows[0]!.id
 }
 
-/** The newest confirmed epoch, and how many standing votes wait for one. */
+/** The newest confirmed epoch, and how many standing votes are waiting for one. */
 export async function chainProgress(db: Db): Promise<{ lastEpoch: number | null; unrecorded: number }> {
   const { rows } = await db.query<{ lastEpoch: number | null; unrecorded: number }>(
     `select (select id from epochs where confirmed_at is not null order by confirmed_at desc limit 1) as "lastEpoch",
@@ -168,19 +168,19 @@ export async function chainProgress(db: Db): Promise<{ lastEpoch: number | null;
   return rows[0]!
 }
 
-/** An epoch as it was recorded: one that still is, or one that an upheld dispute took back. */
+/** An epoch as it was recorded: one that still stands, or one that an upheld dispute rejected. */
 export interface RecordedEpoch {
   epochId: number
   /** Upheld disputes before it was built. */
   rejections: number
   contributions: number
   txHash: string | null
-  /** Null of one that was taken back. */
+  /** Null for one that was rejected. */
   recordedAt: Date | null
   rejectedAt: Date | null
 }
 
-/** The newest epochs of a ledger, those that were taken back included; the newest first. */
+/** The newest epochs of a ledger, including rejected ones; newest first. */
 export async function recordedEpochs(
   db: Db,
   { chainId, ledger }: { chainId: number; ledger: string },

@@ -23,7 +23,7 @@ export async function exclusionOf(db: Db, sessionId: string, userId: string): Pr
   return rows[0] ?? null
 }
 
-/** @throws AttuneError conflict where they are excluded already */
+/** @throws AttuneError conflict if they are already excluded */
 export async function insertExclusion(
   db: Db,
   exclusion: { sessionId: string; userId: string; reason: string; by: string },
@@ -41,7 +41,7 @@ export async function insertExclusion(
   }
 }
 
-/** Ends an exclusion. @throws AttuneError conflict where there is none */
+/** Ends an exclusion. @throws AttuneError conflict if there is none */
 export async function endExclusion(
   db: Db,
   { sessionId, userId, by }: { sessionId: string; userId: string; by: string },
@@ -71,7 +71,7 @@ export async function exclusionsOf(db: Db, sessionId: string): Promise<Exclusion
   return rows
 }
 
-/** Every exclusion of somebody, ended or not, for their export. */
+/** Every exclusion of a person, ended or not, for their export. */
 export async function exclusionsOfUser(
   db: Db,
   userId: string,
@@ -87,7 +87,7 @@ export async function exclusionsOfUser(
   }))
 }
 
-/** What stands in place of a reason, once the person whom it was about is erased. */
+/** Replaces the reason once the person it was about is erased. */
 const ERASED_REASON = '(an erased reason)'
 
 /** Forgets why somebody was excluded, which may say who they were (rule S4). */

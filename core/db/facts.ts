@@ -1,6 +1,6 @@
 import type { Db } from './pool.ts'
 
-/** What this installation knows of itself, by name; whoever reads it checks its shape. Undefined: nothing. */
+/** What this installation knows about itself, by name; the reader validates its shape. Undefined: nothing. */
 export async function findFact(db: Db, key: string): Promise<unknown> {
   const { rows } = await db.query<{ value: unknown }>('select value from facts where key = $1', [key])
   return rows[0]?.value

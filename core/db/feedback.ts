@@ -4,7 +4,7 @@ import type { Db } from './pool.ts'
 import { AttuneError } from '../errors.ts'
 import { limits, type HumanFeedback, type ParsedVote } from '../protocol/index.ts'
 
-/** A vote as it is stored: the sample found, the weights the session's, the value computed. */
+/** A vote as stored: with its sample resolved, the session's weights, and its value computed. */
 export interface NewVote {
   id: string
   sessionId: string
@@ -28,15 +28,15 @@ export interface NewVote {
   value: number
   /** Cast after voting on its sample had closed. */
   late: boolean
-  /** 32 random bytes of its leaf on the chain. */
+  /** 32 random bytes, the salt of its leaf on the chain. */
   salt: Buffer
 }
 
 /**
  * Stores a vote (rule V1) and returns it, with whether it had been stored before (rule V2).
  *
- * @throws AttuneError conflict where the id is another vote's, where this vote was withdrawn, or
- *   where its author has a standing vote on the sample
+ * @throws AttuneError conflict if the id is another vote's, if this vote was withdrawn, or if its
+ *   author has a standing vote on the sample
  */
 export async function insertVote(db: Db, vote: NewVote): Promise<{ stored: HumanFeedback; duplicate: boolean }> {
   const { rows } = await db.query<Row>(
@@ -85,7 +85,7 @@ export async function insertVote(db: Db, vote: NewVote): Promise<{ stored: Human
   return { stored: before, duplicate: true }
 }
 
-/** Whether a vote says what the stored one says. Its texts are the sample's, its value follows from the rest. */
+/** Whether a vote equals the stored one. Its texts are the sample's, its value follows from the rest. */
 function isSame(stored: HumanFeedback, vote: NewVote): boolean {
   const said = ({
     sessionId,
@@ -123,10 +123,10 @@ async function findVote(db: Db, id: string): Promise<HumanFeedback | null> {
 }
 
 /**
- * Withdraws a vote (rule V5); withdrawing twice is withdrawing once. Returns where it stood, and
- * whether it stood until now.
+ * Withdraws a vote (rule V5); it is idempotent. Returns which sample it was on, and whether it was
+ * standing until now.
  *
- * @throws AttuneError not-found where the author has no such vote, conflict where it is too late
+ * @throws AttuneError not-found if the author has no such vote, conflict if it is too late
  */
 export async function withdrawVote(
   db: Db,
@@ -149,7 +149,7 @@ export async function withdrawVote(
   )
 }
 
-/** Withdraws every standing vote of somebody who is erased, and forgets what they wrote (rules S4, T3). */
+/** Withdraws every standing vote of an erased person, and forgets what they wrote (rules S4, T3). */
 export async function eraseVotes(db: Db, userId: string): Promise<void> {
   await db.query(
     `update feedback set comments = null, withdrawn_at = coalesce(withdrawn_at, clock_timestamp()),
@@ -181,7 +181,7 @@ export async function listVotes(db: Db, { sessionId, userId, before, limit }: Vo
   return rows.map(toFeedback)
 }
 
-/** The samples of a session that somebody has a standing vote on, the latest `limit` of them. */
+/** The samples of a session on which a person has a standing vote, the latest `limit` of them. */
 export async function votedSamples(db: Db, sessionId: string, userId: string, limit: number): Promise<string[]> {
   const { rows } = await db.query<{ sample_id: string }>(
     `select sample_id from feedback
@@ -191,7 +191,7 @@ export async function votedSamples(db: Db, sessionId: string, userId: string, li
   return rows.map((row) => row.sample_id)
 }
 
-/** How many standing votes there are in all, and of how many people. */
+/** How many standing votes there are in total, and from how many people. */
 export async function countVotes(db: Db): Promise<{ votes: number; raters: number }> {
   const { rows } = await db.query<{ votes: number; raters: number }>(
     'select count(*) as votes, count(distinct user_id) as raters from feedback where withdrawn_at is null',
@@ -199,7 +199,7 @@ export async function countVotes(db: Db): Promise<{ votes: number; raters: numbe
   return rows[0]!
 }
 
-/** How many standing votes of a session that may earn came within the last `seconds`: on its open answers. */
+/** How many standing votes that may earn a session received within the last `seconds`: those on its open answers. */
 export async function votesSince(db: Db, sessionId: string, seconds: number): Promise<number> {
   const { rows } = await db.query<{ votes: number }>(
     `select count(*) as votes from feedback
@@ -210,8 +210,8 @@ export async function votesSince(db: Db, sessionId: string, seconds: number): Pr
 }
 
 /**
- * How many standing votes of a session that may earn no epoch holds yet: those on texts and closed answers don't, nor
- * those of weight 0.
+ * How many standing votes of a session may earn and are in no epoch yet: those on texts and closed answers don't
+ * earn, nor those of weight 0.
  */
 export async function unrecordedVotes(db: Db, sessionId: string): Promise<number> {
   const { rows } = await db.query<{ votes: number }>(
@@ -229,7 +229,7 @@ export interface SettledVote {
   id: string
   /** null: on a text that the session never produced. */
   sampleId: string | null
-  /** Where the sample came from; null without one. */
+  /** Where the sample came from; null if there is none. */
   origin: 'rollout' | 'ask' | null
   raterId: string
   /** Whether its author asked the question. */
@@ -241,7 +241,7 @@ export interface SettledVote {
   /** 1…10. */
   rating: number
   categories: { name: string; score: number; weight: number }[]
-  /** c in [0, 1]; null where the rater gave none. */
+  /** c in [0, 1]; null if the rater gave none. */
   compassion: number | null
   /** Milliseconds since the epoch. */
   at: number
@@ -249,10 +249,10 @@ export interface SettledVote {
   usedIn: number | null
 }
 
-/** Votes younger than this may still be withdrawn, or their withdrawal may be on its way; milliseconds. */
+/** Votes younger than this may still be withdrawn, or their withdrawal may be in flight; milliseconds. */
 const settleMs = limits.withdrawMs + 500
 
-/** The standing votes of a session that can't be withdrawn any more, but those of `without`, oldest first. */
+/** The standing votes of a session that can no longer be withdrawn, except those of `without`, oldest first. */
 export const settledVotes = (db: Db, sessionId: string, without: readonly string[]): Promise<SettledVote[]> =>
   votesToLearn(
     db,
@@ -261,7 +261,7 @@ export const settledVotes = (db: Db, sessionId: string, without: readonly string
     without,
   )
 
-/** The standing votes of a session that steps up to `step` have used, but those of `without`, oldest first. */
+/** The standing votes of a session that steps up to `step` have used, except those of `without`, oldest first. */
 export const usedVotes = (
   db: Db,
   sessionId: string,
@@ -269,7 +269,10 @@ export const usedVotes = (
   without: readonly string[],
 ): Promise<SettledVote[]> => votesToLearn(db, 'r.step <= $2', [sessionId, step], without)
 
-/** @param condition on vote `f` and its receipt `r`, with $1 and $2 of `values`: the session and what is compared */
+/**
+ * @param condition on vote `f` and its receipt `r`, with $1 and $2 of `values`: the session and the value to compare
+ * with
+ */
 async function votesToLearn(
   db: Db,
   condition: string,
@@ -288,7 +291,7 @@ async function votesToLearn(
   return rows
 }
 
-/** How many standing votes of raters who are not excluded each of these samples has; one without any is absent. */
+/** How many standing votes of raters who are not excluded each of these samples has; samples with none are absent. */
 export async function tallyOf(db: Db, sampleIds: readonly string[]): Promise<Map<string, number>> {
   const { rows } = await db.query<{ sample_id: string; votes: number }>(
     `select sample_id, count(*)::int as votes from feedback
@@ -300,7 +303,7 @@ export async function tallyOf(db: Db, sampleIds: readonly string[]): Promise<Map
 
 /**
  * How long until no vote on these samples that was cast before voting closed, or begun before and cast shortly after,
- * can be withdrawn any more; milliseconds.
+ * can still be withdrawn; milliseconds.
  */
 export async function settlesIn(db: Db, sampleIds: readonly string[]): Promise<number> {
   const { rows } = await db.query<{ ms: number | null }>(
@@ -313,7 +316,10 @@ export async function settlesIn(db: Db, sampleIds: readonly string[]): Promise<n
   return Math.max(0, Number(rows[0]?.ms ?? 0))
 }
 
-/** How many votes on these samples there are, withdrawn ones included: all, of these ids, and at most one a person. */
+/**
+ * How many votes these samples have, withdrawn ones included: in total, with these ids, and counting each person once
+ * per sample.
+ */
 export async function countStored(
   db: Db,
   sampleIds: readonly string[],

@@ -1,15 +1,15 @@
 import type { Db } from './pool.ts'
 
 /**
- * Parts that are processes of their own; loops of the server itself are watched where they run
+ * Parts that are separate processes; the server's own loops are watched in-process
  * (server/sessions/standstill.ts).
  */
 export type Part = 'recorder' | 'trainer'
 
-/** How often a trainer says that it is there, milliseconds. */
+/** Interval of a trainer's heartbeats, milliseconds. */
 export const TRAINER_MS = 5_000
 
-/** Says that a part is alive, and how its last turn went. @param everyMs milliseconds between two turns */
+/** Records a part's heartbeat and how its last iteration went. @param everyMs milliseconds between iterations */
 export async function beat(
   db: Db,
   part: Part,
@@ -24,7 +24,7 @@ export async function beat(
   )
 }
 
-/** It is at work: a turn may take longer than the time between two. */
+/** Records that it is busy: an iteration may take longer than the interval. */
 export async function stillAtIt(db: Db, part: Part): Promise<void> {
   await db.query('update heartbeats set at = clock_timestamp() where part = $1', [part])
 }
@@ -32,9 +32,9 @@ export async function stillAtIt(db: Db, part: Part): Promise<void> {
 export interface Heartbeat {
   part: string
   everyMs: number
-  /** Milliseconds since its last word. */
+  /** Milliseconds since its last heartbeat. */
   silentMs: number
-  /** Milliseconds since which every turn has failed; null: the last one went well. */
+  /** For how long every iteration has failed, milliseconds; null: the last one succeeded. */
   failingMs: number | null
   error: string | null
 }

@@ -13,7 +13,7 @@ export interface NewImport {
 
 const columns = `id, name, repo, revision, status, file, bytes, total_bytes, error, created_at`
 
-/** Adds a running import; null where one of the same name or repository runs already. */
+/** Adds a running import; null if one of the same name or repository is already running. */
 export async function insertImport(
   db: Db,
   { name, repo, revision, runner, startedBy }: NewImport,
@@ -30,7 +30,7 @@ export async function insertImport(
   }
 }
 
-/** Says how far an import is, and that somebody still runs it; false where it is not this runner's any more. */
+/** Records an import's progress and renews its lease; false if it is no longer this runner's. */
 export async function speakForImport(
   db: Db,
   id: string,
@@ -58,7 +58,7 @@ export async function endImport(
   )
 }
 
-/** Stops an import, whoever runs it; null where there is none that runs. */
+/** Stops an import, whoever runs it; null if none is running. */
 export async function stopImport(db: Db, id: string): Promise<ModelImport | null> {
   const { rows } = await db.query<Row>(
     `update imports set status = 'stopped' where id = $1 and status = 'running' returning ${columns}`,
@@ -67,7 +67,7 @@ export async function stopImport(db: Db, id: string): Promise<ModelImport | null
   return rows.map(toImport)[0] ?? null
 }
 
-/** Gives this runner the imports for which nobody has spoken for so long, milliseconds. */
+/** Gives this runner the imports whose lease has not been renewed for this long, milliseconds. */
 export async function takeSilentImports(db: Db, runner: string, silentMs: number): Promise<ModelImport[]> {
   const { rows } = await db.query<Row>(
     `update imports set runner = $1, spoken_at = clock_timestamp()

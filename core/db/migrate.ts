@@ -7,7 +7,7 @@ import type { Pool } from './pool.ts'
  * Applies the migrations that this database lacks, in order, each in its own transaction, and
  * returns their names. Processes that start together wait for each other.
  *
- * @throws Error where an applied migration has since been changed, is missing, or skips a number:
+ * @throws Error if an applied migration has since been changed, is missing, or skips a number:
  *   the folder is append-only.
  */
 export async function migrate(
@@ -42,7 +42,7 @@ export async function migrate(
           throw new Error(`migration ${name} was changed after it had been applied; add a new one instead`)
         continue
       }
-      // One simple-protocol query is one transaction: the migration and its row stand or fall together.
+      // One simple-protocol query is one transaction: the migration and its row are committed together or not at all.
       await client.query(
         `begin; ${sql}\n; insert into migrations (number, name, sha256) values (${number}, '${name}', '${sha256}'); commit;`,
       )
@@ -50,7 +50,7 @@ export async function migrate(
     }
     return added
   } finally {
-    // Closing the connection releases the lock, and ends a transaction that failed half-way.
+    // Closing the connection releases the lock, and aborts a transaction that failed half-way.
     client.release(true)
   }
 }

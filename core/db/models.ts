@@ -8,7 +8,7 @@ export interface NewModel extends Omit<ModelConfig, 'createdAt'> {
 
 const columns = `id, name, type, architecture, parameters, input_shape, output_shape, hyperparameters, checkpoint_path, huggingface_repo, created_at`
 
-/** Adds a model; one that has the id already stays as it is, and null is returned. */
+/** Adds a model; if the id is taken, leaves that model as it is and returns null. */
 export async function insertModel(db: Db, model: NewModel): Promise<ModelConfig | null> {
   const { rows } = await db.query<Row>(
     `insert into models (id, name, type, architecture, parameters, input_shape, output_shape, hyperparameters, checkpoint_path, huggingface_repo, created_by)
@@ -40,7 +40,7 @@ export interface FoundModel extends Pick<
 }
 
 /**
- * Enters a model's directory: as a new model, or as the weights of one that was registered without; null where that one
+ * Registers a model's directory: as a new model, or as the weights of one that was registered without; null if that one
  * has others.
  */
 export async function adoptModel(db: Db, found: FoundModel): Promise<ModelConfig | null> {
@@ -65,7 +65,7 @@ export async function adoptModel(db: Db, found: FoundModel): Promise<ModelConfig
   return rows.map(toModel)[0] ?? null
 }
 
-/** Where models lie under MODELS_PATH. */
+/** The directories of models under MODELS_PATH. */
 export async function listModelPaths(db: Db): Promise<string[]> {
   const { rows } = await db.query<{ path: string }>(
     'select distinct checkpoint_path as path from models where checkpoint_path is not null',
@@ -78,7 +78,7 @@ export async function findModel(db: Db, id: string): Promise<ModelConfig | null>
   return rows.map(toModel)[0] ?? null
 }
 
-/** Keeps a model as it is, and new runs of it waiting, until the transaction ends. */
+/** Locks a model against changes, and makes new runs of it wait, until the transaction ends. */
 export async function lockModel(client: ClientBase, id: string): Promise<void> {
   await client.query('select from models where id = $1 for update', [id])
 }

@@ -5,9 +5,9 @@ export type Pool = pg.Pool
 export type Db = Pick<pg.ClientBase, 'query'>
 
 /**
- * Opens a pool. `onIdleError` hears of connections that broke while nobody used them (the next
- * query simply opens another); without a listener Node would end the process. A query waits
- * `connectMs` for its connection: longer where the process itself may be too busy to notice that it has one.
+ * Opens a pool. `onIdleError` is notified of connections that broke while idle (the next query simply opens
+ * another); without a listener Node would end the process. A query waits `connectMs` for its connection:
+ * longer if the process itself may be too busy to notice that it has one.
  */
 export function openPool(databaseUrl: string, onIdleError: (error: Error) => void, max = 10, connectMs = 5_000): Pool {
   const pool = new pg.Pool({ connectionString: databaseUrl, max, connectionTimeoutMillis: connectMs, types })
@@ -28,17 +28,17 @@ export async function transaction<T>(pool: Pool, fn: (client: pg.PoolClient) => 
     await client.query('rollback').catch((failure: Error) => (broken = failure))
     throw error
   } finally {
-    // A connection that could not roll back must not serve anybody else.
+    // A connection that could not roll back must not be reused.
     client.release(broken)
   }
 }
 
-/** Resolves where the database answers. */
+/** Resolves if the database answers. */
 export async function ping(db: Db): Promise<void> {
   await db.query('select 1')
 }
 
-/** Whether `error` is Postgres refusing a duplicate (of `constraint`, where it is given). */
+/** Whether `error` is Postgres refusing a duplicate (of `constraint`, if given). */
 export function isDuplicate(error: unknown, constraint?: string): boolean {
   return (
     error instanceof pg.DatabaseError &&
@@ -47,12 +47,12 @@ export function isDuplicate(error: unknown, constraint?: string): boolean {
   )
 }
 
-/** Whether `error` is Postgres refusing what a check or a trigger of this name forbids. */
+/** Whether `error` is Postgres rejecting a violation of the check or trigger of this name. */
 export function isRefusedBy(error: unknown, constraint: string): boolean {
   return error instanceof pg.DatabaseError && error.code === '23514' && error.constraint === constraint
 }
 
-/** Whether `error` says that Postgres is away or going away, not that it refused something. */
+/** Whether `error` says that Postgres is unavailable or shutting down, not that it rejected something. */
 export function isConnectionTrouble(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) return /^(08|57P)/.test(error.code ?? '')
   if (!(error instanceof Error)) return false
@@ -63,7 +63,7 @@ export function isConnectionTrouble(error: unknown): boolean {
   )
 }
 
-/** int8 as number: every bigint column of ours stays far below 2^53. */
+/** int8 as number: each of our bigint columns stays far below 2^53. */
 const types: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
     oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,

@@ -20,7 +20,7 @@ export async function ratersOf(db: Db, sessionId: string): Promise<RaterRow[]> {
   return rows
 }
 
-/** A session's standing votes but those of its excluded raters, oldest first, as their weights depend on them. */
+/** A session's standing votes except those of its excluded raters, oldest first, as their weights depend on them. */
 export async function castVotesOf(db: Db, sessionId: string, excluded: readonly string[]): Promise<CastVote[]> {
   const { rows } = await db.query<CastVote>(
     `select f.user_id as "raterId", coalesce(f.sample_id::text, 'text/' || f.id) as "sampleId", f.value, s.origin,

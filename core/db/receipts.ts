@@ -12,7 +12,7 @@ const select = `
          r.latency_ms, r.comparable, r.updated, f.user_id
   from receipts r join feedback f on f.id = r.feedback_id`
 
-/** The receipts that a step wrote, for those of its authors who are asked for. */
+/** The receipts that a step wrote, for those of the requested authors. */
 export async function receiptsOfStep(
   pool: Pool,
   sessionId: string,
@@ -26,7 +26,7 @@ export async function receiptsOfStep(
   return rows.map((row) => ({ userId: row.user_id, receipt: toReceipt(row) }))
 }
 
-/** A rater's receipts, newest first; of one session where it is given. */
+/** A rater's receipts, newest first; of one session if given. */
 export async function receiptsOfUser(
   pool: Pool,
   userId: string,

@@ -17,15 +17,15 @@ export async function saveRefreshToken(db: Db, { hash, userId, login, expiresAt 
   await db.query('delete from refresh_tokens where user_id = $1 and expires_at < now()', [userId])
 }
 
-/** A login, as its token found it. */
+/** A login, as looked up by its token. */
 export interface Login {
   userId: string
   login: string
 }
 
 /**
- * Uses a refresh token, once: null where it was used before, is unknown or has expired. Those that wait for it see what
- * it did.
+ * Uses a refresh token, once: null if it was used before, is unknown or has expired. Concurrent callers wait and see
+ * the result.
  */
 export async function useRefreshToken(db: Db, hash: Buffer): Promise<Login | null> {
   const { rows } = await db.query<Login>(
@@ -43,10 +43,7 @@ export interface UsedToken extends Login {
   followed: boolean
 }
 
-/**
- * A refresh token that was used and has not expired, with what became of `next`, which followed it; null where there is
- * none.
- */
+/** A refresh token that was used and has not expired, with the state of its successor `next`; null if there is none. */
 export async function usedRefreshToken(db: Db, hash: Buffer, next: Buffer): Promise<UsedToken | null> {
   const { rows } = await db.query<UsedToken>(
     `select t.user_id as "userId", t.family as login, n.rotated_at is not null as followed,
@@ -58,7 +55,7 @@ export async function usedRefreshToken(db: Db, hash: Buffer, next: Buffer): Prom
   return rows[0] ?? null
 }
 
-/** Forgets a login's tokens that were used so long ago. Those who would use one now are told that it is unknown. */
+/** Deletes a login's tokens that were used this long ago. From then on they are reported as unknown. */
 export async function forgetUsedTokens(db: Db, login: string, days: number): Promise<void> {
   await db.query(`delete from refresh_tokens where family = $1 and rotated_at < now() - $2 * interval '1 day'`, [
     login,
@@ -66,7 +63,7 @@ export async function forgetUsedTokens(db: Db, login: string, days: number): Pro
   ])
 }
 
-/** Ends the login that a refresh token, used or not, belongs to; null where there is none. */
+/** Ends the login that a refresh token, used or not, belongs to; null if there is none. */
 export async function endLoginOf(db: Db, hash: Buffer): Promise<Login | null> {
   const { rows } = await db.query<Login>(
     `delete from refresh_tokens where family = (select family from refresh_tokens where token_hash = $1) returning user_id as "userId", family as login`,

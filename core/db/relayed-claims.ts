@@ -4,7 +4,7 @@ import { isDuplicate, type Db } from './pool.ts'
 import { AttuneError } from '../errors.ts'
 import type { RelayedClaim } from '../protocol/rewards.ts'
 
-/** What a relayer has to send, and how far it has come. */
+/** What a relayer has to send, and its state. */
 export interface RelayJob {
   id: string
   bounty: Hex
@@ -19,11 +19,11 @@ export interface RelayJob {
   state: 'waiting' | 'sent'
   txHash: Hex | null
   bumps: number
-  /** Since its transaction was sent last, or since it came. */
+  /** Since its transaction was last sent, or since it was received. */
   ageMs: number
 }
 
-/** @throws AttuneError conflict where one of this account and bounty is under way */
+/** @throws AttuneError conflict if one of this account and bounty is in progress */
 export async function insertRelayed(
   db: Db,
   { chainId, distributor }: Place,
@@ -56,7 +56,7 @@ export async function insertRelayed(
   }
 }
 
-/** How many were given in the last day by one person, and in the last hour by everybody. */
+/** How many were submitted in the last day by one person, and in the last hour by everybody. */
 export async function countRelayed(db: Db, userId: string): Promise<{ byUser: number; byAll: number }> {
   const { rows } = await db.query<{ byUser: number; byAll: number }>(
     `select (select count(*) from relayed_claims where user_id = $1 and created_at > clock_timestamp() - interval '1 day') as "byUser",
@@ -91,7 +91,7 @@ export async function markRelayed(
   )
 }
 
-/** The last claim of each bounty that somebody has given to the relayer. */
+/** A person's last claim of each bounty that was given to the relayer. */
 export async function relayedOf(
   db: Db,
   { chainId, distributor }: Place,

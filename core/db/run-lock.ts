@@ -2,8 +2,8 @@ import type pg from 'pg'
 import type { Pool } from './pool.ts'
 
 /**
- * Takes the right to train a session, or returns null where another process has it. The lock
- * lives as long as its connection: a trainer that is killed gives it back by dying. `release` is
+ * Takes the right to train a session, or returns null if another process has it. The lock
+ * lives as long as its connection: a trainer that is killed releases it by dying. `release` is
  * safe to call on a connection that broke.
  */
 export async function takeRunLock(pool: Pool, sessionId: string): Promise<RunLock | null> {
@@ -39,7 +39,8 @@ export interface RunLock {
 }
 
 /**
- * SQL that says whether a process is training a session, which may still commit a step though the session has ended.
+ * SQL that says whether a process is training a session; it may still commit a step even though the session has
+ * ended.
  */
 export const isHeld = (sessionId: string): string => `exists (
   select from pg_locks

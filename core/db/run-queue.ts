@@ -1,11 +1,11 @@
-/** Which of the sessions want a trainer, and in which order they get one. */
+/** Which sessions want a trainer, and in which order they get one. */
 import { isExcluded } from './exclusions.ts'
 import type { Db } from './pool.ts'
 import { isHeld } from './run-lock.ts'
 
 /**
- * The active sessions that want a trainer and have none, those that have waited longest first. One that gave its
- * place up because nobody voted wants none until there is a vote that it has not seen, or a question.
+ * The active sessions that want a trainer and have none, those that have waited longest first. One that released
+ * its slot because nobody voted wants none until there is a vote that it has not seen, or a question.
  */
 export async function unheldRuns(db: Db): Promise<string[]> {
   const { rows } = await db.query<{ id: string }>(
@@ -20,7 +20,7 @@ export async function runsToTrain(db: Db): Promise<string[]> {
   return rows.map((row) => row.id)
 }
 
-/** Wakes runs that had given their places up: each waits from now on. */
+/** Wakes runs that had released their slots: each is queued from now on. */
 export async function wake(db: Db, ids: readonly string[]): Promise<void> {
   await db.query(
     'update sessions set parked_at = null, queued_at = clock_timestamp() where id = any($1) and parked_at is not null',
@@ -28,12 +28,12 @@ export async function wake(db: Db, ids: readonly string[]): Promise<void> {
   )
 }
 
-/** How long before a run gave its place up the last vote that it may not have seen was stored; seconds. */
+/** A vote stored at most this long before a run released its slot may be one that it has not seen; seconds. */
 const unseenSeconds = 2
 
 /**
- * Gives the run's place up: nobody votes. Not where one of these answers has another number of votes by now, or
- * somebody asks something; says whether. The caller holds the run's lock, and lets go of it.
+ * Releases the run's slot: nobody votes. Not if the number of votes on one of these answers has changed by now,
+ * or a question is waiting; returns whether it did. The caller holds the run's lock, and releases it.
  */
 export async function park(
   db: Db,
@@ -50,12 +50,12 @@ export async function park(
   return rowCount === 1
 }
 
-/** A trainer has taken the run up. */
+/** A trainer has picked up the run. */
 export async function unpark(db: Db, sessionId: string): Promise<void> {
   await db.query('update sessions set parked_at = null where id = $1 and parked_at is not null', [sessionId])
 }
 
-/** Goes to the end of the line, where another run waits for a place; says whether one does. */
+/** Goes to the end of the queue if another run waits for a slot; returns whether one does. */
 export async function yieldTo(db: Db, sessionId: string): Promise<boolean> {
   if ((await unheldRuns(db)).length === 0) return false
   const { rowCount } = await db.query(

@@ -4,7 +4,7 @@ import { limits, type CrowdValue, type Sample, type SampleStatus } from '../prot
 
 export interface SamplePage {
   sessionId: string
-  /** Whose eyes: decides `crowd` (rule V3) and `mine`. */
+  /** The reader: decides `crowd` (rule V3) and `mine`. */
   readerId: string
   /** The samples that came after this one; without it the latest ones. */
   after?: string | undefined
@@ -79,7 +79,7 @@ export interface VotableSample {
   status: SampleStatus
 }
 
-/** A sample of this session; null where there is none of that id in it (rule V4). */
+/** A sample of this session; null if it has none of that id (rule V4). */
 export async function findSample(db: Db, sessionId: string, id: string): Promise<VotableSample | null> {
   const { rows } = await db.query<VotableSample>(
     'select id, prompt, response, status from samples where id = $2 and session_id = $1',
@@ -88,7 +88,9 @@ export async function findSample(db: Db, sessionId: string, id: string): Promise
   return rows[0] ?? null
 }
 
-/** The latest sample of this session with that prompt and response, whole and open to votes; null without one. */
+/**
+ * The latest sample of this session with that prompt and response, complete and open to votes; null if there is none.
+ */
 export async function matchSample(
   db: Db,
   sessionId: string,
@@ -138,7 +140,7 @@ export async function startSample(db: Db, sessionId: string, sample: NewSample):
   return rows[0]!.response
 }
 
-/** A streamed sample is whole: votes may come. */
+/** A streamed sample is complete and opens to votes. */
 export async function openSample(db: Db, id: string, response: string): Promise<void> {
   await db.query(
     `update samples set status = 'open', response = $2, opened_at = clock_timestamp() where id = $1 and status = 'streaming'`,
@@ -146,7 +148,7 @@ export async function openSample(db: Db, id: string, response: string): Promise<
   )
 }
 
-/** When voting on the last of these samples opened; now, where it has on none. */
+/** When voting on the last of these samples opened; now, if it has opened on none. */
 export async function openedAt(db: Db, ids: readonly string[]): Promise<Date> {
   const { rows } = await db.query<{ at: Date }>(
     'select coalesce(max(opened_at), clock_timestamp()) as at from samples where id = any($1::uuid[])',
@@ -155,7 +157,7 @@ export async function openedAt(db: Db, ids: readonly string[]): Promise<Date> {
   return rows[0]!.at
 }
 
-/** Closes those of a session's samples that are open, and returns what their votes came to. */
+/** Closes those of a session's samples that are open, and returns their aggregated votes. */
 export async function closeSamples(
   db: Db,
   sessionId: string,
@@ -185,7 +187,7 @@ export async function nextAsk(db: Db, sessionId: string): Promise<{ sampleId: st
   return rows[0] ?? null
 }
 
-/** A question that nobody can answer. */
+/** Marks a question that cannot be answered as failed. */
 export async function failAsk(db: Db, id: string): Promise<void> {
   await db.query(`update samples set status = 'failed' where id = $1`, [id])
 }
@@ -211,7 +213,7 @@ export async function countAsks(db: Db, sessionId: string, userId: string): Prom
   return rows[0]!.count
 }
 
-/** The prompts that somebody asked, for their export. */
+/** The prompts that a person asked, for their export. */
 export async function asksOf(
   db: Db,
   userId: string,
@@ -223,10 +225,10 @@ export async function asksOf(
   return rows
 }
 
-/** What stands in place of a question whose author was erased. */
+/** Replaces a question whose author was erased. */
 const ERASED_QUESTION = '(an erased question)'
 
-/** Forgets what somebody asked, also where others voted on the answer; what was not answered yet never will be. */
+/** Forgets what somebody asked, even if others voted on the answer; questions still queued are marked as failed. */
 export async function forgetAsks(db: Db, userId: string): Promise<void> {
   await db.query(
     `with forgotten as (

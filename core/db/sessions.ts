@@ -13,7 +13,9 @@ export interface NewSession {
   configuration: TrainingConfig
 }
 
-/** Adds a session; false where the id exists, which stays as it is. Its steps are the configuration's `epochs`. */
+/**
+ * Adds a session; false if the id exists, and that session stays as it is. Its steps are the configuration's `epochs`.
+ */
 export async function insertSession(db: Db, session: NewSession): Promise<boolean> {
   const { rowCount } = await db.query(
     `insert into sessions (id, title, model_id, user_id, status, configuration, total_steps)
@@ -32,8 +34,8 @@ export async function insertSession(db: Db, session: NewSession): Promise<boolea
 }
 
 /**
- * Moves a session along its life, in one statement: of two callers that race, one wins.
- * `error` says why it failed. Whatever a person decides, a pause's own reason is over.
+ * Moves a session along its life, in one statement: of two callers that race, one wins. `error`
+ * says why it failed. Any decision by a person clears the reason of an automatic pause.
  *
  * @throws AttuneError not-found, conflict
  */
@@ -49,7 +51,7 @@ export async function applyTransition(db: Db, id: string, name: Transition, erro
   throw new AttuneError('conflict', `the session is ${status}: it cannot ${name}`)
 }
 
-/** Pauses an active session for a reason of its run's own; false where it was not active any more. */
+/** Pauses an active session for a reason given by its run; false if it was no longer active. */
 export async function pauseItself(db: Db, id: string, reason: string): Promise<boolean> {
   const { rowCount } = await db.query(
     `update sessions set status = 'paused', pause_reason = $2 where id = $1 and status = 'active'`,
@@ -58,7 +60,7 @@ export async function pauseItself(db: Db, id: string, reason: string): Promise<b
   return rowCount === 1
 }
 
-/** The sessions that are paused for this reason of their runs' own. */
+/** The sessions that their runs paused for this reason. */
 export async function pausedFor(db: Db, reason: string): Promise<string[]> {
   const { rows } = await db.query<{ id: string }>(
     `select id from sessions where status = 'paused' and pause_reason = $1 order by id`,
@@ -75,7 +77,7 @@ export interface SessionBasics {
   policyVersion: number
 }
 
-/** What deciding about a session needs. @throws AttuneError not-found */
+/** What is needed to decide about a session. @throws AttuneError not-found */
 export async function sessionBasics(db: Db, id: string): Promise<SessionBasics> {
   const { rows } = await db.query<SessionBasics>(
     `select status, user_id as "userId", configuration, current_step as "currentStep", policy_version as "policyVersion"
@@ -87,13 +89,15 @@ export async function sessionBasics(db: Db, id: string): Promise<SessionBasics> 
   return session
 }
 
-/** A session's status; null where there is no such session. */
+/** A session's status; null if there is no such session. */
 export async function statusOf(db: Db, id: string): Promise<SessionStatus | null> {
   const { rows } = await db.query<{ status: SessionStatus }>('select status from sessions where id = $1', [id])
   return rows[0]?.status ?? null
 }
 
-/** What training a session needs, as stored; no path where its model has no weights. Null: there is no such session. */
+/**
+ * What is needed to train a session, as stored; no path if its model has no weights. Null: there is no such session.
+ */
 export async function sessionToTrain(
   db: Db,
   id: string,
@@ -143,7 +147,7 @@ export async function sessionIds(db: Db): Promise<string[]> {
   return rows.map(({ id }) => id)
 }
 
-/** What sessions are called, by their ids. */
+/** The names of sessions, by their ids. */
 export async function sessionTitles(db: Db, ids: readonly string[]): Promise<Map<string, string>> {
   const { rows } = await db.query<{ id: string; title: string }>('select id, title from sessions where id = any($1)', [
     ids,
@@ -151,7 +155,7 @@ export async function sessionTitles(db: Db, ids: readonly string[]): Promise<Map
   return new Map(rows.map(({ id, title }) => [id, title]))
 }
 
-/** Ids of a model's runs that may still go on. */
+/** Ids of a model's runs that have not ended. */
 export async function unfinishedSessions(db: Db, modelId: string): Promise<string[]> {
   const { rows } = await db.query<{ id: string }>(
     `select id from sessions where model_id = $1 and status in ('pending', 'active', 'paused') order by id`,

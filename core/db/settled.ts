@@ -8,7 +8,7 @@ import { isHeld } from './run-lock.ts'
 /**
  * Records in no epoch that are settled: votes first, then other contributions, each in the order in
  * which they were stored. What a vote earns depends on its step, so a vote is settled once it has its
- * receipt, or can have none any more: its run has ended, and nobody is committing a step of it.
+ * receipt, or can no longer get one: its run has ended, and nobody is committing a step of it.
  */
 export async function settledRecords(pool: Pool, limit: number): Promise<ContributionRecord[]> {
   const votes = await settledVotes(pool, limit)
@@ -18,7 +18,7 @@ export async function settledRecords(pool: Pool, limit: number): Promise<Contrib
   return all.map((row) => ({ ...row, comparable: known.get(`${row.contributorId}/${row.sessionId}`) ?? 0 }))
 }
 
-/** How many settled records wait for an epoch, and how long the oldest has been there, seconds. */
+/** How many settled records wait for an epoch, and for how long the oldest has waited, seconds. */
 export async function backlogOf(pool: Pool): Promise<{ records: number; oldestSeconds: number }> {
   const { rows } = await pool.query<{ records: number; oldestSeconds: number }>(
     `select count(*) as records, coalesce(extract(epoch from clock_timestamp() - min(since)), 0)::float8 as "oldestSeconds"
@@ -34,7 +34,7 @@ export async function backlogOf(pool: Pool): Promise<{ records: number; oldestSe
 /** Twice as long as a vote can be withdrawn, seconds. */
 const withdrawnSeconds = (2 * limits.withdrawMs) / 1000
 
-/** Standing votes `f` in no epoch that nothing can happen to any more, with their receipts `r` and sessions `s`. */
+/** Standing votes `f` in no epoch that can no longer change, with their receipts `r` and sessions `s`. */
 const settled = (f: string): string => `
   from feedback ${f}
   join sessions s on s.id = ${f}.session_id
@@ -109,7 +109,7 @@ async function comparables(pool: Pool, records: readonly Uncompared[]): Promise<
   return new Map(rows.map(({ key, comparable }) => [key, comparable]))
 }
 
-/** The setting of a session `s`; those that were started before there was one have the usual. */
+/** The setting of a session `s`; those started before it existed have the default. */
 const secondsPerAnswer = (s: string): string =>
   `coalesce((${s}.configuration #>> '{live,secondsPerAnswer}')::int, ${limits.secondsPerAnswer.usual})`
 
@@ -153,7 +153,7 @@ interface VoteRow {
   seconds: number
 }
 
-/** What the leaf commits to: the vote, its receipt, and what its credit follows from; no text. */
+/** What the leaf commits to: the vote, its receipt, and what its credit is computed from; no text. */
 function voteRecord(row: VoteRow): Uncompared {
   const { step, weight, reliability, comparable, updated, late, produced } = row
   return {

@@ -2,7 +2,7 @@ import type { Db } from './pool.ts'
 
 /** Where people have signed in, as keyed hashes of addresses. */
 
-/** Addresses that are remembered of one person, the latest ones. */
+/** How many addresses are kept per person, the latest ones. */
 const MOST = 8
 
 export async function rememberAddress(db: Db, userId: string, address: Buffer): Promise<void> {
@@ -17,7 +17,7 @@ export async function rememberAddress(db: Db, userId: string, address: Buffer): 
   )
 }
 
-/** Whether they have signed in from there. Of nobody (null) it is asked as well, so that it takes as long. */
+/** Whether they have signed in from there. It is queried for nobody (null) as well, so that it takes as long. */
 export async function knowsAddress(db: Db, userId: string | null, address: Buffer): Promise<boolean> {
   return (
     ((await db.query('select 1 from sign_in_addresses where user_id = $1 and address = $2', [userId, address]))

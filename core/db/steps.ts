@@ -6,14 +6,14 @@ import type { CheckpointConfig, RunWarning, StepMetrics, TrainingMetrics } from 
 
 export interface ReceiptRow {
   feedbackId: string
-  /** Share of the sample's crowd value; 0 where the vote trained the reward model only. */
+  /** Share of the sample's crowd value; 0 if the vote trained the reward model only. */
   weight: number
   reliability: number
-  /** h of the sample; null where the vote trained the reward model only. */
+  /** h of the sample; null if the vote trained the reward model only. */
   crowd: number | null
   advantage: number | null
   latencyMs: number
-  /** Votes of its author, so far, that somebody else's vote can be compared with. */
+  /** Votes of its author, so far, that can be compared with somebody else's vote. */
   comparable: number
   /** False: the step's update left every weight as it was. */
   updated: boolean
@@ -27,36 +27,36 @@ export interface StepCommit {
   /** Content hash of the checkpoint that holds the state after this step. */
   checkpoint: string
   receipts: ReceiptRow[]
-  /** Ids of every vote that the step learnt from: the receipts' and those that earlier steps gave a receipt for. */
+  /** Ids of every vote that the step learnt from: those of its receipts and those with a receipt of an earlier step. */
   learntFrom: string[]
   /** h of each sample that the update used. */
   crowd: { sampleId: string; value: number }[]
-  /** What the step warns of. */
+  /** Warnings of the step. */
   warnings: Pick<RunWarning, 'kind' | 'message'>[]
-  /** Why the run pauses with this step; null: it goes on. */
+  /** Why the run pauses after this step; null: it continues. */
   pause: string | null
-  /** Whose votes it left out; nobody's where absent. */
+  /** Whose votes it left out; nobody's if absent. */
   excluded?: readonly string[]
-  /** The step was committed before, and came out otherwise now that it was made again. */
+  /** The step was committed before, and repeating it gave a different result. */
   remade: boolean
 }
 
 /**
- * A vote that the step learnt from was withdrawn or erased before the step was committed: the step must be made again.
+ * A vote that the step learnt from was withdrawn or erased before the step was committed: the step must be repeated.
  */
 export class VotesChanged extends Error {}
 
 /**
  * Commits one step: its row, its receipts, its samples' crowd values and the session's pointer to the
- * checkpoint, what it warns of and the pause it calls for, in one transaction on the connection that holds
+ * checkpoint, its warnings and the pause it requires, in one transaction on the connection that holds
  * the run's lock (rules T1, T3).
  *
- * Of a step that was committed before and had to be made again, the row now names the new weights. Its
- * receipts stay as they were given: a vote has one, for good (rule V2).
+ * If the step was committed before and had to be repeated, the row now names the new weights. Its
+ * receipts stay as they were issued: a vote has one, for good (rule V2).
  *
  * Returns the warnings as kept, and whether the run is paused now: somebody may have ended it meanwhile.
  *
- * @throws VotesChanged where a vote is no longer standing; nothing is written then.
+ * @throws VotesChanged if a vote is no longer standing; nothing is written then.
  */
 export async function commitStep(
   client: ClientBase,
@@ -88,7 +88,7 @@ export async function commitStep(
   }
 }
 
-/** Those that get their receipt stay as they are until the commit; the others may go the moment after this. */
+/** Those that get a receipt are locked until the commit; the others may be withdrawn right after this. */
 async function demandStanding(client: ClientBase, { receipts, learntFrom }: StepCommit): Promise<void> {
   await client.query('select from feedback where id = any($1::uuid[]) for share', [receipts.map((r) => r.feedbackId)])
   const { rows } = await client.query<{ standing: number }>(
@@ -146,7 +146,7 @@ export async function committedCheckpoints(db: Db, sessionId: string): Promise<{
   return rows
 }
 
-/** The checkpoint that a step was committed with, and whose votes it left out; null where it was not committed. */
+/** The checkpoint that a step was committed with, and whose votes it left out; null if it was not committed. */
 export async function committedStep(
   db: Db,
   sessionId: string,

@@ -12,14 +12,14 @@ export interface TreasuryCall {
   value: bigint
 }
 
-/** How far a call has come. */
+/** The state of a call. */
 export interface OrderJob extends TreasuryCall {
   id: string
   /** Null until it was signed for the first time. */
   nonce: number | null
-  /** Each replaced the one before. */
+  /** Each replaced the previous one. */
   txHashes: Hex[]
-  /** Since it was signed last, or since it came. */
+  /** Since it was last signed, or since it was received. */
   ageMs: number
 }
 
@@ -36,7 +36,7 @@ export async function insertOrder(
   )
 }
 
-/** The oldest that is not settled. */
+/** The oldest unsettled one. */
 export async function nextOrder(db: Db, chainId: number): Promise<OrderJob | null> {
   const { rows } = await db.query<Omit<OrderJob, 'value'> & { value: string }>(
     `select id, what, contract, data, value, nonce, tx_hashes as "txHashes", (extract(epoch from clock_timestamp() - updated_at) * 1000)::float8 as "ageMs"
@@ -67,7 +67,7 @@ export async function markOrder(
   ])
 }
 
-/** What was ordered last for a session, newest first. */
+/** The latest orders for a session, newest first. */
 export async function ordersOf(db: Db, chainId: number, sessionId: string, limit: number): Promise<TreasuryOrder[]> {
   const { rows } = await db.query<Omit<TreasuryOrder, 'timestamp'> & { at: Date }>(
     `select id, what, state, tx_hashes[array_upper(tx_hashes, 1)] as "txHash", problem, created_at as at

@@ -17,7 +17,7 @@ export interface UserRow {
 
 const columns = 'id, username, email, password_hash as "passwordHash", role, guest, wallet'
 
-/** @throws AttuneError conflict where the name, one that looks like it, or the wallet is taken */
+/** @throws AttuneError conflict if the name, one that looks like it, or the wallet is taken */
 export async function insertUser(db: Db, user: Omit<UserRow, 'id'>): Promise<UserRow> {
   const { rows } = await db
     .query<UserRow>(
@@ -29,10 +29,10 @@ export async function insertUser(db: Db, user: Omit<UserRow, 'id'>): Promise<Use
 }
 
 /**
- * Makes a guest an account: what it has done stays its own, because it stays the same row (rule
- * S5). Null where it is no guest any more: somebody else was quicker.
+ * Turns a guest into an account: what it has done stays its own, because it stays the same row
+ * (rule S5). Null if it is no longer a guest: another request was quicker.
  *
- * @throws AttuneError conflict, as of a new account
+ * @throws AttuneError conflict, as for a new account
  */
 export async function promoteGuest(
   db: Db,
@@ -73,12 +73,9 @@ function refused(error: unknown): never {
 }
 
 export const findUser = (db: Db, id: string) => findBy(db, 'id', id)
-/** By the very name: one that only looks like it is somebody else's. */
+/** By the exact name: one that only looks like it is somebody else's. */
 export const findUserByName = (db: Db, username: string) => findBy(db, 'username', username)
-/**
- * By the name as somebody types it: the very one, or the one that it becomes when it is registered. One query, whoever
- * exists.
- */
+/** By the name as typed: exactly, or as it is normalised at registration. One query, whoever exists. */
 export async function findUserByTypedName(db: Db, typed: string): Promise<UserRow | null> {
   const { rows } = await db.query<UserRow>(
     `select ${columns} from users where username = any($1) and erased_at is null order by username = $2 desc limit 1`,
@@ -88,7 +85,7 @@ export async function findUserByTypedName(db: Db, typed: string): Promise<UserRo
 }
 export const findUserByWallet = (db: Db, wallet: string) => findBy(db, 'wallet', wallet)
 
-/** Erased people are nobody. */
+/** Erased people are not found. */
 async function findBy(db: Db, column: 'id' | 'username' | 'wallet', value: string): Promise<UserRow | null> {
   const { rows } = await db.query<UserRow>(`select ${columns} from users where ${column} = $1 and erased_at is null`, [
     value,
@@ -97,8 +94,8 @@ async function findBy(db: Db, column: 'id' | 'username' | 'wallet', value: strin
 }
 
 /**
- * Whether a name, or one that looks like it, can't be had by anybody new. It may be taken meanwhile: inserting says so,
- * too.
+ * Whether a name, or one that looks like it, is unavailable to anybody new. It may be taken meanwhile: inserting checks
+ * it again.
  */
 export async function isTaken(db: Db, username: string, exceptId: string | null): Promise<boolean> {
   const { rowCount } = await db.query(
@@ -108,18 +105,18 @@ export async function isTaken(db: Db, username: string, exceptId: string | null)
   return (rowCount ?? 0) > 0
 }
 
-/** Lets one transaction at a time act for a person, each until it ends. */
+/** Serialises transactions that act for a person, each until it ends. */
 export async function lockUser(client: Db, id: string): Promise<void> {
   await client.query('select from users where id = $1 for update', [id])
 }
 
-/** The user of a login (null: a token without one), while both last. */
+/** The user of a login (null: a token without one), while both exist. */
 export async function findSignedIn(db: Db, id: string, login: string | null): Promise<UserRow | null> {
   const [row] = await findManySignedIn(db, [{ userId: id, login }])
   return row ?? null
 }
 
-/** For each of these logins its user, or null where it or they are gone. */
+/** For each of these logins its user, or null if it or they are gone. */
 export async function findManySignedIn(
   db: Db,
   logins: readonly { userId: string; login: string | null }[],
@@ -134,7 +131,7 @@ export async function findManySignedIn(
   return logins.map((_, i) => found.get(i + 1) ?? null)
 }
 
-/** Those who run this installation, the first one first. */
+/** The administrators of this installation, the first one first. */
 export async function administrators(db: Db): Promise<UserRow[]> {
   const { rows } = await db.query<UserRow>(
     `select ${columns} from users where role = 'admin' and erased_at is null order by created_at, id`,
@@ -142,26 +139,26 @@ export async function administrators(db: Db): Promise<UserRow[]> {
   return rows
 }
 
-/** Whose a payout is while they have linked no wallet: the number that stands for them in manifests. */
+/** Whom a payout belongs to while they have linked no wallet: the number that represents them in manifests. */
 export async function payeeOf(db: Db, userId: string): Promise<`0x${string}`> {
   const { rows } = await db.query<{ payee: Buffer }>('select payee from users where id = $1', [userId])
   return `0x${rows[0]!.payee.toString('hex')}`
 }
 
-/** @throws AttuneError conflict where nobody would be left to administer (rule S6) */
+/** @throws AttuneError conflict if no administrator would be left (rule S6) */
 export async function updateRole(db: Db, userId: string, role: Role): Promise<void> {
   await db.query('update users set role = $2 where id = $1', [userId, role]).catch(refused)
 }
 
-/** @throws AttuneError conflict where the wallet belongs to another account */
+/** @throws AttuneError conflict if the wallet belongs to another account */
 export async function linkWallet(db: Db, userId: string, wallet: string): Promise<void> {
   await db.query('update users set wallet = $2 where id = $1', [userId, wallet]).catch(refused)
 }
 
 /**
- * Removes what says who somebody is; the row stays as the key of their votes (rule S4).
+ * Removes what identifies a person; the row stays as the key of their votes (rule S4).
  *
- * @throws AttuneError conflict where nobody would be left to administer (rule S6)
+ * @throws AttuneError conflict if no administrator would be left (rule S6)
  */
 export async function eraseUser(db: Db, userId: string): Promise<void> {
   await db
@@ -172,12 +169,12 @@ export async function eraseUser(db: Db, userId: string): Promise<void> {
     .catch(refused)
 }
 
-/** Rows that are given their skeletons at once. */
+/** Rows that are given their skeletons per batch. */
 const SKELETONS = 1_000
 
 /**
  * Gives the names of an older version their skeletons, oldest first. Where two look alike, both
- * keep their names: the older one has the skeleton, the newer one its own with its id behind it.
+ * keep their names: the older one has the skeleton, the newer one its own with its id appended.
  */
 export async function giveSkeletons(db: Db): Promise<void> {
   for (;;) {

@@ -2,18 +2,18 @@ import { isExcluded } from './exclusions.ts'
 import type { Db } from './pool.ts'
 import { limits } from '../protocol/index.ts'
 
-/** How long what was left uncast is remembered against its author, milliseconds. */
+/** How long votes left uncast count against their author, milliseconds. */
 const rememberedMs = 3_600_000
 
 const within = (column: string, parameter: string) =>
   `${column} > clock_timestamp() - make_interval(secs => ${parameter}::float8 / 1000)`
-/** Whether the author of `begun` has voted on its sample, be it that they withdrew. */
+/** Whether the author of `begun` has voted on its sample, even if they withdrew. */
 const cast = (begun: string) =>
   `exists (select from feedback f where f.sample_id = ${begun}.sample_id and f.user_id = ${begun}.user_id)`
 
 /**
  * Notes that somebody has begun a vote on a sample of this session that is open to votes; once noted, it
- * stays as it was. Returns for how long the vote is on time from now, milliseconds; null where it was not
+ * stays as it was. Returns for how long the vote is on time from now, milliseconds; null if it was not
  * begun in time, or its author has `limits.votesBegun` others to cast first.
  */
 export async function insertBegun(
@@ -38,7 +38,7 @@ export async function insertBegun(
   return ms > 0 ? Math.round(ms) : null
 }
 
-/** The samples of a session that somebody has begun to vote on in time, and may still cast that vote on. */
+/** The samples of a session on which a person has begun a vote in time and may still cast it. */
 export async function begunSamples(db: Db, sessionId: string, userId: string): Promise<string[]> {
   const { rows } = await db.query<{ sample_id: string }>(
     `select b.sample_id from vote_begun b join samples s on s.id = b.sample_id
@@ -75,7 +75,7 @@ export async function countHolding(db: Db, sessionId: string, sampleIds: readonl
   return Number(rows[0]!.count)
 }
 
-/** Forgets what no rule looks at any more. */
+/** Deletes what no rule needs any more. */
 export async function forgetBegun(db: Db, sessionId: string): Promise<void> {
   await db.query(
     `delete from vote_begun b using samples s where s.id = b.sample_id and s.session_id = $1 and not ${within('b.begun_at', '$2')}`,

@@ -1,6 +1,6 @@
 import type { Db } from './pool.ts'
 
-/** Takes note that a nonce was used; false where it had been. Those that have expired need no note. */
+/** Records that a nonce was used; false if it had been. Expired ones need no record. */
 export async function spendNonce(db: Db, nonce: string, expiresAt: Date): Promise<boolean> {
   await db.query('delete from wallet_nonces where expires_at < now()')
   const { rowCount } = await db.query(

@@ -90,7 +90,7 @@ export function follow(
       closed = true
       const reading = clientId !== undefined
       reader.disconnect()
-      // A command queued for a connection that never comes is never answered.
+      // A command queued for a connection that is never established is never answered.
       if (reading) await loop
     },
   }

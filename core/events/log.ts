@@ -4,9 +4,9 @@ import { MyVote, roomEvents, type RoomEvent, type RoomEventName } from '../proto
 
 /**
  * A session's event log: the Redis stream `attune:room:<session>`. Trainer and servers append,
- * every server follows the logs of the sessions that its sockets are in. A stream id is the
- * event's sequence number (rule P3). The log reaches back `LOG_ENTRIES` events; what happened is
- * in Postgres, so losing a log loses a few animations and nothing else.
+ * every server follows the logs of the sessions that its sockets are in. A stream id is the event's
+ * sequence number (rule P3). The log reaches back `LOG_ENTRIES` events; the state is in Postgres,
+ * so losing a log loses a few animations and nothing else.
  */
 export async function append(
   redis: Redis,
@@ -110,10 +110,7 @@ export function compareSeq(a: string, b: string): number {
 /** A log's key in Redis. */
 export const logKey = (sessionId: string) => `attune:room:${sessionId}`
 
-/**
- * One entry or none: an event that this version doesn't know (replicas of two versions, while one replaces the other)
- * is passed over.
- */
+/** One entry or none: an event unknown to this version (replicas of two versions during a rollout) is skipped. */
 export function parseEntry([seq, fields]: [string, string[]]): LogEntry[] {
   const field = (name: string) => {
     for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) return fields[i + 1]
@@ -129,7 +126,7 @@ const isEvent = (event: string): event is RoomEventName | InternalEventName => O
 
 /**
  * Opens a connection whose commands fail at once while Redis is unreachable, so that nothing blocks
- * on it (Redis only carries). Resolves once it is connected, or after `waitMs` without it.
+ * on it (Redis is only transport). Resolves once it is connected, or after `waitMs` without it.
  */
 export async function openRedis(redisUrl: string, onError: (error: Error) => void, waitMs = 3_000): Promise<Redis> {
   const redis = new Redis(redisUrl, {

@@ -1,23 +1,23 @@
 /**
- * The algorithms that a run can be trained by, as everybody has to know them: their own settings, and what of
- * the shared ones they read. How each learns is in trainer/rl/algorithms, under the same name.
+ * The algorithms that a run can be trained with, as all parts need to know them: their own settings, and
+ * which of the shared ones they read. How each learns is in trainer/rl/algorithms, under the same name.
  */
 import { z } from 'zod'
 
-/** What is said of an algorithm. Its settings stand in a run's configuration as `<name>Config`. */
+/** What is known of an algorithm. Its settings are in a run's configuration as `<name>Config`. */
 interface AlgorithmFacts {
   label: string
   /** How it learns, in a clause for people. */
   explain: string
-  /** Its own settings; null where `ppoConfig` has them all. `groupSize` among them is answers to each prompt. */
+  /** Its own settings; null if `ppoConfig` has them all. `groupSize` among them is answers to each prompt. */
   config: z.ZodObject | null
-  /** Answers that a minibatch may not part: 2 of a pair. */
+  /** Answers that a minibatch must keep together: 2 for a pair. */
   rows: 1 | 2
   /** Whether it clips the ratio of policies and adds an entropy bonus: `ppoConfig.clipRatio`, `entropyCoefficient`. */
   clips: boolean
   /** Whether it trains a value head: `ppoConfig.valueClipRatio`, `valueCoefficient`. */
   valueHead: boolean
-  /** Why it can't do with a KL coefficient of 0; null: it can. */
+  /** Why it doesn't work with a KL coefficient of 0; null: it does. */
   needsKl: string | null
 }
 
@@ -57,9 +57,9 @@ export const algorithms = {
     label: 'DPO',
     explain: 'from pairs of answers to one prompt',
     config: z.object({
-      /** Answers to each prompt, of which pairs are made: best with worst, and so on. Even. */
+      /** Answers to each prompt, which are paired: best with worst, and so on. Even. */
       groupSize: z.int().min(2).max(64).multipleOf(2).default(4),
-      /** How sure a pair is: as sure as its rewards differ (soft), or wholly (hard). */
+      /** How certain a pair's label is: by the difference of its rewards (soft), or fully (hard). */
       labels: z.enum(['soft', 'hard']).default('soft'),
     }),
     rows: 2,
@@ -87,11 +87,11 @@ export const algorithmConfigs = Object.fromEntries(
   }),
 ) as { [K in Configured as `${K}Config`]: z.ZodPrefault<SchemaOf<K>> }
 
-/** A run's settings of its own algorithm; nothing for one that has none. */
+/** A run's settings for its algorithm; nothing for one that has none. */
 export const ownConfig = (run: { algorithm: AlgorithmName }): object =>
   factsOf(run.algorithm).config === null ? {} : ((run as Record<string, unknown>)[`${run.algorithm}Config`] as object)
 
-/** Answers to each prompt of a step, by an algorithm and its own settings; those that are absent have their default. */
+/** Answers to each prompt of a step, for an algorithm and its own settings; absent ones take their default. */
 export function groupSizeOf(name: AlgorithmName, own: object): number {
   const { groupSize = 1 }: { groupSize?: number } = { ...factsOf(name).config?.parse({}), ...own }
   return groupSize

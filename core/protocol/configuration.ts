@@ -1,4 +1,4 @@
-/** What a run is configured by. Defaults stand here and nowhere else. */
+/** The configuration of a run. Defaults are defined here and nowhere else. */
 import { z } from 'zod'
 import { list, name, unit } from './pieces.ts'
 import { type AlgorithmName, algorithmConfigs, algorithmNames, factsOf, groupSizeOf, ownConfig } from './algorithms.ts'
@@ -14,8 +14,8 @@ export const RewardModelConfig = z.object({
   /** κ: how many votes the reward model's prediction counts for. */
   shrinkage: z.number().min(0).default(1),
   /**
-   * Added to the reward for each deviation by which an answer is longer than the reference's mean, in the unit of a
-   * vote's value; below 0 it favours short ones.
+   * Added to the reward per standard deviation by which an answer is longer than the reference's mean, in the unit
+   * of a vote's value; negative values favour short ones.
    */
   lengthBonus: z.number().min(-1).max(1).default(0),
   ethicalConstraints: z
@@ -74,7 +74,7 @@ export const DatasetConfig = z.object({
   augmentation: z.record(z.string(), z.unknown()).optional(),
 })
 
-/** How a run meets its crowd: Attune's addition to the seed's configuration. */
+/** How a run interacts with its crowd: Attune's addition to the seed's configuration. */
 export const LiveConfig = z.object({
   title: z.string().trim().min(1).max(120).optional(),
   /** Answers shown to the crowd in each step. */
@@ -83,7 +83,7 @@ export const LiveConfig = z.object({
   votingWindowSeconds: z.number().min(1).max(3600).default(10),
   /** … or once every shown sample has this many votes. */
   minVotes: z.int().min(1).max(1000).default(3),
-  /** A step waits for this many votes in all before it trains: with nobody there, nothing moves. */
+  /** A step waits for this many votes in total before it trains: with nobody there, it does not advance. */
   minVotesPerStep: z.int().min(0).default(1),
   maxNewTokens: z.int().min(1).max(1024).default(64),
   temperature: z.number().gt(0).max(2).default(0.7),
@@ -115,8 +115,8 @@ export const LiveConfig = z.object({
    */
   freeTexts: z.boolean().default(true),
   /**
-   * Nobody is paid for more answers than they could rate in the time, each taking this long: 3,600 by it in an hour,
-   * over all sessions.
+   * Nobody is paid for more answers than they could rate in the time, each taking this long: 3,600 divided by it per
+   * hour, over all sessions.
    */
   secondsPerAnswer: z
     .int()
@@ -134,17 +134,17 @@ export const RewardHackingConfig = z
   .object({
     /** The run pauses by itself at `pauseAt`; a person resumes it. */
     pause: z.boolean().default(false),
-    /** Evidence at which crowd and researcher are warned, deviations summed over steps … */
+    /** Evidence at which crowd and researcher are warned, standard deviations summed over steps … */
     warnAt: z.number().gt(0).max(100).default(5),
     /** … and at which the run pauses. */
     pauseAt: z.number().gt(0).max(100).default(8),
-    /** The reward's mean may pass that of people's votes by this much, in the unit of a vote's value. */
+    /** The reward's mean may exceed that of people's votes by this much, in the unit of a vote's value. */
     allowedGap: unit.default(0.1),
-    /** The mean length may differ from the reference's by this much, deviations of the reference's lengths. */
+    /** The mean length may differ from the reference's by this much, standard deviations of the reference's lengths. */
     allowedLengthDrift: z.number().min(0).max(100).default(2),
-    /** The share of repeated trigrams may pass the reference's by this much. */
+    /** The share of repeated trigrams may exceed the reference's by this much. */
     allowedRepetition: unit.default(0.1),
-    /** Votes that the reward model has learnt from before its scores are held against people's. */
+    /** Votes that the reward model must have learnt from before its scores are compared with people's. */
     minVotes: z.int().min(0).max(100_000).default(40),
   })
   .refine(({ warnAt, pauseAt }) => pauseAt >= warnAt, {
@@ -152,11 +152,11 @@ export const RewardHackingConfig = z
     message: 'a run is not paused before anybody is warned: pauseAt is at least warnAt',
   })
 
-/** Which checkpoints of a run stay on disk, besides the last one. What is named by several rules is one file. */
+/** Which checkpoints of a run stay on disk, besides the last one. One kept by several rules is stored once. */
 export const CheckpointConfig = z.object({
-  /** Those of the latest steps: this many. The newest being damaged, the run goes on from the one before. */
+  /** This many of the latest steps. If the newest is damaged, the run continues from the previous one. */
   keepLast: z.int().min(1).max(1_000).default(3),
-  /** One every so many steps; 0 for none. */
+  /** One every this many steps; 0 for none. */
   keepEvery: z.int().min(0).max(1_000_000).default(0),
   /** This many of the steps whose `bestMetric` is highest; 0 for none. */
   keepBest: z.int().min(0).max(100).default(1),
@@ -196,7 +196,7 @@ export const TrainingConfig = z
       addIssue({ code: 'custom', path: ['live', 'klCoefficient'], message: needsKl })
   })
 
-/** Sizes that must divide, and do not. */
+/** Sizes that must divide each other, and do not. */
 function indivisible(config: {
   algorithm: AlgorithmName
   batchSize: number

@@ -7,13 +7,13 @@ import { Bounty } from './rewards.ts'
 
 const Piece = z.object({ sampleId: Uuid, offset: z.int(), text: z.string() })
 
-/** A sample's standing votes. `crowd` only reaches those who have voted on the sample (rule V3). */
+/** A sample's standing votes, aggregated. `crowd` only reaches those who have voted on the sample (rule V3). */
 const Tally = z.object({ sampleId: Uuid, votes: z.int(), crowd: CrowdValue.optional() })
 export type Tally = z.infer<typeof Tally>
 
 /**
  * The sample whose votes changed last (null: a text of the rater's own), and the others whose votes changed in the same
- * tick; absent without any.
+ * tick; absent if there are none.
  */
 const VotesCounted = Tally.extend({
   sessionId: SessionId,
@@ -27,7 +27,7 @@ const VotesCounted = Tally.extend({
  */
 export const roomEvents = {
   'training-started': z.object({ sessionId: SessionId, session: SessionId }),
-  /** `reason`: where the run paused by itself. */
+  /** `reason`: if the run paused by itself. */
   'training-paused': z.object({ sessionId: SessionId, session: SessionId, reason: z.string().optional() }),
   'training-resumed': z.object({ sessionId: SessionId, session: SessionId }),
   'training-completed': z.object({ sessionId: SessionId, session: SessionId }),
@@ -53,7 +53,7 @@ export const roomEvents = {
   'training-warning': RunWarning,
   /**
    * What the trainer is doing, for the room's status line. `until`: when the phase ends by itself, if known.
-   * `position`: of a run that is queued, since every trainer is busy with others; 1 is next.
+   * `position`: of a run that is queued, as every trainer is busy with others; 1 is next.
    */
   'training-phase': z.object({
     sessionId: SessionId,
@@ -71,20 +71,20 @@ export const roomEvents = {
     origin: z.enum(['rollout', 'ask']),
   }),
   /**
-   * `text` stands at character `offset` of the response. `others`: in a full room, the pieces that came before it in
+   * `text` starts at character `offset` of the response. `others`: in a full room, the pieces that came before it in
    * the same tick.
    */
   'sample-tokens': Piece.extend({ sessionId: SessionId, others: z.array(Piece).optional() }),
-  /** The response is whole and open to votes. */
+  /** The response is complete and open to votes. */
   'sample-ready': z.object({ sessionId: SessionId, sampleId: Uuid, response: z.string() }),
   'voting-closed': z.object({ sessionId: SessionId, sampleId: Uuid, crowd: CrowdValue }),
-  /** Votes were stored: of each tick (`limits.tallyMs`) what they came to, however many there were. */
+  /** Votes were stored: one aggregate per tick (`limits.tallyMs`), however many there were. */
   'feedback-received': VotesCounted,
-  /** Votes were withdrawn; counted likewise. */
+  /** Votes were withdrawn; aggregated likewise. */
   'feedback-withdrawn': VotesCounted,
   /** The step used this many votes. */
   'feedback-processed': z.object({ sessionId: SessionId, step: z.int(), votes: z.int() }),
-  /** What the session's votes earn has changed: a pot was funded, priced or closed, or is empty. All of them. */
+  /** What the session's votes earn has changed: a pot was funded, priced or closed, or is empty. Lists all pots. */
   'bounties-changed': z.object({ sessionId: SessionId, bounties: z.array(Bounty) }),
 } as const
 

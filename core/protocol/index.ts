@@ -1,7 +1,7 @@
 /**
- * Every message that crosses the wire, as one zod schema each; the types come
- * from the schemas (rule P1). Imports zod and nothing else: the client, the
- * server, the trainer and the scripts all read these files.
+ * Every message that crosses the wire, as one zod schema each; the types come from the schemas
+ * (rule P1). Imports only zod: the client, the server, the trainer and the scripts all read these
+ * files.
  *
  * Field names are those of the seed system's API; units are in the names or
  * beside them. Scores are in [0, 1] unless a range is given.

@@ -40,7 +40,7 @@ export const ProofOfContribute = z.object({
   qualityScore: z.number(),
   /** Credit points of this contribution. */
   rewardTokens: z.number(),
-  /** Why they are none; null where there are some, where that is not decided yet, and for what is no vote. */
+  /** Why there are none; null if there are some, if that is not decided yet, and for anything but votes. */
   noCredit: NoCredit.nullable(),
   /** They are paid once ten votes of the contributor in the session could be compared with others'. */
   held: z.boolean(),
@@ -48,7 +48,7 @@ export const ProofOfContribute = z.object({
   verified: z.boolean(),
   /** The vote's id, or another contribution's. */
   recordId: Uuid,
-  /** The vote that it is or, by an upheld appeal, corrects; null where it is about none. */
+  /** The vote that it is or, by an upheld appeal, corrects; null if it is about none. */
   feedbackId: Uuid.nullable(),
   sessionId: SessionId,
   merkleProof: MerkleProof.nullable(),
@@ -57,15 +57,15 @@ export type ProofOfContribute = z.infer<typeof ProofOfContribute>
 
 export const VerifyContribution = z.object({ proof: MerkleProof })
 
-/** Where this installation records and pays: what a wallet has to know. */
+/** Where this installation records and pays: what a wallet needs to know. */
 export const ChainFacts = z.object({
   chainId: z.int(),
   name: z.string(),
-  /** The chain's own coin. */
+  /** The chain's native coin. */
   coin: z.object({ symbol: z.string(), decimals: z.int() }),
-  /** Where a wallet may ask; null where it has to know for itself. */
+  /** An RPC endpoint for wallets; null: they must know their own. */
   rpcUrl: z.string().nullable(),
-  /** Of transactions and addresses; null without one. */
+  /** For transactions and addresses; null: none. */
   explorer: z.string().nullable(),
   ledger: Address,
   /** null: nothing is paid here. */
@@ -73,7 +73,7 @@ export const ChainFacts = z.object({
 })
 export type ChainFacts = z.infer<typeof ChainFacts>
 
-/** Somebody's word, with a bond, that an epoch is wrong. */
+/** Somebody's claim, backed by a bond, that an epoch is wrong. */
 export const Dispute = z.object({
   disputer: Address,
   /** Wei. */
@@ -81,7 +81,7 @@ export const Dispute = z.object({
   reason: z.string(),
   txHash: Hash,
   timestamp: z.iso.datetime(),
-  /** Null while it is open. Upheld, its epoch and those after it are taken back; dismissed, the bond is forfeited. */
+  /** Null while it is open. Upheld, its epoch and those after it are rejected; dismissed, the bond is forfeited. */
   decision: z
     .object({ outcome: z.enum(['upheld', 'dismissed']), txHash: Hash, timestamp: z.iso.datetime() })
     .nullable(),
@@ -94,9 +94,9 @@ export const LedgerEpoch = z.object({
   /** `open` to dispute; null while the chain is away. One that was rejected is recorded anew under the same number. */
   state: z.enum(['open', 'disputed', 'final', 'rejected']).nullable(),
   txHash: z.string().nullable(),
-  /** When it was seen in a settled block; null of one that was rejected. */
+  /** When it was seen in a settled block; null for one that was rejected. */
   recordedAt: z.iso.datetime().nullable(),
-  /** Until when an open one can be disputed; null for any other, and while a dispute holds it up. */
+  /** Until when an open one can be disputed; null for any other, and while a dispute suspends it. */
   finalAt: z.iso.datetime().nullable(),
   rejectedAt: z.iso.datetime().nullable(),
   disputes: z.array(Dispute),
@@ -104,9 +104,9 @@ export const LedgerEpoch = z.object({
 export type LedgerEpoch = z.infer<typeof LedgerEpoch>
 
 export const EpochIndex = z.object({
-  /** What a dispute costs until it is upheld, wei; null while the chain is away. */
+  /** The bond of a dispute, returned if it is upheld, wei; null while the chain is away. */
   bond: Amount.nullable(),
-  /** The newest first. */
+  /** Newest first. */
   epochs: z.array(LedgerEpoch),
 })
 export type EpochIndex = z.infer<typeof EpochIndex>

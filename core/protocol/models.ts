@@ -29,14 +29,14 @@ export const StartImport = z.object({
 })
 export type StartImport = z.infer<typeof StartImport>
 
-/** A model on its way in from the hub; when it is done, there is a model whose id is its name. */
+/** An import of a model from the hub; when it is done, there is a model whose id is its name. */
 export const ModelImport = z.object({
   id: Uuid,
   name: z.string(),
   repo: z.string(),
   revision: z.string(),
   status: z.enum(['running', 'done', 'failed', 'stopped']),
-  /** The one that is arriving. */
+  /** The file being downloaded. */
   file: z.string().nullable(),
   bytes: z.int(),
   /** 0 until it is known. */
@@ -54,7 +54,7 @@ const axis = z
   .max(2 ** 31 - 1)
 
 export const ModelConfig = z.object({
-  /** The seed's clients send one; the server chooses its own, which is in the answer. */
+  /** The seed's clients send one; the server chooses its own, which is in the response. */
   id: z.unknown().optional(),
   name: z.string().trim().min(1).max(200),
   type: z.enum(['nlp', 'vision', 'audio', 'multimodal', 'full-oni']),
@@ -76,7 +76,7 @@ export const Download = z.object({
   status: z.enum(['preparing', 'ready', 'failed']),
   /** Seconds until it may be ready. */
   estimatedTime: z.int(),
-  /** Where the archive is, once it is ready; the token is needed there, too. */
+  /** The archive's URL, once it is ready; it needs the token, too. */
   url: z.string().nullable(),
   sha256: z.string().nullable(),
   bytes: z.int().nullable(),
@@ -85,11 +85,11 @@ export const Download = z.object({
 })
 export type Download = z.infer<typeof Download>
 
-/** A file of a model, as it can be fetched. */
+/** A downloadable file of a model. */
 export const ModelFile = z.object({ name: z.string(), bytes: z.int() })
 export type ModelFile = z.infer<typeof ModelFile>
 
-/** What a model is asked when it is trained. */
+/** The prompts that a model is trained on. */
 export const ModelPrompts = z.object({
   modelId: z.string(),
   /** How many there are. */

@@ -1,4 +1,4 @@
-/** What REST requests and answers have in common, and accounts. */
+/** What REST requests and responses share, and accounts. */
 import { z } from 'zod'
 import { Role, Uuid, name } from './pieces.ts'
 
@@ -18,7 +18,7 @@ export type ErrorCode = z.infer<typeof ErrorCode>
 export const Credentials = {
   guest: z.object({ displayName: name.optional() }),
   register: z.object({ username: name, email: z.email().max(200).optional(), password: z.string().min(8).max(200) }),
-  /** `email`: forms that sign in as they registered send it along; nobody reads it. */
+  /** `email`: sent along by forms that use the registration fields to sign in; ignored. */
   login: z.object({ username: name, password: z.string().min(1).max(200), email: z.unknown().optional() }),
   refresh: z.object({ refreshToken: z.string().min(1).max(200) }),
   walletVerify: z.object({
@@ -30,7 +30,7 @@ export const Credentials = {
   }),
 } as const
 
-/** To an account, by its id or by its very name. */
+/** To an account, by its id or by its exact name. */
 export const SetRole = z
   .object({ userId: Uuid.optional(), username: name.optional(), role: Role })
   .refine(({ userId, username }) => (userId === undefined) !== (username === undefined), {
@@ -55,14 +55,14 @@ export interface SignedIn {
   user: User
 }
 
-/** The envelope of every REST answer but /health (rule P5). */
+/** The envelope of every REST response except /health (rule P5). */
 export type Envelope<T> =
   | { success: true; data: T; message?: string; timestamp: string; requestId: string }
   | {
       success: false
       error: ErrorCode
       message: string
-      /** The field that failed, where one did. */
+      /** The field that failed, if any. */
       path?: string
       /** Seconds. */
       retryAfter?: number

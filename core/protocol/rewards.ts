@@ -14,18 +14,18 @@ export const Bounty = z.object({
   id: Hash,
   sessionId: SessionId,
   sponsor: Address,
-  /** The zero address: the chain's own coin. */
+  /** The zero address: the chain's native coin. */
   token: Address,
   symbol: z.string(),
   decimals: z.int(),
-  /** Paid in, less what was returned. */
+  /** Paid in, less refunds. */
   funded: Amount,
   /** What nobody has earned yet. */
   left: Amount,
   /** What one credit earns; a vote that a step uses is 100. */
   perCredit: Amount,
   /**
-   * empty: not enough for one more vote, until it is filled up; unpriced: credits earn nothing, by its sponsor's
+   * empty: not enough for one more vote, until it is refilled; unpriced: credits earn nothing, by its sponsor's
    * choice.
    */
   state: z.enum(['paying', 'empty', 'unpriced', 'closed']),
@@ -33,7 +33,7 @@ export const Bounty = z.object({
 })
 export type Bounty = z.infer<typeof Bounty>
 
-/** What is said to be wrong: it was not counted; its weight; something else that its record says; anything else. */
+/** What is claimed to be wrong: it was not counted; its weight; something else in its record; anything else. */
 export const AppealGround = z.enum(['not-counted', 'wrong-weight', 'wrong-record', 'other'])
 export type AppealGround = z.infer<typeof AppealGround>
 
@@ -43,7 +43,7 @@ export const FileAppeal = z.object({ feedbackId: Uuid, ground: AppealGround, sta
 
 export const DecideAppeal = z.object({ outcome: z.enum(['upheld', 'dismissed']), reason: statement })
 
-/** An appeal as its author reads it. */
+/** An appeal as its author sees it. */
 export const Appeal = z.object({
   id: Uuid,
   feedbackId: Uuid,
@@ -55,14 +55,14 @@ export const Appeal = z.object({
   /** Null while it is open. */
   decision: z.object({ reason: z.string(), timestamp: z.iso.datetime() }).nullable(),
   /**
-   * What an upheld appeal has put right, once an epoch holds it; credits that were added, 0 where only the record was
+   * What an upheld appeal has corrected, once an epoch holds it; credits that were added, 0 if only the record was
    * wrong.
    */
   correction: z.object({ epochId: z.int(), credit: z.int() }).nullable(),
 })
 export type Appeal = z.infer<typeof Appeal>
 
-/** An appeal as who decides it reads it: with the vote and what became of it, without its author's name. */
+/** An appeal as its decider sees it: with the vote and its outcome, without its author's name. */
 export const AppealCase = Appeal.extend({
   vote: z.object({
     timestamp: z.iso.datetime(),
@@ -86,7 +86,7 @@ const above0 = Amount.refine(
   'an amount is above 0 and below 2^96',
 )
 
-/** Something that the treasury's account is to do. Amounts in the token's smallest unit. */
+/** An instruction to the treasury's account. Amounts in the token's smallest unit. */
 export const OrderTreasury = z.discriminatedUnion('what', [
   z.object({ what: z.literal('fund'), token: Address, amount: above0, perCredit: above0 }),
   z.object({ what: z.literal('price'), bounty: Hash, perCredit: above0 }),
@@ -95,14 +95,14 @@ export const OrderTreasury = z.discriminatedUnion('what', [
 ])
 export type OrderTreasury = z.infer<typeof OrderTreasury>
 
-/** What has become of an order; an allowance for a token comes before its funding. */
+/** The state of an order; an allowance for a token comes before its funding. */
 export const TreasuryOrder = z.object({
   id: Uuid,
   what: z.enum(['approve', 'fund', 'price', 'close', 'refund']),
   state: z.enum(['waiting', 'sent', 'done', 'failed']),
-  /** Of the transaction that was sent last. */
+  /** Of the last transaction sent. */
   txHash: z.string().nullable(),
-  /** Why it waits or failed; null without a reason. */
+  /** Why it is waiting or failed; null without a reason. */
   problem: z.string().nullable(),
   timestamp: z.iso.datetime(),
 })
@@ -112,9 +112,9 @@ export const SessionBounties = z.object({
   bounties: z.array(Bounty),
   /** The account that administrators fund by; null: this installation has none. */
   treasury: Address.nullable(),
-  /** What was ordered of it for this session last, the newest first. */
+  /** Its latest orders for this session, newest first. */
   orders: z.array(TreasuryOrder),
-  /** At the present pace. */
+  /** At the current rate. */
   votesPerHour: z.number(),
 })
 export type SessionBounties = z.infer<typeof SessionBounties>
@@ -125,7 +125,7 @@ export const RelayedClaim = z.object({
   amount: Amount,
   recipient: Address,
   txHash: Hash.nullable(),
-  /** Why it waits or failed; null without a reason. */
+  /** Why it is waiting or failed; null without a reason. */
   problem: z.string().nullable(),
   timestamp: z.iso.datetime(),
 })
@@ -141,7 +141,7 @@ export const Claim = z.object({
 })
 export type Claim = z.infer<typeof Claim>
 
-/** What somebody has earned from one bounty. */
+/** What a person has earned from one bounty. */
 export const Earning = z.object({
   bounty: Hash,
   sessionId: SessionId,
@@ -149,13 +149,13 @@ export const Earning = z.object({
   token: Address,
   symbol: z.string(),
   decimals: z.int(),
-  /** By all epochs so far. */
+  /** In all epochs so far. */
   earned: Amount,
-  /** Of that, by final epochs; null while the chain is away. */
+  /** Of that, in final epochs; null while the chain is away. */
   final: Amount.nullable(),
-  /** Of that, paid already; null while the chain is away. */
+  /** Of that, already paid; null while the chain is away. */
   claimed: Amount.nullable(),
-  /** The arguments of the distributor's `claim`; null where nothing can be claimed now. */
+  /** The arguments of the distributor's `claim`; null if nothing can be claimed now. */
   claim: Claim.nullable(),
   /** The last claim that was given to the relayer. */
   relayed: RelayedClaim.nullable(),
@@ -165,13 +165,13 @@ export type Earning = z.infer<typeof Earning>
 export const Earnings = z.object({
   /** The linked wallet, to which everything is paid; null: it waits for one. */
   account: Address.nullable(),
-  /** Credit points by all epochs so far. */
+  /** Credit points in all epochs so far. */
   points: Amount,
   /**
    * Credit points that wait for their author to qualify in a session: ten votes that could be compared with others'.
    */
   held: Amount,
-  /** When what is pending is final, as far as no dispute holds it up; null where nothing is. */
+  /** When what is pending becomes final, unless a dispute delays it; null if nothing is pending. */
   finalAt: z.iso.datetime().nullable(),
   /** Whether claims can be relayed here. */
   relayer: z.boolean(),

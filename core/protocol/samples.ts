@@ -2,11 +2,11 @@
 import { z } from 'zod'
 import { SessionId, Uuid, unit } from './pieces.ts'
 
-/** A sample's votes taken together; null until the reader has voted or voting has closed (rule V3). */
+/** A sample's votes, aggregated; null until the reader has voted or voting has closed (rule V3). */
 export const CrowdValue = z.object({
-  /** Mean vote value; null with no votes. What the update makes of it, reliabilities and all, is in the receipt. */
+  /** Mean vote value; null with no votes. How the update used it, with reliabilities, is in the receipt. */
   value: unit.nullable(),
-  /** Mean compassion of those votes that rated it; null where none did. */
+  /** Mean compassion of those votes that rated it; null if none did. */
   compassion: unit.nullable(),
   votes: z.int(),
 })

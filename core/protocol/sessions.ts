@@ -28,9 +28,9 @@ export const TrainingSession = z.object({
   metrics: TrainingMetrics,
   configuration: TrainingConfig,
   error: z.string().nullable(),
-  /** Why the run paused by itself; null where it is not paused, or a person paused it. */
+  /** Why the run paused by itself; null if it is not paused, or a person paused it. */
   pauseReason: z.string().nullable(),
-  /** It waits for a trainer's place, as the n-th of those that do (1: next); null: it has one, or needs none. */
+  /** Its position among the runs that wait for a trainer's slot (1: next); null: it has one, or needs none. */
   queue: z.object({ position: z.int() }).nullable().default(null),
   /** Contributions of this session that are on the chain. */
   blockchain: z.object({ recorded: z.int(), lastEpoch: z.int().nullable() }),
@@ -40,7 +40,7 @@ export type TrainingSession = z.infer<typeof TrainingSession>
 export const StepMetrics = z.object({ step: z.int(), metrics: TrainingMetrics, timestamp: z.iso.datetime() })
 export type StepMetrics = z.infer<typeof StepMetrics>
 
-/** What a run warns of: its crowd and its researcher see it, and who comes later finds it in the snapshot. */
+/** A run's warning: its crowd and its researcher see it, and later arrivals find it in the snapshot. */
 export const RunWarning = z.object({
   sessionId: SessionId,
   step: z.int(),
@@ -60,7 +60,7 @@ export const RunWarning = z.object({
 })
 export type RunWarning = z.infer<typeof RunWarning>
 
-/** Somebody who votes in a session, as its owner sees them. */
+/** A rater in a session, as its owner sees them. */
 export const Rater = z.object({
   userId: Uuid,
   username: z.string(),
@@ -71,9 +71,9 @@ export const Rater = z.object({
   /** ρ and n, as the next step would have them. */
   reliability: unit,
   comparable: z.int(),
-  /** n ≥ 8 and ρ ≥ 0.3: no stranger to the session. */
+  /** n ≥ 8 and ρ ≥ 0.3: not a stranger to the session. */
   known: z.boolean(),
-  /** Of all that votes weigh in what the reward model learns from. */
+  /** Their share of the total weight of votes in the reward model's fit. */
   share: unit,
   /** null: not excluded. */
   excluded: z.object({ reason: z.string(), by: z.string(), at: z.iso.datetime() }).nullable(),

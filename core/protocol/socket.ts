@@ -16,13 +16,13 @@ export type Ack<T = unknown> =
       ok: false
       code: ErrorCode
       message: string
-      /** The field that failed, where one did. */
+      /** The field that failed, if any. */
       path?: string
     }
 
 export const JoinSession = z.union([
   SessionId.transform((sessionId) => ({ sessionId, since: undefined as string | undefined })),
-  /** `since`: the last seq seen; what was missed follows, or a snapshot where the log no longer reaches back. */
+  /** `since`: the last seq seen; missed events follow, or a snapshot if the log no longer reaches back. */
   z.object({ sessionId: SessionId, since: Seq.optional() }),
 ])
 
@@ -69,7 +69,7 @@ export interface AckData {
   'subscribe-metrics': { sessionId: string }
   'unsubscribe-metrics': { sessionId: string }
   ask: { sampleId: string }
-  /** Until when the socket is good for this person without another token. */
+  /** Until when the socket is valid for this person without another token. */
   authenticate: { userId: string; expiresAt: string }
 }
 
@@ -91,7 +91,7 @@ export type ServerToClient = {
   'own-vote': (payload: { sessionId: string; sampleId: string; mine: MyVote | null }) => void
   /** To the vote's author alone: its epoch is on the chain. */
   recorded: (payload: { feedbackId: string; epochId: number; txHash: string }) => void
-  /** To the person alone: they may not vote in this session any more, or may again. */
+  /** To the person alone: they may no longer vote in this session, or may again. */
   exclusion: (payload: { sessionId: string; excluded: boolean; reason: string | null }) => void
   'feedback-error': (payload: { error: string; code: ErrorCode; path?: string }) => void
 }

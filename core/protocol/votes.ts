@@ -1,4 +1,4 @@
-/** A vote: what a rater sends, what is stored, and the receipt of what came of it. */
+/** A vote: what a rater sends, what is stored, and the receipt of its effect. */
 import { z } from 'zod'
 import { SessionId, Uuid, list, text, unit } from './pieces.ts'
 import {
@@ -15,8 +15,8 @@ import {
 import { limits } from './limits.ts'
 
 /**
- * What clients of the seed system send back with a vote, and nothing reads: whose vote it is says the token;
- * when it was cast, and whether it is on the chain, says the server.
+ * What clients of the seed system send back with a vote, all ignored: the token determines whose vote it is,
+ * the server when it was cast and whether it is on the chain.
  */
 const unreadInVote = {
   userId: z.unknown().optional(),
@@ -44,7 +44,7 @@ const hasSubject = ({ sampleId, modelResponse }: { sampleId?: string; modelRespo
   Boolean(sampleId || modelResponse)
 const noSubject = { path: ['sampleId'], message: 'send sampleId, or inputText and modelResponse' }
 
-/** A rating stands in the vote itself. */
+/** A rating is in the vote itself. */
 const plain: { kind: VoteKindName; content: unknown } = { kind: 'rating', content: null }
 
 const RatingVote = z
@@ -52,7 +52,7 @@ const RatingVote = z
   .refine(hasSubject, noSubject)
   .transform((vote) => ({ ...vote, ...plain }))
 
-/** What a rater sends: a rating, or another kind's content under `content`. Read, either has its rating. */
+/** What a rater sends: a rating, or another kind's content under `content`. Once parsed, either has its rating. */
 export type Vote =
   | z.input<typeof RatingVote>
   | { [K in OtherKind]: z.input<typeof Envelope> & { kind: K; content: ContentOf<K> } }[OtherKind]
@@ -71,7 +71,7 @@ export const Vote = z.discriminatedUnion('kind', [RatingVote, ...otherKinds.map(
   Vote
 >
 
-/** What a vote comes to as a rating. */
+/** A vote converted to a rating. */
 export const ratingOf = (vote: Vote): Pick<z.input<typeof RatingVote>, keyof Rating> =>
   vote.kind === undefined || vote.kind === 'rating'
     ? vote
@@ -79,7 +79,7 @@ export const ratingOf = (vote: Vote): Pick<z.input<typeof RatingVote>, keyof Rat
         (vote as unknown as { content: unknown }).content,
       )
 
-/** A stored vote, as its own author reads it. */
+/** A stored vote, as its own author sees it. */
 export const HumanFeedback = z.object({
   id: Uuid,
   sessionId: SessionId,
@@ -87,7 +87,7 @@ export const HumanFeedback = z.object({
   userId: Uuid,
   timestamp: z.iso.datetime(),
   kind: z.enum(voteKindNames),
-  /** As its author gave it; null for a rating, which stands in the vote itself. */
+  /** As its author gave it; null for a rating, which is in the vote itself. */
   content: z.unknown(),
   inputText: z.string(),
   modelResponse: z.string(),
@@ -97,7 +97,7 @@ export const HumanFeedback = z.object({
   comments: z.string().nullable(),
   tags: z.array(z.string()),
   ethicalConcerns: z.array(z.string()),
-  /** Null where the rater gave none. */
+  /** Null if the rater gave none. */
   compassionRating: unit.nullable(),
   compassion: CompassionSides.nullable(),
   /** The vote value v, with the session's λ at the time. */
@@ -110,17 +110,17 @@ export const HumanFeedback = z.object({
 })
 export type HumanFeedback = z.infer<typeof HumanFeedback>
 
-/** What came of a vote: the update that used it and how much it weighed there. */
+/** The effect of a vote: the update that used it and how much it weighed there. */
 export const Receipt = z.object({
   feedbackId: Uuid,
   sessionId: SessionId,
   sampleId: Uuid.nullable(),
   step: z.int(),
-  /** The vote's share of its sample's crowd value; 0 where it trained the reward model only. */
+  /** The vote's share of its sample's crowd value; 0 if it trained the reward model only. */
   weight: unit,
   /** The rater's reliability ρ at that step. */
   reliability: unit,
-  /** The crowd value h of the sample; null where it trained the reward model only. */
+  /** The crowd value h of the sample; null if it trained the reward model only. */
   crowd: unit.nullable(),
   /** Mean advantage of the sample in that update, in standard deviations: above 0 the answer became likelier. */
   advantage: z.number().nullable(),

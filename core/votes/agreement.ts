@@ -6,7 +6,7 @@ export type Metric = 'nominal' | 'ordinal' | 'interval' | 'ratio'
 /**
  * Krippendorff's alpha of `ratings[observer][unit]` (null: missing): 1 is perfect agreement, 0
  * what chance gives, below 0 systematic disagreement. Units with fewer than two ratings are left
- * out. Undefined where there is nothing to disagree about: no unit with two ratings, or only one
+ * out. Undefined if there is nothing to disagree about: no unit with two ratings, or only one
  * value in use.
  *
  *     α = 1 - D_o / D_e,  D_o = Σ_ck o_ck δ²(c,k) / n,  D_e = Σ_ck n_c n_k δ²(c,k) / (n (n - 1))

@@ -5,7 +5,7 @@ export interface RatedSample {
   value: number
   /** The step that was the first to learn from it. Votes of one round count as simultaneous; 0 by default. */
   round?: number
-  /** False if its author chose what to rate, or when, and could know the others' votes: it is not compared. */
+  /** False if its author chose what to rate, or when, and could have known the others' votes: it is not compared. */
   comparable?: boolean
 }
 
@@ -80,7 +80,7 @@ export interface Comparisons {
 }
 
 /**
- * Decides which votes count as comparisons, which earn their author standing.
+ * Decides which votes count as comparisons; those earn their author standing.
  *
  * A vote is compared with others' votes on the same sample. While a room is being founded, anybody's will
  * do: nobody is known yet, or those who were have left. In an established one a known rater's is required; comparisons

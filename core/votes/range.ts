@@ -1,6 +1,6 @@
 /**
- * A number outside the range of a formula, with the field's name and its bounds.
- * The edges validate with zod first; this is the domain's own invariant.
+ * A number outside the range of a formula, with the field's name and its bounds. The boundaries
+ * validate with zod first; this is the domain's own invariant.
  */
 export class OutOfRange extends RangeError {
   readonly field: string

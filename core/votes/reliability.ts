@@ -45,7 +45,7 @@ export interface Standings {
  * ρ_i is how well i agrees with the others, n_i the number of i's comparable votes (comparisons.ts),
  * so that standing has to be earned: a stranger's first vote weighs a ninth of what it will, an account
  * that only ever rates texts of its own making weighs nothing. Weights are relative to the room's most
- * trusted, so that a room of strangers, and a lone rater, whom nobody can be compared with (t = 0 for
+ * trusted, so that a room of strangers, and a lone rater, with whom nobody can be compared (t = 0 for
  * all; then w = ρ), learn at full speed.
  *
  * Reliability ρ: votes v_ij are compared with the leave-one-out crowd g_ij, the mean of the others'
@@ -59,7 +59,7 @@ export interface Standings {
  * ρ_0 is the prior and m its weight in votes. Concordance, not correlation, because the crowd's values
  * are averaged: a rater who always votes 0.3 too low errs, too. It is 1 for a rater who always gives
  * the crowd's value, 0 in expectation for one who votes without looking (or always the same),
- * negative for one who inverts, who so falls to 0 within m votes. Since g needs w and w needs g,
+ * negative for one who inverts, who therefore falls to 0 within m votes. Since g needs w and w needs g,
  * they are iterated from the prior a fixed number of rounds. Because g goes by earned weights,
  * strangers can't change the regulars' ρ, however many they are. Agreement shows reliability only where
  * most earned weight is honest: a crowd whose regulars invert trusts them.

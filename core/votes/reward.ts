@@ -14,8 +14,8 @@ export interface RewardWeights {
 }
 
 /**
- * Reward `(w_h h + w_a a) / (w_h + w_a) - penalty`: h the crowd value, a the AI score (undefined
- * where there is none, and then w_a is 0), both in [0, 1]; penalty >= 0.
+ * Reward `(w_h h + w_a a) / (w_h + w_a) - penalty`: h the crowd value, a the AI score (undefined if
+ * there is none, and then w_a is 0), both in [0, 1]; penalty >= 0.
  *
  * Worked example: h 0.8, a 0.5, weights 3 and 1, penalty 0.1: (2.4 + 0.5) / 4 - 0.1 = 0.625.
  *

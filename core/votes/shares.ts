@@ -73,6 +73,6 @@ function mostOfAnAuthor(sums: readonly number[], known: number): number {
     if (cut >= sorted.length || sorted[cut]! <= most) return cut === 0 ? Infinity : most
     rest -= sorted[cut]!
   }
-  // So few have any weight that their shares can't be this small.
+  // Too few have any weight for their shares to be this small.
   return Infinity
 }

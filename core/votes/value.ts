@@ -40,7 +40,7 @@ export interface VoteParts {
 }
 
 /**
- * `v = (1 - λ) q + λ c`, λ the session's `compassionWeight`; `v = q` of a vote that leaves compassion out.
+ * `v = (1 - λ) q + λ c`, λ the session's `compassionWeight`; `v = q` for a vote that omits compassion.
  *
  * Worked examples: rating 10 and nothing else is 1, rating 1 and nothing else is 0, whatever λ is. With compassion: R
  * 8; helpfulness 8, weight 1.0; safety 9, weight 1.2; compassion 0.9; λ 0.3. q = (0.7778 + 0.7778 + 1.2·0.8889) / 3.2 =
@@ -53,7 +53,7 @@ export function voteValue(vote: VoteParts, compassionWeight: number): number {
 }
 
 /**
- * `(1 - λ) q + λ c` of parts that are already in [0, 1], q where c is missing: the one place where λ is applied, for
+ * `(1 - λ) q + λ c` of parts that are already in [0, 1], q if c is missing: the one place where λ is applied, for
  * votes and for predictions.
  */
 export function mix(q: number, c: number | null, compassionWeight: number): number {
@@ -88,8 +88,8 @@ export function weightedQuality(r: number, parts: readonly { value: number; weig
 }
 
 /**
- * The effective weight of a category: the session's, if the session configured the category;
- * the rater's own, clamped to [0, 2], where the session allows free categories; else 0.
+ * The effective weight of a category: the session's, if the session configured the category; the
+ * rater's own, clamped to [0, 2], if the session allows free categories; else 0.
  */
 export function categoryWeight(
   name: string,

@@ -1,13 +1,13 @@
-/** From all votes of a session to what each weighs: on its answer, and in what the reward model learns. Pure. */
+/** Computes from all votes of a session what each weighs: on its answer, and in the reward model's fit. Pure. */
 import { capStrangers } from './crowd.ts'
 import type { RatedSample } from './comparisons.ts'
 import { standingsOf, type Standing } from './reliability.ts'
 import { boundShares } from './shares.ts'
 
-/** A vote as far as its weight depends on it. */
+/** The parts of a vote that its weight depends on. */
 export interface CastVote {
   raterId: string
-  /** Its answer; for a text, one of its own. */
+  /** The answer's id; for a text, a unique one. */
   sampleId: string
   /** `v` in [0, 1]. */
   value: number
@@ -40,7 +40,7 @@ export const isSelfMade = ({ origin, ownQuestion, late }: Pick<CastVote, 'origin
  */
 const isComparable = ({ origin, late }: CastVote): boolean => origin === 'rollout' && !late
 
-/** By what a vote's weight in a fit is multiplied for its age, vote by vote (fading.ts). */
+/** The factor for age on each vote's weight in a fit, vote by vote (fading.ts). */
 export type Ageing = (votes: readonly { round: number; weight: number }[]) => number[]
 
 const ageless: Ageing = (votes) => votes.map(() => 1)

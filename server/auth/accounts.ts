@@ -45,14 +45,14 @@ export interface AccountsDeps {
   log: Logger
   seal: Seal
   jwtSecret: string
-  /** Where the page is, for wallet messages: PUBLIC_URL's host, or null: what the request asks for. */
+  /** Where the page is, for wallet messages: PUBLIC_URL's host, or null: the host of the request. */
   publicHost: string | null
-  /** Hosts (with port) that wallet messages may be for besides. */
+  /** Further hosts (with port) that wallet messages may be for. */
   otherHosts: readonly string[]
   newcomers: Newcomers
 }
 
-/** Who people are: how they come, come back, and leave. */
+/** Accounts: how people sign up, sign in, and leave. */
 export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, otherHosts, newcomers }: AccountsDeps) {
   const logins = createLogins({ pool, seal, jwtSecret })
   const lockout = createLockout(redis)
@@ -60,8 +60,8 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
   const digestOfAddress = (address: string) => seal.digest('address', networkOf(address))
 
   /**
-   * Makes a row whose name nobody has, or had before they were erased: after it, so that an erasure at the same moment
-   * is seen.
+   * Inserts a row whose name nobody has, or had before they were erased: that is checked afterwards, so that a
+   * concurrent erasure is seen.
    */
   const withName = (name: string, make: (db: Db) => Promise<UserRow>): Promise<UserRow> =>
     transaction(pool, async (client) => {
@@ -74,7 +74,7 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
     })
 
   /**
-   * By a wallet's first sign-in: the guest's own account, or a new one, named after the wallet where there is no better
+   * For a wallet's first sign-in: the guest's own account, or a new one, named after the wallet if there is no better
    * name.
    */
   async function walletAccount(wallet: string, guest: Caller | null, address: string): Promise<UserRow> {
@@ -108,7 +108,9 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
   }
 
   return {
-    /** A new guest. A name that is taken gets a number behind it: being asked for another one is no one click. */
+    /**
+     * A new guest. A name that is taken gets a number appended: asking for another one would cost more than one click.
+     */
     async guest(displayName: string | undefined, address: string): Promise<SignedIn> {
       const name = [...nameOf(displayName ?? 'Guest', 'displayName')].slice(0, 55).join('')
       return newcomers.admit(address, async () => {
@@ -131,7 +133,7 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
       })
     },
 
-    /** Makes an account. A guest becomes it, with all that they have done (rule S5). */
+    /** Creates an account. A guest is upgraded to it, with all that they have done (rule S5). */
     async register(
       given: { username: string; password: string; email?: string | undefined },
       caller: Caller | null,
@@ -139,7 +141,7 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
     ): Promise<SignedIn> {
       const username = nameOf(given.username, 'username')
       const guest = caller?.guest === true ? caller : null
-      // Before the work of hashing; the database has the last word.
+      // Before the expensive hashing; the database makes the final decision.
       if (await isTaken(pool, username, guest?.userId ?? null))
         throw new AttuneError('conflict', 'this name is taken, or looks like one that is', { path: 'username' })
       const email = given.email === undefined ? null : seal.seal(given.email)
@@ -157,7 +159,7 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
           return promoted
         })
       }
-      // A guest who becomes an account is nobody new.
+      // A guest who becomes an account does not count as new.
       const row = await (guest === null ? newcomers.admit(address, make) : make())
       await rememberAddress(pool, row.id, digestOfAddress(address))
       return logins.begin(row)
@@ -203,13 +205,13 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
     identify: logins.identify,
     again: logins.again,
 
-    /** Whose token it is, with the rights that they have now. @throws AttuneError unauthenticated */
+    /** Whose token it is, with their current rights. @throws AttuneError unauthenticated */
     authenticate: async (token: string): Promise<Caller> => (await logins.identify(token)).caller,
 
     walletNonce: () => issueNonce(jwtSecret),
 
     /**
-     * Signs in by wallet: into its account, where it has one. Else it is linked to the caller's
+     * Signs in by wallet: into its account, if any. Otherwise it is linked to the caller's
      * account; a guest becomes its account; and without a caller it gets a new one.
      */
     async wallet(
@@ -226,7 +228,7 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
     },
 
     /**
-     * Gives a role to one account, named by its id or by its very name: one that only looks like it is another's.
+     * Gives a role to one account, named by its id or by its exact name: one that only looks like it is another's.
      *
      * @throws AttuneError not-found; conflict for a guest, and for the last administrator (rule S6); forbidden for the
      *   caller's own
@@ -273,7 +275,7 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
     },
 
     /**
-     * Erases somebody: their name, address and words go, their votes are withdrawn and no later
+     * Erases a person: their name, address and words go, their votes are withdrawn and no later
      * step uses them (rules S4, T3). Nobody takes their name afterwards.
      *
      * @throws AttuneError conflict for the last administrator (rule S6)

@@ -1,6 +1,6 @@
 /**
- * The host that was asked for: the request's own, or, behind so many proxies that are trusted,
- * the one that they were asked for.
+ * The requested host: the request's own, or, behind this many trusted proxies, the one that was
+ * requested from them.
  */
 export function hostOf(host: string | undefined, forwarded: string | undefined, trustProxy: number): string {
   const named =

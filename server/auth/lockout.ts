@@ -4,7 +4,7 @@ import { AttuneError } from '../../core/errors.ts'
 import { maxOf } from '../../core/statistics.ts'
 import { createGate, type Gate } from '../../lm/gate.ts'
 
-/** How wrong passwords are slowed down: so many are free, then each costs twice the wait of the last one. */
+/** How wrong passwords are slowed down: this many are free, then each doubles the wait. */
 interface Rule {
   free: number
   /** Longest wait, seconds. */
@@ -22,15 +22,15 @@ const rules = {
   name: { free: 20, mostSeconds: 60, memorySeconds: 24 * 3_600 },
 } as const satisfies Record<string, Rule>
 
-/** What an attempt counts for, each by the hash of what it is about. */
+/** The keys that an attempt counts against, each a hash of its subject. */
 export type Attempt = Partial<Record<keyof typeof rules, string>>
 
 export type Lockout = ReturnType<typeof createLockout>
 
 /**
- * Slows guessing down, and nobody who knows their password. One name is tried from one address
- * by one attempt at a time, so that many at once are no way around it. The counts are in Redis,
- * for all servers together; in this process while Redis is away.
+ * Slows down guessing, but nobody who knows their password. Attempts on one name from one address
+ * run one at a time, so that concurrent ones don't evade it. The counts are in Redis, shared by all
+ * servers; in this process while Redis is away.
  */
 export function createLockout(redis: Redis) {
   const limiter = (keyPrefix: string, points: number, duration: number): RateLimiterAbstract =>
@@ -73,7 +73,7 @@ export function createLockout(redis: Redis) {
   }
 
   return {
-    /** What `isRight` says, unless it has to wait, and then it is not asked. @throws AttuneError too-frequent */
+    /** The result of `isRight`, which is not called if the attempt has to wait. @throws AttuneError too-frequent */
     async try(attempt: Attempt & { pair: string }, isRight: () => Promise<boolean>): Promise<boolean> {
       const turn = turns.get(attempt.pair) ?? createGate(1)
       turns.set(attempt.pair, turn)

@@ -23,10 +23,10 @@ import { AttuneError } from '../../core/errors.ts'
 import { permissionsOf, type Caller } from '../../core/permissions.ts'
 import type { SignedIn, User } from '../../core/protocol/index.ts'
 
-/** Days for which it is remembered that a refresh token was used. */
+/** Days for which a used refresh token is remembered. */
 const USED_DAYS = 7
 
-/** Somebody who is signed in: what they may do, by which login, and until when their token says so. */
+/** Somebody who is signed in: their rights, their login, and when their token expires. */
 export interface Presence {
   caller: Caller
   login: string | null
@@ -61,8 +61,8 @@ export function createLogins({ pool, seal, jwtSecret }: { pool: Pool; seal: Seal
 
   /**
    * The login that a refresh token renews, with its user and its next token. Within the grace
-   * everybody gets the same next one. A guest may have lost the answer in a long outage and has
-   * no other way back, so theirs is good until the next one is used.
+   * period everybody gets the same next one. A guest may have lost the response in a long outage
+   * and has no other way back, so theirs is valid until the next one is used.
    */
   async function renew(
     db: Db,
@@ -97,10 +97,10 @@ export function createLogins({ pool, seal, jwtSecret }: { pool: Pool; seal: Seal
     },
 
     /**
-     * A refresh token is good once, and for its loser a little longer: the answer holds the next
-     * one. One that comes back later was stolen, or its successor was, so the login ends.
+     * A refresh token is valid once, and a little longer for whoever lost the response, which holds
+     * the next one. One that comes back later was stolen, or its successor was, so the login ends.
      *
-     * @throws AttuneError unauthenticated, with `misused` told first
+     * @throws AttuneError unauthenticated, after notifying `misused`
      */
     async refresh(refreshToken: string, misused: (login: Login) => void): Promise<SignedIn> {
       const renewed = await transaction(pool, (client) => renew(client, refreshToken))
@@ -111,10 +111,10 @@ export function createLogins({ pool, seal, jwtSecret }: { pool: Pool; seal: Seal
       return answer(renewed.row, renewed.login, renewed.next)
     },
 
-    /** Ends the login that this refresh token belongs to; null where there is none any more. */
+    /** Ends the login that this refresh token belongs to; null if there is none any more. */
     end: (refreshToken: string): Promise<Login | null> => endLoginOf(pool, hashToken(refreshToken)),
 
-    /** Whose token it is, with the rights that they have now. @throws AttuneError unauthenticated */
+    /** Whose token it is, with their current rights. @throws AttuneError unauthenticated */
     async identify(token: string): Promise<Presence> {
       const { userId, login, expiresAt } = verifyAccessToken(token, jwtSecret)
       const row = await findSignedIn(pool, userId, login)
@@ -122,7 +122,7 @@ export function createLogins({ pool, seal, jwtSecret }: { pool: Pool; seal: Seal
       return { caller: callerOf(row), login, expiresAt }
     },
 
-    /** Who these are now; null for whoever is signed in no more. */
+    /** The current state of these people; null for those no longer signed in. */
     async again(logins: readonly { userId: string; login: string | null }[]): Promise<(Caller | null)[]> {
       const rows = logins.length === 0 ? [] : await findManySignedIn(pool, logins)
       return rows.map((row) => row && callerOf(row))

@@ -12,8 +12,8 @@ export async function hashPassword(password: string): Promise<string> {
 }
 
 /**
- * Whether a password is the hashed one. Without a hash it takes as long, and is false: a stopwatch
- * does not tell who exists.
+ * Whether a password is the hashed one. Without a hash it takes as long, and is false: timing does
+ * not reveal who exists.
  *
  * @throws AttuneError too-frequent
  */
@@ -28,7 +28,7 @@ export async function checkPassword(password: string, stored: string | null): Pr
   return timingSafeEqual(expected, given) && stored !== null
 }
 
-/** 32 MiB and some 80 ms a password. */
+/** 32 MiB and about 80 ms per password. */
 const COST = { N: 2 ** 15, r: 8, p: 1 }
 const BYTES = 32
 const MOST_MEMORY = 128 * 1024 * 1024

@@ -9,7 +9,7 @@ interface Job {
   cost: { N: number; r: number; p: number; maxmem: number }
 }
 
-/** Passwords that are worked on at once, and those that may wait; some 80 ms each. */
+/** Passwords hashed concurrently, and those that may wait; about 80 ms each. */
 const AT_ONCE = 2
 const MOST_WAITING = 64
 /** Milliseconds without work after which a worker ends. */
@@ -19,10 +19,10 @@ const gate = createGate(AT_ONCE)
 const idle: Worker[] = []
 
 /**
- * scrypt in a queue of its own, on threads of its own: however many sign in at once, files, names
- * and the database are served meanwhile.
+ * scrypt in a queue of its own, on threads of its own: however many sign in at once, file access,
+ * DNS and the database are not blocked meanwhile.
  *
- * @throws AttuneError too-frequent where too many wait
+ * @throws AttuneError too-frequent if too many wait
  */
 export async function scrypt(job: Job): Promise<Buffer> {
   if (gate.waiting >= MOST_WAITING) {
@@ -58,7 +58,7 @@ function open(): Worker {
   return worker.once('exit', () => take(worker))
 }
 
-/** A worker without work keeps no process alive, and ends after a while. */
+/** An idle worker keeps no process alive, and ends after a while. */
 function rest(worker: Worker): void {
   idle.push(worker)
   worker.unref()

@@ -3,9 +3,9 @@ import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:
 /** Encrypts personal data at rest (rule S4). */
 export interface Seal {
   seal: (plain: string) => Buffer
-  /** @throws Error where the bytes were changed or sealed with another key */
+  /** @throws Error if the bytes were changed or sealed with another key */
   open: (sealed: Buffer) => string
-  /** A keyed hash, to know again what need not be read again: without the key nobody can try what it is of. */
+  /** A keyed hash, to recognise what need not be read again: without the key nobody can test guesses of its input. */
   digest: (purpose: string, text: string) => Buffer
 }
 

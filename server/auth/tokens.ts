@@ -4,15 +4,13 @@ import { z } from 'zod'
 import { AttuneError } from '../../core/errors.ts'
 import { Role, type User } from '../../core/protocol/index.ts'
 
-/** Seconds for which an access token is good, unless its login ends before. */
+/** Seconds for which an access token is valid, unless its login ends before. */
 export const ACCESS_SECONDS = 60 * 60
 const DAY_MS = 24 * 60 * 60 * 1000
-/**
- * Milliseconds for which a refresh token is good; each use gives a new one. A guest has no other way back than theirs.
- */
+/** Milliseconds for which a refresh token is valid; each use gives a new one. A guest has no other way back. */
 export const refreshMs = (guest: boolean): number => (guest ? 400 : 30) * DAY_MS
 /**
- * Milliseconds for which a refresh token that was used gives the same next one again: tabs renew at once, answers get
+ * Milliseconds for which a used refresh token gives the same next one again: tabs renew concurrently, responses get
  * lost.
  */
 export const REFRESH_GRACE_MS = 60_000
@@ -67,7 +65,7 @@ export function verifyAccessToken(token: string, secret: string): Access {
 export const newRefreshToken = (): string => randomBytes(32).toString('base64url')
 
 /**
- * The refresh token that follows one. Only this installation can tell it, and always tells the
+ * The refresh token that follows one. Only this installation can derive it, and always derives the
  * same: two tabs that renew at once both get it, and nothing but hashes is stored.
  */
 export const nextRefreshToken = (token: string, secret: string): string =>

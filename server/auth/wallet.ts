@@ -9,10 +9,7 @@ import { AttuneError } from '../../core/errors.ts'
 /** Milliseconds between asking for a nonce and signing in with it. */
 const NONCE_MS = 10 * 60 * 1000
 
-/**
- * A nonce that says itself until when it is good, and proves that it came from here: asking for one leaves nothing
- * behind.
- */
+/** A nonce that carries its own expiry, and proves that it was issued here: issuing one stores nothing. */
 export function issueNonce(secret: string): { nonce: string; expiresAt: string } {
   const expiresAt = Date.now() + NONCE_MS
   const body = expiresAt.toString(16).padStart(TIME_DIGITS, '0') + randomBytes(10).toString('hex')
@@ -20,9 +17,9 @@ export function issueNonce(secret: string): { nonce: string; expiresAt: string }
 }
 
 /**
- * Who signed a Sign-In with Ethereum message (EIP-4361): the address, in lower case. Uses its
- * nonce up. `domains` are those that this server goes by: a message that somebody signed for
- * another site is worth nothing here.
+ * Who signed a Sign-In with Ethereum message (EIP-4361): the address, in lower case. Consumes its
+ * nonce. `domains` are those of this server: a message that somebody signed for another
+ * site is worth nothing here.
  *
  * @throws AttuneError unauthenticated, invalid
  */
@@ -39,10 +36,10 @@ export async function verifySiwe(
   if (expiresAt === null || expiresAt < Date.now()) throw staleNonce()
   if (!isWithin(notBefore, expirationTime, Date.now()))
     throw new AttuneError('unauthenticated', 'the message is not valid at this time')
-  // Over what was sent: siwe's own check is over the message as it would write it.
+  // Verifies the message as sent: siwe's own check is over the message as it would serialise it.
   if (signerOf(message, signature) !== address)
     throw new AttuneError('unauthenticated', 'the signature is not of this address')
-  // Last, so that only who holds a wallet can leave a row.
+  // Last, so that only the holder of a wallet can add a row.
   if (!(await spendNonce(db, nonce, new Date(expiresAt)))) throw staleNonce()
   return address.toLowerCase()
 }
@@ -59,7 +56,7 @@ function parsed(message: string): SiweMessage {
 const isWithin = (notBefore: string | undefined, expires: string | undefined, now: number): boolean =>
   (notBefore === undefined || Date.parse(notBefore) <= now) && (expires === undefined || now < Date.parse(expires))
 
-/** With its checksum; null for what is no signature. */
+/** With its checksum; null if it is not a signature. */
 function signerOf(message: string, signature: string): string | null {
   try {
     return verifyMessage(message, signature)
@@ -77,7 +74,7 @@ const BODY_DIGITS = TIME_DIGITS + 20
 const proofOf = (body: string, secret: string): string =>
   createHmac('sha256', secret).update(`nonce\0${body}`).digest('hex').slice(0, 32)
 
-/** When a nonce of ours expires, milliseconds since 1970; null for one that isn't. */
+/** When one of our nonces expires, milliseconds since 1970; null for one that isn't. */
 function expiryOf(nonce: string, secret: string): number | null {
   const [body, proof] = [nonce.slice(0, BODY_DIGITS), Buffer.from(nonce.slice(BODY_DIGITS))]
   const expected = Buffer.from(proofOf(body, secret))

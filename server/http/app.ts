@@ -77,7 +77,7 @@ export function createApp(deps: Deps, { config, clientDir }: AppOptions): Expres
       const { params, query, body = {} } = request as { params: unknown; query: unknown; body: unknown }
       if (route.upload) {
         expectUpload(request)
-        // What is left of an upload that was refused is not waited for.
+        // The rest of a rejected upload is not waited for.
         response.set('connection', 'close')
       }
       const data = await route.run(deps, caller, {
@@ -117,7 +117,7 @@ const ids = new WeakMap<object, string>()
 const requestIdOf = (request: object): string => ids.get(request) ?? ''
 const stamp = (request: Request) => ({ timestamp: new Date().toISOString(), requestId: requestIdOf(request) })
 
-/** Gives the request its id: the caller's `x-request-id`, where it is one. */
+/** Gives the request its id: the caller's `x-request-id`, if valid. */
 const identify: RequestHandler = (request, response, next) => {
   const given = request.get('x-request-id')
   const id = given !== undefined && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID()
@@ -126,13 +126,13 @@ const identify: RequestHandler = (request, response, next) => {
   next()
 }
 
-/** Answers are of their moment, and of their caller. */
+/** Responses are never cached: they depend on the time and the caller. */
 const noStore: RequestHandler = (_request, response, next) => {
   response.set('cache-control', 'no-store')
   next()
 }
 
-/** Who sends the request; null without a token. A token that is no good is an error even where none is needed. */
+/** Who sends the request; null without a token. An invalid token is an error even if none is needed. */
 async function authenticate(deps: Deps, request: Request): Promise<Caller | null> {
   const header = request.get('authorization')
   if (header === undefined) return null
@@ -183,8 +183,8 @@ function onError(deps: Deps): ErrorRequestHandler {
 }
 
 /**
- * Hashed assets for ever, the page never. The page answers whoever navigates to a path that may be one of its
- * own; what asks for a file, or for another program's endpoint, hears that there is none.
+ * Hashed assets are cached for ever, the page never. The page is served to navigation to any path that may be
+ * one of its own; requests for a file, or for another program's endpoint, get a 404.
  */
 function serveClient(app: Express, dir: string): void {
   if (!existsSync(join(dir, 'index.html'))) return
@@ -197,7 +197,7 @@ function serveClient(app: Express, dir: string): void {
 }
 
 /**
- * A browser on its way to a page: it names HTML among what it takes. The front page is given to everybody who does not
+ * A browser navigating to a page: it accepts HTML explicitly. The front page is served to everybody who does not
  * refuse it.
  */
 function isNavigation(request: Request): boolean {
@@ -205,10 +205,10 @@ function isNavigation(request: Request): boolean {
   return PAGE_PATH.test(request.path) && /\btext\/html\b/i.test(request.get('accept') ?? '')
 }
 
-/** Words between slashes, without a file's extension: what the client's router can make a page of. */
+/** Words between slashes, without a file's extension: what the client's router can resolve to a page. */
 const PAGE_PATH = /^(?!\/assets\/)(\/[\w~-]+)+\/?$/
 
-/** The server's own origin needs no entry: a browser asks nobody there. */
+/** The server's own origin needs no entry: browsers do no CORS check there. */
 export const originCheck = ({
   allowedOrigins,
   publicUrl,

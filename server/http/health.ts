@@ -19,13 +19,13 @@ export interface Health {
    */
   status: 'healthy' | 'degraded' | 'unhealthy'
   components: { database: Standing; blockchain: Standing; queue: Standing }
-  /** What has not done its work for longer than three of its intervals, by name. */
+  /** What has not made progress for longer than three of its intervals, by name. */
   standstills: Standstill[]
-  /** Runs that paused themselves for want of disk space, and wait until somebody resumes them. */
+  /** Runs that paused themselves for lack of disk space, and wait until somebody resumes them. */
   pausedRuns: { sessionId: string; reason: string }[]
 }
 
-/** How the installation is now. */
+/** The current state of the installation. */
 export async function checkHealth(deps: Deps): Promise<Health> {
   const [components, still, paused] = await Promise.all([
     checkParts(deps),
@@ -46,7 +46,7 @@ function statusOf({ components, standstills, pausedRuns }: Omit<Health, 'status'
   return 'healthy'
 }
 
-/** Which parts answer now. */
+/** Which parts respond now. */
 export async function checkParts({ pool, redis, chain }: Deps): Promise<Health['components']> {
   const [database, queue, blockchain] = await Promise.all([
     answers(ping(pool)),
@@ -56,7 +56,7 @@ export async function checkParts({ pool, redis, chain }: Deps): Promise<Health['
   return { database, blockchain, queue }
 }
 
-/** What `promise` gives, or null where it fails or takes too long: for figures that a page can do without. */
+/** The result of `promise`, or null if it fails or takes too long: for figures that a page can do without. */
 export async function inTime<T>(promise: Promise<T>): Promise<T | null> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<null>((resolve) => (timer = setTimeout(resolve, PATIENCE_MS, null)))

@@ -1,6 +1,6 @@
 /**
- * `ask`'s answer, asked no oftener than every `ms` milliseconds: meanwhile callers share the last one, or the one under
- * way. A failure is not kept.
+ * The result of `ask`, called at most every `ms` milliseconds: meanwhile callers share the last one, or the one in
+ * flight. A failure is not cached.
  */
 export function lately<T>(ask: () => Promise<T>, ms: number, now: () => number = Date.now): () => Promise<T> {
   let last: { answer: Promise<T>; until: number } | undefined

@@ -69,7 +69,7 @@ function operation(route: Route) {
   }
 }
 
-/** Bodies that are no JSON. */
+/** Bodies that are not JSON. */
 const uploads: Record<UploadType, object> = {
   'multipart/form-data': { type: 'object', additionalProperties: { type: 'string', format: 'binary' } },
   'application/x-ndjson': { type: 'string' },
@@ -97,7 +97,7 @@ function parameters(schema: z.ZodType | undefined, place: 'path' | 'query') {
 const schemaOf = (schema: z.ZodType, io: 'input' | 'output') => {
   const { $schema: _, ...json } = z.toJSONSchema(schema, {
     ...{ io, unrepresentable: 'any', target: 'draft-2020-12' },
-    // strict.ts refuses what is not named.
+    // strict.ts rejects unknown keys.
     override({ zodSchema, jsonSchema }) {
       if (io === 'input' && zodSchema._zod.def.type === 'object') jsonSchema.additionalProperties ??= false
     },

@@ -7,7 +7,7 @@ import { createCounts } from './counts.ts'
 import { networkOf } from './newcomers.ts'
 import { limits } from '../../core/protocol/index.ts'
 
-/** Node's own patience, for `createServer`. Bodies are watched here (`watchBodies`): an upload may take hours. */
+/** Node's own timeouts, for `createServer`. Bodies are watched here (`watchBodies`): an upload may take hours. */
 export const patience = {
   headersTimeout: limits.headersMs,
   requestTimeout: 0,
@@ -15,17 +15,14 @@ export const patience = {
   connectionsCheckingInterval: 2_000,
 }
 
-/**
- * Milliseconds between two looks at connections that may stand still, and between two lines of the log about refused
- * ones.
- */
+/** Milliseconds between checks for stalled connections, and between log lines about refused ones. */
 const LOOK_MS = 2_000
 const TELL_MS = 60_000
-/** Milliseconds for a request's rest to arrive once it has been answered. */
+/** Milliseconds for the rest of a request to arrive once it has been answered. */
 const REST_MS = 5_000
-/** Where the system does not say how many file descriptors there are. */
+/** If the system does not say how many file descriptors there are. */
 const DESCRIPTORS = 1_024
-/** Share of them that is for connections: Postgres, Redis, files and downloads want some, too. */
+/** Share of them that is for connections: Postgres, Redis, files and downloads need some, too. */
 const SHARE = 0.75
 /**
  * Connections that one address may have, for each of its sockets: a page loads its files over a few more. One address
@@ -35,9 +32,9 @@ const PER_SOCKET = 4
 const ADDRESS_SHARE = 0.75
 
 /**
- * Keeps a server's connections within what it has: so many in all, so many from one address
- * (unless they come from proxies, who are few and bring many), none that stands still. Those too
- * many are closed at once. Call it once everything else listens to `http`.
+ * Keeps a server's connections within its capacity: limited in total and per address (unless they
+ * come from proxies, which are few and bring many), and none that stalls. Excess ones are closed at
+ * once. Call it once everything else listens to `http`.
  */
 export function guardConnections(
   http: Server,
@@ -79,13 +76,13 @@ export function guardConnections(
   watchBodies(http)
 }
 
-/** This request is an upload by somebody who may: its body takes as long as it needs, if only it gets on. */
+/** This request is an authorised upload: its body may take as long as it needs, provided that it makes progress. */
 export function expectUpload(request: IncomingMessage): void {
   uploads.add(request)
 }
 const uploads = new WeakSet<IncomingMessage>()
 
-/** Ends requests whose body does not come, and connections whose answered request goes on sending. */
+/** Ends requests whose body does not arrive, and connections whose answered request keeps sending. */
 function watchBodies(http: Server): void {
   http.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
     const { headers, socket } = request
@@ -93,7 +90,7 @@ function watchBodies(http: Server): void {
     let read: number | undefined
     let timer = setTimeout(look, limits.bodyMs)
     function look(): void {
-      // What has arrived and waits for us is no fault of the sender's.
+      // Data that has arrived and waits for us is not the sender's fault.
       const gotOn = read === undefined || socket.bytesRead - read >= limits.uploadBytes || request.readableLength > 0
       if (!uploads.has(request) || !gotOn) return giveUp(response, socket)
       read = socket.bytesRead
@@ -120,7 +117,7 @@ function giveUp(response: ServerResponse, socket: Socket): void {
   socket.destroySoon()
 }
 
-/** Connections that fit into the process's file descriptors. */
+/** Connections that the process's file descriptors allow. */
 function forConnections(): number {
   return Math.floor(SHARE * descriptors())
 }
@@ -132,7 +129,7 @@ function descriptors(): number {
   return Number.isFinite(soft) && soft > 0 ? Math.min(soft, 1_000_000) : DESCRIPTORS
 }
 
-/** Tells the log of what happens often, once in a while. */
+/** Logs frequent events only once in a while. */
 function tellerOf(log: Logger): (message: string, most: number) => void {
   const toldAt = new Map<string, number>()
   return (message, most) => {

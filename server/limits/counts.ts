@@ -1,4 +1,4 @@
-/** How many places are held, by key. What `take` returns gives its place back, once. */
+/** How many slots are held, by key. The function that `take` returns releases its slot, once. */
 export function createCounts() {
   const counts = new Map<string, number>()
   return {

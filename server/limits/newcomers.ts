@@ -5,8 +5,8 @@ import { AttuneError } from '../../core/errors.ts'
 
 export interface Newcomers {
   /**
-   * Makes an account for somebody new at this address, unless too many came from there within the hour. @throws
-   * AttuneError too-frequent
+   * Creates an account for somebody new at this address, unless too many came from there within the hour.
+   * @throws AttuneError too-frequent
    */
   admit<T>(address: string, make: () => Promise<T>): Promise<T>
 }
@@ -15,8 +15,8 @@ const HOUR_SECONDS = 3_600
 
 /**
  * Counts new accounts by address: guests, registrations and first sign-ins of a wallet alike, since each is one more
- * voter. All servers count together, in Redis; while it is away each counts by itself, so that nobody is kept out and
- * nobody comes in by the thousand. What fails otherwise, such as a name that is taken, isn't counted.
+ * voter. All servers count together, in Redis; while it is away each counts by itself, so that nobody is locked out
+ * and nobody signs up by the thousand. Other failures, such as a name that is taken, aren't counted.
  */
 export function openNewcomers({ redis, perHour }: { redis: Redis; perHour: number }): Newcomers {
   const allowed = { points: perHour, duration: HOUR_SECONDS, keyPrefix: 'attune:newcomers' }
@@ -50,7 +50,7 @@ export function openNewcomers({ redis, perHour }: { redis: Redis; perHour: numbe
 
 const inMinutes = (seconds: number): string => (seconds <= 60 ? 'a minute' : `${Math.ceil(seconds / 60)} minutes`)
 
-/** What one party holds: an IPv4 address, or the /64 that an IPv6 address lies in. */
+/** The network of one party: an IPv4 address, or the /64 that contains an IPv6 address. */
 export function networkOf(address: string): string {
   const bare = address.split('%')[0]!
   if (!ipaddr.isValid(bare)) return address

@@ -2,7 +2,7 @@ import { limits } from '../../core/protocol/index.ts'
 
 /**
  * A token bucket: `burst` at once, refilled at `perSecond`. `take` returns 0 and takes `cost`
- * tokens where there are that many, else the seconds until there will be. `now` is in
+ * tokens if there are that many, else the seconds until there will be. `now` is in
  * milliseconds.
  */
 export function createBucket(burst: number, perSecond: number, now: number) {
@@ -23,12 +23,12 @@ export function createBucket(burst: number, perSecond: number, now: number) {
 }
 
 /**
- * One bucket for each key, at most `most` of them: the key that was quiet longest is forgotten
- * first, so that nobody with many addresses can fill the memory, or make a request cost more than
+ * One bucket for each key, at most `most` of them: the least recently used key is evicted first, so
+ * that nobody with many addresses can fill the memory, or make one request more expensive than
  * another.
  */
 export function createBuckets(burst: number, perSecond: number, most: number = limits.countedKeys) {
-  /** In the order in which they were last used. */
+  /** In the order of their last use. */
   const buckets = new Map<string, ReturnType<typeof createBucket>>()
   return {
     take(key: string, time: number, cost = 1): number {
@@ -42,7 +42,7 @@ export function createBuckets(burst: number, perSecond: number, most: number = l
       buckets.set(key, bucket)
       return bucket.take(time, cost)
     },
-    /** How many keys are known. */
+    /** Number of keys. */
     size: (): number => buckets.size,
   }
 }

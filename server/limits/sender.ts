@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { networkOf } from './newcomers.ts'
 
-/** The network of whoever sent a request, past as many proxies as are trusted, as Express counts them. */
+/** The network of whoever sent a request, past the trusted proxies, as Express counts them. */
 export function senderOf({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>, trustProxy: number): string {
   const forwarded = [headers['x-forwarded-for'] ?? []]
     .flat()

@@ -1,13 +1,13 @@
 /**
- * What a client sends, before its schema reads it: nothing that no schema names (a misspelt setting would
- * silently keep its default), nothing that no column can hold, nothing that lies too deep.
+ * Checks what a client sends before its schema parses it: no unknown keys (a misspelt setting would
+ * silently keep its default), nothing that no column can hold, nothing nested too deep.
  */
 import type { z } from 'zod'
 import { AttuneError } from '../../core/errors.ts'
 import { limits } from '../../core/protocol/index.ts'
 
 /**
- * Reads a value by its schema, and refuses what the schema does not name. @throws AttuneError invalid with the path,
+ * Reads a value by its schema, and rejects unknown keys. @throws AttuneError invalid with the path,
  * ZodError
  */
 export function parseStrictly<T>(schema: z.ZodType<T>, value: unknown): T {
@@ -17,7 +17,7 @@ export function parseStrictly<T>(schema: z.ZodType<T>, value: unknown): T {
   throw new AttuneError('invalid', sentence(stranger), { path: stranger.path.join('.') })
 }
 
-/** Where nothing is read: @throws AttuneError invalid where something is sent all the same */
+/** For requests without a body or query: @throws AttuneError invalid if something is sent all the same */
 export function refuseAny(value: unknown, what: string): void {
   const [key] = typeof value === 'object' && value !== null ? Object.keys(value) : []
   if (key !== undefined) throw new AttuneError('invalid', `${what}: leave it out`, { path: key })
@@ -30,7 +30,7 @@ interface Stranger {
   known: string[]
 }
 
-/** A schema of zod, as far as keys are concerned. */
+/** A zod schema, as far as keys are concerned. */
 interface Schema {
   def: {
     type: string
@@ -49,7 +49,7 @@ interface Schema {
   safeParse: (value: unknown) => { success: boolean }
 }
 
-/** Keys in a value that its schema does not name. */
+/** Keys of a value that are not in its schema. */
 function strangers(schema: Schema, value: unknown, path: string[]): Stranger[] {
   const { def } = schema
   const inside = (inner: Schema | undefined, of: unknown, ...at: string[]): Stranger[] =>
@@ -83,7 +83,7 @@ function strangers(schema: Schema, value: unknown, path: string[]): Stranger[] {
   }
 }
 
-/** By the option that the value is of, or else by the one that it comes closest to. */
+/** By the option that the value matches, or else by the one that it comes closest to. */
 function ofUnion(options: readonly Schema[], value: unknown, path: string[]): Stranger[] {
   const fitting = options.filter((option) => option.safeParse(value).success)
   const found = (fitting.length > 0 ? fitting : options.filter(({ def }) => def.type === 'object')).map((option) =>
@@ -101,7 +101,7 @@ function sentence({ path, known }: Stranger): string {
 
 const shown = (key: string): string => (/^[\w.-]{1,64}$/.test(key) ? key : JSON.stringify(key.slice(0, 64)))
 
-/** The name that a key may be a slip of: the same but for case, underscores and at most a third of its letters. */
+/** The name that a key may be a typo of: the same except for case, underscores and at most a third of its letters. */
 export function nearest(key: string, known: readonly string[]): string | null {
   const plain = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]/g, '')
   const ranked = known
@@ -111,7 +111,7 @@ export function nearest(key: string, known: readonly string[]): string | null {
   return first !== undefined && first.apart <= Math.max(1, Math.floor(first.name.length / 3)) ? first.name : null
 }
 
-/** Letters to change, add or take out (Levenshtein). */
+/** Letters to change, insert or delete (Levenshtein). */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {
@@ -128,8 +128,8 @@ function distance(a: string, b: string): number {
 // ---------------------------------------------------------------- what cannot be stored
 
 /**
- * Refuses what no text, number or document of Postgres can hold, and what lies too deep to be walked by
- * recursion, as everything after this does. Itself it does without.
+ * Rejects what no text, number or document of Postgres can hold, and what is nested too deep to be
+ * walked recursively, as all later code does. It is itself iterative.
  *
  * @throws AttuneError invalid with the path
  */
@@ -170,11 +170,11 @@ function problemOf(value: unknown): string | null {
   return null
 }
 
-/** No half of a surrogate pair stands alone. */
+/** No unpaired surrogates. */
 const isWellFormed = (text: string): boolean =>
   !/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(text)
 
-/** An object of JSON: no list, no bytes, nothing with a class of its own. */
+/** A plain JSON object: no list, no bytes, no class instance. */
 function isTree(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   const prototype: unknown = Object.getPrototypeOf(value)

@@ -1,6 +1,6 @@
 /**
- * A model as one archive. A download's id says all that it depends on, and what was packed lies under DOWNLOADS_PATH by
- * that name. Nothing is remembered besides: where a server died while packing, the next question begins anew.
+ * A model as one archive. A download's id encodes all that it depends on, and its archive is under DOWNLOADS_PATH by
+ * that name. There is no other state: if a server died while packing, the next request starts over.
  */
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
@@ -16,10 +16,10 @@ import { directoryOf } from './models.ts'
 
 type Needs = Pick<Deps, 'pool' | 'models' | 'log'>
 
-/** What an estimate of the time rests on, bytes a second. */
+/** Assumed throughput for estimating the time, bytes per second. */
 const PACK_SPEED = 50e6
 
-/** Formats that clients know and nobody writes here. */
+/** Formats that clients know but that are not written here. */
 const foreign = ['pytorch', 'tensorflow', 'onnx', 'gguf'] as const
 
 /** A model as one archive: a tar of the format's files. */
@@ -50,12 +50,12 @@ export const DownloadRequest = z
   })
 type Wanting = Pick<Packing, 'format' | 'precision' | 'compression'>
 
-/** All that an archive depends on, as its id; the format stands in it where it is not the first one. */
+/** All that an archive depends on, as its id; the format is part of it unless it is the first one. */
 export const downloadIdOf = (modelId: string, { format, precision, compression }: Wanting): string =>
   [modelId, ...(format === formatNames[0] ? [] : [format]), precision, compression].join(':')
 
 export function openDownloads(deps: Needs, downloadsPath: string): Downloads {
-  /** What is being packed, or could not be. */
+  /** Archives that are being packed, or whose packing failed. */
   const working = new Map<string, { done: Promise<void>; failure: string | null }>()
 
   function begin(id: string, wanted: Wanted): void {
@@ -84,7 +84,7 @@ export function openDownloads(deps: Needs, downloadsPath: string): Downloads {
           error: null,
         }
       const failure = working.get(downloadId)?.failure ?? null
-      // Who hears of a failure may ask again, and it is tried again.
+      // Whoever is told of a failure may ask again, and it is retried.
       if (failure !== null) working.delete(downloadId)
       else if (!working.has(downloadId)) begin(downloadId, wanted)
       const estimatedTime = failure === null ? Math.ceil(wanted.bytes / PACK_SPEED) : 0
@@ -152,7 +152,7 @@ const EXTENSIONS = { none: '', gzip: '.gz', brotli: '.br' } as const
 
 const Packed = z.object({ sha256: z.string(), bytes: z.number() })
 
-/** What is known of an archive stands in a file beside it, which is written last. */
+/** An archive's metadata is in a file beside it, which is written last. */
 async function findPacked({ name }: Wanted, downloadsPath: string): Promise<z.infer<typeof Packed> | null> {
   const text = await ifThere(readFile(join(downloadsPath, `${name}.json`), 'utf8'))
   return text === null ? null : Packed.parse(JSON.parse(text))
@@ -164,7 +164,7 @@ async function packModel({ bytes: _, ...wanted }: Wanted, folder: string): Promi
   await isolated('pack', { ...wanted, folder })
 }
 
-/** Archives, and what a server left that died while packing, are kept for so many days. */
+/** Archives, and leftovers of a server that died while packing, are kept for this many days. */
 const KEPT_DAYS = 14
 
 async function clear(downloadsPath: string): Promise<void> {

@@ -1,4 +1,4 @@
-/** Models that come out of runs. */
+/** Models exported from runs. */
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { admit, openIncoming } from '../../lm/files/import.ts'
@@ -13,8 +13,8 @@ import { demandOwner, type Caller } from '../../core/permissions.ts'
 import { TrainingConfig, type ModelConfig, type ModelFile } from '../../core/protocol/index.ts'
 
 /**
- * Keeps what a run has learnt up to its last committed step as a model of its own, which can be fetched, or trained
- * further. The run goes on meanwhile.
+ * Keeps what a run has learnt up to its last committed step as a separate model, which can be downloaded, or
+ * trained further. The run continues meanwhile.
  *
  * @throws AttuneError not-found, forbidden, conflict
  */

@@ -11,7 +11,7 @@ import { AttuneError } from '../../core/errors.ts'
 import { adopt } from './models.ts'
 import { ModelName, type ModelImport } from '../../core/protocol/index.ts'
 
-/** Milliseconds between two words for an import that runs, … */
+/** Milliseconds between lease renewals of a running import, … */
 const SPEAK_MS = 1_000
 /** … and after which one whose lease has lapsed is taken over. */
 const SILENT_MS = 20_000

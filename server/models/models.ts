@@ -13,7 +13,7 @@ import type { ModelConfig } from '../../core/protocol/index.ts'
 type Needs = Pick<Deps, 'pool' | 'log' | 'models'>
 
 /**
- * Enters a model that lies under MODELS_PATH into the database: as a new one, or as the weights of one that was
+ * Adds a model under MODELS_PATH to the database: as a new one, or as the weights of one that was
  * registered under its name.
  */
 export async function adopt(
@@ -26,14 +26,14 @@ export async function adopt(
   return adopted
 }
 
-/** Where a model's files are. @throws AttuneError not-found, conflict where it has none */
+/** Where a model's files are. @throws AttuneError not-found, conflict if it has none */
 export async function directoryOf(deps: Pick<Deps, 'pool' | 'models'>, modelId: string): Promise<string> {
   const model = await findModel(deps.pool, modelId)
   if (model === null) throw new AttuneError('not-found', `there is no model ${modelId}`)
   return weightsOf(deps, model)
 }
 
-/** @throws AttuneError conflict where a model has no files */
+/** @throws AttuneError conflict if a model has no files */
 export function weightsOf(
   { models }: Pick<Deps, 'models'>,
   { id, checkpointPath }: { id: string; checkpointPath?: string },
@@ -47,12 +47,9 @@ export function weightsOf(
   return join(models.path, checkpointPath)
 }
 
-/**
- * Enters every model that lies under MODELS_PATH and that the database does not know: `npm run model -- import` put it
- * there.
- */
+/** Adds every model under MODELS_PATH that is not in the database: `npm run model -- import` put it there. */
 export function adopter(deps: Needs): () => Promise<void> {
-  // What is wrong with a directory is found and said once, until its files change.
+  // Problems with a directory are detected and logged once, until its files change.
   const refused = new Map<string, string>()
   return async () => {
     const { path } = deps.models
@@ -76,7 +73,7 @@ export function adopter(deps: Needs): () => Promise<void> {
   }
 }
 
-/** Names, sizes and times of a directory's files: another text where one of them was changed. */
+/** Names, sizes and times of a directory's files: the text differs if one of them has changed. */
 async function filesIn(directory: string): Promise<string> {
   const names = (await ifThere(readdir(directory))) ?? []
   const facts = await Promise.all(names.sort().map((name) => ifThere(stat(join(directory, name)))))

@@ -1,4 +1,4 @@
-/** A model's files as one multipart body: written as they arrive, and a model only once they are one. */
+/** A model's files as one multipart body: written as they arrive, and a model only once complete and valid. */
 import { createWriteStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import type { IncomingHttpHeaders } from 'node:http'
@@ -40,7 +40,7 @@ export async function uploadModel(deps: Deps, modelId: string, body: Body): Prom
   return adopt(deps, { name: modelId, ...admitted })
 }
 
-/** Makes transforms that let so many bytes through together, and fail with `too-large` at the next one. */
+/** Makes transforms that let this many bytes through in total, and fail with `too-large` at the next one. */
 export function allowance(bytes: number, message: string): () => Transform {
   let left = bytes
   return () =>
@@ -52,7 +52,7 @@ export function allowance(bytes: number, message: string): () => Transform {
     })
 }
 
-/** What is read whole is refused as it arrives. */
+/** Files that are read whole are rejected as they arrive. */
 function bounded(name: string): Transform {
   const most = mostBytes(name)
   return most === null
@@ -72,7 +72,7 @@ async function receive({ headers, stream }: Body, place: string, maxBytes: numbe
   const parser = new Busboy({ headers: { ...headers, 'content-type': type }, limits: { files: MAX_FILES, fields: 0 } })
   parser.on('file', (_field, file, name) => {
     arriving.push(file)
-    // Of a file that is written its pipeline tells; one that was refused by its name has no other listener.
+    // For a file that is written, its pipeline reports errors; one rejected by name has no other listener.
     file.on('error', (error: Error) => (failure ??= error))
     const written = isModelFile(name)
       ? pipeline(file, bounded(name), limited(), createWriteStream(join(place, name), { flags: 'wx' }))
@@ -96,7 +96,7 @@ async function receive({ headers, stream }: Body, place: string, maxBytes: numbe
     await Promise.all(files)
     if (failure !== null) throw failure as Error
   } catch (thrown) {
-    // A parser that is cut off ends none of its files.
+    // A parser that is aborted ends none of its files.
     for (const file of arriving) file.destroy(thrown instanceof Error ? thrown : new Error(String(thrown)))
     await Promise.all(files)
     const error: unknown = failure ?? thrown

@@ -11,7 +11,7 @@ import { rewardLimits, type DecideAppeal, type FileAppeal } from '../../core/pro
 /**
  * Appeals the record of a vote, as its author may until the epoch that holds it is final.
  *
- * @throws AttuneError not-found, conflict, too-frequent, unavailable where the chain has to be asked and is away
+ * @throws AttuneError not-found, conflict, too-frequent, unavailable if the chain has to be asked and is away
  */
 export async function fileAppeal(
   deps: Deps,
@@ -28,7 +28,7 @@ export async function fileAppeal(
   }
   const id = randomUUID()
   await transaction(deps.pool, async (client) => {
-    // One appeal of a person at a time, so that the count below is true.
+    // One appeal of a person at a time, so that the count below is exact.
     await lockUser(client, caller.userId)
     if ((await countOpenAppeals(client, caller.userId)) >= rewardLimits.openAppeals) {
       throw new AttuneError('too-frequent', `${rewardLimits.openAppeals} of your appeals wait for a decision`, {
@@ -41,7 +41,7 @@ export async function fileAppeal(
 }
 
 /**
- * Decides an appeal, once. Whoever has something to gain from it decides nothing.
+ * Decides an appeal, once. Whoever has something to gain from it may not decide it.
  *
  * @throws AttuneError not-found, forbidden, conflict
  */
@@ -64,7 +64,7 @@ export async function decide(
   return { id }
 }
 
-/** Of a ledger that this installation has left, every epoch is. */
+/** For a ledger that this installation no longer uses, every epoch is. */
 async function isFinal(
   { chain }: Deps,
   { chainId, ledger, epochId }: { chainId: number; ledger: string; epochId: number },

@@ -9,7 +9,7 @@ import { AttuneError } from '../../core/errors.ts'
 import type { Bounty, Refund } from '../../core/protocol/index.ts'
 import { bookOf } from './reward-books.ts'
 
-/** What a session's votes earn, as it was last seen on the chain; none where nothing is paid here. */
+/** What a session's votes earn, as it was last seen on the chain; none if nothing is paid here. */
 export async function bountiesOf(deps: Deps, sessionId: string): Promise<Bounty[]> {
   const { chain, pool } = deps
   if (chain?.bounties == null) return []
@@ -22,12 +22,12 @@ export async function bountiesOf(deps: Deps, sessionId: string): Promise<Bounty[
 }
 
 /**
- * @param earned what all people have earned from it by the newest epoch
- * @param waiting credits, at most, of the votes that no epoch holds yet: they come first
+ * @param earned what everybody has earned from it up to the newest epoch
+ * @param waiting most credits of the votes that no epoch holds yet: they come first
  */
 export function toBounty(row: BountyRow, earned: bigint, waiting: bigint): Bounty {
   const { id, sessionId, sponsor, token, symbol, decimals, funded, pot, perCredit, closedAt } = row
-  // What was paid out was earned, also where the epoch that says so is not read yet.
+  // What was paid out was earned, even if the epoch that records it is not read yet.
   const left = funded - (funded - pot > earned ? funded - pot : earned)
   const free = left - waiting * perCredit
   return {
@@ -48,9 +48,9 @@ export function toBounty(row: BountyRow, earned: bigint, waiting: bigint): Bount
 
 /**
  * The arguments of the distributor's `refund`, by the last final epoch; without a proof for a
- * bounty that no epoch has followed.
+ * bounty newer than every epoch.
  *
- * @throws AttuneError not-found, conflict where no final epoch names the bounty yet, unavailable
+ * @throws AttuneError not-found, conflict if no final epoch names the bounty yet, unavailable
  */
 export async function refundOf(deps: Deps, sessionId: string, id: string): Promise<Refund> {
   const { chain, bounties } = paying(deps)

@@ -6,18 +6,18 @@ import { publish, type Deps } from '../deps.ts'
 import { bountiesAt, dropBounty, saveBounty, type BountyRow } from '../../core/db/bounties.ts'
 import { sessionIds } from '../../core/db/sessions.ts'
 
-/** A token that does not say how it counts is shown in its smallest unit. */
+/** A token without declared decimals is shown in its smallest unit. */
 const NAMELESS = { symbol: 'token', decimals: 0 }
 
 /**
- * Keeps the bounties in Postgres as the chain has them, and tells the rooms of what has changed.
- * Every server does: writing the same twice changes nothing. One look at a time; `look` throws
- * LedgerError `unreachable` where the chain is away.
+ * Keeps the bounties in Postgres as the chain has them, and notifies the rooms of changes. Every
+ * server does: writing the same twice changes nothing. One poll at a time; `look` throws
+ * LedgerError `unreachable` if the chain is away.
  */
 export function createBountyWatch(deps: Deps, chain: BountyChain, fromBlock: bigint): { look: () => Promise<void> } {
   /** Session ids by their name on chain. */
   const sessions = new Map<string, string>()
-  /** What each room was told last. */
+  /** What each room was last sent. */
   const told = new Map<string, string>()
 
   async function sessionOf(key: string): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 import { cursorOf, setCursor } from '../../core/db/chain-cursors.ts'
 import type { Pool } from '../../core/db/pool.ts'
 
-/** Blocks whose events are asked for at a time: public nodes refuse more. */
+/** Blocks whose events are requested at a time: public nodes refuse more. */
 const BLOCKS = 2_000n
 /** Blocks that are read again each time: a reorganisation may have changed them. */
 const AGAIN = 64n
@@ -13,11 +13,11 @@ export interface EventSource {
   /** The first block that may hold anything. */
   fromBlock: bigint
   head: () => Promise<bigint>
-  /** Takes what happened in these blocks, both included; they come in ascending order. */
+  /** Receives the events of these blocks, both included, in ascending order. */
   read: (from: bigint, to: bigint) => Promise<void>
 }
 
-/** Reads a contract's events from where reading ended last up to the newest block. @throws LedgerError unreachable */
+/** Reads a contract's events from where it last stopped up to the newest block. @throws LedgerError unreachable */
 export async function readOn(
   pool: Pool,
   { chainId, contract, fromBlock, head: newest, read }: EventSource,

@@ -15,7 +15,7 @@ import { AttuneError } from '../../core/errors.ts'
 import type { MerkleProof } from '../../core/protocol/index.ts'
 import { openTreasurySender } from './treasury-sender.ts'
 
-/** Reads the configured contracts; null where none is configured. */
+/** Reads the configured contracts; null if none is configured. */
 export function openChainReader({
   networkId: chainId,
   rpcUrl,
@@ -86,11 +86,11 @@ export function openChainReader({
   }
 }
 
-/** A node that everybody may ask: the configured one may hold a key in its URL. */
+/** A public node: the configured one's URL may contain a key. */
 const publicNode = (network: Network | undefined): string | null =>
   network === undefined || network.name === 'private' ? null : network.rpcUrl
 
-/** @throws AttuneError invalid with the path, where a proof is none that could be put to the contract at all */
+/** @throws AttuneError invalid with the path, if a proof could not be passed to the contract at all */
 export function wellFormed(given: MerkleProof): z.output<typeof Proof> {
   const parsed = Proof.safeParse(given)
   if (parsed.success) return parsed.data
@@ -104,7 +104,7 @@ const hash = z.templateLiteral(
   ['0x', z.string().regex(/^[0-9a-f]{64}$/)],
   'a hash is 0x and 64 hex digits in lower case',
 )
-/** Checks go on where one has failed: none of them may rest on another. */
+/** Checks continue after one has failed: none may depend on another. */
 const uint = z
   .string()
   .refine(
@@ -115,7 +115,7 @@ const Proof = z.object({
   leaf: hash,
   leafFields: z.object({
     chainId: uint,
-    // In lower case: letters of both cases are a checksum, and the encoding refuses one that is wrong.
+    // In lower case: mixed case is a checksum, and the encoding rejects a wrong one.
     ledger: z
       .string()
       .regex(/^0x[0-9a-f]{40}$/i, 'an address is 0x and 40 hex digits')

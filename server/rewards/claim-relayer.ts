@@ -6,7 +6,7 @@ import type { Deps } from '../deps.ts'
 import { markRelayed, nextRelayed, type RelayJob } from '../../core/db/relayed-claims.ts'
 import { inTurn } from '../../core/db/advisory-lock.ts'
 
-/** A transaction that no block has taken after this long is sent again with a higher fee, milliseconds. */
+/** A transaction not mined after this long is sent again with a higher fee, milliseconds. */
 const PATIENCE_MS = 30_000
 
 export interface RelayerDeps {
@@ -18,10 +18,10 @@ export interface RelayerDeps {
 }
 
 /**
- * Brings the oldest claim that waits one step on: signs and stores, sends, looks whether a block
- * has it. One claim is under way at a time and each takes the account's next free nonce, so
- * nothing is sent twice and nothing stands behind a gap, wherever this was interrupted. Says
- * whether there was anything to do. Of several servers one does it.
+ * Advances the oldest waiting claim by one step: signs and stores, sends, checks whether a block
+ * has it. One claim is in progress at a time and each takes the account's next free nonce, so
+ * nothing is sent twice and nothing is stuck behind a nonce gap, wherever this was interrupted.
+ * Returns whether there was anything to do. Only one of several servers does it.
  *
  * @throws LedgerError unreachable
  */

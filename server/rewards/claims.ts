@@ -20,10 +20,10 @@ import { rewardLimits, type Earning, type Earnings, type RelayClaim } from '../.
 import { bookOf } from './reward-books.ts'
 
 /**
- * What somebody has earned, and what of it can be claimed now. While the chain is away it says
+ * What somebody has earned, and what of it can be claimed now. While the chain is away it returns
  * what is known without it.
  *
- * @throws AttuneError unavailable where nothing is paid here
+ * @throws AttuneError unavailable if nothing is paid here
  */
 export async function earningsOf(deps: Deps, caller: Caller): Promise<Earnings> {
   const { chain, bounties } = paying(deps)
@@ -75,8 +75,8 @@ export async function earningsOf(deps: Deps, caller: Caller): Promise<Earnings> 
 }
 
 /**
- * Takes a signed claim for the relayer to send: it is stored and sent in its turn, however long
- * the chain is away or dear, until its deadline.
+ * Accepts a signed claim for the relayer to send: it is stored and sent in its turn, however long
+ * the chain is away or expensive, until its deadline.
  *
  * @throws AttuneError invalid, conflict, too-frequent, unavailable
  */
@@ -113,7 +113,7 @@ export async function relayClaim(
     throw new AttuneError('conflict', 'this was paid already')
   const id = randomUUID()
   await transaction(deps.pool, async (client) => {
-    // One claim at a time, so that the counts below are true.
+    // One claim at a time, so that the counts below are exact.
     await oneAtATime(client, 'attune:relayed')
     const { byUser, byAll } = await countRelayed(client, caller.userId)
     if (byUser >= rewardLimits.relayedPerDay) {
@@ -136,7 +136,7 @@ export async function relayClaim(
   return { id }
 }
 
-/** The chain where something is paid. @throws AttuneError unavailable */
+/** The chain, if anything is paid here. @throws AttuneError unavailable */
 export function paying({ chain }: Deps): { chain: ChainReader; bounties: BountyChain } {
   if (chain?.bounties == null)
     throw new AttuneError('unavailable', 'nothing is paid on this installation: set DISTRIBUTOR_ADDRESS')

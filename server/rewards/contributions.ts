@@ -35,7 +35,7 @@ export const listRewards = async (deps: Deps, userId: string) => {
   return { userId, totalRewards: confirmed, pendingRewards: pending, heldRewards: held, contributions }
 }
 
-/** Trees of the epochs that were asked about last: building one reads its whole manifest. */
+/** Trees of the most recently requested epochs: building one reads its whole manifest. */
 const books = new LRUCache<string, ProofBook>({ max: 64 })
 
 async function proofOf(

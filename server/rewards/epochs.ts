@@ -8,8 +8,8 @@ import { finalAtOf, type DisputeEvent, type EpochChain, type Standing } from '..
 import type { Dispute, EpochIndex, LedgerEpoch } from '../../core/protocol/index.ts'
 
 /**
- * The newest epochs, what is in dispute, and what came of earlier disputes. While the chain is away it says what is
- * known without it.
+ * The newest epochs, what is in dispute, and the outcome of earlier disputes. While the chain is away it returns
+ * what is known without it.
  */
 export async function listEpochs(deps: Pick<Deps, 'pool'>, chain: EpochChain, limit: number): Promise<EpochIndex> {
   const [rows, events, standing] = await Promise.all([
@@ -35,7 +35,7 @@ export async function listEpochs(deps: Pick<Deps, 'pool'>, chain: EpochChain, li
   return { bond: standing === null ? null : String(standing.bond), epochs: await Promise.all(epochs) }
 }
 
-/** Keeps what happened to disputes in Postgres as the chain has it: one look. @throws LedgerError unreachable */
+/** Syncs dispute events from the chain to Postgres: one poll. @throws LedgerError unreachable */
 export const watchDisputes = ({ pool }: Pick<Deps, 'pool'>, chain: EpochChain, fromBlock: bigint): Promise<void> =>
   readOn(pool, {
     chainId: chain.chainId,
@@ -46,8 +46,8 @@ export const watchDisputes = ({ pool }: Pick<Deps, 'pool'>, chain: EpochChain, f
   })
 
 /**
- * A dispute with the epoch that it was about: of several that had this number, the one built after so many upheld
- * disputes, or before.
+ * A dispute with the epoch that it was about: of several that had this number, the one built after this many
+ * upheld disputes, or before.
  */
 export interface DisputeOfEpoch {
   epochId: number
@@ -86,7 +86,7 @@ async function finalAtIn(chain: EpochChain, row: RecordedEpoch, standing: Standi
   return end === null ? null : (finalAtOf(end, standing)?.toISOString() ?? null)
 }
 
-/** Of one recording of an epoch it stays as it is, so the last ones are kept: the list asks for many at a time. */
+/** It is constant for one recording of an epoch, so the last ones are cached: the list requests many at a time. */
 async function windowEndOf(chain: EpochChain, { epochId, txHash }: RecordedEpoch): Promise<Date | null> {
   const key = `${chain.ledger}/${epochId}/${txHash}`
   const end = ends.get(key) ?? (await chain.windowEnd(epochId))
@@ -99,7 +99,7 @@ const ends = new LRUCache<string, Date>({ max: 1_000 })
 function stateOf({ epochId, rejectedAt }: RecordedEpoch, standing: Standing | null): LedgerEpoch['state'] {
   if (rejectedAt !== null) return 'rejected'
   if (standing === null) return null
-  // The recorder has not heard of the decision yet.
+  // The recorder has not seen the decision yet.
   if (epochId > standing.lastEpochId) return 'rejected'
   if (epochId === standing.disputedEpochId) return 'disputed'
   return epochId <= standing.lastFinalId ? 'final' : 'open'

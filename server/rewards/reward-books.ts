@@ -4,8 +4,8 @@ import { manifestHashOf, manifestOf } from '../../core/db/epochs.ts'
 import type { Pool } from '../../core/db/pool.ts'
 
 /**
- * What everybody had earned by an epoch of this ledger; null where it is not recorded. Making one reads the whole
- * manifest, so the last few are kept.
+ * What everybody had earned by an epoch of this ledger; null if it is not recorded. Building one reads the whole
+ * manifest, so the last few are cached.
  */
 export async function bookOf(
   pool: Pool,

@@ -5,9 +5,9 @@ import { AttuneError } from '../../core/errors.ts'
 const TIMEOUT_MS = 5_000
 
 /**
- * Passes a page's questions on to the chain's node, so that a browser can check a proof itself:
- * JSON-RPC, and of it only which chain this is and reads of Attune's contracts. Answers as the node does.
- * Whoever trusts nobody asks a node of their own (scripts/verify-epoch).
+ * Passes a page's questions on to the chain's node, so that a browser can check a proof itself: only the
+ * JSON-RPC calls for the chain's id and for reads of Attune's contracts. Returns the node's own response.
+ * Whoever trusts nobody asks their own node (scripts/verify-epoch).
  *
  * @throws AttuneError invalid, unavailable
  */

@@ -10,9 +10,9 @@ import type { TreasuryCall } from '../../core/db/treasury-orders.ts'
 export interface TreasurySender {
   /** In lower case. */
   address: Address
-  /** What it holds of a token, or of the chain's coin. */
+  /** Its balance of a token, or of the chain's coin. */
   holds: (token: Address) => Promise<bigint>
-  /** The next nonce that no block has. */
+  /** The next nonce not used in a block. */
   nonce: () => Promise<number>
   /** @throws LedgerError reverted, fee-too-high */
   sign: (call: TreasuryCall, nonce: number, bumps: number) => Promise<{ raw: Hex; txHash: Hex }>
@@ -50,7 +50,7 @@ export function openTreasurySender({
           : call<bigint>(provider, { address: token, abi: tokenInterface }, 'balanceOf', [address]),
       ),
     nonce: () => named(sender.nonce),
-    // What cannot succeed is never signed, but for a fee that would leave too little: that is seen only then.
+    // What cannot succeed is never signed, except if the fee would leave too little: that shows only then.
     sign: ({ contract: to, data, value }, nonce, bumps) =>
       named(async () => {
         const { mostCost, ...signed } = await sender.sign({ to, data, value }, bumps, nonce).catch(orTooLittle)

@@ -4,7 +4,7 @@ import { markOrder, markSigned, nextOrder, type OrderJob } from '../../core/db/t
 import { inTurn } from '../../core/db/advisory-lock.ts'
 import type { TreasurySender } from './treasury-sender.ts'
 
-/** A transaction that no block has taken after this long is sent again with a higher fee, milliseconds. */
+/** A transaction not mined after this long is sent again with a higher fee, milliseconds. */
 const PATIENCE_MS = 30_000
 
 export interface TreasurerDeps {
@@ -15,10 +15,10 @@ export interface TreasurerDeps {
 }
 
 /**
- * Brings the treasury's oldest order one step on: signs and stores, sends, looks whether a block
- * has it. An order keeps the nonce that it was first signed with, whatever happens between, so
- * that money leaves once at most. Says whether there was anything to do. Of several servers one
- * does it.
+ * Advances the treasury's oldest order by one step: signs and stores, sends, checks whether a block
+ * has it. An order keeps the nonce that it was first signed with, whatever happens in between, so
+ * that money leaves at most once. Returns whether there was anything to do. Only one of several
+ * servers does it.
  *
  * @throws LedgerError unreachable
  */
@@ -61,14 +61,14 @@ function judged(
   return {
     nonce,
     async look() {
-      // Before the receipts are looked for: what took the nonce by now has one by then.
+      // Read before the receipts: whatever has used the nonce by now has a receipt by then.
       next = await sender.nonce()
       for (const txHash of job.txHashes) {
         const outcome = await sender.outcome(txHash)
         if (outcome === 'success') return { state: 'settled', done: { state: 'done' } }
         if (outcome === 'reverted') return failed('The contract refused it.')
       }
-      // It might still turn up at a node that is behind: a person looks, and orders again.
+      // It might still turn up at a node that is behind: a person checks, and orders again.
       return next > nonce() ? failed(OVERTAKEN) : 'open'
     },
     refused: ({ code, message }) =>

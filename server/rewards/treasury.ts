@@ -17,8 +17,8 @@ import type { OrderTreasury } from '../../core/protocol/index.ts'
 import type { TreasurySender } from './treasury-sender.ts'
 
 /**
- * Orders something of the treasury. It is stored, and the chain gets it in its turn: nothing
- * waits for that.
+ * Places an order with the treasury. It is stored, and sent to the chain in its turn: nothing waits
+ * for that.
  *
  * @throws AttuneError not-found, conflict, unavailable
  */
@@ -70,7 +70,7 @@ async function fundingCalls(
   return [{ what: 'approve', contract: token, data: allowance, value: 0n }, fund]
 }
 
-/** Of a bounty that the treasury has funded. */
+/** For a bounty that the treasury has funded. */
 async function changeCall(
   deps: Deps,
   treasury: TreasurySender,

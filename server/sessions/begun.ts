@@ -6,9 +6,9 @@ import type { AckData } from '../../core/protocol/index.ts'
 
 /**
  * Somebody begins a vote. Begun while voting is open, it counts as on time for a while after that has
- * closed; said too late, or with too many begun and not cast, nothing is stored.
+ * closed; too late, or with too many begun and not cast, nothing is stored.
  *
- * @throws AttuneError not-found where there is no such session
+ * @throws AttuneError not-found if there is no such session
  */
 export async function beginVote(
   deps: Deps,

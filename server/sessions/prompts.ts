@@ -1,4 +1,4 @@
-/** What models are asked when they are trained: the researchers' prompts, kept in each model's directory. */
+/** The prompts that models are trained on: the researchers' own, kept in each model's directory. */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -18,7 +18,7 @@ import { allowance, type Body } from '../models/uploads.ts'
 /** Prompts that are shown as examples. */
 const EXAMPLES = 5
 
-/** @throws AttuneError not-found, conflict where the model has no weights */
+/** @throws AttuneError not-found, conflict if the model has no weights */
 export async function promptsOf(deps: Deps, modelId: string): Promise<ModelPrompts> {
   const directory = await directoryOf(deps, modelId)
   const file = await ifThere(stat(join(directory, PROMPTS_FILE)))
@@ -37,20 +37,20 @@ export async function promptsOf(deps: Deps, modelId: string): Promise<ModelPromp
   return { modelId, ...(await count) }
 }
 
-/** By the model's directory: what its prompts were, when they were read. */
+/** By the model's directory: its prompts as of when they were read. */
 const counted = new Map<string, { version: string; count: Promise<{ prompts: number; examples: string[] }> }>()
 
 /**
- * Gives a model its prompts, JSON lines, in place of those that it had.
+ * Gives a model its prompts, JSON lines, replacing those that it had.
  *
- * @throws AttuneError not-found, invalid with the line, too-large, conflict while a run of it may still go on with the
+ * @throws AttuneError not-found, invalid with the line, too-large, conflict while a run of it may still use the
  *   former ones
  */
 export async function setPrompts(deps: Deps, modelId: string, body: Body): Promise<ModelPrompts> {
   const directory = await directoryOf(deps, modelId)
   const jsonl = await receive(body)
   await transaction(deps.pool, async (client) => {
-    // No run of the model starts meanwhile.
+    // No run of the model can start meanwhile.
     await lockModel(client, modelId)
     const [running] = await unfinishedSessions(client, modelId)
     if (running !== undefined)
@@ -63,7 +63,7 @@ export async function setPrompts(deps: Deps, modelId: string, body: Body): Promi
   return promptsOf(deps, modelId)
 }
 
-/** @throws AttuneError conflict where a run of the model could only fail: it has no weights, or nothing to be asked */
+/** @throws AttuneError conflict if a run of the model could only fail: it has no weights, or no prompts */
 export async function demandTrainable(
   deps: Pick<Deps, 'models'>,
   model: { id: string; checkpointPath?: string },

@@ -9,8 +9,8 @@ import { demandOwner, type Caller } from '../../core/permissions.ts'
 import type { Rater } from '../../core/protocol/index.ts'
 
 /**
- * Who votes in a session, and what their votes weigh: as the next step would have it, the heaviest first.
- * Its owner may ask, and an administrator.
+ * Who votes in a session, and what their votes weigh: as the next step would compute it, the heaviest
+ * first. Its owner may ask, and an administrator.
  *
  * @throws AttuneError not-found, forbidden
  */
@@ -48,10 +48,10 @@ export async function listRaters(deps: Deps, caller: Caller, sessionId: string):
 }
 
 /**
- * Keeps somebody out of a session: from the next step on their votes there weigh nothing, and they can give no
- * more. Nothing is deleted, and receipts stand. The session's owner may, and an administrator.
+ * Excludes somebody from a session: from the next step on their votes there weigh nothing, and they can cast
+ * no more. Nothing is deleted, and receipts stand. The session's owner may, and an administrator.
  *
- * @throws AttuneError not-found, forbidden, conflict where they are excluded already
+ * @throws AttuneError not-found, forbidden, conflict if they are already excluded
  */
 export async function excludeRater(
   deps: Deps,
@@ -66,7 +66,7 @@ export async function excludeRater(
   publish(deps, sessionId, { event: 'exclusion', payload: { sessionId, userId, excluded: true, reason } })
 }
 
-/** Lets somebody vote again, and their earlier votes weigh again. @throws AttuneError not-found, forbidden, conflict */
+/** Lets somebody vote again, and their earlier votes count again. @throws AttuneError not-found, forbidden, conflict */
 export async function readmitRater(
   deps: Deps,
   caller: Caller,
@@ -77,7 +77,7 @@ export async function readmitRater(
   publish(deps, sessionId, { event: 'exclusion', payload: { sessionId, userId, excluded: false, reason: null } })
 }
 
-/** @throws AttuneError forbidden where the caller is excluded from the session */
+/** @throws AttuneError forbidden if the caller is excluded from the session */
 export async function demandAdmitted(deps: Deps, caller: Caller, sessionId: string): Promise<void> {
   const exclusion = await exclusionOf(deps.pool, sessionId, caller.userId)
   if (exclusion !== null) throw new AttuneError('forbidden', exclusionSentence(exclusion.reason))

@@ -3,15 +3,15 @@ import { unheldRuns, wake } from '../../core/db/run-queue.ts'
 import { sessionBasics } from '../../core/db/sessions.ts'
 import { adopter } from '../models/models.ts'
 
-/** Milliseconds between two looks. */
+/** Milliseconds between iterations. */
 const EVERY_MS = 2_000
 
 /**
- * Keeps every active session in somebody's hands: one whose lock is free and that no job waits
- * for gets a job. A queue that was lost, stalled or doubled so neither stops a run nor runs it
- * twice (rule T1). Rooms hear which run waits for a trainer, and how long the line before it is.
- * Imports whose server is gone are resumed, and models that appeared under MODELS_PATH
- * become known. While Postgres or Redis is away it only tries again.
+ * Keeps every active session assigned to a trainer: one whose lock is free and that has no waiting
+ * job gets a job. So a queue that was lost, stalled or duplicated neither stops a run nor runs it
+ * twice (rule T1). Rooms are told which run waits for a trainer, and how long the queue before it
+ * is. Imports whose server is gone are resumed, and models that appeared under MODELS_PATH are
+ * registered. While Postgres or Redis is away it only retries.
  */
 export function keepRunning(deps: Deps): { stop: () => Promise<void> } {
   const adoptModels = adopter(deps)
@@ -29,7 +29,7 @@ export function keepRunning(deps: Deps): { stop: () => Promise<void> } {
     } catch (error) {
       deps.log.warn({ err: error }, 'runs, imports and models could not be looked after; trying again')
     }
-    // What fails for want of Postgres or Redis is named by their own checks.
+    // Failures for lack of Postgres or Redis are reported by their own checks.
     watch.turned()
     if (stopped) return
     timer = setTimeout(() => {
@@ -51,8 +51,8 @@ export function keepRunning(deps: Deps): { stop: () => Promise<void> } {
 const TAKEN_MS = 20_000
 
 /**
- * Adds a job for each of the sessions that want a trainer and have none (`unheldRuns`), but for those that a job waits
- * for; returns them.
+ * Adds a job for each of the sessions that want a trainer and have none (`unheldRuns`), except for those that have a
+ * waiting job; returns them.
  */
 export async function requeue(deps: Deps, unheld: readonly string[]): Promise<string[]> {
   if (deps.redis.status !== 'ready' || unheld.length === 0) return []
@@ -67,8 +67,8 @@ export async function requeue(deps: Deps, unheld: readonly string[]): Promise<st
 }
 
 /**
- * Tells the room of each run that waits for a trainer its place in the line, when it has changed. One that has just
- * begun to wait gets a look's time first: usually a place is free.
+ * Sends the room of each run that waits for a trainer its position in the queue, when it has changed. One that has
+ * just begun to wait gets one iteration's time first: usually a slot is free.
  */
 function lineTeller(deps: Deps): (line: readonly string[]) => Promise<void> {
   let before = new Set<string>()

@@ -1,12 +1,12 @@
 /**
  * Every setting of a run, and what it does (rule T6: a setting that does nothing is refused). One that is sent
- * with its default passes always: clients send whole configurations back. With another value it has to act,
- * in this very run: most do, some only beside another setting, some never here.
+ * with its default always passes: clients send whole configurations back. With another value it must have an
+ * effect in this same run: most do, some only beside another setting, some never here.
  */
 import { AttuneError } from '../../core/errors.ts'
 import { type AlgorithmName, TrainingConfig, algorithmNames, factsOf } from '../../core/protocol/index.ts'
 
-/** A setting acts: `by`, the file that reads it; `when`, in such a run; else `instead` says what to do. */
+/** A setting has an effect: `by`, the file that reads it; `when`, in which runs; else `instead` says what to do. */
 export interface Setting {
   by: string | null
   when: (run: TrainingConfig) => boolean
@@ -23,13 +23,13 @@ const has =
   (fact: 'clips' | 'valueHead'): Setting['when'] =>
   ({ algorithm }) =>
     factsOf(algorithm)[fact]
-/** Those that have it, for people. */
+/** Those that have it, as text for people. */
 const those = (fact: 'clips' | 'valueHead'): string => labels(algorithmNames.filter((name) => factsOf(name)[fact]))
 const labels = (names: readonly AlgorithmName[]): string => names.map((name) => factsOf(name).label).join(' and ')
 const choose = (fact: 'clips' | 'valueHead'): string =>
   `leave this out, or choose algorithm ${algorithmNames.filter((name) => factsOf(name)[fact]).join(' or ')}`
 
-/** An algorithm's own settings are read where it is the run's. */
+/** An algorithm's own settings are read if it is the run's. */
 const ofAlgorithms = Object.fromEntries(
   algorithmNames.flatMap((name) => {
     const { config, label } = factsOf(name)
@@ -47,7 +47,7 @@ const scoresHarm: Setting['when'] = ({ live }) =>
 const prompts = 'a run asks what its model’s prompts.jsonl holds: send prompts to POST /api/models/:modelId/prompts'
 const tokenizer = 'a model is read by its own tokenizer.json: leave this out'
 
-/** By the setting's path. A setting that has no entry here is a fault (test/server/settings.test.ts). */
+/** By the setting's path. A setting that has no entry here is a bug (test/server/settings.test.ts). */
 export const settings: Readonly<Record<string, Setting>> = {
   algorithm: read(learner),
   batchSize: read(learner),
@@ -98,7 +98,7 @@ export const settings: Readonly<Record<string, Setting>> = {
   'ppoConfig.maxGradNorm': read(learner),
   'ppoConfig.ppoEpochs': read(learner),
   'ppoConfig.miniBatchSize': read(learner),
-  // Beside a fixed live.klCoefficient it is stored and not read, and yet not refused: clients of old always send one.
+  // Beside a fixed live.klCoefficient it is stored and not read, and yet not refused: older clients always send one.
   'ppoConfig.targetKL': read(learner),
   ...ofAlgorithms,
   'loraConfig.rank': read(learner),
@@ -173,7 +173,7 @@ export function refuseIneffective(run: TrainingConfig): void {
   }
 }
 
-/** What is absent, and an object or a list without anything in it, asks for nothing. */
+/** An absent value, or an empty object or list, requests nothing. */
 const isNeutral = (value: unknown): boolean =>
   value === undefined || (typeof value === 'object' && value !== null && Object.keys(value).length === 0)
 

@@ -13,23 +13,23 @@ import { compareSeq, readBack, START } from '../../core/events/log.ts'
 /** Receipts in a snapshot, the reader's latest ones. */
 const RECEIPTS = 100
 
-/** What a session's readers all see alike, as of a position of its log. */
+/** The part of a session that all readers see alike, as of a position of its log. */
 type Common = Pick<SessionSnapshot, 'session' | 'steps' | 'warnings' | 'bounties'>
 
 export interface Snapshots {
   /**
    * A session as a reader may see it (rules P3, V3). `seq` must have been read from the log before
    * this is called: what happened up to there is in Postgres, and so in the snapshot, whose own
-   * `seq` may be an earlier one: from there on the reader is to be told.
+   * `seq` may be an earlier one: the reader must be sent what came after it.
    */
   take: (reader: { sessionId: string; readerId: string; seq: string; raters: number }) => Promise<SessionSnapshot>
-  /** Events may have been lost: what was read before is not good enough any more. */
+  /** Events may have been lost: what was read before is stale. */
   forget: () => void
 }
 
 /**
- * Takes snapshots. When a whole room comes back at once, what all see alike is read once and
- * serves for `limits.snapshotMs`: it is older than the log's end by then, and says by how much.
+ * Takes snapshots. When a whole room comes back at once, the shared part is read once and reused
+ * for `limits.snapshotMs`: it is older than the log's end by then, and its `seq` says by how much.
  */
 export function openSnapshots(deps: Deps): Snapshots {
   const read = new Map<string, { seq: string; at: number; common: Promise<Common> }>()
@@ -79,7 +79,7 @@ async function readCommon(deps: Deps, sessionId: string): Promise<Common> {
   return { session, steps, warnings, bounties }
 }
 
-/** Postgres has a response once it is whole; what has been streamed of the others stands in the log. */
+/** Postgres has a response once it is complete; what has been streamed of the others is in the log. */
 async function withPartialText(deps: Deps, sessionId: string, seq: string, samples: Sample[]): Promise<Sample[]> {
   const streaming = samples.filter((sample) => sample.status === 'streaming').map((sample) => sample.id)
   if (streaming.length === 0 || seq === START) return samples

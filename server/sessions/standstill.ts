@@ -1,6 +1,6 @@
 /**
- * What should happen again and again, and doesn't: a part that has been silent, or has failed each time, for longer
- * than three of its intervals. Processes leave their word in Postgres; the server's own loops are watched here.
+ * Detects stalled parts: those that have been silent, or have failed each time, for longer than three of their
+ * intervals. Processes record heartbeats in Postgres; the server's own loops are watched here.
  */
 import type { Deps, Watches } from '../deps.ts'
 import { heartbeats, TRAINER_MS, type Heartbeat } from '../../core/db/heartbeats.ts'
@@ -17,9 +17,9 @@ export interface Standstill {
 }
 
 const INTERVALS = 3
-/** However short an interval is, a busy machine may take so long, milliseconds … */
+/** However short an interval is, a busy machine may take this long, milliseconds … */
 const LEAST_MS = 10_000
-/** … and a process that nobody has seen yet may take so long to come up. */
+/** … and a process that has not been seen yet may take this long to start. */
 const FIRST_MS = 120_000
 
 export function openWatches(now: () => number = Date.now): Watches {
@@ -51,13 +51,13 @@ export function openWatches(now: () => number = Date.now): Watches {
   }
 }
 
-/** Every part that has stalled. Rejects if Postgres does not answer. */
+/** Every part that has stalled. Rejects if Postgres does not respond. */
 export async function standstills(
   deps: Pick<Deps, 'pool' | 'chain' | 'watches' | 'recordEveryMs'>,
 ): Promise<Standstill[]> {
   const [known, wanted] = await Promise.all([heartbeats(deps.pool), runsToTrain(deps.pool)])
   const upMs = Date.now() - deps.watches.since
-  // After a long stop everything is late: it gets the time that it would have had since this server came up.
+  // After a long downtime everything is late: each part gets its usual time from this server's start.
   const processes = (['recorder', 'trainer'] as const).map((part): Heartbeat & { never: boolean } => {
     const found = known.find((one) => one.part === part)
     const everyMs = found?.everyMs ?? (part === 'recorder' ? deps.recordEveryMs : TRAINER_MS)

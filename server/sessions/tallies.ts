@@ -6,22 +6,22 @@ import { limits, type CrowdValue, type MyVote, type RoomEvents } from '../../cor
 import { append, type VoteAct } from '../../core/events/log.ts'
 
 export interface Tallies {
-  /** A vote was stored or withdrawn: its room hears what the votes come to now. */
+  /** A vote was stored or withdrawn: its room is sent the new tallies. */
   changed: (
     event: VoteEvent,
     act: { sessionId: string; sampleId: string | null; userId: string; mine: MyVote | null },
   ) => void
-  /** Tells what has not been told yet. */
+  /** Sends what has not been sent yet. */
   close: () => Promise<void>
 }
 
 type VoteEvent = 'feedback-received' | 'feedback-withdrawn'
 
 /**
- * Tells each room what its votes come to: at once where it was quiet, else once a tick, by one
- * entry of its log with all samples that changed. What a room hears, and what its log and the
- * database do for it, so grows with time and not with votes. The values are read after the votes
- * were stored, and the next tick waits for this one: the last thing that a room hears is the latest.
+ * Sends each room its vote tallies: at once if it was quiet, else once a tick, as one log entry with
+ * all samples that changed. So a room's traffic, and the work of its log and the database, grow with
+ * time and not with votes. The values are read after the votes were stored, and the next tick waits
+ * for this one: the last tally that a room receives is the latest.
  */
 export function openTallies({ pool, redis, log }: { pool: Pool; redis: Redis; log: Logger }): Tallies {
   const rooms = new Map<string, Room>()
@@ -50,7 +50,7 @@ export function openTallies({ pool, redis, log }: { pool: Pool; redis: Redis; lo
       return null
     })
     if (crowds === null) {
-      // What is newer stands.
+      // The newer one wins.
       room.news = new Map([...news, ...room.news])
       return
     }
@@ -94,13 +94,13 @@ interface Act {
   event: VoteEvent
   sampleId: string | null
   userId: string
-  /** Their vote that stands on it now. */
+  /** Their current standing vote on it. */
   mine: MyVote | null
 }
 
-/** A room with votes to tell of, or that was told of some within the last tick. */
+/** A room with tallies to send, or that was sent some within the last tick. */
 interface Room {
-  /** The last act of each person on each sample since the room was told. */
+  /** The last act of each person on each sample since the room was last notified. */
   news: Map<string, Act>
   /** Milliseconds since the epoch. */
   toldAt: number

@@ -14,7 +14,7 @@ import { refuseIneffective } from './settings.ts'
 import { isMetric } from '../../trainer/loop/metric-catalogue.ts'
 
 /**
- * Starts a run of a model; the caller owns it. @throws AttuneError not-found, invalid, conflict where the model has no
+ * Starts a run of a model; the caller owns it. @throws AttuneError not-found, invalid, conflict if the model has no
  * weights or no prompts
  */
 export async function startTraining(
@@ -92,7 +92,7 @@ const WAITING_ASKS = 2
 /**
  * Puts a rater's own question to the policy; the trainer streams the answer like any sample.
  *
- * @throws AttuneError not-found, conflict where the session is not active, too-frequent
+ * @throws AttuneError not-found, conflict if the session is not active, too-frequent
  */
 export async function ask(
   deps: Deps,
@@ -102,7 +102,7 @@ export async function ask(
 ): Promise<{ sampleId: string }> {
   const sampleId = randomUUID()
   await transaction(deps.pool, async (client) => {
-    // One question of a person at a time, so that the count below is true.
+    // One question of a person at a time, so that the count below is exact.
     await lockUser(client, caller.userId)
     const { status, currentStep, policyVersion } = await sessionBasics(client, sessionId)
     if (status !== 'active') throw new AttuneError('conflict', `the session is ${status}: nobody would answer`)

@@ -13,8 +13,8 @@ import { demandAdmitted } from './raters.ts'
 import { hasEnded } from '../../core/session-state.ts'
 
 /**
- * Casts a vote: finds its sample, says what it is worth, and stores it. What is returned is in
- * Postgres (rule V1); the room hears of it afterwards.
+ * Casts a vote: finds its sample, computes its value, and stores it. What is returned is in
+ * Postgres (rule V1); the room is notified afterwards.
  *
  * @throws AttuneError invalid, forbidden, not-found, conflict
  */
@@ -87,7 +87,7 @@ function demandFreeText(caller: Caller, { configuration }: SessionBasics): void 
   }
 }
 
-/** Takes a vote back (rule V5). @throws AttuneError not-found, conflict */
+/** Withdraws a vote (rule V5). @throws AttuneError not-found, conflict */
 export async function takeBack(deps: Deps, caller: Caller, id: string): Promise<AckData['withdraw-feedback']> {
   const { sessionId, sampleId, changed } = await withdrawVote(deps.pool, id, caller.userId)
   if (changed) deps.tallies.changed('feedback-withdrawn', { sessionId, sampleId, userId: caller.userId, mine: null })
@@ -95,8 +95,8 @@ export async function takeBack(deps: Deps, caller: Caller, id: string): Promise<
 }
 
 /**
- * The sample that a vote is on; null for a text that the session never produced. Only whole samples of this session
- * count (rule V4).
+ * The sample that a vote is on; null for a text that the session never produced. Only complete samples of this
+ * session count (rule V4).
  */
 async function sampleOf(deps: Deps, vote: ParsedVote): Promise<VotableSample | null> {
   if (vote.sampleId === undefined) return matchSample(deps.pool, vote.sessionId, vote.inputText, vote.modelResponse)
@@ -109,8 +109,8 @@ async function sampleOf(deps: Deps, vote: ParsedVote): Promise<VotableSample | n
 }
 
 /**
- * The categories with the weights that count: the session's, or where it is free the rater's. @throws AttuneError
- * invalid
+ * The categories with the weights that count: the session's, or, if categories are free, the rater's. @throws
+ * AttuneError invalid
  */
 function weigh(sent: ParsedVote['categories'], { configuration }: SessionBasics): ParsedVote['categories'] {
   const { categories, freeCategories } = configuration.live

@@ -6,15 +6,12 @@ import { AttuneError } from '../../core/errors.ts'
 import { limits } from '../../core/protocol/index.ts'
 
 /**
- * Connections beyond an address's limit that are still told why they are refused; those beyond are refused without
- * words.
+ * Connections beyond an address's limit that are still told why they are refused; those beyond are refused
+ * silently.
  */
 const TOLD = 50
 
-/**
- * How many sockets there are, of each address and each person. What is taken is given back by calling what was
- * returned.
- */
+/** How many sockets there are per address and per person. A slot is released by calling the returned function. */
 export function openAdmission({
   sockets: { perAddress, perPerson },
   trustProxy,
@@ -23,11 +20,11 @@ export function openAdmission({
   const people = createCounts()
   const addressOf = (request: IncomingMessage) => senderOf(request, trustProxy)
   return {
-    /** Whether another connection is worth an answer. */
+    /** Whether another connection gets a response. */
     hears: (request: IncomingMessage): boolean => addresses.count(addressOf(request)) < perAddress + TOLD,
     /** A connection was made. */
     connected: (request: IncomingMessage): (() => void) => addresses.take(addressOf(request)),
-    /** @throws AttuneError too-frequent where the connection is one too many of its address */
+    /** @throws AttuneError too-frequent if the connection is one too many for its address */
     demandPlace(request: IncomingMessage): void {
       if (addresses.count(addressOf(request)) > perAddress) {
         throw tooMany(
@@ -35,7 +32,7 @@ export function openAdmission({
         )
       }
     },
-    /** @throws AttuneError too-frequent where the socket is one too many of its person */
+    /** @throws AttuneError too-frequent if the socket is one too many for its person */
     signedIn(userId: string): () => void {
       if (people.count(userId) >= perPerson) {
         throw tooMany(

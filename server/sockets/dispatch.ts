@@ -14,10 +14,10 @@ import { z } from 'zod'
 const handlers: Handlers = { ...roomHandlers, ...feedbackHandlers, ...askHandlers, ...identityHandlers }
 
 /**
- * Answers everything that a socket sends: not too often, not too large, a known event, a body of
- * its schema, from somebody who may (rule P4). Every event is acknowledged where the client
- * asked for that (rule P2); a vote that fails is besides told as `feedback-error`, which is what
- * clients of the seed system listen to. `events` has what each person may send, by their id.
+ * Handles everything that a socket sends: not too often, not too large, a known event, a body that
+ * fits its schema, from somebody with permission (rule P4). Every event is acknowledged if the
+ * client requested it (rule P2); a vote that fails is also reported as `feedback-error`, which is
+ * what clients of the seed system listen to. `events` holds each person's rate limit, by their id.
  */
 export function dispatch(socket: AttuneSocket, deps: Deps, rooms: Rooms, events: Buckets): void {
   const bucket = createBucket(limits.socketBurst, limits.socketPerSecond, Date.now())
@@ -32,7 +32,7 @@ export function dispatch(socket: AttuneSocket, deps: Deps, rooms: Rooms, events:
         if (code === 'internal' || code === 'unavailable')
           deps.log.error({ err: error, event }, 'a socket event failed')
         const field = path === undefined ? {} : { path }
-        // A schema's words say nothing without the field; ours are sentences.
+        // A schema's messages are meaningless without the field; ours are sentences.
         const said = path !== undefined && error instanceof z.ZodError ? `${path}: ${message}` : message
         acknowledge?.({ ok: false, code, message: said, ...field })
         if (event.endsWith('-feedback')) socket.emit('feedback-error', { error: said, code, ...field })

@@ -2,7 +2,7 @@ import type { Handlers } from './socket.ts'
 import { beginVote } from '../sessions/begun.ts'
 import { castVote, takeBack } from '../sessions/votes.ts'
 
-/** Votes. The room hears of them through its log (room.ts), whichever server they came in by. */
+/** Votes. The room is notified of them through its log (room.ts), whichever server received them. */
 export const feedbackHandlers: Pick<Handlers, 'begin-vote' | 'submit-feedback' | 'withdraw-feedback'> = {
   'begin-vote': {
     needs: 'vote',

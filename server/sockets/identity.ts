@@ -8,9 +8,9 @@ import type { Permission } from '../../core/permissions.ts'
  * token, may what its person may now, and stays theirs.
  */
 
-/** Milliseconds between two looks at every socket's login: what an event that was lost with Redis had to say. */
+/** Milliseconds between checks of every socket's login: covers events that were lost with Redis. */
 const RECHECK_MS = 30_000
-/** setTimeout holds no more, milliseconds. */
+/** The longest delay of setTimeout, milliseconds. */
 const MOST_TIMER_MS = 2 ** 31 - 1
 
 const timers = new WeakMap<AttuneSocket, NodeJS.Timeout>()
@@ -30,8 +30,8 @@ export function attend(socket: AttuneSocket): void {
 }
 
 /**
- * Before an event: its token has not expired, and, where something is to be done in the person's
- * name, the login still stands and the rights are those of now.
+ * Before an event: its token has not expired, and, if something is to be done in the person's name,
+ * the login still exists and the rights are current.
  *
  * @throws AttuneError unauthenticated
  */
@@ -42,7 +42,7 @@ export async function demandSignedIn(socket: AttuneSocket, deps: Deps, needs: Pe
   if (needs === 'read') return
   const [now] = await deps.accounts.again([{ userId: caller.userId, login }])
   if (now == null) {
-    // After the answer.
+    // After the acknowledgement.
     setImmediate(() => socket.disconnect(true))
     throw new AttuneError('unauthenticated', 'this sign-in has ended: sign in again')
   }
@@ -67,7 +67,7 @@ export const identityHandlers: Pick<Handlers, 'authenticate'> = {
   },
 }
 
-/** Looks again at who has the sockets of this server, or at one person's: those whose login has ended are ended. */
+/** Rechecks the logins of this server's sockets, or of one person's: sockets whose login has ended are closed. */
 export async function recheck(io: AttuneServer, deps: Deps, userId?: string): Promise<void> {
   const { adapter, sockets } = io.of('/')
   const ids = userId === undefined ? sockets.keys() : (adapter.rooms.get(userRoom(userId)) ?? [])
@@ -82,7 +82,7 @@ export async function recheck(io: AttuneServer, deps: Deps, userId?: string): Pr
   }
 }
 
-/** Looks at every socket now and then. */
+/** Rechecks every socket periodically. */
 export function keepRechecking(io: AttuneServer, deps: Deps): { stop: () => void } {
   const timer = setInterval(() => {
     recheck(io, deps).catch((error: unknown) =>

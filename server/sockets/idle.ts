@@ -1,10 +1,10 @@
 import type { Server, Socket } from 'socket.io'
 import { limits } from '../../core/protocol/index.ts'
 
-/** Milliseconds between two looks at sockets that may not be reading. */
+/** Milliseconds between checks for sockets that may not be reading. */
 const LOOK_MS = 2_000
 
-/** Ends a socket that has sent no event within its time: it holds a place that somebody else may want. */
+/** Ends a socket that has sent no event within its time: it holds a slot that somebody else may want. */
 export function endIfSilent(
   socket: Pick<Socket, 'onAny' | 'offAny' | 'once' | 'disconnect'>,
   ms: number = limits.silentMs,
@@ -19,7 +19,8 @@ export function endIfSilent(
 }
 
 /**
- * Closes connections that take what they are sent too slowly: what waits for them is our memory. Returns how to stop.
+ * Closes connections that take what they are sent too slowly: what is queued for them takes our memory. Returns a
+ * function that stops it.
  */
 export function closeUnread(
   io: Pick<Server, 'engine'>,
@@ -37,7 +38,7 @@ export function closeUnread(
   return () => clearInterval(timer)
 }
 
-/** What this needs of Engine.IO's socket. */
+/** The part of Engine.IO's socket that this needs. */
 interface Connection {
   writeBuffer: unknown[]
   once: (event: 'close', heard: () => void) => void

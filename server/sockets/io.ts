@@ -59,7 +59,7 @@ export function openSockets(
             data: { code, message, ...(retryAfter !== undefined && { retryAfter }) },
           }),
         )
-        // Clients close by themselves; one that doesn't has heard why.
+        // Clients close by themselves; one that doesn't has been told why.
         setTimeout(() => socket.conn.close(), REFUSED_MS).unref()
       },
     )

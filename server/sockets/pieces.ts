@@ -4,10 +4,10 @@ type Piece = Pick<RoomEvents['sample-tokens'], 'sampleId' | 'offset' | 'text'>
 export type PiecesEntry = { event: 'sample-tokens'; payload: RoomEvents['sample-tokens']; seq: string }
 
 /**
- * Gathers what is being written in a full room: a step's answers stream side by side, many small
- * pieces a second to each of its sockets. Each tick they go as one message, whose seq is that of
- * the last piece. `flush` comes before anything else of the session's log, so that order stays
- * (rule P3).
+ * Batches streamed text in a full room: a step's answers stream side by side, many small pieces a
+ * second to each of its sockets. Each tick they go as one message, whose seq is that of the last
+ * piece. `flush` comes before anything else of the session's log, so that the order is kept (rule
+ * P3).
  */
 export function openPieces(send: (sessionId: string, entry: PiecesEntry) => void) {
   const waiting = new Map<string, { pieces: Piece[]; seq: string; timer: NodeJS.Timeout }>()

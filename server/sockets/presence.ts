@@ -3,7 +3,7 @@ import { sessionRoom, type AttuneServer } from './socket.ts'
 import type { Deps } from '../deps.ts'
 
 /**
- * Milliseconds: how often counts are looked at; how soon after somebody came or went; how long an announcement holds,
+ * Milliseconds: how often counts are read; how soon after somebody joined or left; how long an announcement holds,
  * and how often it is made again.
  */
 const LOOK_MS = 1_000
@@ -12,9 +12,9 @@ const HOLDS_MS = 15_000
 const ANNOUNCE_MS = 5_000
 
 /**
- * Who is in each session's room, over all servers, counted by person. Each server announces its
- * own people in a Redis sorted set, with the time until which that holds: those of a server that
- * was killed fade out by themselves. While Redis is away a server counts its own.
+ * Who is in each session's room, over all servers, counted by person. Each server announces its own
+ * people in a Redis sorted set, with an expiry time: those of a server that was killed expire by
+ * themselves. While Redis is away a server counts its own.
  */
 export function openPresence(io: AttuneServer, deps: Deps) {
   const { adapter, sockets } = io.of('/')
@@ -47,7 +47,7 @@ export function openPresence(io: AttuneServer, deps: Deps) {
   }
 
   /**
-   * Announces who came, takes back who went, and returns everybody in the sessions that people of this server are in.
+   * Announces who joined, removes who left, and returns everybody in the sessions that people of this server are in.
    */
   async function announce(local: Map<string, Set<string>>): Promise<Map<string, Set<string>>> {
     const now = Date.now()
@@ -104,9 +104,9 @@ export function openPresence(io: AttuneServer, deps: Deps) {
   return {
     /** People in a session's room, as last counted. */
     count: (sessionId: string): number => counts.get(sessionId) ?? 0,
-    /** Somebody came or went. */
+    /** Somebody joined or left. */
     touch: () => lookIn(SOON_MS),
-    /** Takes back what this server announced. */
+    /** Removes what this server announced. */
     async close(): Promise<void> {
       closed = true
       clearTimeout(timer)

@@ -20,9 +20,9 @@ const VOTES_REMEMBERED = 500
 const RESYNC_MS = 100
 
 /**
- * The rooms of this server: follows the logs of the sessions that its sockets are in, and relays
- * to its own sockets. Every server does so for itself, so a room spans all of them with nothing
- * but the log between.
+ * The rooms of this server: follows the logs of the sessions that its sockets are in, and relays to
+ * its own sockets. Every server does so for itself, so a room spans all of them, connected only by
+ * the log.
  */
 export function openRooms(io: AttuneServer, deps: Deps): Rooms {
   const { adapter, sockets } = io.of('/')
@@ -36,7 +36,7 @@ export function openRooms(io: AttuneServer, deps: Deps): Rooms {
   const presence = openPresence(io, deps)
   /** Sockets that have been sent entries up to a seq which the follower has yet to reach: by session, by socket. */
   const ahead = new Map<string, Map<string, string>>()
-  /** Joins under way, by session: their logs are kept followed. */
+  /** Joins in progress, by session: their logs are kept followed. */
   const joining = new Map<string, number>()
 
   const has = (room: string) => adapter.rooms.has(room)

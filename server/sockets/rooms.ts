@@ -1,7 +1,7 @@
 import type { Handlers } from './socket.ts'
 import { sessionBasics } from '../../core/db/sessions.ts'
 
-/** Coming into a session's room and leaving it. */
+/** Joining and leaving a session's room. */
 export const roomHandlers: Pick<
   Handlers,
   'join-session' | 'leave-session' | 'subscribe-metrics' | 'unsubscribe-metrics'

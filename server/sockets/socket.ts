@@ -1,4 +1,4 @@
-/** A socket of this server, its rooms, and what answers its events. */
+/** A socket of this server, its rooms, and the handlers of its events. */
 import type { Server, Socket } from 'socket.io'
 import type { z } from 'zod'
 import type { Caller, Permission } from '../../core/permissions.ts'
@@ -12,14 +12,16 @@ import type {
 import type { Presence } from '../auth/logins.ts'
 import type { Deps } from '../deps.ts'
 
-/** Who has the socket, as last looked at (identity.ts). */
+/** Whose socket it is, as of the last check (identity.ts). */
 export type SocketData = Presence
 export type AttuneServer = Server<ClientToServer, ServerToClient, Record<string, never>, SocketData>
 export type AttuneSocket = Socket<ClientToServer, ServerToClient, Record<string, never>, SocketData>
 
 /** What the handlers of a socket do with rooms. */
 export interface Rooms {
-  /** Brings a socket up to date, by a snapshot or by what it missed since `since`, and keeps it so (rule P3). */
+  /**
+   * Brings a socket up to date, by a snapshot or by the events missed since `since`, and keeps it up to date (rule P3).
+   */
   join: (socket: AttuneSocket, sessionId: string, since: string | undefined) => Promise<AckData['join-session']>
   /**
    * Somebody has begun a vote in time: until it is cast, the sample's crowd value is hidden from them after closing,

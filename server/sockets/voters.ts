@@ -18,7 +18,7 @@ export const begunRoom = (sampleId: string) => `begun:${sampleId}`
 
 /**
  * A vote opens its sample's crowd value to its author's sockets here, whichever server took the vote; withdrawing
- * closes it (rule V3). They hear of it, too: it may have come by another one.
+ * closes it (rule V3). They are notified of it, too: another socket may have sent it.
  */
 export function noteVotes(io: AttuneServer, sessionId: string, acts: readonly VoteAct[]): void {
   for (const { userId, sampleId, mine } of acts) {
@@ -30,8 +30,8 @@ export function noteVotes(io: AttuneServer, sessionId: string, acts: readonly Vo
 }
 
 /**
- * The closing of a sample, as this socket may see it: who may still cast a begun vote sees no value before that (rule
- * V3).
+ * The closing of a sample, as this socket may see it: whoever may still cast a begun vote sees no value before that
+ * (rule V3).
  */
 export function asClosedFor({ rooms }: Pick<AttuneSocket, 'rooms'>, entry: ClosingEntry): ClosingEntry {
   const { sampleId, crowd } = entry.payload

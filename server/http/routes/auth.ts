@@ -125,6 +125,6 @@ export const authRoutes = [
   }),
 ]
 
-/** Every server looks again at this person's sockets: whether they are still signed in, and what they may do. */
+/** Every server rechecks this person's sockets: whether they are still signed in, and what they may do. */
 const tellServers = (deps: Deps, userId: string): void =>
   publish(deps, EVERYWHERE, { event: 'identity', payload: { userId } })

@@ -7,9 +7,9 @@ import { ordersOf } from '../../../core/db/treasury-orders.ts'
 import { Hash, SessionId, Uuid, OrderTreasury, Refund, SessionBounties } from '../../../core/protocol/index.ts'
 import { orderOf } from '../../rewards/treasury.ts'
 
-/** The pace is that of the last ten minutes. */
+/** The rate is that of the last ten minutes. */
 const PACE_SECONDS = 600
-/** So many of the treasury's orders are shown. */
+/** How many of the treasury's orders are shown. */
 const ORDERS = 5
 
 export const bountyRoutes = [

@@ -22,7 +22,7 @@ import { uploadModel } from '../../models/uploads.ts'
 
 const params = z.object({ modelId: z.string().min(1).max(200) })
 const importParams = z.object({ importId: Uuid })
-/** A path below MODELS_PATH: no way out of it. */
+/** A path below MODELS_PATH that cannot escape it. */
 const checkpointPath = z
   .string()
   .max(500)

@@ -4,7 +4,7 @@ import type { Caller, Permission } from '../../../core/permissions.ts'
 import { parseStrictly, refuseAny } from '../../limits/strict.ts'
 import type { Body } from '../../models/uploads.ts'
 
-/** What a route needs: a permission, or `public`: open to everybody. There is no route without (rule S3). */
+/** What a route needs: a permission, or `public`: open to everybody. No route is without one (rule S3). */
 export type Access = Permission | 'public'
 
 export type UploadType = 'multipart/form-data' | 'application/x-ndjson'
@@ -12,7 +12,7 @@ export type UploadType = 'multipart/form-data' | 'application/x-ndjson'
 /** One route as the app mounts it and `/api/docs` describes it. */
 export interface Route {
   method: 'get' | 'post' | 'delete'
-  /** As Express and the OpenAPI document have it in common: `/api/training/:sessionId`. */
+  /** In the syntax that Express and the OpenAPI document share: `/api/training/:sessionId`. */
   path: string
   access: Access
   summary: string
@@ -22,13 +22,13 @@ export interface Route {
   /** The `data` of the answer. */
   answer: z.ZodType
   status: number
-  /** The answer's media type where it goes without the envelope, because those who read it know none; else null. */
+  /** The response's media type if it is sent without the envelope, because its readers don't know it; else null. */
   bare: string | null
-  /** Whether the answer is a file's path, and the file is what is sent. */
+  /** Whether the handler returns a file's path, and the file is sent. */
   file: boolean
   /** The media type of a body that the route reads itself as it arrives; else null. */
   upload: UploadType | null
-  /** Tokens of the caller's bucket that a request costs; more than 1 where it makes us work. */
+  /** Tokens of the caller's bucket that a request costs; more than 1 if it is expensive. */
   cost: number
   /** Parses and handles. @throws ZodError, AttuneError */
   run: (
@@ -60,7 +60,7 @@ interface Spec<A extends Access, P, Q, B, D extends z.ZodType> {
     stream: Body
     /** Where the request came from, behind as many proxies as are trusted. */
     address: string
-    /** The host that it asked for there, with its port where there is one. */
+    /** The host that it requested there, with its port, if any. */
     host: string
   }) => Promise<z.output<D>> | z.output<D>
 }
@@ -115,9 +115,7 @@ export function route<A extends Access, P = undefined, Q = undefined, B = undefi
   }
 }
 
-/**
- * A query is read as strictly as a body; names that begin with `_` are for caches and traces, and nobody reads them.
- */
+/** A query is read as strictly as a body; names that begin with `_` are for caches and traces, and ignored. */
 function readQuery<Q>(schema: z.ZodType<Q> | undefined, raw: unknown): Q | undefined {
   const sent = Object.fromEntries(Object.entries(raw ?? {}).filter(([name]) => !name.startsWith('_')))
   if (schema !== undefined) return parseStrictly(schema, sent)

@@ -16,9 +16,9 @@ const SystemStatus = z.object({
   status: z.enum(['healthy', 'degraded', 'unhealthy']),
   activeTrainingSessions: z.int(),
   totalModels: z.int(),
-  /** null: the queue does not answer. */
+  /** null: the queue does not respond. */
   queuedJobs: z.int().nullable(),
-  /** Load average of one minute. */
+  /** One-minute load average. */
   systemLoad: z.number(),
   /** Share of the machine's memory that is in use. */
   memoryUsage: z.number(),
@@ -26,11 +26,11 @@ const SystemStatus = z.object({
   gpuUtilization: z.array(z.number()),
   blockchainSync: z.object({ status: Standing, lastEpoch: z.int().nullable(), unrecorded: z.int() }),
   components: z.object({ database: Standing, blockchain: Standing, queue: Standing }),
-  /** What has not done its work for longer than three of its intervals, by name. */
+  /** What has not made progress for longer than three of its intervals, by name. */
   standstills: z.array(
     z.object({ name: z.string(), lastSeen: z.iso.datetime().nullable(), everyMs: z.number(), reason: z.string() }),
   ),
-  /** Runs that paused themselves for want of disk space, and wait until somebody resumes them. */
+  /** Runs that paused themselves for lack of disk space, and wait until somebody resumes them. */
   pausedRuns: z.array(z.object({ sessionId: z.string(), reason: z.string() })),
   lastUpdate: z.iso.datetime(),
 })
