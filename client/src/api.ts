@@ -1,10 +1,12 @@
-/** REST: one function that speaks the envelope (rule P5), and the answers that the protocol file has no schema for. */
+/**
+ * REST: one function that handles the envelope (rule P5), and the responses that the protocol file has no schema for.
+ */
 import type { Envelope, ErrorCode, MerkleProof, ProofOfContribute, Receipt } from '../../core/protocol/index.ts'
 
-/** An answer that was not a success, with a message that a person can act on. */
+/** A response that was not a success, with a message that a person can act on. */
 export class ApiError extends Error {
   readonly code: ErrorCode | 'offline'
-  /** The field that failed, where one did. */
+  /** The field that failed, if any. */
   readonly path: string | undefined
 
   constructor(code: ErrorCode | 'offline', message: string, path?: string) {
@@ -18,8 +20,8 @@ export class ApiError extends Error {
 export type Method = 'GET' | 'POST' | 'DELETE'
 
 /**
- * A body is sent as JSON; a string as it is, as lines of JSON. @throws ApiError with the server's code, or `offline`
- * where no answer came.
+ * A body is sent as JSON; a string unchanged, as lines of JSON. @throws ApiError with the server's code, or `offline`
+ * where no response came.
  */
 export async function request<T>(method: Method, path: string, body?: unknown, token?: string): Promise<T> {
   const headers: Record<string, string> = {}

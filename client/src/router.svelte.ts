@@ -19,7 +19,7 @@ export function navigate(to: string): void {
   scrollTo(0, 0)
 }
 
-/** A change of page that something awaited leads to: it doesn't carry away somebody who has left `from` meanwhile. */
+/** A page change after something awaited: it doesn't carry away somebody who has left `from` meanwhile. */
 export function navigateFrom(from: string, to: string): void {
   if (path === from) navigate(to)
 }

@@ -15,10 +15,10 @@ import { confirmationsOf } from '../ledger/client/networks.ts'
 import { createRecorder } from './recorder.ts'
 import { keepScheduled } from './schedule.ts'
 
-/** What goes by without anybody doing anything. */
+/** Errors that pass without intervention. */
 const PASSING = new Set<LedgerErrorCode>(['confirmation-timeout', 'fee-too-high', 'unreachable'])
 
-/** A recorder that died with an epoch's job in hand gives it back after this long, milliseconds. */
+/** The job of a recorder that died while running it is released after this long, milliseconds. */
 const lockMs = 5_000
 
 async function main(): Promise<void> {
@@ -44,7 +44,7 @@ async function main(): Promise<void> {
     }),
     clock: {
       now: Date.now,
-      // An epoch may wait longer for its blocks than for its turn: whoever waits for them does not stand still.
+      // An epoch may wait longer for its blocks than its interval: waiting for them is not a stall.
       async sleep(ms) {
         await new Promise((resolve) => setTimeout(resolve, ms))
         await stillAtIt(pool, 'recorder').catch(onError)

@@ -15,7 +15,7 @@ import type { EpochStore, Inclusion, LedgerChain, PendingEpoch } from '../ledger
  * Rule C4 rests on two things. A built epoch is persisted, whole, before it is
  * sent, and so is its transaction's hash; and before anything is sent the chain
  * is asked for that epoch id: the same content there is taken as done, other
- * content stops the recorder. So it may be killed at any await, and goes on
+ * content stops the recorder. So it may be killed at any await, and continues
  * with the same roots or with none. Epochs that the chain has lost again (a
  * reorganisation, an older state file) are sent again, in order, from what was
  * persisted; those that an upheld dispute took back are given up, and their
@@ -68,7 +68,7 @@ export function createRecorder(deps: RecorderDeps): Recorder {
     return { epochId, count: built.count, ...inclusion }
   }
 
-  /** Sends where needed, with a higher fee where that takes too long; waits for confirmations; marks. */
+  /** Sends if needed, with a higher fee if that takes too long; waits for confirmations; marks. */
   async function settle(epoch: PendingEpoch): Promise<Inclusion> {
     const { epochId } = epoch
     const deadline = clock.now() + confirmTimeoutMs
@@ -146,9 +146,9 @@ export function createRecorder(deps: RecorderDeps): Recorder {
 
 export type Recorder = {
   /**
-   * First settles what earlier calls left, then closes one epoch over the
-   * records that wait; null where none do. A call while another runs joins it.
-   * Throws `LedgerError`; whatever it throws, calling it again is safe.
+   * First settles what earlier calls left, then closes one epoch over the waiting
+   * records; null if there are none. A call while another runs joins it. Throws
+   * `LedgerError`; whatever it throws, calling it again is safe.
    */
   closeEpoch(): Promise<ClosedEpoch | null>
 }
@@ -160,13 +160,13 @@ export type RecorderDeps = {
   chain: LedgerChain
   clock: { now(): number; sleep(ms: number): Promise<void> }
   log: { info(fields: object, message: string): void; error(fields: object, message: string): void }
-  /** Records an epoch at most. */
+  /** Maximum number of records in an epoch. */
   limit?: number
   confirmTimeoutMs?: number
-  /** How long a transaction may wait in the pool before another with a higher fee takes its place. */
+  /** How long a transaction may wait in the pool before one with a higher fee replaces it. */
   replaceAfterMs?: number
   pollMs?: number
-  /** What may wait to be recorded before it is called out: records, and the age of the oldest in seconds. */
+  /** The backlog above which a warning is raised: records, and the age of the oldest in seconds. */
   maxBacklog?: number
   maxBacklogSeconds?: number
 }

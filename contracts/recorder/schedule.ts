@@ -1,18 +1,18 @@
 import type { Queue } from 'bullmq'
 
-/** Jobs that may wait at a time, those of other recorders included. */
+/** Maximum number of waiting jobs, those of other recorders included. */
 const mostWaiting = 1
-/** A turn that failed is made again after so long, milliseconds, or sooner where turns are more frequent. */
+/** A failed turn is retried after this long, milliseconds, or sooner if turns are more frequent. */
 const againMs = 5_000
-/** However short the interval, a turn may take so long, milliseconds. */
+/** However short the interval, a turn may take this long, milliseconds. */
 const leastSilentMs = 15_000
 
 /**
- * Queues an epoch's job at once and then every `everyMs` milliseconds. Redis keeps nothing that this rests on: a Redis
- * that was flushed, restarted empty or lost a part of its keys has the job again at the next turn. One job runs at a
- * time in the whole installation: recorders may be many, the leader is one.
+ * Queues an epoch's job at once and then every `everyMs` milliseconds. Nothing relies on what Redis keeps: a Redis that
+ * was flushed, restarted empty or lost a part of its keys has the job again at the next turn. One job runs at a time in
+ * the whole installation: there may be many recorders, but only one leader.
  *
- * @param silentMs milliseconds since any recorder said that it is at work
+ * @param silentMs milliseconds since any recorder reported that it is at work
  */
 export function keepScheduled(
   queue: Queue,
@@ -25,13 +25,13 @@ export function keepScheduled(
     let next = everyMs
     try {
       await queue.waitUntilReady()
-      // What has lost a part of its keys may count a job as running that nobody runs: then all of it is made anew.
+      // If a part of the keys was lost, a job may count as running that nobody runs: then all of it is created anew.
       if ((await silentMs()) > Math.max(3 * everyMs, leastSilentMs)) await queue.obliterate({ force: true })
       await queue.setGlobalConcurrency(1)
       await queue.removeJobScheduler('epoch') // earlier versions left the schedule to Redis
       if ((await queue.getWaitingCount()) < mostWaiting) {
-        // Of several recorders' turns one counts; for less than the interval, so that a key that outlives its job stops
-        // nothing.
+        // Only one of several recorders' turns counts; the key lasts for less than the interval, so that one that
+        // outlives its job blocks nothing.
         await queue.add(
           'epoch',
           {},

@@ -11,21 +11,21 @@ import type { Hex } from '../ledger/hex.ts'
  * The compiled contract: its ABI, creation code and runtime code.
  *
  * Compiled by solc-js with the sources of `contracts/` and OpenZeppelin's from
- * node_modules; kept in `contracts/build/` under a hash of all sources and
- * settings, so that a second call costs the reading of a few files.
+ * node_modules; cached in `contracts/build/` under a hash of all sources and
+ * settings, so that a second call only costs reading a few files.
  *
- * Throws with solc's own report where a source does not compile.
+ * Throws with solc's own report if a source does not compile.
  */
 export function artifact(name: ContractName): Artifact {
   return artifactIn(SOURCES, name)
 }
 
 /**
- * The same of any other contracts, each named with its source's path from the
+ * The same for any other contracts, each named with its source's path from the
  * repository's root, or from node_modules.
  *
- * @param file where in `contracts/build/` they are kept
- * @param lenient lets a source pass that the compiler warns of
+ * @param file where in `contracts/build/` they are cached
+ * @param lenient accepts a source that the compiler warns about
  */
 export function artifactIn<Name extends string>(
   sources: Readonly<Record<Name, string>>,
@@ -74,7 +74,9 @@ const Build = z.object({
 })
 type Build = z.infer<typeof Build>
 
-/** Cancun: the newest rules that all the networks we name have adopted. No metadata hash: a comment changes no code. */
+/**
+ * Cancun: the newest rules that all the networks we name have adopted. No metadata hash: a comment changes no bytecode.
+ */
 const SETTINGS = {
   optimizer: { enabled: true, runs: 10_000 },
   evmVersion: 'cancun',
@@ -82,7 +84,7 @@ const SETTINGS = {
   outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object'] } },
 }
 
-/** The one warning that is let pass: it allows a guard that clears its slot at the end, as OpenZeppelin's does. */
+/** The one warning that is allowed: it concerns a guard that clears its slot at the end, as OpenZeppelin's does. */
 const TRANSIENT_STORAGE = '2394'
 
 function compilerInput(units: readonly string[]) {
@@ -141,7 +143,7 @@ function compile(
     ({ severity, errorCode }) => errorCode !== TRANSIENT_STORAGE && !(lenient && severity !== 'error'),
   )
   const report = errors.map(({ formattedMessage }) => formattedMessage).join('\n')
-  // A warning stops the build as well: this code holds other people's money.
+  // A warning fails the build as well: this code holds other people's money.
   if (report !== '') throw new Error(`the contracts do not compile\n${report}`)
   return Object.fromEntries(
     Object.entries(units).map(([name, unit]) => {
@@ -153,7 +155,7 @@ function compile(
   )
 }
 
-/** A cache: absent, unreadable or of other sources, it is simply built again. */
+/** A cache: if it is absent, unreadable or of other sources, it is simply rebuilt. */
 function readBuild(file: string, key: string): Build | null {
   try {
     const build = Build.parse(JSON.parse(readFileSync(file, 'utf8')))

@@ -1,5 +1,5 @@
 /**
- * `npm run admin`: makes the administrator of an installation that has none, or one more where nobody knows the
+ * `npm run admin`: creates the administrator of an installation that has none, or another one if nobody knows the
  * password.
  */
 import { randomBytes } from 'node:crypto'

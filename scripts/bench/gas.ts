@@ -1,5 +1,5 @@
 /**
- * What the chain is paid: for an epoch, whatever its size; for a claim; and, beside them, for
+ * What the chain costs: for an epoch, whatever its size; for a claim; and, for comparison, for
  * recording each vote singly, as the seed system does. On a private chain, with real transactions.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -21,7 +21,9 @@ import { freePort } from '../start/ports.ts'
 import { table } from '../study/table.ts'
 
 export type GasBench = { epochs: readonly EpochGas[]; single: number; seconds: number }
-/** Gas. `claim…` are of somebody who claims from this epoch for the first time, and of the same again later. */
+/**
+ * Gas. `claim…` are for somebody who claims from this epoch for the first time, and for the same person again later.
+ */
 export type EpochGas = {
   contributions: number
   accounts: number
@@ -174,7 +176,7 @@ async function openWorld(rpcUrl: string) {
       return { claimNativeAgain: native, claimTokenAgain: coin }
     },
 
-    /** Gas of one vote in the seed's way, the mean of ten by people whom the ledger knows already. */
+    /** Gas of one vote in the seed's way, the mean of ten by people already known to the ledger. */
     async single(): Promise<number> {
       const record = (n: number) =>
         send({
@@ -227,7 +229,7 @@ function voteOf(epochId: number, n: number, count: number): ContributionRecord {
       updated: true,
     },
     usedInStep: n,
-    // An hour for each epoch, in which everybody's votes fit.
+    // An hour for each epoch, so that everybody's votes fit.
     at: epochId * 3_600 + Math.floor((n / count) * 6),
     secondsPerAnswer: 6,
     comparable: 10,

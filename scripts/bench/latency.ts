@@ -1,7 +1,7 @@
 /**
  * How fast a vote travels: to its acknowledgement, and into the weights. On a throw-away instance,
- * through real sockets, with the trainer waiting and with the trainer working; beside it, in the
- * same run, what the database alone takes to store a vote.
+ * through real sockets, with the trainer idle and with the trainer working; for comparison, in the
+ * same run, the time that the database alone takes to store a vote.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { insertVote } from '../../core/db/feedback.ts'
@@ -27,10 +27,10 @@ export interface LatencyBench {
 }
 
 const RATERS = 12
-/** With the trainer waiting everybody votes on every answer once: this many votes a rater, at this pace. */
+/** With the trainer idle everybody votes on every answer once: this many votes a rater, at this pace. */
 const SHOWN = 16
 const BRISK = { medianMs: 500, sigma: 0.3 }
-/** … for so long at most, seconds. */
+/** … for this long at most, seconds. */
 const PATIENCE = 60
 /** A session whose first voting never ends by itself. */
 const FOREVER = { votingWindowSeconds: 3_600, minVotes: 1_000 }
@@ -79,7 +79,7 @@ export async function benchLatency(seconds: number, say: (doing: string) => void
   })
 }
 
-/** Stores as many votes by the server's own function, one after the other. */
+/** Stores the same number of votes by the server's own function, one after the other. */
 async function timeInserts({ attune, pool }: Instance, sessionId: string): Promise<Distribution> {
   const samples = await openSamples(pool, sessionId)
   const times: number[] = []

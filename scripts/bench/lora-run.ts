@@ -1,7 +1,7 @@
 /**
- * One PPO step with adapters on a model of GPT-2's 124M shape, in a process of its own, so that its
- * peak resident memory is the run's. Weights are random and made tensor by tensor: a model's speed and
- * size don't depend on what it knows. Prints one line of JSON.
+ * One PPO step with adapters on a model of GPT-2's 124M shape, in a process of its own, so that its peak resident
+ * memory is the run's. Weights are random and created tensor by tensor: a model's speed and size don't depend on what
+ * it knows. Prints one line of JSON.
  */
 import { openOnnx } from '../../lm/engines/onnx.ts'
 import { sizeOf } from '../../lm/graph/index.ts'
@@ -43,7 +43,7 @@ const weights: Weights = {
   },
 }
 
-/** Of this process since it began, MiB. */
+/** Of this process since it started, MiB. */
 const peak = (): number => Math.round(process.resourceUsage().maxRSS / 1_024)
 
 async function main(): Promise<void> {

@@ -14,7 +14,7 @@ const LoraBench = z.object({
   update: z.number(),
   /** Parameters, moments and caches, MiB. */
   heldMiB: z.number(),
-  /** Greatest resident memory of the process, MiB. */
+  /** Peak resident memory of the process, MiB. */
   peakMiB: z.number(),
 })
 export type LoraBench = z.infer<typeof LoraBench>

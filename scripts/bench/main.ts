@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- trainer | lora | latency | rooms | gas]`: how fast the trainer computes, how fast votes travel,
- * what a full room costs, and what the chain is paid.
+ * what a full room costs, and what the chain costs.
  */
 import { writeFile } from 'node:fs/promises'
 import { command, group, main } from '../cli/command.ts'
@@ -13,7 +13,7 @@ import { benchLora, loraText } from './lora.ts'
 import { benchRooms, roomsText } from './rooms.ts'
 import { benchTrainer, trainerText } from './trainer.ts'
 
-/** What is being measured goes to the error output, so that the tables can be kept. */
+/** Progress goes to standard error, so that the tables can be redirected. */
 const say = (doing: string): void => console.error(`… ${doing}`)
 
 const options = {
@@ -107,7 +107,7 @@ const commands = [
   }),
 ]
 
-/** Measures one after the other, and keeps the figures in `file`. */
+/** Runs one measurement after the other, and keeps the figures in `file`. */
 async function measured(
   file: string | undefined,
   chosen: readonly Bench[],
@@ -125,7 +125,7 @@ async function measured(
   if (file !== undefined) await writeFile(file, `${JSON.stringify(all, null, 2)}\n`)
 }
 
-/** `trainer gas` is `all trainer gas`. */
+/** `trainer gas` becomes `all trainer gas`. */
 const several = (args: readonly string[]): readonly string[] =>
   args.filter((arg) => names.some((name) => name === arg)).length > 1 && args[0] !== 'all' ? ['all', ...args] : args
 

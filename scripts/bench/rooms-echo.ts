@@ -1,8 +1,8 @@
 /**
- * The least that a room can cost: a bare Socket.IO server that stores nothing, checks nothing and
- * keeps no log. It acknowledges each vote and tells everybody the counts, in messages of the size
- * of Attune's, as often as it is told: once a tick, or for each vote. A process of its own, whose
- * first message is its port.
+ * The minimum cost of a room: a bare Socket.IO server that stores nothing, checks nothing and keeps
+ * no log. It acknowledges each vote and broadcasts the counts, in messages of the size of Attune's,
+ * as often as configured: once a tick, or for each vote. A process of its own, whose first message
+ * is its port.
  */
 import { createServer } from 'node:http'
 import { Server } from 'socket.io'
@@ -56,5 +56,5 @@ http.listen(0, '127.0.0.1', () => {
   const address = http.address()
   process.send?.({ port: typeof address === 'object' ? address?.port : undefined })
 })
-// Whoever measures is gone.
+// The measuring process is gone.
 process.on('disconnect', () => process.exit(0))

@@ -11,7 +11,7 @@ export interface LoadJob {
 }
 
 export interface LoadResult {
-  /** Until everybody was in, milliseconds. */
+  /** Until everybody had joined, milliseconds. */
   joinMs: number
   /** From being sent, milliseconds, of each vote that was acknowledged … */
   ackMs: number[]
@@ -20,12 +20,12 @@ export interface LoadResult {
   /** Refused, or never acknowledged; by code. */
   refused: Record<string, number>
   ackedIds: string[]
-  /** Messages that the sockets got while votes were given and until all were told, a socket and second. */
+  /** Messages received by the sockets from the first vote to the last count, per socket and second. */
   messagesPerSocketPerSecond: number
-  /** Sockets that never heard of a sample's last count. */
+  /** Sockets that never received a sample's last count. */
   unheard: number
 }
 export type LoadMessage = { joined: true } | { done: number } | { result: LoadResult }
 
-/** Sockets that vote on everything first, and watch what the others' votes come to. */
+/** Sockets that vote on everything first, and watch for the others' votes in the crowd's value. */
 export const WATCHERS = 4

@@ -1,7 +1,7 @@
 /**
- * A room full of voters, in a process of its own: it comes in, votes at a given rate whatever the
- * server does, and says how long each vote took to its acknowledgement and to the eyes of another
- * voter. Gets its job as a message and answers with one.
+ * A room full of voters, in a process of its own: it joins, votes at a given rate whatever the
+ * server does, and reports how long each vote took to its acknowledgement and until another voter
+ * saw it. Gets its job as a message and responds with one.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,14 +9,14 @@ import { io, type Socket } from 'socket.io-client'
 import type { Ack, AckData, ClientToServer, RoomEvents, ServerToClient } from '../../core/protocol/index.ts'
 import { WATCHERS, type LoadJob, type LoadMessage, type LoadResult } from './rooms-job.ts'
 
-/** At most so many come in at once: a crowd, not an attack. */
+/** Maximum number of joins in progress: a crowd, not an attack. */
 const AT_ONCE = 32
-/** An acknowledgement may take so long, and the last count, milliseconds. */
+/** Timeouts of an acknowledgement, and of the last count, milliseconds. */
 const PATIENCE_MS = 60_000
 
 interface Voter {
   socket: Socket<ServerToClient, ClientToServer>
-  /** Votes on each sample, as told. */
+  /** Votes on each sample, as reported. */
   counts: Map<string, number>
   messages: number
 }
@@ -24,7 +24,7 @@ interface Given {
   sampleId: string
   sentAt: number
   watcher: number
-  /** The crowd that the acknowledgement told: this vote is in it. */
+  /** The crowd that the acknowledgement reported: this vote is in it. */
   votes: number | undefined
 }
 

@@ -1,8 +1,9 @@
 /**
- * What a full room costs: 100 to 1,000 voters on real sockets, 20 and 100 votes a second, beside a
- * bare Socket.IO server with the same fan-out in the same run, and beside a nearly empty room.
- * Server, bare server and crowd are processes of their own; votes come when they are due, whether
- * the server keeps up or not. On a machine that other programs load only the ratios mean something.
+ * What a full room costs: 100 to 1,000 voters on real sockets, 20 and 100 votes a second, compared
+ * with a bare Socket.IO server with the same fan-out in the same run, and with a nearly empty room.
+ * Server, bare server and crowd are processes of their own; votes are sent when they are due,
+ * whether the server keeps up or not. On a machine that other programs load only the ratios mean
+ * something.
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
@@ -28,16 +29,16 @@ export interface RoomFigure {
   /** Milliseconds: from a vote to its acknowledgement, and to its crowd's value at another voter. */
   ack: Distribution
   seen: Distribution
-  /** Until everybody was in, milliseconds. */
+  /** Until everybody had joined, milliseconds. */
   joinMs: number
   messagesPerSocketPerSecond: number
-  /** Of the server's memory, for each socket that came in; null where the system does not tell. */
+  /** Of the server's memory, for each socket that joined; null if the system does not report it. */
   kibPerSocket: number | null
-  /** Cores that the server kept busy while votes came; null where the system does not tell. */
+  /** Cores that the server kept busy during the voting; null if the system does not report it. */
   cores: number | null
   /**
    * Votes that were acknowledged and are not stored, that are stored twice, and that were refused; sockets that never
-   * heard the last count.
+   * received the last count.
    */
   lost: number
   doubled: number
@@ -49,7 +50,7 @@ export interface RoomsBench {
   seconds: number
   figures: RoomFigure[]
 }
-/** How often the bare server tells its room: as Attune does, or for every vote. */
+/** How often the bare server notifies its room: as Attune does, or for every vote. */
 export type FanOut = 'tick' | 'vote'
 
 /** The nearly empty room first. */
@@ -166,7 +167,7 @@ export function roomsText({ figures, fanOut, seconds }: RoomsBench): string {
   ].join('\n')
 }
 
-/** Accounts made past the sign-in, whose limits are not what is measured. */
+/** Accounts created without the sign-in, whose limits are not what is measured. */
 async function tokensOf(pool: Pool, secret: string, count: number): Promise<string[]> {
   const logins = createLogins({ pool, seal: createSeal(secret), jwtSecret: secret })
   const tokens: string[] = []
@@ -194,7 +195,7 @@ async function addSamples(pool: Pool, sessionId: string): Promise<string[]> {
   return ids
 }
 
-/** What the database has of the votes that were acknowledged. */
+/** What the database has of the acknowledged votes. */
 export async function check(
   pool: Pool,
   samples: string[],
@@ -204,7 +205,7 @@ export async function check(
   return { lost: acked.length - known, doubled: all - people }
 }
 
-/** Runs the crowd in a process of its own, and watches the server's meanwhile. */
+/** Runs the crowd in a process of its own, and monitors the server's process meanwhile. */
 export async function load(
   job: LoadJob,
   pid: number | undefined,

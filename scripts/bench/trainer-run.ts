@@ -1,6 +1,6 @@
 /**
- * One measurement of the trainer's speed in a process of its own, so that its peak memory is the
- * measured thing's. Takes a job as JSON and prints its result as one line of JSON.
+ * One measurement of the trainer's speed in a process of its own, so that its peak memory belongs
+ * to what is measured. Takes a job as JSON and prints its result as one line of JSON.
  */
 import { median } from '../../core/statistics.ts'
 import { Graph, matmul } from '../../lm/graph/index.ts'
@@ -18,7 +18,7 @@ import { LEAST_SECONDS, PROMPT_TOKENS, tokensOf, type Shape, type Work } from '.
 export type Job =
   /** Which device is faster than the CPU here, and why none is. */
   | { kind: 'devices' }
-  /** What the machine has to give. */
+  /** The machine's resources. */
   | { kind: 'product' }
   | {
       kind: 'speed'
@@ -81,7 +81,7 @@ async function training(engine: Engine, { config, rows, length }: Shape): Promis
   return () => fit.step({ batch: rows, length, ids, mask: new Int32Array(size).fill(1) }, 1e-3)
 }
 
-/** The first time, which compiles and allocates, is not counted where there are others; one time is one. */
+/** The first pass, which compiles and allocates, is not counted if there are others. */
 async function medianMs(repeats: number, pass: () => Promise<unknown>): Promise<number> {
   if (repeats > 1) await pass()
   const times: number[] = []

@@ -3,7 +3,7 @@ import type { Gpt2Config } from '../../lm/architectures/gpt2-config.ts'
 
 export interface Shape {
   config: Gpt2Config
-  /** Answers that are sampled at once, of so many new tokens each. */
+  /** Answers that are sampled at once, each of this many new tokens. */
   sequences: number
   newTokens: number
   /** Of a training step. */
@@ -11,7 +11,7 @@ export interface Shape {
   length: number
 }
 
-/** Passes are repeated for so long at least, seconds: the first ones of a short kind tell of compilers and clocks. */
+/** Minimum duration of the repeated passes, seconds: the first few short ones measure compilers and clocks. */
 export const LEAST_SECONDS = 3
 
 /** Tokens of every prompt. */
@@ -28,7 +28,9 @@ export const SHAPES: Readonly<Record<'demo' | '3.7M' | 'GPT-2 124M', Shape>> = {
   'GPT-2 124M': { config: gpt2, sequences: 16, newTokens: 16, rows: 4, length: 128 },
 }
 
-/** The same model on fewer rows, so that TensorFlow.js's backends end within a minute: they gain nothing from more. */
+/**
+ * The same model on fewer rows, so that TensorFlow.js's backends finish within a minute: more rows gain them nothing.
+ */
 export const lessened = (shape: Shape): Shape => ({ ...shape, sequences: 4, rows: shape.rows / 8 })
 
 export type Work = 'sampling' | 'update'
@@ -36,7 +38,7 @@ export type Work = 'sampling' | 'update'
 /** Sampling depends on how many answers are drawn at once: a rater's own prompt is one. */
 const FEWER = [1, 4, 16]
 
-/** Everything that is measured, of whole sizes and of fewer answers at once. */
+/** Everything that is measured, at full size and with fewer answers at once. */
 export const CASES: readonly { model: string; work: Work; shape: Shape; fewer: boolean }[] = Object.entries(
   SHAPES,
 ).flatMap(([model, shape]) => [

@@ -1,8 +1,7 @@
 /**
- * Tokens a second and memory of sampling and of a full training step, at three sizes, for every engine
- * that is there and, when asked, for PyTorch on the same work. Each figure is a process of its own, one
- * after another, and beside it stands its ratio to the default engine's: on a machine that other
- * programs load, only the ratios mean something.
+ * Tokens a second and memory of sampling and of a full training step, at three sizes, for every available engine and,
+ * when requested, for PyTorch on the same work. Each figure comes from a process of its own, one after another, with
+ * its ratio to the default engine's beside it: on a machine that other programs load, only the ratios mean something.
  */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -41,15 +40,15 @@ export interface TrainerOptions {
   torch: string | null
 }
 
-/** Who does the work, on which part of it. Undefined where it has no such work. */
+/** The engine that does the work, and its device. Undefined if it has no such work. */
 interface Runner {
   by: string
   measure: (work: Work, shape: Shape, repeats: number) => Promise<Speed> | undefined
-  /** What it does of the work at a size; null for nothing, as one pass would take many minutes. */
+  /** Its work at a size; null for nothing, as one pass would take many minutes. */
   share: (shape: Shape) => Shape | null
 }
 
-/** A single figure may take so long, milliseconds. */
+/** Timeout of a single figure, milliseconds. */
 const PATIENCE_MS = 900_000
 
 const whole = (shape: Shape): Shape => shape
@@ -174,7 +173,7 @@ async function inProcess(job: Job): Promise<unknown> {
 
 const lastLine = ({ stdout }: { stdout: string }): unknown => JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
 
-/** What a process that failed said last. */
+/** The last output of a process that failed. */
 function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if ('killed' in error && error.killed === true) return `it took more than ${PATIENCE_MS / 60_000} minutes`

@@ -1,6 +1,6 @@
 /**
- * How the commands of this repository are declared, explained and run: options by `options.ts`, reading and help by
- * commander. Exit codes: 0, done, or help was asked for; 1, it failed; 2, the command line does not say what to do.
+ * How the commands of this repository are declared, explained and run: options by `options.ts`, parsing and help by
+ * commander. Exit codes: 0, done, or help was requested; 1, it failed; 2, the command line is invalid.
  */
 import { Argument, Command as Commander, CommanderError, Option as CommanderOption } from 'commander'
 import { Misuse, type Option } from './options.ts'
@@ -8,7 +8,7 @@ import { Misuse, type Option } from './options.ts'
 type Options = Readonly<Record<string, Option<unknown>>>
 type Values<O extends Options> = { [K in keyof O]: O[K] extends Option<infer T> ? T : never }
 
-/** What stands after a command's name, beside options: one value, or any number of them. */
+/** A command's positional arguments: one value, or any number of them. */
 export interface Positional {
   value: string
   what: string
@@ -27,7 +27,7 @@ export interface Command<R> {
   name: string
   /** Those below it, by name. */
   names: readonly string[]
-  /** `done` hears what a run resolved to. */
+  /** `done` receives what a run resolved to. */
   build: (done: (result: R) => void) => Commander
 }
 
@@ -36,11 +36,11 @@ interface Described {
   name: string
   /** One line. */
   summary: string
-  /** What its help says beyond that. */
+  /** Further help text. */
   detail?: string
 }
 
-/** @param spec `run` hears the options' values, by their names in camel case, and what stood beside them. */
+/** @param spec `run` receives the options' values, by their names in camel case, and the positional arguments. */
 export function command<O extends Options, R, const T extends Positional | undefined = undefined>(
   spec: Described & {
     takes?: T
@@ -66,7 +66,7 @@ export function command<O extends Options, R, const T extends Positional | undef
   }
 }
 
-/** @param spec `noun` is what its commands are called; `otherwise` names the one that runs where none is named. */
+/** @param spec `noun` is what its commands are called; `otherwise` names the default command. */
 export function group<R>(
   spec: Described & { noun: string; commands: readonly Command<R>[]; otherwise?: string },
 ): Command<R> {
@@ -87,7 +87,7 @@ export function group<R>(
   }
 }
 
-/** Resolves to what the command resolved to; to null where its help was asked for, which is then on the output. */
+/** Resolves to the command's result; to null if its help was requested, which has then been printed. */
 export async function execute<R>(command: Command<R>, args: readonly string[]): Promise<R | null> {
   const results: R[] = []
   try {
@@ -99,8 +99,8 @@ export async function execute<R>(command: Command<R>, args: readonly string[]): 
 }
 
 /**
- * Runs this process's command, and resolves to what it resolved to; to null where there is nothing. `failed` says what
- * went wrong, where it wasn't the command line.
+ * Runs this process's command, and resolves to its result; to null if there is none. `failed` prints what went wrong,
+ * unless it was the command line.
  */
 export async function main<R>(
   command: Command<R>,
@@ -121,7 +121,7 @@ export async function main<R>(
   }
 }
 
-/** What every command is to commander: it exits from nothing by itself, and writes nothing but help. */
+/** How commander runs every command: it never exits by itself, and writes only help. */
 function base({ name, summary, detail }: Described, misuse: (error: CommanderError) => Misuse): Commander {
   return new Commander(name)
     .summary(summary)
@@ -147,7 +147,7 @@ function optionOf(
   return option
 }
 
-/** Commander would ask for these before it speaks of an option that there isn't: of a needed one, mistyped. */
+/** Commander would report these missing before it reports an unknown option: a required one, mistyped. */
 function demandNeeded(spec: Described & { options: Options }, given: Readonly<Record<string, unknown>>): void {
   const needed = Object.entries(spec.options).flatMap(([key, option]) => (option.needed ? [key] : []))
   if (needed.every((key) => given[key] !== undefined)) return

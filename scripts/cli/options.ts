@@ -1,6 +1,6 @@
-/** What an option of a command is: its value, what it means, how it is read, and what holds without it. */
+/** A command's option: its value, what it means, how it is parsed, and its default. */
 
-/** The command line does not say what to do. */
+/** The command line is invalid. */
 export class Misuse extends Error {}
 
 export interface Option<T> {
@@ -10,14 +10,14 @@ export interface Option<T> {
   /** @throws Misuse that says, in one line, what `name` may be */
   read: (text: string, name: string) => T
   choices?: readonly string[]
-  /** The command can't do without it. */
+  /** The option is required. */
   needed: boolean
   otherwise?: T
-  /** How help writes that, where JSON wouldn't do. */
+  /** How help shows the default, if JSON wouldn't do. */
   shown?: string
 }
 
-/** Of an option as it is declared first: needed, until one says what holds without it. */
+/** An option as first declared: required, unless `or` or `optional` changes that. */
 export interface Needed<T> extends Option<T> {
   or: (otherwise: T, shown?: string) => Option<T>
   optional: () => Option<T | undefined>
@@ -37,7 +37,7 @@ export const text = (value: string, what: string): Needed<string> => needed({ va
 export interface Range {
   least?: number
   most?: number
-  /** Like `least`, and more than it. */
+  /** Like `least`, but exclusive. */
   above?: number
 }
 

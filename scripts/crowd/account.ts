@@ -11,7 +11,7 @@ import {
 export interface Account {
   userId: string
   username: string
-  /** A token that is good for a while yet. */
+  /** A token that is valid for a while yet. */
   token: () => Promise<string>
   get: <T>(path: string) => Promise<T>
 }
@@ -31,10 +31,10 @@ export class RestError extends Error {
 
 /** Renewed when it is this close to its end, milliseconds. */
 const RENEW_BEFORE_MS = 60_000
-/** How often a request that the server can't take now is made again. */
+/** How often a request that the server can't handle now is retried. */
 const ATTEMPTS = 20
 const RETRY_MS = 500
-/** Asked to wait longer than this, as where too many guests have come from here (GUESTS_PER_HOUR), it gives up. */
+/** Asked to wait longer than this, as when too many guests have come from here (GUESTS_PER_HOUR), it gives up. */
 const PATIENCE_SECONDS = 60
 
 export async function signInAsGuest(url: string, displayName: string): Promise<Account> {
@@ -61,7 +61,7 @@ export const receiptsOf = (account: Account, sessionId: string): Promise<Receipt
   account.get<Receipt[]>(`/api/feedback/receipts?sessionId=${sessionId}&limit=${limits.pageItems}`)
 
 /**
- * One REST request; waits and tries again where the server is away or asks for patience.
+ * One REST request; waits and retries if the server is unreachable or asks for patience.
  *
  * @throws RestError with the server's code.
  */
@@ -112,7 +112,7 @@ async function once<T>(
   return new RestError(envelope.error, `${method} ${path}: ${envelope.message}`, envelope.retryAfter)
 }
 
-/** When a JWT ends, milliseconds since the epoch. */
+/** When a JWT expires, milliseconds since the epoch. */
 function endOf(token: string): number {
   const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'))
   if (typeof claims === 'object' && claims !== null && 'exp' in claims && typeof claims.exp === 'number')

@@ -1,4 +1,4 @@
-/** What one rater's socket has told them of a session: the answers that are open to their vote. Pure. */
+/** What one rater's socket has reported of a session: the answers that are open to their vote. Pure. */
 import type { RoomEvents, SessionSnapshot } from '../../core/protocol/index.ts'
 
 export interface SeenSample {
@@ -35,7 +35,7 @@ export function openBoard(): Board {
     open: () => [...samples.values()].filter((sample) => sample.status === 'open'),
     snapshot(snapshot) {
       const named = new Set(snapshot.samples.map((sample) => sample.id))
-      // What a snapshot doesn't name any more is no longer open.
+      // What a snapshot no longer names is no longer open.
       for (const id of samples.keys()) if (!named.has(id)) change(id, (sample) => ({ ...sample, status: 'closed' }))
       for (const { id, step, origin, prompt, response, status, crowd } of snapshot.samples) {
         const votes = crowd?.votes ?? samples.get(id)?.votes ?? 0

@@ -1,4 +1,4 @@
-/** A crowd of simulated raters on one session, through the real sockets, and what came of it. */
+/** A crowd of simulated raters on one session, through the real sockets, and its results. */
 import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sessionOf, signInAsGuest } from './account.ts'
@@ -67,8 +67,8 @@ async function enter(options: CrowdOptions, raters: Rater[]): Promise<void> {
 }
 
 /**
- * Waits until every acknowledged vote has its receipt, or none came for so long. A vote that was too late for its step
- * may get none.
+ * Waits until every acknowledged vote has its receipt, or none came for that long. A vote that was too late for its
+ * step may get none.
  */
 async function drain(raters: readonly Rater[], seconds: number): Promise<void> {
   const count = (of: (rater: Rater) => VoteRecord[]) => raters.reduce((sum, rater) => sum + of(rater).length, 0)

@@ -1,5 +1,5 @@
 /**
- * What a simulated rater makes of an answer. Pure: the oracle's rating in, a ballot out.
+ * How a simulated rater judges an answer. Pure: the oracle's rating in, a ballot out.
  *
  * An honest rater sees the truth through noise and a leniency of their own; an adversary gives the
  * opposite of what they see; a random one does not read at all.
@@ -13,7 +13,7 @@ export interface Ballot {
   /** 1…10, whole. */
   humanRating: number
   categories: { name: string; score: number }[]
-  /** In [0, 1], in twentieths, as a slider gives it. */
+  /** In [0, 1], in steps of a twentieth, as a slider gives it. */
   compassionRating: number
   tags: string[]
 }
@@ -50,7 +50,7 @@ export function judge(truth: OracleRating, options: JudgeOptions, random: Random
   }
 }
 
-/** Which side of an answer a category asks about, by its name; the whole of it where the name says nothing. */
+/** Which side of an answer a category asks about, by its name; all of it if the name says nothing. */
 function side(category: string, truth: OracleRating): number {
   const name = category.toLowerCase()
   if (/help|use|safe/.test(name)) return truth.usefulness

@@ -1,4 +1,4 @@
-/** What a simulated crowd is told, and what it says while it votes. */
+/** A simulated crowd's options, and what it reports while it votes. */
 import type { Pace } from './pace.ts'
 import type { Rater } from './rater.ts'
 
@@ -17,7 +17,7 @@ export interface CrowdOptions {
   /** Standard deviation of what each vote adds to the truth, on the scale 0…1. Default 0.12. */
   noise?: number
   pace?: Pace
-  /** Votes that the whole crowd gives, at most. */
+  /** Maximum number of votes of the whole crowd. */
   maxVotes?: number
   /** How long to wait at the end for a receipt before those still missing are given up, seconds. Default 40. */
   drainSeconds?: number

@@ -10,7 +10,7 @@ export interface Pace {
 
 /** Reading two or three sentences and setting three controls; most votes take 1.4 to 4.4 s. */
 export const HUMAN: Pace = { medianMs: 2_500, sigma: 0.35 }
-/** Nobody reads and votes faster, milliseconds. */
+/** Minimum time to read and vote, milliseconds. */
 const FASTEST_MS = 600
 
 /** Lognormal reaction time, milliseconds. */
@@ -26,7 +26,7 @@ export interface Candidate {
 
 /**
  * The answer to turn to: of the newest step those with the fewest votes, so that every one gets its
- * share; between equals whichever this rater happens to see first. Null where nothing waits.
+ * share; ties go to whichever this rater happens to see first. Null if nothing is waiting.
  */
 export function nextCandidate<C extends Candidate>(candidates: readonly C[], order: (id: string) => number): C | null {
   let best: C | null = null

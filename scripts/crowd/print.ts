@@ -45,7 +45,7 @@ export function progressLines({ phase, elapsed, raters }: Progress): string[] {
   ])
 }
 
-/** That anybody was shown; 0 before the first. */
+/** The last step shown to anybody; 0 before the first. */
 export const latestStep = (raters: readonly Rater[]): number =>
   maxOf(
     raters.flatMap(({ board }) => [...board.samples.values()].map(({ step }) => step)),

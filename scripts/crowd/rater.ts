@@ -19,7 +19,7 @@ import { openBoard, type Board, type SeenSample } from './board.ts'
 import { judge, type Temper } from './judge.ts'
 import { nextCandidate, reactionMs, type Pace } from './pace.ts'
 
-/** What became of one vote. Times are milliseconds since the epoch. */
+/** The outcome of one vote. Times are milliseconds since the epoch. */
 export interface VoteRecord {
   id: string
   raterId: string
@@ -29,7 +29,7 @@ export interface VoteRecord {
   /** First sending. */
   sentAt: number
   ackedAt: number | null
-  /** Why the server never took it. */
+  /** Why the server never accepted it. */
   refused: ErrorCode | null
   receipt: Receipt | null
 }
@@ -42,32 +42,32 @@ export interface RaterOptions {
   temper: Temper
   noise: number
   pace: Pace
-  /** Asked before each vote; this rater goes home at the first no. */
+  /** Called before each vote; this rater goes home at the first false. */
   mayVote: () => boolean
-  /** Seeds everything this rater adds to what the stream brings. */
+  /** Seeds everything in this rater's behaviour that does not follow from the stream. */
   seed: string
 }
 
 export interface Rater {
   readonly board: Board
   readonly votes: readonly VoteRecord[]
-  /** Refusals by code, those that passed included. */
+  /** Refusals by code, transient ones included. */
   readonly refusals: ReadonlyMap<string, number>
   readonly counts: {
     /** Events received. */
     events: number
     /** Answers whose voting closed while they were being read. */
     tooLate: number
-    /** Times the connection was lost and made again. */
+    /** Reconnections. */
     reconnects: number
-    /** Joins that were told what was missed, and those that got a new snapshot. */
+    /** Joins that received a catch-up, and those that received a new snapshot. */
     caughtUp: number
     snapshots: number
   }
   readonly connected: boolean
-  /** How the session ended, where it did: there is nothing left to vote on. */
+  /** How the session ended, if it did: there is nothing left to vote on. */
   readonly ended: string | null
-  /** Reads and votes until aborted; then ends the vote in hand. */
+  /** Reads and votes until aborted; then finishes the vote in progress. */
   work: (signal: AbortSignal) => Promise<void>
   /** Completes the receipts from the server's list of them. */
   fetchReceipts: () => Promise<void>
@@ -76,10 +76,10 @@ export interface Rater {
 
 /** An unacknowledged message is sent again after this long, milliseconds. */
 const ACK_TIMEOUT_MS = 8_000
-/** Before a vote that the server could not take is sent again; how often an idle rater looks up, milliseconds. */
+/** Delay before resending a vote that the server could not accept; polling interval of an idle rater, milliseconds. */
 const RETRY_MS = 1_000
 const IDLE_MS = 100
-/** At the end of the work, a vote that the server has not taken for so long is given up, milliseconds. */
+/** At the end of the work, a vote that the server has not accepted for this long is given up, milliseconds. */
 const PATIENCE_MS = 60_000
 /** Deviation of a rater's leniency, on the scale 0…1. */
 const LENIENCY = 0.04
@@ -140,7 +140,7 @@ export function openRater(options: RaterOptions): Rater {
   socket.on('disconnect', () => (joined = false))
   socket.on('connect', () => void join())
   socket.on('connect_error', () => {
-    // The socket tries again by itself where the server is away, not where it refused.
+    // The socket reconnects by itself if the server is unreachable, not if it refused.
     if (!socket.active && !closed) setTimeout(() => !closed && socket.connect(), RETRY_MS)
   })
 
@@ -241,7 +241,7 @@ export function openRater(options: RaterOptions): Rater {
 
 type Acknowledge<E extends keyof AckData> = (answer: Ack<AckData[E]>) => void
 
-/** An acknowledgement, or `unavailable` where the connection breaks or none comes in time. */
+/** An acknowledgement, or `unavailable` if the connection breaks or none comes in time. */
 function ask<E extends keyof AckData>(socket: Socket, send: (ack: Acknowledge<E>) => void): Promise<Ack<AckData[E]>> {
   return new Promise((resolve) => {
     const end = (answer: Ack<AckData[E]>) => {
@@ -258,5 +258,5 @@ function ask<E extends keyof AckData>(socket: Socket, send: (ack: Acknowledge<E>
 
 /** Ends early, without an error, when the work is over. */
 const rest = (ms: number, signal: AbortSignal): Promise<void> => sleep(ms, undefined, { signal }).catch(() => undefined)
-/** Refusals that pass by themselves. */
+/** Transient refusals. */
 const isPassing = (code: ErrorCode): boolean => code === 'unavailable' || code === 'too-frequent' || code === 'internal'

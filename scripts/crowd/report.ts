@@ -1,4 +1,4 @@
-/** What a simulated crowd did and what came of it. Pure. */
+/** What a simulated crowd did and the results. Pure. */
 import { rate } from '../pretrain/oracle.ts'
 import type { SeenSample } from './board.ts'
 import { distribution, mean, type Distribution } from '../../core/statistics.ts'
@@ -22,7 +22,7 @@ export interface CrowdReport {
   adversaries: number
   votesBy: 'oracle' | 'random'
   seed: number
-  /** How the session ended, where it did before they went home. */
+  /** How the session ended, if it did before they went home. */
   ended: string | null
   /** How long they voted, and how long everything took, seconds. */
   seconds: number
@@ -32,7 +32,7 @@ export interface CrowdReport {
   /** Votes that an update used, by their receipts; of those, receipts that came over the socket. */
   used: number
   usedBySocket: number
-  /** Refusals by code; one vote may be refused more than once before it is taken. */
+  /** Refusals by code; one vote may be refused more than once before it is accepted. */
   rejected: Record<string, number>
   /** Answers whose voting closed while somebody was reading them. */
   tooLate: number
@@ -52,7 +52,7 @@ export interface CrowdReport {
   votes: readonly VoteRecord[]
 }
 
-/** Steps at each end that "before" and "after" are made of. */
+/** Steps at each end that "before" and "after" are averaged over. */
 const ENDS = 2
 
 export function reportOf(
@@ -95,7 +95,7 @@ export function reportOf(
   }
 }
 
-/** Whole answers that the crowd was shown, each once, by step. */
+/** Completed answers that the crowd was shown, each once, by step. */
 function byStep(raters: readonly Rater[]): [number, SeenSample[]][] {
   const all = new Map<string, SeenSample>()
   for (const { board } of raters) {

@@ -4,9 +4,9 @@ import type { Address, Hex } from '../../contracts/ledger/hex.ts'
 import { type Deployer, receiptOf } from './deployer.ts'
 
 /**
- * The canonical deterministic deployer, at this address on nearly every chain:
- * it creates what it is sent (salt ‖ creation code) at an address that depends
- * on nothing else.
+ * The canonical deterministic deployer, at this address on nearly every chain: it
+ * creates what it is sent (salt ‖ creation code) at an address that depends on
+ * nothing else.
  */
 export const FACTORY: Address = '0x4e59b44847b379578588920ca78fbf26c0b4956c'
 
@@ -20,9 +20,10 @@ export type Placed = {
 }
 
 /**
- * Puts a contract where its creation code and the salt say, unless it is there
- * already: run again, or after a half-done run, it finishes. On a chain without
- * the factory the address follows from the deployer's nonce instead.
+ * Deploys a contract at the address that follows from its creation code and the
+ * salt, unless it is there already: a second run, or one after an interrupted
+ * run, completes the deployment. On a chain without the factory the address
+ * follows from the deployer's nonce instead.
  */
 export async function place(deployer: Deployer, name: string, initCode: Hex, salt: Hex): Promise<Placed> {
   const { provider } = deployer

@@ -18,7 +18,7 @@ export async function openDeployer(rpcUrl: string, privateKey: Hex, expected?: n
     provider,
     address,
     async send(call) {
-      // Behind what else of the account's waits.
+      // Queued behind the account's other pending transactions.
       const { raw, txHash } = await sender.sign(call, 0, await provider.getTransactionCount(address, 'pending'))
       await sender.send(raw)
       return txHash
@@ -34,7 +34,7 @@ export type Deployer = {
   send(call: Call): Promise<Hex>
 }
 
-/** The receipt of a transaction, once a block holds it. @throws LedgerError `confirmation-timeout`, `unreachable` */
+/** The receipt of a transaction, once a block includes it. @throws LedgerError `confirmation-timeout`, `unreachable` */
 export async function receiptOf(
   provider: Provider,
   txHash: Hex,
@@ -50,16 +50,16 @@ export async function receiptOf(
   }
 }
 
-/** A block may be long in coming: 5 minutes. */
+/** A block may take long: 5 minutes. */
 const RECEIPT_MS = 300_000
 
 /**
- * PUSH0 PUSH0 TSTORE, PUSH0 TLOAD, PUSH0 PUSH0 MCOPY, STOP: what the compiled code has of the Shanghai and Cancun
- * rules.
+ * PUSH0 PUSH0 TSTORE, PUSH0 TLOAD, PUSH0 PUSH0 MCOPY, STOP: the Shanghai and Cancun opcodes that the compiled code
+ * uses.
  */
 const CANCUN: Hex = '0x5f5f5d5f5c5f5f5e00'
 
-/** Looks before anything is paid for. */
+/** Checks before anything is paid for. */
 async function demandCancun(provider: Provider, chainId: number): Promise<void> {
   try {
     await provider.call({ data: CANCUN })

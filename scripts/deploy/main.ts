@@ -1,6 +1,6 @@
 /**
- * `npm run deploy -- --network NAME`: Attune's contracts on a chain, with a record and what an explorer needs to verify
- * their source.
+ * `npm run deploy -- --network NAME`: deploys Attune's contracts to a chain, with a record and what an explorer needs
+ * to verify their source.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -6,12 +6,11 @@ import { type Placed, place } from './create2.ts'
 import { type Deployer, openDeployer } from './deployer.ts'
 
 /**
- * Deploys Attune's contracts and waits until blocks hold them: the ledger, the
- * distributor that pays by it, where asked for a token, and a timelock that
- * holds the admin role of all three. The same options give the same addresses
- * on every chain, and a second run finds what is there.
+ * Deploys Attune's contracts and waits until blocks include them: the ledger, the distributor that
+ * pays by it, if requested a token, and a timelock that holds the admin role of all three. The same
+ * options give the same addresses on every chain, and a second run finds what is there.
  *
- * @throws LedgerError `unreachable`, `unsupported-chain`, or `reverted` where a constructor refuses
+ * @throws LedgerError `unreachable`, `unsupported-chain`, or `reverted` if a constructor refuses
  */
 export async function deploySystem(options: DeployOptions): Promise<Deployment> {
   return named(async () => {
@@ -52,9 +51,9 @@ export async function deploySystem(options: DeployOptions): Promise<Deployment> 
 
 export type DeployOptions = {
   rpcUrl: string
-  /** What the node must serve; any chain where absent. */
+  /** The chain that the node must serve; any chain if absent. */
   chainId?: number
-  /** Pays for the deployment; holds every role that no option gives to another. */
+  /** Pays for the deployment; holds every role that no option assigns to another. */
   privateKey: Hex
   /** Holder of the admin role, unless a timelock is. */
   admin?: Address
@@ -71,7 +70,7 @@ export type DeployOptions = {
   disputeBond?: bigint
   /** Deploys the token as well, with this cap, 10^-18 tokens. */
   tokenCap?: bigint
-  /** 32 bytes; others give other addresses. */
+  /** 32 bytes; another salt gives other addresses. */
   salt?: Hex
 }
 

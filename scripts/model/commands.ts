@@ -19,8 +19,8 @@ export const model: ModelCommand = (around) =>
   })
 
 /**
- * Runs the command that the first argument names; its result is what is printed, null where help was. Throws `Misuse`
- * where the arguments don't say what to do.
+ * Runs the command that the first argument names; resolves to the result to print, null if help was printed. Throws
+ * `Misuse` if the arguments are invalid.
  */
 export const runCommand = (args: readonly string[], around: Surroundings): Promise<object | null> =>
   execute(

@@ -6,10 +6,10 @@ import { command } from '../cli/command.ts'
 import { flag, Misuse, number, parsed, text, whole } from '../cli/options.ts'
 import { engineOptions, idsOf, modelDirectory, withEngine, type ModelCommand } from './surroundings.ts'
 
-/** New tokens where neither the command line nor the model says how many. */
+/** New tokens if neither the command line nor the model sets a number. */
 const usualLength = 64
 
-/** The given ids and a continuation of them; of a text, also the continuation's text. */
+/** The given ids and their continuation; for a text, also the continuation's text. */
 export const generate: ModelCommand = (around) =>
   command({
     name: 'generate',

@@ -59,7 +59,7 @@ async function sourceOf(
   return { kind: 'hub', repo, ...hub }
 }
 
-/** Milliseconds between two lines where there is no terminal to draw a bar on. */
+/** Milliseconds between two lines if there is no terminal to draw a bar on. */
 const quiet = 10_000
 
 function openBar(say: (line: string) => void): { show: (progress: Progress) => void; close: () => void } {

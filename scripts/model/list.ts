@@ -17,7 +17,7 @@ export const list: ModelCommand = (around) =>
     run: async () => ({ models: await modelsIn(around().modelsPath) }),
   })
 
-/** The directories that have a `config.json`, whole models or not. */
+/** The directories that have a `config.json`, complete models or not. */
 async function modelsIn(modelsPath: string): Promise<Listed[]> {
   const models: Listed[] = []
   for (const entry of await readdir(modelsPath, { withFileTypes: true })) {

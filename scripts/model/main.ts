@@ -1,6 +1,6 @@
 /**
- * `npm run model`: looks at, runs, trains and imports models. Its result is JSON on the standard output, its progress
- * is on the error output.
+ * `npm run model`: inspects, runs, trains and imports models. Its result is JSON on standard output; progress goes to
+ * standard error.
  */
 import { loadConfig } from '../../core/config.ts'
 import { main } from '../cli/command.ts'

@@ -1,4 +1,4 @@
-/** What the model commands share: what is around them, and how their engine is opened. */
+/** What the model commands share: their environment, and how their engine is opened. */
 import type { Engine } from '../../lm/engines/engine.ts'
 import { openEngine, type EngineChoice } from '../../lm/engines/open.ts'
 import type { Command, Positional } from '../cli/command.ts'
@@ -6,16 +6,16 @@ import { Misuse, oneOf } from '../cli/options.ts'
 
 export interface Surroundings {
   modelsPath: string
-  /** As the environment says; options count more. */
+  /** From the environment; options take precedence. */
   compute: EngineChoice
   hub: { url: string; token: string | undefined }
   /** Larger models are not imported. */
   maxModelBytes: number
-  /** Tells people how it goes. */
+  /** Reports progress to people. */
   say: (line: string) => void
 }
 
-/** A command whose result is printed as JSON. The environment is read once it runs: help needs none. */
+/** A command whose result is printed as JSON. The environment is read only when it runs: help needs none. */
 export type ModelCommand = (around: () => Surroundings) => Command<object>
 
 export const modelDirectory: Positional = { value: 'DIR', what: 'model directory' }

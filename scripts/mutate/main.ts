@@ -1,6 +1,6 @@
 /**
- * `npm run mutate`: takes each guard out of the contracts in turn, in a copy of the repository,
- * and runs the tests that should notice. Prints which test noticed what; fails where none did.
+ * `npm run mutate`: removes each guard from the contracts in turn, in a copy of the repository, and
+ * runs the tests that should notice. Prints which test noticed what; fails if none did.
  */
 import { execFile } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -15,7 +15,7 @@ import { table } from '../study/table.ts'
 import { MUTATIONS, type Mutation, mutated } from './mutations.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-/** The quickest first: what one of them notices, the next need not look at. */
+/** The quickest first: what one of them notices, the next need not check. */
 const TESTS = ['test/contracts/rules-', 'test/contracts/stateful.test.ts']
 const COPIED = ['contracts', 'test/contracts', 'test/helpers', 'scripts/mutate', 'package.json', 'tsconfig.json']
 
@@ -65,7 +65,7 @@ async function tryThose(only: RegExp = /(?:)/): Promise<void> {
 type Row = { mutation: Mutation; noticed: string | null }
 
 async function tryAll(copy: string, chosen: readonly Mutation[]): Promise<Row[]> {
-  // The copy's own compiler module: it reads the copy's sources, and stays warm from one to the next.
+  // The copy's own compiler module: it reads the copy's sources, and stays warm between mutations.
   const { artifactIn, SOURCES } = (await import(
     pathToFileURL(join(copy, 'contracts/solidity/compile.ts')).href
   )) as typeof import('../../contracts/solidity/compile.ts')
@@ -76,7 +76,7 @@ async function tryAll(copy: string, chosen: readonly Mutation[]): Promise<Row[]>
     const file = `contracts/solidity/${mutation.file}.sol`
     const source = readFileSync(join(copy, file), 'utf8')
     writeFileSync(join(copy, file), mutated(source, mutation))
-    // Any name: all contracts are compiled at once, those that others inherit with them.
+    // Any name will do: all contracts are compiled at once, including those that others inherit.
     artifactIn(SOURCES, 'ContributionLedger', 'artifacts.json', true)
     const noticed = await firstFailure(copy)
     if (noticed === null) console.error(`\nno test notices: ${mutation.file}: ${mutation.guard}`)
@@ -99,7 +99,7 @@ function copyRepository(): string {
   return copy
 }
 
-/** The title of the first test that fails; null where all pass. */
+/** The title of the first test that fails; null if all pass. */
 async function firstFailure(copy: string): Promise<string | null> {
   for (const test of TESTS) {
     const report = join(copy, 'report.json')
@@ -124,7 +124,7 @@ async function firstFailure(copy: string): Promise<string | null> {
   return null
 }
 
-/** All tests of one mutation: 5 minutes. */
+/** Timeout of all tests of one mutation: 5 minutes. */
 const TEST_MS = 300_000
 const Report = z.object({
   testResults: z.array(

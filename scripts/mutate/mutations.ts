@@ -1,6 +1,6 @@
 /**
- * Every guard of the contracts, and how it is taken away: `from`, found once
- * after `at` in the source, becomes `to`. A test must fail then.
+ * Every guard of the contracts, and how it is removed: `from`, found once after
+ * `at` in the source, becomes `to`. A test must fail then.
  */
 export type Mutation = {
   guard: string
@@ -455,7 +455,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
 ]
 
-/** The source without the guard. @throws Error where the guard is not there once after `at` */
+/** The source without the guard. @throws Error if the guard is not there once after `at` */
 export function mutated(source: string, { guard, at, from, to }: Mutation): string {
   const start = source.indexOf(at)
   const place = source.indexOf(from, start)

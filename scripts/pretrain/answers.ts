@@ -1,4 +1,4 @@
-/** Answers sampled from a model, and what the oracle finds in them. */
+/** Answers sampled from a model, and the oracle's judgement of them. */
 import type { Tokenizer } from '@huggingface/tokenizers'
 import { mean, populationDeviation } from '../../core/statistics.ts'
 import type { Engine } from '../../lm/engines/engine.ts'

@@ -58,7 +58,7 @@ function merge(word: Word, left: string, right: string): void {
 
 export type Bpe = { vocab: Record<string, number>; merges: [string, string][] }
 
-/** Learns merges until the vocabulary has `size` entries, or no pair is left that occurs twice. */
+/** Learns merges until the vocabulary has `size` entries, or no remaining pair occurs twice. */
 export function trainBpe(texts: Iterable<string>, size: number): Bpe {
   const alphabet = byteAlphabet()
   const words = countWords(texts, alphabet)

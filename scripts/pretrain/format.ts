@@ -8,7 +8,7 @@
  */
 export const EOS = '<|endoftext|>'
 
-/** In the Jinja form that Hugging Face tokenizers have. */
+/** In the Jinja form that Hugging Face tokenizers use. */
 export const CHAT_TEMPLATE =
   "{% for m in messages %}{% if m.role == 'user' %}Person: {{ m.content }}\nReply:{% else %} {{ m.content }}<|endoftext|>{% endif %}{% endfor %}"
 

@@ -10,17 +10,17 @@ import { scenes } from './situations.ts'
 export type Kind = 'opener' | 'lead' | 'second' | 'vague' | 'general' | 'filler' | 'closer'
 type Template = { text: string; kind: Kind; tone: number; pattern: RegExp; literal: number }
 
-/** What is known of one sentence. */
+/** The analysis of one sentence. */
 export type Sentence = {
   text: string
-  /** The template it follows, or null where it follows none. */
+  /** The template it follows, or null if none. */
   template: string | null
   kind: Kind | null
   /** In [0, 1]: 0 harsh, 1 warm. */
   tone: number
   /** Share of its three-word runs, boundaries included, that the generator can write; in [0, 1]. */
   known: number
-  /** What stands in the slots {about} and {step}, lower case. */
+  /** The contents of the slots {about} and {step}, lower case. */
   mentions: string[]
 }
 
@@ -116,7 +116,7 @@ function toneOfRuns(found: readonly Count[]): number {
   return weight === 0 ? 0.5 : sum / weight
 }
 
-/** What a sentence's text says, as far as the generator's language goes. */
+/** Analyses a sentence's text, as far as the generator's language goes. */
 export function readSentence(text: string): Sentence {
   const runs = trigrams(wordsOf(text))
   const found = runs.map((run) => runsOf().get(run)).filter((run) => run !== undefined)

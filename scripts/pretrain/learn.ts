@@ -22,12 +22,12 @@ export type Progress = { step: number; loss: number; tokens: number }
 export type Measured = { engine: Engine; model: HeldModel; encode: (text: string) => number[]; seed: number }
 
 export type LearnOptions = Measured & {
-  /** The share of the training that is done after so many steps; it ends at 1. */
+  /** The share of the training that is done after this many steps; it ends at 1. */
   progress: (step: number) => number
   onStep: (progress: Progress) => Promise<void>
 }
 
-/** Trains the weights that the engine holds until `progress` reaches 1. */
+/** Trains the weights held by the engine until `progress` reaches 1. */
 export async function learn({ engine, model, encode, seed, progress, onStep }: LearnOptions): Promise<void> {
   const fit = openFit(engine, { model, optimizer })
   let tokens = 0

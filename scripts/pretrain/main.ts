@@ -1,6 +1,6 @@
 /**
  * `npm run pretrain`: writes the tokenizer, trains the demo model on the generator's exchanges and
- * says what its answers are like.
+ * reports what its answers are like.
  */
 import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -60,7 +60,7 @@ async function trainDemo({ steps, minutes, seed, out, from, threads, sharpen }: 
   const tokenizer = new Tokenizer(read('tokenizer.json'), read('tokenizer_config.json'))
   const encode = rememberingEncoder(tokenizer)
 
-  // Two threads wait for each other on a machine that has other work to do: there, --threads 1 is twice as fast.
+  // Two threads wait for each other on a busy machine: there, --threads 1 is twice as fast.
   const engine = await openOnnx(threads === undefined ? {} : { threads })
   const start = from === undefined ? initialModel(gpt2(DEMO), seed) : await readModel(from)
   loadWeights(engine.states, start)

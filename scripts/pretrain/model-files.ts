@@ -21,7 +21,7 @@ export const DEMO: Gpt2Config = {
   padToken: 0,
 }
 
-/** Longest answer that is sampled, in tokens; the corpus's longest has 64. */
+/** Maximum length of a sampled answer, in tokens; the corpus's longest has 64. */
 export const MAX_ANSWER_TOKENS = 72
 const LIVE_PROMPTS = 800
 

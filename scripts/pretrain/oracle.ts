@@ -1,11 +1,10 @@
 /**
- * The hidden oracle: how compassionate, useful and readable a text truly is. It judges what a model
- * writes, knowing the generator's language; it serves to measure and to steer the simulated crowd,
- * and nothing that trains may import it.
+ * The hidden oracle: how compassionate, useful and readable a text truly is. It judges what a model writes, knowing the
+ * generator's language; it serves to measure and to steer the simulated crowd, and no training code may import it.
  *
- * Compassion is the mean tone of the sentences. A sentence said again, or one that is no sentence of
- * the language, counts as unkind rather than neutral, and warmth that misses the person's trouble
- * counts half: repeating "I care about you" ten times earns neither compassion nor readability.
+ * Compassion is the mean tone of the sentences. A repeated sentence, or one that is not a sentence of the language,
+ * counts as unkind rather than neutral, and warmth that misses the person's trouble counts half: repeating "I care
+ * about you" ten times earns neither compassion nor readability.
  */
 import { mean } from '../../core/statistics.ts'
 import { readSentence, splitSentences, wordsOf, type Sentence } from './grammar.ts'
@@ -108,7 +107,7 @@ export function readable(text: string, prompt: string): boolean {
   return isReadable(read(text, topicOf(prompt)), text)
 }
 
-/** All of it at once, as a simulated rater needs it. */
+/** All of these at once, as a simulated rater needs them. */
 export function rate(prompt: string, text: string): OracleRating {
   const topic = topicOf(prompt)
   const reading = read(text, topic)

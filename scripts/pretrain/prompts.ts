@@ -3,14 +3,14 @@ import { greetings, questions } from './phrases.ts'
 import { hash, pick, seededRandom, shuffled, type Random } from './random.ts'
 import { scenes, situations, type Scene } from './situations.ts'
 
-/** Of a situation's pairings, one in so many is drawn to be held out; the first one drawn is. */
+/** One in this many of a situation's pairings is drawn to be held out; the first one drawn is. */
 const HELD_OUT_SHARE = 12
 
 export type Prompt = { text: string; scene: Scene; feeling: string }
 
 /**
- * Pairings "scene#trouble" that no training text holds: at most one in a situation, so that its trouble is known from
- * other details and its detail from other troubles.
+ * Pairings "scene#trouble" that no training text contains: at most one in a situation, so that its trouble is known
+ * from other details and its detail from other troubles.
  */
 const heldOutPairings = new Set(
   situations.flatMap((situation) =>
@@ -54,8 +54,8 @@ export function trainPrompts(seed: number, count = 600): string[] {
 }
 
 /**
- * `count` distinct prompts of pairings that no training text holds (at most one for each pairing),
- * in a seeded order; throws when there are not so many.
+ * `count` distinct prompts of pairings that no training text contains (at most one for each
+ * pairing), in a seeded order; throws if there are too few.
  */
 export function heldOutPrompts(seed: number, count = 64): string[] {
   const random = seededRandom(seed)

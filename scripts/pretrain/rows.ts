@@ -35,10 +35,10 @@ export function rememberingEncoder(tokenizer: Tokenizer): (text: string) => numb
       .concat(text.endsWith('<|endoftext|>') ? tokenizer.encode('<|endoftext|>').ids : [])
 }
 
-/** One exchange as ids, and how many of them the prompt takes. */
+/** One exchange as ids, and how many of them belong to the prompt. */
 type Encoded = { ids: readonly number[]; promptLength: number }
 
-/** Batches without end, all from one seed: each time a bucket is full, it is handed out. */
+/** An endless stream of batches, all from one seed: whenever a bucket is full, it is yielded. */
 export function* batches(
   encode: (text: string) => number[],
   seed: number,

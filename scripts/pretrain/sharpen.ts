@@ -8,7 +8,7 @@ import type { WeightTensor } from '../../lm/files/weights.ts'
 
 const FINAL_NORM = ['transformer.ln_f.weight', 'transformer.ln_f.bias']
 
-/** The given one is left as it is; `factor` is 1 or more. */
+/** The given model is left unchanged; `factor` is 1 or more. */
 export function sharpened({ architecture, weights }: Model, factor: number): Model {
   if (!(factor >= 1)) throw new Error(`sharpened: the factor is ${factor}`)
   const get = (name: string): WeightTensor | undefined => {

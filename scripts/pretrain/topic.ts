@@ -9,7 +9,7 @@ const STOP = new Set(
   up off over only own same time day week ask tell feel help please need hello advice`.split(/\s+/),
 )
 
-/** The words of a phrase that carry its matter. */
+/** The content words of a phrase. */
 export function contentWords(text: string): string[] {
   return wordsOf(text).filter((word) => /\p{L}/u.test(word) && !STOP.has(word))
 }

@@ -26,16 +26,16 @@ import { supervise, type Supervised } from './supervise.ts'
 export interface AttuneOptions {
   /** Everything that this instance keeps: data, secrets, logs. */
   dataDir: string
-  /** 0: any free one. Without it: PORT of `env`, or 3001. */
+  /** 0: any free one. If absent: PORT of `env`, or 3001. */
   port?: number
-  /** The environment that it is configured by; nothing is taken from this process's own. */
+  /** The environment that configures it; nothing is taken from this process's own. */
   env?: NodeJS.ProcessEnv
   /** False: no demo model and session are set up. */
   demo?: boolean
   /** False for throw-away data: Postgres doesn't wait for the disk. */
   durable?: boolean
   phases?: Phases
-  /** Hears what a person should know: a process that died, a warning in a log. */
+  /** Receives what a person should know: a process that died, a warning in a log. */
   onTrouble?: (message: string) => void
 }
 
@@ -50,15 +50,15 @@ export interface Attune {
   ledger: string
   /** Null where an external chain's environment names none. */
   distributor: string | null
-  /** Of the account that the first start made, kept in admin.json; throws where that was a start on another folder. */
+  /** Of the account that the first start created, kept in admin.json; throws if that start used another folder. */
   readonly adminCredentials: AdminCredentials
-  /** Whether this start made that account. */
+  /** Whether this start created that account. */
   adminIsNew: boolean
-  /** The process ids of now; a process between death and restart has none. */
+  /** The current process ids; a process between death and restart has none. */
   pids: () => Partial<Record<ProcessName, number>>
-  /** Sends a signal to a process and to what it has started. */
+  /** Sends a signal to a process and to its descendants. */
   kill: (name: ProcessName, signal: NodeJS.Signals) => void
-  /** Ends a process in order and starts it again. */
+  /** Stops a process gracefully and starts it again. */
   restart: (name: ProcessName) => Promise<void>
   /** Stops everything in order; nothing is left running. */
   close: () => Promise<void>
@@ -66,17 +66,17 @@ export interface Attune {
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
 /**
- * How long each may take to stop, milliseconds. The trainer loses nothing by a kill: what a run has not committed it
- * makes again.
+ * How long each may take to stop, milliseconds. The trainer loses nothing by a kill: a run recomputes what it has not
+ * committed.
  */
 const graceMs = { server: 8_000, trainer: 1_500, recorder: 8_000 }
-/** Stopped first to last; those of one line together. */
+/** In the order of stopping; those on one line stop together. */
 const stopOrder: ProcessName[][] = [
   ['recorder', 'trainer', 'server'],
   ['redis', 'chain', 'postgres'],
 ]
 
-/** @throws StartFault: one line that says what to do; whatever had started is stopped again. */
+/** @throws StartFault: one line that says what to do; everything already started is stopped again. */
 export async function startAttune(options: AttuneOptions): Promise<Attune> {
   const { env = {}, demo = true, durable = true, phases = quietPhases, onTrouble = () => undefined } = options
   const dir = resolve(options.dataDir)
@@ -196,7 +196,7 @@ export async function startAttune(options: AttuneOptions): Promise<Attune> {
   }
 }
 
-/** Makes and takes the data folder; this start has it alone. */
+/** Creates and locks the data folder, for this start alone. */
 function openFolder(dir: string): { cache: string; unlock: () => void } {
   try {
     mkdirSync(dir, { recursive: true })
@@ -216,7 +216,7 @@ function checkDemoModel(modelsPath: string): void {
   )
 }
 
-/** What every child inherits: the given environment without the secrets, which each gets by need. */
+/** What every child inherits: the given environment without the secrets, which each gets only as needed. */
 function childBase(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const {
     JWT_SECRET: _jwt,
@@ -229,7 +229,7 @@ function childBase(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: homedir(), TMPDIR: tmpdir(), ...rest }
 }
 
-/** All results; where some fail, the first failure, once nothing is under way any more. */
+/** All results; if some fail, the first failure, once nothing is in progress any more. */
 async function settle<const T extends readonly Promise<unknown>[]>(
   work: T,
 ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {

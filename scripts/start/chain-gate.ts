@@ -1,9 +1,9 @@
 /**
- * What stands before the chain's node: JSON-RPC for programs and wallets of this machine, and
- * nothing for web pages. A node answers whoever reaches it, over WebSocket too, which knows no
+ * A gate in front of the chain's node: JSON-RPC for programs and wallets of this machine, and
+ * nothing for web pages. A node answers anyone who reaches it, over WebSocket too, which has no
  * CORS; so any page in the developer's browser could spend its rich accounts' coins, or make
- * blocks. A browser says which page asks (Origin) and which name it asked for (Host, which a page
- * that had its own name resolve to this machine cannot hide).
+ * blocks. A browser says which page is asking (Origin) and which name it asked for (Host, which a
+ * page that had its own name resolve to this machine cannot hide).
  */
 import { Agent, createServer, request as ask, type IncomingHttpHeaders } from 'node:http'
 
@@ -11,7 +11,7 @@ export interface ChainGate {
   close: () => Promise<void>
 }
 
-/** Opens the gate on a loopback port, before the node at `host` and `port`. */
+/** Opens the gate on a loopback port, in front of the node at `host` and `port`. */
 export async function openChainGate(at: number, node: { host: string; port: number }): Promise<ChainGate> {
   const agent = new Agent({ keepAlive: true })
   const server = createServer((request, response) => {
@@ -27,7 +27,7 @@ export async function openChainGate(at: number, node: { host: string; port: numb
         answer.pipe(response)
       },
     )
-    // The node is away, or went while it was asked: so is the gate's answer.
+    // The node is down, or went down during the request: break off the gate's response as well.
     asked.once('error', () => response.destroy())
     response.once('close', () => asked.destroy())
     request.pipe(asked)
@@ -46,7 +46,7 @@ export async function openChainGate(at: number, node: { host: string; port: numb
   }
 }
 
-/** Not a page: a wallet's extension says so, and a program says nothing. */
+/** Not a page: a wallet's extension identifies itself, and a program sends no Origin. */
 function mayAsk({ origin, host = '' }: IncomingHttpHeaders): boolean {
   const mine = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/i.test(host)
   return mine && (origin === undefined || /^(chrome|moz|safari-web)-extension:/.test(origin))

@@ -19,16 +19,16 @@ export const treasurerDevKey = '0x92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6
 export const chainId = 31_337
 
 const startMs = 20_000
-/** How often anvil writes its state, seconds: what a kill may lose, and the recorder sends again. */
+/** How often anvil writes its state, seconds: a kill may lose this much, which the recorder sends again. */
 const saveEvery = 2
-/** How often a changed state is set aside, milliseconds. */
+/** How often a changed state is backed up, milliseconds. */
 const keepMs = 2_000
-/** How often the chain's clock is looked at, milliseconds. */
+/** How often the chain's clock is checked, milliseconds. */
 const clockMs = 1_000
 
 /**
- * @param quietSeconds an empty block follows the last one with a transaction after this long: for whoever waits for a
- * time on chain
+ * @param quietSeconds an empty block follows the last one with a transaction after this long: for whatever waits for a
+ *   time on chain
  */
 export async function openChain({
   dir,
@@ -71,8 +71,8 @@ export async function openChain({
 }
 
 /**
- * Where no page finds the node behind its gate: of Linux's 2^24 loopback addresses a new one each
- * time; elsewhere, where there is one, another port.
+ * An address where no page finds the node behind its gate: of Linux's 2^24 loopback addresses a new
+ * one each time; elsewhere, where there is only one, another port.
  */
 async function placeOfNode(port: number): Promise<{ host: string; port: number }> {
   if (process.platform !== 'linux') return { host: '127.0.0.1', port: await freePort() }
@@ -80,7 +80,9 @@ async function placeOfNode(port: number): Promise<{ host: string; port: number }
   return { host: `127.${part()}.${part()}.${part()}`, port }
 }
 
-/** anvil writes its state in place: a kill at the wrong moment leaves half a file. The last whole one then serves. */
+/**
+ * anvil writes its state in place: a kill at the wrong moment leaves half a file. The last complete one is then used.
+ */
 function recover(state: string, kept: string): void {
   if (!existsSync(state) || isWhole(readFileSync(state))) return
   if (existsSync(kept)) copyFileSync(kept, state)
@@ -88,8 +90,8 @@ function recover(state: string, kept: string): void {
 }
 
 /**
- * Sets each new state aside once it is whole; where anvil is just writing it, looks again soon. A full disk costs the
- * copy, until it is not full any more.
+ * Backs up each new state once it is complete; if anvil is just writing it, checks again soon. On a full disk there is
+ * no backup until there is space again.
  */
 function keepWhole(state: string, kept: string, onTrouble: (message: string) => void): () => void {
   let last: Buffer | undefined
@@ -117,8 +119,8 @@ function keepWhole(state: string, kept: string, onTrouble: (message: string) => 
 }
 
 /**
- * Time passes on chain only with its blocks, and nobody makes one while nothing is sent: what
- * becomes final then needs one more. It holds no transaction, so an idle chain still does not grow.
+ * Time passes on chain only with its blocks, and none are mined while nothing is sent: what becomes
+ * final then needs one more. It contains no transaction, so an idle chain still does not grow.
  */
 function keepClock(url: string, quietSeconds: number): () => void {
   const look = async () => {
@@ -130,7 +132,7 @@ function keepClock(url: string, quietSeconds: number): () => void {
     if (due) await request(url, 'evm_mine', [])
   }
   const turn = () => {
-    // A chain that does not answer is looked at again; what is wrong with it, others say.
+    // A chain that does not respond is checked again; others report what is wrong with it.
     void look()
       .catch(() => undefined)
       .then(() => (timer = setTimeout(turn, clockMs).unref()))
@@ -179,7 +181,7 @@ async function ask(url: string, method: string, params: unknown[]): Promise<stri
   throw new StartFault(`${url} doesn't answer like an EVM node: set BLOCKCHAIN_RPC_URL to one`)
 }
 
-/** What a node answers; null where nothing listens, undefined where it refuses. */
+/** A node's response; null where nothing listens, undefined where it refuses. */
 async function request(url: string, method: string, params: unknown[]): Promise<unknown> {
   try {
     const answer = await fetch(url, {

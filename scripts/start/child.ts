@@ -28,13 +28,13 @@ export interface ChildOptions {
   graceMs: number
   /** Written to its standard input. */
   input?: string
-  /** An open file that is its standard input instead. */
+  /** An open file to use as its standard input instead. */
   stdin?: number
   uid?: number
   gid?: number
   /** Each line it prints. */
   onLine?: (line: string) => void
-  /** Hears what a person should know: that its log or its pid file can't be written. */
+  /** Receives what a person should know: that its log or its pid file can't be written. */
   onTrouble?: (message: string) => void
 }
 
@@ -49,13 +49,13 @@ export interface Child {
   exited: Promise<Exit>
   running: () => boolean
   kill: (name: NodeJS.Signals) => void
-  /** Asks it to stop, insists after the grace; resolves when it is gone. */
+  /** Asks it to stop, kills it after the grace period; resolves when it is gone. */
   stop: () => Promise<void>
   /** The last lines of its log. */
   logTail: (lines?: number) => string
 }
 
-/** How often a pid file that could not be written is tried again, milliseconds. */
+/** How often writing a pid file is retried, milliseconds. */
 const pidFileMs = 5_000
 
 export async function startChild(options: ChildOptions): Promise<Child> {
@@ -76,7 +76,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     handle.once('exit', (code, signalName) => {
       gone = { code, signal: signalName }
       if (handle.pid !== undefined) {
-        signal(-handle.pid, 'SIGKILL') // what it has started and left behind
+        signal(-handle.pid, 'SIGKILL') // descendants that it left behind
         unwatch(handle.pid)
       }
       rmSync(options.pidFile, { force: true })
@@ -114,7 +114,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     })
   }
   if (options.input !== undefined) {
-    handle.stdin?.on('error', () => undefined) // it died while reading: `exited` tells
+    handle.stdin?.on('error', () => undefined) // it died while reading: `exited` reports it
     handle.stdin?.end(options.input)
   }
   const kill = (name: NodeJS.Signals) => {

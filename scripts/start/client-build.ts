@@ -19,7 +19,7 @@ export async function buildClient(build: Build): Promise<boolean> {
   const { root, cache } = build
   const dist = join(root, 'client', 'dist')
   const stamp = join(dist, '.built-from')
-  // Everything that the build reads, but node_modules: the lock file stands for that.
+  // Everything that the build reads, except node_modules: the lock file stands for that.
   const hash = hashFiles(root, [
     'package-lock.json',
     ...sources(root, 'core/protocol'),
@@ -42,7 +42,7 @@ export async function buildClient(build: Build): Promise<boolean> {
       graceMs: 2_000,
     })
     writeFileSync(join(draft, 'dist', '.built-from'), hash)
-    // A server that is running goes on with the old files, which it has open or reads from `old`.
+    // A running server continues with the old files, which it has open or reads from `old`.
     if (existsSync(dist)) renameSync(dist, join(draft, 'old'))
     renameSync(join(draft, 'dist'), dist)
   } finally {
@@ -57,7 +57,7 @@ export function hashFiles(root: string, files: string[]): string {
   return hash.digest('hex')
 }
 
-/** The files of a folder and those below it. */
+/** All files in a folder, recursively. */
 export function sources(root: string, folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}/${entry.name}`

@@ -1,5 +1,5 @@
 /**
- * Compiles the contracts where their sources have changed; in a process of its own, since the compiler blocks the one
+ * Compiles the contracts if their sources have changed; in a process of its own, since the compiler blocks the process
  * that it runs in.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

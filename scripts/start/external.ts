@@ -1,4 +1,4 @@
-/** Checks of the parts that somebody else runs: one line that says what to do if they don't answer. */
+/** Checks of the parts that somebody else runs: one line that says what to do if they don't respond. */
 import { Redis } from 'ioredis'
 import pg from 'pg'
 import { askChainId } from './chain.ts'

@@ -17,7 +17,7 @@ export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-/** A failure of the disk as a person can mend it; any other as it is. */
+/** A disk error, worded so that a person can act on it; any other error unchanged. */
 export function diskFault(error: unknown, dir: string): unknown {
   const code = errorCode(error) ?? ''
   const path = error instanceof Error && 'path' in error && typeof error.path === 'string' ? error.path : dir

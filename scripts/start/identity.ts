@@ -51,7 +51,7 @@ function boot(): string {
 }
 let bootId: string | undefined
 
-/** What a file below /proc says; null where its process is gone, or another user's business. */
+/** The content of a file below /proc; null if its process is gone, or belongs to another user. */
 export function readProc(path: string): string | null {
   try {
     return readFileSync(path, 'utf8')
@@ -65,7 +65,7 @@ function startedByPs(pid: number): string | null {
   try {
     return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() || null
   } catch (error) {
-    // ps answers 1 for a pid that nobody has.
+    // ps exits with 1 for a pid that nobody has.
     if (error instanceof Error && 'status' in error && error.status === 1) return null
     throw error
   }

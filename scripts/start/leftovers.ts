@@ -1,7 +1,7 @@
 /**
- * What an earlier start on the same folder has left running: after `kill -9` of a start and of its
- * watchdog nobody else ends it. A process is known by its pid file, or by the mark in its environment,
- * which whatever it starts inherits; nothing else is ever signalled.
+ * What an earlier start on the same folder has left running: after `kill -9` of a start and of its watchdog nobody else
+ * stops it. A process is known by its pid file, or by the mark in its environment, which all its descendants inherit;
+ * nothing else is ever signalled.
  */
 import { existsSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -18,17 +18,17 @@ export function markOf(pidFile: string): Record<string, string> {
   return { [MARK]: realpathSync(dirname(pidFile)) }
 }
 
-/** What a pid file holds. `stop` asks the process to stop. */
+/** The content of a pid file. `stop` is the signal that asks the process to stop. */
 const PidFile = ProcessIdentity.extend({ stop: z.enum(['SIGINT', 'SIGTERM']).default('SIGTERM') })
 export const pidFileOf = (identity: ProcessIdentity, stop: NodeJS.Signals): string =>
   JSON.stringify({ ...identity, stop })
 
-/** Of Attune's own processes: they end before what they use. */
+/** Attune's own processes: they stop before what they use. */
 const first = ['recorder', 'trainer', 'server']
 /** How long each may take to stop before SIGKILL, milliseconds. Postgres writes a checkpoint. */
 const graceMs = 10_000
 
-/** Ends every process that earlier starts on `dir` have left; returns their names. */
+/** Stops every process that earlier starts on `dir` have left; returns their names. */
 export async function endLeftovers(dir: string): Promise<string[]> {
   const run = join(dir, 'run')
   if (!existsSync(run)) return []
@@ -37,7 +37,7 @@ export async function endLeftovers(dir: string): Promise<string[]> {
     .map((file) => file.slice(0, -5))
   const own = names.filter((name) => first.includes(name))
   const ended = await endAll(run, own)
-  // Whoever has lost its parent by now and would still write to what ends next.
+  // Orphaned descendants that would still write to what stops next.
   const orphans = await endMarked(run, (pid) => /node|tsx/.test(commandOf(pid)))
   const rest = await endAll(
     run,
@@ -54,8 +54,8 @@ async function endAll(run: string, names: string[]): Promise<string[]> {
 }
 
 /**
- * Ends the process of a pid file and its group, if it is still that same one; says whether it was. The file is gone
- * afterwards.
+ * Stops the process of a pid file and its group, if it is still that same one; returns whether it was. The file is
+ * removed.
  */
 export async function endByFile(pidFile: string, patienceMs: number): Promise<boolean> {
   if (!existsSync(pidFile)) return false
@@ -73,7 +73,7 @@ export async function endByFile(pidFile: string, patienceMs: number): Promise<bo
   return runs
 }
 
-/** Null for a file that a crash left half written. */
+/** Null for a file that a crash left incomplete. */
 function parse(text: string): z.infer<typeof PidFile> | null {
   try {
     return PidFile.safeParse(JSON.parse(text)).data ?? null
@@ -83,7 +83,7 @@ function parse(text: string): z.infer<typeof PidFile> | null {
   }
 }
 
-/** Kills what bears this folder's mark: by now none of it has anybody to stop for. */
+/** Kills every process with this folder's mark: by now they have nothing left to shut down for. */
 async function endMarked(run: string, which: (pid: number) => boolean): Promise<string[]> {
   if (process.platform !== 'linux') return []
   const mark = `${MARK}=${realpathSync(run)}`
@@ -108,7 +108,7 @@ function commandOf(pid: number): string {
   return (readProc(`/proc/${pid}/cmdline`) ?? '').split('\0').slice(0, 4).join(' ').trim()
 }
 
-/** Whether this process is a Postgres on this data folder, which it always makes its working directory. */
+/** Whether this process is a Postgres on this data folder, which is always its working directory. */
 export function isPostgresOn(pid: number, data: string): boolean {
   if (!identify(pid)) return false
   if (process.platform !== 'linux') return true

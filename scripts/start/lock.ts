@@ -7,14 +7,14 @@ import { identify, isRunning } from './identity.ts'
 
 const Holder = z.object({ pid: z.int(), started: z.string() })
 
-/** Takes the folder; the returned function gives it back. A holder that is gone holds nothing. */
+/** Locks the folder; the returned function unlocks it. The lock of a process that is gone does not count. */
 export function lockFolder(dir: string): () => void {
   mkdirSync(join(dir, 'run'), { recursive: true })
   const file = join(dir, 'run', 'start.json')
   const mine = `${file}.${process.pid}`
   writeFileSync(mine, JSON.stringify(identify(process.pid)))
   try {
-    // A link is made whole or not at all, and never over another one.
+    // A link is created atomically, and never over another one.
     for (let attempt = 0; ; attempt++) {
       try {
         linkSync(mine, file)

@@ -1,13 +1,13 @@
 /**
- * A child's log. It never fails: where the disk is full, lines are lost, which is said once in a while,
- * and logging goes on by itself when there is space again.
+ * A child's log. It never fails: if the disk is full, lines are lost, which is reported once in a while, and logging
+ * resumes by itself when there is space again.
  */
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { errorText } from './fault.ts'
 
 export interface Log {
-  /** For a child that writes by itself. */
+  /** For a child that writes to it directly. */
   fd: number
   write: (line: string) => void
   close: () => void

@@ -42,7 +42,7 @@ async function startAndStay({ port, data, demo, watch }: Wanted): Promise<void> 
   let dev: { url: string; close: () => Promise<void> } | undefined
   let stopping = false
   const stop = async (signal: string) => {
-    // Once more: don't wait. What still runs dies with this process.
+    // A second time: don't wait. Whatever still runs dies with this process.
     if (stopping || !attune) process.exit(130)
     stopping = true
     phases.say(`\nstopping (${signal}) …`)

@@ -10,7 +10,7 @@ export interface NodeChildOptions {
   dir: string
   env: NodeJS.ProcessEnv
   graceMs: number
-  /** Hears what it logs as a warning or an error. */
+  /** Receives what it logs as a warning or an error. */
   onTrouble: (message: string) => void
 }
 
@@ -33,7 +33,7 @@ export function startNodeChild({ name, entry, root, dir, env, graceMs, onTrouble
   })
 }
 
-/** The message of a pino line of level warn or above, or of a line that a process prints before it gives up. */
+/** The message of a pino line of level warn or above, or of a line that a process prints before it exits. */
 function troubleIn(line: string): string | null {
   if (!line.startsWith('{')) return /can't start|Error: /.test(line) ? line.trim() : null
   let entry: unknown

@@ -12,14 +12,14 @@ import { supervise, type Supervised } from './supervise.ts'
 
 export interface PartsOptions {
   dir: string
-  /** Of everything that any instance on this machine can share. */
+  /** What all instances on this machine can share. */
   cache: string
   env: NodeJS.ProcessEnv
   secrets: Secrets
   durable: boolean
   phases: Phases
   onTrouble: (message: string) => void
-  /** Hears of every part as soon as it runs, so that a start that fails can stop it. */
+  /** Receives every part as soon as it runs, so that a start that fails can stop it. */
   onStarted: (name: PartName, part: Supervised) => void
 }
 export type PartName = 'postgres' | 'redis' | 'chain'
@@ -54,15 +54,15 @@ const usualWindow = 60
 export interface ChainPart {
   url: string
   id: number
-  /** The recorder's; of the embedded chain it deploys as well. */
+  /** The recorder's; on the embedded chain also the deployer's. */
   key: `0x${string}`
   /** Null: no claims are relayed. */
   relayerKey: string | null
   /** Null: sessions are funded by their sponsors' own wallets alone. */
   treasurerKey: string | null
-  /** Where the environment names them; on the embedded chain Attune deploys its own. */
+  /** If the environment names them; on the embedded chain Attune deploys its own. */
   contracts: { ledger: string; distributor: string | null } | null
-  /** Seconds in which epochs can be disputed, and their votes be appealed, where Attune deploys its own. */
+  /** Seconds in which epochs can be disputed, and their votes appealed, if Attune deploys its own. */
   disputeWindow: number
 }
 
@@ -107,7 +107,7 @@ export async function chainPart(options: PartsOptions): Promise<ChainPart> {
   }
 }
 
-/** @throws StartFault where it is no window */
+/** @throws StartFault if it is not a valid window */
 function windowOf(wish: string | undefined): number {
   const seconds = wish ? Number(wish) : usualWindow
   if (Number.isInteger(seconds) && seconds >= 0 && seconds <= 2_592_000) return seconds
@@ -130,8 +130,8 @@ async function embedded(name: PartName, options: PartsOptions, open: () => Promi
 }
 
 /**
- * Where unpacked binaries are kept: with the repository, so that throw-away instances share them, unless nothing may be
- * written there.
+ * Where unpacked binaries are kept: with the repository, so that throw-away instances share them, unless that is not
+ * writable.
  */
 export function sharedCache(root: string, dir: string): string {
   const shared = join(root, '.attune', 'cache')

@@ -1,4 +1,4 @@
-/** The progress of a start: a line for each phase when it is done, and one that says what is still running. */
+/** The progress of a start: a line for each completed phase, and one that says what is still running. */
 import type { Terminal } from './terminal.ts'
 
 export interface Phases {

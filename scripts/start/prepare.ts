@@ -20,10 +20,10 @@ export interface PrepareOptions {
   phases: Phases
 }
 
-/** While modules load and contracts compile, seconds may pass in which a connection that is there is not seen. */
+/** While modules load and contracts compile, an established connection may go unnoticed for seconds. */
 const connectMs = 60_000
 
-/** Migrations first; then the seed and the ledger side by side. */
+/** Migrations first; then the seed and the ledger in parallel. */
 export async function prepare({
   dir,
   database,
@@ -55,7 +55,7 @@ async function contractsOf(pool: Pool, chain: ChainPart): Promise<Contracts> {
     .update([...names.map((name) => artifact(name).bytecode), chain.disputeWindow].join())
     .digest('hex')
   const known = Known.safeParse(await findFact(pool, 'contracts'))
-  // The usual case, looked at without ethers, which takes a second to load.
+  // The usual case, checked without ethers, which takes a second to load.
   if (
     known.success &&
     known.data.chainId === chain.id &&

@@ -9,7 +9,7 @@ import type { Supervised } from './supervise.ts'
 const Health = z.object({ components: z.object({ database: z.string() }) })
 
 const patienceMs = 60_000
-/** A process that dies this often before it is ready won't get any better. */
+/** A process that dies this often before it is ready won't recover. */
 const mostDeaths = 2
 
 export async function serverAnswers(child: Supervised, port: number): Promise<void> {
@@ -17,11 +17,11 @@ export async function serverAnswers(child: Supervised, port: number): Promise<vo
     try {
       const answer = await fetch(`http://127.0.0.1:${port}/health`, { signal: AbortSignal.timeout(5_000) })
       const health = Health.safeParse(await answer.json())
-      // Whether trainer and recorder go on is not the server's to wait for.
+      // The server counts as started whether or not trainer and recorder are running.
       return health.data?.components.database === 'up'
     } catch (error) {
       const code = error instanceof TypeError ? errorCode(error.cause) : undefined
-      // A busy machine answers late; `until` says when it is too late.
+      // A busy machine responds late; `until` says when it is too late.
       const late = error instanceof DOMException && error.name === 'TimeoutError'
       if (
         late ||
@@ -46,7 +46,7 @@ export async function runTaken(child: Supervised, databaseUrl: string, sessionId
   }
 }
 
-/** Nothing to wait for but that it doesn't fall over at once. */
+/** Only checks that it doesn't crash at once. */
 export async function alive(child: Supervised): Promise<void> {
   if (child.deaths() > mostDeaths) throw stopped(child)
 }

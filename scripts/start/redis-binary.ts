@@ -45,13 +45,13 @@ async function which(name: string): Promise<string | null> {
   try {
     return (await run('/bin/sh', ['-c', 'command -v "$1"', 'sh', name])).stdout.trim() || null
   } catch (error) {
-    // `command -v` answers 1 or 127 where there is none.
+    // `command -v` exits with 1 or 127 if there is none.
     if (error instanceof Error && 'code' in error && typeof error.code === 'number') return null
     throw error
   }
 }
 
-/** Unpacked under another name and then renamed, so that it is there whole or not at all. */
+/** Unpacked under another name and then renamed, so that it appears atomically. */
 async function unpack(cache: string, home: string): Promise<void> {
   mkdirSync(cache, { recursive: true })
   const draft = mkdtempSync(join(cache, 'redis-new-'))
@@ -79,7 +79,7 @@ async function fetchPackages(into: string, names: string[]): Promise<void> {
   try {
     await download()
   } catch (error) {
-    // No list of packages yet, or an old one that names files which are gone: root may fetch a new one.
+    // No package list yet, or an old one that names files which are gone: root may fetch a new one.
     if (process.getuid?.() !== 0) throw error
     await run('apt-get', ['update', '-q'], { env: { LC_ALL: 'C', PATH: searchPath } })
     await download()
@@ -102,7 +102,7 @@ async function missingLibraries(home: string): Promise<string[]> {
     .map((line) => line.trim().split(' ')[0] ?? line)
 }
 
-/** What these packages depend on and the system doesn't have. */
+/** The dependencies of these packages that the system doesn't have. */
 async function absentDependencies(names: string[]): Promise<string[]> {
   const installed = new Set(
     [...readFileSync('/var/lib/dpkg/status', 'utf8').matchAll(/^Package: (.+)\nStatus: install ok installed$/gm)].map(

@@ -1,4 +1,4 @@
-/** A command that is run to its end; fails with the end of its output where its exit code is not 0. */
+/** Runs a command to completion; fails with the end of its output if its exit code is not 0. */
 import { startChild, type ChildOptions } from './child.ts'
 import { StartFault } from './fault.ts'
 

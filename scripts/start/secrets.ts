@@ -1,6 +1,6 @@
 /**
- * The secrets of this installation: made once, kept in a file that only its
- * owner can read. The environment's own win.
+ * The secrets of this installation: generated once, kept in a file that only its
+ * owner can read. Those in the environment take precedence.
  */
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
@@ -40,7 +40,7 @@ function kept(file: string): Secrets {
   return secrets
 }
 
-/** Whole or not at all, and readable by its owner alone. */
+/** Written atomically, and readable by its owner alone. */
 export function writePrivate(file: string, content: unknown): void {
   writeFileSync(`${file}.new`, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 })
   renameSync(`${file}.new`, file)

@@ -1,6 +1,6 @@
 /**
- * The first start's administrator and demo; a later start finds them, or makes an administrator where none is left
- * (rule S6).
+ * Creates the administrator and demo on the first start; a later start finds them, or creates an administrator if none
+ * is left (rule S6).
  */
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
@@ -14,7 +14,7 @@ const Credentials = z.object({ username: z.string(), password: z.string() })
 export type AdminCredentials = z.infer<typeof Credentials>
 
 export interface Seeded {
-  /** Null where the database already had an administrator and admin.json isn't here: only they know. */
+  /** Null if the database already had an administrator and admin.json isn't here: only they know. */
   admin: AdminCredentials | null
   isNew: boolean
 }
@@ -26,7 +26,7 @@ export async function seedOnce(pool: Pool, dir: string, demo: boolean): Promise<
   // Before the account: a start that is killed in between finds the password again.
   if (!kept) writePrivate(file, admin)
   const { username, isNew } = await seed(pool, { adminPassword: admin.password, demo, preferred: admin.username })
-  // Made by somebody else, who alone knows the password.
+  // Created by somebody else, who alone knows the password.
   if (!isNew && (!kept || kept.username !== username)) {
     rmSync(file)
     return { admin: null, isNew }

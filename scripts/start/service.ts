@@ -1,11 +1,11 @@
-/** What Postgres, Redis and the chain have in common: how one is started, and what runs then. */
+/** What Postgres, Redis and the chain have in common: how one is started, and the running service. */
 import type { Child } from './child.ts'
 
 export interface ServiceOptions {
   /** Its data, log and pid file go below this folder. */
   dir: string
   port: number
-  /** Hears what a person should know. */
+  /** Receives what a person should know. */
   onTrouble?: (message: string) => void
 }
 

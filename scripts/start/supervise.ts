@@ -1,4 +1,4 @@
-/** Keeps a process running: started again, with growing pauses, whenever it dies. */
+/** Keeps a process running: restarts it, with growing pauses, whenever it dies. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Child } from './child.ts'
 import { errorText } from './fault.ts'
@@ -11,7 +11,7 @@ export interface Supervised {
   deaths: () => number
   logTail: () => string
   kill: (signal: NodeJS.Signals) => void
-  /** Ends it in order, and starts it again without a pause; that is no death. */
+  /** Stops it gracefully, and starts it again without a pause; that does not count as a death. */
   restart: () => Promise<void>
   stop: () => Promise<void>
 }
@@ -21,7 +21,7 @@ const pauseMs = { least: 200, most: 10_000 }
 /** … and starts over for a process that has lived this long. */
 const settledMs = 20_000
 
-/** Starts it; fails if that first start fails. `onTrouble` hears of every death and failed restart. */
+/** Starts it; fails if that first start fails. `onTrouble` receives every death and failed restart. */
 export async function supervise(open: () => Promise<Child>, onTrouble: (message: string) => void): Promise<Supervised> {
   let child = await open()
   const { name } = child

@@ -25,7 +25,7 @@ export function openTerminal(): Terminal {
       try {
         writeSync(1, text)
       } catch {
-        // There is no other place to say it.
+        // There is nowhere else to report it.
       }
     },
   }

@@ -1,6 +1,6 @@
 /**
- * What `npm run dev` adds to a start: processes begin again when their sources change, and vite serves the page, so that
- * what changes there shows at once.
+ * What `npm run dev` adds to a start: processes restart when their sources change, and vite serves the page, so that
+ * changes there show at once.
  */
 import { watch, type FSWatcher } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -11,7 +11,7 @@ import { errorText } from './fault.ts'
 
 export type OwnProcess = 'server' | 'trainer' | 'recorder'
 
-/** The folders that each process is made of. */
+/** The source folders of each process. */
 const SOURCES: Readonly<Record<OwnProcess, readonly string[]>> = {
   server: ['server', 'trainer', 'lm', 'core', 'contracts/ledger', 'contracts/recorder'],
   trainer: ['trainer', 'lm', 'core', 'contracts/ledger'],
@@ -42,7 +42,7 @@ export async function openDevelopment(attune: Attune, say: (text: string) => voi
   }
 }
 
-/** Starts each process again whose sources change, once they have settled. */
+/** Restarts each process whose sources change, once they have settled. */
 function restartOnChange(attune: Pick<Attune, 'restart'>, say: (text: string) => void): { close: () => void } {
   const changed = new Set<string>()
   let timer: NodeJS.Timeout | undefined
@@ -69,7 +69,7 @@ function restartOnChange(attune: Pick<Attune, 'restart'>, say: (text: string) =>
   }
 }
 
-/** The page by vite's development server, which hands on to Attune's what isn't the page's. */
+/** Serves the page by vite's development server, which proxies everything else to Attune's. */
 async function servePage(attune: Pick<Attune, 'url'>) {
   const vite = await createServer({
     configFile: join(root, 'client', 'vite.config.ts'),

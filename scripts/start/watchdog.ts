@@ -5,8 +5,8 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 
-// "+ pid SIGNAL" adds a process group, "- pid" takes it off. At the end: each
-// one's own stop signal, up to ten seconds of patience, then SIGKILL.
+// "+ pid SIGNAL" adds a process group, "- pid" removes it. At the end: each one's own stop signal, up to ten seconds of
+// grace, then SIGKILL.
 const script = `
 list=''
 while read -r what pid how; do

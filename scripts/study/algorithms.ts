@@ -1,8 +1,8 @@
 /**
- * `npm run study -- algorithms`: do PPO, GRPO and DPO each make the answers better in the eyes of a
- * hidden oracle? Each trains the demo model on the noisy votes of a simulated crowd, several times over
- * with other seeds, by the settings that a session has which names the algorithm and nothing else. No
- * server and no clock: the live loop's arithmetic alone.
+ * `npm run study -- algorithms`: do PPO, GRPO and DPO each improve the answers according to a hidden oracle? Each
+ * trains the demo model on the noisy votes of a simulated crowd, several times over with different seeds, with the
+ * settings of a session that names the algorithm and nothing else. No server and no clock: the live loop's arithmetic
+ * alone.
  */
 import { TrainingConfig } from '../../core/protocol/index.ts'
 import { learnerConfig, rewardModelConfig } from '../../trainer/loop/configuration.ts'
@@ -19,11 +19,11 @@ export interface AlgorithmsOptions {
   modelDir: string
   seeds: number
   steps: number
-  /** Hears what each run shows as soon as it is over. */
+  /** Receives each run's result as soon as it is over. */
   onRun?: (run: AlgorithmRun) => void
 }
 
-/** What the oracle says of answers to held-out prompts; `score` is what the crowd's votes are about. */
+/** The oracle's judgement of answers to held-out prompts; `score` is what the crowd's votes are about. */
 export interface Judged extends Truth {
   step: number
   score: number
@@ -45,7 +45,7 @@ export interface AlgorithmsStudy {
   steps: number
   raters: number
   votesPerStep: number
-  /** λ: the compassion's share in the score. */
+  /** λ: the weight of compassion in the score. */
   compassionWeight: number
   runs: AlgorithmRun[]
 }
@@ -53,7 +53,7 @@ export interface AlgorithmsStudy {
 const PROMPTS = 64
 const RATERS = 12
 const VOTES_PER_STEP = 48
-/** Standard deviation of a vote about the truth, on the scale 0…1. */
+/** Standard deviation of a vote around the truth, on the scale 0…1. */
 const NOISE = 0.12
 const EVALUATE_EVERY = 2
 

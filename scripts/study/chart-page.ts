@@ -1,4 +1,4 @@
-/** What draws a chart in the browser. `chart.ts` bundles it. */
+/** Draws a chart in the browser. `chart.ts` bundles it. */
 import uPlot from 'uplot'
 import uPlotStyle from 'uplot/dist/uPlot.min.css?inline'
 
@@ -7,20 +7,20 @@ export type Point = readonly [x: number, y: number]
 export interface Series {
   name: string
   points: readonly Point[]
-  /** Of each point: how far it may be off, drawn as a band. */
+  /** Of each point: its margin of error, drawn as a band. */
   spread?: readonly number[]
-  /** Drawn broken and grey: what the others are compared with. */
+  /** Drawn dashed and grey: the baseline of the comparison. */
   control?: boolean
 }
 
 export interface Chart {
   title: string
-  /** What the axes count, with their units. */
+  /** What the axes show, with their units. */
   x: string
   y: string
   /** Lowest and highest value of the vertical axis. */
   range: readonly [number, number]
-  /** Horizontal lines, each with what it stands for. */
+  /** Horizontal lines, each with its meaning. */
   marks?: readonly { at: number; label: string }[]
   series: readonly Series[]
 }
@@ -28,7 +28,7 @@ export interface Chart {
 const INK = '#222831'
 const GRID = '#e2e5ea'
 const GREY = '#7a808a'
-/** Told apart by people who see colours differently, too (after Okabe and Ito). */
+/** Distinguishable by colour-blind people, too (after Okabe and Ito). */
 const COLORS = ['#0072b2', '#d55e00', '#008c69', '#cc79a7', '#966e00', '#5696d2']
 const FONT = '13px sans-serif'
 const STYLE = `
@@ -40,7 +40,7 @@ const STYLE = `
   .u-legend .u-marker { width: 28px; height: 0; margin-right: 8px; border-width: 3px 0 0 !important }
   .u-legend .edge { display: none }
 `
-/** How strongly a band is filled. */
+/** Opacity of a band. */
 const BAND = '2e'
 
 /** Fills the whole window. */
@@ -51,7 +51,7 @@ export async function draw(chart: Chart): Promise<void> {
   const height = window.innerHeight - 2 * parseFloat(paddingTop)
   const plot = new uPlot({ ...optionsOf(chart), width, height }, dataOf(chart), document.body)
   await frame()
-  // Title and legend take of the height what they need.
+  // Title and legend take what they need of the height.
   plot.setSize({ width, height: 2 * height - plot.root.offsetHeight })
   await frame()
 }
@@ -105,7 +105,7 @@ function seriesOf(series: Series, color: string): uPlot.Series[] {
   return [{ ...line, points: { show: true, size: 8, fill: color } }, ...(series.spread ? [edge, edge] : [])]
 }
 
-/** For each series the place of its line among all that are drawn. */
+/** For each series the index of its line among all that are drawn. */
 const placesOf = (series: readonly Series[]): number[] =>
   series.map((_, i) => series.slice(0, i).reduce((place, { spread }) => place + (spread ? 3 : 1), 1))
 
@@ -141,7 +141,7 @@ function drawMark(plot: uPlot, at: number, label: string): void {
   ctx.stroke()
   ctx.textBaseline = 'bottom'
   ctx.textAlign = 'right'
-  // On a white ground of its own, so that a line behind it doesn't make it unreadable.
+  // On a white background of its own, so that a line behind it doesn't make it unreadable.
   ctx.setLineDash([])
   ctx.lineWidth = 5
   ctx.strokeStyle = '#fff'

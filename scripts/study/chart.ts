@@ -1,4 +1,4 @@
-/** A line chart as PNG, with axes, labels and a legend: drawn by uPlot, in a browser without a window. */
+/** A line chart as PNG, with axes, labels and a legend: drawn by uPlot, in a headless browser. */
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { build } from 'vite'
@@ -23,7 +23,7 @@ export async function drawChart(chart: Chart, executablePath: string): Promise<B
   }
 }
 
-/** `chart-page.ts` and what it imports, as one script that names itself `chartPage`. */
+/** `chart-page.ts` and what it imports, bundled as one script with the global name `chartPage`. */
 async function bundledPage(): Promise<string> {
   const entry = fileURLToPath(new URL('chart-page.ts', import.meta.url))
   const built = await build({

@@ -1,6 +1,4 @@
-/**
- * The studies' pictures, from no more than the figures that they write: a picture can be drawn again from its JSON. Pure.
- */
+/** The studies' charts, drawn only from the figures that they write: a chart can be redrawn from its JSON. Pure. */
 import { z } from 'zod'
 import { maxOf, mean, sampleDeviation } from '../../core/statistics.ts'
 import { Misuse } from '../cli/options.ts'
@@ -45,7 +43,7 @@ const Turnaround = z.object({
 })
 const Drawable = z.discriminatedUnion('study', [Learning, Hacking, Algorithms, Turnaround])
 
-/** @throws Misuse where these are not the figures of a study that has a picture */
+/** @throws Misuse if these are not the figures of a study that has a chart */
 export function chartOf(figures: unknown): Chart {
   const { data: study, error } = Drawable.safeParse(figures)
   if (error) {

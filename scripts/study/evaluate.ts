@@ -1,10 +1,10 @@
 /**
- * How good a policy truly is: its answers to prompts that its run never drew, judged by the hidden
- * oracle. The base and what came of it answer the same prompts with the same random numbers.
+ * How good a policy truly is: its answers to prompts that its run never drew, judged by the hidden oracle. The base and
+ * the trained policy answer the same prompts with the same random numbers.
  *
- * Held out twice over: most figures are on prompts of the language that the base was pretrained on
- * which are not among the run's; `strange` is on pairings of trouble and detail that pretraining never
- * saw either, and where the base itself reads less well.
+ * Held out twice over: most figures are on prompts of the language that the base was pretrained on which are not among
+ * the run's; `strange` is on pairings of trouble and detail that pretraining never saw either, and where the base
+ * itself reads less well.
  */
 import { heldOutPrompts, trainPrompts } from '../pretrain/prompts.ts'
 import { rate } from '../pretrain/oracle.ts'
@@ -31,7 +31,7 @@ export interface Evaluation {
   usefulness: number
   /** Share of the answers that are readable sentences on topic. */
   readable: number
-  /** To the base, nats per answer. */
+  /** KL to the base, nats per answer. */
   kl: number
   /** Mean compassion for each prompt, in the order of the prompts. */
   byPrompt: number[]
@@ -50,7 +50,7 @@ export interface EvaluatorOptions {
   modelDir: string
   temperature: number
   maxNewTokens: number
-  /** The run's adapters, where it trained some. */
+  /** The run's adapters, if it trained any. */
   lora?: LoraConfig | null
   seed: number
   prompts?: number
@@ -129,7 +129,7 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
 /** Prompts that are new to the base as well. */
 const STRANGE = 96
 
-/** Prompts as the run's are, and none of them. */
+/** Prompts like the run's, but none of them. */
 export async function newToTheRun(modelDir: string, seed: number, count: number): Promise<string[]> {
   const source = await readPrompts(modelDir)
   const drawn = new Set(source.draw(0, source.size, 0))

@@ -1,8 +1,8 @@
 /**
- * `npm run study -- hacking`: is reward hacking seen, and stopped? The same simulated crowd votes on two
- * runs of fresh instances: one whose reward also pays for length, which a policy can raise without pleasing
- * anybody, and one, the control, whose reward doesn't. Both may pause by themselves; the control ends when
- * it has made as many steps as the other.
+ * `npm run study -- hacking`: is reward hacking detected, and stopped? The same simulated crowd votes on two runs of
+ * fresh instances: one whose reward also pays for length, which a policy can raise without pleasing anybody, and one,
+ * the control, whose reward doesn't. Both may pause by themselves; the control ends when it has made as many steps as
+ * the other.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findSession } from '../../core/db/sessions.ts'
@@ -21,7 +21,7 @@ export interface HackingOptions {
   seconds: number
   raters: number
   seed: number
-  /** Of the run that can be cheated (`rewardModel.lengthBonus`). */
+  /** Of the hackable run (`rewardModel.lengthBonus`). */
   lengthBonus: number
 }
 
@@ -40,7 +40,7 @@ export interface HackingRun {
   lengthBonus: number
   steps: WatchedStep[]
   warnings: Pick<RunWarning, 'step' | 'kind' | 'message'>[]
-  /** Why it paused by itself; null where it did not. */
+  /** Why it paused by itself; null if it did not. */
   pauseReason: string | null
   crowd: Omit<CrowdReport, 'votes'>
 }
@@ -49,7 +49,7 @@ export interface HackingStudy extends HackingOptions {
   study: 'hacking'
   /** No person voted here. */
   simulated: true
-  /** What both runs allow. */
+  /** The limits of both runs. */
   rules: TrainingConfig['rewardHacking']
   hackable: HackingRun
   control: HackingRun
@@ -80,7 +80,7 @@ export async function hacking(options: HackingOptions): Promise<HackingStudy> {
   }
 }
 
-/** For the progress bar: what comes before the voting, seconds. */
+/** For the progress bar: the time before the voting, seconds. */
 const STARTING = 20
 
 async function watchedRun(
@@ -128,7 +128,7 @@ async function watchedRun(
 
 const LOOK_MS = 500
 
-/** Sends the crowd home once the run has paused or made its steps; ends when the crowd has gone anyway. */
+/** Sends the crowd home once the run has paused or made its steps; also ends when the crowd has left anyway. */
 async function untilDone(
   { pool }: Instance,
   { sessionId, steps }: { sessionId: string; steps: number },

@@ -24,7 +24,7 @@ export interface Instance {
   pool: Pool
   /** The demo's base model. */
   modelDir: string
-  /** Starts a session like the demo's, changed by `change`; the demo itself is ended. */
+  /** Starts a session like the demo's, modified by `change`; the demo itself is ended. */
   startSession: (change: (demo: TrainingConfig) => TrainingConfigInput) => Promise<TrainingSession>
   /** Resolves when the first step's answers are open to votes. */
   firstAnswers: (session: Pick<TrainingSession, 'id' | 'configuration'>) => Promise<void>
@@ -39,13 +39,13 @@ export interface Instance {
 
 export interface InstanceOptions {
   env?: NodeJS.ProcessEnv
-  /** Hears what went wrong by itself. */
+  /** Receives what went wrong by itself. */
   onTrouble?: (message: string) => void
 }
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
 const LOOK_MS = 250
-/** Steps of a session that are looked at, at most. */
+/** Maximum number of a session's steps that are read. */
 const STEPS = 10_000
 
 export async function openInstance({ env = {}, onTrouble }: InstanceOptions = {}): Promise<Instance> {
@@ -58,7 +58,7 @@ export async function openInstance({ env = {}, onTrouble }: InstanceOptions = {}
     throw error
   }
   const { url, databaseUrl, adminCredentials } = attune
-  // A connection that breaks is opened anew by the next query.
+  // A broken connection is reopened by the next query.
   const pool = openPool(databaseUrl, () => undefined, 2)
   const admin = async () => {
     const { username, password } = adminCredentials
@@ -104,7 +104,7 @@ export async function openInstance({ env = {}, onTrouble }: InstanceOptions = {}
   }
 }
 
-/** Runs `work` on a fresh instance; whatever happens, also at Ctrl-C, nothing of it is left. */
+/** Runs `work` on a fresh instance; whatever happens, even at Ctrl-C, nothing of it is left. */
 export async function withInstance<T>(options: InstanceOptions, work: (instance: Instance) => Promise<T>): Promise<T> {
   let interrupt: (signal: NodeJS.Signals) => void = () => undefined
   const interrupted = new Promise<never>((_resolve, reject) => (interrupt = (signal) => reject(new Stopped(signal))))

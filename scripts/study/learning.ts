@@ -1,6 +1,6 @@
 /**
- * `npm run study -- learning`: does a crowd's voting make the policy what the crowd wants? A simulated
- * crowd of 12 votes for 180 s on a fresh instance, once for each seed, and once at random.
+ * `npm run study -- learning`: does a crowd's voting make the policy what the crowd wants? A simulated crowd of 12
+ * votes for 180 s on a fresh instance, once for each seed, and once at random.
  */
 import { studyRun, type StudyRun } from './run.ts'
 import { openProgress } from './progress.ts'
@@ -10,7 +10,7 @@ export interface LearningOptions {
   seeds: number
   seconds: number
   raters: number
-  /** Hears what each run shows as soon as it is over. */
+  /** Receives each run's result as soon as it is over. */
   onVerdict?: (lines: string[]) => void
 }
 
@@ -20,7 +20,7 @@ export interface LearningStudy {
   simulated: true
   raters: number
   seconds: number
-  /** One run a seed, then the control, whose crowd votes at random. */
+  /** One run per seed, then the control, whose crowd votes at random. */
   runs: StudyRun[]
   criteria: Criterion[]
 }
@@ -31,7 +31,7 @@ export interface Criterion {
   found: string
 }
 
-/** What it must show, on held-out prompts. */
+/** The success criteria, on held-out prompts. */
 export const COMPASSION = 0.8
 const READABLE = 0.9
 /** A control that rises by more than this, beyond twice its standard error, has risen. */

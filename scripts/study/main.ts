@@ -24,7 +24,7 @@ const model = text('DIR', 'the model that learns').or('models/demo')
 const json = text('FILE', 'writes the figures there, and the curves as a PNG beside them').optional()
 const figuresAlone = text('FILE', 'writes the figures there').optional()
 
-/** Each prints what it found, and resolves to whether it found what it should. */
+/** Each prints its findings, and resolves to whether they are as expected. */
 const commands = [
   command({
     name: 'learning',
@@ -146,7 +146,7 @@ async function turnRoundLive({
 const allHold = ({ criteria }: { criteria: readonly { holds: boolean }[] }): boolean =>
   criteria.every(({ holds }) => holds)
 
-/** The figures first: they took longer than the picture. */
+/** The figures first: they took longer than the chart. */
 async function write(file: string | undefined, figures: object, chart?: Chart): Promise<void> {
   if (file === undefined) return
   const all = { at: new Date().toISOString(), machine: machine(), ...figures }
@@ -154,9 +154,9 @@ async function write(file: string | undefined, figures: object, chart?: Chart): 
   if (chart) await draw(file, chart)
 }
 
-/** Beside the file of its figures; resolves to where. */
+/** Beside the file of its figures; resolves to the path. */
 async function draw(file: string, chart: Chart): Promise<string> {
-  // What draws takes long to load, and help needs none of it.
+  // The drawing code takes long to load, and help needs none of it.
   const [{ drawChart }, { findChromium }] = await Promise.all([import('./chart.ts'), import('./chromium.ts')])
   const chromium = findChromium(process.env)
   if (chromium === null)

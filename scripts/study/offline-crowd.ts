@@ -20,13 +20,13 @@ export interface OfflineCrowd {
   adversaries: number
   /** Share of the votes that come from strangers who vote once each and invert what they see. */
   strangers: number
-  /** Standard deviation of a vote about the truth, on the scale 0…1. */
+  /** Standard deviation of a vote around the truth, on the scale 0…1. */
   noise: number
   categories: readonly string[]
   seed: number
 }
 
-/** `count` votes on these answers: as even over answers and raters as they divide, nobody twice on one answer. */
+/** `count` votes on these answers: spread as evenly as possible over answers and raters, nobody twice on one answer. */
 export function castVotes(
   crowd: OfflineCrowd,
   shown: readonly { sampleId: string; prompt: string; response: string }[],

@@ -1,4 +1,4 @@
-/** The live loop's arithmetic on its own: no sockets, no database, no clock but for timing the parts. */
+/** The live loop's arithmetic on its own: no sockets, no database, no clock except for timing the parts. */
 import { groupSizeOf } from '../../core/protocol/index.ts'
 import { openOnnx } from '../../lm/engines/onnx.ts'
 import { readModel } from '../../lm/files/directory.ts'
@@ -29,7 +29,7 @@ export interface OfflineOptions {
   modelDir: string
   seed: number
   steps: number
-  /** Rollouts a step, of which the first `shown` are voted on. */
+  /** Rollouts per step, of which the first `shown` are voted on. */
   rollouts: number
   shown: number
   votesPerStep: number
@@ -38,7 +38,7 @@ export interface OfflineOptions {
   threads?: number
   /** Steps between evaluations on held-out prompts; the first and the last step are always evaluated. */
   evaluateEvery: number
-  /** What is asked there, twice each. */
+  /** The prompts used there, twice each. */
   heldOut: readonly string[]
   /** Who votes in a step. */
   crowd: (step: number) => OfflineCrowd
@@ -65,7 +65,9 @@ export interface OfflineStep {
   metrics: Metrics
   /** Whether the update moved the policy. */
   changed: boolean
-  /** How well predicted values follow the oracle's on rollouts nobody voted on: Pearson's r, NaN where either says the same of all. */
+  /**
+   * How well predicted values follow the oracle's on rollouts nobody voted on: Pearson's r, NaN if either is constant.
+   */
   fidelity: number
   reliability: number
   /** Seconds. */

@@ -18,9 +18,9 @@ export interface OneRaterStudy {
   measurable: boolean
 }
 
-/** Votes stop at their number; this only ends a run that is stuck, seconds. */
+/** Votes stop at their number; this only ends a stuck run, seconds. */
 const AT_MOST_SECONDS = 600
-/** Beyond chance in one of about 400 studies of a policy that did not move. */
+/** Reached by chance in one of about 400 studies of a policy that did not move. */
 const MEASURABLE_Z = 3
 
 export async function oneRater({ votes, seed }: { votes: number; seed: number }): Promise<OneRaterStudy> {

@@ -1,4 +1,4 @@
-/** One progress bar for a study of several runs; on a log, a line now and then. */
+/** One progress bar for a study of several runs; in a log, a line now and then. */
 import { Presets, SingleBar } from 'cli-progress'
 
 export interface StudyProgress {

@@ -29,10 +29,10 @@ export interface StudyRun {
 export interface StudyOptions {
   seed: number
   crowd: Omit<CrowdOptions, 'url' | 'session' | 'seed' | 'signal' | 'onProgress'>
-  /** What the session has other than the demo; the seed is set anyway. */
+  /** The session's deviations from the demo; the seed is set anyway. */
   change?: (demo: TrainingConfig) => TrainingConfigInput
   answersPerPrompt?: number
-  /** Says what is going on, and how much of the run is done, 0…1. */
+  /** Reports what is in progress, and how much of the run is done, 0…1. */
   onProgress: (done: number, doing: string) => void
 }
 

@@ -1,6 +1,6 @@
 /**
- * `npm run study -- turnaround --live`: the same question asked of the whole system. Twelve raters vote by the
- * hidden oracle on a fresh instance's default session, through real sockets; then twelve others against it.
+ * `npm run study -- turnaround --live`: the same question for the whole system. Twelve raters vote by the hidden oracle
+ * on a fresh instance's default session, through real sockets; then twelve others against it.
  */
 import { warningsOf } from '../../core/db/warnings.ts'
 import type { StepMetrics } from '../../core/protocol/index.ts'
@@ -188,7 +188,7 @@ export function liveTurnaroundText({
     `${(100 * readable).toFixed(0)} %`,
     kl.toFixed(2),
   ]
-  // The second crowd finds the first one's last answers in its room, and is not asked about them.
+  // The first crowd's last answers are also in the second one's room; its figures for them are not used.
   const byStep = new Map(
     crowds.toReversed().flatMap(({ steps }) => steps.map(({ step, compassion }) => [step, compassion] as const)),
   )

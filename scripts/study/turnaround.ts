@@ -1,7 +1,7 @@
 /**
- * `npm run study -- turnaround`: is a crowd that changes its mind followed? A simulated crowd votes by the
- * hidden oracle for the first half of a run, and against it from then on. No server and no clock: the live
- * loop's arithmetic alone, with the settings of a run that names none.
+ * `npm run study -- turnaround`: does the policy follow a crowd that changes its mind? A simulated crowd votes by the
+ * hidden oracle for the first half of a run, and against it from then on. No server and no clock: the live loop's
+ * arithmetic alone, with the settings of a run that names none.
  */
 import { TrainingConfig, type TrainingConfigInput } from '../../core/protocol/index.ts'
 import { learnerConfig, rewardModelConfig } from '../../trainer/loop/configuration.ts'
@@ -17,18 +17,16 @@ export interface TurnaroundOptions {
   steps: number
   /** The last step whose votes follow the oracle; half of the steps by default. */
   turn?: number
-  /** What the run has other than the defaults. */
+  /** The run's deviations from the defaults. */
   change?: TrainingConfigInput
   votesPerStep?: number
-  /** Prompts that answers are judged on which the run never uses; 0 judges the step's own answers alone. */
+  /** Number of prompts, never used by the run, to judge answers on; 0 judges the step's own answers alone. */
   heldOut?: number
-  /** Hears of each step once it is done. */
+  /** Receives each step once it is done. */
   onStep?: (step: number) => void
 }
 
-/**
- * One step of the run; the oracle on its rollouts, and on held-out answers after its update where these were asked for.
- */
+/** One step of the run; the oracle on its rollouts, and, if requested, on held-out answers after its update. */
 export interface TurnaroundStep {
   step: number
   rollouts: Truth
@@ -59,13 +57,13 @@ export interface TurnaroundStudy {
 const PROMPTS = 64
 const RATERS = 12
 const VOTES_PER_STEP = 48
-/** Standard deviation of a vote about the truth, on the scale 0…1. */
+/** Standard deviation of a vote around the truth, on the scale 0…1. */
 const NOISE = 0.12
 const EVALUATE_EVERY = 5
 /** Steps over which the oracle's view of a step's own answers is averaged. */
 const WINDOW = 3
 
-/** What it must show: how far compassion rises before the turn, and by how much it falls after. */
+/** The success criteria: how far compassion rises before the turn, and by how much it falls after. */
 export const RISES_TO = 0.78
 export const FALLS_BY = 0.15
 

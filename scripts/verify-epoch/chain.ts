@@ -1,4 +1,4 @@
-// What the chain says, asked of a node in plain JSON-RPC.
+// The chain's state, queried from a node in plain JSON-RPC.
 
 import { type Hex, keccak256, word } from './hashes.ts'
 
@@ -15,7 +15,7 @@ export type ChainEpoch = {
   finalAt: number
 }
 
-/** @throws Error where the node does not answer, or has no such ledger or epoch */
+/** @throws Error if the node does not respond, or has no such ledger or epoch */
 export async function readEpoch(rpcUrl: string, ledger: string, epochId: number): Promise<ChainEpoch> {
   const chainId = BigInt(String(await rpc(rpcUrl, 'eth_chainId', [])))
   const words = await call(rpcUrl, ledger, 'epochs(uint256)', [word(epochId)], 'latest')
@@ -34,7 +34,7 @@ export async function readEpoch(rpcUrl: string, ledger: string, epochId: number)
   }
 }
 
-/** The time of a block, seconds since 1970; null where the chain has no such block. */
+/** The time of a block, seconds since 1970; null if the chain has no such block. */
 export async function readTime(rpcUrl: string, block: bigint): Promise<number | null> {
   const found = await rpc(rpcUrl, 'eth_getBlockByNumber', [hex(block), false])
   const timestamp = found !== null && typeof found === 'object' && 'timestamp' in found ? found.timestamp : null
@@ -42,7 +42,8 @@ export async function readTime(rpcUrl: string, block: bigint): Promise<number | 
 }
 
 /**
- * The ledger's count of upheld disputes, and when the last of them was decided, at a block; zero before it was there.
+ * The ledger's count of upheld disputes, and when the last of them was decided, at a block; zero before it was
+ * deployed.
  */
 export async function readRejections(
   rpcUrl: string,
@@ -53,7 +54,7 @@ export async function readRejections(
   return { rejections: Number(`0x${words[6] ?? 0}`), rejectedAt: Number(`0x${words[7] ?? 0}`) }
 }
 
-/** A bounty's terms at a block; all zero where the distributor did not have it yet. */
+/** A bounty's terms at a block; all zero if the distributor did not have it yet. */
 export async function readBounty(
   rpcUrl: string,
   distributor: string,
@@ -65,7 +66,7 @@ export async function readBounty(
   return { closedAt, funded, perCredit }
 }
 
-/** The ledger that a distributor pays by; null where there is no distributor. */
+/** The ledger that a distributor pays by; null if there is no distributor. */
 export async function readLedgerOf(rpcUrl: string, distributor: string): Promise<string | null> {
   const [ledger] = await call(rpcUrl, distributor, 'LEDGER()', [], 'latest').catch(() => [])
   return ledger === undefined ? null : `0x${ledger.slice(24)}`

@@ -1,4 +1,4 @@
-// What is looked at, and what was found.
+// What is checked, and what was found.
 
 import type { ChainEpoch } from './chain.ts'
 import { doubleHash, word } from './hashes.ts'
@@ -9,14 +9,14 @@ export type Finding = { line: number; where: string; problem: string }
 
 /** What is checked, and what was found. */
 export type Check = Lines & {
-  /** Of lines that are not what they were, whatever else is. */
+  /** Of lines that are not as they were recorded, whatever else is wrong. */
   damaged: Finding[]
   wrong: Finding[]
   /** Whether a line's fields hash to its leaf. */
   hash(kind: Kind, line: Line, words: readonly string[]): void
   say(kind: Kind | 'header', line: Line, ok: boolean, problem: string): void
   sum(where: string, ok: boolean, problem: string): void
-  /** Calls with each readable line of a kind; says which are unreadable. */
+  /** Calls with each readable line of a kind; reports unreadable ones. */
   each(kind: Kind, look: (fields: Fields, line: Line) => void): void
 }
 
@@ -52,7 +52,7 @@ export function openCheck(lines: Lines): Check {
   }
 }
 
-/** Says which lines do not follow the one before them. */
+/** Reports lines that do not follow the one before them. */
 export function ascends(
   kind: Kind,
   lines: readonly Line[],

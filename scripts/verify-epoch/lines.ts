@@ -1,4 +1,4 @@
-// A manifest's lines, each known by its shape.
+// A manifest's lines, each recognised by its shape.
 
 const HASH = '0x[0-9a-f]{64}'
 const ACCOUNT = '0x[0-9a-f]{40}'
@@ -8,7 +8,7 @@ const COUNT = '0|[1-9][0-9]{0,14}'
 /** A day of minutes at most, each with its seconds. */
 const MINUTES = '(?:[0-9]{1,15}:[1-9][0-9]{0,7}(?:,[0-9]{1,15}:[1-9][0-9]{0,7}){0,1439})?'
 
-/** In the order in which they come. Keys are in canonical order, so a kind of line has one form. */
+/** In their order in the manifest. Keys are in canonical order, so a kind of line has one form. */
 const KINDS = {
   contribution: shape({
     contributor: text(HASH),
@@ -97,15 +97,15 @@ const HEADER = {
 }
 
 export type Kind = keyof typeof KINDS
-/** `fields` by name, without quotes; null where the line has no shape that may stand here. `number` counts from 1. */
+/** `fields` by name, without quotes; null if the line has no shape that is allowed here. `number` counts from 1. */
 export type Line = { number: number; place: number; fields: Fields | null }
 export type Fields = { readonly [name: string]: string }
-/** `former`: in the format that came before. */
+/** `former`: in the previous format. */
 export type Lines = { header: Line; former: boolean; of: { readonly [kind in Kind]: readonly Line[] } }
 
 /**
- * Sorts a manifest's bytes into lines by kind. A line of no shape counts with
- * the kind before it, so that damage to one line leaves the others where they are.
+ * Sorts a manifest's bytes into lines by kind. A line of no shape counts with the
+ * kind before it, so that damage to one line leaves the others where they are.
  */
 export function readLines(bytes: Uint8Array): Lines {
   // Bytes that are not UTF-8 become U+FFFD, which no line may hold.

@@ -1,7 +1,7 @@
 // npm run verify -- --epoch N --rpc URL --contract ADDRESS (--manifest FILE | --api URL) [--previous FILE]
 //
-// Checks a recorded epoch against its manifest, from contracts/FORMAT.md alone:
-// of Attune's own code it uses what reads the command line, and nothing more.
+// Checks a recorded epoch against its manifest, from contracts/FORMAT.md alone: of Attune's own code it uses only what
+// reads the command line.
 
 import { readFile } from 'node:fs/promises'
 import { command, main } from '../cli/command.ts'

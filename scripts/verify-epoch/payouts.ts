@@ -7,13 +7,13 @@ export type Earned = Map<string, Map<string, bigint>>
 
 const POINTS = `0x${'0'.repeat(64)}`
 const NOTICE_SECONDS = 86_400
-/** Of what was paid into a bounty one person takes so much in an epoch, or the price of one vote. */
+/** One person can earn one part in this many of a bounty's funds in an epoch, or the price of one vote. */
 const PERSON_PART = 10n
 const VOTE_CREDITS = 100n
 
 /**
- * What each holder is due for their credits, were the bounty deep enough; an epoch of the former format had no bound
- * for one person.
+ * What each holder is due for their credits, if the bounty had sufficient funds; an epoch of the former format had no
+ * limit per person.
  */
 export function pricesOf(
   { perCredit, funded }: Fields,
@@ -29,7 +29,7 @@ export function pricesOf(
 }
 
 /**
- * All prices, and no more than is left; nothing a day after the bounty was closed, or after epochs were last taken
+ * All prices, but no more than is left; nothing a day after the bounty was closed, or after epochs were last taken
  * back.
  */
 export function payoutOf(
@@ -45,7 +45,7 @@ export function payoutOf(
   return left <= 0n ? 0n : price > left ? left : price
 }
 
-/** Every balance that there must be, by pot and holder: what it was, what was earned, what was moved. */
+/** Every expected balance, by pot and holder: the previous one, what was earned, what was moved. */
 export function expectedBalances(
   { of, former }: { former: boolean; of: { readonly [kind in Kind]: readonly Line[] } },
   earned: Earned,
@@ -76,7 +76,7 @@ export function expectedBalances(
   return due
 }
 
-/** Rounded down, then one more each to the largest remainders, the lower holder first among equals. */
+/** Rounded down, then one more each to the largest remainders; ties go to the lower holder. */
 function largestRemainder(total: bigint, weights: ReadonlyMap<string, bigint>): [string, bigint][] {
   const all = [...weights.values()].reduce((a, b) => a + b, 0n)
   if (all === 0n) return []

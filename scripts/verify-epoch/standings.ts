@@ -1,4 +1,4 @@
-// What an epoch counts of votes, what it holds back, and how much one person can do.
+// Which votes an epoch counts, which it holds back, and how much work of one person it counts.
 
 import type { ChainEpoch } from './chain.ts'
 import { type Check, ascends, bytes, domain } from './check.ts'
@@ -7,14 +7,14 @@ import type { Fields, Lines } from './lines.ts'
 
 const VOTE_CREDITS = 100n
 const QUALIFYING_VOTES = 10
-/** Minutes in a row, and the seconds of work that they hold at most. */
+/** Consecutive minutes, and the maximum seconds of work in them. */
 const WINDOWS = [
   [10, 600],
   [61, 3_600],
 ] as const
 const KEPT_MINUTES = 1_440
 
-/** Each standing is what its rule makes it; gives what all of them release, by session. */
+/** Checks each standing against its rule; returns what all of them release, by session. */
 export function checkStandings(
   { of, former, each, say, hash, sum: total }: Check,
   epoch: ChainEpoch,
@@ -123,7 +123,7 @@ export function checkMinutes({ header, of, each, say }: Check): void {
   })
 }
 
-/** Standings and paces go on from where the epoch before left them. */
+/** Standings and paces continue from where the epoch before left them. */
 export function goesOn({ header, former, each, say, sum: total }: Check, previous: Lines): void {
   if (former) return
   const held = new Map(
@@ -170,7 +170,7 @@ export function goesOn({ header, former, each, say, sum: total }: Check, previou
     total(`pace of ${person}`, worked === '', `the minutes ${worked} of the epoch before have gone`)
 }
 
-/** What of a person's minutes is still of the last day. */
+/** The part of a person's minutes that is still within the last day. */
 function keptOf({ worked = '' }: Fields, newest: number): string {
   return worked
     .split(',')
@@ -178,7 +178,7 @@ function keptOf({ worked = '' }: Fields, newest: number): string {
     .join(',')
 }
 
-/** The first window in which something was added, and that holds more than it may; null for none. */
+/** The first window in which something was added, and that exceeds its limit; null for none. */
 function firstOver(
   was: ReadonlyMap<number, number>,
   is: ReadonlyMap<number, number>,

@@ -6,12 +6,11 @@ import { type Earned, expectedBalances, payoutOf, pricesOf } from './payouts.ts'
 import { checkMinutes, checkPaces, checkStandings, goesOn } from './standings.ts'
 
 /**
- * Recomputes every leaf, both roots, every payout and balance and the content
- * hash of an epoch's manifest, and compares them, and the bounties that the
- * payouts come from, with the chain.
+ * Recomputes every leaf, both roots, every payout and balance and the content hash of an epoch's
+ * manifest, and compares them, and the bounties that the payouts come from, with the chain.
  *
- * @param previous the manifest of the epoch before; with it, that this one goes on from there
- * @throws Error where the node does not answer, or has no such ledger or epoch
+ * @param previous the manifest of the epoch before; with it, that this one continues from there
+ * @throws Error if the node does not respond, or has no such ledger or epoch
  */
 export async function verifyEpoch(question: Question): Promise<Report> {
   const { epochId, manifest, previous, rpcUrl, contract } = question
@@ -31,7 +30,8 @@ export async function verifyEpoch(question: Question): Promise<Report> {
   if (before !== null) checkPrevious(check, before)
   checkSums(check, epoch)
   await checkHash(check, epoch, manifest, rpcUrl)
-  // By the header's minute, which no leaf holds: checkHash has said whether the header is the one that was recorded.
+  // By the header's minute, which is in no leaf: checkHash has reported whether the header is the one that was
+  // recorded.
   checkMinutes(check)
   if (before !== null) goesOn(check, before)
   const { contribution, balance, bounty } = lines.of
@@ -56,9 +56,9 @@ export type Question = {
   previous?: Uint8Array
 }
 /**
- * `wrong` has first the lines that do not fit their own hash, then those that do
- * not fit the others, then what all add up to; `notes` are what could not be
- * looked at.
+ * `wrong` lists first the lines that do not fit their own hash, then those that
+ * do not fit the others, then what all add up to; `notes` are what could not be
+ * checked.
  */
 export type Report = {
   ok: boolean
@@ -90,7 +90,7 @@ async function checkHeader(
   for (const [name, fact] of Object.entries({ chainId, ledger, epochId, contributionsRoot, rewardsRoot, count })) {
     say('header', header, fields[name] === String(fact), `says ${name} ${fields[name]}, but it is ${fact}`)
   }
-  // Said after everything else: a line that cannot be read may be missing here.
+  // Reported last: a line that cannot be read may be missing here.
   const counts = {
     earnings: of.earning,
     moves: of.move,
@@ -170,7 +170,7 @@ function checkMoves({ of, each, say, hash }: Check, epoch: ChainEpoch): void {
   ascends('move', of.move, ({ payee }) => payee ?? '', say)
 }
 
-/** Gives what could not be looked at. */
+/** Returns what could not be checked. */
 async function checkBounties(
   { header, former, of, each, say, hash }: Check,
   epoch: ChainEpoch,
@@ -312,7 +312,7 @@ function checkSums({ of, sum: total }: Check, epoch: ChainEpoch): void {
 
 const NEWLINE = 0x0a
 
-/** Blames the header for another content hash than the ledger's where everything else is what was recorded. */
+/** Blames the header for a content hash other than the ledger's if everything else is as recorded. */
 async function checkHash(
   { header, damaged, wrong, say, sum: total }: Check,
   epoch: ChainEpoch,
@@ -322,7 +322,7 @@ async function checkHash(
   if (keccak256(manifest).startsWith(epoch.manifestHash)) return
   const hash = 'its hash is not the one that the ledger holds'
   const block = damaged.length === 0 ? await recordedBlock(header, epoch, manifest, rpcUrl) : null
-  // Every other line fits its leaf and the roots: what is left is what the header alone says.
+  // Every other line fits its leaf and the roots: what remains is what only the header says.
   const onlyHeader = damaged.length + wrong.length === 0 && manifest.at(-1) === NEWLINE
   if (block !== null) say('header', header, false, `${hash}, but with block ${block}, of the same second, it would be`)
   else if (onlyHeader)
@@ -331,8 +331,8 @@ async function checkHash(
 }
 
 /**
- * The block of the same second with which the manifest has the hash that the ledger holds; null for none. What bounties
- * were at the block that it names tells nothing then.
+ * The block of the same second with which the manifest has the hash that the ledger holds; null for none. Then the
+ * bounties' state at the block that the manifest names proves nothing.
  */
 async function recordedBlock(
   { fields }: Line,

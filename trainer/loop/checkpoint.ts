@@ -60,7 +60,7 @@ export function openCheckpoints(directory: string): CheckpointStore {
     },
     async prune(keep) {
       const kept = new Set(keep.map((hash) => hash + EXTENSION))
-      // What a process was writing when it was killed begins like a checkpoint, too.
+      // The leftovers of a process that was killed while writing begin like a checkpoint, too.
       const written = (await readdir(directory)).filter((name) => /^[0-9a-f]{64}\.safetensors/.test(name))
       for (const name of written) if (!kept.has(name)) await rm(join(directory, name))
     },

@@ -5,7 +5,7 @@ import type { LearnerConfig } from '../rl/config.ts'
 import { FIXED } from '../rl/fixed.ts'
 import { klCoefficientFor } from '../rl/kl.ts'
 
-/** What a session's configuration says to the learner: all that a run chooses, defaults included, comes from it. */
+/** The learner's part of a session's configuration: all that a run chooses, defaults included, comes from it. */
 export function learnerConfig(config: TrainingConfig): LearnerConfig {
   const { batchSize, epochs, ppoConfig, live } = config
   return {

@@ -14,7 +14,7 @@ import { heldPolicy, REFERENCE } from '../rl/policy.ts'
 import { asHeld } from '../rl/state.ts'
 
 export interface LearntFrom {
-  /** The run's checkpoints, and the hash of the one that is wanted. */
+  /** The run's checkpoints, and the hash of the requested one. */
   checkpoints: string
   hash: string
   config: TrainingConfig
@@ -25,9 +25,9 @@ export interface LearntFrom {
 
 /**
  * Writes the policy, adapters merged into it, with the base's tokenizer and prompts, as a directory that transformers
- * reads. Adapters stand in `adapters/` besides, as PEFT reads them.
+ * reads. Adapters are also written to `adapters/`, in PEFT's format.
  *
- * @throws Error with code ENOENT where the checkpoint has been pruned
+ * @throws Error with code ENOENT if the checkpoint has been pruned
  */
 export async function writeLearntModel(
   directory: string,

@@ -1,4 +1,4 @@
-/** Counts steps that people voted in and that changed nothing, and decides when to warn. Pure. */
+/** Counts steps that had votes but changed nothing, and decides when to warn. Pure. */
 import type { RunWarning } from '../../core/protocol/index.ts'
 
 /**
@@ -7,7 +7,7 @@ import type { RunWarning } from '../../core/protocol/index.ts'
  */
 const SAID_EVERY = 3
 
-/** Such steps in a row after one more step. A step without votes neither counts nor ends the row. */
+/** The number of such steps in a row after one more step. A step without votes neither counts nor ends the row. */
 export function idleSteps(before: number, { changed, votes }: { changed: boolean; votes: number }): number {
   if (changed) return 0
   return votes > 0 ? before + 1 : before

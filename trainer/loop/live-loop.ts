@@ -57,9 +57,9 @@ function draw(run: Run, world: World, step: number, restoring: boolean): Promise
 }
 
 /**
- * Until every shown sample has `minVotes`, or the window is over and the step has `minVotesPerStep`. Votes
- * that people have begun are waited for, together at most `limits.closingHoldMs`: begun votes add no more to
- * that, and a loop that was cut short in it waits so long again at most.
+ * Until every shown sample has `minVotes`, or the window is over and the step has `minVotesPerStep`. Votes that people
+ * have begun are waited for, together at most `limits.closingHoldMs`: begun votes extend that no further, and a loop
+ * that was interrupted during it waits at most the same time again.
  */
 async function votingEnds(run: Run, world: World, batch: Batch): Promise<void> {
   const { votingWindowSeconds, minVotes, minVotesPerStep } = run.config.live
@@ -113,7 +113,7 @@ async function step(
   run.state.step = batch.step
   const checkpoint = await save()
   const committedAt = world.now()
-  if (checkpoint === recorded?.checkpoint) return committedAt // restored to the bit: the log is already complete
+  if (checkpoint === recorded?.checkpoint) return committedAt // restored bit for bit: the log is already complete
   await world.commit({
     step: batch.step,
     policyVersion: run.learner.version,
@@ -133,7 +133,7 @@ const remadeOtherwise = (step: number): string =>
   `Step ${step} was made again and came out otherwise: a vote that it had used was erased since, or another machine computed it. ` +
   'Its receipts stand as they were given.'
 
-/** Waits a moment, and answers raters' own questions meanwhile. */
+/** Waits a moment, answering raters' own questions meanwhile. */
 async function tick(run: Run, world: World, atMost = tickMs): Promise<void> {
   world.signal.throwIfAborted()
   const ask = await world.nextAsk()

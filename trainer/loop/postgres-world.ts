@@ -24,17 +24,17 @@ export interface WorldDeps {
   pool: Pool
   redis: Redis
   log: Logger
-  /** When the run releases its place to others. */
+  /** When the run releases its slot to others. */
   turns?: Turns
 }
 
 export interface Turns {
   /**
-   * Without a vote or a question for this long, and with too few votes for the step, the run releases its place until
+   * Without a vote or a question for this long, and with too few votes for the step, the run releases its slot until
    * one comes. Milliseconds.
    */
   patienceMs: number
-  /** After this long, once a step is committed, a waiting run gets this one's place. Milliseconds. */
+  /** After this long, once a step is committed, a waiting run gets this one's slot. Milliseconds. */
   turnMs: number
 }
 
@@ -43,7 +43,7 @@ const usualTurns: Turns = { patienceMs: 30_000, turnMs: 60_000 }
 export interface SessionWorld extends World {
   /** How many votes a step needs. */
   needs(votesPerStep: number): void
-  /** Tells crowd and researcher, for good. */
+  /** Notifies crowd and researcher, permanently. */
   warn(warning: Omit<RunWarning, 'sessionId' | 'timestamp'>): Promise<void>
   /** Pauses the run for a reason of its own, unless somebody has already paused or stopped it. */
   pause(reason: string): Promise<void>
@@ -77,7 +77,7 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
     )
   }
 
-  /** The session is paused: tells everybody why, and ends the run here. */
+  /** The session is paused: notifies everybody why, and ends the run here. */
   const putDown = (reason: string): void => {
     tell({ event: 'training-paused', payload: { sessionId, session: sessionId, reason } })
     abort.abort(new Interrupted('paused'))

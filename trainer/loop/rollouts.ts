@@ -52,7 +52,7 @@ interface Row {
 interface As {
   step: number
   origin: 'rollout' | 'ask'
-  /** The first rows, this many, are shown. */
+  /** The number of leading rows that are shown. */
   shown: number
   seed: number
 }
@@ -91,9 +91,8 @@ async function answer(run: Run, world: World, rows: readonly Row[], as: As): Pro
 }
 
 /**
- * Opens an answer to votes, and returns which take of its row it is. Votes belong to words: where an
- * earlier life of the step stored other ones (another machine's arithmetic, a vote erased since), this
- * answer is a sample of its own.
+ * Opens an answer to votes, and returns which take of its row it is. Votes belong to words: if an earlier attempt at
+ * the step stored other ones (another machine's arithmetic, a vote erased since), this answer is a sample of its own.
  */
 async function present(
   run: Run,

@@ -185,10 +185,10 @@ const SavedRun = z.object({
   state: z.object({
     step: z.int(),
     evidence: z.object({ level: signEvidence, order: signEvidence, length: signEvidence, repetition: signEvidence }),
-    // Absent from checkpoints of runs that began before the regulars were watched over.
+    // Absent from checkpoints of runs that began before the regulars were watched.
     regulars: z.object({ recent: z.array(z.record(z.string(), z.number())), warned: z.boolean() }).default(noRegulars),
     rewards: numbers,
-    // Checkpoints of before this was watched have none.
+    // Checkpoints from before this was watched have none.
     idle: z.int().default(0),
     pending: z
       .object({

@@ -1,5 +1,5 @@
 /**
- * Trains one session until it ends, pauses or releases its place: takes its lock, resumes from the newest readable
+ * Trains one session until it ends, pauses or releases its slot: takes its lock, resumes from the newest readable
  * checkpoint, and reports how it ended.
  */
 import { join } from 'node:path'
@@ -55,7 +55,7 @@ export async function trainSession(deps: SessionDeps): Promise<End> {
   } catch (error) {
     if (error instanceof Interrupted) return error.status
     if (error instanceof ModelChanged || error instanceof BeyondFloat16) {
-      // to be put right by the operator, who then resumes it
+      // to be fixed by the operator, who then resumes it
       log.error({ modelsPath: deps.config.modelsPath, compute: deps.config.compute }, error.message)
       await world.pause(error.message)
       return 'paused'

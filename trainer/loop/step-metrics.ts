@@ -7,8 +7,8 @@ import type { Batch } from './run-state.ts'
 import type { SettledVote } from '../../core/db/feedback.ts'
 
 /**
- * What a step's metrics say of the crowd and of the loop, beside the learner's own (rl/metrics.ts): meaning, and after
- * the last semicolon the unit.
+ * What a step's metrics report about the crowd and the loop, besides the learner's own (rl/metrics.ts): meaning, and
+ * after the last semicolon the unit.
  */
 export const LIVE_METRICS = {
   rewardScore:
@@ -118,7 +118,7 @@ export function agreementMetric(crowd: Pick<Crowd, 'on'>, fresh: readonly Settle
   return agreement === undefined ? {} : { agreement }
 }
 
-/** Who is known, and how much of the step is strangers'. */
+/** Who is known, and what share of the step comes from strangers. */
 function standingMetrics(
   crowd: Pick<Crowd, 'standing' | 'raters' | 'on' | 'weighed'>,
   { rollouts }: Batch,
@@ -138,7 +138,7 @@ function standingMetrics(
   }
 }
 
-/** Of the least-squares line through equally spaced values, per space; 0 of a single one. */
+/** Of the least-squares line through equally spaced values, per interval; 0 for a single one. */
 export function slope(values: readonly number[]): number {
   const centre = (values.length - 1) / 2
   const spread = values.reduce((sum, _, i) => sum + (i - centre) ** 2, 0)

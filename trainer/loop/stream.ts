@@ -12,7 +12,7 @@ const intervalMs = 1000 / limits.tokenMessagesPerSecond
 
 /**
  * Streams sequences: each sends at most `limits.tokenMessagesPerSecond` pieces a second, and all
- * the others' text waits with it.
+ * other text waits with it.
  */
 export function openRoomStream(deps: {
   count: number

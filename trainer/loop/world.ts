@@ -42,7 +42,7 @@ export interface World {
   /** The oldest question that has no answer yet. */
   nextAsk(): Promise<{ sampleId: string; prompt: string } | null>
   failAsk(sampleId: string): Promise<void>
-  /** Where the step pauses the run, `signal` is aborted with it. */
+  /** If the step pauses the run, `signal` is aborted with it. */
   commit(step: Omit<StepCommit, 'sessionId'>): Promise<void>
 }
 

@@ -1,7 +1,7 @@
 /**
- * Who is using the page, in every tab alike: a guest account is made silently
+ * Who is using the page, shared by all tabs: a guest account is created silently
  * the first time something needs one, and kept in this browser; a researcher
- * signs in. What that means is in identity.ts.
+ * signs in. identity.ts has the details.
  */
 import { z } from 'zod'
 import type { SignedIn, User } from '../../../core/protocol/index.ts'
@@ -13,8 +13,8 @@ import { storage } from '../ui/storage.ts'
 import { openTurn } from './tab-lock.ts'
 
 /**
- * While a socket is open its token is renewed so long before its end, milliseconds; and no sooner than so long after
- * the last look.
+ * While a socket is open, its token is renewed this long before it expires, and no sooner than this long after the last
+ * check; milliseconds.
  */
 const RENEW_AHEAD = 60_000
 const RENEW_PAUSE = 5_000
@@ -22,7 +22,7 @@ const RENEW_PAUSE = 5_000
 const watchers = new Set<(kept: Kept | null) => void>()
 let renewal: ReturnType<typeof setTimeout> | undefined
 
-/** As it was kept, perhaps by an older page: what the page can't do without is looked at, and the rest taken. */
+/** As stored, perhaps by an older page: what the page can't do without is checked, and the rest is accepted. */
 const AtLeast = z.object({
   token: z.string().min(1),
   refreshToken: z.string().min(1),
@@ -33,7 +33,7 @@ const AtLeast = z.object({
     permissions: z.array(z.string()),
   }),
 })
-// What is damaged is dropped, with a note, before anybody takes it for a sign-in.
+// Damaged data is dropped, with a note, before anything takes it for a sign-in.
 for (const key of [KEY, GUEST_KEY]) storage.readJson(key, AtLeast)
 
 const identity = openIdentity({
@@ -42,7 +42,7 @@ const identity = openIdentity({
   request,
   now: Date.now,
   onchange(next) {
-    // Nobody can come back as a guest whom the server no longer knows.
+    // Nobody can return to a guest account that the server no longer knows.
     if (kept && next?.replaces !== undefined && kept.user.userId !== next.user.userId)
       forgetDesk(storage, kept.user.userId)
     kept = next
@@ -59,21 +59,21 @@ addEventListener('storage', (change) => {
 })
 
 export const account = {
-  /** Who it is; also once the sign-in has ended, because what they do is still theirs. */
+  /** Who it is; also after the sign-in has ended, because what they do is still theirs. */
   get user(): User | null {
     return kept?.user ?? null
   },
   /**
-   * The server has ended the sign-in: nothing is sent until this person signs in again, or goes on as somebody else.
+   * The server has ended the sign-in: nothing is sent until this person signs in again, or continues as somebody else.
    */
   get ended(): boolean {
     return kept?.ended ?? false
   },
-  /** The guest that the server no longer knew, in whose stead this one was made. */
+  /** The guest that the server no longer knew, which this one replaced. */
   get replaces(): string | null {
     return kept?.replaces ?? null
   },
-  /** The name of the guest that this browser is again after signing out. */
+  /** The name of the guest account that this browser returns to after signing out. */
   get guestBehind(): string | null {
     return kept === null || kept.user.guest ? null : (identity.guest()?.user.username ?? null)
   },
@@ -82,7 +82,7 @@ export const account = {
   renew: (rejected?: string) => identity.renew(rejected),
   signIn: (username: string, password: string) => identity.signIn(username, password),
   register: (username: string, password: string, email?: string) => identity.register(username, password, email),
-  /** Takes over a sign-in that was made elsewhere (a wallet's). */
+  /** Adopts a sign-in that was made elsewhere (by a wallet). */
   adopt: (next: SignedIn) => identity.adopt(next),
   async signOut(): Promise<void> {
     if (kept) forgetDesk(storage, kept.user.userId)
@@ -90,7 +90,10 @@ export const account = {
   },
   acknowledge: () => identity.acknowledge(),
 
-  /** REST as this user; before anybody signed in, as nobody, and as a new guest where the server asks who it is. */
+  /**
+   * REST as this user; before anybody signed in, unauthenticated, and as a new guest where the server requires a
+   * sign-in.
+   */
   async call<T>(method: Method, path: string, body?: unknown): Promise<T> {
     const token = kept ? await identity.token() : undefined
     try {
@@ -102,8 +105,8 @@ export const account = {
   },
 
   /**
-   * Hears of every change of the sign-in, whichever tab made it, and keeps its token fresh meanwhile. Returns the way
-   * to stop.
+   * Subscribes to every change of the sign-in, whichever tab made it, and keeps its token fresh meanwhile. Returns the
+   * unsubscriber.
    */
   watch(hear: (kept: Kept | null) => void): () => void {
     watchers.add(hear)
@@ -114,19 +117,19 @@ export const account = {
     }
   },
 
-  /** Votes that wait in this browser, anybody's. */
+  /** Votes waiting in this browser, whoever gave them. */
   waiting: (): Waiting[] => waiting(storage, storage.keys()),
   discard: (userId: string | null) => discard(storage, storage.keys(), userId),
 }
 
-/** Renews the token before it ends while somebody watches; one tab does it for all. */
+/** Renews the token before it expires while anything is subscribed; one tab does it for all. */
 function plan(): void {
   clearTimeout(renewal)
   const now = kept
   if (watchers.size === 0 || now === null || now.ended) return
   const renew = (): void =>
     void identity.renew(now.token).catch((error: unknown) => {
-      // Whoever needs the token asks again, and says what is wrong; until then it is tried on.
+      // Whoever needs the token asks again and reports what is wrong; until then, retries continue.
       if (!(error instanceof ApiError)) throw error
       if (!kept?.ended) renewal = setTimeout(renew, RENEW_PAUSE)
     })

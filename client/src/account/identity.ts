@@ -1,8 +1,8 @@
 /**
- * Who uses this browser (rule S5). A guest is made the first time that
- * something needs one; a sign-in is renewed by one tab for all of them, and
- * where the server ends it, it is kept as ended: whoever it was has to sign in
- * again, and nobody else takes over silently. Pure but for what is passed in.
+ * Who uses this browser (rule S5). A guest is created the first time something
+ * needs one; a sign-in is renewed by one tab for all of them, and where the
+ * server ends it, it is kept as ended: that person has to sign in again, and
+ * nobody else takes over silently. Pure except for what is passed in.
  */
 import type { SignedIn } from '../../../core/protocol/index.ts'
 import { ApiError, type Method } from '../api.ts'
@@ -11,11 +11,11 @@ import type { Turn } from './tab-lock.ts'
 
 /** A sign-in as the browser keeps it. */
 export interface Kept extends SignedIn {
-  /** When its access token ends by this browser's clock, milliseconds since 1970. */
+  /** When its access token expires by this browser's clock, milliseconds since 1970. */
   until?: number
-  /** The server renews it no more. */
+  /** The server no longer renews it. */
   ended?: boolean
-  /** The guest that the server no longer knew, in whose stead this one was made. */
+  /** The guest that the server no longer knew, which this one replaced. */
   replaces?: string
 }
 
@@ -25,16 +25,16 @@ export interface IdentityDeps {
   turn: Turn
   request: <T>(method: Method, path: string, body?: unknown, token?: string) => Promise<T>
   now: () => number
-  /** Told of every change, whichever tab made it. */
+  /** Notified of every change, whichever tab made it. */
   onchange: (kept: Kept | null) => void
 }
 
 export const KEY = 'attune.account'
-/** The guest that this browser was before somebody signed in: it is that again when they sign out. */
+/** The guest account that this browser had before somebody signed in: restored when they sign out. */
 export const GUEST_KEY = 'attune.guest'
-/** A token this close to its end is renewed before it is used, milliseconds. */
+/** A token this close to its expiry is renewed before it is used, milliseconds. */
 const RENEW_BEFORE = 30_000
-/** How often a change made by another tab meanwhile is followed. */
+/** How often changes made by another tab are picked up meanwhile. */
 const TRIES = 4
 
 export type Identity = ReturnType<typeof openIdentity>
@@ -52,7 +52,7 @@ export function openIdentity({ store, turn, request, now, onchange }: IdentityDe
     else store.setItem(KEY, JSON.stringify(next))
     onchange(kept)
   }
-  /** A sign-in that has just come: its end is counted from now, whatever this browser's clock says. */
+  /** A sign-in that has just arrived: its expiry is counted from now, whatever this browser's clock says. */
   const fresh = (next: SignedIn): Kept => ({ ...next, until: now() + lifetimeOf(next.token) })
 
   /** What another tab has changed. */
@@ -77,7 +77,7 @@ export function openIdentity({ store, turn, request, now, onchange }: IdentityDe
               throw error
             },
           )
-    // Somebody signed in or out meanwhile: that stands.
+    // Somebody signed in or out meanwhile: that takes precedence.
     follow()
     if (kept?.refreshToken !== asked?.refreshToken) {
       if (tries > 0) return renewed(rejected, tries - 1)
@@ -93,7 +93,7 @@ export function openIdentity({ store, turn, request, now, onchange }: IdentityDe
       keep({ ...asked, ended: true })
       throw endedError(asked)
     }
-    // A guest has no other way back: this browser is a new one, and says so.
+    // A guest has no other way back: this browser becomes a new one, and says so.
     const next: Kept = {
       ...fresh(await request<SignedIn>('POST', '/api/auth/guest', {})),
       replaces: asked.user.username,
@@ -108,7 +108,8 @@ export function openIdentity({ store, turn, request, now, onchange }: IdentityDe
     }))
 
   /**
-   * A sign-in of this person's own making. The guest that was here waits for its return; unless it is that account now.
+   * A sign-in by this person themselves. The previous guest account is kept for their return, unless it has become that
+   * account.
    */
   function adopt(next: SignedIn): void {
     if (kept?.user.guest && kept.user.userId !== next.user.userId) store.setItem(GUEST_KEY, JSON.stringify(kept))
@@ -117,11 +118,11 @@ export function openIdentity({ store, turn, request, now, onchange }: IdentityDe
 
   return {
     current: (): Kept | null => kept,
-    /** The guest that comes back when this account signs out. */
+    /** The guest account that is restored when this account signs out. */
     guest: (): Kept | null => load(store.getItem(GUEST_KEY)),
     follow,
     adopt,
-    /** Renews the sign-in, or makes a guest where there is none; `rejected` is the token that is good no more. */
+    /** Renews the sign-in, or creates a guest if there is none; `rejected` is the token that is no longer valid. */
     renew: (rejected: string | undefined = kept?.token): Promise<Kept> => renew(rejected),
 
     /** A valid token: the stored one, a renewed one, or a new guest's. */
@@ -134,7 +135,7 @@ export function openIdentity({ store, turn, request, now, onchange }: IdentityDe
       adopt(await request<SignedIn>('POST', '/api/auth/login', { username, password }))
     },
 
-    /** Makes an account; the guest of this browser becomes it. */
+    /** Creates an account; this browser's guest becomes it. */
     async register(username: string, password: string, email?: string): Promise<void> {
       const guest = kept?.user.guest ? await this.token() : undefined
       adopt(
@@ -147,18 +148,18 @@ export function openIdentity({ store, turn, request, now, onchange }: IdentityDe
       )
     },
 
-    /** Signs out here at once, then at the server; this browser is the guest again that it was before. */
+    /** Signs out here at once, then at the server; this browser returns to its earlier guest account. */
     async signOut(): Promise<void> {
       const leaving = kept
       const guest = load(store.getItem(GUEST_KEY))
       store.removeItem(GUEST_KEY)
       keep(guest)
       if (leaving === null || leaving.ended) return
-      // Without the access token: that it may have expired must not keep anybody signed in.
+      // Without the access token: its having expired must not keep anybody signed in.
       await request('POST', '/api/auth/logout', { refreshToken: leaving.refreshToken })
     },
 
-    /** The reader knows that this guest is a new one. */
+    /** The reader has acknowledged that this guest is a new one. */
     acknowledge(): void {
       if (kept?.replaces === undefined) return
       const { replaces: _, ...rest } = kept
@@ -170,7 +171,7 @@ export function openIdentity({ store, turn, request, now, onchange }: IdentityDe
 export const endedError = ({ user }: SignedIn) =>
   new ApiError('unauthenticated', `Your sign-in as ${user.username} has ended. Sign in again.`)
 
-/** What was kept, where it is a sign-in. */
+/** The stored value, if it is a sign-in. */
 function load(stored: string | null): Kept | null {
   const value = parsed(stored ?? 'null')
   const isKept =
@@ -185,10 +186,10 @@ function load(stored: string | null): Kept | null {
   return isKept ? (value as Kept) : null
 }
 
-/** When an access token ends, by this browser's clock as far as it knows, milliseconds since 1970. */
+/** When an access token expires, by this browser's clock as far as known, milliseconds since 1970. */
 export const endOf = ({ until, token }: Kept): number => until ?? (claimOf(token, 'exp') ?? 0) * 1000
 
-/** How long an access token is good from when it was given, milliseconds. */
+/** How long an access token is valid from its issue, milliseconds. */
 const lifetimeOf = (token: string): number =>
   Math.max(0, (claimOf(token, 'exp') ?? 0) - (claimOf(token, 'iat') ?? 0)) * 1000
 

@@ -5,7 +5,7 @@ import type { Hex } from '../../../contracts/ledger/hex.ts'
 export interface SignInRequest {
   address: Hex
   chainId: number
-  /** Host and port of the page that asks. */
+  /** Host and port of the requesting page. */
   domain: string
   nonce: string
   uri: string
@@ -15,8 +15,8 @@ export interface SignInRequest {
 }
 
 /**
- * The message's text, version 1. A test holds it to the package `siwe`, which brings a parser that the page has no use for:
- * 197 kB of the bundle, gzipped.
+ * The message's text, version 1. A test checks it against the package `siwe`, which brings a parser that the page has
+ * no use for: 197 kB of the bundle, gzipped.
  */
 export const signInMessage = ({ address, chainId, domain, nonce, uri, statement, issuedAt }: SignInRequest): string =>
   `${domain} wants you to sign in with your Ethereum account:
@@ -30,5 +30,5 @@ Chain ID: ${chainId}
 Nonce: ${nonce}
 Issued At: ${issuedAt.toISOString()}`
 
-/** The message as `personal_sign` takes it. */
+/** The message in the form that `personal_sign` takes. */
 export const bytesOf = (message: string): Hex => hexlify(toUtf8Bytes(message)) as Hex

@@ -7,13 +7,13 @@ type Store = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
 export type Turn = <T>(work: () => Promise<T>) => Promise<T>
 
 /**
- * Milliseconds: how long a lease holds whose tab was closed; until two writers have seen each other; between two looks.
+ * Milliseconds: how long the lease of a closed tab lasts; until two writers have seen each other; between two polls.
  */
 const LEASE_MS = 10_000
 const SETTLE_MS = 40
 const LOOK_MS = 60
 
-/** @param locks the browser's, where it has them */
+/** @param locks the browser's, if it has them */
 export function openTurn(name: string, store: Store, locks: Pick<LockManager, 'request'> | undefined): Turn {
   if (locks !== undefined) return async (work) => locks.request(name, work)
   return async (work) => {
@@ -23,7 +23,7 @@ export function openTurn(name: string, store: Store, locks: Pick<LockManager, 'r
       const [id, until] = (store.getItem(key) ?? '').split(' ')
       return Number(until) > Date.now() ? id : null
     }
-    // Nobody waits for ever, not even where the store keeps nothing.
+    // Nobody waits for ever, not even if the store keeps nothing.
     for (const giveUp = Date.now() + 2 * LEASE_MS; Date.now() < giveUp; await pause(LOOK_MS)) {
       if (holder() !== null) continue
       store.setItem(key, `${own} ${Date.now() + LEASE_MS}`)

@@ -1,4 +1,4 @@
-/** The reader's browser wallet (EIP-1193): signing in by it (EIP-4361), and sending what the page has prepared. */
+/** The reader's browser wallet (EIP-1193): signing in with it (EIP-4361), and sending what the page has prepared. */
 import type { Hex } from '../../../contracts/ledger/hex.ts'
 import type { ChainFacts, SignedIn } from '../../../core/protocol/index.ts'
 import { ApiError, request } from '../api.ts'
@@ -14,13 +14,13 @@ declare global {
   }
 }
 
-/** Between two looks for a receipt, milliseconds, and how many there are. */
+/** The interval between polls for a receipt, milliseconds, and the number of polls. */
 const LOOK_MS = 1_000
 const LOOKS = 180
 
 export const hasWallet = (): boolean => window.ethereum !== undefined
 
-/** The account that this page is allowed to see already; asks the reader nothing. */
+/** The account that this page may already see; does not prompt the reader. */
 export async function knownAccount(): Promise<Hex | null> {
   return hasWallet() ? first(await ask('eth_accounts')) : null
 }
@@ -52,8 +52,8 @@ export async function signInByWallet(token: string | undefined): Promise<SignedI
 }
 
 /**
- * Has the wallet send a call on this chain, and waits until a block holds it. The call is tried
- * first, so that what the contract would refuse costs nothing.
+ * Has the wallet send a call on this chain, and waits until a block includes it. The call is
+ * simulated first, so that a call the contract would refuse costs nothing.
  *
  * @returns the transaction's hash
  * @throws ApiError with a message for the reader
@@ -79,9 +79,9 @@ export async function send(facts: ChainFacts, { to, data, value }: Call): Promis
 }
 
 /**
- * The linked account's signature under what the page has prepared (EIP-712).
+ * The linked account's signature on what the page has prepared (EIP-712).
  *
- * @throws ApiError where the wallet is at another account, or the reader declines
+ * @throws ApiError where the wallet uses another account, or the reader declines
  */
 export async function signTyped(facts: ChainFacts, account: string, typedData: string): Promise<Hex> {
   const chosen = await chooseAccount()
@@ -92,8 +92,8 @@ export async function signTyped(facts: ChainFacts, account: string, typedData: s
 }
 
 /**
- * What an account holds of a token, or of the chain's coin, by the wallet's node; null where the wallet is at another
- * chain. Asks the reader nothing.
+ * An account's balance of a token, or of the chain's coin, by the wallet's node; null where the wallet is on another
+ * chain. Does not prompt the reader.
  */
 export async function balanceOf({ chainId }: ChainFacts, token: string, account: string): Promise<bigint | null> {
   if (!hasWallet() || Number(await ask('eth_chainId')) !== chainId) return null
@@ -104,14 +104,14 @@ export async function balanceOf({ chainId }: ChainFacts, token: string, account:
 /** The selector of ERC-20's `balanceOf(address)`. */
 const BALANCE_OF = '0x70a08231'
 
-/** Asks for the account where the reader has not given it yet. */
+/** Requests the account if the reader has not granted access yet. */
 async function chooseAccount(): Promise<Hex> {
   const account = first(await ask('eth_requestAccounts'))
   if (account === null) throw new ApiError('invalid', 'The wallet returned no account. Unlock it and try again.')
   return account
 }
 
-/** Brings the wallet to the contracts' chain. */
+/** Switches the wallet to the contracts' chain. */
 async function choose({ chainId, name, coin, rpcUrl, explorer }: ChainFacts): Promise<void> {
   if (Number(await ask('eth_chainId')) === chainId) return
   const wanted = `0x${chainId.toString(16)}`
@@ -133,7 +133,7 @@ async function choose({ chainId, name, coin, rpcUrl, explorer }: ChainFacts): Pr
     throw new ApiError('invalid', `Select ${name} (chain ${chainId}) in your wallet and try again.`)
 }
 
-/** What the wallet answered instead of doing it. */
+/** The wallet's error where it declined or failed a request. */
 class WalletError extends ApiError {
   readonly walletCode: number
   constructor(walletCode: number, message: string) {
@@ -155,7 +155,7 @@ async function ask(method: string, params?: unknown): Promise<unknown> {
   }
 }
 
-/** Wallets reject with an object of a code, a message, and somewhere in it the contract's own words. */
+/** Wallets reject with an object of a code, a message, and somewhere in it the contract's own error. */
 async function said(error: unknown): Promise<WalletError> {
   const { code, message, data } = parts(error)
   if (code === DECLINED) return new WalletError(code, 'You declined in the wallet. Nothing was sent.')

@@ -1,4 +1,4 @@
-/** What the page says of sign-ins that have ended, and of votes that wait for whom they belong to (rule S5). Pure. */
+/** What the page says about sign-ins that have ended, and about votes waiting for their owner (rule S5). Pure. */
 import type { Waiting } from '../room/outbox.ts'
 
 export interface Who {
@@ -20,12 +20,12 @@ export interface Note {
 
 export interface Situation {
   who: Who | null
-  /** The guest that this browser is again after signing out. */
+  /** The guest account that this browser returns to after signing out. */
   guestBehind: string | null
   /** The guest that the server no longer knew. */
   replaces: string | null
   waiting: readonly Waiting[]
-  /** The session whose room is open: it sends what waits for it. */
+  /** The session whose room is open: it sends its own waiting votes. */
   sessionId: string | null
 }
 

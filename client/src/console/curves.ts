@@ -6,7 +6,7 @@ export interface Series {
   label: string
   /** A token's name, such as `accent`. */
   color: string
-  /** One value a step; null is a gap. */
+  /** One value per step; null is a gap. */
   values: (number | null)[]
 }
 
@@ -26,17 +26,17 @@ const firstOf =
   (metrics: TrainingMetrics): number | null =>
     names.map((name) => metrics[name]).find((value) => value !== undefined && Number.isFinite(value)) ?? null
 
-/** The reward before normalisation where the trainer gives it: of the same scale as a vote. */
+/** The reward before normalisation where the trainer reports it: on the same scale as a vote. */
 const REWARD = ['rewardScore', 'objective/scores']
 export const rewardOf = firstOf(REWARD)
 
-/** Every chart there is, in order. Another one is another entry here, by the names that its metrics have; no other file. */
+/** Every chart, in order. To add one, add an entry here with the names of its metrics; no other file changes. */
 const described: {
   title: string
   meaning: string
   format: (value: number) => string
   span: number
-  /** What the legend says, the token of the colour, and the metric: the first of these names that a step has. */
+  /** The legend's label, the token of the colour, and the metric: the first of these names that a step has. */
   series: [label: string, color: string, names: string[]][]
 }[] = [
   {
@@ -105,7 +105,8 @@ export function curvesOf(steps: readonly StepMetrics[]): Curve[] {
 }
 
 /**
- * The range of an axis that holds [low, high] and spans at least `span`; what is never negative starts no lower than 0.
+ * The range of an axis that contains [low, high] and spans at least `span`; it starts no lower than 0 for values that
+ * are never negative.
  */
 export function rangeOf(low: number, high: number, span: number): [number, number] {
   const missing = Math.max(0, span - (high - low)) / 2

@@ -1,8 +1,8 @@
 /** What a researcher types or picks as prompts, as the server reads it: lines of JSON. */
 
 /**
- * Each line is a prompt, unless the first one is JSON: then all are sent as they are, and the server says which is
- * none.
+ * Each line is a prompt, unless the first one is JSON: then all are sent unchanged, and the server reports those that
+ * are not prompts.
  */
 export function promptLines(text: string): string {
   const lines = text

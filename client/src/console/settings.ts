@@ -2,14 +2,14 @@
 import { StartTraining, type TrainingConfigInput, algorithmNames, algorithms } from '../../../core/protocol/index.ts'
 
 export interface Setting {
-  /** Where it stands in the configuration. */
+  /** Its path in the configuration. */
   path: readonly string[]
   label: string
   explain: string
   kind: 'number' | 'switch' | 'list' | 'text' | 'choice'
   /** Of a choice: the values, each with its label. */
   options?: readonly (readonly [value: string, label: string])[]
-  /** What leaving the field empty means, where it may be left so. */
+  /** What leaving the field empty means, if that is allowed. */
   empty?: string
 }
 
@@ -273,7 +273,7 @@ export type Checked =
   /** Messages by the setting's path. */
   | { ok: false; errors: Record<string, string> }
 
-/** What the form says, through the schema that the server will use. */
+/** The form's problems, found by the schema that the server will use. */
 export function check(modelId: string, title: string, values: Readonly<Record<string, string>>): Checked {
   const configuration: Tree = {}
   for (const { path, kind, empty } of groups.flatMap((g) => g.settings)) {

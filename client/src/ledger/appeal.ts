@@ -9,7 +9,7 @@ export const groundTitles: Record<AppealGround, string> = {
   other: 'Something else',
 }
 
-/** What has become of an appeal, as its author reads it. */
+/** The status of an appeal, as its author reads it. */
 export function fateOf({ state, decision, correction }: Appeal): string {
   if (decision === null) return 'You have appealed. A validator will look at it.'
   if (state === 'dismissed') return `Your appeal was dismissed: ${decision.reason}`

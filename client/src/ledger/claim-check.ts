@@ -83,7 +83,7 @@ const REWARD = ['uint256', 'address', 'uint256', 'bytes32', 'address', 'uint256'
 const rewardLeaf = ({ epochId, bounty, account, amount }: Claim, { chainId, ledger }: ChainFacts): Hex =>
   leafOf(REWARD, [chainId, ledger, epochId, bounty, account, BigInt(amount)])
 
-/** A contract that refuses is a step that fails; a node that does not answer leaves it open. */
+/** A contract that refuses is a step that fails; a node that does not respond leaves it open. */
 async function obstacle(error: unknown): Promise<VerificationStep> {
   if (error instanceof NodeRefusal && error.data !== null) {
     const { refusalOf } = await import('./transactions.ts')

@@ -1,4 +1,4 @@
-/** What a person has contributed, with what came of each: receipt, appeal, epoch, proof. Pure. */
+/** What a person has contributed, with the outcome of each: receipt, appeal, epoch, proof. Pure. */
 import type { HumanFeedback, NoCredit, ProofOfContribute, Receipt, Appeal } from '../../../core/protocol/index.ts'
 import { noCreditReasons } from '../../../contracts/ledger/epoch/reasons.ts'
 import { plural } from '../ui/format.ts'
@@ -8,7 +8,7 @@ export interface Contribution {
   kind: ProofOfContribute['contributionType']
   sessionId: string
   timestamp: string
-  /** The vote that it is; null for any other contribution. */
+  /** The vote, if it is one; null for any other contribution. */
   vote: HumanFeedback | null
   receipt: Receipt | null
   appeal: Appeal | null
@@ -29,7 +29,7 @@ export interface Totals {
   /** Points that count already, and those that wait for a qualification. */
   credit: number
   held: number
-  /** The middle one of the latencies, milliseconds; null without any. */
+  /** The median of the latencies, milliseconds; null without any. */
   latencyMs: number | null
 }
 
@@ -75,7 +75,7 @@ export function totals(contributions: readonly Contribution[]): Totals {
   }
 }
 
-/** What a vote earned and why, in words; null while there is nothing to say of it. */
+/** What a vote earned and why, in words; null while there is nothing to report. */
 export function earnedText({
   proof,
   credit,
@@ -89,10 +89,10 @@ export function earnedText({
   return `${plural(credit, 'credit point')}.`
 }
 
-/** Whether an appeal can give a vote what it lacks. */
+/** Whether an appeal can make up what a vote lacks. */
 export const canBePutRight = (reason: NoCredit | null): boolean => reason === null || noCreditReasons[reason].appealable
 
-/** What a contribution that is no vote is, in words. */
+/** What a contribution other than a vote is, in words. */
 export const kindTitles: Record<Contribution['kind'], string> = {
   feedback: 'What an upheld appeal added to a vote',
   validation: 'You decided an appeal',

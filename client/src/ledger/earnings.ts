@@ -12,7 +12,7 @@ export interface Parts {
   claimed: bigint
 }
 
-/** Null while the chain is away: then nobody knows. */
+/** Null while the chain is unreachable: then nobody knows. */
 export function partsOf({ earned, final, claimed, claim }: Earning): Parts | null {
   if (final === null || claimed === null) return null
   const paid = BigInt(claimed)
@@ -24,7 +24,7 @@ export function partsOf({ earned, final, claimed, claim }: Earning): Parts | nul
 export const underWay = (relayed: RelayedClaim | null): boolean =>
   relayed?.state === 'waiting' || relayed?.state === 'sent'
 
-/** What has become of a claim that was given to the relayer. */
+/** The status of a claim that was given to the relayer. */
 export function relayedText({ state, problem }: RelayedClaim): string {
   switch (state) {
     case 'waiting':

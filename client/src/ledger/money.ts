@@ -9,7 +9,7 @@ export interface Token {
 
 /** Credits of a vote that changed the model. */
 export const VOTE_CREDITS = 100n
-/** Digits shown of an amount, from the first that is not 0. */
+/** Significant digits shown of an amount. */
 const DIGITS = 4
 
 /** `0.0125 ETH`: rounded down to four digits, never up. */
@@ -30,7 +30,7 @@ function shortened(whole: string, fraction: string): string {
   return rest === '' ? grouped : `${grouped}.${rest}`
 }
 
-/** What somebody typed, in the smallest unit; null where it is no amount above 0. */
+/** The amount that somebody typed, in the smallest unit; null where it is not an amount above 0. */
 export function parseAmount(text: string, decimals: number): bigint | null {
   const trimmed = text.trim().replace(',', '.')
   if (!/^\d+(\.\d+)?$/.test(trimmed)) return null
@@ -43,7 +43,7 @@ export function parseAmount(text: string, decimals: number): bigint | null {
 /** What a used vote earns. */
 export const votePrice = ({ perCredit }: Pick<Bounty, 'perCredit'>): bigint => BigInt(perCredit) * VOTE_CREDITS
 
-/** How many votes a pot pays for at a price, and what that means at the present pace. */
+/** How many votes a pot pays for at a price, and how long that lasts at the present pace. */
 export function reachOf(pot: bigint, price: bigint, votesPerHour: number, token: Token): string {
   const votes = price === 0n ? 0n : pot / price
   const pays = `Pays for ${plural(Number(votes), 'more vote')}.`
@@ -58,7 +58,7 @@ function lasting(votes: bigint, votesPerHour: number): string {
   return hours < 48 ? `about ${plural(Math.round(hours), 'hour')}` : `about ${plural(Math.round(hours / 24), 'day')}`
 }
 
-/** What the crowd is told of the pay; null where nothing was ever offered. */
+/** What the crowd is told about the pay; null where nothing was ever offered. */
 export function payNotice(bounties: readonly Bounty[]): { paying: boolean; text: string } | null {
   const paying = bounties.filter((bounty) => bounty.state === 'paying')
   if (paying.length > 0) {

@@ -1,15 +1,14 @@
-/**
- * A page's questions to a chain's node, by JSON-RPC: what it shows rests on the contracts' words, not on the server's.
- */
+/** A page's queries to a chain's node, by JSON-RPC: what it shows comes from the contracts, not from the server. */
 import { concat, id, toBeHex, zeroPadValue } from 'ethers'
 import type { Hex } from '../../../contracts/ledger/hex.ts'
 
 /**
- * The server passes reads of the ledger and the distributor on to its node; `npm run verify` asks a node of one's own.
+ * The server forwards reads of the ledger and the distributor to its node; `npm run verify` queries a node of one's
+ * own.
  */
 export const RELAY = '/api/blockchain/rpc'
 
-/** The node, or the contract behind it, answered with a refusal. */
+/** The node, or the contract behind it, returned an error. */
 export class NodeRefusal extends Error {
   /** The contract's own error; null where the node gave none. */
   readonly data: Hex | null
@@ -21,14 +20,14 @@ export class NodeRefusal extends Error {
   }
 }
 
-/** The chain that a node serves. @throws NodeRefusal, TypeError where nobody answers */
+/** The chain that a node serves. @throws NodeRefusal, TypeError where nothing responds */
 export const servedChain = async (url: string): Promise<number> => Number(await ask(url, 'eth_chainId', []))
 
 /**
- * A contract's answer in words of 32 bytes, 64 hex digits each; none where there is no contract.
+ * A contract's response in words of 32 bytes, 64 hex digits each; none where there is no contract.
  *
  * @param signature like `claimed(bytes32,address)`
- * @throws NodeRefusal, TypeError where nobody answers
+ * @throws NodeRefusal, TypeError where nothing responds
  */
 export async function readWords(
   url: string,

@@ -4,16 +4,16 @@ import { messageOf } from '../ui/sentence.ts'
 import { readWords, servedChain, word } from './node.ts'
 
 /**
- * Verifies a contribution in the browser: recomputes its leaf from its fields,
- * walks the proof to the root, and reads that root from the contract itself.
- * Nothing of the server's word is used but where to look.
+ * Verifies a contribution in the browser: recomputes its leaf from its fields, walks the proof to
+ * the root, and reads that root from the contract itself. The server is trusted for nothing except
+ * where to look.
  *
- * The steps come in order, each with what was found. A step that could not be
- * carried out (no node to ask) is `unknown`, and then the whole is not `valid`.
- * The encoding is that of contracts/FORMAT.md, written here once more.
+ * The steps come in order, each with its finding. A step that could not be carried out (no node
+ * available) is `unknown`, and then the whole is not `valid`. The encoding is that of
+ * contracts/FORMAT.md, implemented here a second time.
  *
- * @param rpcUrl a JSON-RPC endpoint of the contract's chain, best one that the reader trusts
- * @param opening the contributor's own record and salt, to see that the leaf commits to it
+ * @param rpcUrl a JSON-RPC endpoint of the contract's chain, preferably one that the reader trusts
+ * @param opening the contributor's own record and salt, to check that the leaf commits to it
  */
 export async function verifyProof(proof: ContributionProof, rpcUrl: string, opening?: Opening): Promise<Verification> {
   const steps: VerificationStep[] = []
@@ -62,7 +62,7 @@ export type ContributionProof = {
   txHash: string
 }
 
-/** What the hashes of a leaf stand for; only its contributor is given it. */
+/** The preimages of a leaf's hashes; given only to its contributor. */
 export type Opening = { contributorId: string; salt: string; record: unknown }
 
 export type Verification = { valid: boolean; steps: readonly VerificationStep[] }
@@ -152,7 +152,7 @@ function finality(words: readonly string[]): VerificationStep {
 const ledgerWords = ({ contract, epochId }: ContributionProof, rpcUrl: string): Promise<string[]> =>
   readWords(rpcUrl, contract, 'epochs(uint256)', [word(epochId)])
 
-/** RFC 8785, for what came as JSON in the first place. */
+/** RFC 8785, for values that came as JSON. */
 function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)

@@ -1,4 +1,4 @@
-/** What a wallet is asked to send: calls of Attune's contracts. Pure. */
+/** What a wallet is asked to send: calls to Attune's contracts. Pure. */
 import { Interface, ZeroAddress } from 'ethers'
 import {
   CLAIM_TO_TYPES,
@@ -72,13 +72,13 @@ export const claimToTypedData = (
     message: { bounty, account, amount, recipient, deadline: String(deadline) },
   })
 
-/** Says, with a bond, that an epoch is wrong. @param bond wei */
+/** Disputes an epoch, with a bond. @param bond wei */
 export const dispute = (ledger: Address, epochId: number, reason: string, bond: bigint): Call => ({
   ...call(ledger, ledgerInterface, 'dispute', [epochId, reason]),
   value: bond,
 })
 
-/** Pays somebody the bonds of their upheld disputes. */
+/** Pays somebody back the bonds of their upheld disputes. */
 export const withdrawBonds = (ledger: Address, disputer: Address): Call =>
   call(ledger, ledgerInterface, 'withdrawBonds', [disputer])
 
@@ -88,7 +88,7 @@ const call = (to: Address, contract: Interface, name: string, args: readonly unk
   value: 0n,
 })
 
-/** Why a contract refused, for a person; null where the data is no error of Attune's contracts or of a token. */
+/** Why a contract refused, for a person; null where the data is not an error of Attune's contracts or of a token. */
 export function refusalOf(data: Hex): string | null {
   const name = errors.getError(data.slice(0, SELECTOR_CHARS))?.name
   return name === undefined ? null : (refusals[name] ?? `The contract refused: ${name}.`)
@@ -109,7 +109,7 @@ const errors = new Interface([
   'error ERC20InsufficientAllowance(address spender, uint256 allowance, uint256 needed)',
 ])
 
-/** A test holds the names to the contracts'. */
+/** A test checks the names against the contracts'. */
 export const refusals: Partial<Record<string, string>> = {
   NothingToPay: 'There is nothing to pay: it was paid already.',
   PotTooSmall: 'The pot no longer holds that much.',

@@ -6,7 +6,7 @@ export type Sides = z.infer<typeof CompassionSides>
 
 export interface Ballot {
   rating: number | null
-  /** Scores that the rater set; a category left alone is not sent, which is as if it were scored like the rating. */
+  /** Scores that the rater set; an untouched category is not sent, which is as if it were scored like the rating. */
   categories: Readonly<Record<string, number>>
   /** null: not rated, and not sent. */
   compassion: number | null
@@ -28,7 +28,7 @@ export const emptyBallot: Ballot = {
   comment: '',
 }
 
-/** Nothing has been said yet. */
+/** Nothing has been entered yet. */
 export const isEmpty = ({ rating, categories, compassion, sides, tags, comment }: Ballot): boolean =>
   rating === null &&
   Object.keys(categories).length === 0 &&
@@ -37,7 +37,7 @@ export const isEmpty = ({ rating, categories, compassion, sides, tags, comment }
   tags.length === 0 &&
   comment.trim() === ''
 
-/** A vote as it was filled in: one that was refused goes back to its card. */
+/** A vote as it was filled in: a refused one goes back to its card. */
 export function ballotOf(vote: Vote): Ballot {
   const { humanRating, categories = [], compassion, compassionRating } = ratingOf(vote)
   return {
@@ -50,7 +50,7 @@ export function ballotOf(vote: Vote): Ballot {
   }
 }
 
-/** What the three sides come to, each counting the same: c = (A + C + (1 - S)) / 3. */
+/** The compassion that the three sides give, each counting the same: c = (A + C + (1 - S)) / 3. */
 export const compassionOf = ({ agency, capability, suffering }: Sides): number =>
   (agency + capability + 1 - suffering) / 3
 
@@ -62,13 +62,13 @@ export function wholeSides({ sides }: Ballot): Sides | null {
     : { agency, capability, suffering }
 }
 
-/** Of the three sides, how many are still to be set before any of them counts; 0 where none or all are set. */
+/** How many of the three sides must still be set before any of them counts; 0 where none or all are set. */
 export function missingSides({ sides }: Ballot): number {
   const set = Object.values(sides ?? {}).filter((side) => side !== undefined).length
   return set === 0 ? 0 : 3 - set
 }
 
-/** What the vote says of compassion; null: nothing. */
+/** The vote's compassion; null: none. */
 export function ratedCompassion(ballot: Ballot): number | null {
   const sides = wholeSides(ballot)
   return sides ? compassionOf(sides) : ballot.compassion

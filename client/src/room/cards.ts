@@ -4,20 +4,20 @@ import type { TrainingConfig, Vote, VoteKindName } from '../../../core/protocol/
 import type { Ballot } from './ballot.ts'
 import RatingCard from './RatingCard.svelte'
 
-/** A vote but for what it is on. */
+/** A vote without its target. */
 type Distributed<V> = V extends unknown ? Omit<V, 'id' | 'sessionId' | 'sampleId'> : never
 export type VoteContent = Distributed<Vote>
 
 export interface CardProps {
   categories: TrainingConfig['live']['categories']
   tags: readonly string[]
-  /** What the reader has said so far; kept by the page. */
+  /** What the reader has entered so far; kept by the page. */
   draft: Ballot
-  /** The answer is whole, so that it can be voted on. */
+  /** The answer is complete, so that it can be voted on. */
   ready: boolean
   /** Voting on it has closed; until when a vote begun in time counts, milliseconds, by this browser's clock. */
   closed: { countsUntil: number | null; now: number } | null
-  /** The reader has said something; what it comes to now. */
+  /** The reader has changed the ballot; its current value. */
   onchange: (ballot: Ballot) => void
   onsubmit: (content: VoteContent) => void
   onskip: () => void

@@ -1,19 +1,19 @@
 /**
- * What a person has on their desk in a session: votes that they have begun, and answers that they passed
- * over. Kept in this browser, each person's apart: nobody is shown what another one wrote here. Pure but
- * for the store that is given.
+ * What a person has on their desk in a session: votes that they have begun, and answers that they skipped. Kept in this
+ * browser, separately for each person: nobody is shown what another one wrote here. Pure except for the store that is
+ * passed in.
  */
 import { z } from 'zod'
 import { isEmpty, type Ballot } from './ballot.ts'
 import type { KeptStore } from '../ui/storage.ts'
 
 const limits = {
-  /** Drafts and passed-over answers that are kept, of all sessions; the oldest go first. */
+  /** Drafts and skipped answers that are kept, of all sessions; the oldest are dropped first. */
   drafts: 40,
   skipped: 400,
   /** After which they are forgotten, milliseconds. */
   ageMs: 7 * 24 * 3_600_000,
-  /** All that is kept of one person, characters. */
+  /** Size limit of what is kept for one person, characters. */
   chars: 128 * 1024,
 } as const
 
@@ -42,7 +42,7 @@ export interface Desk {
   draft: (sampleId: string) => Ballot | null
   /** Keeps it; an empty one is no draft. */
   save: (sampleId: string, ballot: Ballot) => void
-  /** It was sent, or given up. */
+  /** It was sent, or abandoned. */
   discard: (sampleId: string) => void
   skip: (sampleId: string) => void
   skipped: () => string[]
@@ -93,7 +93,7 @@ export function openDesk(store: KeptStore, userId: string, sessionId: string, no
   }
 }
 
-/** Somebody has signed out: what was on their desk is nobody's. */
+/** Somebody has signed out: what was on their desk belongs to nobody. */
 export function forgetDesk(store: KeptStore, userId: string): void {
   store.removeItem(keyOf(userId))
 }

@@ -1,5 +1,5 @@
 /**
- * The votes that are being written in this tab, over those that the browser keeps. Another tab of the same
+ * The votes that are being written in this tab, layered over those that the browser keeps. Another tab of the same
  * person may send its own vote on the same answer and clear it from the desk: what was written here stays.
  */
 import { emptyBallot, type Ballot } from './ballot.ts'
@@ -13,7 +13,7 @@ export interface Drafts {
   discard: (sampleId: string) => void
 }
 
-/** @param desk null while it isn't known whose it is */
+/** @param desk null while its owner isn't known */
 export function openDrafts(desk: () => Desk | null): Drafts {
   const written = new Map<string, Ballot>()
   return {

@@ -11,9 +11,9 @@ export type Shortcut =
 export type Focus = 'typing' | 'control' | 'page'
 
 export interface Key {
-  /** What the key writes on the layout in use. */
+  /** What the key types on the layout in use. */
   key: string
-  /** Where it lies, by its name on a US keyboard; some on-screen keyboards leave it empty. */
+  /** Its position, by its name on a US keyboard; some on-screen keyboards leave it empty. */
   code: string
   ctrlKey: boolean
   metaKey: boolean
@@ -23,12 +23,12 @@ export interface Key {
   /** A character is being composed, as in an input method. */
   isComposing: boolean
   keyCode?: number
-  /** Somebody has used the key already. */
+  /** Something has already handled the key. */
   defaultPrevented?: boolean
   getModifierState?: (name: string) => boolean
 }
 
-/** What browsers say of a key that an input method has taken. */
+/** What browsers report for a key that an input method has consumed. */
 const COMPOSING = 229
 
 export function shortcutOf(pressed: Key, focus: Focus): Shortcut | null {
@@ -45,7 +45,7 @@ export function shortcutOf(pressed: Key, focus: Focus): Shortcut | null {
   if (command || pressed.altKey || pressed.getModifierState?.('AltGraph') || focus === 'typing') return null
   if (focus === 'page' && pressed.key === 'ArrowLeft') return { do: 'compassion', by: -0.1 }
   if (focus === 'page' && pressed.key === 'ArrowRight') return { do: 'compassion', by: 0.1 }
-  // A key that is held down says one thing, once: the answer may have changed meanwhile.
+  // A key that is held down counts once: the answer may have changed meanwhile.
   if (pressed.repeat) return null
   if (pressed.key === 'Backspace' || pressed.key === 'Delete') return { do: 'clear-compassion' }
   const digit = digitOf(pressed)
@@ -58,8 +58,8 @@ export function shortcutOf(pressed: Key, focus: Focus): Shortcut | null {
 }
 
 /**
- * The digit of a key: the one that it writes, in whatever script, or, in the row of digits, the one that
- * is printed on it, as on a French keyboard, where that row writes & é " without Shift.
+ * The digit of a key: the one that it types, in whatever script, or, in the digit row, the one that is printed on it,
+ * as on a French keyboard, where that row types & é " without Shift.
  */
 function digitOf({ key, code, shiftKey }: Key): number | null {
   if (/^\p{Nd}$/u.test(key)) return valueOf(key)
@@ -75,10 +75,10 @@ function valueOf(digit: string): number {
   return point - zero
 }
 
-/** The letter that the key writes; where that is no Latin one, as on a Cyrillic keyboard, the one of its place. */
+/** The letter that the key types; where that is not a Latin one, as on a Cyrillic keyboard, the one at its position. */
 function letterOf({ key, code }: Key): string | null {
   if (/^[a-z]$/i.test(key)) return key.toLowerCase()
-  // A named key (Enter, Tab) is no letter, wherever it lies.
+  // A named key (Enter, Tab) is not a letter, whatever its position.
   const writes = [...key].length === 1 || key === '' || key === 'Unidentified'
   return writes ? (/^Key([A-Z])$/.exec(code)?.[1]?.toLowerCase() ?? null) : null
 }

@@ -1,7 +1,7 @@
 /**
- * Votes that the server has not acknowledged yet. They outlive a lost
- * connection, a reload and the end of a sign-in, and keep their id, so sending
- * one twice is one vote (rule V2). Each is somebody's, and is sent as nobody
+ * Votes that the server has not acknowledged yet. They survive a lost connection,
+ * a reload and the end of a sign-in, and keep their id, so sending one twice is
+ * one vote (rule V2). Each belongs to one person, and is never sent as anybody
  * else's (rule S5).
  */
 import type { Vote } from '../../../core/protocol/index.ts'
@@ -24,7 +24,7 @@ export interface Outbox {
   all(): OutgoingVote[]
 }
 
-/** Votes of one person that wait for one session. Owner null: from a page of an older version, nobody knows whose. */
+/** Votes of one person waiting for one session. Owner null: from a page of an older version, owner unknown. */
 export interface Waiting {
   sessionId: string
   owner: Owner | null
@@ -36,7 +36,7 @@ type Kept = OutgoingVote & { owner?: Owner }
 const PREFIX = 'attune.outbox.'
 
 /**
- * The outbox of one person (null: of nobody known) in one session, kept in `store` (the browser's
+ * The outbox of one person (null: of an unknown one) in one session, kept in `store` (the browser's
  * localStorage) beside those of others: it neither shows nor touches theirs.
  */
 export function openOutbox(store: Store, sessionId: string, owner: Owner | null = null): Outbox {
@@ -60,7 +60,7 @@ const owned = (vote: OutgoingVote, owner: Owner | null): Kept =>
   owner === null ? vote : { ...vote, owner: { userId: owner.userId, username: owner.username, guest: owner.guest } }
 const isOf = ({ owner }: Kept, userId: string | undefined): boolean => owner?.userId === userId
 
-/** All that waits in this browser. `keys`: what the store holds. */
+/** Everything waiting in this browser. `keys`: those of the store. */
 export function waiting(store: Store, keys: readonly string[]): Waiting[] {
   return keys
     .filter((key) => key.startsWith(PREFIX))
@@ -74,7 +74,7 @@ export function waiting(store: Store, keys: readonly string[]): Waiting[] {
     })
 }
 
-/** Forgets what waits for one person; null: what is nobody's. */
+/** Drops what is waiting for one person; null: what has no owner. */
 export function discard(store: Store, keys: readonly string[], userId: string | null): void {
   for (const key of keys.filter((one) => one.startsWith(PREFIX))) {
     write(
@@ -86,8 +86,8 @@ export function discard(store: Store, keys: readonly string[], userId: string | 
 }
 
 /**
- * Gives votes of an older version, which didn't say whose they are, to who was signed in when they were given: who
- * still is.
+ * Assigns votes of an older version, which didn't record their owner, to whoever was signed in when they were given, if
+ * that person still is.
  */
 export function claimUnowned(store: Store, keys: readonly string[], by: Owner): void {
   for (const key of keys.filter((one) => one.startsWith(PREFIX))) {
@@ -107,7 +107,7 @@ function write(store: Store, key: string, votes: readonly Kept[]): void {
 }
 
 function read(store: Store, key: string): Kept[] {
-  // What was damaged where it was kept can't be known, and the next vote is written over it.
+  // Damaged stored data is lost, and the next vote overwrites it.
   const value = parsed(store.getItem(key) ?? '[]')
   return Array.isArray(value) ? value.filter(isVote) : []
 }

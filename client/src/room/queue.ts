@@ -2,15 +2,15 @@
 import type { Sample } from '../../../core/protocol/index.ts'
 
 export interface Rater {
-  /** Samples that need no vote of theirs any more. */
+  /** Samples that no longer need this rater's vote. */
   done: ReadonlySet<string>
   /** Samples that answer their own questions. */
   asked: ReadonlySet<string>
 }
 
 /**
- * Open answers that still want this rater's vote, the next one first: those to their own
- * questions, then the newest step's, and of those the least voted on.
+ * Open answers that still need this rater's vote, the next one first: those to their own questions,
+ * then the newest step's, and of those the ones with the fewest votes.
  */
 export function awaiting(
   samples: readonly Sample[],
@@ -25,7 +25,7 @@ export function awaiting(
     )
 }
 
-/** The next answer to vote on; where none is open, the newest one that is being written. */
+/** The next answer to vote on; if none is open, the newest one that is being written. */
 export function nextSample(
   samples: readonly Sample[],
   votes: Readonly<Record<string, number>>,
@@ -37,7 +37,7 @@ export function nextSample(
   return writing.sort((a, b) => b.step - a.step).at(0) ?? null
 }
 
-/** The answers of the step that is being shown, and any older one that still waits for this rater. */
+/** The answers of the step being shown, and any older one still waiting for this rater. */
 export function onTheTable(samples: readonly Sample[], done: ReadonlySet<string>): Sample[] {
   const step = samples.reduce((latest, sample) => Math.max(latest, sample.step), 0)
   return samples.filter(

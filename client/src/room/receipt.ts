@@ -9,7 +9,8 @@ export interface Effect {
 }
 
 /**
- * The receipt as a sentence. A vote that came too late for its sample's update has no weight there, and still teaches.
+ * The receipt as a sentence. A vote that came too late for its sample's update has no weight there, but still trains
+ * the reward model.
  */
 export function sentenceOf(receipt: Receipt): string {
   const { step, weight, crowd, latencyMs, updated } = receipt
@@ -19,10 +20,10 @@ export function sentenceOf(receipt: Receipt): string {
   return `Step ${step} used your vote: weight ${fixed(weight)}, ${effectOf(receipt).words}, ${after}.${earning(receipt)}`
 }
 
-/** Comparable votes by which a rater is known (core/votes/reliability.ts). */
+/** Comparable votes after which a rater is known (core/votes/reliability.ts). */
 const KNOWN_VOTES = 8
 
-/** Why a newcomer's vote weighs little, and what makes it more. */
+/** Why a newcomer's vote has little weight, and how it gains more. */
 function earning({ comparable }: Receipt): string {
   if (comparable >= KNOWN_VOTES) return ''
   const have =
@@ -30,9 +31,7 @@ function earning({ comparable }: Receipt): string {
   return ` ${have} could be compared with others’ so far: the more can, and the better they agree, the more each weighs.`
 }
 
-/**
- * What the update did to the answer that the vote was on: its advantage is above 0 where the answer became likelier.
- */
+/** What the update did to the answer that was voted on: its advantage is above 0 where the answer became likelier. */
 export function effectOf({
   advantage,
   updated,

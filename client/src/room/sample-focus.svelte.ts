@@ -1,7 +1,7 @@
 /**
- * Which answer is before the reader. It stays there, whatever becomes of it, until the reader goes on: by a
- * vote, by passing it over, by choosing another. Nothing else replaces what somebody may be reading; a key
- * pressed then would be about an answer that they have not read.
+ * Which answer is in front of the reader. It stays there, whatever happens to it, until the reader moves on: by voting,
+ * by skipping it, by choosing another. Nothing else replaces what somebody may be reading; a key pressed then would
+ * apply to an answer that they have not read.
  */
 import type { Sample } from '../../../core/protocol/index.ts'
 import { nextSample } from './queue.ts'
@@ -13,17 +13,17 @@ type Room = Pick<LiveSession, 'state' | 'done'>
 export class SampleFocus {
   readonly #room: Room
   #focusId = $state<string | null>(null)
-  /** The reader has gone on: the next answer comes as soon as there is one. */
+  /** The reader has moved on: the next answer comes as soon as there is one. */
   #free = $state(true)
   /** The reader has begun a vote on it. */
   #held = $state(false)
   #skipped = $state.raw<ReadonlySet<string>>(new Set())
   #asked = $state.raw<ReadonlySet<string>>(new Set())
   #seen = $state.raw<ReadonlySet<string>>(new Set())
-  /** The reader has asked and done nothing since: the answer is what they wait for. */
+  /** The reader has asked a question and done nothing since: its answer is what they wait for. */
   #expecting = false
   #presented: string | null = null
-  /** The answer as it was last known: the room forgets old ones, the reader's stays. */
+  /** The answer as it was last known: the room forgets old ones, but the reader's stays. */
   #known = $state.raw<Sample | null>(null)
 
   constructor(room: Room, skipped: readonly string[] = []) {
@@ -31,7 +31,7 @@ export class SampleFocus {
     this.#skipped = new Set(skipped)
   }
 
-  /** Samples that need no vote from here any more. */
+  /** Samples that need no further vote from here. */
   readonly done = $derived.by(() => new Set([...this.#room.done, ...this.#skipped]))
   readonly #found: Sample | undefined = $derived.by(() =>
     this.#room.state.samples.find(({ id }) => id === this.#focusId),
@@ -51,9 +51,9 @@ export class SampleFocus {
   readonly answers = $derived.by(() =>
     this.#room.state.samples.filter(({ id, status }) => this.#asked.has(id) && status !== 'queued'),
   )
-  /** Questions of the reader's that the model has not begun to answer. */
+  /** The reader's questions that the model has not begun to answer. */
   readonly waiting = $derived.by(() => this.#asked.size - this.answers.length)
-  /** The answer to the reader's own question, where it has begun and they have not seen it. */
+  /** The answer to the reader's own question, if it has begun and they have not seen it. */
   readonly unseen: Sample | null = $derived.by(
     () => this.answers.findLast(({ id }) => id !== this.#focusId && !this.#seen.has(id)) ?? null,
   )
@@ -64,8 +64,8 @@ export class SampleFocus {
   }
 
   /**
-   * Brings the next answer where the reader has gone on, or the one to their own question where they have
-   * done nothing but wait for it, with no vote begun. True where it brought that one.
+   * Brings the next answer if the reader has moved on, or the one to their own question if they have done nothing but
+   * wait for it, with no vote begun. True if it brought the latter.
    */
   follow(): boolean {
     this.#known = this.#found ?? this.#known
@@ -79,12 +79,12 @@ export class SampleFocus {
     return false
   }
 
-  /** The reader does something: what is before them is what they do it with. */
+  /** The reader acts: it applies to what is in front of them. */
   stir(): void {
     this.#expecting = false
   }
 
-  /** The reader works on this answer. */
+  /** The reader is working on this answer. */
   hold(): void {
     this.#held = true
     this.#free = false

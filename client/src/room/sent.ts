@@ -14,7 +14,7 @@ export type SentVote = {
   | { state: 'refused'; reason: string }
 )
 
-/** The server's ten seconds begin a little before its acknowledgement arrives. */
+/** The server's ten seconds begin slightly before its acknowledgement arrives. */
 const TRAVEL_MS = 500
 
 /** How long a vote can still be withdrawn, milliseconds; 0 when it no longer can. One not yet stored always can. */

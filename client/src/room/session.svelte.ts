@@ -1,6 +1,6 @@
 /**
- * One session as this page lives it: owns the socket, applies the log's events
- * to the state, and sees every vote through to its acknowledgement.
+ * One session from this page's side: owns the socket, applies the log's events to
+ * the state, and sees every vote through to its acknowledgement.
  */
 import { io, type Socket } from 'socket.io-client'
 import {
@@ -39,11 +39,11 @@ import { openTimers } from '../ui/timers.ts'
  * Events are applied together this often, milliseconds: tokens of a whole batch arrive faster than a screen redraws.
  */
 const FLUSH_MS = 40
-/** An event not acknowledged within this time counts as not delivered, milliseconds. */
+/** An event not acknowledged within this time counts as undelivered, milliseconds. */
 const ACK_TIMEOUT_MS = 8_000
-/** Before a vote that the server could not take is sent again, milliseconds. */
+/** Delay before resending a vote that the server could not accept, milliseconds. */
 const RETRY_MS = 2_000
-/** A connection that held for this long was a good one: the next wait is a short one again, milliseconds. */
+/** A connection that lasted this long was a good one: the backoff starts over, milliseconds. */
 const STABLE_MS = 30_000
 
 /** stopped: the server refuses the connection, and will until the person does something. */
@@ -56,36 +56,37 @@ export class LiveSession {
   connection = $state<Connection>('connecting')
   /** The votes given here, oldest first. */
   sent = $state.raw<readonly SentVote[]>([])
-  /** A calm sentence about the last thing that did not work. */
+  /** A calm sentence about the last thing that failed. */
   notice = $state<string | null>(null)
-  /** When the next attempt to connect is made, by this browser's clock; null: none is put off. */
+  /** When the next connection attempt is made, by this browser's clock; null: none is scheduled. */
   retryAt = $state<number | null>(null)
   /** Votes begun while voting was open count until then, by this browser's clock; by sample. */
   begun = $state.raw<Readonly<Record<string, number>>>({})
-  /** Told of a vote that the server didn't take: what was written in it is not lost. */
+  /** Notified of a vote that the server didn't accept, so that what was written in it is not lost. */
   onreturned: (vote: OutgoingVote) => void = () => undefined
-  /** Samples that need no vote from here any more. */
+  /** Samples that need no further vote from here. */
   done = $derived(new Set(this.sent.filter(stands).map((vote) => vote.sampleId)))
 
   readonly #socket: Socket
   /**
-   * Of the person whose socket it is: a vote is of who was shown the answer, whoever uses the browser by now (rule S5).
+   * Of the person whose socket it is: a vote belongs to whoever was shown the answer, whoever uses the browser by now
+   * (rule S5).
    */
   #outbox: Outbox
-  /** Whose socket it is; another person in this browser has a room of their own (App.svelte). */
+  /** Whose socket it is; another person in this browser has a separate room (App.svelte). */
   #person: string | null = null
   readonly #unwatch: () => void
   #changes: Change[] = []
-  /** All that is put off; nothing of it outlives close(). */
+  /** Everything scheduled; nothing of it outlives close(). */
   readonly #timers = openTimers()
   #flushing: (() => void) | undefined
   #retrying: (() => void) | undefined
   #reconnecting: (() => void) | undefined
-  /** Attempts to connect that failed since the last connection that held. */
+  /** Failed connection attempts since the last good connection. */
   #attempts = 0
   #renewed = false
   #liveSince: number | null = null
-  /** Samples whose begun vote the server has been told of, or is being. */
+  /** Samples whose begun vote the server has been notified of, or is being. */
   readonly #beginning = new Set<string>()
   /** Votes to withdraw as soon as they are acknowledged. */
   readonly #unwanted = new Set<string>()
@@ -118,7 +119,7 @@ export class LiveSession {
     this.#socket.disconnect()
   }
 
-  /** Tries to connect now, whatever the page was waiting for. */
+  /** Tries to connect now, cancelling any wait. */
   retry(): void {
     if (this.#timers.closed || this.#socket.connected) return
     this.#reconnecting?.()
@@ -129,7 +130,7 @@ export class LiveSession {
     this.#socket.connect()
   }
 
-  /** The reader begins a vote: begun while voting is open, it counts for a while after that has closed. */
+  /** The reader begins a vote: begun while voting is open, it counts for a while after voting has closed. */
   async begin(sampleId: string): Promise<void> {
     if (this.#beginning.has(sampleId)) return
     this.#beginning.add(sampleId)
@@ -139,14 +140,14 @@ export class LiveSession {
       this.begun = { ...this.begun, [sampleId]: Date.now() + answer.data.countsForMs }
   }
 
-  /** Takes the vote; it is kept until the server has acknowledged it, whatever the connection does. */
+  /** Accepts the vote; it is kept until the server has acknowledged it, whatever the connection does. */
   submit(vote: OutgoingVote): void {
     this.#outbox.add(vote)
     this.sent = [...this.sent, outgoing(vote)]
     if (this.connection === 'live') void this.#send(vote)
   }
 
-  /** Withdraws a vote: at once where it was never sent, otherwise by asking the server (rule V5). */
+  /** Withdraws a vote: at once if it was never sent, otherwise by asking the server (rule V5). */
   async withdraw(id: string): Promise<void> {
     const vote = this.sent.find((v) => v.id === id)
     if (!vote) return
@@ -162,7 +163,7 @@ export class LiveSession {
     }
   }
 
-  /** Asks the model; the id of the sample that will hold its answer, or null where the server refused. */
+  /** Asks the model; the id of the sample that will hold its answer, or null if the server refused. */
   async ask(prompt: string): Promise<string | null> {
     const answer = await this.#request('ask', { sessionId: this.id, prompt })
     if (answer.ok) return answer.data.sampleId
@@ -170,7 +171,7 @@ export class LiveSession {
     return null
   }
 
-  /** The socket is opened for one person, and for no other one afterwards. */
+  /** The socket is opened for one person, and never reused for another. */
   #introduce(token: string, give: (auth: { token: string }) => void): void {
     const userId = account.user?.userId ?? null
     if (this.#person === null) this.#outbox = openOutbox(storage, this.id, account.user)
@@ -178,7 +179,7 @@ export class LiveSession {
     if (this.#person === userId) give({ token })
   }
 
-  /** The sign-in has a new token: the open socket goes on with it, and one that was refused tries again. */
+  /** The sign-in has a new token: the open socket continues with it, and a refused one tries again. */
   async #reauthenticate(): Promise<void> {
     if (account.ended || this.#person === null || account.user?.userId !== this.#person) return
     if (this.#socket.connected) await this.#request('authenticate', { token: await account.token() })
@@ -190,7 +191,7 @@ export class LiveSession {
     socket.on('connect', () => void this.#join())
     socket.on('disconnect', (reason) => {
       this.#lost()
-      // A connection that the server ended is not tried again by the socket itself, nor is a refused one.
+      // The socket does not reconnect by itself after the server ended or refused the connection.
       if (reason === 'io server disconnect')
         this.#waitFor({ code: 'unavailable', message: 'The server has closed the connection.' })
     })
@@ -299,7 +300,7 @@ export class LiveSession {
     this.#socket.disconnect()
   }
 
-  /** In another tab, or on another device; a vote of this page is seen through here. */
+  /** In another tab, or on another device; a vote from this page is seen through here. */
   #votedElsewhere(sampleId: string, mine: Sample['mine']): void {
     const here = this.sent.find((vote) => vote.sampleId === sampleId && stands(vote))
     if (mine === null && here?.state === 'stored')
@@ -364,7 +365,7 @@ export class LiveSession {
     this.sent = known ? this.sent.map((v) => (v.id === vote.id ? vote : v)) : [...this.sent, vote]
   }
 
-  /** Sends an event and waits for its acknowledgement; a lost connection answers `unavailable`. */
+  /** Sends an event and waits for its acknowledgement; a lost connection gives `unavailable`. */
   #request<E extends ClientEventName>(event: E, body: unknown): Promise<Ack<AckData[E]>> {
     const lost = { ok: false, code: 'unavailable', message: 'The connection was lost.' } as const
     if (!this.#socket.connected) return Promise.resolve(lost)
@@ -376,6 +377,6 @@ export class LiveSession {
   }
 }
 
-/** Refusals that pass by themselves: the vote is kept and sent again. */
+/** Transient refusals: the vote is kept and sent again. */
 const isPassing = (code: string): boolean =>
   code === 'unavailable' || code === 'too-frequent' || code === 'internal' || code === 'unauthenticated'

@@ -1,7 +1,7 @@
 /**
- * What the page knows of one session, and how each event of its log changes
- * that. Pure; every change is idempotent, so an event that arrives twice (the
- * live stream and a catch-up may overlap) is one event (rule P3).
+ * What the page knows of one session, and how each event of its log changes that.
+ * Pure; every change is idempotent, so an event that arrives twice (the live
+ * stream and a catch-up may overlap) is one event (rule P3).
  */
 import type {
   Bounty,
@@ -32,12 +32,12 @@ export interface ChainRecord {
 export interface SessionState {
   /** Position in the log of the last event applied; null before the first snapshot. */
   seq: string | null
-  /** Positions of the latest events applied, to know a repeated one. */
+  /** Positions of the latest events applied, to recognise a repeated one. */
   recent: readonly string[]
   session: TrainingSession | null
   /** In the order in which they were started. */
   samples: readonly Sample[]
-  /** Standing votes on each sample, by the sample's id, as far as the log told. */
+  /** Standing votes on each sample, by the sample's id, as far as the log shows. */
   votes: Readonly<Record<string, number>>
   /** In the order of steps. */
   steps: readonly StepMetrics[]
@@ -45,7 +45,7 @@ export interface SessionState {
   receipts: readonly Receipt[]
   /** The reader's votes that are on the chain, by the vote's id. */
   recorded: Readonly<Record<string, ChainRecord>>
-  /** What the run warned of, newest first. */
+  /** The run's warnings, newest first. */
   warnings: readonly RunWarning[]
   /** Why the reader may not vote here; null: they may. */
   exclusion: string | null
@@ -90,7 +90,7 @@ export function reduce<E extends RoomEventName>(
   }
 }
 
-/** A snapshot replaces what was known; only the room's passing phase and the chain's records are not in it. */
+/** A snapshot replaces what was known; only the room's transient phase and the chain's records are not in it. */
 export function replace(state: SessionState, snapshot: SessionSnapshot): SessionState {
   return {
     ...emptyState,
@@ -123,7 +123,7 @@ const changes: Changes = {
     steps: withStep(state.steps, { step, metrics, timestamp }),
     session: state.session && {
       ...state.session,
-      // A step that is made again is not the latest.
+      // A repeated step is not the latest.
       metrics: step < state.session.currentStep ? state.session.metrics : metrics,
       currentStep: Math.max(state.session.currentStep, step),
       policyVersion: Math.max(state.session.policyVersion, policyVersion),
@@ -166,7 +166,7 @@ const changes: Changes = {
 /** Every event of a session's log, by name. */
 export const roomEventNames = Object.keys(changes) as RoomEventName[]
 
-/** What the trainer is doing: as it last said, or, for somebody who has just come in, as its samples show. */
+/** What the trainer is doing: as last reported, or, for somebody who has just joined, inferred from its samples. */
 export function phaseOf({ phase, samples, session }: SessionState): Phase | null {
   if (phase) return phase
   if (session?.queue)
@@ -177,7 +177,7 @@ export function phaseOf({ phase, samples, session }: SessionState): Phase | null
   return null
 }
 
-/** The reader's vote was stored: it stands on its sample, and the crowd's value is now theirs to see. */
+/** The reader's vote was stored: it now counts on its sample, and the crowd's value becomes visible to them. */
 export function voted(
   state: SessionState,
   sampleId: string,
@@ -195,7 +195,7 @@ export function withdrawn(state: SessionState, feedbackId: string): SessionState
   return unvoted(state, sample.id)
 }
 
-/** The reader has voted on it, or taken that vote back, in another tab or on another device. */
+/** The reader has voted on it, or withdrawn that vote, in another tab or on another device. */
 export function votedElsewhere(state: SessionState, sampleId: string, mine: Sample['mine']): SessionState {
   return mine ? voted(state, sampleId, mine, null) : unvoted(state, sampleId)
 }
@@ -219,7 +219,7 @@ export function chained(state: SessionState, feedbackId: string, record: ChainRe
 function started(state: SessionState, payload: RoomEvents['sample-started']): SessionState {
   const { sampleId, sessionId, prompt, policyVersion, step, origin } = payload
   const known = state.samples.find((s) => s.id === sampleId)
-  // A step repeated after a crash writes the same samples again: what was voted on stays as it is.
+  // A step repeated after a crash writes the same samples again: those voted on stay unchanged.
   if (known && known.status !== 'queued' && known.status !== 'streaming') return state
   const sample: Sample = {
     id: sampleId,
@@ -250,8 +250,7 @@ function written(
 }
 
 /**
- * `text` written over `response` from character `offset` on; what was missed before it stays blank until
- * `sample-ready`.
+ * `text` written over `response` from character `offset` on; missed text before it stays blank until `sample-ready`.
  */
 function spliced(response: string, offset: number, text: string): string {
   return response.padEnd(offset, ' ').slice(0, offset) + text + response.slice(offset + text.length)
@@ -265,7 +264,7 @@ function counted(state: SessionState, sampleId: string, votes: number): SessionS
   return { ...state, votes: { ...state.votes, [sampleId]: votes } }
 }
 
-/** What a tick's votes came to: of the sample named, and of the others that changed with it. */
+/** The result of a tick's votes: for the sample named, and for the others that changed with it. */
 function tallied(
   state: SessionState,
   { sampleId, votes, crowd, others = [] }: RoomEvents['feedback-received'],

@@ -1,10 +1,10 @@
 import { messageOf, sentence } from './sentence.ts'
 
-/** What a person asks for and what may fail: whether it is under way, and what to say of how it went. */
+/** Something that a person requests and that may fail: whether it is in progress, and what to say about its outcome. */
 export class Attempt {
   busy = $state(false)
   problem = $state<string | null>(null)
-  /** Said once it has worked. */
+  /** Shown once it has worked. */
   note = $state<string | null>(null)
 
   /** Does nothing while it is busy. What `work` resolves to is the note. */
@@ -21,7 +21,7 @@ export class Attempt {
     }
   }
 
-  /** For what the page looks up again and again by itself: a problem stands until a look has worked. */
+  /** For what the page polls by itself: a problem stays until a poll has worked. */
   async look(work: () => Promise<void>): Promise<void> {
     try {
       await work()

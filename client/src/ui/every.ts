@@ -1,8 +1,8 @@
 /**
- * Looks now and again and again until it is stopped: one look at a time, and none while nobody
- * sees the page. For `$effect(() => every(…))`: what the look reads does not start it anew.
+ * Polls, beginning now, until it is stopped: one call at a time, and none while the page is hidden.
+ * For `$effect(() => every(…))`: what a call reads does not restart it.
  *
- * @param ms milliseconds from the end of a look to the next
+ * @param ms milliseconds from the end of a call to the next
  * @param look does not reject: it keeps its problem for the reader
  * @returns stops it
  */

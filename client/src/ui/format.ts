@@ -18,7 +18,7 @@ export const shortHash = (hash: string): string => (hash.length > 14 ? `${hash.s
 
 export function excerpt(text: string, length: number): string {
   const line = text.replace(/\s+/g, ' ').trim()
-  // Counted in characters, so that none is cut in half.
+  // Counted in code points, so that none is cut in half.
   const characters = [...line]
   return characters.length > length
     ? `${characters

@@ -1,7 +1,7 @@
 /** A raw text in parts: what can be read, and what can't be seen but changes how the rest reads. Pure. */
 export interface Part {
   text: string
-  /** The character's code point, where it is one that can't be seen; null for ordinary text. */
+  /** The character's code point, if it can't be seen; null for ordinary text. */
   code: string | null
 }
 

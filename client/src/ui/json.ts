@@ -1,4 +1,4 @@
-/** The value that a JSON text stands for; undefined where it is none: what a browser has kept may be damaged. */
+/** The value of a JSON text; undefined if it isn't valid JSON: what a browser has stored may be damaged. */
 export function parsed(text: string): unknown {
   try {
     return JSON.parse(text)

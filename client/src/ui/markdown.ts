@@ -1,19 +1,18 @@
 /**
- * Markdown as raters see it: markdown-it with everything off that hides or fetches something. HTML is
- * shown as the text that it is, an image as a link, a link with the host that it leads to, and every
- * space at the start of a line stays where it was: models write code without fences, too. What comes
- * out is sanitised once more before it is on a page (Said.svelte).
+ * Markdown as raters see it: markdown-it with everything off that hides or fetches something. HTML is shown as plain
+ * text, an image as a link, a link with its target's host, and every space at the start of a line stays where it was:
+ * models write code without fences, too. The output is sanitised once more before it is put on a page (Said.svelte).
  */
 import MarkdownIt, { type StateBlock, type StateInline, type Token } from 'markdown-it'
 
 const limits = {
-  /** A longer text is shown as it is, characters. */
+  /** A longer text is shown as is, characters. */
   chars: 20_000,
-  /** Quotes and lists within each other; a text with more is shown as it is. */
+  /** Quotes and lists nested in each other; a text with more is shown as is. */
   nesting: 20,
-  /** Blocks, spans and breaks of one text; a text with more is shown as it is. A page of prose has 100. */
+  /** Blocks, spans and breaks of one text; a text with more is shown as is. A page of prose has 100. */
   tokens: 4_000,
-  /** Columns of a table; a text with a wider one is shown as it is. */
+  /** Columns of a table; a text with a wider one is shown as is. */
   columns: 40,
 } as const
 
@@ -25,7 +24,7 @@ const md = new MarkdownIt({ html: false, linkify: false, typographer: false, max
 md.disable(['reference', 'image', 'code', 'lheading', 'html_block', 'html_inline'])
 md.validateLink = (url) => /^(https?:\/\/|mailto:)/i.test(url)
 
-// markdown-it leaves out what is nested deeper than it goes.
+// markdown-it leaves out what is nested deeper than its limit.
 md.block.ruler.before('table', 'depth', (state) => {
   // A list and its item are two levels.
   if (state.level >= limits.nesting - 2) (state.env as Env).tooDeep = true
@@ -54,7 +53,7 @@ md.block.ruler.at('paragraph', (state: StateBlock, start: number, end: number): 
   return true
 })
 
-/** A line's end is a line's end, and the next line keeps its indentation. */
+/** A line break stays a line break, and the next line keeps its indentation. */
 md.inline.ruler.at('newline', (state: StateInline, silent: boolean): boolean => {
   if (state.src[state.pos] !== '\n') return false
   if (!silent) {
@@ -71,7 +70,7 @@ md.core.ruler.push('attune', ({ tokens, Token }) => {
     if (token.type === 'paragraph_open' || token.type === 'paragraph_close') token.hidden = false
     if (leaves.has(token.type)) token.attrSet('dir', 'auto')
     if (containers.has(token.type)) token.attrSet('dir', directionOf(textWithin(tokens, i)))
-    // A heading of an answer is below those of the page.
+    // A heading in an answer ranks below those of the page.
     if (token.type.startsWith('heading_')) token.tag = `h${Math.min(6, Number(token.tag.slice(1)) + 2)}`
     if (token.children)
       token.children = token.children.flatMap((child, at, all) =>
@@ -94,8 +93,8 @@ md.renderer.rules.table_open = (tokens, i, options, _env, self) =>
 md.renderer.rules.table_close = () => '</table></div>\n'
 
 /**
- * The text as HTML; null where it is to be shown as it is: it is very long, or nested or cut up beyond
- * what anybody writes to be read.
+ * The text as HTML; null where it is to be shown as is: it is very long, or nested or fragmented beyond what anybody
+ * writes to be read.
  */
 export function toHtml(text: string): string | null {
   if (text.length > limits.chars || tooWide.test(text)) return null
@@ -108,7 +107,7 @@ export function toHtml(text: string): string | null {
 
 const tooWide = new RegExp(`(?:[|][^|\\n]*){${limits.columns}}`)
 
-/** How a text runs: as its first letter does. */
+/** A text's direction: that of its first letter. */
 export function directionOf(text: string): 'ltr' | 'rtl' {
   const [first] = /\p{L}/u.exec(text) ?? []
   return first !== undefined &&
@@ -125,7 +124,7 @@ function textWithin(tokens: readonly Token[], from: number): string {
   return words.join(' ')
 }
 
-/** A link opens elsewhere, tells nobody where from, and has the host that it leads to in its text. */
+/** A link opens elsewhere, sends no referrer, and has its target's host in its text. */
 function withHost(token: Token, i: number, all: readonly Token[], say: (host: string) => Token): Token[] {
   if (token.type === 'link_open') {
     const href = String(token.attrGet('href'))
@@ -150,7 +149,7 @@ function hostOf(href: string): string {
   try {
     return new URL(href).host || href
   } catch {
-    // What is no address leads nowhere: it is shown whole.
+    // What is not a valid address has no host: it is shown whole.
     return href
   }
 }

@@ -4,21 +4,21 @@ import type { ErrorCode } from '../../../core/protocol/index.ts'
 
 export interface Refusal {
   code: ErrorCode | 'offline'
-  /** The server's words. */
+  /** The server's message. */
   message: string
-  /** Before then it is refused again, seconds; where the server says. */
+  /** Until then it is refused again, seconds; if the server says so. */
   retryAfter?: number | undefined
 }
 
 /** The first wait and the longest, milliseconds. */
 const FIRST_MS = 1_000
 const LONGEST_MS = 60_000
-/** After "too many" nothing is better than to be quiet for a while, milliseconds. */
+/** After "too many" it is best to stay quiet for a while, milliseconds. */
 const CROWDED_MS = 15_000
 
 /**
- * The wait before the attempt after `attempts` failed ones, milliseconds: doubled each time, spread so that a crowd
- * doesn't come back at once. @param random in [0, 1)
+ * The wait before the attempt after `attempts` failed ones, milliseconds: doubled each time, with jitter so that a
+ * crowd doesn't come back at once. @param random in [0, 1)
  */
 export function waitOf(
   attempts: number,
@@ -30,8 +30,8 @@ export function waitOf(
 }
 
 /**
- * renew: the sign-in may only have to be renewed, which is tried once; wait: it passes by itself;
- * stop: it stays refused until the person does something.
+ * renew: renewing the sign-in may be enough, which is tried once; wait: it passes by itself; stop:
+ * it stays refused until the person does something.
  */
 export function answerTo({ code }: Pick<Refusal, 'code'>, renewed: boolean): 'renew' | 'wait' | 'stop' {
   switch (code) {
@@ -51,7 +51,7 @@ export function answerTo({ code }: Pick<Refusal, 'code'>, renewed: boolean): 're
   }
 }
 
-/** The refusal in an error of the socket or of a request: the server puts its code and words into `data`. */
+/** The refusal in an error of the socket or of a request: the server puts its code and message into `data`. */
 export function refusalOf(error: unknown): Refusal {
   const message = messageOf(error)
   const said = fieldsOf(error)

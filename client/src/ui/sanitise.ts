@@ -1,4 +1,4 @@
-/** What may be on a page of a text that somebody else wrote: DOMPurify, with a short list. */
+/** What of somebody else's text may be on a page: DOMPurify, with a short allowlist. */
 import DOMPurify from 'dompurify'
 
 const tags = [
@@ -31,12 +31,12 @@ const tags = [
 
 const plain = ['rel', 'target', 'dir', 'tabindex', 'start']
 
-/** No image, no style, no name that a page's own parts have: only words, and links out of here. */
+/** No image, no style, no name that the page's own parts use: only words, and links out of here. */
 export function sanitised(html: string): DocumentFragment {
   return DOMPurify.sanitize(html, {
     ALLOWED_TAGS: tags,
     ALLOWED_ATTR: ['href', ...plain],
-    // DOMPurify holds every other value against the pattern for addresses.
+    // DOMPurify checks every other value against the pattern for addresses.
     ADD_URI_SAFE_ATTR: plain,
     ALLOW_DATA_ATTR: false,
     ALLOW_ARIA_ATTR: false,
@@ -46,8 +46,8 @@ export function sanitised(html: string): DocumentFragment {
 }
 
 /**
- * Puts `next` in place of what `host` holds, and leaves every block alone that is the same: a text that
- * grows doesn't flicker, and nobody loses their place in it.
+ * Replaces the content of `host` with `next`, and leaves every unchanged block alone: a text that grows doesn't
+ * flicker, and nobody loses their place in it.
  */
 export function patch(host: HTMLElement, next: DocumentFragment): void {
   const fresh = [...next.childNodes]

@@ -1,4 +1,4 @@
-/** What is said of an error. Pure. */
+/** How an error is worded. Pure. */
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 

@@ -1,4 +1,4 @@
-/** What the reader should know of this browser's storage; null where all is well or they have read it. */
+/** What the reader should know about this browser's storage; null where all is well or they have read it. */
 import { storage, type StorageTrouble } from './storage.ts'
 
 const words: Record<StorageTrouble, string> = {
@@ -14,7 +14,7 @@ let read = $state(false)
 
 storage.onTrouble((trouble) => {
   if (worst !== null && gravity.indexOf(trouble) <= gravity.indexOf(worst)) return
-  // Told while a component reads what is kept: shown once that is done.
+  // Notified while a component reads what is kept: shown once that is done.
   queueMicrotask(() => {
     worst = trouble
     read = false

@@ -1,29 +1,30 @@
 /**
- * What this browser keeps for the page, in one place. A browser may refuse it (private windows, blocked
- * site data), be full, or hold something damaged: none of that stops the page. What can't be kept is held
- * for as long as the page is open, and whoever listens is told, so that the reader can be.
+ * What this browser keeps for the page, in one place. A browser may refuse storage (private windows, blocked site
+ * data), be full, or hold something damaged: none of that stops the page. What can't be stored is held for as long as
+ * the page is open, and listeners are notified, so that the reader can be.
  */
 import type { z } from 'zod'
 import { parsed } from './json.ts'
 
-/** What a module that keeps something needs of it. */
+/** What a module that stores something needs of it. */
 export type Store = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
 
 /**
- * refused: nothing outlives the page; full: some of it won't; damaged: something kept could not be read, and was
+ * refused: nothing outlives the page; full: some of it won't; damaged: a stored value could not be read, and was
  * dropped.
  */
 export type StorageTrouble = 'refused' | 'full' | 'damaged'
 
 export interface KeptStore extends Store {
-  /** Under which something is kept. */
+  /** The key of a stored value. */
   keys: () => string[]
   /**
-   * What is kept under `key`, as `schema` has it; null where there is none. What doesn't fit is dropped, with a note.
+   * The value stored under `key`, as parsed by `schema`; null if there is none. What doesn't fit is dropped, with a
+   * note.
    */
   readJson: <T>(key: string, schema: z.ZodType<T>) => T | null
   writeJson: (key: string, value: unknown) => void
-  /** Tells of trouble, also of what there was before. Returns the way to listen no more. */
+  /** Reports trouble, earlier trouble included. Returns the unsubscriber. */
   onTrouble: (listener: (trouble: StorageTrouble) => void) => () => void
 }
 
@@ -31,14 +32,14 @@ export interface KeptStore extends Store {
 export function openStorage(open: () => Store | undefined | null): KeptStore {
   const listeners = new Set<(trouble: StorageTrouble) => void>()
   const known = new Set<StorageTrouble>()
-  /** What could not be kept (a text), or not be taken away (null): it stands before what the browser has. */
+  /** What could not be stored (a text), or not be removed (null): it takes precedence over what the browser has. */
   const held = new Map<string, string | null>()
 
   const tell = (trouble: StorageTrouble): void => {
     known.add(trouble)
     for (const listener of listeners) listener(trouble)
   }
-  /** The browser's answer; undefined where it has none to give. */
+  /** The browser's result; undefined where it has none. */
   const attempt = <T>(work: (store: Store) => T, trouble: StorageTrouble): T | undefined => {
     try {
       const store = open()

@@ -1,6 +1,6 @@
-/** Timers that end together: nothing that was put off happens after its owner is gone. */
+/** Timers that end together: nothing scheduled happens after its owner is gone. */
 export interface Timers {
-  /** Does the work after so many milliseconds; returns the way to give it up. */
+  /** Does the work after this many milliseconds; returns a function that cancels it. */
   later: (ms: number, work: () => void) => () => void
   readonly closed: boolean
   close: () => void

@@ -1,7 +1,7 @@
 import { Interface } from 'ethers'
 import type { Address, Hex } from '../hex.ts'
 
-// What Attune calls of its contracts; a test holds each to the compiled ABI.
+// The parts of its contracts that Attune calls; a test checks each against the compiled ABI.
 
 const roles = [
   'function DEFAULT_ADMIN_ROLE() view returns (bytes32)',
@@ -138,7 +138,7 @@ export const tokenInterface = new Interface([
   'error ERC20ExceededCap(uint256 increasedSupply, uint256 cap)',
 ])
 
-/** What `epochs` answers. */
+/** What `epochs` returns. */
 export type EpochOnChain = {
   contributionsRoot: Hex
   rewardsRoot: Hex
@@ -150,7 +150,7 @@ export type EpochOnChain = {
   finalAt: number
 }
 
-/** What `ledgerState` answers. */
+/** What `ledgerState` returns. */
 export type LedgerState = {
   lastEpochId: number
   disputedEpochId: number
@@ -163,7 +163,7 @@ export type LedgerState = {
   paused: boolean
 }
 
-/** What `bounties` answers. */
+/** What `bounties` returns. */
 export type BountyOnChain = {
   token: Address
   left: bigint

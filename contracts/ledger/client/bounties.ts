@@ -12,20 +12,20 @@ export interface BountyChainOptions {
   timeoutMs?: number
 }
 
-/** What the chain says about bounties. Every question may throw LedgerError `unreachable`. */
+/** What the chain says about bounties. Every query may throw LedgerError `unreachable`. */
 export interface BountyChain {
   chainId: number
   /** In lower case. */
   distributor: Address
   head: () => Promise<bigint>
-  /** Bounties that were funded in these blocks, both included; one that was funded twice comes once. */
+  /** Bounties that were funded in these blocks, both included; one that was funded twice is listed once. */
   fundedIn: (from: bigint, to: bigint) => Promise<FundedBounty[]>
-  /** Null where it is unknown: a reorganisation may have taken its funding back. */
+  /** Null if it is unknown: a reorganisation may have undone its funding. */
   bounty: (id: Hex) => Promise<BountyState | null>
-  /** When it was first funded; null where it is unknown. */
+  /** When it was first funded; null if it is unknown. */
   since: (id: Hex) => Promise<Date | null>
   claimed: (id: Hex, account: Address) => Promise<bigint>
-  /** Whether the claim's account has signed for it (EIP-712; a contract account by ERC-1271). */
+  /** Whether the claim's account has signed it (EIP-712; a contract account by ERC-1271). */
   hasSigned: (terms: ClaimTerms, signature: Hex) => Promise<boolean>
   /** Null where there is no token at the address. */
   token: (token: Address) => Promise<TokenFacts | null>
@@ -129,7 +129,7 @@ const tokenFacts = new Interface([
 const erc1271 = new Interface(['function isValidSignature(bytes32 hash, bytes signature) view returns (bytes4)'])
 const ERC1271_VALID = '0x1626ba7e'
 
-/** Null where it is no signature of a key: it may be a contract account's. */
+/** Null if it is not a key's signature: it may be a contract account's. */
 function signerOf(hash: string, signature: Hex): string | null {
   try {
     return recoverAddress(hash, signature).toLowerCase()
@@ -138,12 +138,12 @@ function signerOf(hash: string, signature: Hex): string | null {
   }
 }
 
-/** What a contract answers; null where it has no such function, or there is no contract. */
+/** What a contract returns; null if it has no such function, or there is no contract. */
 async function orNull<T>(read: Promise<T>): Promise<T | null> {
   try {
     return await read
   } catch (error) {
-    // Of ethers': it refused, or what it answered is nothing of the kind.
+    // An ethers error: the contract refused, or returned something else.
     if (error instanceof Error && 'shortMessage' in error) return null
     throw error
   }

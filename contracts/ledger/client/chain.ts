@@ -12,15 +12,15 @@ export type LedgerOptions = {
   rpcUrl: string
   /** The ledger contract. */
   address: Address
-  /** What pays by it; nothing does where absent. */
+  /** The distributor that pays by it; nothing is paid if absent. */
   distributor?: Address
   /** The chain that the node must serve; the epochs are built for it. */
   chainId: number
-  /** Of a holder of RECORDER_ROLE; without it the ledger is read only. */
+  /** Of a holder of RECORDER_ROLE; without it the ledger is read-only. */
   privateKey?: Hex
-  /** Blocks that must hold something, its own included, before it counts as settled. 1 where absent. */
+  /** Confirmations, the block itself included, after which its content counts as settled. 1 if absent. */
   confirmations?: number
-  /** The most that a unit of gas may cost, wei. */
+  /** The maximum price of a unit of gas, wei. */
   maxFeePerGas?: bigint
   /** Of one RPC request. */
   timeoutMs?: number
@@ -28,7 +28,7 @@ export type LedgerOptions = {
 
 /** A ledger contract behind a node: the recorder's port to it, and the views that the API needs. */
 export type Ledger = LedgerChain & {
-  /** The contract's own word on a proof: `verifyRecord`, over the fields. */
+  /** The contract's own verdict on a proof: `verifyRecord`, over the fields. */
   verify(fields: LeafFields, proof: readonly Hex[]): Promise<boolean>
   /** none | pending (dispute window open) | final | disputed */
   status(epochId: number): Promise<EpochStatus>
@@ -36,14 +36,14 @@ export type Ledger = LedgerChain & {
   contributorRewards(contributorId: string): Promise<bigint>
 }
 export type EpochStatus = (typeof STATUSES)[number]
-/** What a commit costs, whatever its epoch's size (a test pins it). */
+/** Gas of a commit, whatever its epoch's size (a test pins it). */
 const COMMIT_GAS = 100_000n
-/** Says what `maxFeePerGas` is. */
+/** The setting that `maxFeePerGas` comes from, for messages. */
 const FEE_SETTING = 'BLOCKCHAIN_MAX_FEE_GWEI'
 type Submitted = { epochId: bigint; manifestHash: Hex }
 const STATUSES = ['none', 'pending', 'final', 'disputed'] as const
 
-/** Opens a ledger. Connects to nothing yet: `check()` is the first request. */
+/** Opens a ledger. Connects to nothing yet: `check()` makes the first request. */
 export function openLedger(options: LedgerOptions): Ledger {
   const { rpcUrl, chainId, confirmations = 1, timeoutMs = 10_000 } = options
   const address = options.address.toLowerCase() as Address

@@ -2,7 +2,7 @@ import type { Address, Hex } from '../hex.ts'
 import { type EpochOnChain, type LedgerState, ledgerInterface } from './abi.ts'
 import { call, events, named, openProvider } from './rpc.ts'
 
-/** What the chain says about epochs and disputes. Every question may throw LedgerError `unreachable`. */
+/** What the chain says about epochs and disputes. Every query may throw LedgerError `unreachable`. */
 export interface EpochChain {
   chainId: number
   /** In lower case. */
@@ -12,7 +12,7 @@ export interface EpochChain {
   lastFinal: () => Promise<number>
   /** The newest epoch, and when it was recorded: 0, and null, before the first. */
   newest: () => Promise<{ epochId: number; submittedAt: Date | null }>
-  /** When an epoch's window ends, as far as no dispute holds it up; null where there is no such epoch. */
+  /** When an epoch's window ends, unless a dispute holds it up; null if there is no such epoch. */
   windowEnd: (epochId: number) => Promise<Date | null>
   standing: () => Promise<Standing>
   /** What happened to disputes in these blocks, both included. */
@@ -26,13 +26,13 @@ export interface Standing {
   disputedEpochId: number | null
   /** What a dispute costs until it is upheld, wei. */
   bond: bigint
-  /** Since when a dispute holds, or held, up what was not final then; null before the first. */
+  /** Since when a dispute has held up, or did hold up, what was not final then; null before the first. */
   frozenAt: Date | null
   /** When what it held up becomes final at the earliest, once it is decided. */
   resumesAt: Date | null
 }
 
-/** When an epoch becomes final; null while an open dispute holds it up. As the ledger decides it. */
+/** When an epoch becomes final by the ledger's rules; null while an open dispute holds it up. */
 export function finalAtOf(windowEnd: Date, { disputedEpochId, frozenAt, resumesAt }: Standing): Date | null {
   if (frozenAt === null || windowEnd <= frozenAt) return windowEnd
   if (disputedEpochId !== null) return null
@@ -44,7 +44,7 @@ export interface DisputeEvent {
   block: bigint
   logIndex: number
   txHash: Hex
-  /** When its block was made. */
+  /** The time of its block. */
   at: Date
   what: { kind: 'opened'; disputer: Address; bond: bigint; reason: string } | { kind: 'upheld' | 'dismissed' }
 }
@@ -121,11 +121,13 @@ export function openEpochChain({
   }
 }
 
-/** Of seconds since 1970; 0 is none. */
+/** From seconds since 1970; 0 is none. */
 const timeOf = (seconds: number): Date | null => (seconds === 0 ? null : new Date(seconds * 1_000))
 
-/** Characters of a dispute's reason. */
+/** Maximum length of a dispute's reason, characters. */
 const REASON_CHARS = 1_000
 
-/** Anybody may write a reason, as long as they pay for: control characters are left out, and what is longer is cut. */
+/**
+ * Anybody may write a reason as long as they can pay for: control characters are removed, and the rest is truncated.
+ */
 const shown = (reason: string): string => reason.replace(/\p{Cc}/gu, ' ').slice(0, REASON_CHARS)

@@ -2,15 +2,17 @@ import { formatUnits } from 'ethers'
 import { LedgerError } from '../errors.ts'
 import { type Provider, quantity } from './rpc.ts'
 
-/** What a transaction bids, as it is signed: by EIP-1559 where blocks have a base fee, one gas price elsewhere. */
+/**
+ * What a transaction bids, as it is signed: by EIP-1559 where blocks have a base fee, by a single gas price elsewhere.
+ */
 export type Fees = { type: 0; gasPrice: bigint } | { type: 2; maxFeePerGas: bigint; maxPriorityFeePerGas: bigint }
 
-/** The most that a unit of gas may cost, wei, and the setting that says so. */
+/** The maximum price of a unit of gas, wei, and the setting it comes from. */
 export type FeeCap = { wei: bigint; setting: string }
 
 /**
- * What the network asks now, raised by a quarter for each bump, and never above the cap: a base fee may grow by a fifth
- * before the transaction waits.
+ * The network's current price, raised by a quarter for each bump, and never above the cap: a base fee may grow by a
+ * fifth before the transaction waits.
  *
  * @throws LedgerError `fee-too-high` where the network asks more than the cap, `unreachable`
  */
@@ -37,7 +39,7 @@ export async function feesNow(provider: Provider, bumps: number, cap?: FeeCap): 
 
 const gasPrice = (provider: Provider): Promise<bigint> => quantity(provider, 'eth_gasPrice')
 
-/** The node's word for a tip; where it has none, what its gas price is above the base fee. */
+/** The node's suggested tip; if it has none, its gas price above the base fee. */
 async function tipOf(provider: Provider, baseFee: bigint): Promise<bigint> {
   try {
     return await quantity(provider, 'eth_maxPriorityFeePerGas')

@@ -29,7 +29,7 @@ type Question = {
   block: bigint
 }
 
-/** A contract that is younger than the block answers nothing. */
+/** A contract that is younger than the block returns nothing. */
 async function orAbsent<T extends Absent, Absent>(read: Promise<T>, absent: Absent): Promise<Absent> {
   try {
     return await read

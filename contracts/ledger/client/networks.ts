@@ -4,8 +4,8 @@
 /**
  * What a wallet and a deployment must know of a chain.
  *
- * `fees` is how its transactions bid: by EIP-1559 (a cap and a tip), or by one
- * gas price. `source` is where the entry was taken from.
+ * `fees` is how its transactions bid: by EIP-1559 (a cap and a tip), or by a
+ * single gas price. `source` is where the entry was taken from.
  */
 export type Network = {
   name: string
@@ -16,7 +16,7 @@ export type Network = {
   rpcUrl: string
   testnet: boolean
   fees: 'eip1559' | 'gas-price'
-  /** Blocks after which no reorganisation is expected any more, the transaction's own included. */
+  /** Confirmations after which no reorganisation is expected any more, the transaction's own block included. */
   confirmations: number
   note: string
   source: string
@@ -179,7 +179,7 @@ export const NETWORKS: readonly Network[] = [
   },
 ]
 
-/** @throws Error that lists the names there are */
+/** @throws Error that lists the known names */
 export function networkOf(name: string): Network {
   const found = NETWORKS.find((network) => network.name === name)
   if (found === undefined)
@@ -187,7 +187,7 @@ export function networkOf(name: string): Network {
   return found
 }
 
-/** What an epoch waits for on a chain; on one that is not named here, 12 blocks. */
+/** The confirmations that an epoch waits for on a chain; 12 blocks on one that is not named here. */
 export function confirmationsOf(chainId: number): number {
   return NETWORKS.find((network) => network.chainId === chainId)?.confirmations ?? 12
 }

@@ -1,20 +1,18 @@
-// What has to reach the chain once, whatever ends this process and whenever:
-// look, sign, store, send; look again, and raise the fee. The recorder's epochs,
-// relayed claims and the treasury's orders all go out by this one step.
+// What has to reach the chain once, however and whenever this process ends: look, sign, store, send; look again, and
+// raise the fee. The recorder's epochs, relayed claims and the treasury's orders all go out by this one step.
 
 import { LedgerError } from '../errors.ts'
 import type { Hex } from '../hex.ts'
 
 /**
- * Brings something one step on.
+ * Advances a matter by one step.
  *
- * Nothing is sent that was not stored before, so that after any end the next
- * step looks for it; and nothing is signed before the chain was asked whether
- * the matter is settled. That something goes out once nevertheless rests on the
- * nonce: what is signed again has the same one, or the contract takes the
- * matter once (an epoch's id, a claim's amount).
+ * Nothing is sent that was not stored before, so that after any crash the next step looks for it;
+ * and nothing is signed before the chain was asked whether the matter is settled. That something
+ * still goes out only once is ensured by the nonce: what is signed again has the same one, or the
+ * contract accepts the matter once (an epoch's id, a claim's amount).
  *
- * @throws LedgerError `unreachable`; what `sign` throws, where the policy has no `refused`
+ * @throws LedgerError `unreachable`; what `sign` throws, if the policy has no `refused`
  */
 export async function bringOn<Done>(
   { txHash, ageMs, bumps }: Sent,
@@ -22,7 +20,7 @@ export async function bringOn<Done>(
   store: OutboxStore,
   sender: OutboxSender,
 ): Promise<Step<Done>> {
-  // In this order: one that a block takes in between is seen as settled.
+  // In this order: if a block includes it in between, it is seen as settled.
   const waits = txHash !== null && (await policy.waits(txHash))
   const seen = await policy.look()
   if (seen !== 'open') return seen
@@ -45,18 +43,20 @@ export async function bringOn<Done>(
   return { state: 'sent', txHash: signed.txHash, replaced: waits && isTaken, bumps: isTaken ? bid : bid + 1 }
 }
 
-/** How far it has come: the transaction that was stored last, since when, and how often its fee was raised. */
+/** Its progress: the transaction that was stored last, since when, and how often its fee was raised. */
 export type Sent = { txHash: Hex | null; ageMs: number; bumps: number }
 
 /** How a kind of matter is judged. */
 export type Policy<Done> = {
-  /** A transaction that no block has taken after this long is replaced by one that bids a quarter more, milliseconds. */
+  /**
+   * A transaction that no block has included after this long is replaced by one that bids a quarter more, milliseconds.
+   */
   patienceMs: number
-  /** Whether the transaction may still get into a block; what may not is signed anew at once. */
+  /** Whether the transaction may still get into a block; otherwise it is signed anew at once. */
   waits(txHash: Hex): Promise<boolean> | boolean
-  /** What the chain says of the matter: `held` where a block has it, but not for sure yet. */
+  /** What the chain says of the matter: `held` where a block has it, but not finally yet. */
   look(): Promise<Settled<Done> | { state: 'held' } | 'open'>
-  /** Takes what the contract, or the fee's cap, had against signing; without it that is thrown. */
+  /** Handles what the contract, or the fee cap, had against signing; without it, that error is thrown. */
   refused?(error: LedgerError): Promise<void>
 }
 export type Settled<Done> = { state: 'settled'; done: Done }

@@ -17,16 +17,16 @@ import { LedgerError } from '../errors.ts'
 import type { Address, Hex } from '../hex.ts'
 import { distributorInterface, ledgerInterface, tokenInterface } from './abi.ts'
 
-// A node of a chain: its questions and its answers, as plain data.
+// A node of a chain: queries and responses as plain data.
 
 export type Provider = JsonRpcProvider
 
 /**
- * A provider of one node; it connects to nothing until something is asked. The chain is taken as given (`servedChain`
- * asks), nothing is kept from one question to the next, and a request that is not answered in time rejects with
- * LedgerError `unreachable`. Who watches its events, or waits by them, has to destroy it.
+ * A provider for one node; it connects to nothing until the first request. The chain is taken as given (`servedChain`
+ * queries it), nothing is cached between requests, and a request that gets no response in time rejects with LedgerError
+ * `unreachable`. Whoever watches its events, or waits by them, has to destroy it.
  *
- * @param timeoutMs of one request, its one repetition included
+ * @param timeoutMs of one request, its one retry included
  */
 export function openProvider(rpcUrl: string, chainId: number, timeoutMs = 10_000): Provider {
   return new NodeProvider(rpcUrl, chainId, timeoutMs)
@@ -36,20 +36,20 @@ export function openProvider(rpcUrl: string, chainId: number, timeoutMs = 10_000
 export const servedChain = async (provider: Provider): Promise<number> =>
   Number(await quantity(provider, 'eth_chainId'))
 
-/** What a node answers with a number. */
+/** A numeric response of a node. */
 export async function quantity(provider: Provider, method: string, params: unknown[] = []): Promise<bigint> {
   const answer: unknown = await provider.send(method, params)
   return BigInt(String(answer))
 }
 
-/** A contract, and what of it is called here. */
+/** A contract, and the part of its ABI that is called here. */
 export type Contract = { address: Address; abi: Interface }
 
 /**
- * What a view answers, as plain data: one value, or an object of the answers by name. Integers of up to 48 bits are
- * numbers, larger ones bigints, addresses in lower case. `T` is the caller's word.
+ * What a view returns, as plain data: one value, or an object of the values by name. Integers of up to 48 bits are
+ * numbers, larger ones bigints, addresses in lower case. `T` is asserted by the caller.
  *
- * @param block at whose end it is asked; the newest where absent
+ * @param block at whose end it is queried; the newest if absent
  */
 export async function call<T>(
   provider: Provider,
@@ -80,7 +80,7 @@ export type EventLog<Args> = {
 }
 
 /**
- * Events of a contract by name, in the blocks given, both included; in the chain's order.
+ * Events of a contract by name, in the given blocks, both included; in the chain's order.
  *
  * @param first only those whose first indexed argument is this
  */
@@ -110,7 +110,7 @@ type RawLog = {
   index: number
 }
 
-/** Null where the log is not the contract's, or of no event that is known of it. */
+/** Null if the log is not the contract's, or of an unknown event. */
 export function readEvent<Args>({ address, abi }: Contract, log: RawLog): EventLog<Args> | null {
   const [topic = '', ...indexed] = log.topics
   const event = abi.getEvent(topic)
@@ -143,12 +143,12 @@ export async function named<T>(request: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What a contract refused with; null for any other error. */
+/** The contract's revert data; null for any other error. */
 export function refusalOf(error: unknown): string | null {
   if (!isError(error, 'CALL_EXCEPTION')) return null
   const { data } = error
   if (data === null || data === '0x') {
-    // ethers takes whatever a node says to a call for a refusal: also that it is overloaded, or knows no such block.
+    // ethers takes any error of a node in a call for a revert, even that it is overloaded or knows no such block.
     const said = answerOf(error)
     return said === null || /revert|invalid opcode|out of gas/i.test(said) ? (said ?? error.shortMessage) : null
   }
@@ -156,7 +156,7 @@ export function refusalOf(error: unknown): string | null {
   return error.reason ?? known.find((one) => one !== null)?.name ?? `an unknown error, ${data.slice(0, 10)}`
 }
 
-/** The node's own words for an error that it answered with; null where it gave none. */
+/** The node's own message for an error that it returned; null if it gave none. */
 export function answerOf(error: unknown): string | null {
   if (typeof error !== 'object' || error === null) return null
   const { info, error: given } = error as { info?: { error?: unknown }; error?: unknown }
@@ -171,8 +171,8 @@ function topicOf(abi: Interface, name: string): string {
 }
 
 /**
- * A string may hold any bytes, and anybody may write one. ethers fails where they are no UTF-8, so they are read as
- * bytes, and what is wrong in them becomes U+FFFD.
+ * A string may hold any bytes, and anybody may write one. ethers fails where they are not UTF-8, so they are read as
+ * bytes, and invalid ones become U+FFFD.
  */
 function decode(params: readonly ParamType[], data: string): unknown[] {
   const loose = params.map((param) => ParamType.from(param.format('sighash').replace(/\bstring\b/g, 'bytes')))
@@ -192,24 +192,24 @@ function plain(param: ParamType, value: unknown): unknown {
   return SMALL.test(param.type) ? Number(value) : value
 }
 
-/** What a number holds exactly. */
+/** Integer types that are returned as numbers, which hold them exactly. */
 const SMALL = /^u?int(8|16|24|32|40|48)$/
 
 const byName = (params: readonly ParamType[], values: readonly unknown[]): Record<string, unknown> =>
   Object.fromEntries(params.map(({ name }, i) => [name, values[i]]))
 
-/** Answers of a node in trouble; it is asked once more. */
+/** Responses of a node in trouble; the request is retried once. */
 const PASSING = new Set([408, 429, 500, 502, 503, 504])
 const AGAIN_MS = 150
 
-/** ethers' own transport counts the time from the connection on, and leaves a request that is out of time running. */
+/** ethers' own transport counts the time from the connection on, and leaves a timed-out request running. */
 class NodeProvider extends JsonRpcProvider {
   readonly #url: string
   readonly #headers: Record<string, string>
   readonly #timeoutMs: number
 
   constructor(rpcUrl: string, chainId: number, timeoutMs: number) {
-    // A network of its own kind: those that ethers knows come with fees asked of third parties, and with names.
+    // A plain network: those that ethers knows come with fee lookups at third parties, and with names.
     const network = new Network(`chain ${chainId}`, chainId)
     super(rpcUrl, network, { staticNetwork: network, batchMaxCount: 1, cacheTimeout: -1, pollingInterval: 200 })
     const url = new URL(rpcUrl)

@@ -5,9 +5,9 @@ import type { Signed } from './outbox.ts'
 import { type Provider, answerOf, quantity } from './rpc.ts'
 
 /**
- * Signs and sends the transactions of one account, one at a time: each takes
- * the next nonce that no block has, so nothing of the account's can be stuck
- * behind a gap, and what is signed again takes the place of what waits.
+ * Signs and sends the transactions of one account, one at a time: each takes the
+ * next nonce that no block has, so no transaction of the account can be stuck
+ * behind a gap, and a re-signed one replaces the pending one.
  *
  * @param cap on fees; none without it
  */
@@ -19,8 +19,8 @@ export function openSender(provider: Provider, privateKey: Hex, cap?: FeeCap): S
   const nonce = (): Promise<number> => provider.getTransactionCount(address, 'latest')
 
   /**
-   * From after the newest block: ethers names no block, and nodes then count from after what waits in their pool, where
-   * this very call may be.
+   * Estimated from the newest block's state: ethers names no block, and nodes then include what is pending in their
+   * pool, where this same call may be.
    */
   function estimate({ to, data, value = 0n }: Call): Promise<bigint> {
     const call = { from: address, ...(to && { to }), data, value: toQuantity(value) }
@@ -53,7 +53,7 @@ export function openSender(provider: Provider, privateKey: Hex, cap?: FeeCap): S
         await provider.send('eth_sendRawTransaction', [raw])
         return 'sent'
       } catch (error) {
-        // Nodes say these in words of their own; what they mean is that somebody, mostly we, has been here before.
+        // Nodes word these differently; they all mean that somebody, mostly we, has sent this before.
         const answer = answerOf(error) ?? ''
         if (isError(error, 'NONCE_EXPIRED') || /already (known|imported)|nonce too low/i.test(answer)) return 'sent'
         if (
@@ -80,21 +80,21 @@ export type Sender = {
   readonly address: Address
   /** The next that no block has. */
   nonce(): Promise<number>
-  /** Gas that the call takes. Throws ethers' error where the contract would refuse. */
+  /** Gas that the call takes. Throws ethers' error if the contract would refuse. */
   estimate(call: Call): Promise<bigint>
   /**
-   * Throws as `estimate` does, and `fee-too-high` above the cap. `mostCost` is what the account has to hold for it,
-   * wei.
+   * Throws as `estimate` does, and `fee-too-high` above the cap. `mostCost` is the balance that the account needs for
+   * it, wei.
    *
-   * @param fixedNonce the account's next one where absent
+   * @param fixedNonce the account's next one if absent
    */
   sign(call: Call & { leastGas?: bigint }, bumps: number, fixedNonce?: number): Promise<Signed & { mostCost: bigint }>
-  /** `sent` also where a node has it already; `underpriced` where another waits at its nonce with as high a fee. */
+  /** `sent` also if the node already has it; `underpriced` if another is pending at its nonce with as high a fee. */
   send(raw: Hex): Promise<'sent' | 'underpriced'>
   /** Whether the transaction is pending: known to the node, and in no block. */
   isWaiting(txHash: Hex): Promise<boolean>
-  /** What became of a transaction; null while no block holds it. */
+  /** The outcome of a transaction; null while no block includes it. */
   outcome(txHash: Hex): Promise<'success' | 'reverted' | null>
 }
-/** Without `to` it creates the contract that the data makes. */
+/** Without `to` it creates the contract whose creation code is in the data. */
 export type Call = { to?: Address; data: Hex; value?: bigint }

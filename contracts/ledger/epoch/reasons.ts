@@ -1,6 +1,6 @@
 /**
- * Why a vote earns nothing, in the order in which it is looked at: what is said to people, and whether an appeal can
- * make up for it. When each holds is in credit.ts. Read by the page, too, and imports nothing.
+ * Why a vote earns nothing, in the order in which the reasons are checked: what people are told, and whether an appeal
+ * can make up for it. credit.ts says when each holds. Also used by the page, so it imports nothing.
  */
 export const noCreditReasons = {
   /** On a text that its session never produced, which no appeal makes an answer. */
