@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Health } from '../../server/http/health.ts'
 import { openPool } from '../../core/db/pool.ts'
 import { openLog } from '../../scripts/start/log.ts'
 import { freePort } from '../../scripts/start/ports.ts'
@@ -170,16 +171,20 @@ if (process.getuid?.() === 0)
           expect(shell.exitCode).toBeNull()
 
           free()
-          await until(
-            'all is well',
-            async () =>
-              (
-                await fetch(`${url}/health`).then(
-                  (answer) => answer.json() as Promise<{ status: string }>,
-                  () => ({ status: 'away' }),
-                )
-              ).status === 'healthy',
-          )
+          const health = (): Promise<Partial<Health>> =>
+            fetch(`${url}/health`).then(
+              (answer) => answer.json() as Promise<Health>,
+              () => ({}),
+            )
+          await until('all is well but for the run', async () => {
+            const { status: how, components, standstills, pausedRuns } = await health()
+            return (
+              how === 'degraded' &&
+              !Object.values(components ?? {}).includes('down') &&
+              standstills?.length === 0 &&
+              pausedRuns?.map(({ sessionId }) => sessionId).join() === 'demo'
+            )
+          })
           await until('it logs', () => statSizeGrows(join(dir, 'logs', 'server.log'), url))
           const pool = openPool(
             `postgres://attune:${(JSON.parse(readFileSync(join(dir, 'secrets.json'), 'utf8')) as { postgresPassword: string }).postgresPassword}@127.0.0.1:${(JSON.parse(readFileSync(join(dir, 'ports.json'), 'utf8')) as { postgres: number }).postgres}/attune`,
@@ -191,6 +196,7 @@ if (process.getuid?.() === 0)
           expect(rows).toHaveLength(acknowledged.length)
           expect((await call('POST', '/api/training/demo/resume', {}, admin)).success).toBe(true)
           await until('the step is made', async () => Number((await status()).currentStep) > 0, patience)
+          await until('all is well', async () => (await health()).status === 'healthy')
           expect(said()).toMatch(/! trainer: .*disk is full|! .*No space left|! .*can't be written/)
         } finally {
           free()
