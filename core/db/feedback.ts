@@ -85,37 +85,25 @@ export async function insertVote(db: Db, vote: NewVote): Promise<{ stored: Human
   return { stored: before, duplicate: true }
 }
 
-/** Whether a vote equals the stored one. Its texts are the sample's, its value follows from the rest. */
-function isSame(stored: HumanFeedback, vote: NewVote): boolean {
-  const said = ({
-    sessionId,
-    sampleId,
-    kind,
-    content,
-    humanRating,
-    humanPreference,
-    categories,
-    comments,
-    tags,
-    ethicalConcerns,
-    compassion,
-    compassionRating,
-  }: HumanFeedback | NewVote) => ({
-    sessionId,
-    sampleId,
-    kind,
-    content,
-    humanRating,
-    humanPreference,
-    categories,
-    comments,
-    tags,
-    ethicalConcerns,
-    compassion,
-    compassionRating,
-  })
-  return isDeepStrictEqual(said(stored), said(vote))
-}
+/** What a vote says. Its texts are the sample's, its value follows from the rest. */
+const SAID = [
+  'sessionId',
+  'sampleId',
+  'kind',
+  'content',
+  'humanRating',
+  'humanPreference',
+  'categories',
+  'comments',
+  'tags',
+  'ethicalConcerns',
+  'compassion',
+  'compassionRating',
+] as const satisfies readonly (keyof HumanFeedback & keyof NewVote)[]
+
+/** Whether a vote says the same as the stored one. */
+const isSame = (stored: HumanFeedback, vote: NewVote): boolean =>
+  SAID.every((field) => isDeepStrictEqual(stored[field], vote[field]))
 
 async function findVote(db: Db, id: string): Promise<HumanFeedback | null> {
   const { rows } = await db.query<Row>(`${select('feedback')} where f.id = $1`, [id])
