@@ -168,11 +168,8 @@ describe('a chain', () => {
         return ledger.sign(epoch, bumps)
       },
     }
-    await expect(recorderOf(store, raced).closeEpoch()).rejects.toMatchObject({
-      code: 'reverted',
-      message: expect.stringContaining('EpochAlreadyRecorded'),
-    })
-    await expect(recorderOf(store, ledger).closeEpoch()).rejects.toMatchObject({ code: 'epoch-mismatch' })
+    for (const chainOf of [raced, ledger])
+      await expect(recorderOf(store, chainOf).closeEpoch()).rejects.toMatchObject({ code: 'epoch-mismatch' })
     expect(store.epochs[0]?.inclusion).toBeNull()
   })
 
