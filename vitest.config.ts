@@ -42,7 +42,7 @@ export default defineConfig({
           exclude: [...unit, ...e2e],
           globalSetup: [broker],
           setupFiles: [leaks],
-          fileParallelism: false,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },
