@@ -34,7 +34,7 @@ export default defineConfig({
         },
       },
       {
-        // Two cores: files that start real services run one after the other.
+        // Files that start real services: two at a time, for two cores. Each has databases of its own.
         extends: true,
         test: {
           name: 'services',
