@@ -40,6 +40,8 @@ export const voteKinds = {
   rating: kind({ content: Rating, rating: (content) => content }),
 } as const
 export type VoteKindName = keyof typeof voteKinds
+/** A kind by its name alone, for code that serves every kind. */
+export const kindOf = (name: VoteKindName): VoteKind<z.ZodType> => voteKinds[name]
 export const voteKindNames = Object.keys(voteKinds) as [VoteKindName, ...VoteKindName[]]
 
 /** Kinds whose content is under `content` in a vote; a rating's is in the vote itself. */

@@ -5,9 +5,9 @@ import {
   CategoryScore,
   CompassionSides,
   Rating,
+  kindOf,
   otherKinds,
   voteKindNames,
-  voteKinds,
   type ContentOf,
   type OtherKind,
   type VoteKindName,
@@ -59,7 +59,7 @@ export type Vote =
 export type ParsedVote = z.output<typeof RatingVote>
 
 const votesOf = (kind: OtherKind): typeof RatingVote => {
-  const { content, rating } = voteKinds[kind] as unknown as { content: z.ZodType; rating: (content: unknown) => object }
+  const { content, rating } = kindOf(kind)
   return z
     .object({ ...envelope, kind: z.literal(kind), content })
     .refine(hasSubject, noSubject)
@@ -72,12 +72,10 @@ export const Vote = z.discriminatedUnion('kind', [RatingVote, ...otherKinds.map(
 >
 
 /** A vote converted to a rating. */
-export const ratingOf = (vote: Vote): Pick<z.input<typeof RatingVote>, keyof Rating> =>
-  vote.kind === undefined || vote.kind === 'rating'
-    ? vote
-    : (voteKinds[vote.kind] as { rating: (content: unknown) => Rating }).rating(
-        (vote as unknown as { content: unknown }).content,
-      )
+export function ratingOf(vote: Vote): Pick<z.input<typeof RatingVote>, keyof Rating> {
+  const { kind = 'rating', content }: { kind?: VoteKindName | undefined; content?: unknown } = vote
+  return vote.kind === undefined || vote.kind === 'rating' ? vote : kindOf(kind).rating(content)
+}
 
 /** A stored vote, as its own author sees it. */
 export const HumanFeedback = z.object({
