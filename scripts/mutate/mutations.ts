@@ -10,34 +10,13 @@ export type Mutation = {
   to: string
 }
 
-const ledger = (at: string, guard: string, from: string, to = ''): Mutation => ({
-  guard,
-  file: 'ContributionLedger',
-  at,
-  from,
-  to,
-})
-const singly = (at: string, guard: string, from: string, to = ''): Mutation => ({
-  guard,
-  file: 'SingleRecords',
-  at,
-  from,
-  to,
-})
-const bonds = (at: string, guard: string, from: string, to = ''): Mutation => ({
-  guard,
-  file: 'Bonds',
-  at,
-  from,
-  to,
-})
-const distributor = (at: string, guard: string, from: string, to = ''): Mutation => ({
-  guard,
-  file: 'RewardDistributor',
-  at,
-  from,
-  to,
-})
+const of =
+  (file: Mutation['file']) =>
+  (at: string, guard: string, from: string, to = ''): Mutation => ({ guard, file, at, from, to })
+const ledger = of('ContributionLedger')
+const singly = of('SingleRecords')
+const bonds = of('Bonds')
+const distributor = of('RewardDistributor')
 
 export const MUTATIONS: readonly Mutation[] = [
   ledger('function submitEpoch(', 'only the recorder submits', 'onlyRole(RECORDER_ROLE)'),
