@@ -347,17 +347,10 @@ async function recordedBlock(
   for (const step of [-1n, 1n]) {
     for (let at = named + step; at >= 0n && String(await readTime(rpcUrl, at)) === fields['time']; at += step) {
       const other = new TextEncoder().encode(header.replace(`"block":"${named}"`, `"block":"${at}"`))
-      if (keccak256(joined(other, manifest.subarray(end))).startsWith(epoch.manifestHash)) return at
+      if (keccak256(Buffer.concat([other, manifest.subarray(end)])).startsWith(epoch.manifestHash)) return at
     }
   }
   return null
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length)
-  both.set(a)
-  both.set(b, a.length)
-  return both
 }
 
 function byLine(a: Finding, b: Finding): number {
