@@ -67,7 +67,7 @@ test('an upload that is not a whole model is refused by name, and leaves nothing
     body: { message: 'send the files as multipart/form-data' },
   })
   expect(await upload('nowhere', files)).toMatchObject({ status: 404 })
-  expect(await upload(id, files, (await guest(server)).token)).toMatchObject({ status: 403 })
+  expect(await upload(id, files, { as: (await guest(server)).token })).toMatchObject({ status: 403 })
   expect(await onDisk()).toEqual(before)
   expect(await readdir(join(modelsPath, '.incoming'))).toEqual([])
   expect((await upload(id, files)).status).toBe(200)
@@ -146,34 +146,20 @@ test('an upload that the disk refuses is 503 with a sentence, and so is an impor
   const blocked = await start({ MODELS_PATH: join(modelsPath, 'file', 'models') })
   await writeFile(join(modelsPath, 'file'), '')
   const { id } = await register('Nowhere to go')
-  const form = new FormData()
-  form.append('config.json', new Blob(['{}']), 'config.json')
-  const response = await fetch(`${blocked.url}/api/weights/models/${id}/upload`, {
-    method: 'POST',
-    body: form,
-    headers: { authorization: `Bearer ${token}` },
+  expect(await upload(id, [['config.json', new TextEncoder().encode('{}')]], { to: blocked })).toMatchObject({
+    status: 503,
+    body: { error: 'unavailable', message: expect.stringContaining('(ENOTDIR)') },
   })
-  expect([response.status, await response.json()]).toMatchObject([
-    503,
-    { error: 'unavailable', message: expect.stringContaining('(ENOTDIR)') },
-  ])
   await rm(join(modelsPath, 'file'))
 })
 
 test('a file that is read whole is refused as it arrives, once it is larger than such a file may be', async () => {
   const roomy = await start({ MAX_MODEL_BYTES: String(2 ** 30) })
   const { id } = await register('Wordy')
-  const form = new FormData()
-  form.append('config.json', new Blob([new Uint8Array(2 ** 20 + 1)]), 'config.json')
-  const response = await fetch(`${roomy.url}/api/weights/models/${id}/upload`, {
-    method: 'POST',
-    body: form,
-    headers: { authorization: `Bearer ${token}` },
+  expect(await upload(id, [['config.json', new Uint8Array(2 ** 20 + 1)]], { to: roomy })).toMatchObject({
+    status: 413,
+    body: { error: 'too-large', message: expect.stringContaining('config.json has more than the 1048576 bytes') },
   })
-  expect([response.status, await response.json()]).toMatchObject([
-    413,
-    { error: 'too-large', message: expect.stringContaining('config.json has more than the 1048576 bytes') },
-  ])
 })
 
 test('a body that breaks off is no model', async () => {

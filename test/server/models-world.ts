@@ -73,10 +73,14 @@ export const progress = (id: string) => ask<ModelImport>(server, 'GET', `/api/im
 
 export const onDisk = async () => (await readdir(modelsPath)).filter((name) => name !== '.incoming')
 
-export async function upload(id: string, parts: Iterable<[string, Uint8Array<ArrayBuffer>]>, as = token) {
+export async function upload(
+  id: string,
+  parts: Iterable<[string, Uint8Array<ArrayBuffer>]>,
+  { as = token, to = server } = {},
+) {
   const form = new FormData()
   for (const [name, bytes] of parts) form.append(name, new Blob([bytes]), name)
-  const response = await fetch(`${server.url}/api/weights/models/${id}/upload`, {
+  const response = await fetch(`${to.url}/api/weights/models/${id}/upload`, {
     method: 'POST',
     body: form,
     headers: { authorization: `Bearer ${as}` },
