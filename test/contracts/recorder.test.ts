@@ -169,7 +169,10 @@ describe('a chain', () => {
       },
     }
     for (const chainOf of [raced, ledger])
-      await expect(recorderOf(store, chainOf).closeEpoch()).rejects.toMatchObject({ code: 'epoch-mismatch' })
+      await expect(recorderOf(store, chainOf).closeEpoch()).rejects.toMatchObject({
+        code: 'epoch-mismatch',
+        message: expect.stringContaining('holds other content'),
+      })
     expect(store.epochs[0]?.inclusion).toBeNull()
   })
 
