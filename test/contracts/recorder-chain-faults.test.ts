@@ -40,7 +40,7 @@ describe('a reorganisation', () => {
       expect(await run({ calls: 0, at, when: 'after', strike: () => reorganise(shaken, depth) })).toEqual(clean)
     }
     // Contracts of their own for each await: anvil forgets its snapshots where it reorganises.
-  }, 180_000)
+  })
 })
 
 describe('a transaction', () => {

@@ -101,7 +101,7 @@ export function survivesKills(opened: () => Instance, chromium: string | null): 
       const before = await epochs()
       await survives('recorder')
       await until('another epoch', 60, async () => (await epochs()) > before)
-    }, 180_000)
+    })
 
     test('a chain that stands still holds up no vote, no step and no answer; once it goes on, it gets every record', async () => {
       const { attune, pool } = opened()
@@ -130,7 +130,7 @@ export function survivesKills(opened: () => Instance, chromium: string | null): 
         )
         return rows[0]!.used > 0 && rows[0]!.recorded === rows[0]!.used
       })
-    }, 180_000)
+    })
 
     test('V1, V2, T1: no acknowledged vote was lost, and none was used twice', async () => {
       goHome.abort()

@@ -26,7 +26,7 @@ describe.skipIf(chromium === null)(
       world = await openWorld()
       server = await world.server()
       browser = await browsers.launch({ executablePath: chromium ?? '', args: ['--no-sandbox'] })
-    }, 240_000)
+    })
     afterAll(async () => {
       await browser?.close()
       await world?.close()
