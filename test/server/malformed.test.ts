@@ -1,13 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { admin, call, openWorld, type World } from './attune.ts'
+import { expect, test } from 'vitest'
+import { admin, call, useWorld } from './attune.ts'
 
-let world: World
-
-beforeAll(async () => {
-  world = await openWorld()
-})
-
-afterAll(() => world.close())
+const world = useWorld()
 
 test.each<[string, string, string, unknown]>([
   [

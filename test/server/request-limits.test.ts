@@ -1,18 +1,13 @@
 import { request as httpRequest } from 'node:http'
 import { type Socket as TcpSocket } from 'node:net'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { senderOf } from '../../server/limits/sender.ts'
 import { createBuckets } from '../../server/limits/rate-limit.ts'
 import { lately } from '../../server/http/lately.ts'
 import { limits } from '../../core/protocol/index.ts'
-import { openWorld, type World } from './attune.ts'
+import { useWorld } from './attune.ts'
 
-let world: World
-
-beforeAll(async () => {
-  world = await openWorld()
-})
-afterAll(() => world.close())
+const world = useWorld()
 
 test('/health asks database, Redis and chain once for many who ask', async () => {
   let queries = 0
