@@ -146,7 +146,9 @@ const select = `
          f.session_id, f.sample_id, f.created_at as voted_at, f.input_text, f.model_response, f.human_rating, f.categories,
          f.compassion_rating, f.comments, s.user_id as owner_id,
          r.step, jsonb_build_object('weight', r.weight, 'reliability', r.reliability, 'crowd', r.crowd, 'advantage', r.advantage,
-           'latencyMs', r.latency_ms, 'comparable', r.comparable, 'updated', r.updated) as receipt,
+           'latencyMs', r.latency_ms, 'comparable', r.comparable, 'updated', r.updated, 'provisional', not r.final,
+           'logprob', case when r.logprob_before is not null
+             then jsonb_build_object('before', r.logprob_before, 'after', r.logprob_after) end) as receipt,
          v.epoch_id as vote_epoch, v.credit as vote_credit, v.no_credit, k.epoch_id as correction_epoch, k.credit as correction_credit
   from appeals a
   join feedback f on f.id = a.feedback_id
@@ -179,7 +181,7 @@ interface CaseRow {
   compassion_rating: number | null
   comments: string | null
   step: number | null
-  receipt: Pick<Receipt, 'weight' | 'reliability' | 'crowd' | 'advantage' | 'latencyMs' | 'comparable' | 'updated'>
+  receipt: Omit<Receipt, 'feedbackId' | 'sessionId' | 'sampleId' | 'step'>
   vote_epoch: number | null
   vote_credit: number
   no_credit: NoCredit | null

@@ -204,7 +204,7 @@ export async function votesSince(db: Db, sessionId: string, seconds: number): Pr
 export async function unrecordedVotes(db: Db, sessionId: string): Promise<number> {
   const { rows } = await db.query<{ votes: number }>(
     `select count(*) as votes from feedback f
-     left join epoch_records e on e.feedback_id = f.id left join receipts r on r.feedback_id = f.id
+     left join epoch_records e on e.feedback_id = f.id left join receipts r on r.feedback_id = f.id and r.final
      where f.session_id = $1 and f.withdrawn_at is null and e.feedback_id is null and f.sample_id is not null and not f.late
        and (r.feedback_id is null or r.crowd is not null and r.weight > 0 and r.updated)`,
     [sessionId],
@@ -231,52 +231,80 @@ export interface SettledVote {
   categories: { name: string; score: number; weight: number }[]
   /** c in [0, 1]; null if the rater gave none. */
   compassion: number | null
-  /** Milliseconds since the epoch. */
+  /** When it was stored, milliseconds since the epoch … */
   at: number
+  /** … and its place in that order. */
+  seq: number
   /** The step whose receipt names it: the first that learnt from it. null: none has. */
   usedIn: number | null
 }
 
 /** Votes younger than this may still be withdrawn, or their withdrawal may be in flight; milliseconds. */
 const settleMs = limits.withdrawMs + 500
+/** A vote whose number is lower than another's is visible at most this much later, milliseconds. */
+const lagMs = 5_000
 
-/** The standing votes of a session that can no longer be withdrawn, except those of `without`, oldest first. */
-export const settledVotes = (db: Db, sessionId: string, without: readonly string[]): Promise<SettledVote[]> =>
-  votesToLearn(
-    db,
-    'f.created_at <= clock_timestamp() - make_interval(secs => $2::float8 / 1000)',
-    [sessionId, settleMs],
-    without,
+const learntVote = `
+  select f.id, f.sample_id as "sampleId", s.origin, f.user_id as "raterId", f.input_text as prompt,
+         coalesce(s.asked_by = f.user_id, false) as "ownQuestion", f.late,
+         f.model_response as response, f.human_rating as rating, f.categories, f.compassion_rating as compassion,
+         (extract(epoch from f.created_at) * 1000)::float8 as at, f.seq::float8 as seq
+  from feedback f left join samples s on s.id = f.sample_id`
+
+/** The latest `count` standing votes of a session that steps up to `step` have used, oldest first. */
+export async function usedVotes(db: Db, sessionId: string, step: number, count: number): Promise<SettledVote[]> {
+  const { rows } = await db.query<SettledVote>(
+    `select v.*, r.step as "usedIn" from (${learntVote} where f.session_id = $1 and f.withdrawn_at is null) v
+     join receipts r on r.feedback_id = v.id where r.step <= $2 order by v.seq desc limit $3`,
+    [sessionId, step, count],
   )
+  return rows.reverse()
+}
 
-/** The standing votes of a session that steps up to `step` have used, except those of `without`, oldest first. */
-export const usedVotes = (
-  db: Db,
-  sessionId: string,
-  step: number,
-  without: readonly string[],
-): Promise<SettledVote[]> => votesToLearn(db, 'r.step <= $2', [sessionId, step], without)
+/** What has happened to the votes of a session since its run last asked. */
+export interface VoteNews {
+  /** Standing votes that the run may not have heard of, in the order in which they were stored. */
+  cast: SettledVote[]
+  /** Ids of votes withdrawn or erased since. */
+  withdrawn: string[]
+  /** Everybody whose votes do not count at present. */
+  excluded: string[]
+  /** Votes stored until then can no longer be withdrawn, milliseconds since the epoch. */
+  settledUntil: number
+  /** Where the next question begins. */
+  next: NewsCursor
+}
+
+/** Up to where a run has heard. */
+export interface NewsCursor {
+  /** Every vote up to this number is known. */
+  seq: number
+  /** When it last asked, by the database's clock, milliseconds since the epoch; null: it has not asked yet. */
+  at: number | null
+}
+
+export const NO_NEWS: NewsCursor = { seq: 0, at: null }
 
 /**
- * @param condition on vote `f` and its receipt `r`, with $1 and $2 of `values`: the session and the value to compare
- * with
+ * The votes without a receipt up to the run's step `step` and after the cursor. A vote may be told twice, and
+ * none is left out.
  */
-async function votesToLearn(
-  db: Db,
-  condition: string,
-  values: [sessionId: string, compared: number],
-  without: readonly string[],
-): Promise<SettledVote[]> {
-  const { rows } = await db.query<SettledVote>(
-    `select f.id, f.sample_id as "sampleId", s.origin, f.user_id as "raterId", f.input_text as prompt,
-            coalesce(s.asked_by = f.user_id, false) as "ownQuestion", f.late,
-            f.model_response as response, f.human_rating as rating, f.categories, f.compassion_rating as compassion,
-            (extract(epoch from f.created_at) * 1000)::float8 as at, r.step as "usedIn"
-     from feedback f left join receipts r on r.feedback_id = f.id left join samples s on s.id = f.sample_id
-     where f.session_id = $1 and f.withdrawn_at is null and ${condition} and not f.user_id = any($3::uuid[]) order by f.seq`,
-    [...values, without],
+export async function voteNews(db: Db, sessionId: string, step: number, { seq, at }: NewsCursor): Promise<VoteNews> {
+  const { rows: clock } = await db.query<{ now: number; excluded: string[]; withdrawn: string[]; known: number | null }>(
+    `select (extract(epoch from clock_timestamp()) * 1000)::float8 as now,
+            array(select user_id from exclusions where session_id = $1 and readmitted_at is null order by user_id) as excluded,
+            array(select id from feedback where session_id = $1 and withdrawn_at > to_timestamp(($3::float8 - ${lagMs}) / 1000)) as withdrawn,
+            (select max(f.seq)::float8 from feedback f where f.session_id = $1 and f.seq > $2
+               and f.created_at < clock_timestamp() - make_interval(secs => ${settleMs + lagMs}::float8 / 1000)) as known`,
+    [sessionId, seq, at],
   )
-  return rows
+  const { now, excluded, withdrawn, known } = clock[0]!
+  const { rows: cast } = await db.query<SettledVote>(
+    `select v.*, null as "usedIn" from (${learntVote} where f.session_id = $1 and f.seq > $2 and f.withdrawn_at is null
+       and not exists (select from receipts r where r.feedback_id = f.id and r.step <= $3)) v order by v.seq`,
+    [sessionId, seq, step],
+  )
+  return { cast, withdrawn, excluded, settledUntil: now - settleMs, next: { seq: known ?? seq, at: now } }
 }
 
 /** How many standing votes of raters who are not excluded each of these samples has; samples with none are absent. */
@@ -287,21 +315,6 @@ export async function tallyOf(db: Db, sampleIds: readonly string[]): Promise<Map
     [sampleIds],
   )
   return new Map(rows.map((row) => [row.sample_id, row.votes]))
-}
-
-/**
- * How long until no vote on these samples that was cast before voting closed, or begun before and cast shortly after,
- * can still be withdrawn; milliseconds.
- */
-export async function settlesIn(db: Db, sampleIds: readonly string[]): Promise<number> {
-  const { rows } = await db.query<{ ms: number | null }>(
-    `select $2 - extract(epoch from clock_timestamp() - max(f.created_at)) * 1000 as ms
-     from feedback f join samples s on s.id = f.sample_id
-     where s.id = any($1::uuid[]) and f.withdrawn_at is null
-       and (f.created_at <= s.closed_at or not f.late and f.created_at <= s.closed_at + make_interval(secs => $3::float8 / 1000))`,
-    [sampleIds, settleMs, limits.closingHoldMs],
-  )
-  return Math.max(0, Number(rows[0]?.ms ?? 0))
 }
 
 /**

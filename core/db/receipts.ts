@@ -9,19 +9,19 @@ export interface AddressedReceipt {
 
 const select = `
   select r.feedback_id, r.session_id, f.sample_id, r.step, r.weight, r.reliability, r.crowd, r.advantage,
-         r.latency_ms, r.comparable, r.updated, f.user_id
+         r.latency_ms, r.comparable, r.updated, r.final, r.logprob_before, r.logprob_after, f.user_id
   from receipts r join feedback f on f.id = r.feedback_id`
 
-/** The receipts that a step wrote, for those of the requested authors. */
-export async function receiptsOfStep(
+/** The receipts that these steps wrote, for those of the requested authors. */
+export async function receiptsOfSteps(
   pool: Pool,
   sessionId: string,
-  step: number,
+  steps: number[],
   userIds: string[],
 ): Promise<AddressedReceipt[]> {
   const { rows } = await pool.query<Row>(
-    `${select} where r.session_id = $1 and r.step = $2 and f.user_id = any($3::uuid[])`,
-    [sessionId, step, userIds],
+    `${select} where r.session_id = $1 and r.step = any($2::int[]) and f.user_id = any($3::uuid[])`,
+    [sessionId, steps, userIds],
   )
   return rows.map((row) => ({ userId: row.user_id, receipt: toReceipt(row) }))
 }
@@ -52,6 +52,9 @@ interface Row {
   latency_ms: number
   comparable: number
   updated: boolean
+  final: boolean
+  logprob_before: number | null
+  logprob_after: number | null
   user_id: string
 }
 
@@ -68,5 +71,10 @@ function toReceipt(row: Row): Receipt {
     latencyMs: row.latency_ms,
     comparable: row.comparable,
     updated: row.updated,
+    provisional: !row.final,
+    logprob:
+      row.logprob_before === null || row.logprob_after === null
+        ? null
+        : { before: row.logprob_before, after: row.logprob_after },
   }
 }

@@ -1,4 +1,5 @@
 import { crowdOfVotes } from './crowd.ts'
+import { isExcluded } from './exclusions.ts'
 import type { Db } from './pool.ts'
 import { limits, type CrowdValue, type Sample, type SampleStatus } from '../protocol/index.ts'
 
@@ -123,21 +124,13 @@ export interface NewSample {
   policyVersion: number
 }
 
-/**
- * Stores a sample about to be streamed, and returns null. If it is already complete, because its step is repeated, it
- * stays as it is, and its response is returned.
- */
-export async function startSample(db: Db, sessionId: string, sample: NewSample): Promise<string | null> {
-  const { rowCount } = await db.query(
-    `insert into samples (id, session_id, step, origin, prompt, policy_version, status)
-     values ($1, $2, $3, $4, $5, $6, 'streaming')
-     on conflict (id) do update set status = 'streaming', step = excluded.step, policy_version = excluded.policy_version
-     where samples.status in ('queued', 'streaming')`,
-    [sample.id, sessionId, sample.step, sample.origin, sample.prompt, sample.policyVersion],
+/** The answer to a question is about to be streamed. */
+export async function startSample(db: Db, sessionId: string, sample: NewSample): Promise<void> {
+  await db.query(
+    `update samples set status = 'streaming', step = $3, policy_version = $4
+     where id = $1 and session_id = $2 and status in ('queued', 'streaming')`,
+    [sample.id, sessionId, sample.step, sample.policyVersion],
   )
-  if (rowCount !== 0) return null
-  const { rows } = await db.query<{ response: string }>('select response from samples where id = $1', [sample.id])
-  return rows[0]!.response
 }
 
 /** A streamed sample is complete and opens to votes. */
@@ -148,13 +141,84 @@ export async function openSample(db: Db, id: string, response: string): Promise<
   )
 }
 
-/** When voting on the last of these samples opened; now, if it has opened on none. */
-export async function openedAt(db: Db, ids: readonly string[]): Promise<Date> {
-  const { rows } = await db.query<{ at: Date }>(
-    'select coalesce(max(opened_at), clock_timestamp()) as at from samples where id = any($1::uuid[])',
+/** A shown answer as it was sampled, for the steps that learn from votes on it. JSON. */
+export interface RecordedRollout {
+  promptIds: number[]
+  responseIds: number[]
+  /** Of the policy that sampled, nats. */
+  logprobs: number[]
+  truncated: boolean
+  /** The ids of the answers to the same prompt that are compared with one another, its own among them. */
+  group: string[]
+}
+
+export interface ShownSample extends NewSample {
+  response: string
+  rollout: RecordedRollout
+}
+
+/** Stores complete answers, open to votes. Those that are there already stay as they are. */
+export async function insertShown(db: Db, sessionId: string, samples: readonly ShownSample[]): Promise<void> {
+  await db.query(
+    `insert into samples (id, session_id, step, origin, prompt, policy_version, response, rollout, status, opened_at)
+     select id, $1, step, origin, prompt, version, response, rollout, 'open', clock_timestamp()
+     from unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::int[], $7::text[], $8::jsonb[])
+       as s(id, step, origin, prompt, version, response, rollout)
+     on conflict do nothing`,
+    [
+      sessionId,
+      samples.map((s) => s.id),
+      samples.map((s) => s.step),
+      samples.map((s) => s.origin),
+      samples.map((s) => s.prompt),
+      samples.map((s) => s.policyVersion),
+      samples.map((s) => s.response),
+      samples.map((s) => JSON.stringify(s.rollout)),
+    ],
+  )
+}
+
+/** Those of these answers that were recorded as they were sampled, and the others of their groups. */
+export async function recordedRollouts(db: Db, ids: readonly string[]): Promise<ShownSample[]> {
+  const { rows } = await db.query<ShownSample>(
+    `select id, step, origin, prompt, policy_version as "policyVersion", response, rollout from samples
+     where id in (select jsonb_array_elements_text(rollout -> 'group')::uuid from samples where id = any($1::uuid[]) and rollout is not null)`,
     [ids],
   )
-  return rows[0]!.at
+  return rows
+}
+
+/** An answer that is open to votes. */
+export interface OpenAnswer {
+  id: string
+  /** Of raters who are not excluded. */
+  votes: number
+  /** For how long it has been open, milliseconds. */
+  openMs: number
+  /** A vote was cast in its session after it opened. */
+  overtaken: boolean
+}
+
+/** A session's rollouts that are open to votes, oldest first. */
+export async function openPool(db: Db, sessionId: string): Promise<OpenAnswer[]> {
+  const { rows } = await db.query<OpenAnswer>(
+    `with pool as (select id, opened_at from samples where session_id = $1 and status = 'open' and origin = 'rollout')
+     select pool.id, (extract(epoch from clock_timestamp() - opened_at) * 1000)::float8 as "openMs",
+            (select count(*)::int from feedback where sample_id = pool.id and withdrawn_at is null and not ${isExcluded('feedback')}) as votes,
+            coalesce(opened_at < (select created_at from feedback where session_id = $1 order by seq desc limit 1), false) as overtaken
+     from pool order by opened_at, id`,
+    [sessionId],
+  )
+  return rows
+}
+
+/** How many answers to its own prompts a session has ever shown. */
+export async function countShown(db: Db, sessionId: string): Promise<number> {
+  const { rows } = await db.query<{ shown: number }>(
+    `select count(*)::int as shown from samples where session_id = $1 and origin = 'rollout'`,
+    [sessionId],
+  )
+  return rows[0]!.shown
 }
 
 /** Closes those of a session's samples that are open, and returns their aggregated votes. */

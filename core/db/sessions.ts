@@ -1,7 +1,7 @@
 import type { Db } from './pool.ts'
 import { unheldRuns } from './run-queue.ts'
 import { AttuneError } from '../errors.ts'
-import type { SessionStatus, TrainingConfig, TrainingMetrics, TrainingSession } from '../protocol/index.ts'
+import type { Probe, SessionStatus, TrainingConfig, TrainingMetrics, TrainingSession } from '../protocol/index.ts'
 import { transitions, type Transition } from '../session-state.ts'
 
 export interface NewSession {
@@ -227,3 +227,13 @@ const toSession = (row: Row, queue: TrainingSession['queue']): TrainingSession =
   queue,
   blockchain: { recorded: row.recorded, lastEpoch: row.last_epoch },
 })
+
+/** What the room was told of the run's probe last; null: nothing yet. */
+export async function probeOf(db: Db, sessionId: string): Promise<Probe | null> {
+  const { rows } = await db.query<{ probe: Probe | null }>('select probe from sessions where id = $1', [sessionId])
+  return rows[0]?.probe ?? null
+}
+
+export async function storeProbe(db: Db, sessionId: string, probe: Probe): Promise<void> {
+  await db.query('update sessions set probe = $2 where id = $1', [sessionId, probe])
+}

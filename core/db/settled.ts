@@ -7,8 +7,8 @@ import { isHeld } from './run-lock.ts'
 
 /**
  * Records in no epoch that are settled: votes first, then other contributions, each in the order in
- * which they were stored. What a vote earns depends on its step, so a vote is settled once it has its
- * receipt, or can no longer get one: its run has ended, and nobody is committing a step of it.
+ * which they were stored. What a vote earns depends on its step, so a vote is settled once its receipt
+ * is final, or can no longer get one: its run has ended, and nobody is committing a step of it.
  */
 export async function settledRecords(pool: Pool, limit: number): Promise<ContributionRecord[]> {
   const votes = await settledVotes(pool, limit)
@@ -38,7 +38,7 @@ const withdrawnSeconds = (2 * limits.withdrawMs) / 1000
 const settled = (f: string): string => `
   from feedback ${f}
   join sessions s on s.id = ${f}.session_id
-  left join receipts r on r.feedback_id = ${f}.id
+  left join receipts r on r.feedback_id = ${f}.id and r.final
   left join epoch_records e on e.feedback_id = ${f}.id
   where e.feedback_id is null and ${f}.withdrawn_at is null
     and ${f}.created_at < clock_timestamp() - make_interval(secs => $1)
@@ -102,7 +102,7 @@ async function comparables(pool: Pool, records: readonly Uncompared[]): Promise<
     `select p.user_id || '/' || p.session_id as key, max(r.comparable) as comparable
      from (select distinct * from unnest($1::uuid[], $2::text[]) p(user_id, session_id)) p
      join feedback f on f.user_id = p.user_id and f.session_id = p.session_id
-     join receipts r on r.feedback_id = f.id
+     join receipts r on r.feedback_id = f.id and r.final
      group by p.user_id, p.session_id`,
     [records.map(({ contributorId }) => contributorId), records.map(({ sessionId }) => sessionId)],
   )

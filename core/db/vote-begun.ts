@@ -58,13 +58,13 @@ export async function begunInTime(db: Db, sampleId: string, userId: string): Pro
 }
 
 /**
- * How many begun votes on these samples a closing waits for. Only those of people whose votes the session has, past
+ * Those of these samples whose closing waits for a begun vote. Only for those of people whose votes the session has, past
  * withdrawal, who are not excluded, and who have not left `limits.holdsLeft` begun votes uncast within the hour; each
  * of them holds a sample's closing once.
  */
-export async function countHolding(db: Db, sessionId: string, sampleIds: readonly string[]): Promise<number> {
-  const { rows } = await db.query<{ count: number }>(
-    `select count(*) as count from vote_begun b
+export async function heldSamples(db: Db, sessionId: string, sampleIds: readonly string[]): Promise<string[]> {
+  const { rows } = await db.query<{ id: string }>(
+    `select distinct b.sample_id as id from vote_begun b
      where b.sample_id = any($2::uuid[]) and ${within('b.begun_at', '$3')} and not ${cast('b')}
        and exists (select from feedback f where f.session_id = $1 and f.user_id = b.user_id and f.withdrawn_at is null and not ${isExcluded('f')}
                    and f.created_at <= clock_timestamp() - make_interval(secs => $4::float8 / 1000))
@@ -72,7 +72,7 @@ export async function countHolding(db: Db, sessionId: string, sampleIds: readonl
             where u.user_id = b.user_id and s.session_id = $1 and s.status = 'closed' and ${within('u.begun_at', '$5')} and not ${cast('u')}) < $6`,
     [sessionId, sampleIds, limits.voteBegunMs, limits.withdrawMs, rememberedMs, limits.holdsLeft],
   )
-  return Number(rows[0]!.count)
+  return rows.map(({ id }) => id)
 }
 
 /** Deletes what no rule needs any more. */

@@ -33,8 +33,8 @@ export async function append(
 
 /** Events between servers, which never reach a client directly. */
 export const internalEvents = {
-  /** The receipts of this committed step are in Postgres: each server notifies its own users. */
-  receipts: z.object({ step: z.int() }),
+  /** The receipts of these steps are in Postgres, new or final by now: each server notifies its own users. */
+  receipts: z.object({ steps: z.array(z.int()) }),
   /** A person was excluded from this session, or readmitted: their sockets are notified. */
   exclusion: z.object({
     sessionId: z.string(),

@@ -77,13 +77,13 @@ export const DatasetConfig = z.object({
 /** How a run interacts with its crowd: Attune's addition to the seed's configuration. */
 export const LiveConfig = z.object({
   title: z.string().trim().min(1).max(120).optional(),
-  /** Answers shown to the crowd in each step. */
+  /** Answers that the crowd has before it at any time. */
   shownPerStep: z.int().min(1).max(256).default(16),
-  /** Voting on a sample closes after this long, seconds … */
-  votingWindowSeconds: z.number().min(1).max(3600).default(10),
-  /** … or once every shown sample has this many votes. */
+  /** Voting on an answer closes once it has this many votes … */
   minVotes: z.int().min(1).max(1000).default(3),
-  /** A step waits for this many votes in total before it trains: with nobody there, it does not advance. */
+  /** … or after this long, seconds, if people have voted on others since. */
+  votingWindowSeconds: z.number().min(1).max(3600).default(60),
+  /** A step waits for this many new votes: with nobody there, the run does not advance. */
   minVotesPerStep: z.int().min(0).default(1),
   maxNewTokens: z.int().min(1).max(1024).default(64),
   temperature: z.number().gt(0).max(2).default(0.7),
@@ -168,8 +168,8 @@ export type CheckpointConfig = z.output<typeof CheckpointConfig>
 export const TrainingConfig = z
   .object({
     algorithm: z.enum(algorithmNames).default('ppo'),
-    /** Rollouts in each step, shown or not. */
-    batchSize: z.int().min(1).max(1024).default(128),
+    /** Answers in each step: those that were just voted on, at most half, and the current policy's. */
+    batchSize: z.int().min(1).max(1024).default(32),
     learningRate: z.number().gt(0).max(1).default(1e-4),
     learningRateSchedule: z.enum(['constant', 'linear', 'cosine']).default('constant'),
     /** Steps of the run over which the learning rate rises to its full value. */
@@ -177,7 +177,7 @@ export const TrainingConfig = z
     /** Parts into which a minibatch is cut to fit into memory; the result is the same. */
     gradientAccumulationSteps: z.int().min(1).max(512).default(1),
     /** Steps of the run. */
-    epochs: z.int().min(1).max(1_000_000).default(1_000),
+    epochs: z.int().min(1).max(10_000_000).default(1_000_000),
     validationSplit: unit.default(0),
     rewardModel: RewardModelConfig.prefault({}),
     ppoConfig: PPOConfig.prefault({}),

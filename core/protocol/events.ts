@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { SessionId, Uuid } from './pieces.ts'
 import { CrowdValue } from './samples.ts'
-import { RunWarning, TrainingMetrics } from './sessions.ts'
+import { Probe, RunWarning, TrainingMetrics } from './sessions.ts'
 import { Bounty } from './rewards.ts'
 
 const Piece = z.object({ sampleId: Uuid, offset: z.int(), text: z.string() })
@@ -32,7 +32,7 @@ export const roomEvents = {
   'training-resumed': z.object({ sessionId: SessionId, session: SessionId }),
   'training-completed': z.object({ sessionId: SessionId, session: SessionId }),
   'training-failed': z.object({ sessionId: SessionId, session: SessionId, error: z.string() }),
-  /** A step was committed: weights, receipts and checkpoint are stored. */
+  /** A step was committed, with its receipts. It is provisional until none of its votes can be withdrawn. */
   'training-progress': z.object({
     sessionId: SessionId,
     session: SessionId,
@@ -42,7 +42,15 @@ export const roomEvents = {
     metrics: TrainingMetrics,
     timestamp: z.iso.datetime(),
   }),
+  /**
+   * The provisional steps from this one on are undone, and their receipts void: one of their votes was withdrawn. They
+   * are made again without it.
+   */
+  'steps-undone': z.object({ sessionId: SessionId, from: z.int() }),
+  /** The policy answered the probe again. */
+  probe: Probe.extend({ sessionId: SessionId }),
   'metrics-update': z.object({ sessionId: SessionId, step: z.int(), metrics: TrainingMetrics }),
+  /** The steps up to this one are final, and the state after it is stored. */
   'checkpoint-saved': z.object({
     sessionId: SessionId,
     session: SessionId,

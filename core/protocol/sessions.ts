@@ -53,12 +53,17 @@ export const RunWarning = z.object({
     'repetition',
     'regulars',
     'no-update',
+    'waits-for-withdrawals',
   ]),
   /** A sentence for people. */
   message: z.string(),
   timestamp: z.iso.datetime(),
 })
 export type RunWarning = z.infer<typeof RunWarning>
+
+/** One prompt of a run, always the same: what the reference answers, and what the policy did after a step. */
+export const Probe = z.object({ prompt: z.string(), before: z.string(), now: z.string(), step: z.int() })
+export type Probe = z.infer<typeof Probe>
 
 /** A rater in a session, as its owner sees them. */
 export const Rater = z.object({
@@ -95,6 +100,8 @@ export const SessionSnapshot = z.object({
   receipts: z.array(Receipt),
   /** The latest ones, newest first. */
   warnings: z.array(RunWarning),
+  /** null: no trainer has answered it yet. */
+  probe: Probe.nullable(),
   /** Why the reader may not vote here; null: they may. */
   exclusion: z.string().nullable(),
   /** Raters here now. */

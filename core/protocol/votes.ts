@@ -128,6 +128,13 @@ export const Receipt = z.object({
   comparable: z.int(),
   /** False: the step's update left every weight as it was, so the vote changed nothing. */
   updated: z.boolean(),
+  /** True: the step may still be undone, since one of its votes can be withdrawn. A final receipt follows. */
+  provisional: z.boolean(),
+  /**
+   * log π of the vote's answer before the step's update and after it, nats, summed over its tokens; null if the answer
+   * was not part of the update.
+   */
+  logprob: z.object({ before: z.number(), after: z.number() }).nullable(),
 })
 export type Receipt = z.infer<typeof Receipt>
 

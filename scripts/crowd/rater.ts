@@ -169,9 +169,16 @@ export function openRater(options: RaterOptions): Rater {
         await rest(IDLE_MS, signal)
         continue
       }
+      // As the page does for somebody who reads an answer: a vote begun in time counts, although voting has closed.
+      const begun = ask<'begin-vote'>(socket, (ack) => socket.emit('begin-vote', { sessionId, sampleId: sample.id }, ack))
       await rest(reactionMs(options.pace, seededRandom(hash(`${seed}:pace:${sample.id}`))), signal)
       if (signal.aborted) return
-      if (board.samples.get(sample.id)?.status !== 'open') counts.tooLate++
+      const answer = await begun
+      const inTime = answer.ok && answer.data.countsForMs !== null
+      if (!inTime && board.samples.get(sample.id)?.status !== 'open') {
+        counts.tooLate++
+        voted.add(sample.id)
+      }
       else if (options.mayVote()) await vote(sample, signal)
       else return
     }

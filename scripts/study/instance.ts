@@ -82,7 +82,7 @@ export async function openInstance({ env = {}, onTrouble }: InstanceOptions = {}
       return session(token, sessionId)
     },
     async firstAnswers({ id, configuration }) {
-      const shown = Math.min(configuration.live.shownPerStep, configuration.batchSize)
+      const shown = configuration.live.shownPerStep
       for (;;) {
         const { status, error } = await findSession(pool, id)
         if (status !== 'active') throw new Error(`session ${id} is ${status}: ${error ?? ''}`)

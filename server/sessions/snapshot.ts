@@ -4,7 +4,7 @@ import type { Deps } from '../deps.ts'
 import { exclusionOf } from '../../core/db/exclusions.ts'
 import { receiptsOfUser } from '../../core/db/receipts.ts'
 import { listSamples } from '../../core/db/samples.ts'
-import { findSession } from '../../core/db/sessions.ts'
+import { findSession, probeOf } from '../../core/db/sessions.ts'
 import { stepMetrics } from '../../core/db/steps.ts'
 import { warningsOf } from '../../core/db/warnings.ts'
 import { limits, type Sample, type SessionSnapshot } from '../../core/protocol/index.ts'
@@ -14,7 +14,7 @@ import { compareSeq, readBack, START } from '../../core/events/log.ts'
 const RECEIPTS = 100
 
 /** The part of a session that all readers see alike, as of a position of its log. */
-type Common = Pick<SessionSnapshot, 'session' | 'steps' | 'warnings' | 'bounties'>
+type Common = Pick<SessionSnapshot, 'session' | 'steps' | 'warnings' | 'probe' | 'bounties'>
 
 export interface Snapshots {
   /**
@@ -70,13 +70,14 @@ export function openSnapshots(deps: Deps): Snapshots {
 }
 
 async function readCommon(deps: Deps, sessionId: string): Promise<Common> {
-  const [session, steps, warnings, bounties] = await Promise.all([
+  const [session, steps, warnings, probe, bounties] = await Promise.all([
     findSession(deps.pool, sessionId),
     stepMetrics(deps.pool, sessionId, 0, limits.snapshotSteps),
     warningsOf(deps.pool, sessionId, limits.snapshotWarnings),
+    probeOf(deps.pool, sessionId),
     bountiesOf(deps, sessionId),
   ])
-  return { session, steps, warnings, bounties }
+  return { session, steps, warnings, probe, bounties }
 }
 
 /** Postgres has a response once it is complete; what has been streamed of the others is in the log. */

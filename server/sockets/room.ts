@@ -5,7 +5,7 @@ import type { Deps } from '../deps.ts'
 import { recordedIn } from '../../core/db/contributions.ts'
 import { exclusionOf } from '../../core/db/exclusions.ts'
 import { votedSamples } from '../../core/db/feedback.ts'
-import { receiptsOfStep } from '../../core/db/receipts.ts'
+import { receiptsOfSteps } from '../../core/db/receipts.ts'
 import { begunSamples } from '../../core/db/vote-begun.ts'
 import { limits, type AckData, type RoomEvent } from '../../core/protocol/index.ts'
 import { follow } from '../../core/events/follower.ts'
@@ -131,7 +131,7 @@ export function openRooms(io: AttuneServer, deps: Deps): Rooms {
     pieces.flush(sessionId)
     switch (entry.event) {
       case 'receipts':
-        return report(tellReceipts(sessionId, entry.payload.step))
+        return report(tellReceipts(sessionId, entry.payload.steps))
       case 'recorded':
         return report(tellRecorded(entry.payload.epochId))
       case 'erased':
@@ -182,8 +182,8 @@ export function openRooms(io: AttuneServer, deps: Deps): Rooms {
     return done
   }
 
-  async function tellReceipts(sessionId: string, step: number): Promise<void> {
-    for (const { userId, receipt } of await receiptsOfStep(deps.pool, sessionId, step, localUsers())) {
+  async function tellReceipts(sessionId: string, steps: number[]): Promise<void> {
+    for (const { userId, receipt } of await receiptsOfSteps(deps.pool, sessionId, steps, localUsers())) {
       io.local.to(userRoom(userId)).emit('receipt', receipt)
     }
   }

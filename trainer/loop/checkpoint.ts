@@ -7,8 +7,15 @@ import { encodeSafetensors, parseSafetensors, writeAtomically, type NamedTensor 
 export interface Checkpoint {
   /** Weights, optimizer moments, reward model, cached features: by name. */
   tensors: Map<string, NamedTensor>
-  /** Counters, controllers, the batch that is being voted on: plain JSON. */
+  /** Counters, controllers: plain JSON. */
   state: unknown
+}
+
+/** How much memory a checkpoint's tensors take, bytes. */
+export function bytesOf({ tensors }: Checkpoint): number {
+  let bytes = 0
+  for (const { data } of tensors.values()) bytes += data.byteLength
+  return bytes
 }
 
 /** Prefix of the learner's states in a checkpoint. */

@@ -1,142 +1,283 @@
 /**
- * The live loop of one run, readable top to bottom.
+ * The live loop of one run, readable top to bottom. It goes round for as long as the run lasts:
  *
- *   1. Draw prompts, generate a batch with the current policy, stream what is shown.   rollouts.ts
- *   2. Keep voting open until every shown sample has its votes or the window ends; then a moment longer
- *      for votes that have been begun.
- *   3. Close it. With `overlap`, generate the next batch now: people vote on it meanwhile.
- *   4. Wait until no vote of the closed batch can be withdrawn any more.
- *   5. Learn: reward model, rewards, PPO.                                              learn-step.ts
- *   6. Checkpoint, receipts, metrics: one commit.
+ *   1. Hear which votes were cast and which withdrawn.                                 vote-log.ts
+ *   2. If a provisional step used a vote that no longer stands: undo it and those after it, and make them again
+ *      without the vote.
+ *   3. Steps whose votes can no longer be withdrawn become final, with a checkpoint.
+ *   4. Answers that have their votes leave the pool; new ones of the current policy enter.   pool.ts
+ *   5. If there are new votes, make a step: reward model, rewards, update.             learn-step.ts
+ *      It is committed at once, with receipts, and provisional. Else wait a moment.
  *
- * A step that is in the log already, but whose checkpoint is lost, is recomputed from the votes that it
- * had: without 2 to 4, and without a second receipt for any vote.
+ * A vote is used at once, although it can be withdrawn for some seconds: the state after each provisional step is
+ * kept in memory (`Line`), so that a step can be undone. Where such states are too large, only votes that can no
+ * longer be withdrawn are used, and each step is final when it is made.
  *
- * The loop knows neither sockets nor queues nor SQL: `World` is all that it sees of the outside. It is
- * deterministic given (checkpoint, votes, seed): an interrupted step is recomputed from the last commit, with the same
- * samples under the same ids, and gives the same weights.
+ * The loop knows neither sockets nor queues nor SQL: `World` is all that it sees of the outside. A step depends on
+ * (state, votes, shown answers, seed) alone: an interrupted run makes the steps after its last checkpoint again from
+ * the log, and has the same weights.
  *
- * Left out on purpose: the answers to raters' own questions train the reward model but not the policy,
- * since a batch of a fixed size is what PPO's minibatches divide.
+ * Left out on purpose: answers to raters' own questions train the reward model but not the policy.
  */
-import { limits } from '../../core/protocol/index.ts'
+import { VotesChanged, type LoggedStep } from '../../core/db/steps.ts'
+import { bytesOf, type Checkpoint } from './checkpoint.ts'
 import { learn } from './learn-step.ts'
-import { answerAsk, generate } from './rollouts.ts'
-import type { Batch, Run } from './run-state.ts'
-import type { RecordedStep, World } from './world.ts'
+import { openPool } from './pool.ts'
+import { openProbe } from './probe.ts'
+import { answerAsk } from './rollouts.ts'
+import { exportRun, restoreRun, type Run } from './run-state.ts'
+import { KEPT_VOTES, openVoteLog, type Trust, type VoteLog } from './vote-log.ts'
+import type { World } from './world.ts'
 
 /** Polling interval while the loop waits, milliseconds. */
-const tickMs = 250
+const TICK_MS = 100
+/** Between two checkpoints, milliseconds: what a run that was killed makes again, besides its provisional steps. */
+const CHECKPOINT_MS = 5_000
+/** Provisional steps, at most. */
+const MOST_PROVISIONAL = 24
+/** Memory for the states after them, bytes: with larger states every vote waits until it can't be withdrawn. */
+const RING_BYTES = 2 ** 30
+/** Once so many steps of the last minute had to be made again, newcomers' votes wait until they can't be withdrawn. */
+const REMADE_A_MINUTE = 30
 
-/**
- * Trains until the last step is committed. `save` stores a checkpoint and returns its hash.
- *
- * @throws Interrupted when the run is paused, stopped or taken away; VotesChanged when a vote of the
- * step was erased before its commit. Either way the run resumes from the last commit.
- */
-export async function trainLive(run: Run, world: World, save: () => Promise<string>): Promise<void> {
-  const { config, state } = run
-  const steps = config.epochs
-  let since = world.now()
-  while (state.step < steps) {
-    const recorded = await world.recorded(state.step + 1)
-    const batch = state.pending ?? (await draw(run, world, state.step + 1, recorded !== null))
-    if (!recorded) await votingEnds(run, world, batch)
-    await world.closeVoting(batch.shown)
-    state.pending =
-      config.live.overlap && batch.step < steps ? await draw(run, world, batch.step + 1, recorded !== null) : null
-    if (!recorded) await votesSettle(run, world, batch)
-    since = await step(run, world, { batch, recorded, since, save })
+/** What a loop holds besides the run: its votes, its provisional steps, and when it last did what. */
+interface Loop {
+  run: Run
+  world: World
+  votes: VoteLog
+  line: Line
+  /** When each of the steps that were made again was, of the last minute; milliseconds since the epoch. */
+  remade: number[]
+  /** When the run's last step was committed, or the run was opened; milliseconds since the epoch. */
+  since: number
+}
+
+/** The states that the run can go back to. */
+interface Line {
+  /** After the last final step. */
+  base: Checkpoint
+  /** The provisional steps, and the state after each. */
+  made: { step: number; excluded: readonly string[]; state: Checkpoint }[]
+  /** Whether votes are used before they can no longer be withdrawn. */
+  early: boolean
+}
+
+/** Trains until the last step is final. @throws Interrupted when the run is paused, stopped or taken away */
+export async function trainLive(run: Run, world: World, ringBytes = RING_BYTES): Promise<void> {
+  const loop = await open(run, world, ringBytes)
+  const { votes, line } = loop
+  const pool = openPool(run, world)
+  const probe = await openProbe(run, world)
+  const { epochs, live } = run.config
+  let finalisedAt = world.now()
+  for (;;) {
     world.signal.throwIfAborted()
-  }
-}
+    const unsound = votes.hear(await world.news(run.state.step))
+    if (unsound !== null) await remake(loop, unsound)
 
-function draw(run: Run, world: World, step: number, restoring: boolean): Promise<Batch> {
-  world.phase(restoring ? 'restoring' : 'generating', step)
-  return generate(run, world, step)
-}
-
-/**
- * Until every shown sample has `minVotes`, or the window is over and the step has `minVotesPerStep`. Votes that people
- * have begun are waited for, together at most `limits.closingHoldMs`: begun votes extend that no further, and a loop
- * that was interrupted during it waits at most the same time again.
- */
-async function votingEnds(run: Run, world: World, batch: Batch): Promise<void> {
-  const { votingWindowSeconds, minVotes, minVotesPerStep } = run.config.live
-  const ends = (await world.openedAt(batch.shown)) + votingWindowSeconds * 1000
-  world.phase('voting', batch.step, ends)
-  let holdsUntil: number | null = null
-  for (let waiting = false; ;) {
-    const tally = await world.tally(batch.shown)
-    const total = [...tally.values()].reduce((sum, n) => sum + n, 0)
-    if (total >= minVotesPerStep) {
-      if (world.now() >= ends || batch.shown.every((id) => (tally.get(id) ?? 0) >= minVotes)) {
-        if (world.now() >= (holdsUntil ?? Infinity) || (await world.begunVotes(batch.shown)) === 0) return
-        if (holdsUntil === null) {
-          holdsUntil = world.now() + limits.closingHoldMs
-          world.phase('voting', batch.step, holdsUntil)
-        }
-      }
-    } else if (world.now() >= ends && !waiting) {
-      world.phase('waiting-for-votes', batch.step)
-      waiting = true
+    const final = lastSettled(loop)
+    const done = run.state.step >= epochs
+    if (final !== null && (done || !line.early || world.now() - finalisedAt >= CHECKPOINT_MS)) {
+      await finalise(loop, final)
+      finalisedAt = world.now()
     }
-    await tick(run, world)
+    if (done && line.made.length === 0) return pool.close()
+
+    const open = done ? [] : await pool.tend()
+    const waiting = done ? [] : votes.waiting(trusted(loop))
+    const enough = waiting.length >= Math.max(1, live.minVotesPerStep)
+    if (enough && line.made.length < MOST_PROVISIONAL) {
+      await attempt(
+        loop,
+        waiting.map(({ id }) => id),
+      )
+      await probe.tell()
+      continue
+    }
+    announceWaiting(loop)
+    if (!done && !enough && line.made.length === 0) await world.quiet(open, run.state.step + 1)
+    await answerAsks(loop)
+    await world.sleep(TICK_MS)
   }
 }
 
-async function votesSettle(run: Run, world: World, batch: Batch): Promise<void> {
-  for (let ms = await world.settlesIn(batch.shown); ms > 0; ms = await world.settlesIn(batch.shown)) {
-    world.phase('settling', batch.step, world.now() + ms)
-    const until = world.now() + ms
-    while (world.now() < until) await tick(run, world, until - world.now())
+/** Opens the loop where the log ends: makes the steps after the run's checkpoint again. */
+async function open(run: Run, world: World, ringBytes: number): Promise<Loop> {
+  const logged = await world.logged(run.state.step)
+  const last = logged.at(-1)?.step ?? run.state.step
+  const votes = openVoteLog(await world.usedVotes(last, KEPT_VOTES))
+  const base = await exportRun(run)
+  const early = bytesOf(base) * MOST_PROVISIONAL <= ringBytes
+  const loop: Loop = { run, world, votes, line: { base, made: [], early }, remade: [], since: world.now() }
+  if (!early) {
+    const megabytes = Math.ceil(bytesOf(base) / 2 ** 20)
+    await world.warn({
+      step: last,
+      kind: 'waits-for-withdrawals',
+      message:
+        `The state of this run takes ${megabytes} MiB, too much to keep one for every step that may have to be undone: ` +
+        'a vote is used once it can no longer be withdrawn, some ten seconds after it was cast.',
+    })
+  }
+  for (const [i, step] of logged.entries()) {
+    world.phase('restoring', step.step)
+    if (!step.final && !step.votes.every(votes.stands)) {
+      const rest = logged.slice(i)
+      await undo(loop, step.step)
+      for (const { votes: ids, excluded } of rest) await make(loop, ids, excluded, null)
+      break
+    }
+    await make(loop, step.votes, step.excluded, step)
+  }
+  return loop
+}
+
+/** Makes a step of these votes, unless one of them is withdrawn before it is committed. */
+async function attempt(loop: Loop, ids: readonly string[]): Promise<void> {
+  const { run, world, votes, line } = loop
+  world.phase('learning', run.state.step + 1)
+  try {
+    await make(loop, ids, votes.excluded, null)
+  } catch (error) {
+    if (!(error instanceof VotesChanged)) throw error
+    votes.release(run.state.step)
+    restoreRun(run, line.made.at(-1)?.state ?? line.base)
   }
 }
 
 /**
- * Returns when the step was committed, milliseconds since the epoch. @param since when the one before was, or the run
- * was opened
+ * Makes the next step of those of these votes that stand; without any of them there is no step.
+ *
+ * @param logged the step as it is in the log already, if it is made again
+ * @throws VotesChanged if one is withdrawn meanwhile
  */
-async function step(
-  run: Run,
-  world: World,
-  {
-    batch,
-    recorded,
-    since,
-    save,
-  }: { batch: Batch; recorded: RecordedStep | null; since: number; save: () => Promise<string> },
-): Promise<number> {
-  world.phase(recorded ? 'restoring' : 'learning', batch.step)
-  const votes = recorded?.votes ?? (await world.settledVotes())
-  const outcome = await learn(run, batch, votes, { signal: world.signal, now: world.now })
-  run.state.step = batch.step
-  const checkpoint = await save()
+async function make(
+  loop: Loop,
+  ids: readonly string[],
+  excluded: readonly string[],
+  logged: LoggedStep | null,
+): Promise<void> {
+  const { run, world, votes, line } = loop
+  const standing = ids.filter(votes.stands)
+  if (standing.length === 0 && !logged?.final) return
+  const step = run.state.step + 1
+  votes.use(standing, step)
+  const learnt = votes.learntBy(step, excluded)
+  const fresh = learnt.flatMap(({ sampleId, usedIn }) => (usedIn === step && sampleId !== null ? [sampleId] : []))
+  const outcome = await learn(
+    run,
+    { step, votes: learnt, answers: await world.recorded(fresh) },
+    { signal: world.signal, now: world.now, between: () => answerAsks(loop) },
+  )
+  const state = await exportRun(run)
   const committedAt = world.now()
-  if (checkpoint === recorded?.checkpoint) return committedAt // restored bit for bit: the log is already complete
-  await world.commit({
-    step: batch.step,
+  const commit = {
+    step,
     policyVersion: run.learner.version,
-    metrics: outcome.metrics(committedAt, since),
-    checkpoint,
+    metrics: outcome.metrics(committedAt, loop.since),
+    digest: outcome.digest,
     receipts: outcome.receipts(committedAt),
-    learntFrom: outcome.learntFrom,
     crowd: outcome.crowd,
-    ...(recorded
-      ? { remade: true, warnings: [{ kind: 'step-remade', message: remadeOtherwise(batch.step) }], pause: null }
-      : { remade: false, warnings: outcome.warnings, pause: outcome.pause }),
-  })
-  return committedAt
+    warnings: outcome.warnings,
+    pause: outcome.pause,
+    excluded,
+  }
+  if (logged === null) await world.commit(commit)
+  else if (logged.digest !== outcome.digest) await comeOutOtherwise(loop, commit, logged)
+  loop.since = committedAt
+  if (logged?.final) line.base = state
+  else line.made.push({ step, excluded, state })
 }
 
-const remadeOtherwise = (step: number): string =>
-  `Step ${step} was made again and came out otherwise: a vote that it had used was erased since, or another machine computed it. ` +
-  'Its receipts stand as they were given.'
+async function comeOutOtherwise(
+  { world }: Loop,
+  commit: Parameters<World['commit']>[0],
+  { step, final }: LoggedStep,
+): Promise<void> {
+  if (!final) {
+    await world.undo(step)
+    return world.commit(commit)
+  }
+  await world.rewrite(commit)
+  await world.warn({
+    step,
+    kind: 'step-remade',
+    message:
+      `Step ${step} was made again and came out otherwise: a vote that it had used was erased since, or another machine computed it. ` +
+      'Its receipts stand as they were given.',
+  })
+}
 
-/** Waits a moment, answering raters' own questions meanwhile. */
-async function tick(run: Run, world: World, atMost = tickMs): Promise<void> {
-  world.signal.throwIfAborted()
-  const ask = await world.nextAsk()
-  if (ask) await answerAsk(run, world, ask)
-  else await world.sleep(Math.min(tickMs, Math.max(1, atMost)))
+/** Goes back to before a step, in the log and in the run. */
+async function undo(loop: Loop, step: number): Promise<void> {
+  const { run, world, votes, line } = loop
+  await world.undo(step)
+  votes.release(step)
+  line.made = line.made.filter((one) => one.step < step)
+  if (run.state.step >= step) restoreRun(run, line.made.at(-1)?.state ?? line.base)
+}
+
+/** Makes the provisional steps from `from` on again, each of those of its votes that still stand. */
+async function remake(loop: Loop, from: number): Promise<void> {
+  const { world, run, line, votes } = loop
+  const first = Math.max(from, line.made[0]?.step ?? Infinity)
+  const plans = line.made
+    .filter(({ step }) => step >= first)
+    .map(({ step, excluded }) => ({
+      excluded,
+      ids: votes.learntBy(step, []).flatMap(({ id, usedIn }) => (usedIn === step ? [id] : [])),
+    }))
+  if (plans.length === 0) return
+  world.phase('restoring', first)
+  await undo(loop, first)
+  for (const { ids, excluded } of plans) {
+    loop.remade.push(world.now())
+    try {
+      await make(loop, ids, excluded, null)
+    } catch (error) {
+      if (!(error instanceof VotesChanged)) throw error
+      // Yet another one is gone. What is left of the plans waits for the next step.
+      votes.release(run.state.step)
+      return restoreRun(run, line.made.at(-1)?.state ?? line.base)
+    }
+  }
+}
+
+/** The last provisional step such that no vote of it, or of one before it, can be withdrawn any more; or null. */
+function lastSettled({ line: { made }, votes }: Loop): number | null {
+  const first = made.findIndex(({ step }) => !votes.settled(step))
+  return made[(first === -1 ? made.length : first) - 1]?.step ?? null
+}
+
+/** Makes the provisional steps up to `step` final. */
+async function finalise({ run, world, line }: Loop, step: number): Promise<void> {
+  const { keepEvery } = run.config.checkpoints
+  const final = line.made.filter((one) => one.step <= step)
+  const saved = final.filter((one) => one.step === step || (keepEvery > 0 && one.step % keepEvery === 0))
+  try {
+    await world.finalise(saved)
+  } catch (error) {
+    if (error instanceof VotesChanged) return // heard of at the next turn
+    throw error
+  }
+  line.base = final.at(-1)!.state
+  line.made = line.made.filter((one) => one.step > step)
+}
+
+function announceWaiting({ run, world, votes, line }: Loop): void {
+  const settlesIn = line.early ? null : votes.settlesIn()
+  if (settlesIn === null) world.phase('voting', run.state.step + 1)
+  else world.phase('settling', run.state.step + 1, world.now() + settlesIn)
+}
+
+/** Whose votes are used while they can still be withdrawn. */
+function trusted(loop: Loop): Trust {
+  if (!loop.line.early) return 'nobody'
+  loop.remade = loop.remade.filter((at) => at > loop.world.now() - 60_000)
+  return loop.remade.length > REMADE_A_MINUTE ? 'acquaintances' : 'everybody'
+}
+
+/** Answers the questions that wait. */
+async function answerAsks({ run, world }: Loop): Promise<void> {
+  for (let ask = await world.nextAsk(); ask !== null; ask = await world.nextAsk()) await answerAsk(run, world, ask)
 }

@@ -1,17 +1,34 @@
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
-import { excludedFrom } from '../../core/db/exclusions.ts'
-import { settledVotes, settlesIn, tallyOf, usedVotes } from '../../core/db/feedback.ts'
+import { NO_NEWS, usedVotes, voteNews } from '../../core/db/feedback.ts'
 import type { Pool } from '../../core/db/pool.ts'
 import type { RunLock } from '../../core/db/run-lock.ts'
 import { park, yieldTo } from '../../core/db/run-queue.ts'
-import { closeSamples, failAsk, nextAsk, openedAt, openSample, startSample } from '../../core/db/samples.ts'
-import { pauseItself, statusOf } from '../../core/db/sessions.ts'
-import { commitStep, committedStep } from '../../core/db/steps.ts'
-import { countHolding, forgetBegun } from '../../core/db/vote-begun.ts'
+import {
+  closeSamples,
+  countShown,
+  failAsk,
+  insertShown,
+  nextAsk,
+  openPool,
+  openSample,
+  recordedRollouts,
+  startSample,
+} from '../../core/db/samples.ts'
+import { pauseItself, probeOf, statusOf, storeProbe } from '../../core/db/sessions.ts'
+import {
+  commitStep,
+  finaliseSteps,
+  keepCheckpoints,
+  loggedSteps,
+  rewriteStep,
+  undoSteps,
+} from '../../core/db/steps.ts'
+import { forgetBegun, heldSamples } from '../../core/db/vote-begun.ts'
 import { keepWarning } from '../../core/db/warnings.ts'
-import type { RunWarning } from '../../core/protocol/index.ts'
+import type { CheckpointConfig, RunWarning } from '../../core/protocol/index.ts'
 import { append } from '../../core/events/log.ts'
+import type { CheckpointStore } from './checkpoint.ts'
 import { Interrupted, type World } from './world.ts'
 
 /** How often the session's status is read, milliseconds: the latency of a pause, plus a minibatch. */
@@ -41,8 +58,8 @@ export interface Turns {
 const usualTurns: Turns = { patienceMs: 30_000, turnMs: 60_000 }
 
 export interface SessionWorld extends World {
-  /** How many votes a step needs. */
-  needs(votesPerStep: number): void
+  /** Where its checkpoints go, and which of them stay. */
+  keeps(store: CheckpointStore, rules: CheckpointConfig): void
   /** Notifies crowd and researcher, permanently. */
   warn(warning: Omit<RunWarning, 'sessionId' | 'timestamp'>): Promise<void>
   /** Pauses the run for a reason of its own, unless somebody has already paused or stopped it. */
@@ -55,10 +72,10 @@ export interface SessionWorld extends World {
 export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurns }: WorldDeps): SessionWorld {
   const abort = new AbortController()
   const began = Date.now()
-  let needed = 1
-  let stepNow = 0
-  /** When somebody last voted or asked, as far as the run has seen, and how many votes its answers had then. */
-  let quiet = { since: Date.now(), votes: -1 }
+  let keeping: { store: CheckpointStore; rules: CheckpointConfig } | null = null
+  /** When somebody last voted or asked, as far as the run has heard, and the number of the last vote. */
+  let quietSince = Date.now()
+  let newest = 0
   const readStatus = async (): Promise<void> => {
     try {
       if (lock.lost()) abort.abort(new Interrupted('taken-away'))
@@ -83,38 +100,50 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
     abort.abort(new Interrupted('paused'))
   }
 
-  /** Parks the run if nobody has come for `patienceMs`. The batch stays open to votes. */
-  const parkIfQuiet = async (sampleIds: string[], votes: number): Promise<void> => {
-    if (votes !== quiet.votes) quiet = { since: Date.now(), votes }
-    if (votes >= needed || Date.now() - quiet.since < turns.patienceMs || abort.signal.aborted) return
-    if (!(await park(lock.client, sessionId, { sampleIds, votes }))) {
-      quiet = { since: Date.now(), votes: -1 }
-      return
-    }
-    tell({ event: 'training-phase', payload: { sessionId, phase: 'waiting-for-votes', step: stepNow, until: null } })
-    abort.abort(new Interrupted('parked'))
-  }
-
-  /** Raters whose votes were excluded at the last read; committed with the step. */
-  let excluded: readonly string[] = []
+  /** Where the next question for news begins. */
+  let cursor = NO_NEWS
+  /** The phase that the room was told last. */
+  let said = ''
 
   return {
     signal: abort.signal,
     now: Date.now,
     sleep: (ms) => sleep(ms, abort.signal),
     phase(phase, step, until) {
-      stepNow = step
+      const saying = `${phase} ${step}`
+      if (saying === said) return
+      said = saying
       tell({
         event: 'training-phase',
         payload: { sessionId, phase, step, until: until === undefined ? null : new Date(until).toISOString() },
       })
     },
+    pool: () => openPool(pool, sessionId),
+    shown: () => countShown(pool, sessionId),
+    held: (sampleIds) => heldSamples(pool, sessionId, sampleIds),
+    async show(samples) {
+      await insertShown(pool, sessionId, samples)
+      for (const { id: sampleId, step, origin, prompt, policyVersion, response } of samples) {
+        tell({ event: 'sample-started', payload: { sessionId, sampleId, step, origin, prompt, policyVersion } })
+        tell({ event: 'sample-ready', payload: { sessionId, sampleId, response } })
+      }
+    },
+    async closeVoting(sampleIds) {
+      for (const { sampleId, crowd } of await closeSamples(pool, sessionId, sampleIds))
+        tell({ event: 'voting-closed', payload: { sessionId, sampleId, crowd } })
+      await forgetBegun(pool, sessionId)
+    },
+    recorded: (sampleIds) => recordedRollouts(pool, sampleIds),
+
+    async nextAsk() {
+      const question = await nextAsk(pool, sessionId)
+      if (question !== null) quietSince = Date.now()
+      return question
+    },
     async start(sample) {
-      const response = await startSample(pool, sessionId, sample)
-      if (response !== null) return response
+      await startSample(pool, sessionId, sample)
       const { id: sampleId, ...rest } = sample
       tell({ event: 'sample-started', payload: { sessionId, sampleId, ...rest } })
-      return null
     },
     tokens(sampleId, offset, text) {
       tell({ event: 'sample-tokens', payload: { sessionId, sampleId, offset, text } })
@@ -123,54 +152,68 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
       await openSample(pool, sampleId, response)
       tell({ event: 'sample-ready', payload: { sessionId, sampleId, response } })
     },
-    openedAt: async (sampleIds) => (await openedAt(pool, sampleIds)).getTime(),
-    async tally(sampleIds) {
-      const tally = await tallyOf(pool, sampleIds)
-      await parkIfQuiet(
-        sampleIds,
-        [...tally.values()].reduce((sum, votes) => sum + votes, 0),
-      )
-      return tally
-    },
-    begunVotes: (sampleIds) => countHolding(pool, sessionId, sampleIds),
-    async closeVoting(sampleIds) {
-      for (const { sampleId, crowd } of await closeSamples(pool, sessionId, sampleIds)) {
-        tell({ event: 'voting-closed', payload: { sessionId, sampleId, crowd } })
-      }
-      await forgetBegun(pool, sessionId)
-    },
-    settlesIn: (sampleIds) => settlesIn(pool, sampleIds),
-    async settledVotes() {
-      excluded = await excludedFrom(pool, sessionId)
-      return settledVotes(pool, sessionId, excluded)
-    },
-    async recorded(step) {
-      const committed = await committedStep(pool, sessionId, step)
-      if (committed === null) return null
-      excluded = committed.excluded
-      return { checkpoint: committed.checkpoint, votes: await usedVotes(pool, sessionId, step, excluded) }
-    },
-    async nextAsk() {
-      const question = await nextAsk(pool, sessionId)
-      if (question !== null) quiet = { since: Date.now(), votes: -1 }
-      return question
-    },
     failAsk: (sampleId) => failAsk(pool, sampleId),
+
+    usedVotes: (step, count) => usedVotes(pool, sessionId, step, count),
+    async news(step) {
+      const news = await voteNews(pool, sessionId, step, cursor)
+      cursor = news.next
+      const last = news.cast.at(-1)?.seq ?? 0
+      if (last > newest) quietSince = Date.now()
+      newest = Math.max(newest, last)
+      return news
+    },
+    logged: (step) => loggedSteps(pool, sessionId, step),
     async commit(commit) {
-      const { warnings, paused } = await commitStep(lock.client, { sessionId, ...commit, excluded })
-      const { step, metrics, policyVersion, checkpoint, receipts, remade } = commit
+      const { warnings, paused } = await commitStep(lock.client, { sessionId, ...commit })
+      const { step, metrics, policyVersion, receipts } = commit
       const about = { sessionId, session: sessionId, epoch: step, metrics }
       tell({
         event: 'training-progress',
         payload: { ...about, step, policyVersion, timestamp: new Date().toISOString() },
       })
-      if (!remade) tell({ event: 'receipts', payload: { step } })
+      tell({ event: 'receipts', payload: { steps: [step] } })
       tell({ event: 'feedback-processed', payload: { sessionId, step, votes: receipts.length } })
-      tell({ event: 'checkpoint-saved', payload: { ...about, checkpointPath: checkpoint } })
       for (const warning of warnings) tell({ event: 'training-warning', payload: warning })
-      if (paused && commit.pause !== null) return putDown(commit.pause)
+      if (paused && commit.pause !== null) putDown(commit.pause)
+    },
+    async undo(step) {
+      await undoSteps(lock.client, sessionId, step)
+      tell({ event: 'steps-undone', payload: { sessionId, from: step } })
+    },
+    rewrite: (step) => rewriteStep(lock.client, { sessionId, ...step }),
+    async finalise(states) {
+      if (!keeping) throw new Error('nobody has said where checkpoints go')
+      const { store, rules } = keeping
+      const saved: { step: number; checkpoint: string }[] = []
+      for (const { step, state } of states) saved.push({ step, checkpoint: await store.save(state) })
+      const { step, checkpoint } = saved.at(-1)!
+      const finished = await finaliseSteps(lock.client, sessionId, step, saved)
+      await store.prune(await keepCheckpoints(pool, sessionId, rules))
+      tell({ event: 'receipts', payload: { steps: finished.map((one) => one.step) } })
+      const { metrics } = finished.at(-1)!
+      tell({
+        event: 'checkpoint-saved',
+        payload: { sessionId, session: sessionId, epoch: step, checkpointPath: checkpoint, metrics },
+      })
       if (Date.now() - began >= turns.turnMs && (await yieldTo(pool, sessionId)))
         abort.abort(new Interrupted('yielded'))
+    },
+    probe: () => probeOf(pool, sessionId),
+    async tellProbe(probe) {
+      await storeProbe(pool, sessionId, probe)
+      tell({ event: 'probe', payload: { sessionId, ...probe } })
+    },
+    /** Parks the run if nobody has come for `patienceMs`. Its answers stay open to votes. */
+    async quiet(open, step) {
+      if (Date.now() - quietSince < turns.patienceMs || abort.signal.aborted) return
+      const votes = open.reduce((sum, answer) => sum + answer.votes, 0)
+      if (!(await park(lock.client, sessionId, { sampleIds: open.map(({ id }) => id), votes }))) {
+        quietSince = Date.now()
+        return
+      }
+      tell({ event: 'training-phase', payload: { sessionId, phase: 'waiting-for-votes', step, until: null } })
+      abort.abort(new Interrupted('parked'))
     },
     async warn(warning) {
       log.warn(warning, 'the run warns')
@@ -179,7 +222,7 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
     async pause(reason) {
       if (await pauseItself(pool, sessionId, reason)) putDown(reason)
     },
-    needs: (votesPerStep) => void (needed = votesPerStep),
+    keeps: (store, rules) => void (keeping = { store, rules }),
     close: () => clearInterval(poll),
   }
 }

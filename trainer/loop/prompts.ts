@@ -47,15 +47,9 @@ export function drawGroups(
   return prompts.draw((step - 1) * count, count, seed).flatMap((prompt) => new Array<string>(groupSize).fill(prompt))
 }
 
-/**
- * A sample's id: the same for the same position in a run, so that a recomputed step writes the same rows (a UUID
- * of version 8, RFC 9562). `take` counts the different answers that were ever given there.
- */
-export function sampleId(sessionId: string, step: number, index: number, take = 1): string {
-  const place = `${sessionId}/${step}/${index}`
-  const hash = createHash('sha256')
-    .update(take === 1 ? place : `${place}/${take}`)
-    .digest('hex')
+/** The id of the answer at a place of a run: the same whenever it is named (a UUID of version 8, RFC 9562). */
+export function sampleId(place: string): string {
+  const hash = createHash('sha256').update(place).digest('hex')
   const variant = ((parseInt(hash[16]!, 16) & 0x3) | 0x8).toString(16)
   return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-${variant}${hash.slice(17, 20)}-${hash.slice(20, 32)}`
 }

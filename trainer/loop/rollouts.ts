@@ -1,119 +1,108 @@
-import { openRoomStream } from './stream.ts'
+/** Answers of the current policy: a step's own, those that are shown to the crowd, and those to raters' questions. */
 import { groupSizeOf, ownConfig } from '../../core/protocol/index.ts'
+import type { ShownSample } from '../../core/db/samples.ts'
 import { drawGroups, sampleId } from './prompts.ts'
 import { seedAlong, seedOf } from '../rl/random.ts'
 import type { Rollout } from '../rl/rollout.ts'
-import type { Batch, Run } from './run-state.ts'
-import type { NewSample } from '../../core/db/samples.ts'
+import type { Run } from './run-state.ts'
+import { openRoomStream } from './stream.ts'
 import type { World } from './world.ts'
 
-/**
- * Samples a batch from the current policy; shown answers stream to the room while they are sampled, and are open to
- * votes at the end.
- */
-export async function generate(run: Run, world: World, step: number): Promise<Batch> {
-  const { config, prompts, sessionId } = run
-  const { batchSize } = config
-  const { shownPerStep, seed } = config.live
-  const drawn = drawGroups(prompts, {
-    step,
-    batchSize,
-    groupSize: groupSizeOf(config.algorithm, ownConfig(config)),
-    seed,
-  })
-  const rows = drawn.map((prompt, i) => ({ idOf: (take: number) => sampleId(sessionId, step, i, take), prompt }))
-  const shown = Math.min(shownPerStep, batchSize)
-  const rollouts = await answer(run, world, rows, { step, origin: 'rollout', shown, seed: seedOf(seed, step) })
-  return { step, rollouts, shown: rollouts.slice(0, shown).map((rollout) => rollout.sampleId) }
+/** Separates the random streams of shown answers from the steps', which count from 1. */
+const shownStream = -1
+
+/** Answers that belong together: to the same prompt where the algorithm compares such, else single ones. */
+export type Group = readonly Rollout[]
+
+export const groupSize = ({ config }: Run): number => groupSizeOf(config.algorithm, ownConfig(config))
+
+/** The first `count` groups of a step: they follow from the policy, the seed and the step alone. */
+export async function drawForStep(run: Run, step: number, count: number, signal: AbortSignal): Promise<Rollout[]> {
+  const { config, prompts } = run
+  const size = groupSize(run)
+  const asked = drawGroups(prompts, { step, batchSize: config.batchSize, groupSize: size, seed: config.live.seed })
+  const seed = seedOf(config.live.seed, step)
+  const rollouts = await sample(run, asked.slice(0, count * size), { seed, signal })
+  return rollouts.map((rollout, i) => ({ ...rollout, sampleId: `step/${step}/${i}` }))
 }
 
-/** Answers a rater's own question with the current policy. */
-export async function answerAsk(run: Run, world: World, ask: { sampleId: string; prompt: string }): Promise<void> {
-  const { tokenizer, config, state } = run
-  if (tokenizer.encodePrompt(ask.prompt).length > run.learner.context - run.config.live.maxNewTokens)
-    return world.failAsk(ask.sampleId)
-  const seed = seedAlong(
-    config.live.seed,
-    Array.from(ask.sampleId, (c) => c.charCodeAt(0)),
+/** `count` groups that may be shown, as the `first`-th and following answers that the session ever shows. */
+export async function drawToShow(run: Run, first: number, count: number, signal: AbortSignal): Promise<Group[]> {
+  const { prompts, config, sessionId } = run
+  const size = groupSize(run)
+  const seed = seedOf(config.live.seed, shownStream, first)
+  // Along the same seeded order for as long as the session lasts: every prompt comes up before one comes again.
+  const asked = prompts
+    .draw(first, count, seedOf(config.live.seed, shownStream))
+    .flatMap((prompt) => new Array<string>(size).fill(prompt))
+  const rollouts = await sample(run, asked, { seed, signal })
+  const named = rollouts.map((rollout, i) => ({ ...rollout, sampleId: sampleId(`${sessionId}/shown/${first}/${i}`) }))
+  return Array.from({ length: count }, (_, g) => named.slice(g * size, (g + 1) * size))
+}
+
+async function sample(
+  { learner, tokenizer }: Run,
+  prompts: readonly string[],
+  { seed, signal }: { seed: number; signal: AbortSignal },
+): Promise<Rollout[]> {
+  if (prompts.length === 0) return []
+  const samples = await learner.sample(
+    prompts.map((prompt) => tokenizer.encodePrompt(prompt)),
+    { seeds: prompts.map((_, i) => seedOf(seed, i)), signal },
   )
-  await answer(run, world, [{ idOf: () => ask.sampleId, prompt: ask.prompt }], {
-    step: state.step,
-    origin: 'ask',
-    shown: 1,
-    seed,
-  })
+  return samples.map((one, i) => ({
+    sampleId: '',
+    prompt: prompts[i]!,
+    response: tokenizer.decodeResponse(one.responseIds),
+    ...one,
+  }))
 }
 
-interface Row {
-  prompt: string
-  /** Its sample's id; or that of a further take, if the first is stored with another answer. */
-  idOf(take: number): string
-}
-interface As {
-  step: number
-  origin: 'rollout' | 'ask'
-  /** The number of leading rows that are shown. */
-  shown: number
-  seed: number
+/** A shown answer as the log keeps it. */
+export function recordOf(run: Run, group: Group): ShownSample[] {
+  return group.map(({ sampleId: id, prompt, response, promptIds, responseIds, logprobs, truncated, policyVersion }) => ({
+    ...{ id, prompt, response, policyVersion },
+    step: run.state.step,
+    origin: 'rollout',
+    rollout: { promptIds, responseIds, logprobs: [...logprobs], truncated, group: group.map((one) => one.sampleId) },
+  }))
 }
 
-async function answer(run: Run, world: World, rows: readonly Row[], as: As): Promise<Rollout[]> {
-  const { learner, tokenizer } = run
-  /** Of each shown row: the answer that is already stored; null while it is being generated. */
-  const stored: (string | null)[] = []
-  for (const row of rows.slice(0, as.shown)) stored.push(await world.start(newSample(run, row, as, 1)))
+/**
+ * … and back. No update has this version: whatever has been undone since, the policy that is trained is another than
+ * the one that answered.
+ */
+export function rolloutOf({ id, prompt, response, rollout }: ShownSample): Rollout {
+  const { promptIds, responseIds, logprobs, truncated } = rollout
+  return {
+    ...{ sampleId: id, prompt, response, promptIds, responseIds, truncated },
+    logprobs: Float32Array.from(logprobs),
+    policyVersion: -1,
+  }
+}
+
+/** Answers a rater's own question with the current policy; the answer streams to the room while it is sampled. */
+export async function answerAsk(run: Run, world: World, ask: { sampleId: string; prompt: string }): Promise<void> {
+  const { learner, tokenizer, config, state } = run
+  const { sampleId: id, prompt } = ask
+  const promptIds = tokenizer.encodePrompt(prompt)
+  if (promptIds.length > learner.context - config.live.maxNewTokens) return world.failAsk(id)
+  await world.start({ id, step: state.step, origin: 'ask', prompt, policyVersion: learner.version })
   const stream = openRoomStream({
-    count: as.shown,
+    count: 1,
     increments: tokenizer.increments,
     now: world.now,
-    send: (index, offset, text) => {
-      if (stored[index] === null) world.tokens(rows[index]!.idOf(1), offset, text)
-    },
+    send: (_, offset, text) => world.tokens(id, offset, text),
   })
-  const samples = await learner.sample(
-    rows.map((row) => tokenizer.encodePrompt(row.prompt)),
-    {
-      seeds: rows.map((_, i) => seedOf(as.seed, i)),
-      onToken: (index, token) => {
-        if (index < as.shown) stream.push(index, token)
-      },
-      signal: world.signal,
-    },
+  const seed = seedAlong(
+    config.live.seed,
+    Array.from(id, (c) => c.charCodeAt(0)),
   )
+  const [answer] = await learner.sample([promptIds], {
+    seeds: [seed],
+    onToken: (index, token) => stream.push(index, token),
+    signal: world.signal,
+  })
   stream.flush()
-  return Promise.all(
-    samples.map(async (sample, i): Promise<Rollout> => {
-      const response = tokenizer.decodeResponse(sample.responseIds)
-      const take = i < as.shown ? await present(run, world, { row: rows[i]!, as, response, stored: stored[i]! }) : 1
-      return { sampleId: rows[i]!.idOf(take), prompt: rows[i]!.prompt, response, ...sample }
-    }),
-  )
+  await world.ready(id, tokenizer.decodeResponse(answer!.responseIds))
 }
-
-/**
- * Opens an answer to votes, and returns which take of its row it is. Votes belong to words: if an earlier attempt at
- * the step stored other ones (another machine's arithmetic, a vote erased since), this answer is a sample of its own.
- */
-async function present(
-  run: Run,
-  world: World,
-  { row, as, response, stored }: { row: Row; as: As; response: string; stored: string | null },
-): Promise<number> {
-  let take = 1
-  for (let before = stored; before !== response; before = await world.start(newSample(run, row, as, take))) {
-    if (before === null) {
-      await world.ready(row.idOf(take), response)
-      return take
-    }
-    take++
-  }
-  return take
-}
-
-const newSample = (run: Run, { idOf, prompt }: Row, { step, origin }: As, take: number): NewSample => ({
-  id: idOf(take),
-  step,
-  origin,
-  prompt,
-  policyVersion: run.learner.version,
-})

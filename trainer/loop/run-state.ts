@@ -12,10 +12,9 @@
  * | the watch's evidence, and for how long updates have changed nothing | `state.evidence`, `state.idle` |
  * | what the watch over the regulars remembers | `state.regulars` |
  * | random states | none: every stream is seeded by (seed, step, place), and `learner.seed` is checked |
- * | prompt sampler's position | `state.step`: batch t begins after the t - 1 before it in the seeded order (prompts.ts)
- * |
- * | the batch that people vote on | `state.pending` |
- * | votes already used | in Postgres, in the transaction that commits the checkpoint: receipts up to `state.step` |
+ * | prompt sampler's position | `state.step`: batch t begins after the t - 1 before it in the seeded order (prompts.ts) |
+ * | the answers that people vote on | in Postgres, as they were sampled: what was shown stays, whatever becomes of a step |
+ * | votes already used | in Postgres: receipts up to `state.step` |
  */
 import { z } from 'zod'
 import type { TrainingConfig } from '../../core/protocol/index.ts'
@@ -33,19 +32,10 @@ import { noEvidence, type Evidence } from '../reward/evidence.ts'
 import { openRewardModel, type RewardModel } from '../reward/model.ts'
 import { openLearner, type Learner } from '../rl/learner.ts'
 import { seedOf } from '../rl/random.ts'
-import type { Rollout } from '../rl/rollout.ts'
 
 /** An output of the reference policy, and its features for the reward model. */
 export interface ReferenceOutput extends Shape {
   features: Float32Array
-}
-
-/** One step's rollouts. */
-export interface Batch {
-  step: number
-  rollouts: Rollout[]
-  /** Ids of those shown to the crowd: the first ones. */
-  shown: string[]
 }
 
 /** A run: its opened models and its state. */
@@ -61,10 +51,8 @@ export interface Run {
   /** Outputs of the reference policy: the baseline for normalising rewards and measuring drift. */
   reference: ReferenceOutput[]
   state: {
-    /** The last committed step; 0 before the first. */
+    /** The last step that was made; 0 before the first. */
     step: number
-    /** The batch after it, if it was generated while the last one was voted on. */
-    pending: Batch | null
     /** The evidence of reward hacking so far (reward-hacking-watch.ts). */
     evidence: Evidence
     /** How reliable the regulars were in the latest steps (regulars.ts). */
@@ -114,19 +102,34 @@ export async function openRun(from: {
     await engine.close()
   }
   const opened = { sessionId, config, fingerprint, tokenizer, prompts, learner, close }
-  if (begun) {
-    const { json, arrays } = begun
-    learner.importState({ arrays: arrays(LEARNER_STATES), json: json.learner })
-    const rewardModel = openRewardModel(rewardConfig, width, seed, { arrays: arrays('reward/'), json: json.reward })
-    const features = rowsOf(arrays('reference/').get('features'), width)
-    const reference = json.reference.map((shape, i) => ({ ...shape, features: features[i]! }))
-    return { ...opened, rewardModel, reference, state: json.state }
+  if (saved && begun) {
+    const features = rowsOf(begun.arrays('reference/').get('features'), width)
+    const reference = begun.json.reference.map((shape, i) => ({ ...shape, features: features[i]! }))
+    return { ...opened, reference, ...restored(opened, saved) }
   }
   const rewardModel = openRewardModel(rewardConfig, width, seed)
   const reference = await referenceOutputs({ learner, tokenizer, prompts, seed })
   rewardModel.features.fitScale(reference.map(({ features }) => features))
-  const state = { step: 0, pending: null, evidence: noEvidence(), regulars: noRegulars(), rewards: [], idle: 0 }
+  const state = { step: 0, evidence: noEvidence(), regulars: noRegulars(), rewards: [], idle: 0 }
   return { ...opened, rewardModel, reference, state }
+}
+
+/** Puts a run back to a state that it exported, as if it had never gone on. */
+export function restoreRun(run: Run, saved: Checkpoint): void {
+  Object.assign(run, restored(run, saved))
+}
+
+function restored(
+  { learner, config }: Pick<Run, 'learner' | 'config'>,
+  saved: Checkpoint,
+): Pick<Run, 'rewardModel' | 'state'> {
+  const { json, arrays } = unpack(saved)
+  learner.importState({ arrays: arrays(LEARNER_STATES), json: json.learner })
+  const reward = { arrays: arrays('reward/'), json: json.reward }
+  return {
+    rewardModel: openRewardModel(rewardModelConfig(config), json.reward.width, config.live.seed, reward),
+    state: json.state,
+  }
 }
 
 /** The state that `openRun` resumes from. */
@@ -135,7 +138,7 @@ export async function exportRun({
   learner,
   rewardModel,
   reference,
-  state: { step, evidence, regulars, rewards, idle, pending },
+  state: { step, evidence, regulars, rewards, idle },
 }: Run): Promise<Checkpoint> {
   const policy = await learner.exportState()
   const reward = rewardModel.exportState()
@@ -152,7 +155,7 @@ export async function exportRun({
     reward: reward.json,
     reference: reference.map(({ tokens, repetition }) => ({ tokens, repetition })),
     // In the order of the schema, so that a run that was read back writes the same bytes.
-    state: { step, evidence, regulars, rewards, idle, pending: pending && packBatch(pending) },
+    state: { step, evidence, regulars, rewards, idle },
   }
   return { tensors, state: saved }
 }
@@ -190,24 +193,6 @@ const SavedRun = z.object({
     rewards: numbers,
     // Checkpoints from before this was watched have none.
     idle: z.int().default(0),
-    pending: z
-      .object({
-        step: z.int(),
-        shown: z.array(z.string()),
-        rollouts: z.array(
-          z.object({
-            sampleId: z.string(),
-            prompt: z.string(),
-            response: z.string(),
-            promptIds: numbers,
-            responseIds: numbers,
-            logprobs: numbers.transform((values) => Float32Array.from(values)),
-            truncated: z.boolean(),
-            policyVersion: z.int(),
-          }),
-        ),
-      })
-      .nullable(),
   }),
 })
 
@@ -223,12 +208,6 @@ function unpack({ tensors, state }: Checkpoint) {
     },
   }
 }
-
-/** float32 values survive JSON: each has a shortest decimal form that reads back as itself. */
-const packBatch = (batch: Batch) => ({
-  ...batch,
-  rollouts: batch.rollouts.map((r) => ({ ...r, logprobs: [...r.logprobs] })),
-})
 
 function flat(rows: readonly Float32Array[]): Float32Array {
   const all = new Float32Array(rows.reduce((n, row) => n + row.length, 0))

@@ -10,7 +10,7 @@ import { isConnectionTrouble, type Pool } from '../../core/db/pool.ts'
 import { takeRunLock } from '../../core/db/run-lock.ts'
 import { unpark } from '../../core/db/run-queue.ts'
 import { applyTransition, sessionToTrain } from '../../core/db/sessions.ts'
-import { VotesChanged, checkpointsToKeep, committedCheckpoints } from '../../core/db/steps.ts'
+import { VotesChanged, keptCheckpoints } from '../../core/db/steps.ts'
 import { isDiskFull, pausedByFullDisk } from '../../core/disk.ts'
 import { AttuneError } from '../../core/errors.ts'
 import { TrainingConfig } from '../../core/protocol/index.ts'
@@ -21,7 +21,7 @@ import { ModelChanged } from '../../lm/files/fingerprint.ts'
 import { BeyondFloat16 } from '../../lm/training/optimizer-step.ts'
 import { trainLive } from './live-loop.ts'
 import { openWorld, type SessionWorld, type Turns } from './postgres-world.ts'
-import { exportRun, openRun } from './run-state.ts'
+import { openRun } from './run-state.ts'
 import { Interrupted } from './world.ts'
 
 export type End = 'completed' | 'held-elsewhere' | Interrupted['status']
@@ -78,9 +78,9 @@ export async function trainSession(deps: SessionDeps): Promise<End> {
 /** Trains from the newest readable checkpoint. */
 async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: SessionWorld): Promise<void> {
   const { configuration, modelPath } = await readSession(pool, sessionId)
-  world.needs(configuration.live.minVotesPerStep)
   const store = openCheckpoints(join(config.checkpointsPath, sessionId))
-  const standing = await newestReadable(store, await committedCheckpoints(pool, sessionId))
+  world.keeps(store, configuration.checkpoints)
+  const standing = await newestReadable(store, await keptCheckpoints(pool, sessionId))
   if (standing.lost.length > 0)
     await world.warn({ step: standing.lost[0]!.step, kind: 'checkpoint-lost', message: goingBack(standing) })
   const { engine, why } = await openEngine(config.compute)
@@ -94,14 +94,7 @@ async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: Ses
   })
   log.info({ step: run.state.step, policyVersion: run.learner.version }, 'training')
   try {
-    await trainLive(run, world, async () => {
-      const hash = await store.save(await exportRun(run))
-      await store.prune([
-        hash,
-        ...(await checkpointsToKeep(pool, sessionId, run.state.step, configuration.checkpoints)),
-      ])
-      return hash
-    })
+    await trainLive(run, world)
   } finally {
     await run.close()
   }

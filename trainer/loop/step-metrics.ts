@@ -3,7 +3,7 @@ import { bleu, rougeL } from '../../lm/text/text-metrics.ts'
 import type { Rewards } from '../reward/reward.ts'
 import { maxOf, mean, quantile } from '../../core/statistics.ts'
 import { krippendorffAlpha } from '../../core/votes/agreement.ts'
-import type { Batch } from './run-state.ts'
+import type { Rollout } from '../rl/rollout.ts'
 import type { SettledVote } from '../../core/db/feedback.ts'
 
 /**
@@ -51,7 +51,7 @@ export function liveMetrics(step: {
   scored: Rewards
   /** `rewardScore` of the latest steps, this one's last. */
   rewards: readonly number[]
-  batch: Batch
+  batch: { rollouts: readonly Rollout[] }
   /** Of prompts that come with one. */
   answerTo: (prompt: string) => string | undefined
   loss: number
@@ -121,7 +121,7 @@ export function agreementMetric(crowd: Pick<Crowd, 'on'>, fresh: readonly Settle
 /** Who is known, and what share of the step comes from strangers. */
 function standingMetrics(
   crowd: Pick<Crowd, 'standing' | 'raters' | 'on' | 'weighed'>,
-  { rollouts }: Batch,
+  { rollouts }: { rollouts: readonly Rollout[] },
 ): Record<string, number> {
   let all = 0
   let strangers = 0

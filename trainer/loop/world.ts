@@ -1,10 +1,11 @@
-import type { SettledVote } from '../../core/db/feedback.ts'
-import type { NewSample } from '../../core/db/samples.ts'
-import type { StepCommit } from '../../core/db/steps.ts'
-import type { RoomEvent, SessionStatus } from '../../core/protocol/index.ts'
+import type { SettledVote, VoteNews } from '../../core/db/feedback.ts'
+import type { NewSample, OpenAnswer, ShownSample } from '../../core/db/samples.ts'
+import type { LoggedStep, StepCommit } from '../../core/db/steps.ts'
+import type { Probe, RoomEvent, SessionStatus } from '../../core/protocol/index.ts'
+import type { Checkpoint } from './checkpoint.ts'
 
 /**
- * The live loop's interface to the outside: the session's samples and votes in Postgres, and the
+ * The live loop's interface to the outside: the session's answers, votes and steps in Postgres, and the
  * room. The loop itself (live-loop.ts) knows neither Postgres nor Redis; postgres-world.ts does.
  */
 export interface World {
@@ -14,43 +15,48 @@ export interface World {
   now(): number
   sleep(ms: number): Promise<void>
   phase(phase: Phase, step: number, until?: number): void
-  /**
-   * Stores a sample about to be streamed, and returns null. If it is already complete, because its step
-   * is repeated, it stays as it is, and its response is returned.
-   */
-  start(sample: NewSample): Promise<string | null>
-  tokens(sampleId: string, offset: number, text: string): void
-  /** The response is complete and open to votes. */
-  ready(sampleId: string, response: string): Promise<void>
-  /** When voting on these samples opened, milliseconds since the epoch. */
-  openedAt(sampleIds: string[]): Promise<number>
-  tally(sampleIds: string[]): Promise<Map<string, number>>
-  /** Votes begun on these samples, and not cast, that a closing waits for (core/db/vote-begun.ts says which). */
-  begunVotes(sampleIds: string[]): Promise<number>
-  closeVoting(sampleIds: string[]): Promise<void>
-  /**
-   * How long until no vote cast before voting closed, or begun before and cast shortly after, can be withdrawn any
-   * more; milliseconds.
-   */
-  settlesIn(sampleIds: string[]): Promise<number>
-  /**
-   * Every standing vote of the session that can't be withdrawn any more, oldest first; none of a rater who is excluded.
-   */
-  settledVotes(): Promise<SettledVote[]>
-  /** The record of this step, if it was committed before in this run; else null. */
-  recorded(step: number): Promise<RecordedStep | null>
+
+  /** The answers that people vote on, oldest first. */
+  pool(): Promise<OpenAnswer[]>
+  /** How many answers have been shown so far. */
+  shown(): Promise<number>
+  /** Those of these answers on which somebody is in the middle of a vote that a closing waits for. */
+  held(sampleIds: readonly string[]): Promise<string[]>
+  /** Opens complete answers to votes, for good: votes belong to their words, whatever becomes of the step. */
+  show(samples: readonly ShownSample[]): Promise<void>
+  closeVoting(sampleIds: readonly string[]): Promise<void>
+  /** Those of these answers that were shown as the policy sampled them. */
+  recorded(sampleIds: readonly string[]): Promise<ShownSample[]>
+
   /** The oldest question that has no answer yet. */
   nextAsk(): Promise<{ sampleId: string; prompt: string } | null>
+  /** Stores the answer to a question about to be streamed. */
+  start(sample: NewSample): Promise<void>
+  tokens(sampleId: string, offset: number, text: string): void
+  /** The answer to a question is complete and open to votes. */
+  ready(sampleId: string, response: string): Promise<void>
   failAsk(sampleId: string): Promise<void>
-  /** If the step pauses the run, `signal` is aborted with it. */
-  commit(step: Omit<StepCommit, 'sessionId'>): Promise<void>
-}
 
-/** A committed step whose checkpoint was lost: the inputs of recomputing it, and the expected result. */
-export interface RecordedStep {
-  checkpoint: string
-  /** Every standing vote that it learnt from, oldest first. */
-  votes: SettledVote[]
+  /** The latest `count` standing votes that steps up to `step` have used, oldest first. */
+  usedVotes(step: number, count: number): Promise<SettledVote[]>
+  /** What has happened to the votes since it was last called. @param step the last step that has been made */
+  news(step: number): Promise<VoteNews>
+  /** The steps after `step` in the log: final ones whose checkpoint is lost, and provisional ones. */
+  logged(step: number): Promise<LoggedStep[]>
+  /** Commits a provisional step. If it pauses the run, `signal` is aborted with it. @throws VotesChanged */
+  commit(step: Omit<StepCommit, 'sessionId'>): Promise<void>
+  /** Removes the provisional steps from this one on from the log. */
+  undo(step: number): Promise<void>
+  /** Notes what a final step, made again, has come out as. */
+  rewrite(step: Omit<StepCommit, 'sessionId'>): Promise<void>
+  /** Saves the states after these steps, and makes the steps up to the last one final. @throws VotesChanged */
+  finalise(states: readonly { step: number; state: Checkpoint }[]): Promise<void>
+  /** What the room was told of the probe last; null: nothing yet. */
+  probe(): Promise<Probe | null>
+  tellProbe(probe: Probe): Promise<void>
+  /** There is nothing to do: if that lasts, the run may release its place. @param step the next one */
+  quiet(open: readonly OpenAnswer[], step: number): Promise<void>
+  warn(warning: { step: number; kind: 'waits-for-withdrawals' | 'step-remade'; message: string }): Promise<void>
 }
 
 /** `queued` is the phase of a run that nobody trains. */

@@ -1,5 +1,6 @@
 /** A policy held by an engine, and its training: the interface that the live loop uses. */
 import type { Engine } from '../../lm/engines/engine.ts'
+import { mean } from '../../core/statistics.ts'
 import { exactDiv, lossScaleStates } from '../../lm/graph/index.ts'
 import { startLossScale } from '../../lm/training/optimizer-step.ts'
 import { saveWeights, type Model } from '../../lm/files/directory.ts'
@@ -62,6 +63,8 @@ export interface Update {
    * if the update made it likelier.
    */
   advantages: number[]
+  /** Of each rollout: log π of the whole response before the update and after it, nats. */
+  logprobs: { before: number; after: number }[]
   /** False: the policy is unchanged to the precision of its weights, and nothing was learnt. */
   changed: boolean
 }
@@ -158,7 +161,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
       const learningRate = scheduledRate(config, version)
 
       const undo = rollback(engine, policy, optimizer)
-      const { steps, movement } = await undo.unlessAborted(async () => ({
+      const { steps, movement, after } = await undo.unlessAborted(async () => ({
         steps: await optimizer.run(experiences, {
           learningRate,
           klCoefficient,
@@ -166,15 +169,18 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
           signal,
         }),
         movement: await gauge.measure(),
+        after: await inspector.policy(rollouts),
       }))
+      const logprobs = views.map((view, i) => ({ before: sum(view.logprobs), after: sum(after[i]!.logprobs) }))
       const metrics = updateMetrics({
         ...{ batch: statistics, own, steps, klCoefficient, learningRate, moved: movement.norm },
+        shift: mean(logprobs.map((one) => Math.abs(one.after - one.before))),
         entropies: views.map((view) => view.entropies),
         referenceLogprobs: reference.map((view) => view.logprobs),
       })
       klCoefficient = nextKlCoefficient(klCoefficient, config, statistics.kl)
       version++
-      return { metrics, advantages, changed: movement.changed }
+      return { metrics, advantages, logprobs, changed: movement.changed }
     },
 
     exportState: () => exportStates(engine, policy, { version, klCoefficient, optimizerSteps: optimizer.steps, seed }),
@@ -197,5 +203,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
     },
   }
 }
+
+const sum = (values: Float32Array): number => values.reduce((total, value) => total + value, 0)
 
 const immediate = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

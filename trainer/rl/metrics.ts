@@ -22,6 +22,8 @@ const SHARED = {
   'policy/approxkl_avg': 'mean over steps of ½ mean (log π - log π_old)²; nats per token',
   'policy/update_norm':
     'norm of what the update added to the policy’s parameters (the adapters’, where it trains some), the value head aside, 0 where it changed nothing; no unit',
+  'policy/logprob_shift':
+    'mean over rollouts of how far the update moved log π of the whole response, either way; nats per response',
   'policy/steps': 'optimizer steps taken, fewer than planned where the KL stop ended the update; steps',
   'loss/policy_avg':
     'mean over steps of the policy’s part of the loss, the clipped surrogate of PPO and GRPO or the pairs’ cross entropy of DPO; nats for DPO, else no unit',
@@ -68,6 +70,8 @@ export interface UpdateRecord {
   learningRate: number
   /** By how much the policy's parameters moved. */
   moved: number
+  /** … and log π of a response, on average, in either direction; nats. */
+  shift: number
   /** Per response token, before the update. */
   entropies: readonly ArrayLike<number>[]
   referenceLogprobs: readonly ArrayLike<number>[]
@@ -90,6 +94,7 @@ export function updateMetrics(record: UpdateRecord): Metrics {
     'objective/rlhf_reward': batch.score + batch.nonScoreReward,
     'policy/approxkl_avg': over('approxKl'),
     'policy/update_norm': record.moved,
+    'policy/logprob_shift': record.shift,
     'policy/steps': steps.length,
     'loss/policy_avg': over('policyLoss'),
     'loss/total_avg': over('totalLoss'),

@@ -6,6 +6,7 @@
 import type {
   Bounty,
   CrowdValue,
+  Probe,
   Receipt,
   RoomEventName,
   RoomEvents,
@@ -47,6 +48,8 @@ export interface SessionState {
   recorded: Readonly<Record<string, ChainRecord>>
   /** The run's warnings, newest first. */
   warnings: readonly RunWarning[]
+  /** What the reference answers to one prompt, and what the policy does now; null: not yet. */
+  probe: Probe | null
   /** Why the reader may not vote here; null: they may. */
   exclusion: string | null
   raters: number
@@ -68,6 +71,7 @@ export const emptyState: SessionState = {
   steps: [],
   receipts: [],
   warnings: [],
+  probe: null,
   recorded: {},
   exclusion: null,
   raters: 0,
@@ -129,6 +133,20 @@ const changes: Changes = {
       policyVersion: Math.max(state.session.policyVersion, policyVersion),
     },
   }),
+  'steps-undone': (state, { from }) => {
+    const steps = state.steps.filter(({ step }) => step < from)
+    return {
+      ...state,
+      steps,
+      receipts: state.receipts.filter((receipt) => !receipt.provisional || receipt.step < from),
+      session: state.session && {
+        ...state.session,
+        metrics: steps.at(-1)?.metrics ?? state.session.metrics,
+        currentStep: Math.min(state.session.currentStep, from - 1),
+      },
+    }
+  },
+  probe: (state, { prompt, before, now, step }) => ({ ...state, probe: { prompt, before, now, step } }),
   'metrics-update': (state, { metrics }) => ({
     ...state,
     session: state.session && { ...state.session, metrics: { ...state.session.metrics, ...metrics } },
@@ -208,8 +226,13 @@ const unvoted = (state: SessionState, sampleId: string): SessionState =>
   }))
 
 export function receipted(state: SessionState, receipt: Receipt): SessionState {
-  if (state.receipts.some((r) => r.feedbackId === receipt.feedbackId && r.step === receipt.step)) return state
-  return { ...state, receipts: [receipt, ...state.receipts].slice(0, KEPT.receipts) }
+  const others = state.receipts.filter((r) => r.feedbackId !== receipt.feedbackId)
+  // Its final receipt takes a provisional one's place in the list.
+  const receipts =
+    others.length === state.receipts.length
+      ? [receipt, ...others]
+      : state.receipts.map((r) => (r.feedbackId === receipt.feedbackId ? receipt : r))
+  return { ...state, receipts: receipts.slice(0, KEPT.receipts) }
 }
 
 export function chained(state: SessionState, feedbackId: string, record: ChainRecord): SessionState {

@@ -1,0 +1,64 @@
+/**
+ * The rolling pool: the answers that people vote on. One leaves when it has its votes, or has been open for its time
+ * and people have gone on to others; new ones of the current policy take the empty places.
+ */
+import { limits } from '../../core/protocol/index.ts'
+import type { OpenAnswer } from '../../core/db/samples.ts'
+import { drawToShow, groupSize, recordOf, type Group } from './rollouts.ts'
+import type { Run } from './run-state.ts'
+import type { World } from './world.ts'
+
+/** Candidates for each empty place: those that teach most are shown (trainer/reward/choose.ts). */
+const CANDIDATES = 2
+/** Empty places are filled once they are this share of all. */
+const REFILL = 1 / 4
+
+export interface Pool {
+  /** Closes what is due and fills empty places; returns what is open. */
+  tend(): Promise<readonly OpenAnswer[]>
+  /** Closes all: the run is over. */
+  close(): Promise<void>
+}
+
+export function openPool(run: Run, world: World): Pool {
+  const { shownPerStep, votingWindowSeconds, minVotes } = run.config.live
+  const size = groupSize(run)
+  const places = Math.max(1, Math.floor(shownPerStep / size))
+  /** Until when an answer that is due waits for votes that have been begun. */
+  const waits = new Map<string, number>()
+  let shown: number | null = null
+
+  const isDue = ({ votes, openMs, overtaken }: OpenAnswer): boolean =>
+    votes >= minVotes || (openMs >= 1000 * votingWindowSeconds && overtaken)
+
+  async function closeDue(open: readonly OpenAnswer[]): Promise<OpenAnswer[]> {
+    const due = open.filter(isDue).map(({ id }) => id)
+    if (due.length === 0) return [...open]
+    const held = new Set(await world.held(due))
+    for (const id of due) if (!waits.has(id)) waits.set(id, world.now() + limits.closingHoldMs)
+    const closing = due.filter((id) => !held.has(id) || world.now() >= waits.get(id)!)
+    for (const id of closing) waits.delete(id)
+    if (closing.length > 0) await world.closeVoting(closing)
+    return open.filter(({ id }) => !closing.includes(id))
+  }
+
+  return {
+    async tend() {
+      const open = await closeDue(await world.pool())
+      const free = places - Math.ceil(open.length / size)
+      if (free < Math.max(1, Math.floor(places * REFILL))) return open
+      shown ??= await world.shown()
+      const candidates = await drawToShow(run, shown, free * CANDIDATES, world.signal)
+      const chosen = await choose(run, candidates, free)
+      await world.show(chosen.flatMap((group) => recordOf(run, group)))
+      shown += free * size
+      return world.pool()
+    },
+    close: async () => world.closeVoting((await world.pool()).map(({ id }) => id)),
+  }
+}
+
+/** The `count` groups whose votes would teach the reward model most. */
+async function choose(_run: Run, candidates: readonly Group[], count: number): Promise<Group[]> {
+  return candidates.slice(0, count)
+}
