@@ -2,34 +2,58 @@
  * The outside of a live loop as a plain log, which outlives the loop's processes as a database does. Who
  * votes, what they say and when it counts follow from the log alone, so every life of a run sees the same votes.
  */
-import type { StepCommit } from '../../core/db/steps.ts'
-import type { SettledVote } from '../../core/db/feedback.ts'
-import type { NewSample } from '../../core/db/samples.ts'
+import type { SettledVote, VoteNews } from '../../core/db/feedback.ts'
+import { NO_NEWS } from '../../core/db/feedback.ts'
+import type { NewSample, ShownSample } from '../../core/db/samples.ts'
+import type { LoggedStep, StepCommit } from '../../core/db/steps.ts'
+import { VotesChanged } from '../../core/db/steps.ts'
+import type { CheckpointStore } from '../../trainer/loop/checkpoint.ts'
 import { Interrupted, type World } from '../../trainer/loop/world.ts'
 import { shareOfVowels } from './live-session.ts'
 
-type Commit = Omit<StepCommit, 'sessionId'>
+export type Commit = Omit<StepCommit, 'sessionId'>
 /** What happened, in order; JSON. */
-export type Happened = { started: NewSample } | { ready: { id: string; response: string } } | { committed: Commit }
+export type Happened =
+  | { shown: ShownSample[] }
+  | { closed: string[] }
+  | { started: NewSample }
+  | { answered: { id: string; response: string } }
+  | { committed: Commit }
+  | { undone: number }
+  | { rewritten: Commit }
+  | { final: { step: number; checkpoints: { step: number; hash: string }[] } }
 
 export interface RunLog {
-  samples: Map<string, NewSample & { response: string | null }>
-  commits: Commit[]
+  /** Answers to the run's prompts, in the order in which they were shown. */
+  samples: Map<string, ShownSample & { open: boolean }>
+  /** Answers to questions. */
+  asks: Map<string, NewSample & { response: string | null }>
+  steps: (Commit & { final: boolean })[]
+  /** How often steps were undone. */
+  undone: number
+  checkpoints: { step: number; hash: string }[]
 }
 
 export function openLog(happened: readonly Happened[] = []): RunLog {
-  const log: RunLog = { samples: new Map(), commits: [] }
+  const log: RunLog = { samples: new Map(), asks: new Map(), steps: [], undone: 0, checkpoints: [] }
   for (const entry of happened) enter(log, entry)
   return log
 }
 
 function enter(log: RunLog, entry: Happened): void {
-  if ('started' in entry) log.samples.set(entry.started.id, { ...entry.started, response: null })
-  else if ('committed' in entry) log.commits.push(entry.committed)
+  if ('shown' in entry) for (const sample of entry.shown) log.samples.set(sample.id, { ...sample, open: true })
+  else if ('closed' in entry) for (const id of entry.closed) log.samples.get(id)!.open = false
+  else if ('started' in entry) log.asks.set(entry.started.id, { ...entry.started, response: null })
+  else if ('answered' in entry) log.asks.get(entry.answered.id)!.response = entry.answered.response
+  else if ('committed' in entry) log.steps.push({ ...entry.committed, final: false })
+  else if ('undone' in entry) {
+    log.steps = log.steps.filter(({ step }) => step < entry.undone)
+    log.undone++
+  } else if ('rewritten' in entry)
+    log.steps = log.steps.map((step) => (step.step === entry.rewritten.step ? { ...entry.rewritten, final: true } : step))
   else {
-    const sample = log.samples.get(entry.ready.id)
-    if (!sample) throw new Error(`sample ${entry.ready.id} was never started`)
-    sample.response = entry.ready.response
+    for (const step of log.steps) if (step.step <= entry.final.step) step.final = true
+    log.checkpoints.push(...entry.final.checkpoints)
   }
 }
 
@@ -39,24 +63,30 @@ function enter(log: RunLog, entry: Happened): void {
  */
 export type Fault = (call: string, moment: 'before' | 'after') => void
 
-const askId = '00000000-0000-4000-8000-00000000a5c0'
-/** While people vote on this step's answers, somebody asks a question of their own. */
-const askedInStep = 2
+/** Everything that people have done so far, by the log: standing votes in their order, and what was withdrawn. */
+export type People = (log: RunLog) => { votes: SettledVote[]; withdrawn: string[]; settledUntil: number }
 
-export function logWorld(
-  log: RunLog,
-  { fault, persist = () => undefined }: { fault: Fault; persist?: (entry: Happened) => void },
-): World {
+export interface LogWorldOptions {
+  store: CheckpointStore
+  people: People
+  fault?: Fault
+  persist?: (entry: Happened) => void
+}
+
+const askId = '00000000-0000-4000-8000-00000000a5c0'
+/** Once this many steps are made, somebody asks a question of their own. */
+const askedAfter = 2
+
+export function logWorld(log: RunLog, options: LogWorldOptions): World {
+  const { store, people, fault = () => undefined, persist = () => undefined } = options
   const abort = new AbortController()
-  /** Batches whose votes were counted before, in this life: the first count comes too early. */
-  const counted = new Set<string>()
   let clock = 1_000_000
   const around = <T>(call: string, work: () => T): T => {
     try {
       fault(call, 'before')
       return work()
     } catch (error) {
-      abort.abort(error)
+      if (error instanceof Interrupted) abort.abort(error)
       throw error
     }
   }
@@ -67,75 +97,128 @@ export function logWorld(
       fault(call, 'after')
     })
   }
+  const usedIn = (): Map<string, number> =>
+    new Map(log.steps.flatMap(({ step, receipts }) => receipts.map((receipt) => [receipt.feedbackId, step])))
+  const demandStanding = (ids: readonly string[]): void => {
+    const standing = new Set(people(log).votes.map(({ id }) => id))
+    if (!ids.every((id) => standing.has(id))) throw new VotesChanged('withdrawn')
+  }
   return {
     signal: abort.signal,
     now: () => (clock += 1),
     sleep: async (ms) => around('sleep', () => void (clock += ms)),
-    phase: (phase) => around(`phase ${phase}`, () => undefined),
-    async start(sample) {
-      const whole = log.samples.get(sample.id)?.response ?? null
-      if (whole === null) change('start', { started: sample })
-      return whole
-    },
-    tokens: () => around('tokens', () => undefined),
-    ready: async (id, response) => change('ready', { ready: { id, response } }),
-    openedAt: async () => around('openedAt', () => clock),
-    tally: async (ids) =>
-      around('tally', () => {
-        const key = ids.join()
-        const votes = counted.has(key) ? 2 : 0
-        counted.add(key)
-        return new Map(ids.map((id) => [id, votes]))
+    phase: () => undefined,
+    pool: async () =>
+      around('pool', () => {
+        const { votes } = people(log)
+        return [...log.samples.values()]
+          .filter(({ open }) => open)
+          .map(({ id }) => ({
+            id,
+            votes: votes.filter(({ sampleId }) => sampleId === id).length,
+            openMs: 0,
+            overtaken: true,
+          }))
       }),
-    // Somebody is in the middle of a vote when a closing is first thought of.
-    begunVotes: async (ids) =>
-      around('begunVotes', () => {
-        const key = `begun ${ids.join()}`
-        const begun = counted.has(key) ? 0 : 1
-        counted.add(key)
-        return begun
+    shown: async () => log.samples.size,
+    held: async () => around('held', () => []),
+    show: async (samples) => change('show', { shown: [...samples] }),
+    closeVoting: async (ids) => change('closeVoting', { closed: [...ids] }),
+    recorded: async (ids) =>
+      around('recorded', () => {
+        const groups = new Set(ids.flatMap((id) => log.samples.get(id)?.rollout.group ?? []))
+        return [...log.samples.values()].filter(({ id }) => groups.has(id))
       }),
-    closeVoting: async () => around('closeVoting', () => undefined),
-    settlesIn: async () => around('settlesIn', () => 0),
-    settledVotes: async () => around('settledVotes', () => votesIn(log)),
-    recorded: async () => around('recorded', () => null),
     nextAsk: async () =>
       around('nextAsk', () => {
-        const due = log.commits.length === askedInStep - 1 && log.samples.get(askId)?.response == null
+        const due = log.steps.length >= askedAfter && log.asks.get(askId)?.response == null
         return due ? { sampleId: askId, prompt: 'How do I say sorry?' } : null
       }),
+    start: async (sample) => change('start', { started: sample }),
+    tokens: () => undefined,
+    ready: async (id, response) => change('ready', { answered: { id, response } }),
     failAsk: () => Promise.reject(new Error('the question does not fit')),
-    commit: async (step) => change('commit', { committed: step }),
+    usedVotes: async (step, count) =>
+      around('usedVotes', () => {
+        const used = usedIn()
+        return people(log)
+          .votes.flatMap((vote) => ((used.get(vote.id) ?? Infinity) <= step ? [{ ...vote, usedIn: used.get(vote.id)! }] : []))
+          .slice(-count)
+      }),
+    news: async (step) =>
+      around('news', (): VoteNews => {
+        clock += 3_000
+        const { votes, withdrawn, settledUntil } = people(log)
+        const used = usedIn()
+        const cast = votes.filter(({ id }) => (used.get(id) ?? Infinity) > step)
+        return { cast, withdrawn, settledUntil, excluded: [], next: NO_NEWS }
+      }),
+    logged: async (after) =>
+      around('logged', () =>
+        log.steps
+          .filter(({ step }) => step > after)
+          .map(({ step, final, digest, excluded, receipts }): LoggedStep => ({
+            ...{ step, final, digest, excluded: [...excluded] },
+            votes: receipts.map(({ feedbackId }) => feedbackId),
+          })),
+      ),
+    commit: async (step) => {
+      demandStanding(step.receipts.map(({ feedbackId }) => feedbackId))
+      change('commit', { committed: step })
+    },
+    undo: async (step) => change('undo', { undone: step }),
+    rewrite: async (step) => change('rewrite', { rewritten: step }),
+    async finalise(states) {
+      const { step } = states.at(-1)!
+      demandStanding(log.steps.filter((one) => one.step <= step).flatMap((one) => one.receipts.map((r) => r.feedbackId)))
+      const checkpoints: { step: number; hash: string }[] = []
+      for (const one of states) {
+        around('save', () => undefined)
+        checkpoints.push({ step: one.step, hash: await store.save(one.state) })
+      }
+      change('finalise', { final: { step, checkpoints } })
+    },
+    probe: async () => null,
+    tellProbe: async () => around('tellProbe', () => undefined),
+    quiet: async () => undefined,
+    warn: async () => around('warn', () => undefined),
   }
 }
 
-/** Two people vote on every answer: one in time, by its vowels; one only after its step, by its length. */
-function votesIn({ samples, commits }: RunLog): SettledVote[] {
-  const usedIn = new Map(commits.flatMap(({ step, receipts }) => receipts.map((receipt) => [receipt.feedbackId, step])))
-  const order = (a: NewSample, b: NewSample): number => a.step - b.step || (a.id < b.id ? -1 : 1)
-  return [...samples.values()].sort(order).flatMap(({ id, step, origin, prompt, response }): SettledVote[] => {
-    if (response === null) return []
-    const vote = (raterId: string, taste: number): SettledVote => ({
-      id: `${raterId}/${id}`,
-      sampleId: id,
-      origin,
-      raterId,
-      ownQuestion: false,
-      late: false,
-      prompt,
-      response,
-      rating: 1 + 9 * taste,
-      categories: [{ name: 'helpfulness', score: 1 + 9 * taste, weight: 1 }],
-      compassion: taste,
-      at: 1_000_000,
-      usedIn: usedIn.get(`${raterId}/${id}`) ?? null,
-    })
-    const prompt1 = vote('prompt', shareOfVowels(response))
-    return commits.length >= step + (origin === 'ask' ? 1 : 0)
-      ? [prompt1, vote('late', Math.min(1, response.length / 200))]
-      : [prompt1]
+/**
+ * Two people vote on every answer: one by its vowels, as soon as a step has been made since it was shown (on the first
+ * ones at once); one a step later, by its length. Two steps later a vote can no longer be withdrawn.
+ */
+export const twoPeople =
+  (epochs: number): People =>
+  ({ samples, steps }) => ({
+    votes: [...samples.values()].flatMap((sample, i) => {
+      const vote = (rater: string, after: number, seq: number, taste: number): SettledVote[] =>
+        steps.length >= after ? [voteOn(sample, { rater, seq, at: after, taste })] : []
+      const soon = sample.step === 0 ? 0 : sample.step + 1
+      return [
+        ...vote('prompt', soon, 2 * i, shareOfVowels(sample.response)),
+        ...vote('late', soon + 1, 2 * i + 1, Math.min(1, sample.response.length / 200)),
+      ]
+    }),
+    withdrawn: [],
+    settledUntil: steps.length >= epochs ? Infinity : steps.length - 2,
   })
-}
+
+/** A vote on a shown answer. @param at when it was cast, on whatever scale `settledUntil` has */
+export const voteOn = (
+  { id, prompt, response }: ShownSample,
+  { rater, seq, at, taste }: { rater: string; seq: number; at: number; taste: number },
+): SettledVote => ({
+  ...{ id: `${rater}/${id}`, sampleId: id, prompt, response, raterId: rater, seq, at },
+  origin: 'rollout',
+  ownQuestion: false,
+  late: false,
+  rating: 1 + 9 * taste,
+  categories: [{ name: 'helpfulness', score: 1 + 9 * taste, weight: 1 }],
+  compassion: taste,
+  usedIn: null,
+})
 
 /** A death of this process. */
 export const killed = (): Interrupted => new Interrupted('taken-away')

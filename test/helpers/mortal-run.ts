@@ -6,8 +6,8 @@ import { appendFileSync, existsSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { openCheckpoints } from '../../trainer/loop/checkpoint.ts'
 import { trainLive } from '../../trainer/loop/live-loop.ts'
-import { exportRun, openRun } from '../../trainer/loop/run-state.ts'
-import { logWorld, openLog, type Happened } from './log-world.ts'
+import { openRun } from '../../trainer/loop/run-state.ts'
+import { logWorld, openLog, twoPeople, type Happened } from './log-world.ts'
 import { tinyRun } from './tiny-model.ts'
 
 const [directory, modelDir] = process.argv.slice(2) as [directory: string, modelDir: string]
@@ -19,17 +19,18 @@ const lines = existsSync(path)
   : []
 const log = openLog(lines.map((line) => JSON.parse(line) as Happened))
 const store = openCheckpoints(directory)
-const last = log.commits.at(-1)
+const last = log.checkpoints.at(-1)
 const run = await openRun({
   sessionId: 'mortal',
-  config: tinyRun(true),
+  config: tinyRun,
   modelDir,
-  saved: last ? await store.load(last.checkpoint) : null,
+  saved: last ? await store.load(last.hash) : null,
 })
-const beat = (): void => void writeSync(1, '.')
-const world = logWorld(log, { fault: beat, persist: (entry) => appendFileSync(path, `${JSON.stringify(entry)}\n`) })
-await trainLive(run, world, async () => {
-  beat()
-  return store.save(await exportRun(run))
+const world = logWorld(log, {
+  store,
+  people: twoPeople(tinyRun.epochs),
+  fault: () => void writeSync(1, '.'),
+  persist: (entry) => appendFileSync(path, `${JSON.stringify(entry)}\n`),
 })
+await trainLive(run, world)
 await run.close()

@@ -46,12 +46,11 @@ const tiny = {
 }
 
 /** A run of it: three steps of four answers, all shown and watched. */
-export const tinyRun = (overlap: boolean): TrainingConfig =>
-  TrainingConfig.parse({
-    batchSize: 4,
-    epochs: 3,
-    learningRate: 1e-2,
-    ppoConfig: { miniBatchSize: 2, ppoEpochs: 2 },
-    live: { shownPerStep: 4, votingWindowSeconds: 1, minVotes: 1, maxNewTokens: 6, seed: 5, overlap },
-    rewardHacking: { minVotes: 1, allowedGap: 0, allowedLengthDrift: 0 },
-  })
+export const tinyRun: TrainingConfig = TrainingConfig.parse({
+  batchSize: 8,
+  epochs: 5,
+  learningRate: 1e-2,
+  ppoConfig: { miniBatchSize: 4, ppoEpochs: 2 },
+  live: { shownPerStep: 4, minVotes: 2, maxNewTokens: 6, seed: 5 },
+  rewardHacking: { minVotes: 1, allowedGap: 0, allowedLengthDrift: 0 },
+})

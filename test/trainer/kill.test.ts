@@ -61,8 +61,14 @@ it(`T1: a run whose process is killed with SIGKILL, again and again, ends with t
   await live(broken, Infinity)
 
   const [expected, found] = [await logOf(whole), await logOf(broken)]
-  expect(found.commits.map((c) => c.checkpoint)).toEqual(expected.commits.map((c) => c.checkpoint))
+  expect(pathOf(found)).toEqual(pathOf(expected))
+  // The last checkpoint's name is the hash of all that it holds: weights, moments, reward model.
+  expect(found.checkpoints.at(-1)).toEqual(expected.checkpoints.at(-1))
   expect(found.samples).toEqual(expected.samples)
   // Each checkpoint that was committed is there, whole.
-  expect(await readdir(broken)).toEqual(expect.arrayContaining(found.commits.map((c) => `${c.checkpoint}.safetensors`)))
+  expect(await readdir(broken)).toEqual(expect.arrayContaining(found.checkpoints.map(({ hash }) => `${hash}.safetensors`)))
 })
+
+/** What each step computed, and from which votes. */
+const pathOf = ({ steps }: RunLog) =>
+  steps.map(({ digest, final, receipts }) => ({ digest, final, votes: receipts.map(({ feedbackId }) => feedbackId) }))
