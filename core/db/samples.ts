@@ -118,6 +118,7 @@ export async function openSamples(db: Db, sessionId: string): Promise<VotableSam
 
 export interface NewSample {
   id: string
+  /** Of a rollout, the first step that may learn from votes on it; of the answer to a question, the last step made. */
   step: number
   origin: 'rollout' | 'ask'
   prompt: string

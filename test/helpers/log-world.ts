@@ -170,7 +170,8 @@ export function logWorld(log: RunLog, options: LogWorldOptions): World {
     rewrite: async (step) => change('rewrite', { rewritten: step }),
     async finalise(states) {
       const { step } = states.at(-1)!
-      demandStanding(log.steps.filter((one) => one.step <= step).flatMap((one) => one.receipts.map((r) => r.feedbackId)))
+      const ending = log.steps.filter((one) => !one.final && one.step <= step)
+      demandStanding(ending.flatMap((one) => one.receipts.map((r) => r.feedbackId)))
       const checkpoints: { step: number; hash: string }[] = []
       for (const one of states) {
         around('save', () => undefined)
@@ -195,7 +196,7 @@ export const twoPeople =
     votes: [...samples.values()].flatMap((sample, i) => {
       const vote = (rater: string, after: number, seq: number, taste: number): SettledVote[] =>
         steps.length >= after ? [voteOn(sample, { rater, seq, at: after, taste })] : []
-      const soon = sample.step === 0 ? 0 : sample.step + 1
+      const soon = sample.step === 1 ? 0 : sample.step
       return [
         ...vote('prompt', soon, 2 * i, shareOfVowels(sample.response)),
         ...vote('late', soon + 1, 2 * i + 1, Math.min(1, sample.response.length / 200)),

@@ -1,6 +1,6 @@
 /** Votes begun while voting is open, and what a person's other connections hear of a vote. */
 import { beforeEach, describe, expect, test } from 'vitest'
-import { countHolding } from '../../core/db/vote-begun.ts'
+import { heldSamples } from '../../core/db/vote-begun.ts'
 import { limits, type HumanFeedback, type Sample, type SignedIn } from '../../core/protocol/index.ts'
 import { append, openRedis } from '../../core/events/log.ts'
 import { addSample, ask, call, connect, guest, useServer, useWorld, vote, type Client } from './attune.ts'
@@ -152,7 +152,7 @@ test('V3: whoever may still cast a vote that they began sees the others’ no ea
 })
 
 describe('what a closing waits for', () => {
-  const holding = (...samples: string[]) => countHolding(world.pool, 'demo', samples)
+  const holding = (...samples: string[]) => heldSamples(world.pool, 'demo', samples)
   /** Somebody whose vote the session has. */
   async function regular(): Promise<Client> {
     const given = vote(await addSample(world.pool))
@@ -167,7 +167,7 @@ describe('what a closing waits for', () => {
   test('for people who have voted before; a newcomer holds nobody up', async () => {
     const sampleId = await addSample(world.pool)
     await begin(sampleId)
-    expect(await holding(sampleId)).toBe(0)
+    expect(await holding(sampleId)).toEqual([])
     await regular()
     expect(await holding(sampleId)).toBe(1)
   })
@@ -180,10 +180,10 @@ describe('what a closing waits for', () => {
     expect(await holding(sampleId)).toBe(1)
     const given = vote(sampleId)
     await socket.send('submit-feedback', given)
-    expect(await holding(sampleId)).toBe(0)
+    expect(await holding(sampleId)).toEqual([])
     await socket.send('withdraw-feedback', given.id)
     await begin(sampleId)
-    expect(await holding(sampleId)).toBe(0)
+    expect(await holding(sampleId)).toEqual([])
   })
 
   test('not for somebody who leaves what they begin', async () => {
@@ -197,7 +197,7 @@ describe('what a closing waits for', () => {
     }
     const sampleId = await addSample(world.pool)
     expect(await begin(sampleId)).toMatchObject({ data: { countsForMs: expect.any(Number) } })
-    expect(await holding(sampleId)).toBe(0)
+    expect(await holding(sampleId)).toEqual([])
   })
 })
 

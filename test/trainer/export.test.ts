@@ -11,8 +11,8 @@ import { describeModel } from '../../lm/files/describe.ts'
 import { readModel } from '../../lm/files/directory.ts'
 import { openSafetensors } from '../../lm/files/safetensors-file.ts'
 import { trainLive } from '../../trainer/loop/live-loop.ts'
-import { exportRun, openRun } from '../../trainer/loop/run-state.ts'
-import { logWorld, openLog } from '../helpers/log-world.ts'
+import { openRun } from '../../trainer/loop/run-state.ts'
+import { logWorld, openLog, twoPeople } from '../helpers/log-world.ts'
 import { tinyRun, writeTinyModel } from '../helpers/tiny-model.ts'
 
 let dir: string
@@ -30,7 +30,7 @@ const runs = (['llama', 'gpt2'] as const).flatMap((family) => [
 ])
 
 describe.each(runs)('of a run that trains $trained of $family', ({ family, rank }) => {
-  const config = TrainingConfig.parse({ ...tinyRun(false), loraConfig: { rank } })
+  const config = TrainingConfig.parse({ ...tinyRun, epochs: 2, loraConfig: { rank } })
 
   it('the kept model is the policy to the bit, with the base’s tokenizer and prompts', async () => {
     const baseDir = join(dir, family)
@@ -44,11 +44,11 @@ describe.each(runs)('of a run that trains $trained of $family', ({ family, rank 
       saved: null,
       engine: await openOnnx({ threads: 1 }),
     })
-    await trainLive(run, logWorld(log, { fault: () => undefined }), async () => store.save(await exportRun(run)))
+    await trainLive(run, logWorld(log, { store, people: twoPeople(config.epochs) }))
     const policy = await run.learner.policyWeights()
     await run.close()
 
-    const hash = log.commits.at(-1)?.checkpoint ?? ''
+    const hash = log.checkpoints.at(-1)?.hash ?? ''
     await writeLearntModel(kept, { checkpoints, hash, config, baseDir, baseName: 'maker/base' })
     const [before, after] = [await readModel(baseDir), await readModel(kept)]
     for (const name of before.architecture.parameters.keys())

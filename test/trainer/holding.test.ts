@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { limits } from '../../core/protocol/index.ts'
+import { openCheckpoints } from '../../trainer/loop/checkpoint.ts'
 import { trainLive } from '../../trainer/loop/live-loop.ts'
 import { openRun } from '../../trainer/loop/run-state.ts'
 import type { World } from '../../trainer/loop/world.ts'
-import { logWorld, openLog } from '../helpers/log-world.ts'
+import { logWorld, openLog, twoPeople } from '../helpers/log-world.ts'
 import { tinyRun, writeTinyModel } from '../helpers/tiny-model.ts'
 
 let dir: string
@@ -17,36 +18,35 @@ beforeAll(async () => {
 })
 afterAll(() => rm(dir, { recursive: true }))
 
-/**
- * One run to its end; for each step, how long its closing was put off after the loop first wanted it, by the run's own
- * clock, milliseconds.
- */
-async function delays(begunVotes: (calls: number) => number): Promise<number[]> {
-  const run = await openRun({ sessionId: 'holding', config: tinyRun(false), modelDir: dir, saved: null })
-  const outside = logWorld(openLog(), { fault: () => undefined })
+/** Answers that are due at once: how long each was held open after its closing was first wanted, by the run's own clock. */
+async function delays(held: (looks: number) => boolean): Promise<number[]> {
+  const run = await openRun({ sessionId: 'holding', config: tinyRun, modelDir: dir, saved: null })
+  const log = openLog()
+  const store = openCheckpoints(join(dir, 'runs'))
+  const outside = logWorld(log, { store, people: twoPeople(tinyRun.epochs) })
   const put: number[] = []
-  let wanted: number | null = null
-  let calls = 0
+  const wanted = new Map<string, { at: number; looks: number }>()
   const world: World = {
     ...outside,
-    begunVotes: async () => {
-      wanted ??= outside.now()
-      return begunVotes(++calls)
+    async held(ids) {
+      return ids.filter((id) => {
+        const { at, looks } = wanted.get(id) ?? { at: outside.now(), looks: 0 }
+        wanted.set(id, { at, looks: looks + 1 })
+        return held(looks + 1)
+      })
     },
-    closeVoting: async (ids) => {
-      put.push(outside.now() - (wanted ?? outside.now()))
-      wanted = null
-      calls = 0
+    async closeVoting(ids) {
+      for (const id of ids) if (wanted.has(id)) put.push(outside.now() - wanted.get(id)!.at)
       return outside.closeVoting(ids)
     },
   }
-  await trainLive(run, world, async () => 'hash')
+  await trainLive(run, world)
   await run.close()
   return put
 }
 
 it('a closing waits for begun votes, and no longer than it may, however many are begun', async () => {
-  const put = await delays(() => 1)
+  const put = await delays(() => true)
   expect(put.length).toBeGreaterThan(0)
   for (const ms of put) {
     expect(ms).toBeGreaterThanOrEqual(limits.closingHoldMs)
@@ -55,8 +55,8 @@ it('a closing waits for begun votes, and no longer than it may, however many are
 })
 
 it('a closing comes at once where no vote has been begun, and as soon as the last one is cast', async () => {
-  for (const ms of await delays(() => 0)) expect(ms).toBeLessThan(limits.closingHoldMs / 10)
-  for (const ms of await delays((calls) => (calls < 4 ? 1 : 0))) {
+  for (const ms of await delays(() => false)) expect(ms).toBeLessThan(limits.closingHoldMs / 10)
+  for (const ms of await delays((looks) => looks < 2)) {
     expect(ms).toBeGreaterThan(0)
     expect(ms).toBeLessThan(limits.closingHoldMs)
   }

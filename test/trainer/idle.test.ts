@@ -9,10 +9,9 @@ import { learnerConfig } from '../../trainer/loop/configuration.ts'
 import { openOnnx } from '../../lm/engines/onnx.ts'
 import { idleSteps, idleWarning } from '../../trainer/loop/idle-steps.ts'
 import { trainLive } from '../../trainer/loop/live-loop.ts'
-import { exportRun, openRun } from '../../trainer/loop/run-state.ts'
+import { openRun } from '../../trainer/loop/run-state.ts'
 import type { SettledVote } from '../../core/db/feedback.ts'
-import type { World } from '../../trainer/loop/world.ts'
-import { logWorld, openLog, type RunLog } from '../helpers/log-world.ts'
+import { logWorld, openLog, twoPeople, type People, type RunLog } from '../helpers/log-world.ts'
 import { tinyRun, writeTinyModel } from '../helpers/tiny-model.ts'
 
 let dir: string
@@ -27,16 +26,18 @@ async function live(
   change: TrainingConfigInput,
   voted: (vote: SettledVote) => SettledVote = (vote) => vote,
 ): Promise<RunLog> {
-  const tiny = tinyRun(false)
   const config = TrainingConfig.parse({
-    ...tiny,
+    ...tinyRun,
     ...change,
-    live: { ...tiny.live, ...change.live },
-    ppoConfig: { ...tiny.ppoConfig, ...change.ppoConfig },
+    live: { ...tinyRun.live, ...change.live },
+    ppoConfig: { ...tinyRun.ppoConfig, ...change.ppoConfig },
   })
   const log = openLog()
-  const inner = logWorld(log, { fault: () => undefined })
-  const world: World = { ...inner, settledVotes: async () => (await inner.settledVotes()).map(voted) }
+  const store = openCheckpoints(join(dir, 'run'))
+  const people: People = (seen) => {
+    const told = twoPeople(config.epochs)(seen)
+    return { ...told, votes: told.votes.map(voted) }
+  }
   const run = await openRun({
     sessionId: 'idle',
     config,
@@ -44,9 +45,8 @@ async function live(
     saved: null,
     engine: await openOnnx({ threads: 1 }),
   })
-  const store = openCheckpoints(join(dir, 'run'))
   try {
-    await trainLive(run, world, async () => store.save(await exportRun(run)))
+    await trainLive(run, logWorld(log, { store, people }))
   } finally {
     await run.close()
   }
@@ -56,12 +56,12 @@ async function live(
 describe('a step with votes that changes nothing', () => {
   it('is warned of, and its receipts say so; one that learns is not, and its receipts do not', async () => {
     const idle = await live({ learningRate: 1e-14, epochs: 5 })
-    expect(idle.commits.map(({ metrics }) => metrics['policy/update_norm']! < 1e-9)).toEqual(Array(5).fill(true))
-    for (const { receipts } of idle.commits) {
+    expect(idle.steps.map(({ metrics }) => metrics['policy/update_norm']! < 1e-9)).toEqual(Array(5).fill(true))
+    for (const { receipts } of idle.steps) {
       expect(receipts.length).toBeGreaterThan(0)
       expect(receipts.every(({ updated }) => !updated)).toBe(true)
     }
-    const said = idle.commits.flatMap(({ step, warnings }) =>
+    const said = idle.steps.flatMap(({ step, warnings }) =>
       warnings.filter(({ kind }) => kind === 'no-update').map(({ message }) => [step, message] as const),
     )
     expect(said.map(([step]) => step)).toEqual([1, 4])
@@ -70,9 +70,9 @@ describe('a step with votes that changes nothing', () => {
     )
 
     const learning = await live({})
-    expect(learning.commits.flatMap(({ receipts }) => receipts).every(({ updated }) => updated)).toBe(true)
-    expect(learning.commits.flatMap(({ warnings }) => warnings).filter(({ kind }) => kind === 'no-update')).toEqual([])
-    for (const { metrics } of learning.commits) expect(metrics['policy/update_norm']).toBeGreaterThan(1e-3)
+    expect(learning.steps.flatMap(({ receipts }) => receipts).every(({ updated }) => updated)).toBe(true)
+    expect(learning.steps.flatMap(({ warnings }) => warnings).filter(({ kind }) => kind === 'no-update')).toEqual([])
+    for (const { metrics } of learning.steps) expect(metrics['policy/update_norm']).toBeGreaterThan(1e-3)
   })
 
   it('is one of a row that a step without votes neither begins nor ends, and that is told of every third time', () => {
@@ -127,7 +127,7 @@ describe('a run of today', () => {
       adaptiveKl: true,
       targetKL: 5,
     })
-    const { commits } = await live({
+    const { steps: commits } = await live({
       epochs: 6,
       live: { klCoefficient: 0.3, adaptiveKl: true },
       ppoConfig: { targetKL: 0.01 },
@@ -142,7 +142,7 @@ describe('a run of today', () => {
 
 describe('votes that leave compassion out', () => {
   it('are worth their quality, teach compassion nothing, and leave its figures out', async () => {
-    const { commits } = await live({ epochs: 2 }, (vote) => ({ ...vote, rating: 10, categories: [], compassion: null }))
+    const { steps: commits } = await live({ epochs: 2 }, (vote) => ({ ...vote, rating: 10, categories: [], compassion: null }))
     for (const { metrics, crowd } of commits) {
       expect(metrics).not.toHaveProperty('humanCompassion')
       expect(metrics).not.toHaveProperty('compassionScore')
@@ -153,7 +153,7 @@ describe('votes that leave compassion out', () => {
   })
 
   it('do not pull the mean compassion of those that rate it', async () => {
-    const { commits } = await live({ epochs: 2 }, (vote) => ({
+    const { steps: commits } = await live({ epochs: 2 }, (vote) => ({
       ...vote,
       compassion: vote.raterId === 'late' ? null : 0.8,
     }))

@@ -12,9 +12,9 @@ import golden from '../fixtures/krippendorff.json' with { type: 'json' }
 import { METRICS_BY_FILE } from '../../trainer/loop/metric-catalogue.ts'
 import { metricsBy } from '../../trainer/rl/metrics.ts'
 import { trainLive } from '../../trainer/loop/live-loop.ts'
-import { exportRun, openRun } from '../../trainer/loop/run-state.ts'
+import { openRun } from '../../trainer/loop/run-state.ts'
 import { WATCH_METRICS } from '../../trainer/loop/reward-hacking-watch.ts'
-import { logWorld, openLog } from '../helpers/log-world.ts'
+import { logWorld, openLog, twoPeople } from '../helpers/log-world.ts'
 import { tinyRun, writeTinyModel } from '../helpers/tiny-model.ts'
 
 interface Row {
@@ -65,21 +65,19 @@ it('T4 a step reports the documented metrics and no others, each a finite number
   const log = openLog()
   const run = await openRun({
     sessionId: 'metrics',
-    config: tinyRun(true),
+    config: tinyRun,
     modelDir,
     saved: null,
     engine: await openOnnx({ threads: 1 }),
   })
-  await trainLive(run, logWorld(log, { fault: () => undefined }), async () =>
-    openCheckpoints(dir).save(await exportRun(run)),
-  )
+  await trainLive(run, logWorld(log, { store: openCheckpoints(dir), people: twoPeople(tinyRun.epochs) }))
   await run.close()
   await rm(dir, { recursive: true })
 
   const all = Object.keys({ ...metricsBy('ppo'), ...LIVE_METRICS, ...WATCH_METRICS })
   // Of one rating an answer nothing says how far raters agree.
   const gap = all.filter((name) => name.startsWith('gap/') || name === 'agreement')
-  const [first, ...later] = log.commits.map(({ metrics }) => metrics)
+  const [first, ...later] = log.steps.map(({ metrics }) => metrics)
   // Before the reward model has learnt from a vote, it is held against none.
   expect(Object.keys(first ?? {}).sort()).toEqual(all.filter((name) => !gap.includes(name)).sort())
   for (const metrics of later) {
@@ -114,6 +112,7 @@ it('the agreement of a step’s raters is the published alpha of the same rating
               categories: [],
               compassion: null,
               at: 0,
+              seq: rater,
               usedIn: null,
             },
           ],

@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { TrainingConfig } from '../../core/protocol/index.ts'
 import { openOnnx } from '../../lm/engines/onnx.ts'
+import { openCheckpoints } from '../../trainer/loop/checkpoint.ts'
 import { noEvidence } from '../../trainer/reward/evidence.ts'
 import { trainLive } from '../../trainer/loop/live-loop.ts'
 import { openRun } from '../../trainer/loop/run-state.ts'
 import { watchStep, type WatchedStep } from '../../trainer/loop/reward-hacking-watch.ts'
-import { logWorld, openLog } from '../helpers/log-world.ts'
+import { logWorld, openLog, twoPeople } from '../helpers/log-world.ts'
 import { tinyRun, writeTinyModel } from '../helpers/tiny-model.ts'
 
 const rules = { ...TrainingConfig.parse({}).rewardHacking, pause: true }
@@ -84,11 +85,12 @@ describe('the watch of a run', () => {
     const dir = await mkdtemp(join(tmpdir(), 'attune-watch-'))
     await writeTinyModel(dir)
     const log = openLog()
-    const config = TrainingConfig.parse({ ...tinyRun(true), epochs: 1, rewardHacking: { minVotes: 0 } })
+    const config = TrainingConfig.parse({ ...tinyRun, epochs: 1, rewardHacking: { minVotes: 0 } })
     const open = async () =>
       openRun({ sessionId: 'watch', config, modelDir: dir, saved: null, engine: await openOnnx({ threads: 1 }) })
     const [run, newborn] = [await open(), await open()]
-    await trainLive(run, logWorld(log, { fault: () => undefined }), async () => 'nowhere')
+    const store = openCheckpoints(join(dir, 'run'))
+    await trainLive(run, logWorld(log, { store, people: twoPeople(1) }))
     const features = run.rewardModel.exportState().arrays.get('features/rows') ?? new Float32Array()
     const { width } = run.rewardModel.features
     const rows = Array.from({ length: features.length / width }, (_, i) => features.slice(i * width, (i + 1) * width))
@@ -98,7 +100,7 @@ describe('the watch of a run', () => {
     await Promise.all([run.close(), newborn.close()])
     await rm(dir, { recursive: true })
     expect(rows).toHaveLength(4)
-    expect(log.commits[0]!.metrics['gap/reward']).toBeCloseTo(unseen, 6)
+    expect(log.steps[0]!.metrics['gap/reward']).toBeCloseTo(unseen, 6)
     expect(Math.abs(learnt - unseen)).toBeGreaterThan(1e-3)
   })
 })

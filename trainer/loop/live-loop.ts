@@ -52,6 +52,12 @@ interface Loop {
   since: number
 }
 
+/** What a step is to be made of: the votes that it is the first to use, and whose votes it leaves out. */
+interface Plan {
+  votes: readonly string[]
+  excluded: readonly string[]
+}
+
 /** The states that the run can go back to. */
 interface Line {
   /** After the last final step. */
@@ -72,8 +78,7 @@ export async function trainLive(run: Run, world: World, ringBytes = RING_BYTES):
   let finalisedAt = world.now()
   for (;;) {
     world.signal.throwIfAborted()
-    const unsound = votes.hear(await world.news(run.state.step))
-    if (unsound !== null) await remake(loop, unsound)
+    await hear(loop)
 
     const final = lastSettled(loop)
     const done = run.state.step >= epochs
@@ -87,10 +92,8 @@ export async function trainLive(run: Run, world: World, ringBytes = RING_BYTES):
     const waiting = done ? [] : votes.waiting(trusted(loop))
     const enough = waiting.length >= Math.max(1, live.minVotesPerStep)
     if (enough && line.made.length < MOST_PROVISIONAL) {
-      await attempt(
-        loop,
-        waiting.map(({ id }) => id),
-      )
+      world.phase('learning', run.state.step + 1)
+      await insist(loop, { votes: waiting.map(({ id }) => id), excluded: votes.excluded })
       await probe.tell()
       continue
     }
@@ -122,26 +125,34 @@ async function open(run: Run, world: World, ringBytes: number): Promise<Loop> {
   for (const [i, step] of logged.entries()) {
     world.phase('restoring', step.step)
     if (!step.final && !step.votes.every(votes.stands)) {
-      const rest = logged.slice(i)
       await undo(loop, step.step)
-      for (const { votes: ids, excluded } of rest) await make(loop, ids, excluded, null)
+      for (const plan of logged.slice(i)) await insist(loop, plan)
       break
     }
-    await make(loop, step.votes, step.excluded, step)
+    await make(loop, step, step)
   }
   return loop
 }
 
-/** Makes a step of these votes, unless one of them is withdrawn before it is committed. */
-async function attempt(loop: Loop, ids: readonly string[]): Promise<void> {
-  const { run, world, votes, line } = loop
-  world.phase('learning', run.state.step + 1)
-  try {
-    await make(loop, ids, votes.excluded, null)
-  } catch (error) {
-    if (!(error instanceof VotesChanged)) throw error
-    votes.release(run.state.step)
-    restoreRun(run, line.made.at(-1)?.state ?? line.base)
+/** Takes in what has happened to the votes; the provisional steps that used one which is gone are made again. */
+async function hear(loop: Loop): Promise<void> {
+  const { votes, world, run } = loop
+  const unsound = votes.hear(await world.news(run.state.step))
+  if (unsound !== null) await remake(loop, unsound)
+}
+
+/** Makes a step, and if one of its votes is withdrawn before it is committed makes it again without that vote. */
+async function insist(loop: Loop, plan: Plan): Promise<void> {
+  const { run, votes, line } = loop
+  for (;;) {
+    try {
+      return await make(loop, plan, null)
+    } catch (error) {
+      if (!(error instanceof VotesChanged)) throw error
+      votes.release(run.state.step)
+      restoreRun(run, line.made.at(-1)?.state ?? line.base)
+      await hear(loop)
+    }
   }
 }
 
@@ -151,12 +162,7 @@ async function attempt(loop: Loop, ids: readonly string[]): Promise<void> {
  * @param logged the step as it is in the log already, if it is made again
  * @throws VotesChanged if one is withdrawn meanwhile
  */
-async function make(
-  loop: Loop,
-  ids: readonly string[],
-  excluded: readonly string[],
-  logged: LoggedStep | null,
-): Promise<void> {
+async function make(loop: Loop, { votes: ids, excluded }: Plan, logged: LoggedStep | null): Promise<void> {
   const { run, world, votes, line } = loop
   const standing = ids.filter(votes.stands)
   if (standing.length === 0 && !logged?.final) return
@@ -219,27 +225,20 @@ async function undo(loop: Loop, step: number): Promise<void> {
 
 /** Makes the provisional steps from `from` on again, each of those of its votes that still stand. */
 async function remake(loop: Loop, from: number): Promise<void> {
-  const { world, run, line, votes } = loop
+  const { world, line, votes } = loop
   const first = Math.max(from, line.made[0]?.step ?? Infinity)
   const plans = line.made
     .filter(({ step }) => step >= first)
     .map(({ step, excluded }) => ({
       excluded,
-      ids: votes.learntBy(step, []).flatMap(({ id, usedIn }) => (usedIn === step ? [id] : [])),
+      votes: votes.learntBy(step, []).flatMap(({ id, usedIn }) => (usedIn === step ? [id] : [])),
     }))
   if (plans.length === 0) return
   world.phase('restoring', first)
   await undo(loop, first)
-  for (const { ids, excluded } of plans) {
+  for (const plan of plans) {
     loop.remade.push(world.now())
-    try {
-      await make(loop, ids, excluded, null)
-    } catch (error) {
-      if (!(error instanceof VotesChanged)) throw error
-      // Yet another one is gone. What is left of the plans waits for the next step.
-      votes.release(run.state.step)
-      return restoreRun(run, line.made.at(-1)?.state ?? line.base)
-    }
+    await insist(loop, plan)
   }
 }
 

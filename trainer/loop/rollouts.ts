@@ -62,7 +62,7 @@ async function sample(
 export function recordOf(run: Run, group: Group): ShownSample[] {
   return group.map(({ sampleId: id, prompt, response, promptIds, responseIds, logprobs, truncated, policyVersion }) => ({
     ...{ id, prompt, response, policyVersion },
-    step: run.state.step,
+    step: run.state.step + 1,
     origin: 'rollout',
     rollout: { promptIds, responseIds, logprobs: [...logprobs], truncated, group: group.map((one) => one.sampleId) },
   }))
