@@ -52,7 +52,9 @@ function movedBy({ updated, logprob }: Receipt): string {
     case 'down':
       return `This answer became less likely, ${factorOf(logprob.after - logprob.before)} times as likely as before ${numbers}.`
     case 'none':
-      return `This answer stayed as likely as it was, or moved by less than can be told ${numbers}.`
+      return logprob.after === logprob.before
+        ? `This answer stayed as likely as it was ${numbers}.`
+        : `How likely this answer is changed by less than can be told ${numbers}.`
   }
 }
 
