@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Receipt } from '../../core/protocol/index.ts'
-import { effectOf, sentenceOf } from '../../client/src/room/receipt.ts'
+import { earningOf, effectOf, sentenceOf } from '../../client/src/room/receipt.ts'
 
 const receipt: Receipt = {
   feedbackId: '9b2d5b0c-53d1-4d0e-8f3a-6a1f0f6f2c11',
@@ -115,17 +115,19 @@ describe('a receipt’s words', () => {
       '•',
       `${used} How likely it made the answer was not measured at the time.`,
     ],
-    [
-      'of a newcomer',
-      { comparable: 1 },
-      null,
-      '↑',
-      `${used} This answer became 1.08 times as likely (log-probability −41.24 → −41.16 nats). One of your votes could be compared with others’ so far: the more can, and the better they agree, the more each weighs.`,
-    ],
   ])('%s', (_, over, given, sign, words) => {
     const one = { ...receipt, ...over }
     expect(effectOf(one).sign).toBe(sign)
     expect(sentenceOf(one, given)).toBe(words)
+  })
+
+  test('a newcomer is told once what their votes weigh, and how they come to weigh more', () => {
+    expect([0, 1, 7, 8].map((comparable) => earningOf({ comparable })?.split(' could')[0])).toEqual([
+      'None of your votes',
+      'One of your votes',
+      '7 of your votes',
+      undefined,
+    ])
   })
 
   test('a final receipt reads as the provisional one did', () => {

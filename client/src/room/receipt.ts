@@ -30,7 +30,7 @@ export function sentenceOf(receipt: Receipt, given: number | null = null): strin
     weight > 0
       ? `${step} used your vote with weight ${fixed(weight)}, ${after}.`
       : `${step} read your vote, ${after}, and gave it no weight.`
-  return [used, movedBy(receipt), against(receipt, given), earning(receipt)].filter(Boolean).join(' ')
+  return [used, movedBy(receipt), against(receipt, given)].filter(Boolean).join(' ')
 }
 
 /** Which way the answer's probability went. */
@@ -63,7 +63,7 @@ function factorOf(moved: number): string {
   if (moved > Math.log(1_000)) return 'more than 1,000'
   if (moved < -Math.log(1_000)) return 'less than 0.001'
   const factor = Math.exp(moved)
-  if (factor >= 10) return factor.toFixed(0)
+  if (factor >= 2) return factor.toFixed(factor >= 10 ? 0 : 1)
   if (factor < 0.1) return factor.toPrecision(2)
   return factor.toFixed(Math.abs(factor - 1) < 0.01 ? 4 : 2)
 }
@@ -90,9 +90,9 @@ function against({ logprob, advantage, updated }: Receipt, given: number | null)
 /** Comparable votes after which a rater is known (core/votes/reliability.ts). */
 const KNOWN_VOTES = 8
 
-/** Why a newcomer's vote has little weight, and how it gains more. */
-function earning({ comparable }: Receipt): string {
-  if (comparable >= KNOWN_VOTES) return ''
+/** Why a newcomer's votes have little weight, and how they gain more; null: they are no newcomer. */
+export function earningOf({ comparable }: Pick<Receipt, 'comparable'>): string | null {
+  if (comparable >= KNOWN_VOTES) return null
   const have =
     comparable === 0 ? 'None of your votes' : comparable === 1 ? 'One of your votes' : `${comparable} of your votes`
   return `${have} could be compared with others’ so far: the more can, and the better they agree, the more each weighs.`

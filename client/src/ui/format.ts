@@ -6,11 +6,11 @@ const thousands = new Intl.NumberFormat('en')
 /** A whole number, in groups of three digits: 1,234. */
 export const count = (value: number): string => thousands.format(value)
 
-/** A run without an end of its own has this many steps or more (core/protocol/configuration.ts). */
-const ENDLESS = 1_000_000
-/** "step 1,234 of 5,000", or "step 1,234" of a run that goes on until somebody stops it. */
-export const stepText = ({ currentStep, totalSteps }: { currentStep: number; totalSteps: number }): string =>
-  `step ${count(currentStep)}${totalSteps < ENDLESS ? ` of ${count(totalSteps)}` : ''}`
+/** A run goes on until somebody stops it: its steps' number is the default's (core/protocol/configuration.ts), or more. */
+export const isEndless = ({ totalSteps }: { totalSteps: number }): boolean => totalSteps >= 1_000_000
+/** "step 1,234 of 5,000", or "step 1,234" of an endless run. */
+export const stepText = (run: { currentStep: number; totalSteps: number }): string =>
+  `step ${count(run.currentStep)}${isEndless(run) ? '' : ` of ${count(run.totalSteps)}`}`
 
 /** A span of milliseconds: 850 ms, 14 s, 3 min. */
 export function duration(ms: number): string {
