@@ -29,14 +29,14 @@ describe('a receipt’s words', () => {
       moved(3),
       9,
       '↑',
-      `${used} This answer became 20 times as likely (log-probability −41.2 → −38.2 nats).`,
+      `${used} This answer became 20 times as likely (log-probability −41.24 → −38.24 nats).`,
     ],
     [
       'likelier beyond words',
       moved(20),
       9,
       '↑',
-      `${used} This answer became more than 1,000 times as likely (log-probability −41.2 → −21.2 nats).`,
+      `${used} This answer became more than 1,000 times as likely (log-probability −41.24 → −21.24 nats).`,
     ],
     [
       'hardly likelier',
@@ -85,7 +85,7 @@ describe('a receipt’s words', () => {
       moved(0),
       9,
       '=',
-      `${used} This answer stayed as likely as it was (log-probability −41.2 → −41.2 nats).`,
+      `${used} This answer stayed as likely as it was (log-probability −41.24 → −41.24 nats).`,
     ],
     [
       'in an update that changed nothing',

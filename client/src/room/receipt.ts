@@ -68,10 +68,10 @@ function factorOf(moved: number): string {
   return factor.toFixed(Math.abs(factor - 1) < 0.01 ? 4 : 2)
 }
 
-/** "−41.24 → −41.16", with as many digits as tell the two apart, up to four. */
+/** "−41.24 → −41.16", with as many digits as tell the two apart, two to four. */
 function spanOf({ before, after }: { before: number; after: number }): string {
   const moved = Math.abs(after - before)
-  const digits = Math.min(4, Math.max(1, moved > 0 ? Math.ceil(-Math.log10(moved)) : 1))
+  const digits = Math.min(4, Math.max(2, moved > 0 ? Math.ceil(-Math.log10(moved)) : 2))
   const written = (value: number): string => value.toFixed(digits).replace('-', '−')
   return `${written(before)} → ${written(after)}`
 }
