@@ -145,11 +145,8 @@ describe.skipIf(chromium === null)('the vote card', () => {
     const { page } = rater
     await page.keyboard.press('8')
     const { id } = (await send())!
-    const inState = (state: string) => page.locator(`[data-testid=receipt][data-state=${state}]`)
-    const words = async (state: string) => {
-      await inState(state).first().waitFor()
-      return page.getByTestId('receipt').first().locator('p').first().textContent()
-    }
+    const receipt = (state: string) => page.locator(`[data-testid=receipt][data-feedback="${id}"][data-state=${state}]`)
+    const words = (state: string) => receipt(state).locator('p').first().textContent()
     await trainer.commit(commitOf(2, id, {}))
     expect(await words('provisional')).toContain('became 1.08 times as likely (log-probability −41.24 → −41.16 nats)')
     await trainer.undo(2)
@@ -167,7 +164,6 @@ describe.skipIf(chromium === null)('the vote card', () => {
       TrainingConfig.parse({}).checkpoints,
     )
     await trainer.finalise([{ step: 2, state: { tensors: new Map(), state: null } }])
-    await inState('provisional').waitFor({ state: 'detached' })
     expect(await words('final')).toBe(provisional)
   })
 
