@@ -7,7 +7,16 @@ import type { Phase } from './state.ts'
 export type Activity =
   Exclude<SessionStatus, 'active'> | 'queued' | 'writing' | 'learning' | 'settling' | 'waiting' | 'restoring'
 
-export function activityOf({ status, phase }: { status: SessionStatus; phase: Phase | null }): Activity {
+/** @param waits votes wait until they can't be withdrawn: what happens between two steps is one activity there, too */
+export function activityOf({
+  status,
+  phase,
+  waits,
+}: {
+  status: SessionStatus
+  phase: Phase | null
+  waits: boolean
+}): Activity {
   if (status !== 'active') return status
   switch (phase?.phase) {
     case 'queued':
@@ -18,7 +27,7 @@ export function activityOf({ status, phase }: { status: SessionStatus; phase: Ph
       return 'waiting'
     case 'voting':
     case 'learning':
-      return 'learning'
+      return waits ? 'settling' : 'learning'
     case 'generating':
     case undefined:
       return 'writing'
@@ -47,7 +56,7 @@ export function wordsOf(
     case 'learning':
       return 'Learning as you vote'
     case 'settling':
-      return 'Learning once the latest votes can’t be withdrawn any more'
+      return 'Learning as you vote: from each vote ten seconds later'
     case 'waiting':
       return 'Waiting for votes: the model learns as soon as somebody votes'
     case 'restoring':

@@ -213,6 +213,10 @@ export function lastStepOf({ steps, processed }: SessionState): LastStep | null 
   return { step: last.step, at: last.timestamp, votes: processed?.step === last.step ? processed.votes : null }
 }
 
+/** The run's votes wait until they can't be withdrawn, as its states can't be kept for going back to. */
+export const waitsForWithdrawals = ({ warnings }: Pick<SessionState, 'warnings'>): boolean =>
+  warnings.some(({ kind }) => kind === 'waits-for-withdrawals')
+
 /** For how long a warning stays visible to everybody, as the run's steps count time; milliseconds. */
 const FRESH_MS = 60_000
 
