@@ -5,6 +5,7 @@ import {
   TrainingConfig,
   type HumanFeedback,
   type ProofOfContribute,
+  type Receipt,
   type Appeal,
 } from '../../core/protocol/index.ts'
 import { fateOf } from '../../client/src/ledger/appeal.ts'
