@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Receipt } from '../../core/protocol/index.ts'
-import { earningOf, effectOf, sentenceOf } from '../../client/src/room/receipt.ts'
+import { earningOf, effectOf, sentenceOf, standingOf } from '../../client/src/room/receipt.ts'
 
 const receipt: Receipt = {
   feedbackId: '9b2d5b0c-53d1-4d0e-8f3a-6a1f0f6f2c11',
@@ -129,6 +129,18 @@ describe('a receipt’s words', () => {
       undefined,
     ])
   })
+
+  test.each([
+    [true, false, 'active', 'counted; final in a few seconds'],
+    [true, true, 'active', 'void: a vote was withdrawn, and the step is made again'],
+    [true, false, 'paused', 'counted; final once the run goes on'],
+    [true, false, 'completed', 'not counted: the run ended before this was final'],
+    [true, true, 'failed', 'not counted: the run ended before this was final'],
+    [false, false, 'active', 'final'],
+    [false, false, 'completed', 'final'],
+  ] as const)('provisional %s, undone %s, in a run that is %s: %s', (provisional, undone, status, words) =>
+    expect(standingOf({ provisional }, { undone, status })).toBe(words),
+  )
 
   test('a final receipt reads as the provisional one did', () => {
     expect(sentenceOf({ ...receipt, provisional: true }, 9)).toBe(sentenceOf(receipt, 9))

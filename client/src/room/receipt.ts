@@ -1,5 +1,5 @@
 /** A receipt in words: what its step did to the very answer that was voted on, and nothing that did not happen. Pure. */
-import type { Receipt } from '../../../core/protocol/index.ts'
+import type { Receipt, SessionStatus } from '../../../core/protocol/index.ts'
 import { count, duration, fixed } from '../ui/format.ts'
 
 export interface Effect {
@@ -40,6 +40,18 @@ export function effectOf({ updated, logprob }: Pick<Receipt, 'updated' | 'logpro
   const moved = logprob.after - logprob.before
   if (!(Math.abs(moved) >= TELLABLE)) return { direction: 'none', sign: '=' }
   return moved > 0 ? { direction: 'up', sign: '↑' } : { direction: 'down', sign: '↓' }
+}
+
+/** How far a receipt can be relied on: beside the sentence, which stays as it is. */
+export function standingOf(
+  { provisional }: Pick<Receipt, 'provisional'>,
+  run: { undone: boolean; status: SessionStatus },
+): string {
+  if (!provisional) return 'final'
+  if (run.status === 'completed' || run.status === 'failed') return 'not counted: the run ended before this was final'
+  if (run.undone) return 'void: a vote was withdrawn, and the step is made again'
+  if (run.status === 'paused') return 'counted; final once the run goes on'
+  return 'counted; final in a few seconds'
 }
 
 /** What the update did to the answer: a factor in words, the log-probability as a number. */
