@@ -12,9 +12,8 @@ import { fateOf } from '../../client/src/ledger/appeal.ts'
 import { pageOf } from '../../client/src/ledger/address.ts'
 import { earnedText, joined, totals, type Contribution } from '../../client/src/ledger/contributions.ts'
 import { curvesOf, rangeOf } from '../../client/src/console/curves.ts'
-import { duration, excerpt } from '../../client/src/ui/format.ts'
+import { duration, excerpt, stepText } from '../../client/src/ui/format.ts'
 import { promptLines } from '../../client/src/console/prompts.ts'
-import { effectOf, sentenceOf } from '../../client/src/room/receipt.ts'
 import { check, defaults, groups, textOf } from '../../client/src/console/settings.ts'
 
 test('addresses', () => {
@@ -195,22 +194,9 @@ describe('the settings of a run', () => {
   })
 })
 
-test('words for times and receipts', () => {
+test('words for times', () => {
   expect([850, 4_200, 14_400, 240_000].map(duration)).toEqual(['850 ms', '4.2 s', '14 s', '4 min'])
   expect(excerpt('a  long\nline of words', 10)).toBe('a long li…')
-  const receipt = { step: 12, weight: 0.31, crowd: 0.7, advantage: 0.4, latencyMs: 14_000, comparable: 9 } as Receipt
-  expect(sentenceOf(receipt)).toBe(
-    'Step 12 used your vote: weight 0.31, answers like it became likelier, 14 s after you sent it.',
-  )
-  expect(sentenceOf({ ...receipt, weight: 0.02, comparable: 1 })).toMatch(
-    / weight 0\.02, .* One of your votes could be compared with others’ so far: the more can, and the better they agree, the more each weighs\.$/,
-  )
-  expect(sentenceOf({ ...receipt, crowd: null, weight: 0, advantage: null })).not.toContain('weight')
-  const idle = sentenceOf({ ...receipt, updated: false })
-  expect(idle).toBe('Step 12 read your vote and changed nothing: its update left the model as it was.')
-  expect(effectOf({ advantage: 0.4, updated: false })).toMatchObject({
-    direction: 'none',
-    words: 'the model stayed as it was',
-  })
-  expect([0.3, -0.2, null].map((advantage) => effectOf({ advantage }).direction)).toEqual(['up', 'down', 'none'])
+  expect(stepText({ currentStep: 1_234, totalSteps: 5_000 })).toBe('step 1,234 of 5,000')
+  expect(stepText({ currentStep: 1_234, totalSteps: 1_000_000 }), 'of a run without an end').toBe('step 1,234')
 })

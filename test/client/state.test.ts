@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  type Receipt,
   type RoomEventName,
   type RoomEvents,
+  type RunWarning,
   type SessionSnapshot,
   type TrainingSession,
   TrainingConfig,
@@ -10,6 +12,8 @@ import {
 import {
   chained,
   emptyState,
+  freshWarnings,
+  lastStepOf,
   phaseOf,
   receipted,
   reduce,
@@ -52,6 +56,7 @@ const snapshot: SessionSnapshot = {
   steps: [],
   receipts: [],
   warnings: [],
+  probe: null,
   exclusion: null,
   raters: 3,
   bounties: [],
@@ -217,44 +222,94 @@ describe('V3: the crowd’s value is there after voting only', () => {
   })
 })
 
-test('a receipt that comes twice is one receipt', () => {
-  const receipt = {
-    feedbackId,
-    sessionId,
-    sampleId,
-    step: 1,
-    weight: 0.3,
-    reliability: 0.6,
-    crowd: 0.7,
-    advantage: 0.4,
-    latencyMs: 14_000,
-    comparable: 3,
-    updated: true,
-  }
-  expect(receipted(receipted(joined, receipt), receipt).receipts).toEqual([receipt])
+const receipt: Receipt = {
+  feedbackId,
+  sessionId,
+  sampleId,
+  step: 1,
+  weight: 0.3,
+  reliability: 0.6,
+  crowd: 0.7,
+  advantage: 0.4,
+  latencyMs: 1_400,
+  comparable: 3,
+  updated: true,
+  provisional: true,
+  logprob: { before: -41.24, after: -41.16 },
+}
+const progress = (step: number, kl = step / 10): Entry => [
+  'training-progress',
+  { sessionId, session: sessionId, epoch: step, step, policyVersion: step, metrics: { 'objective/kl': kl }, timestamp },
+]
+const undone = (from: number): Entry => ['steps-undone', { sessionId, from }]
+
+describe('receipts', () => {
+  test('one that comes twice is one', () => {
+    expect(receipted(receipted(joined, receipt), receipt).receipts).toEqual([receipt])
+  })
+
+  test('the final one takes the place of the provisional one, wherever that is by now', () => {
+    const newer = { ...receipt, feedbackId: otherId, step: 2 }
+    const final = { ...receipt, provisional: false }
+    const state = [receipt, newer, final].reduce(receipted, joined)
+    expect(state.receipts).toEqual([newer, final])
+  })
+
+  test('of a step that is undone, it is void until the step is made again, whatever its number is then', () => {
+    const before = [receipt, { ...receipt, feedbackId: otherId, step: 3 }].reduce(receipted, joined)
+    const state = play(before, [undone(2)])
+    expect([state.receipts.length, state.undone]).toEqual([2, [otherId]])
+    const again = receipted(state, { ...receipt, feedbackId: otherId, step: 2 })
+    expect([again.receipts.map(({ step }) => step), again.undone]).toEqual([[2, 1], []])
+  })
+
+  test('a final one is not undone', () => {
+    expect(play(receipted(joined, { ...receipt, provisional: false }), [undone(1)]).undone).toEqual([])
+  })
+
+  test('of a vote that is withdrawn, here or elsewhere, there is none', () => {
+    const open = voted(
+      play(joined, log.slice(0, 5)),
+      sampleId,
+      { feedbackId, humanRating: 8, compassionRating: null },
+      null,
+    )
+    const state = receipted(open, receipt)
+    expect(withdrawn(state, feedbackId).receipts).toEqual([])
+    expect(votedElsewhere(state, sampleId, null).receipts).toEqual([])
+    expect(withdrawn(receipted(joined, receipt), feedbackId).receipts, 'of a sample that is not known').toEqual([])
+  })
+})
+
+test('steps that are undone are gone, with their figures, and made again stand in their places', () => {
+  const made = play(joined, [
+    progress(1),
+    progress(2),
+    progress(3),
+    ['feedback-processed', { sessionId, step: 3, votes: 4 }],
+  ])
+  expect(lastStepOf(made)).toEqual({ step: 3, at: timestamp, votes: 4 })
+  const state = play(made, [undone(2)], 20)
+  expect(state.steps.map(({ step }) => step)).toEqual([1])
+  expect(state.session).toMatchObject({ currentStep: 1, metrics: { 'objective/kl': 0.1 } })
+  expect(lastStepOf(state)).toEqual({ step: 1, at: timestamp, votes: null })
+  const again = play(state, [progress(2, 0.7)], 30)
+  expect(again.session).toMatchObject({ currentStep: 2, policyVersion: 2, metrics: { 'objective/kl': 0.7 } })
+  expect(play(again, [undone(9)], 40).steps, 'what is not there can\u2019t be undone').toEqual(again.steps)
+})
+
+test('the probe shows what the snapshot and then the latest answer say', () => {
+  const probe = { prompt: 'My cat is ill.', before: 'So what.', now: 'So what.', step: 0 }
+  expect(replace(emptyState, { ...snapshot, probe }).probe).toEqual(probe)
+  const now = { ...probe, now: 'I am sorry.', step: 7 }
+  expect(play(joined, [['probe', { ...now, sessionId }]]).probe).toEqual(now)
 })
 
 test('steps that arrive out of order stand in order', () => {
-  const progress = (step: number): Entry => [
-    'training-progress',
-    { sessionId, session: sessionId, epoch: step, step, policyVersion: step, metrics: {}, timestamp },
-  ]
   expect(play(joined, [progress(2), progress(1), progress(3)]).steps.map((s) => s.step)).toEqual([1, 2, 3])
 })
 
 test('a step that is made again changes its own place in the curves, not the latest figures', () => {
-  const progress = (step: number, kl: number): Entry => [
-    'training-progress',
-    {
-      sessionId,
-      session: sessionId,
-      epoch: step,
-      step,
-      policyVersion: step,
-      metrics: { 'objective/kl': kl },
-      timestamp,
-    },
-  ]
   const state = play(joined, [progress(1, 0.1), progress(2, 0.2), progress(1, 0.3)])
   expect(state.steps.map((s) => s.metrics['objective/kl'])).toEqual([0.3, 0.2])
   expect(state.session).toMatchObject({ currentStep: 2, metrics: { 'objective/kl': 0.2 } })
@@ -270,6 +325,28 @@ test('a warning that comes twice is one warning, and the newest stands first', (
     [5, 'lost'],
     [3, 'lost again'],
   ])
+})
+
+test('warnings matter for a minute by the run\u2019s own steps, the latest of each kind', () => {
+  const at = (second: number) => new Date(Date.parse(timestamp) + 1_000 * second).toISOString()
+  const warning = (step: number, kind: RunWarning['kind'], second: number): Entry => [
+    'training-warning',
+    { sessionId, step, kind, message: `step ${step}`, timestamp: at(second) },
+  ]
+  const stepAt = (second: number): Entry => [
+    'training-progress',
+    { sessionId, session: sessionId, epoch: 9, step: 9, policyVersion: 9, metrics: {}, timestamp: at(second) },
+  ]
+  const said = [
+    warning(0, 'waits-for-withdrawals', 0),
+    warning(1, 'no-update', 1),
+    warning(4, 'no-update', 4),
+    warning(5, 'length', 5),
+  ]
+  const shown = (entries: Entry[]) => freshWarnings(play(joined, entries)).map(({ kind, step }) => `${kind} ${step}`)
+  expect(shown(said), 'before any step').toEqual(['length 5', 'no-update 4', 'waits-for-withdrawals 0'])
+  expect(shown([...said, stepAt(64)])).toEqual(['length 5', 'no-update 4', 'waits-for-withdrawals 0'])
+  expect(shown([...said, stepAt(66)])).toEqual(['waits-for-withdrawals 0'])
 })
 
 test('before the trainer says what it does, the samples show it', () => {

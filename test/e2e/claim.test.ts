@@ -120,8 +120,8 @@ describe.skipIf(chromium === null)(chromium === null ? 'money (no Chromium here:
   test('raters vote and link their wallets; one vote comes too late for any step', async () => {
     await Promise.all([vote(anna), vote(ben)])
     await Promise.all([link(anna), link(ben)])
-    await until('both votes are used', 60, async () => {
-      const { rows } = await instance.pool.query('select from receipts where session_id = $1', [sessionId])
+    await until('both votes are used, for good', 60, async () => {
+      const { rows } = await instance.pool.query('select from receipts where session_id = $1 and final', [sessionId])
       return rows.length === 2
     })
     uncounted = await vote(anna)

@@ -78,8 +78,8 @@ export function survivesKills(opened: () => Instance, chromium: string | null): 
         const step = await currentStep(opened(), sessionId)
         await watcher.page.waitForFunction(
           (atLeast) => {
-            const shown = /step (\d+) of/.exec(document.body.innerText)
-            return shown !== null && Number(shown[1]) >= atLeast
+            const shown = /step ([\d,]+)/.exec(document.querySelector('[data-testid=last-step]')?.textContent ?? '')
+            return shown !== null && Number(shown[1]!.replaceAll(',', '')) >= atLeast
           },
           step,
           { timeout: 30_000 },

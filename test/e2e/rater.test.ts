@@ -227,10 +227,15 @@ describe.skipIf(chromium === null)('a rater', () => {
   })
 
   describe('reads on after closing', () => {
-    test('the answer under a still reader’s eyes stays, the card says that voting has closed, and a digit is about what is shown', async () => {
+    const begun = async (sampleId: string) =>
+      (await hall.pool.query('select from vote_begun where sample_id = $1', [sampleId])).rowCount
+
+    test('the answer under a still reader’s eyes stays, a vote on it counts though voting has closed, and a digit is about what is shown', async () => {
       await enter()
+      // Reading is beginning: nothing has been touched.
+      await expect.poll(() => begun(first)).toBe(1)
       await closeVoting(hall, first)
-      await page.getByTestId('closing').waitFor()
+      await page.locator('[data-testid=closing][data-counts=true]').getByText('your vote counts until').waitFor()
       const next = await addSample(hall.pool, 'open', 'demo')
       await hall.pool.query('update samples set step = 9 where id = $1', [next])
       await happens(
@@ -247,26 +252,56 @@ describe.skipIf(chromium === null)('a rater', () => {
       await page.keyboard.press('6')
       await page.keyboard.press('Enter')
       await page.locator('[data-testid=sent-vote][data-state=stored]').waitFor()
-      expect(await votes(first)).toMatchObject([{ human_rating: 6, late: true }])
+      expect(await votes(first)).toMatchObject([{ human_rating: 6, late: false }])
       expect(await votes(next)).toEqual([])
-      expect(await page.getByTestId('late').count()).toBe(1)
+      expect(await page.getByTestId('late').count()).toBe(0)
       // By the vote they have gone on.
       await expect.poll(() => shown()).toBe(next)
     })
 
-    test('a vote begun in time counts, and the card says for how long', async () => {
+    test('an answer that only flits past is not begun; a vote on it after its closing is late, and the card says so before', async () => {
       await enter()
-      await page.getByTestId('comment').fill('begun')
-      await expect
-        .poll(async () => (await hall.pool.query('select from vote_begun where sample_id = $1', [first])).rowCount)
-        .toBe(1)
-      await closeVoting(hall, first)
-      await page.locator('[data-testid=closing][data-counts=true]').waitFor()
+      await page.keyboard.press('s')
+      await expect.poll(() => shown()).toBe(second)
+      await closeVoting(hall, second)
+      await page.locator('[data-testid=closing][data-counts=false]').waitFor()
+      expect(await begun(second)).toBe(0)
+      await page.keyboard.press('6')
+      await page.keyboard.press('Enter')
+      await page.locator('[data-testid=sent-vote][data-state=stored]').waitFor()
+      expect(await votes(second)).toMatchObject([{ human_rating: 6, late: true }])
+      expect(await page.getByTestId('late').count()).toBe(1)
+    })
+
+    test('nothing is begun while nobody looks, nor while as many votes are begun as may be; then it is, as soon as one is cast', async () => {
+      const fourth = await addSample(hall.pool, 'open', 'demo', { prompt: 'The fourth question' })
+      const third = await addSample(hall.pool, 'open', 'demo', { prompt: 'The third question' })
+      await page.addInitScript(() => {
+        let hidden = true
+        Object.defineProperty(document, 'visibilityState', { get: () => (hidden ? 'hidden' : 'visible') })
+        Object.assign(window, { look: () => (hidden = false) })
+      })
+      await enter()
+      await page.waitForTimeout(2_500)
+      expect(await begun(first)).toBe(0)
+      await page.evaluate(() => (window as unknown as { look: () => void }).look())
+      await expect.poll(() => begun(first)).toBe(1)
+      for (const [id, question] of [
+        [second, /The second question/],
+        [third, /The third question/],
+      ] as const) {
+        await page.getByRole('button', { name: question }).click()
+        await expect.poll(() => begun(id)).toBe(1)
+      }
+      await page.getByRole('button', { name: /The fourth question/ }).click()
+      await page.waitForTimeout(2_500)
+      expect(await begun(fourth)).toBe(0)
+      await page.getByRole('button', { name: /The third question/ }).click()
       await page.getByTestId('rate-6').check()
       await page.getByTestId('submit').click()
       await page.locator('[data-testid=sent-vote][data-state=stored]').waitFor()
-      expect(await votes(first)).toMatchObject([{ human_rating: 6, late: false }])
-      expect(await page.getByTestId('late').count()).toBe(0)
+      await page.getByRole('button', { name: /The fourth question/ }).click()
+      await expect.poll(() => begun(fourth), { timeout: 10_000 }).toBe(1)
     })
 
     test('a vote given during an outage says that it came late', async () => {

@@ -3,6 +3,8 @@
  * own commit.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { ReceiptRow, StepCommit } from '../../core/db/steps.ts'
+import { TrainingConfig } from '../../core/protocol/index.ts'
 import type { SessionWorld } from '../../trainer/loop/postgres-world.ts'
 import { addSample, openWorld, type World } from '../server/attune.ts'
 import { findChromium, openReader, type Reader } from './chromium.ts'
@@ -97,34 +99,38 @@ describe.skipIf(chromium === null)('the vote card', () => {
     expect(await send()).toMatchObject({ value: 1, compassion_rating: null, compassion: null })
   })
 
+  const commitOf = (step: number, feedbackId: string, over: Partial<ReceiptRow>): Omit<StepCommit, 'sessionId'> => ({
+    step,
+    policyVersion: step,
+    metrics: {},
+    digest: '',
+    crowd: [],
+    pause: null,
+    excluded: [],
+    warnings: [],
+    receipts: [
+      {
+        feedbackId,
+        weight: 0.4,
+        reliability: 0.6,
+        crowd: 0.7,
+        advantage: 0.2,
+        latencyMs: 1_200,
+        comparable: 0,
+        updated: true,
+        logprob: { before: -41.24, after: -41.16 },
+        ...over,
+      },
+    ],
+  })
+
   test('a vote whose step changed nothing gets a warning in the room and a receipt that says so', async () => {
     const { page } = rater
     await page.keyboard.press('8')
     const { id } = (await send())!
     await trainer.commit({
-      ...{
-        step: 1,
-        policyVersion: 1,
-        metrics: {},
-        checkpoint: 'checkpoint-1',
-        learntFrom: [id],
-        crowd: [],
-        pause: null,
-        remade: false,
-      },
+      ...commitOf(1, id, { updated: false, logprob: { before: -41.2, after: -41.2 } }),
       warnings: [{ kind: 'no-update', message: 'This step changed nothing.' }],
-      receipts: [
-        {
-          feedbackId: id,
-          weight: 0.4,
-          reliability: 0.6,
-          crowd: 0.7,
-          advantage: 0.2,
-          latencyMs: 12_000,
-          comparable: 0,
-          updated: false,
-        },
-      ],
     })
     await page.locator('[data-kind=no-update]').getByText('This step changed nothing.').waitFor()
     await page
@@ -132,6 +138,59 @@ describe.skipIf(chromium === null)('the vote card', () => {
       .first()
       .getByText('changed nothing: its update left the model as it was')
       .waitFor()
-    expect(await page.getByTestId('receipts').textContent()).not.toContain('likelier')
+    expect(await page.getByTestId('receipts').textContent()).not.toContain('likel')
+  })
+
+  test('a receipt says what became of the answer; undone, it is void until the step is made again; final, it reads the same', async () => {
+    const { page } = rater
+    await page.keyboard.press('8')
+    const { id } = (await send())!
+    const receipt = (state: string) => page.locator(`[data-testid=receipt][data-feedback="${id}"][data-state=${state}]`)
+    const words = (state: string) => receipt(state).locator('p').first().textContent()
+    await trainer.commit(commitOf(2, id, {}))
+    expect(await words('provisional')).toContain('became 1.08 times as likely (log-probability −41.24 → −41.16 nats)')
+    await trainer.undo(2)
+    await words('undone')
+    await trainer.commit(commitOf(2, id, { logprob: { before: -41.24, after: -41.3 } }))
+    const provisional = await words('provisional')
+    expect(provisional).toContain('less likely, 0.94 times as likely as before')
+    expect(provisional).toContain('You gave it 8')
+    trainer.keeps(
+      {
+        save: () => Promise.resolve('a checkpoint'),
+        load: () => Promise.reject(new Error('not kept')),
+        prune: () => Promise.resolve(),
+      },
+      TrainingConfig.parse({}).checkpoints,
+    )
+    await trainer.finalise([{ step: 2, state: { tensors: new Map(), state: null } }])
+    expect(await words('final')).toBe(provisional)
+  })
+
+  test('a vote that is withdrawn takes its receipt with it', async () => {
+    const { page } = rater
+    await page.keyboard.press('8')
+    const { id } = (await send())!
+    const before = await page.getByTestId('receipt').count()
+    await trainer.commit(commitOf(3, id, {}))
+    await expect.poll(() => page.getByTestId('receipt').count()).toBe(before + 1)
+    await page.keyboard.press('z')
+    await expect.poll(() => page.getByTestId('receipt').count()).toBe(before)
+    await trainer.undo(3)
+  })
+
+  test('before and now stand side by side, and now is what the policy last answered', async () => {
+    const { page } = rater
+    const probe = { prompt: 'My cat is ill.', before: 'So what.' }
+    await trainer.tellProbe({ ...probe, now: 'So what.', step: 0 })
+    await page.getByTestId('probe-same').waitFor()
+    await trainer.tellProbe({ ...probe, now: 'I am sorry about your cat.', step: 3 })
+    await page.getByTestId('probe-now').getByText('I am sorry about your cat.').waitFor()
+    const [left, right] = await Promise.all(
+      ['probe-before', 'probe-now'].map((id) => page.getByTestId(id).boundingBox()),
+    )
+    expect(left!.x + left!.width).toBeLessThan(right!.x)
+    await page.reload()
+    await page.getByTestId('probe-now').getByText('I am sorry about your cat.').waitFor()
   })
 })

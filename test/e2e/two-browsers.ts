@@ -31,7 +31,8 @@ export function twoBrowsers(opened: () => Instance, chromium: string): void {
 
     test('V3: the crowd’s value of an answer reaches nobody before they have voted on it, on the wire and on the page', async () => {
       const sampleId = await onTable(anna)
-      expect(await onTable(ben)).toBe(sampleId)
+      await ben.page.locator(`[data-answer="${sampleId}"]`).click()
+      await until('the same answer before Ben', 10, async () => (await onTable(ben)) === sampleId)
 
       await vote(anna, '9')
       // Ben's socket hears that there is a vote, and nothing of what it says.

@@ -52,13 +52,12 @@ describe.skipIf(chromium === null)('reward hacking, as people see it', () => {
       compassionScore: 0.5,
       'objective/kl': 0.3 * step,
     },
-    checkpoint: `checkpoint-${step}`,
+    digest: '',
     receipts: [],
-    learntFrom: [],
     crowd: [],
     warnings: [],
     pause: null,
-    remade: false,
+    excluded: [],
     ...over,
   })
   const both = () => [rater.page, researcher.page]

@@ -6,7 +6,7 @@ export interface Series {
   label: string
   /** A token's name, such as `accent`. */
   color: string
-  /** One value per step; null is a gap. */
+  /** One value per point; null is a gap. */
   values: (number | null)[]
 }
 
@@ -15,6 +15,8 @@ export interface Curve {
   /** What a reader should know to read it. */
   meaning: string
   steps: number[]
+  /** Steps in a point, which is their mean. */
+  per: number
   series: Series[]
   format: (value: number) => string
   /** The axis spans at least this much, so that noise does not look like a rise. */
@@ -92,16 +94,45 @@ const described: {
   },
 ]
 
-export function curvesOf(steps: readonly StepMetrics[]): Curve[] {
+/** Points of a curve, at most: about as many as a chart is wide enough to tell apart. */
+const MOST_POINTS = 200
+
+export function curvesOf(steps: readonly StepMetrics[], most = MOST_POINTS): Curve[] {
+  const per = stepsPerPoint(steps.length, most)
+  const points = pointsOf(steps, per)
   return described.map(({ series, ...curve }) => ({
     ...curve,
-    steps: steps.map((s) => s.step),
+    steps: points.map((point) => point.at(-1)!.step),
+    per,
     series: series.map(([label, color, names]) => ({
       label,
       color,
-      values: steps.map((s) => firstOf(names)(s.metrics)),
+      values: points.map((point) => meanOf(point.map((s) => firstOf(names)(s.metrics)))),
     })),
   }))
+}
+
+/** The least of 1, 2, 5, 10, 20, 50, … with which there are few enough points: it changes seldom as a run goes on. */
+function stepsPerPoint(count: number, most: number): number {
+  for (let unit = 1; ; unit *= 10)
+    for (const times of [1, 2, 5]) if (Math.ceil(count / (unit * times)) <= most) return unit * times
+}
+
+/** Cut at multiples of `per`, wherever the steps begin: a point that is full stays as it is when new steps come. */
+function pointsOf(steps: readonly StepMetrics[], per: number): StepMetrics[][] {
+  const points = new Map<number, StepMetrics[]>()
+  for (const step of steps) {
+    const key = Math.ceil(step.step / per)
+    const point = points.get(key)
+    if (point) point.push(step)
+    else points.set(key, [step])
+  }
+  return [...points.values()]
+}
+
+function meanOf(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null)
+  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length
 }
 
 /**

@@ -61,23 +61,23 @@ export const groups: SettingGroup[] = [
     settings: [
       number(
         'live.shownPerStep',
-        'Answers shown per step',
-        'How many answers the crowd sees in each step. More gives everyone something to rate; fewer collects more votes on each.',
+        'Answers open at a time',
+        'How many answers the crowd has before it. More gives everyone something to rate; fewer collects more votes on each.',
       ),
       number(
         'live.votingWindowSeconds',
-        'Voting window, seconds',
-        'Voting on an answer closes after this long. Longer windows collect more votes but make each step slower.',
+        'Longest voting, seconds',
+        'Voting on an answer closes after this long, even with fewer votes, if people have voted on others since.',
       ),
       number(
         'live.minVotes',
         'Votes that close voting',
-        'Voting closes early once every shown answer has this many votes.',
+        'Voting on an answer closes once it has this many votes, and another answer takes its place.',
       ),
       number(
         'live.minVotesPerStep',
         'Minimum votes per step',
-        'With fewer votes than this in total, the model does not learn.',
+        'A step waits for this many new votes. With 1 the model learns from each vote at once.',
       ),
       number(
         'live.secondsPerAnswer',
@@ -151,7 +151,7 @@ export const groups: SettingGroup[] = [
       number(
         'batchSize',
         'Answers per step',
-        'How many answers the model learns from in each step, shown or not. Those not shown are scored by the reward model.',
+        'How many answers the model learns from in each step: at most half are those just voted on, the rest are its own new ones, scored by the reward model.',
       ),
       number(
         'learningRate',
@@ -173,11 +173,6 @@ export const groups: SettingGroup[] = [
       number('ppoConfig.miniBatchSize', 'Minibatch', 'Answers in each update; it must divide the answers per step.'),
       number('ppoConfig.clipRatio', 'Clip ratio ε', 'How far one batch may move the probability of a token.'),
       number('ppoConfig.entropyCoefficient', 'Entropy bonus', 'Rewards variety. 0 leaves variety to the KL penalty.'),
-      toggle(
-        'live.overlap',
-        'Learn while people vote',
-        'Trains on the previous batch while the current one is voted on. Steps are faster; votes take effect one step later.',
-      ),
     ],
   },
   {

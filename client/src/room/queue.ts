@@ -37,10 +37,7 @@ export function nextSample(
   return writing.sort((a, b) => b.step - a.step).at(0) ?? null
 }
 
-/** The answers of the step being shown, and any older one still waiting for this rater. */
-export function onTheTable(samples: readonly Sample[], done: ReadonlySet<string>): Sample[] {
-  const step = samples.reduce((latest, sample) => Math.max(latest, sample.step), 0)
-  return samples.filter(
-    (sample) => sample.step === step || (sample.status === 'open' && !sample.mine && !done.has(sample.id)),
-  )
+/** The answers on the table, in the order in which they came: those open or being written, and the one being read. */
+export function onTheTable(samples: readonly Sample[], focusId: string | null): Sample[] {
+  return samples.filter(({ id, status }) => status === 'open' || status === 'streaming' || id === focusId)
 }

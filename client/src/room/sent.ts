@@ -1,5 +1,6 @@
 /** The votes given on this page, each in one state, from the click to Postgres. Pure. */
 import type { OutgoingVote } from './outbox.ts'
+import type { SessionState } from './state.ts'
 import { ratingOf } from '../../../core/protocol/index.ts'
 
 export type SentVote = {
@@ -33,3 +34,10 @@ export const outgoing = (vote: OutgoingVote): SentVote => ({
   rating: ratingOf(vote).humanRating,
   state: 'waiting',
 })
+
+/** The reader's ratings by the vote's id, as far as they are known here. */
+export const ratingsOf = ({ samples }: Pick<SessionState, 'samples'>, sent: readonly SentVote[]): Map<string, number> =>
+  new Map([
+    ...samples.flatMap(({ mine }) => (mine ? [[mine.feedbackId, mine.humanRating] as const] : [])),
+    ...sent.map(({ id, rating }) => [id, rating] as const),
+  ])

@@ -45,6 +45,8 @@ const ACK_TIMEOUT_MS = 8_000
 const RETRY_MS = 2_000
 /** A connection that lasted this long was a good one: the backoff starts over, milliseconds. */
 const STABLE_MS = 30_000
+/** Delay before a vote that couldn't be begun, as too many others are, may be begun after all, milliseconds. */
+const BEGIN_AGAIN_MS = 4_000
 
 /** stopped: the server refuses the connection, and will until the person does something. */
 export type Connection = 'connecting' | 'live' | 'offline' | 'stopped' | 'missing'
@@ -130,14 +132,18 @@ export class LiveSession {
     this.#socket.connect()
   }
 
-  /** The reader begins a vote: begun while voting is open, it counts for a while after voting has closed. */
+  /**
+   * The reader begins a vote, by reading the answer or by touching the card: begun while voting is open, it counts for
+   * a while after voting has closed. Saying so again changes nothing.
+   */
   async begin(sampleId: string): Promise<void> {
     if (this.#beginning.has(sampleId)) return
     this.#beginning.add(sampleId)
     const answer = await this.#request('begin-vote', { sessionId: this.id, sampleId })
-    if (!answer.ok) this.#beginning.delete(sampleId)
-    else if (answer.data.countsForMs !== null)
+    if (answer.ok && answer.data.countsForMs !== null)
       this.begun = { ...this.begun, [sampleId]: Date.now() + answer.data.countsForMs }
+    // Not begun: it was said to nobody, or others have to be cast first.
+    else this.#timers.later(answer.ok ? BEGIN_AGAIN_MS : 0, () => this.#beginning.delete(sampleId))
   }
 
   /** Accepts the vote; it is kept until the server has acknowledged it, whatever the connection does. */
@@ -205,7 +211,7 @@ export class LiveSession {
     socket.on('exclusion', ({ sessionId, reason }: { sessionId: string; reason: string | null }) => {
       if (sessionId === this.id) this.#apply((state) => ({ ...state, exclusion: reason }))
     })
-    socket.on('receipt', (receipt: Receipt) => this.#apply((state) => receipted(state, receipt)))
+    socket.on('receipt', (receipt: Receipt) => this.#receipted(receipt))
     socket.on('own-vote', ({ sampleId, mine }: { sampleId: string; mine: Sample['mine'] }) =>
       this.#votedElsewhere(sampleId, mine),
     )
@@ -298,6 +304,12 @@ export class LiveSession {
     this.retryAt = null
     this.notice = sentence(code === 'unauthenticated' ? message : advice(code, message))
     this.#socket.disconnect()
+  }
+
+  /** One that was on its way when its vote was withdrawn is void. */
+  #receipted(receipt: Receipt): void {
+    const vote = this.sent.find(({ id }) => id === receipt.feedbackId)
+    if (vote === undefined || stands(vote)) this.#apply((state) => receipted(state, receipt))
   }
 
   /** In another tab, or on another device; a vote from this page is seen through here. */

@@ -44,6 +44,8 @@ export interface SessionState {
   steps: readonly StepMetrics[]
   /** The reader's own, newest first. */
   receipts: readonly Receipt[]
+  /** Votes of those receipts whose step was undone, by the vote's id: they are void until the step is made again. */
+  undone: readonly string[]
   /** The reader's votes that are on the chain, by the vote's id. */
   recorded: Readonly<Record<string, ChainRecord>>
   /** The run's warnings, newest first. */
@@ -70,6 +72,7 @@ export const emptyState: SessionState = {
   votes: {},
   steps: [],
   receipts: [],
+  undone: [],
   warnings: [],
   probe: null,
   recorded: {},
@@ -128,17 +131,17 @@ const changes: Changes = {
     session: state.session && {
       ...state.session,
       // A repeated step is not the latest.
-      metrics: step < state.session.currentStep ? state.session.metrics : metrics,
-      currentStep: Math.max(state.session.currentStep, step),
-      policyVersion: Math.max(state.session.policyVersion, policyVersion),
+      ...(step >= state.session.currentStep && { metrics, policyVersion, currentStep: step }),
     },
   }),
   'steps-undone': (state, { from }) => {
     const steps = state.steps.filter(({ step }) => step < from)
+    const lost = state.receipts.filter(({ provisional, step }) => provisional && step >= from)
     return {
       ...state,
       steps,
-      receipts: state.receipts.filter((receipt) => !receipt.provisional || receipt.step < from),
+      undone: [...new Set([...state.undone, ...lost.map(({ feedbackId }) => feedbackId)])],
+      processed: state.processed && state.processed.step < from ? state.processed : null,
       session: state.session && {
         ...state.session,
         metrics: steps.at(-1)?.metrics ?? state.session.metrics,
@@ -195,6 +198,41 @@ export function phaseOf({ phase, samples, session }: SessionState): Phase | null
   return null
 }
 
+/** The run's last step, as far as this page knows. */
+export interface LastStep {
+  step: number
+  /** By the trainer's clock. */
+  at: string
+  /** That it used, if this page was there to hear it. */
+  votes: number | null
+}
+
+export function lastStepOf({ steps, processed }: SessionState): LastStep | null {
+  const last = steps.at(-1)
+  if (last === undefined) return null
+  return { step: last.step, at: last.timestamp, votes: processed?.step === last.step ? processed.votes : null }
+}
+
+/** The run's votes wait until they can't be withdrawn, as its states can't be kept for going back to. */
+export const waitsForWithdrawals = ({ warnings }: Pick<SessionState, 'warnings'>): boolean =>
+  warnings.some(({ kind }) => kind === 'waits-for-withdrawals')
+
+/** For how long a warning stays visible to everybody, as the run's steps count time; milliseconds. */
+const FRESH_MS = 60_000
+
+/**
+ * The warnings that still matter, newest first, the latest of each kind. That a run waits for withdrawals is true for
+ * as long as it lasts.
+ */
+export function freshWarnings({ warnings, steps }: Pick<SessionState, 'warnings' | 'steps'>): RunWarning[] {
+  const until = Date.parse(steps.at(-1)?.timestamp ?? '')
+  const old = (at: string) => until - Date.parse(at) > FRESH_MS
+  return warnings.filter(
+    ({ kind, timestamp }, i) =>
+      warnings.findIndex((other) => other.kind === kind) === i && (kind === 'waits-for-withdrawals' || !old(timestamp)),
+  )
+}
+
 /** The reader's vote was stored: it now counts on its sample, and the crowd's value becomes visible to them. */
 export function voted(
   state: SessionState,
@@ -206,16 +244,21 @@ export function voted(
   return withSample(next, sampleId, (sample) => ({ ...sample, mine, crowd: crowd ?? sample.crowd }))
 }
 
-/** The reader's vote was withdrawn: while voting is open, the crowd's value is hidden again. */
+/**
+ * The reader's vote was withdrawn: it has no receipt any more, and while voting is open, the crowd's value is hidden
+ * again.
+ */
 export function withdrawn(state: SessionState, feedbackId: string): SessionState {
   const sample = state.samples.find((s) => s.mine?.feedbackId === feedbackId)
-  if (!sample) return state
-  return unvoted(state, sample.id)
+  const rest = { ...state, receipts: state.receipts.filter((receipt) => receipt.feedbackId !== feedbackId) }
+  return sample ? unvoted(rest, sample.id) : rest
 }
 
 /** The reader has voted on it, or withdrawn that vote, in another tab or on another device. */
 export function votedElsewhere(state: SessionState, sampleId: string, mine: Sample['mine']): SessionState {
-  return mine ? voted(state, sampleId, mine, null) : unvoted(state, sampleId)
+  if (mine) return voted(state, sampleId, mine, null)
+  const taken = state.samples.find(({ id }) => id === sampleId)?.mine
+  return unvoted(taken ? withdrawn(state, taken.feedbackId) : state, sampleId)
 }
 
 const unvoted = (state: SessionState, sampleId: string): SessionState =>
@@ -225,14 +268,20 @@ const unvoted = (state: SessionState, sampleId: string): SessionState =>
     crowd: sample.status === 'closed' ? sample.crowd : null,
   }))
 
+/**
+ * A receipt comes as long as its step is provisional, perhaps once more of a step made again, and once it is final; in
+ * the list it keeps its place.
+ */
 export function receipted(state: SessionState, receipt: Receipt): SessionState {
-  const others = state.receipts.filter((r) => r.feedbackId !== receipt.feedbackId)
-  // Its final receipt takes a provisional one's place in the list.
-  const receipts =
-    others.length === state.receipts.length
-      ? [receipt, ...others]
-      : state.receipts.map((r) => (r.feedbackId === receipt.feedbackId ? receipt : r))
-  return { ...state, receipts: receipts.slice(0, KEPT.receipts) }
+  const known = state.receipts.some(({ feedbackId }) => feedbackId === receipt.feedbackId)
+  const receipts = known
+    ? state.receipts.map((one) => (one.feedbackId === receipt.feedbackId ? receipt : one))
+    : [receipt, ...state.receipts]
+  return {
+    ...state,
+    receipts: receipts.slice(0, KEPT.receipts),
+    undone: state.undone.filter((id) => id !== receipt.feedbackId),
+  }
 }
 
 export function chained(state: SessionState, feedbackId: string, record: ChainRecord): SessionState {

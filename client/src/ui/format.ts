@@ -2,6 +2,16 @@
 
 export const fixed = (value: number): string => value.toFixed(2)
 
+const thousands = new Intl.NumberFormat('en')
+/** A whole number, in groups of three digits: 1,234. */
+export const count = (value: number): string => thousands.format(value)
+
+/** A run goes on until somebody stops it: its steps' number is the default's (core/protocol/configuration.ts), or more. */
+export const isEndless = ({ totalSteps }: { totalSteps: number }): boolean => totalSteps >= 1_000_000
+/** "step 1,234 of 5,000", or "step 1,234" of an endless run. */
+export const stepText = (run: { currentStep: number; totalSteps: number }): string =>
+  `step ${count(run.currentStep)}${isEndless(run) ? '' : ` of ${count(run.totalSteps)}`}`
+
 /** A span of milliseconds: 850 ms, 14 s, 3 min. */
 export function duration(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`
@@ -12,6 +22,10 @@ export function duration(ms: number): string {
 
 const clock = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' })
 export const dateTime = (iso: string): string => clock.format(new Date(iso))
+
+const seconds = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' })
+/** A time of day to the second; milliseconds since 1970. */
+export const time = (ms: number): string => seconds.format(new Date(ms))
 
 /** A hash, shortened in the middle. */
 export const shortHash = (hash: string): string => (hash.length > 14 ? `${hash.slice(0, 8)}…${hash.slice(-4)}` : hash)
