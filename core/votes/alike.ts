@@ -1,5 +1,5 @@
 /** Who votes like whom: the direction in which a room's raters differ most, by their pairs. Pure. */
-import type { Cells } from './factor.ts'
+import type { Cells, Unit } from './factor.ts'
 
 /** What no agreement at all weighs in a pair's, in common answers. */
 const PAIR_VOTES = 4
@@ -13,7 +13,7 @@ const MOST_UNITS = 200
 const ROUNDS = 30
 
 export interface Direction {
-  /** By unit, in [-1, 1], 1 for the one who lies most on its side; positive where there is more trust. 0: not compared. */
+  /** By unit, in [-1, 1], 1 for the one who lies most on its side; positive where more is at stake. 0: not compared. */
   readonly side: Float64Array
   /** By unit: the comparisons behind it. */
   readonly evidence: Float64Array
@@ -32,7 +32,7 @@ export interface Direction {
 export function leadingDirection(
   cells: Cells,
   byAnswer: readonly Int32Array[],
-  trust: Float64Array,
+  people: readonly Unit[],
   among: Uint8Array,
 ): Direction {
   const { units, unit, compared } = cells
@@ -58,7 +58,7 @@ export function leadingDirection(
       sums[i * size + k] = sums[k * size + i] = sums[i * size + k]! + sums[k * size + i]!
       counts[i * size + k] = counts[k * size + i] = counts[i * size + k]! + counts[k * size + i]!
     }
-  const roots = Float64Array.from(index.units, (i) => Math.sqrt(trust[i]!))
+  const roots = Float64Array.from(index.units, (i) => Math.sqrt(people[i]!.trust))
   const vector = leading(
     Float64Array.from(sums, (s, at) => {
       const [i, k] = [Math.floor(at / size), at % size]
@@ -66,7 +66,7 @@ export function leadingDirection(
     }),
     size,
   )
-  orient(vector, index.units, trust)
+  orient(vector, index.units, people)
   const side = new Float64Array(units)
   const evidence = new Float64Array(units)
   let [together, met] = [0, 0]
@@ -144,12 +144,12 @@ function leading(matrix: Float64Array, size: number): Float64Array {
   return vector
 }
 
-/** Turns a vector, in place, so that more trust lies on its positive side. */
-function orient(vector: Float64Array, units: readonly number[], trust: Float64Array): void {
+/** Turns a vector, in place, so that its positive side has more at stake. */
+function orient(vector: Float64Array, units: readonly number[], people: readonly Unit[]): void {
   let balance = 0
   let most = 0
   for (let i = 0; i < vector.length; i++) {
-    if (Math.abs(vector[i]!) > MEMBER) balance += Math.sign(vector[i]!) * trust[units[i]!]!
+    if (Math.abs(vector[i]!) > MEMBER) balance += Math.sign(vector[i]!) * people[units[i]!]!.stake
     most = Math.max(most, Math.abs(vector[i]!))
   }
   if (most === 0) return

@@ -6,6 +6,7 @@
  * t_j is what the answer is worth by this taste, a_i the rater's slope (1: uses the scale as the others do; below 0:
  * the opposite), b_i their offset (leniency). Pure; the numbers of raters and answers come in as indices.
  */
+import { strangersMost } from './crowd.ts'
 
 /** Votes as a sparse table. What several accounts that count as one gave an answer is one cell, their mean. */
 export interface Cells {
@@ -25,8 +26,8 @@ export interface Unit {
   /** Its people's earned trust relative to the room's most trusted, in [0, 1]. */
   trust: number
   known: boolean
-  /** How many people it is: less than 1 for a stretch of somebody's votes. */
-  people: number
+  /** Comparable votes that speak for it when tastes are sized up. */
+  stake: number
   /** ρ without any data, in [0, 1], and what that weighs, in comparable votes. */
   prior: { value: number; votes: number }
 }
@@ -84,14 +85,33 @@ export const clamp = (x: number, least: number, most: number): number => Math.mi
 
 export const slopeTaken = (slope: number): number => clamp(slope, SLOPES.least, SLOPES.most)
 
-/** Bounds the weights of an answer's cells, given by number, in place. */
-export type Bound = (weights: Float64Array, cells: Int32Array, answer: number) => void
+/** What strangers' weights on an answer are bounded by: capStrangers (crowd.ts) for cells. */
+export interface Bounds {
+  /** By cell: 1 where its people are known. */
+  readonly known: Uint8Array
+  /** By answer: 1 where it was voted on in an established room. */
+  readonly established: Uint8Array
+}
+
+/** Cuts strangers' weights on an answer, whose cells are given by number, in place. */
+function cap(weights: Float64Array, cells: Int32Array, { known, established }: Bounds, answer: number): void {
+  let [trusted, strange, people] = [0, 0, 0]
+  for (const cell of cells) {
+    if (known[cell] === 1) {
+      trusted += weights[cell]!
+      people++
+    } else strange += weights[cell]!
+  }
+  const most = strangersMost(trusted, people, established[answer] === 1)
+  if (strange <= most) return
+  for (const cell of cells) if (known[cell] === 0) weights[cell]! *= most / strange
+}
 
 /**
  * Fits a taste by coordinate updates, from what each unit weighs at first:
  *
  * 1. Cell (i, j) weighs `x_ij = s_i u_i quality(ρ_i)`: s_i the unit's share in the taste, u_i its trust, ρ_i its reliability.
- *    `bound` then cuts strangers' sum on each answer.
+ *    `bounds` then cut strangers' sum on each answer.
  * 2. m is the weighted mean; with z = (v - m - b_i) / a_i, the vote without slope and offset, τ² is the mean product of two
  *    people's z on an answer (noise is independent, so it cancels), σ² what is left of z's variance.
  * 3. Each answer's posterior: precision P_j = 1/τ² + Σ x_ij/σ², mean Σ x_ij z_ij / (σ² P_j).
@@ -115,7 +135,7 @@ export type Bound = (weights: Float64Array, cells: Int32Array, answer: number) =
 export function fitTaste(
   cells: Cells,
   units: readonly Unit[],
-  { shares, start, gold, bound }: { shares: Float64Array; start: Float64Array; gold: Float64Array | null; bound: Bound },
+  { shares, start, gold, bounds }: { shares: Float64Array; start: Float64Array; gold: Float64Array | null; bounds: Bounds },
   byAnswer: readonly Int32Array[] = cellsByAnswer(cells),
   rounds = ROUNDS,
 ): Taste {
@@ -138,7 +158,7 @@ export function fitTaste(
       const i = unit[cell]!
       weights[cell] = shares[i]! * units[i]!.trust * quality(reliability[i]!)
     }
-    byAnswer.forEach((on, j) => bound(weights, on, j))
+    byAnswer.forEach((on, j) => cap(weights, on, bounds, j))
     level = levelOf(cells, weights, gold)
     for (let cell = 0; cell < unit.length; cell++) {
       const i = unit[cell]!
@@ -159,6 +179,7 @@ export function fitTaste(
     compare({ unit, answer, value, compared }, { level, spread, noise, worth, precision, weights, z }, {
       ...{ slope, offset, agreement, evidence, others, informed },
     })
+    centre({ slope, offset }, units, { shares, reliability, evidence })
     for (let i = 0; i < cells.units; i++) reliability[i] = smoothed(agreement[i]!, evidence[i]!, units[i]!.prior)
   }
   return { level, spread, noise, worth, precision, slope, offset, agreement, evidence, reliability, others, informed }
@@ -267,6 +288,29 @@ function compare(
     offset[i] = (sy[i]! - slopeTaken(slope[i]!) * sx[i]!) / (k[i]! + OFFSET_VOTES)
     const plain = sxx[i]! < 1e-12 ? 0 : sxy[i]! / sxx[i]!
     agreement[i] = syy[i]! < 1e-9 ? 0 : clamp(plain * Math.sqrt(stt[i]! / syy[i]!), -1, 1)
+  }
+}
+
+/**
+ * Scales slopes and shifts offsets, in place, so that their means over the taste's people are 1 and 0: the scale
+ * is what its crowd means by it.
+ */
+function centre(
+  { slope, offset }: Pick<Taste, 'slope' | 'offset'>,
+  units: readonly Unit[],
+  { shares, reliability, evidence }: { shares: Float64Array; reliability: Float64Array; evidence: Float64Array },
+): void {
+  let [total, slopes, offsets] = [0, 0, 0]
+  for (let i = 0; i < slope.length; i++) {
+    const weight = shares[i]! * units[i]!.trust * quality(reliability[i]!) * evidence[i]!
+    total += weight
+    slopes += weight * slope[i]!
+    offsets += weight * offset[i]!
+  }
+  if (total < 1e-9 || slopes / total < SLOPES.least) return
+  for (let i = 0; i < slope.length; i++) {
+    slope[i]! /= slopes / total
+    offset[i]! -= offsets / total
   }
 }
 

@@ -1,8 +1,7 @@
 /** Whom a room listens to: every rater's standing, from the room's votes and what is known besides. Pure. */
 import { maxOf } from '../statistics.ts'
 import { ballotsOf, comparisonsOf, isKnown, type Ballots, type Comparisons, type RatedSample } from './comparisons.ts'
-import { capStrangers } from './crowd.ts'
-import { clamp, quality, slopeTaken, smoothed, type Bound, type Cells, type Taste, type Unit } from './factor.ts'
+import { clamp, quality, slopeTaken, smoothed, type Bounds, type Cells, type Taste, type Unit } from './factor.ts'
 import { unit as fraction, weight as nonNegative } from './range.ts'
 import { joined, marksOf } from './sources.ts'
 import { changesOf } from './stretches.ts'
@@ -91,11 +90,14 @@ export interface Standings {
   /** In the votes' order. */
   readonly votes: readonly ReadVote[]
   readonly tastes: Tastes
-  /** The answers by the tastes' indices. */
-  readonly samples: readonly string[]
+  /** Indices of answers in the tastes. */
+  readonly samples: ReadonlyMap<string, number>
   /** What the most trusted weighs before weights are made relative; 1 where nobody has earned anything. */
   readonly most: number
 }
+
+/** What one person has at stake when tastes are sized up, at most, comparable votes. */
+const MOST_STAKE = 100
 
 /** Passes: who is known depends on reliabilities, and those on who is known. */
 const PASSES = 2
@@ -133,6 +135,7 @@ export function standingsOf(votes: readonly RatedSample[], knowledge: Knowledge 
     gold: goldOf(ballots, gold),
   }
   let pass = read(room, {
+    first: true,
     reliability: Float64Array.from(room.priors, ({ value }) => value),
     known: Uint8Array.from(room.priors, ({ value }, i) => (isKnown(room.brought[i]!, value) ? 1 : 0)),
   })
@@ -171,6 +174,8 @@ interface Room {
 
 /** By rater, after a pass. */
 interface Pass {
+  /** None was before it. */
+  first: boolean
   reliability: Float64Array
   known: Uint8Array
 }
@@ -196,32 +201,43 @@ function read(room: Room, before: Pass): Read {
   const known = Uint8Array.from(ballots.raters, (_, i) =>
     isKnown(compared.counts[i]! + brought[i]!, before.reliability[i]!) ? 1 : 0,
   )
-  const people = joined(marks, known)
-  const trust = trustOf(room, compared, people)
-  const make = (unitOf: Int32Array): Pick<Read, 'cells' | 'units' | 'sharing'> & { bound: Bound } => {
+  const earned = compared.counts.map((n, i) => n + brought[i]!)
+  // Before anything is known of reliabilities, nobody of a source that is a mark stands for themself.
+  const people = joined(marks, before.first ? new Uint8Array(known.length) : known)
+  const trust = trustOf(earned, people)
+  const make = (unitOf: Int32Array): Pick<Read, 'cells' | 'units' | 'sharing'> & { bounds: Bounds } => {
     const { cells, sharing } = cellsOf(ballots, compared, unitOf)
-    const units = unitsOf({ ballots, unitOf, trust, known, priors: room.priors })
-    return { cells, sharing, units, bound: boundOf(cells, units, compared.established) }
+    const units = unitsOf({ ballots, unitOf, trust, known, earned, priors: room.priors })
+    return {
+      ...{ cells, sharing, units },
+      bounds: {
+        known: Uint8Array.from(cells.unit, (i) => (units[i]!.known ? 1 : 0)),
+        established: compared.established,
+      },
+    }
   }
   const whole = Int32Array.from(ballots.raterOf, (rater) => people[rater]!)
   const first = make(whole)
-  const common = commonTaste(first.cells, first.units, gold, first.bound)
-  const unitOf = stretches(ballots, whole, first.cells, common)
-  const { cells, sharing, units, bound } = make(unitOf)
-  const tastes = tastesOf(cells, units, gold, bound)
+  const common = commonTaste(first.cells, first.units, gold, first.bounds)
+  const cut = stretches(ballots, whole, first.cells, common)
+  // Where nobody has changed, what is known already stands.
+  const changed = maxOf([...cut], -1) >= new Set(whole).size
+  const unitOf = changed ? cut : whole
+  const { cells, sharing, units, bounds } = changed ? make(unitOf) : first
+  const tastes = tastesOf(cells, units, gold, bounds, changed ? undefined : common)
   const reliability = Float64Array.from(room.priors, ({ value }) => value)
   // The latest vote's is the rater's.
   unitOf.forEach((unit, vote) => {
     reliability[ballots.raterOf[vote]!] = tastes.tastes[tastes.tasteOf[unit]!]!.reliability[unit]!
   })
-  return { compared, cells, units, tastes, unitOf, sharing, reliability, known }
+  return { compared, cells, units, tastes, unitOf, sharing, reliability, known, first: false }
 }
 
 /** t by rater, relative to the most trusted; those who count as one earn it together. */
-function trustOf({ brought }: Room, { counts }: Comparisons, people: Int32Array): Float64Array {
-  const earned = new Float64Array(counts.length)
-  people.forEach((one, rater) => (earned[one]! += counts[rater]! + brought[rater]!))
-  const trust = Float64Array.from(people, (one) => earned[one]! / (earned[one]! + HALF_TRUST))
+function trustOf(earned: Float64Array, people: Int32Array): Float64Array {
+  const together = new Float64Array(earned.length)
+  people.forEach((one, rater) => (together[one]! += earned[rater]!))
+  const trust = Float64Array.from(people, (one) => together[one]! / (together[one]! + HALF_TRUST))
   const most = maxOf([...trust], 0)
   return trust.map((t) => (most === 0 ? 1 : t / most))
 }
@@ -232,31 +248,39 @@ function cellsOf(
   { weights }: Comparisons,
   unitOf: Int32Array,
 ): { cells: Cells; sharing: Float64Array } {
-  const rows: { unit: number; answer: number; votes: number[] }[] = []
-  const sharing = new Float64Array(votes.length).fill(1)
-  for (const [answer, indices] of on.entries()) {
-    const cell = new Map<number, number[]>()
+  const comparable = on.reduce((sum, indices) => sum + indices.length, 0)
+  const [unit, answer] = [new Int32Array(comparable), new Int32Array(comparable)]
+  const [value, compared] = [new Float64Array(comparable), new Float64Array(comparable)]
+  const shared = new Float64Array(comparable)
+  const units = maxOf([...unitOf], -1) + 1
+  /** By unit: its cell on the answer at hand, if that is not before the answer's first. */
+  const latest = new Int32Array(units).fill(-1)
+  const cellOf = new Int32Array(votes.length).fill(-1)
+  let size = 0
+  on.forEach((indices, j) => {
+    const from = size
     for (const index of indices) {
-      const shared = cell.get(unitOf[index]!)
-      if (shared) shared.push(index)
-      else cell.set(unitOf[index]!, [index])
+      const i = unitOf[index]!
+      const cell = latest[i]! >= from ? latest[i]! : size++
+      latest[i] = cellOf[index] = cell
+      unit[cell] = i
+      answer[cell] = j
+      value[cell]! += votes[index]!.value
+      compared[cell]! += weights[index]!
+      shared[cell]!++
     }
-    for (const [unit, shared] of cell) {
-      rows.push({ unit, answer, votes: shared })
-      for (const index of shared) sharing[index] = shared.length
-    }
+  })
+  for (let cell = 0; cell < size; cell++) {
+    value[cell]! /= shared[cell]!
+    compared[cell]! /= shared[cell]!
   }
-  const average = (indices: readonly number[], of: (index: number) => number): number =>
-    indices.reduce((sum, index) => sum + of(index), 0) / indices.length
-  const cells = {
-    units: maxOf([...unitOf], -1) + 1,
-    answers: samples.size,
-    unit: Int32Array.from(rows, (row) => row.unit),
-    answer: Int32Array.from(rows, (row) => row.answer),
-    value: Float64Array.from(rows, (row) => average(row.votes, (index) => votes[index]!.value)),
-    compared: Float64Array.from(rows, (row) => average(row.votes, (index) => weights[index]!)),
+  return {
+    cells: {
+      ...{ units, answers: samples.size, unit: unit.slice(0, size), answer: answer.slice(0, size) },
+      ...{ value: value.slice(0, size), compared: compared.slice(0, size) },
+    },
+    sharing: Float64Array.from(cellOf, (cell) => (cell === -1 ? 1 : shared[cell]!)),
   }
-  return { cells, sharing }
 }
 
 function unitsOf({
@@ -264,41 +288,36 @@ function unitsOf({
   unitOf,
   trust,
   known,
+  earned,
   priors,
 }: {
   ballots: Ballots
   unitOf: Int32Array
   trust: Float64Array
   known: Uint8Array
+  earned: Float64Array
   priors: readonly ReliabilityPrior[]
 }): Unit[] {
+  const count = maxOf([...unitOf], -1) + 1
   const votesOf = new Float64Array(priors.length)
-  raterOf.forEach((rater) => votesOf[rater]!++)
-  const found: Unit[] = Array.from({ length: maxOf([...unitOf], -1) + 1 }, () => ({
-    ...{ trust: 0, known: false, people: 0, prior: RELIABILITY_PRIOR },
-  }))
-  unitOf.forEach((unit, vote) => {
-    const rater = raterOf[vote]!
-    const { people } = found[unit]!
-    found[unit] = {
-      trust: trust[rater]!,
-      known: known[rater] === 1,
-      people: Math.min(1, people + 1 / votesOf[rater]!),
-      prior: priors[rater]!,
-    }
-  })
-  return found
-}
-
-/** Cuts strangers' weights on each answer, as its crowd value does. */
-function boundOf({ unit }: Cells, units: readonly Unit[], established: Uint8Array): Bound {
-  return (weights, on, answer) => {
-    const capped = capStrangers(
-      Array.from(on, (cell) => ({ weight: weights[cell]!, known: units[unit[cell]!]!.known })),
-      established[answer] === 1,
-    )
-    on.forEach((cell, k) => (weights[cell] = capped[k]!))
+  for (const rater of raterOf) votesOf[rater]!++
+  const stake = new Float64Array(count)
+  const raterIn = new Int32Array(count).fill(-1)
+  for (let vote = 0; vote < unitOf.length; vote++) {
+    const [unit, rater] = [unitOf[vote]!, raterOf[vote]!]
+    raterIn[unit] = rater
+    stake[unit]! += known[rater] === 1 ? 1 : earned[rater]! / votesOf[rater]!
   }
+  return Array.from(raterIn, (rater, unit): Unit =>
+    rater === -1
+      ? { trust: 0, known: false, stake: 0, prior: RELIABILITY_PRIOR }
+      : {
+          trust: trust[rater]!,
+          known: known[rater] === 1,
+          stake: Math.min(MOST_STAKE, stake[unit]!),
+          prior: priors[rater]!,
+        },
+  )
 }
 
 /** By vote: its author's number, or that of the stretch of their votes that it is in; numbers without gaps. */
@@ -335,34 +354,42 @@ const scaleOf = ({ level, slope, offset }: Taste, unit: number): Scale => {
 }
 
 function standings({ ballots }: Room, pass: Read, prior: ReliabilityPrior): Standings {
-  const { compared, units, tastes, unitOf, sharing, known } = pass
+  const { compared, units, tastes, unitOf, sharing } = pass
   const first = tastes.tastes[0]!
-  const votes = Array.from(unitOf, (unit, vote): ReadVote => {
+  const reads = units.map((of, unit): ReadVote => {
     const taste = tastes.tasteOf[unit]!
     const own = tastes.tastes[taste]!
     return {
-      ...{ unit, taste, known: known[ballots.raterOf[vote]!] === 1 },
+      unit,
+      taste,
       opposes: tastes.opposes[taste]! || (taste === 0 && own.reliability[unit]! === 0 && own.agreement[unit]! < 0),
-      trust: units[unit]!.trust / sharing[vote]!,
+      known: of.known,
+      trust: of.trust,
       reliability: own.reliability[unit]!,
       majority: first.reliability[unit]!,
       own: scaleOf(own, unit),
       common: scaleOf(first, unit),
     }
   })
+  const present = new Set(unitOf)
   const most = maxOf(
-    votes.map(({ trust, reliability }, vote) => trust * sharing[vote]! * quality(reliability)),
+    reads.map(({ unit, trust, reliability }) => (present.has(unit) ? trust * quality(reliability) : 0)),
     0,
   )
+  const latest = new Map<number, number>()
+  ballots.raterOf.forEach((rater, vote) => latest.set(rater, unitOf[vote]!))
   const raters = new Map<string, Standing>()
-  votes.forEach((vote, index) => {
-    const rater = ballots.raterOf[index]!
+  for (const [rater, unit] of latest) {
+    const { reliability, trust, known, taste, opposes } = reads[unit]!
+    const weight = most === 0 ? 0 : (trust * quality(reliability)) / most
     raters.set(ballots.raters[rater]!, {
-      reliability: vote.reliability,
-      comparable: compared.counts[rater]!,
-      weight: most === 0 ? 0 : (vote.trust * sharing[index]! * quality(vote.reliability)) / most,
-      ...{ known: vote.known, taste: vote.taste, opposes: vote.opposes },
+      ...{ reliability, comparable: compared.counts[rater]!, weight, known, taste, opposes },
     })
+  }
+  const votes = Array.from(unitOf, (unit, vote) => {
+    const readVote = reads[unit]!
+    const several = sharing[vote]!
+    return several === 1 ? readVote : { ...readVote, trust: readVote.trust / several }
   })
   const stranger = { reliability: prior.value, comparable: 0, weight: 0, known: false, taste: 0, opposes: false }
   return {
@@ -372,6 +399,6 @@ function standings({ ballots }: Room, pass: Read, prior: ReliabilityPrior): Stan
       const sample = ballots.samples.get(sampleId)
       return sample !== undefined && compared.established[sample] === 1
     },
-    ...{ votes, tastes, most: most === 0 ? 1 : most, samples: [...ballots.samples.keys()] },
+    ...{ votes, tastes, most: most === 0 ? 1 : most, samples: ballots.samples },
   }
 }

@@ -1,6 +1,6 @@
 /** A room's tastes: a small mixture of factor models (factor.ts), found from votes alone. Pure. */
 import { leadingDirection, MEMBER, type Direction } from './alike.ts'
-import { cellsByAnswer, clamp, fitTaste, smoothed, type Bound, type Cells, type Taste, type Unit } from './factor.ts'
+import { cellsByAnswer, clamp, fitTaste, smoothed, type Bounds, type Cells, type Taste, type Unit } from './factor.ts'
 
 /** A run has at most this many tastes, and one more that opposes the largest. */
 export const MOST_TASTES = 3
@@ -16,14 +16,14 @@ export const OPPOSES = -0.4
 /** What no evidence weighs when a unit's taste is decided, in comparisons. */
 const DOUBT = 8
 /** Times that everybody may change to the taste that they follow best. */
-const REFINEMENTS = 3
+const REFINEMENTS = 2
 
 export interface Tastes {
   /** The largest first. */
   readonly tastes: readonly Taste[]
   /** By unit: the index of its taste; who follows none, and who is new, is of the first. */
   readonly tasteOf: Int32Array
-  /** By taste: the trust of its members, their correlation with the first in [-1, 1], and whether they only oppose it. */
+  /** By taste: the stakes of its members, their correlation with the first in [-1, 1], and whether they only oppose it. */
   readonly people: readonly number[]
   readonly alike: readonly number[]
   readonly opposes: readonly boolean[]
@@ -34,7 +34,7 @@ interface Room {
   byAnswer: readonly Int32Array[]
   units: readonly Unit[]
   gold: Float64Array | null
-  bound: Bound
+  bounds: Bounds
 }
 
 /**
@@ -46,15 +46,25 @@ interface Room {
  *    three people whose pairs agree by four deviations of chance.
  * 3. Everybody goes to the taste that they follow best, and all are fitted again.
  *
- * The one with most people, by their trust, comes first, unless gold says which: no number of people outweighs it.
+ * The one with most people comes first, unless gold says which: no number of people outweighs it. People count by what
+ * they have at stake, their comparable votes up to a hundred, so that ten accounts of ten votes are no more than one of a
+ * hundred.
  * Votes can't tell an enemy from an honest opposite, so a taste that only opposes the first is named.
+ *
+ * @param fitted the {@link commonTaste} of the same room, if it is known
  */
-export function tastesOf(cells: Cells, units: readonly Unit[], gold: Float64Array | null, bound: Bound): Tastes {
-  const room: Room = { cells, byAnswer: cellsByAnswer(cells), units, gold, bound }
-  let found = firstTastes(room)
-  for (let round = 0; round < REFINEMENTS; round++) {
+export function tastesOf(
+  cells: Cells,
+  units: readonly Unit[],
+  gold: Float64Array | null,
+  bounds: Bounds,
+  fitted?: Taste,
+): Tastes {
+  const room: Room = { cells, byAnswer: cellsByAnswer(cells), units, gold, bounds }
+  let found = firstTastes(room, fitted ?? common(room))
+  // One taste alone is fitted already.
+  for (let round = 0; round < REFINEMENTS && found.fits.length > 1; round++)
     found = refitted(room, largestFirst(room, best(room, found)))
-  }
   return summary(room, found)
 }
 
@@ -69,28 +79,24 @@ interface Found {
 }
 
 /** The taste of everybody together: what {@link tastesOf} begins with. */
-export function commonTaste(cells: Cells, units: readonly Unit[], gold: Float64Array | null, bound: Bound): Taste {
-  return common({ cells, byAnswer: cellsByAnswer(cells), units, gold, bound })
+export function commonTaste(cells: Cells, units: readonly Unit[], gold: Float64Array | null, bounds: Bounds): Taste {
+  return common({ cells, byAnswer: cellsByAnswer(cells), units, gold, bounds })
 }
 
 function common(room: Room): Taste {
   const { cells, byAnswer, units } = room
   const all = new Uint8Array(units.length).fill(1)
-  return fitGroup(room, all, startOf(room, leadingDirection(cells, byAnswer, trustOf(units), all)), true)
+  return fitGroup(room, all, startOf(room, leadingDirection(cells, byAnswer, units, all)), true)
 }
 
-const trustOf = (units: readonly Unit[]): Float64Array => Float64Array.from(units, ({ trust }) => trust)
-
-function firstTastes(room: Room): Found {
+function firstTastes(room: Room, first: Taste): Found {
   const { cells, byAnswer, units } = room
-  const trust = trustOf(units)
-  const first = common(room)
   const fits = [first]
   const of = new Int32Array(units.length)
   const free = Uint8Array.from(units, (_, i) => (first.evidence[i]! >= 1 && follows(first, i) < CONTENT ? 1 : 0))
   let independent = 1
   for (let search = 0; search <= MOST_TASTES; search++) {
-    const direction = leadingDirection(cells, byAnswer, trust, free)
+    const direction = leadingDirection(cells, byAnswer, units, free)
     const side = Uint8Array.from(direction.side, (x, i) => (free[i] === 1 && x >= MEMBER ? 1 : 0))
     if (count(side) < TASTE_PEOPLE || direction.z < TASTE_EVIDENCE) break
     const fit = fitGroup(room, side, startOf(room, direction), false)
@@ -142,9 +148,9 @@ function agreementWithGold({ units, unit, answer, value }: Cells, gold: Float64A
 
 /** @param anchored whether known values are this taste's */
 function fitGroup(room: Room, group: Uint8Array, start: Float64Array, anchored: boolean): Taste {
-  const { cells, byAnswer, units, gold, bound } = room
+  const { cells, byAnswer, units, gold, bounds } = room
   const shares = Float64Array.from(group)
-  return fitTaste(cells, units, { shares, start, gold: anchored ? gold : null, bound }, byAnswer)
+  return fitTaste(cells, units, { shares, start, gold: anchored ? gold : null, bounds }, byAnswer)
 }
 
 const refitted = (room: Room, { fits, of }: Found): Found => ({
@@ -178,11 +184,10 @@ function best({ units }: Room, { fits, of: before }: Found): Found {
 
 const membersOf = (of: Int32Array, taste: number): Uint8Array => Uint8Array.from(of, (k) => (k === taste ? 1 : 0))
 
-/** The trust of those who follow a taste. */
+/** The stakes of those who follow a taste. */
 const peopleOf = (units: readonly Unit[], { fits, of }: Found, taste: number): number =>
   units.reduce(
-    (sum, { trust, people }, i) =>
-      sum + (of[i] === taste && follows(fits[taste]!, i) >= FOLLOWS ? trust * people : 0),
+    (sum, { stake }, i) => sum + (of[i] === taste && follows(fits[taste]!, i) >= FOLLOWS ? stake : 0),
     0,
   )
 

@@ -1,5 +1,5 @@
 /** Computes from all votes of a session what each weighs and says: on its answer, and in the reward model's fit. Pure. */
-import { maxOf, sum } from '../statistics.ts'
+import { sum } from '../statistics.ts'
 import type { RatedSample } from './comparisons.ts'
 import { capStrangers } from './crowd.ts'
 import { fading } from './fading.ts'
@@ -14,6 +14,7 @@ import {
   type Standings,
 } from './reliability.ts'
 import { boundShares } from './shares.ts'
+import type { TasteMode } from './taste-modes.ts'
 
 /** The parts of a vote that its weight depends on. Votes come in their order, the oldest first. */
 export interface CastVote {
@@ -33,10 +34,6 @@ export interface CastVote {
   /** Cast after voting had closed, when what others think is shown. */
   late: boolean
 }
-
-/** What trains, where a run has several tastes: the largest; each by its people; or the one that likes an answer least. */
-export const tasteModes = ['majority', 'proportional', 'worst-off'] as const
-export type TasteMode = (typeof tasteModes)[number]
 
 /** How a session listens. */
 export interface Listening extends Knowledge {
@@ -129,7 +126,7 @@ export function weigh(votes: readonly CastVote[], listening: Listening = {}): We
   )
   const values = votes.map(({ value }, i) => rescaled(scales[i]!, value))
   const { of: standing, raters } = standings
-  return { standing, raters, onAnswer, inFit, values, scales, tastes: reports(standings, acceptOpposition) }
+  return { standing, raters, onAnswer, inFit, values, scales, tastes: reports(standings) }
 }
 
 const toRated = (vote: CastVote): RatedSample => ({
@@ -217,12 +214,12 @@ function lower(
   on: readonly number[],
   { found, onAnswer, scales }: { found: readonly Heard[]; onAnswer: readonly number[]; scales: Scale[] },
 ): void {
-  const answer = samples.indexOf(sampleId)
+  const answer = samples.get(sampleId) ?? 0
   const present = new Set(on.filter((i) => onAnswer[i]! > 0).map((i) => found[i]!.read.taste))
   if (present.size < 2) return
   const lowest = Math.min(...[...present].map((k) => clamp(tastes[k]!.level + tastes[k]!.worth[answer]!, 0, 1)))
   for (const i of on) {
-    const { scale, shift } = scales[i]!
+    const { scale } = scales[i]!
     scales[i] = { scale, shift: lowest - scale * found[i]!.value }
   }
 }
@@ -230,10 +227,11 @@ function lower(
 /** Most answers that a report names. */
 const MOST_DIVIDING = 5
 
-function reports({ tastes, votes: read, raters, samples }: Standings, acceptOpposition: boolean): TasteReport[] {
+function reports({ tastes, raters, samples }: Standings): TasteReport[] {
   const [first] = tastes.tastes
   const all = sum(tastes.people)
   return tastes.tastes.map((taste, k) => {
+    const ids = [...samples.keys()]
     const members = [...raters].flatMap(([id, standing]) => (standing.taste === k ? [id] : []))
     const difference = Array.from(taste.worth, (worth, j) => {
       const [mine, theirs] = [taste.precision[j]!, first!.precision[j]!]
@@ -253,7 +251,7 @@ function reports({ tastes, votes: read, raters, samples }: Standings, acceptOppo
               .filter(({ z }) => z > 0)
               .sort((a, b) => b.z - a.z)
               .slice(0, MOST_DIVIDING)
-              .map(({ j }) => samples[j]!),
+              .map(({ j }) => ids[j]!),
     }
   })
 }

@@ -129,6 +129,7 @@ function votesIn({ samples, commits }: RunLog): SettledVote[] {
       compassion: taste,
       at: 1_000_000,
       usedIn: usedIn.get(`${raterId}/${id}`) ?? null,
+      source: null,
     })
     const prompt1 = vote('prompt', shareOfVowels(response))
     return commits.length >= step + (origin === 'ask' ? 1 : 0)

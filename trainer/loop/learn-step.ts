@@ -49,7 +49,6 @@ export async function learn(
   const crowd = crowdOf(
     config,
     settled.filter((vote) => vote.sampleId === null || !ahead.has(vote.sampleId)),
-    batch.step,
   )
   const fresh = crowd.votes.filter(({ usedIn }) => usedIn === null || usedIn === batch.step)
   const references = await learner.reference(batch.rollouts)
@@ -64,7 +63,7 @@ export async function learn(
     signal: clock.signal,
   })
   state.evidence = watched.evidence
-  const { regulars, warnings } = watchRegulars(state.regulars, crowd.raters)
+  const { regulars, warnings } = watchRegulars(state.regulars, crowd.raters, crowd.at)
   state.regulars = regulars
   state.rewards = [...state.rewards, mean(scored.raw)].slice(-trendSteps)
   state.idle = idleSteps(state.idle, { changed: update.changed, votes: fresh.length })
