@@ -14,7 +14,7 @@ export interface RatedSample {
 }
 
 /** A rater is known with at least this many comparable votes … */
-const KNOWN_VOTES = 8
+export const KNOWN_VOTES = 8
 /** … and while their reliability is at least this; everybody else is a stranger. */
 const KNOWN_RELIABILITY = 0.3
 export const isKnown = (comparable: number, reliability: number): boolean =>

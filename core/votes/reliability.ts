@@ -1,6 +1,6 @@
 /** Whom a room listens to: every rater's standing, from the room's votes and what is known besides. Pure. */
 import { maxOf } from '../statistics.ts'
-import { ballotsOf, comparisonsOf, isKnown, type Ballots, type Comparisons, type RatedSample } from './comparisons.ts'
+import { ballotsOf, comparisonsOf, isKnown, KNOWN_VOTES, type Ballots, type Comparisons, type RatedSample } from './comparisons.ts'
 import { clamp, quality, slopeTaken, smoothed, type Bounds, type Cells, type Taste, type Unit } from './factor.ts'
 import { unit as fraction, weight as nonNegative } from './range.ts'
 import { joined, marksOf } from './sources.ts'
@@ -96,8 +96,17 @@ export interface Standings {
   readonly most: number
 }
 
-/** What one person has at stake when tastes are sized up, at most, comparable votes. */
+/** What one person has at stake when tastes are sized up, at most, votes. */
 const MOST_STAKE = 100
+/** The first votes, with which somebody becomes known, count for this much of the others in it. */
+const FIRST_VOTES = 0.01
+
+/**
+ * What somebody has at stake: their votes beyond those with which one becomes known. So accounts that are made for a few
+ * votes each size up to nothing, however many.
+ */
+const stakeOf = (votes: number): number =>
+  Math.min(MOST_STAKE, Math.max(0, votes - KNOWN_VOTES) + FIRST_VOTES * Math.min(votes, KNOWN_VOTES))
 
 /** Passes: who is known depends on reliabilities, and those on who is known. */
 const PASSES = 2
@@ -306,7 +315,7 @@ function unitsOf({
   for (let vote = 0; vote < unitOf.length; vote++) {
     const [unit, rater] = [unitOf[vote]!, raterOf[vote]!]
     raterIn[unit] = rater
-    stake[unit]! += known[rater] === 1 ? 1 : earned[rater]! / votesOf[rater]!
+    stake[unit]! += stakeOf(known[rater] === 1 ? votesOf[rater]! : earned[rater]!) / votesOf[rater]!
   }
   return Array.from(raterIn, (rater, unit): Unit =>
     rater === -1

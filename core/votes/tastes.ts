@@ -7,12 +7,18 @@ export const MOST_TASTES = 3
 /** A taste is shared by at least this many people … */
 export const TASTE_PEOPLE = 3
 /** … whose pairs agree by this many standard deviations of chance. */
-const TASTE_EVIDENCE = 4
+const TASTE_EVIDENCE = 4.5
 /** Who follows a taste at least this well, by evidence alone, is of it; who does by less may have another. */
 const FOLLOWS = 0.3
 const CONTENT = 0.45
+/** Comparisons from which on it may be doubted that somebody is of the largest taste. */
+const LEAST_COMPARED = 6
 /** A taste that goes with the largest at this or below only opposes it. */
 export const OPPOSES = -0.4
+/** A taste that goes with the largest above this is the same. */
+const SAME = 0.8
+/** What parts people within a taste is believed from this on, in standard deviations of chance. */
+const DIVIDED_EVIDENCE = 6
 /** What no evidence weighs when a unit's taste is decided, in comparisons. */
 const DOUBT = 8
 /** Times that everybody may change to the taste that they follow best. */
@@ -47,8 +53,7 @@ interface Room {
  * 3. Everybody goes to the taste that they follow best, and all are fitted again.
  *
  * The one with most people comes first, unless gold says which: no number of people outweighs it. People count by what
- * they have at stake, their comparable votes up to a hundred, so that ten accounts of ten votes are no more than one of a
- * hundred.
+ * they have at stake (reliability.ts).
  * Votes can't tell an enemy from an honest opposite, so a taste that only opposes the first is named.
  *
  * @param fitted the {@link commonTaste} of the same room, if it is known
@@ -89,12 +94,14 @@ function common(room: Room): Taste {
   return fitGroup(room, all, startOf(room, leadingDirection(cells, byAnswer, units, all)), true)
 }
 
-function firstTastes(room: Room, first: Taste): Found {
+function firstTastes(room: Room, common: Taste): Found {
   const { cells, byAnswer, units } = room
-  const fits = [first]
-  const of = new Int32Array(units.length)
-  const free = Uint8Array.from(units, (_, i) => (first.evidence[i]! >= 1 && follows(first, i) < CONTENT ? 1 : 0))
-  let independent = 1
+  const { fits, of } = divided(room, common)
+  const first = fits[0]!
+  const free = Uint8Array.from(units, (_, i) =>
+    of[i] === 0 && first.evidence[i]! >= LEAST_COMPARED && follows(first, i) < CONTENT ? 1 : 0,
+  )
+  let independent = fits.length
   for (let search = 0; search <= MOST_TASTES; search++) {
     const direction = leadingDirection(cells, byAnswer, units, free)
     const side = Uint8Array.from(direction.side, (x, i) => (free[i] === 1 && x >= MEMBER ? 1 : 0))
@@ -111,6 +118,29 @@ function firstTastes(room: Room, first: Taste): Found {
     fits.push(fit)
   }
   return { fits, of }
+}
+
+/**
+ * A common taste, divided in two where people's votes part from it together: a large group that agrees with the others on most
+ * answers and not on some follows a mixture of both well enough. What divides them is in what the common taste leaves
+ * unexplained.
+ */
+function divided(room: Room, common: Taste): { fits: Taste[]; of: Int32Array } {
+  const { cells, byAnswer, units, gold } = room
+  const whole = { fits: [common], of: new Int32Array(units.length) }
+  if (gold !== null) return whole
+  const left = cells.value.map((value, cell) => {
+    const i = cells.unit[cell]!
+    return value - common.level - common.offset[i]! - common.slope[i]! * common.others[cell]!
+  })
+  const among = Uint8Array.from(common.evidence, (k) => (k >= LEAST_COMPARED ? 1 : 0))
+  const { side, z } = leadingDirection({ ...cells, value: left }, byAnswer, units, among)
+  const [those, others] = [1, -1].map((sign) => Uint8Array.from(side, (x) => (sign * x >= MEMBER ? 1 : 0)))
+  if (z < DIVIDED_EVIDENCE || count(those!) < TASTE_PEOPLE || count(others!) < TASTE_PEOPLE) return whole
+  const rest = others!.map((other) => 1 - other)
+  const fits = [rest, others!].map((group, k) => fitGroup(room, group, common.reliability, k === 0))
+  if (relation(fits[1]!, fits[0]!, others!) > SAME) return whole
+  return { fits, of: Int32Array.from(others!) }
 }
 
 const count = (flags: Uint8Array): number => flags.reduce((sum, flag) => sum + flag, 0)

@@ -58,3 +58,9 @@ it('steps are nothing to it: a moment is remembered twice a minute, however ofte
   expect(state.recent.length).toBeLessThanOrEqual(9)
   expect(watchRegulars(state, room(all(0.5)), 600_000).warnings).toHaveLength(1)
 })
+
+it('the room is warned where its regulars come to be the ones who oppose it, however well they agree with each other', () => {
+  const { regulars } = watchRegulars(noRegulars(), room(all(0.9)), 0)
+  const turned = new Map([...room(all(0.9))].map(([id, standing]) => [id, { ...standing, taste: 1, opposes: true }]))
+  expect(watchRegulars(regulars, turned, MINUTE).warnings).toHaveLength(1)
+})

@@ -38,7 +38,8 @@ export function watchRegulars(
   const falls = recent.flatMap((then) => {
     const both = Object.entries(then.reliability).flatMap(([id, was]): { was: number; is: number }[] => {
       const now = raters.get(id)
-      return now === undefined ? [] : [{ was, is: now.reliability }]
+      // Who has come to oppose the largest taste no longer agrees with it, however well with their own.
+      return now === undefined ? [] : [{ was, is: now.opposes ? 0 : now.reliability }]
     })
     return both.length === 0
       ? []
