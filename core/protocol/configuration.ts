@@ -1,6 +1,5 @@
 /** The configuration of a run. Defaults are defined here and nowhere else. */
 import { z } from 'zod'
-import { tasteModes } from '../votes/taste-modes.ts'
 import { list, name, unit } from './pieces.ts'
 import { type AlgorithmName, algorithmConfigs, algorithmNames, factsOf, groupSizeOf, ownConfig } from './algorithms.ts'
 import { limits } from './limits.ts'
@@ -20,7 +19,7 @@ export const RewardModelConfig = z.object({
    * What trains where people's tastes differ: the largest taste; each by its people; or for every answer what the taste
    * gives that likes it least.
    */
-  tastes: z.enum(tasteModes).default('majority'),
+  tastes: z.enum(['majority', 'proportional', 'worst-off']).default('majority'),
   /**
    * Whether a taste that only opposes the largest counts like any other. Votes can't tell an enemy from an opposite, so
    * until the researcher accepts it, it weighs nothing.

@@ -102,7 +102,10 @@ function standardised({ units, unit, value }: Cells): Float64Array {
 }
 
 /** Those of `among` with most compared votes, two at least: their numbers, and by unit the place among them or -1. */
-function indexed({ units, unit, compared }: Cells, among: Uint8Array): { units: number[]; of: Int32Array; count: number } {
+function indexed(
+  { units, unit, compared }: Cells,
+  among: Uint8Array,
+): { units: number[]; of: Int32Array; count: number } {
   const votes = new Float64Array(units)
   unit.forEach((i, cell) => (votes[i]! += compared[cell]! > 0 ? 1 : 0))
   const chosen = Array.from(votes, (_, i) => i)

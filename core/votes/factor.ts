@@ -135,7 +135,12 @@ function cap(weights: Float64Array, cells: Int32Array, { known, established }: B
 export function fitTaste(
   cells: Cells,
   units: readonly Unit[],
-  { shares, start, gold, bounds }: { shares: Float64Array; start: Float64Array; gold: Float64Array | null; bounds: Bounds },
+  {
+    shares,
+    start,
+    gold,
+    bounds,
+  }: { shares: Float64Array; start: Float64Array; gold: Float64Array | null; bounds: Bounds },
   byAnswer: readonly Int32Array[] = cellsByAnswer(cells),
   rounds = ROUNDS,
 ): Taste {
@@ -176,9 +181,13 @@ export function fitTaste(
       precision[j] = total
       worth[j] = sum / total
     })
-    compare({ unit, answer, value, compared }, { level, spread, noise, worth, precision, weights, z }, {
-      ...{ slope, offset, agreement, evidence, others, informed },
-    })
+    compare(
+      { unit, answer, value, compared },
+      { level, spread, noise, worth, precision, weights, z },
+      {
+        ...{ slope, offset, agreement, evidence, others, informed },
+      },
+    )
     centre({ slope, offset }, units, { shares, reliability, evidence })
     for (let i = 0; i < cells.units; i++) reliability[i] = smoothed(agreement[i]!, evidence[i]!, units[i]!.prior)
   }

@@ -1,6 +1,14 @@
 /** Whom a room listens to: every rater's standing, from the room's votes and what is known besides. Pure. */
 import { maxOf } from '../statistics.ts'
-import { ballotsOf, comparisonsOf, isKnown, KNOWN_VOTES, type Ballots, type Comparisons, type RatedSample } from './comparisons.ts'
+import {
+  ballotsOf,
+  comparisonsOf,
+  isKnown,
+  KNOWN_VOTES,
+  type Ballots,
+  type Comparisons,
+  type RatedSample,
+} from './comparisons.ts'
 import { clamp, quality, slopeTaken, smoothed, type Bounds, type Cells, type Taste, type Unit } from './factor.ts'
 import { unit as fraction, weight as nonNegative } from './range.ts'
 import { joined, marksOf } from './sources.ts'
@@ -330,7 +338,12 @@ function unitsOf({
 }
 
 /** By vote: its author's number, or that of the stretch of their votes that it is in; numbers without gaps. */
-function stretches({ sampleOf }: Ballots, unitOf: Int32Array, cells: Cells, { others, informed, level }: Taste): Int32Array {
+function stretches(
+  { sampleOf }: Ballots,
+  unitOf: Int32Array,
+  cells: Cells,
+  { others, informed, level }: Taste,
+): Int32Array {
   const series = Array.from({ length: cells.units }, (): { cell: number; sample: number }[] => [])
   cells.unit.forEach((unit, cell) => series[unit]!.push({ cell, sample: cells.answer[cell]! }))
   const votesOf = Array.from({ length: cells.units }, (): number[] => [])

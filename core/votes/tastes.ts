@@ -216,10 +216,7 @@ const membersOf = (of: Int32Array, taste: number): Uint8Array => Uint8Array.from
 
 /** The stakes of those who follow a taste. */
 const peopleOf = (units: readonly Unit[], { fits, of }: Found, taste: number): number =>
-  units.reduce(
-    (sum, { stake }, i) => sum + (of[i] === taste && follows(fits[taste]!, i) >= FOLLOWS ? stake : 0),
-    0,
-  )
+  units.reduce((sum, { stake }, i) => sum + (of[i] === taste && follows(fits[taste]!, i) >= FOLLOWS ? stake : 0), 0)
 
 /** With the largest taste first, unless gold says which that is; who follows none goes with the first. */
 function largestFirst({ units, gold }: Room, found: Found): Found {

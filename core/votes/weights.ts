@@ -1,5 +1,5 @@
 /** Computes from all votes of a session what each weighs and says: on its answer, and in the reward model's fit. Pure. */
-import { sum } from '../statistics.ts'
+import { minOf, sum } from '../statistics.ts'
 import type { RatedSample } from './comparisons.ts'
 import { capStrangers } from './crowd.ts'
 import { fading } from './fading.ts'
@@ -14,7 +14,6 @@ import {
   type Standings,
 } from './reliability.ts'
 import { boundShares } from './shares.ts'
-import type { TasteMode } from './taste-modes.ts'
 
 /** The parts of a vote that its weight depends on. Votes come in their order, the oldest first. */
 export interface CastVote {
@@ -34,6 +33,9 @@ export interface CastVote {
   /** Cast after voting had closed, when what others think is shown. */
   late: boolean
 }
+
+/** What trains, where a run has several tastes: the largest; each by its people; or the one that likes an answer least. */
+export type TasteMode = 'majority' | 'proportional' | 'worst-off'
 
 /** How a session listens. */
 export interface Listening extends Knowledge {
@@ -138,6 +140,9 @@ const toRated = (vote: CastVote): RatedSample => ({
   comparable: isComparable(vote),
 })
 
+/** ρ below which a vote weighs nothing, and so earns nothing: who doesn't look comes here within some thirty votes. */
+export const LEAST_RELIABILITY = 0.15
+
 interface Heard {
   read: ReadVote
   weight: number
@@ -151,7 +156,7 @@ function weightOf(
   mode: TasteMode,
   acceptOpposition: boolean,
 ): number {
-  if (opposes && !acceptOpposition) return 0
+  if ((opposes && !acceptOpposition) || reliability < LEAST_RELIABILITY) return 0
   const within = quality(reliability)
   if (mode !== 'majority' || taste === 0) return trust * within
   return trust * Math.min(within, Math.max(HEARD * within, quality(majority)))
@@ -217,7 +222,7 @@ function lower(
   const answer = samples.get(sampleId) ?? 0
   const present = new Set(on.filter((i) => onAnswer[i]! > 0).map((i) => found[i]!.read.taste))
   if (present.size < 2) return
-  const lowest = Math.min(...[...present].map((k) => clamp(tastes[k]!.level + tastes[k]!.worth[answer]!, 0, 1)))
+  const lowest = minOf([...present].map((k) => clamp(tastes[k]!.level + tastes[k]!.worth[answer]!, 0, 1)))
   for (const i of on) {
     const { scale } = scales[i]!
     scales[i] = { scale, shift: lowest - scale * found[i]!.value }

@@ -142,7 +142,14 @@ export function simulate({ attack, share: wanted, votesPerAnswer, seed }: CrowdO
   const on =
     targets === undefined
       ? deal(shuffled([...crowd, ...others], random), open, random)
-      : merged(deal(crowd, open, random), deal(others, open.filter((n) => targets(n)), random))
+      : merged(
+          deal(crowd, open, random),
+          deal(
+            others,
+            open.filter((n) => targets(n)),
+            random,
+          ),
+        )
   const people = new Map<string, Person>()
   const votes: SimulatedCrowd['votes'] = []
   for (let answer = 0; answer < answers; answer++) {

@@ -4,14 +4,7 @@ import { command, group, main } from '../cli/command.ts'
 import { flag, Misuse, number, text, whole } from '../cli/options.ts'
 import { ALGORITHMS, algorithms, algorithmsText, improves, runLine } from './algorithms.ts'
 import type { Chart } from './chart-page.ts'
-import {
-  algorithmsChart,
-  chartOf,
-  hackingChart,
-  learningChart,
-  reliabilityChart,
-  turnaroundChart,
-} from './charts.ts'
+import { algorithmsChart, chartOf, hackingChart, learningChart, reliabilityChart, turnaroundChart } from './charts.ts'
 import { hacking, hackingText } from './hacking.ts'
 import { Stopped } from './instance.ts'
 import { learning, learningText } from './learning.ts'
@@ -111,7 +104,7 @@ const commands = [
     detail: 'Thirty raters and groups that mislead them, by the product’s own functions, without an instance.',
     options: { seeds: seeds(5), json },
     async run({ json: file, ...options }) {
-      const result = reliability(options)
+      const result = await reliability(options)
       console.log(`\n${reliabilityText(result)}`)
       await write(file, result, reliabilityChart(result))
       return allHold(result)

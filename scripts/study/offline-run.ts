@@ -163,16 +163,16 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
     shown.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, references[i]!.features))
     const { value: weights, seconds: fit } = await timed(async () => {
       const found = weigh(
-        votes.map(
-          (v): CastVote => ({ ...v, value: valueOf(v.scores), source: null, ownQuestion: false, late: false }),
-        ),
+        votes.map((v): CastVote => ({ ...v, value: valueOf(v.scores), source: null, ownQuestion: false, late: false })),
         { halfLife: HALF_LIFE },
       )
       rewardModel.fit(
         votes.map((v, i) => ({
           ...v,
           weight: found.inFit[i]!,
-          scores: Object.fromEntries(Object.entries(v.scores).map(([head, x]) => [head, rescaled(found.scales[i]!, x)])),
+          scores: Object.fromEntries(
+            Object.entries(v.scores).map(([head, x]) => [head, rescaled(found.scales[i]!, x)]),
+          ),
         })),
       )
       return found

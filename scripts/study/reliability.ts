@@ -3,10 +3,10 @@
  * them misleads (attacks.ts). What Attune makes of their votes is compared with what the answers are worth, and so
  * are the plain mean, the median, Dawid-Skene and MACE. By the product's own functions, without an instance.
  */
+import { setImmediate } from 'node:timers/promises'
 import { correlation, mean, median, minOf, sampleDeviation, sum } from '../../core/statistics.ts'
 import { crowdValue } from '../../core/votes/crowd.ts'
-import type { TasteMode } from '../../core/votes/taste-modes.ts'
-import { weigh, type Weighed } from '../../core/votes/weights.ts'
+import { weigh, type TasteMode, type Weighed } from '../../core/votes/weights.ts'
 import { ATTACKS, isOfGroup, RATERS, simulate, VOTES, type Attack, type SimulatedCrowd } from './attacks.ts'
 import { dawidSkene } from './baselines/dawid-skene.ts'
 import { mace } from './baselines/mace.ts'
@@ -73,19 +73,23 @@ export interface ReliabilityStudy {
   criteria: Criterion[]
 }
 
-export function reliability({ seeds }: { seeds: number }): ReliabilityStudy {
+export async function reliability({ seeds }: { seeds: number }): Promise<ReliabilityStudy> {
   const cells = VOTES_PER_ANSWER.flatMap((votesPerAnswer) =>
     ATTACKS.flatMap((attack) => sharesOf(attack).map((share) => ({ attack, share, votesPerAnswer }))),
   )
   const progress = openProgress(cells.length, (i) => cells[i]!.attack.name)
   try {
-    const rows = cells.map((cell, i): ReliabilityRow => {
-      const found = Array.from({ length: seeds }, (_, seed) => {
-        progress.report(i, seed / seeds, `${100 * cell.share} % of votes, ${cell.votesPerAnswer} an answer`)
-        return outcome({ ...cell, seed: seed + 1 })
-      })
-      return rowOf(cell, found)
-    })
+    const rows: ReliabilityRow[] = []
+    for (const [i, cell] of cells.entries()) {
+      const found: Outcome[] = []
+      for (let seed = 1; seed <= seeds; seed++) {
+        progress.report(i, (seed - 1) / seeds, `${100 * cell.share} % of votes, ${cell.votesPerAnswer} an answer`)
+        // Lets the bar be drawn.
+        await setImmediate()
+        found.push(outcome({ ...cell, seed }))
+      }
+      rows.push(rowOf(cell, found))
+    }
     return {
       ...{ study: 'reliability', simulated: true, seeds, raters: RATERS, votes: VOTES, rows },
       criteria: reliabilityCriteria(rows),
@@ -113,12 +117,8 @@ function outcome(options: { attack: Attack; share: number; votesPerAnswer: numbe
     dawidSkene: byAnswer(crowd, dawidSkene(votes)),
     mace: byAnswer(crowd, mace(votes)),
   }
-  const modes: Record<TasteMode, number[]> = {
-    majority: estimates.attune,
-    proportional: valuesBy(crowd, by('proportional')),
-    'worst-off': valuesBy(crowd, by('worst-off')),
-  }
   const isTaste = isMinority(options.attack.name)
+  const modes = byMode((mode) => (isTaste && mode !== 'majority' ? valuesBy(crowd, by(mode)) : estimates.attune))
   const population = truth.map((t, j) => (isTaste ? (1 - share) * t + share * shared[j]! : t))
   const lowest = truth.map((t, j) => (isTaste ? Math.min(t, shared[j]!) : t))
   const rho = (ofGroup: boolean): number => {
@@ -136,6 +136,7 @@ function outcome(options: { attack: Attack; share: number; votesPerAnswer: numbe
     group: rho(true),
     weight: weightOf(true) / Math.max(Number.MIN_VALUE, weightOf(true) + weightOf(false)),
     tastes: majority.tastes.length,
+    // Without another taste the modes are one.
     population: byMode((mode) => correlation(modes[mode], population) ?? 0),
     lowest: byMode((mode) => correlation(modes[mode], lowest) ?? 0),
   }
@@ -252,7 +253,10 @@ export function reliabilityCriteria(rows: readonly ReliabilityRow[]): Criterion[
       rule: 'under `proportional` the crowd’s value follows the population’s mean better than under `majority`',
       holds: minorities.every(({ population: { proportional, majority } }) => proportional.mean > majority.mean),
       found: minorities
-        .map(({ population: { proportional, majority } }) => `r ${proportional.mean.toFixed(3)} to ${majority.mean.toFixed(3)}`)
+        .map(
+          ({ population: { proportional, majority } }) =>
+            `r ${proportional.mean.toFixed(3)} to ${majority.mean.toFixed(3)}`,
+        )
         .join(', '),
     },
     {

@@ -65,7 +65,9 @@ describe('reliability', () => {
     // What trains has their slope and offset taken out.
     const errors = votes.flatMap((vote, i) => {
       const { scale, shift } = read[i]!.own
-      return vote.raterId === 'narrow' ? [Math.abs(scale * vote.value + shift - truth(Number(vote.sampleId.slice(1))))] : []
+      return vote.raterId === 'narrow'
+        ? [Math.abs(scale * vote.value + shift - truth(Number(vote.sampleId.slice(1))))]
+        : []
     })
     expect(errors.reduce((a, b) => a + b, 0) / errors.length).toBeLessThan(0.13)
   })
@@ -132,7 +134,10 @@ describe('what is known besides the votes', () => {
   })
 
   it('known answers anchor the scale: seven of ten who invert can’t turn it', () => {
-    const votes = cast({ ...many('honest', 3, honest), ...many('inverter', 7, (key) => (t, s) => 1 - honest(key)(t, s)) }, 40)
+    const votes = cast(
+      { ...many('honest', 3, honest), ...many('inverter', 7, (key) => (t, s) => 1 - honest(key)(t, s)) },
+      40,
+    )
     const gold = new Map(Array.from({ length: 8 }, (_, s) => [`s${s}`, truth(s)]))
     const [turned, held] = [standingsOf(votes), standingsOf(votes, { gold })]
     expect(turned.of('honest0').opposes).toBe(true)

@@ -7,7 +7,11 @@ function voted(slopes: readonly number[], seed: number) {
   const random = seededRandom(seed)
   const x = slopes.map(() => random() - 0.5)
   const y = slopes.map((slope, i) => slope * x[i]! + 0.15 * normal(random))
-  return changesOf(x, y, slopes.map(() => 0.9))
+  return changesOf(
+    x,
+    y,
+    slopes.map(() => 0.9),
+  )
 }
 const times = (slope: number, count: number) => Array.from({ length: count }, () => slope)
 

@@ -10,7 +10,16 @@ const truth = (sample: string) => ([...sample].reduce((sum, c) => sum * 31 + c.c
 const MINUTE = 60_000
 const sum = (x: readonly number[]) => x.reduce((a, b) => a + b, 0)
 const cast = (raterId: string, sampleId: string, more: Partial<CastVote> = {}): CastVote => ({
-  ...{ raterId, sampleId, value: truth(sampleId), at: 0, source: null, origin: 'rollout', ownQuestion: false, late: false },
+  ...{
+    raterId,
+    sampleId,
+    value: truth(sampleId),
+    at: 0,
+    source: null,
+    origin: 'rollout',
+    ownQuestion: false,
+    late: false,
+  },
   ...more,
 })
 /** Everybody on every answer of these minutes, eight a minute. */
@@ -70,13 +79,10 @@ describe('standing can’t be minted', () => {
   })
 
   it('nor does what they agree on by themselves outweigh what they invert before the regulars', () => {
-    const pair = Array.from({ length: 300 }, (_, i) => ['x', 'y'].map((id) => cast(id, `p-${i}`, { at: 4 * MINUTE }))).flat()
-    const votes = [
-      ...history,
-      ...everybody(regulars, [5, 6]),
-      ...everybody(['x', 'y'], [5, 6], invert),
-      ...pair,
-    ]
+    const pair = Array.from({ length: 300 }, (_, i) =>
+      ['x', 'y'].map((id) => cast(id, `p-${i}`, { at: 4 * MINUTE })),
+    ).flat()
+    const votes = [...history, ...everybody(regulars, [5, 6]), ...everybody(['x', 'y'], [5, 6], invert), ...pair]
     const { standing } = weigh(inOrder(votes))
     expect(standing('x').reliability).toBeLessThan(0.1)
     expect(standing('a').reliability).toBeGreaterThan(0.85)

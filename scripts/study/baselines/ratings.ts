@@ -46,6 +46,9 @@ export const means = ({ samples }: Indexed, posterior: Float64Array): Map<string
   new Map(
     samples.map((id, j) => [
       id,
-      Array.from({ length: CLASSES }, (_, c) => posterior[j * CLASSES + c]! * (c / (CLASSES - 1))).reduce((a, b) => a + b, 0),
+      Array.from({ length: CLASSES }, (_, c) => posterior[j * CLASSES + c]! * (c / (CLASSES - 1))).reduce(
+        (a, b) => a + b,
+        0,
+      ),
     ]),
   )
