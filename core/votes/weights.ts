@@ -72,7 +72,7 @@ export interface Weighed {
   readonly values: readonly number[]
   /**
    * What turns a vote's value, and each of its scores, into what trains: its author's slope and offset are taken
-   * out, and for `worst-off` the rest is moved to what the answer is worth to its lowest taste.
+   * out, and where several tastes train, the rest is moved to what the answer is worth to them.
    */
   readonly scales: readonly Scale[]
   /** The largest first. */
@@ -116,7 +116,12 @@ export function weigh(votes: readonly CastVote[], listening: Listening = {}): We
     for (const [sampleId, on] of answers) {
       const weights = byPeople(on, found, onAnswer, shares)
       on.forEach((i, k) => (onAnswer[i] = weights[k]!))
-      if (mode === 'worst-off') lower(standings, sampleId, on, { found, onAnswer, scales })
+      const worth = worthOf(standings, sampleId, shares, mode)
+      if (worth === null) continue
+      for (const i of on) {
+        const { scale } = scales[i]!
+        scales[i] = { scale, shift: worth - scale * found[i]!.value }
+      }
     }
   }
   const known = [...standings.raters.values()].filter((standing) => standing.known).length
@@ -212,21 +217,28 @@ function byPeople(
   })
 }
 
-/** Moves what an answer's votes say to what it is worth to the one of their tastes that likes it least, in place. */
-function lower(
+/**
+ * What an answer is worth where there are several tastes: `Σ share_k E t_k` to people on average, where a taste of which
+ * nobody voted counts by its mean; to those of its tastes of which somebody did, `min E t_k` at worst. E t is what
+ * the model makes of the votes (factor.ts), and is drawn to the taste's mean where they are few: the lower of two
+ * noisy numbers would be too low. Null where its votes stand as they are: one taste counts, or nobody could be compared.
+ */
+function worthOf(
   { tastes: { tastes }, samples }: Standings,
   sampleId: string,
-  on: readonly number[],
-  { found, onAnswer, scales }: { found: readonly Heard[]; onAnswer: readonly number[]; scales: Scale[] },
-): void {
+  shares: readonly number[],
+  mode: TasteMode,
+): number | null {
   const answer = samples.get(sampleId) ?? 0
-  const present = new Set(on.filter((i) => onAnswer[i]! > 0).map((i) => found[i]!.read.taste))
-  if (present.size < 2) return
-  const lowest = minOf([...present].map((k) => clamp(tastes[k]!.level + tastes[k]!.worth[answer]!, 0, 1)))
-  for (const i of on) {
-    const { scale } = scales[i]!
-    scales[i] = { scale, shift: lowest - scale * found[i]!.value }
-  }
+  const counted = tastes.flatMap((taste, k) => {
+    if (shares[k] === 0) return []
+    const seen = taste.precision[answer]! * taste.spread > 1 + 1e-9
+    return [{ share: shares[k]!, seen, value: clamp(taste.level + taste.worth[answer]!, 0, 1) }]
+  })
+  const present = counted.filter(({ seen }) => seen)
+  if (counted.length < 2 || present.length === 0) return null
+  if (mode === 'proportional') return sum(counted.map(({ share, value }) => share * value))
+  return present.length < 2 ? null : minOf(present.map(({ value }) => value))
 }
 
 /** Most answers that a report names. */
