@@ -148,20 +148,21 @@ export function turnaroundChart({ steps, before, turn, raters }: z.infer<typeof 
 /** By share of votes: the r that the group which misleads a method most leaves it, at ten votes an answer. */
 export function reliabilityChart({ rows, raters, seeds }: z.infer<typeof Reliability>): Chart {
   const dense = rows.filter(({ votesPerAnswer }) => votesPerAnswer === 10)
-  const shares = [...new Set(dense.map(({ share }) => share))].sort((a, b) => a - b)
+  const of = (share: number) => dense.filter((row) => row.share === share)
+  // A share that only one kind of group was tried at says nothing of the worst.
+  const shares = [...new Set(dense.map(({ share }) => share))]
+    .filter((share) => share === 0 || of(share).length > 1)
+    .sort((a, b) => a - b)
+  const series = METHODS.map((method) => ({
+    name: METHOD_NAMES[method],
+    control: method === 'mean',
+    points: shares.map((share): Point => [100 * share, minOf(of(share).map(({ r }) => r[method].mean))]),
+  }))
   return {
     title: `${raters} simulated raters, ${seeds} seeds: the worst that any kind of group does`,
     x: "the group's share of the votes (%)",
     y: "r of the crowd's value with the truth, ten votes an answer",
-    range: [-1, 1],
-    marks: [{ at: 0, label: 'no relation' }],
-    series: METHODS.map((method) => ({
-      name: METHOD_NAMES[method],
-      control: method === 'mean',
-      points: shares.map((share): Point => [
-        100 * share,
-        minOf(dense.filter((row) => row.share === share).map(({ r }) => r[method].mean)),
-      ]),
-    })),
+    range: [Math.floor(minOf(series.flatMap(({ points }) => points.map(([, r]) => r)))), 1],
+    series,
   }
 }
