@@ -14,6 +14,7 @@ import type { ChainFacts, Download, MerkleProof, ModelImport, RoomEvent, StartIm
 import type { Jobs } from '../core/queues.ts'
 import type { TreasurySender } from './rewards/treasury-sender.ts'
 import { append, type InternalEvent } from '../core/events/log.ts'
+import type { Sources } from './sessions/sources.ts'
 import type { Tallies } from './sessions/tallies.ts'
 
 /** What the domain functions work with. Postgres is needed; Redis and the chain may be away. */
@@ -27,6 +28,8 @@ export interface Deps {
   models: ModelStore
   imports: Imports
   downloads: Downloads
+  /** Where votes come from. */
+  sources: Sources
   /** Notifies rooms of their vote tallies. */
   tallies: Tallies
   /** The loops of this server. */

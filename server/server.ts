@@ -24,6 +24,7 @@ import { openRedis } from '../core/events/log.ts'
 import { treasuryNext } from './rewards/treasury-worker.ts'
 import { openSockets } from './sockets/io.ts'
 import { openWatches } from './sessions/standstill.ts'
+import { openSources } from './sessions/sources.ts'
 import { openTallies } from './sessions/tallies.ts'
 
 export type ServerConfig = Config & { secrets: Record<Extract<SecretName, 'JWT_SECRET' | 'DATA_KEY'>, string> }
@@ -50,11 +51,12 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
     })
   const redis = await openRedis(config.redisUrl, onTrouble)
   const trainQueue = openQueue('train', config.redisUrl, onTrouble)
+  const seal = createSeal(config.secrets.DATA_KEY)
   const accounts = createAccounts({
     pool,
     redis,
     log,
-    seal: createSeal(config.secrets.DATA_KEY),
+    seal,
     jwtSecret: config.secrets.JWT_SECRET,
     newcomers: openNewcomers({ redis, perHour: config.guestsPerHour }),
     publicHost: config.publicUrl === null ? null : new URL(config.publicUrl).host,
@@ -87,6 +89,7 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
     models,
     imports,
     downloads,
+    sources: openSources(seal, config.trustProxy),
     tallies,
     watches: openWatches(),
     recordEveryMs: config.blockchain.syncIntervalMs,

@@ -30,6 +30,8 @@ export interface NewVote {
   late: boolean
   /** 32 random bytes, the salt of its leaf on the chain. */
   salt: Buffer
+  /** Where it came from, as a keyed hash (server/sessions/sources.ts); null: nobody knows. */
+  source: Buffer | null
 }
 
 /**
@@ -42,8 +44,8 @@ export async function insertVote(db: Db, vote: NewVote): Promise<{ stored: Human
   const { rows } = await db.query<Row>(
     `with stored as (
        insert into feedback (id, session_id, sample_id, user_id, input_text, model_response, human_rating, human_preference,
-         categories, comments, tags, ethical_concerns, compassion_rating, compassion, quality, value, salt, late, kind, content)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+         categories, comments, tags, ethical_concerns, compassion_rating, compassion, quality, value, salt, late, kind, content, source)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
        on conflict do nothing returning *)
      ${select('stored')}`,
     [
@@ -67,6 +69,7 @@ export async function insertVote(db: Db, vote: NewVote): Promise<{ stored: Human
       vote.late,
       vote.kind,
       vote.content === null ? null : JSON.stringify(vote.content),
+      vote.source,
     ],
   )
   const [fresh] = rows.map(toFeedback)
@@ -137,10 +140,10 @@ export async function withdrawVote(
   )
 }
 
-/** Withdraws every standing vote of an erased person, and forgets what they wrote (rules S4, T3). */
+/** Withdraws every standing vote of an erased person, and forgets what they wrote and where from (rules S4, T3). */
 export async function eraseVotes(db: Db, userId: string): Promise<void> {
   await db.query(
-    `update feedback set comments = null, withdrawn_at = coalesce(withdrawn_at, clock_timestamp()),
+    `update feedback set comments = null, source = null, withdrawn_at = coalesce(withdrawn_at, clock_timestamp()),
        input_text = case when sample_id is null then '' else input_text end,
        model_response = case when sample_id is null then '' else model_response end
      where user_id = $1`,
@@ -237,6 +240,8 @@ export interface SettledVote {
   seq: number
   /** The step whose receipt names it: the first that learnt from it. null: none has. */
   usedIn: number | null
+  /** Where its author's account came from, as a keyed hash; null: nobody knows, or no longer. */
+  source: string | null
 }
 
 /** Votes younger than this may still be withdrawn, or their withdrawal may be in flight; milliseconds. */
@@ -248,7 +253,7 @@ const learntVote = `
   select f.id, f.sample_id as "sampleId", s.origin, f.user_id as "raterId", f.input_text as prompt,
          coalesce(s.asked_by = f.user_id, false) as "ownQuestion", f.late,
          f.model_response as response, f.human_rating as rating, f.categories, f.compassion_rating as compassion,
-         (extract(epoch from f.created_at) * 1000)::float8 as at, f.seq::float8 as seq
+         (extract(epoch from f.created_at) * 1000)::float8 as at, f.seq::float8 as seq, encode(f.source, 'hex') as source
   from feedback f left join samples s on s.id = f.sample_id`
 
 /** The latest `count` standing votes of a session that steps up to `step` have used, oldest first. */

@@ -24,9 +24,8 @@ export async function ratersOf(db: Db, sessionId: string): Promise<RaterRow[]> {
 export async function castVotesOf(db: Db, sessionId: string, excluded: readonly string[]): Promise<CastVote[]> {
   const { rows } = await db.query<CastVote>(
     `select f.user_id as "raterId", coalesce(f.sample_id::text, 'text/' || f.id) as "sampleId", f.value, s.origin,
-            coalesce(s.asked_by = f.user_id, false) as "ownQuestion", f.late, coalesce(r.step, session.current_step + 1) as round
-     from feedback f join sessions session on session.id = f.session_id
-       left join receipts r on r.feedback_id = f.id left join samples s on s.id = f.sample_id
+            coalesce(s.asked_by = f.user_id, false) as "ownQuestion", f.late, (extract(epoch from f.created_at) * 1000)::float8 as at, encode(f.source, 'hex') as source
+     from feedback f left join samples s on s.id = f.sample_id
      where f.session_id = $1 and f.withdrawn_at is null and not f.user_id = any($2::uuid[]) order by f.seq`,
     [sessionId, excluded],
   )

@@ -278,6 +278,18 @@ export async function countAsks(db: Db, sessionId: string, userId: string): Prom
   return rows[0]!.count
 }
 
+/** What these samples ask and answer, by their ids. */
+export async function textsOf(
+  db: Db,
+  ids: readonly string[],
+): Promise<Map<string, { prompt: string; response: string }>> {
+  const { rows } = await db.query<{ id: string; prompt: string; response: string }>(
+    `select id, prompt, coalesce(response, '') as response from samples where id = any($1::uuid[])`,
+    [ids],
+  )
+  return new Map(rows.map(({ id, ...text }) => [id, text]))
+}
+
 /** The prompts that a person asked, for their export. */
 export async function asksOf(
   db: Db,

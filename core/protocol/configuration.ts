@@ -13,6 +13,18 @@ export const RewardModelConfig = z.object({
   compassionWeight: unit.default(0.7),
   /** κ: how many votes the reward model's prediction counts for. */
   shrinkage: z.number().min(0).default(1),
+  /** A vote counts half in what the reward model learns from once this many others have come, votes. */
+  voteHalfLife: z.number().min(1).max(1_000_000).default(300),
+  /**
+   * What trains where people's tastes differ: the largest taste; each by its people; or for every answer what the taste
+   * gives that likes it least.
+   */
+  tastes: z.enum(['majority', 'proportional', 'worst-off']).default('majority'),
+  /**
+   * Whether a taste that only opposes the largest counts like any other. Votes can't tell an enemy from an opposite, so
+   * until the researcher accepts it, it weighs nothing.
+   */
+  acceptOpposition: z.boolean().default(false),
   /**
    * Added to the reward per standard deviation by which an answer is longer than the reference's mean, in the unit
    * of a vote's value; negative values favour short ones.

@@ -80,10 +80,28 @@ export const Rater = z.object({
   known: z.boolean(),
   /** Their share of the total weight of votes in the reward model's fit. */
   share: unit,
+  /** The index of their taste among the run's; 0 is the largest, and whoever is new is of it. */
+  taste: z.int().min(0),
+  /** Their taste only opposes the largest: it weighs nothing unless the run accepts it. */
+  opposes: z.boolean(),
   /** null: not excluded. */
   excluded: z.object({ reason: z.string(), by: z.string(), at: z.iso.datetime() }).nullable(),
 })
 export type Rater = z.infer<typeof Rater>
+
+/** A taste that a run has found among its raters (docs/METRICS.md). */
+export const Taste = z.object({
+  /** Of the people who follow one. */
+  share: unit,
+  /** With the largest taste, -1…1. */
+  correlation: z.number().min(-1).max(1),
+  opposes: z.boolean(),
+  /** Who is of it. */
+  raters: z.array(Uuid),
+  /** The answers on which it differs most surely from the largest, most surely first. */
+  dividing: z.array(z.object({ sampleId: Uuid, prompt: z.string(), response: z.string() })),
+})
+export type Taste = z.infer<typeof Taste>
 
 export const Exclude = z.strictObject({
   reason: z.string().trim().min(1, 'say why: the person is told').max(limits.reasonChars),

@@ -1,16 +1,20 @@
+/** Which votes can be compared with others' at all: those earn their authors standing. Pure. */
+
 export interface RatedSample {
   raterId: string
   sampleId: string
   /** `v` in [0, 1]. */
   value: number
-  /** The step that was the first to learn from it. Votes of one round count as simultaneous; 0 by default. */
-  round?: number
+  /** When it was cast, milliseconds; 0 by default. Votes come in order, the oldest first. */
+  at?: number
   /** False if its author chose what to rate, or when, and could have known the others' votes: it is not compared. */
   comparable?: boolean
+  /** Where its author's account came from (sources.ts); null or absent: nobody knows. */
+  source?: string | null
 }
 
 /** A rater is known with at least this many comparable votes … */
-const KNOWN_VOTES = 8
+export const KNOWN_VOTES = 8
 /** … and while their reliability is at least this; everybody else is a stranger. */
 const KNOWN_RELIABILITY = 0.3
 export const isKnown = (comparable: number, reliability: number): boolean =>
@@ -18,8 +22,8 @@ export const isKnown = (comparable: number, reliability: number): boolean =>
 
 /** A room is established while this many known raters … */
 export const ESTABLISHED_RATERS = 3
-/** … have voted in this round or in this many before it. */
-export const ESTABLISHED_ROUNDS = 3
+/** … have voted within this time, milliseconds. */
+export const ESTABLISHED_MS = 10 * 60_000
 /**
  * In an established room, comparisons with strangers alone count for at most this many votes: fewer than make a rater
  * known.
@@ -29,18 +33,17 @@ export const AMONG_STRANGERS = 4
 /** Votes indexed by number, so that every iteration is cheap. */
 export interface Ballots {
   readonly votes: readonly RatedSample[]
-  /** Ids of raters and samples, by number. */
+  /** Ids of raters and samples, by number, in the order of their first votes. */
   readonly raters: readonly string[]
   readonly samples: ReadonlyMap<string, number>
   /** By vote: the numbers of its rater and its sample. */
   readonly raterOf: Int32Array
   readonly sampleOf: Int32Array
-  /** By sample: its comparable votes. */
+  /** By sample: its comparable votes, and who cast them, each once. */
   readonly on: readonly (readonly number[])[]
-  /** By sample: who cast them, each once. */
   readonly ratersOn: readonly (readonly number[])[]
-  /** Comparable votes by round, in the order of rounds. */
-  readonly rounds: readonly { round: number; votes: readonly number[] }[]
+  /** By rater: where the account came from, the latest that is known. */
+  readonly sources: readonly (string | null)[]
 }
 
 export function ballotsOf(votes: readonly RatedSample[]): Ballots {
@@ -55,19 +58,23 @@ export function ballotsOf(votes: readonly RatedSample[]): Ballots {
   const raterOf = Int32Array.from(votes, (vote) => numberOf(raters, vote.raterId))
   const sampleOf = Int32Array.from(votes, (vote) => numberOf(samples, vote.sampleId))
   const on = Array.from(samples, (): number[] => [])
-  const rounds = new Map<number, number[]>()
-  votes.forEach(({ round = 0, comparable = true }, index) => {
-    if (!comparable) return
-    on[sampleOf[index]!]!.push(index)
-    const cast = rounds.get(round)
-    if (cast) cast.push(index)
-    else rounds.set(round, [index])
+  const sources = Array.from(raters, (): string | null => null)
+  votes.forEach(({ comparable = true, source = null }, index) => {
+    if (comparable) on[sampleOf[index]!]!.push(index)
+    if (source !== null) sources[raterOf[index]!] = source
   })
   return {
-    ...{ votes, raters: [...raters.keys()], samples, raterOf, sampleOf, on },
+    ...{ votes, raters: [...raters.keys()], samples, raterOf, sampleOf, on, sources },
     ratersOn: on.map((indices) => [...new Set(indices.map((index) => raterOf[index]!))]),
-    rounds: [...rounds].sort(([a], [b]) => a - b).map(([round, cast]) => ({ round, votes: cast })),
   }
+}
+
+/** What is known about raters besides the votes at hand, by rater. */
+export interface Known {
+  /** ρ. */
+  readonly reliability: Float64Array
+  /** Comparable votes that they bring along from elsewhere here. */
+  readonly brought: Float64Array
 }
 
 export interface Comparisons {
@@ -85,53 +92,52 @@ export interface Comparisons {
  * A vote is compared with others' votes on the same sample. While a room is being founded, anybody's will
  * do: nobody is known yet, or those who were have left. In an established one a known rater's is required; comparisons
  * with strangers alone count for {@link AMONG_STRANGERS} votes in all, however many there are, so that accounts
- * which only ever meet each other are never known. Rounds are processed in order: who is known when a round begins
- * follows from the rounds before it. Votes that are not comparable (late ones, questions of their author's
- * own, texts) neither earn nor lend standing.
+ * which only ever meet each other are never known. Nor does company of one's own source count where that source
+ * is a mark (sources.ts). A sample whose value is known compares everybody. Votes are processed in their order:
+ * who is known when a vote is cast follows from the votes before it. Votes that are not comparable (late ones, questions
+ * of their author's own, texts) neither earn nor lend standing.
  *
- * Known limitation: whoever founds a room, or finds it empty for {@link ESTABLISHED_ROUNDS} steps, is its crowd.
+ * Known limitation: whoever founds a room, or finds it empty for {@link ESTABLISHED_MS}, is its crowd.
  *
- * @param reliability ρ by rater
+ * @param gold by sample: whether its value is known
+ * @param markOf by rater: the number of their source where it is a mark, else -1
  */
 export function comparisonsOf(
-  { raters, samples, raterOf, sampleOf, ratersOn, rounds }: Ballots,
-  reliability: Float64Array,
+  { votes, raters, samples, raterOf, sampleOf, ratersOn, on }: Ballots,
+  { reliability, brought }: Known,
+  gold: Uint8Array,
+  markOf: Int32Array,
 ): Comparisons {
   const full = new Float64Array(raters.length)
   const amongStrangers = new Float64Array(raters.length)
   const count = (rater: number): number => full[rater]! + Math.min(AMONG_STRANGERS, amongStrangers[rater]!)
-  /** Known raters, and when each voted last. */
-  const known = new Map<number, number>()
+  const known = Uint8Array.from(raters, (_, rater) => (isKnown(brought[rater]!, reliability[rater]!) ? 1 : 0))
+  /** When each known rater voted last. */
+  const lastVote = new Map<number, number>()
   const weights = new Float64Array(raterOf.length)
   const meeting: number[] = []
   const established = new Uint8Array(samples.size)
+  const order = on.flat().sort((a, b) => a - b)
 
-  for (const { round, votes } of rounds) {
-    const here = new Set(votes.map((index) => raterOf[index]!))
+  for (const index of order) {
+    const [sample, rater, at] = [sampleOf[index]!, raterOf[index]!, votes[index]!.at ?? 0]
     let present = 0
-    for (const [rater, last] of known) if (last >= round - ESTABLISHED_ROUNDS || here.has(rater)) present++
+    for (const last of lastVote.values()) if (last >= at - ESTABLISHED_MS) present++
     const founding = present < ESTABLISHED_RATERS
-    const knownOn = new Map<number, number>()
-    for (const index of votes) {
-      const [sample, rater] = [sampleOf[index]!, raterOf[index]!]
-      const others = ratersOn[sample]!
-      if (!founding) established[sample] = 1
-      if (others.length < 2) continue
-      let knownHere = knownOn.get(sample)
-      if (knownHere === undefined)
-        knownOn.set(sample, (knownHere = others.reduce((n, id) => n + (known.has(id) ? 1 : 0), 0)))
-      if (founding || knownHere - (known.has(rater) ? 1 : 0) > 0) {
-        weights[index] = 1
-        full[rater]!++
-      } else {
-        meeting.push(index)
-        amongStrangers[rater]!++
-      }
+    if (!founding) established[sample] = 1
+    const others = ratersOn[sample]!.filter(
+      (other) => other !== rater && (markOf[rater] === -1 || markOf[other] !== markOf[rater]),
+    )
+    if (gold[sample] === 1 || (others.length > 0 && (founding || others.some((other) => known[other] === 1)))) {
+      weights[index] = 1
+      full[rater]!++
+    } else if (others.length > 0) {
+      meeting.push(index)
+      amongStrangers[rater]!++
     }
-    for (const rater of here) {
-      if (isKnown(count(rater), reliability[rater]!)) known.set(rater, round)
-      else known.delete(rater)
-    }
+    known[rater] = isKnown(count(rater) + brought[rater]!, reliability[rater]!) ? 1 : 0
+    if (known[rater] === 1) lastVote.set(rater, at)
+    else lastVote.delete(rater)
   }
   for (const index of meeting) weights[index] = Math.min(1, AMONG_STRANGERS / amongStrangers[raterOf[index]!]!)
   return { weights, counts: Float64Array.from(raters, (_, rater) => count(rater)), established }

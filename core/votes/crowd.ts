@@ -59,12 +59,14 @@ export function capStrangers(votes: readonly { weight: number; known: boolean }[
   const sum = (known: boolean): number =>
     votes.reduce((total, vote) => total + (vote.known === known ? vote.weight : 0), 0)
   const strangers = sum(false)
-  const quorum = votes.reduce((n, vote) => n + (vote.known ? 1 : 0), 0) >= QUORUM
-  const most = quorum
-    ? (sum(true) * STRANGERS_SHARE) / (1 - STRANGERS_SHARE)
-    : established
-      ? STRANGERS_WEIGHT
-      : Infinity
+  const people = votes.reduce((n, vote) => n + (vote.known ? 1 : 0), 0)
+  const most = strangersMost(sum(true), people, established)
   const factor = strangers > most ? most / strangers : 1
   return votes.map((vote) => (vote.known ? vote.weight : vote.weight * factor))
+}
+
+/** What strangers weigh together on an answer at most, beside known raters of this weight and number. */
+export function strangersMost(trusted: number, people: number, established: boolean): number {
+  if (people >= QUORUM) return (trusted * STRANGERS_SHARE) / (1 - STRANGERS_SHARE)
+  return established ? STRANGERS_WEIGHT : Infinity
 }

@@ -3,37 +3,28 @@
  * other answers than those voted on before: without this a reward model trained on one opinion for an hour needs an
  * hour of the other to follow. Pure.
  */
-import { maxOf } from '../statistics.ts'
+import { weight as nonNegative, within } from './range.ts'
+
+/** Half-life of a vote, in the weight of the votes that have come since. */
+export const HALF_LIFE = 300
 
 /**
- * Half-life of a vote: it is this many steps old and this much weight of votes has been added since. With few votes
- * little is forgotten, and votes of weight 0 age nobody's vote.
+ * The factors on the votes' weights, in their order, the oldest first: ½ to the power of the weight that came later, over
+ * the half-life. Age is counted in votes alone: neither steps nor time make a vote older, and votes of weight 0
+ * age nobody's.
+ *
+ * Worked example: of 301 votes of weight 1 the first counts half, the newest whole.
+ *
+ * @param weights before fading, at least 0
+ * @throws OutOfRange for a negative weight or a half-life that is not above 0
  */
-export const HALF_LIFE = { steps: 8, weight: 300 } as const
-
-export interface DatedVote {
-  /** The step that was the first to learn from it, or that is about to. */
-  round: number
-  /** Its weight before fading, at least 0. */
-  weight: number
-}
-
-/**
- * The factors on the votes' weights, in their order: ½ to the power of the age in half-lives, relative to the newest
- * vote's step.
- */
-export function fading(votes: readonly DatedVote[]): number[] {
-  const newest = maxOf(
-    votes.map(({ round }) => round),
-    0,
-  )
-  const byRound = new Map<number, number>()
-  for (const { round, weight } of votes) byRound.set(round, (byRound.get(round) ?? 0) + weight)
-  const factors = new Map<number, number>()
+export function fading(weights: readonly number[], halfLife: number = HALF_LIFE): number[] {
+  within('half-life', halfLife, Number.MIN_VALUE, Number.MAX_VALUE)
+  const factors = new Array<number>(weights.length).fill(1)
   let later = 0
-  for (const [round, weight] of [...byRound].sort(([a], [b]) => b - a)) {
-    factors.set(round, 0.5 ** Math.min((newest - round) / HALF_LIFE.steps, later / HALF_LIFE.weight))
-    later += weight
+  for (let i = weights.length - 1; i >= 0; i--) {
+    factors[i] = 0.5 ** (later / halfLife)
+    later += nonNegative('weight', weights[i]!)
   }
-  return votes.map(({ round }) => factors.get(round) ?? 1)
+  return factors
 }

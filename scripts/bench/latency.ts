@@ -108,6 +108,7 @@ async function timeInserts({ attune, pool }: Instance, sessionId: string): Promi
         value: 0.63,
         late: false,
         salt: randomBytes(32),
+        source: null,
       })
       times.push(performance.now() - began)
     }

@@ -1,10 +1,11 @@
 /** The studies' charts, drawn only from the figures that they write: a chart can be redrawn from its JSON. Pure. */
 import { z } from 'zod'
-import { maxOf, mean, sampleDeviation } from '../../core/statistics.ts'
+import { maxOf, mean, minOf, sampleDeviation } from '../../core/statistics.ts'
 import { Misuse } from '../cli/options.ts'
 import { ALGORITHMS, NAMES } from './algorithms.ts'
 import type { Chart, Point } from './chart-page.ts'
 import { COMPASSION, nameOfRun } from './learning.ts'
+import { METHOD_NAMES, METHODS } from './reliability.ts'
 import { RISES_TO } from './turnaround.ts'
 
 const Judged = z.object({ compassion: z.number() })
@@ -41,7 +42,18 @@ const Turnaround = z.object({
   ...{ raters: z.number(), turn: z.number(), before: Judged },
   steps: z.array(z.object({ step: z.number(), rollouts: Judged, heldOut: Judged.nullable() })),
 })
-const Drawable = z.discriminatedUnion('study', [Learning, Hacking, Algorithms, Turnaround])
+const Figure = z.object({ mean: z.number() })
+const Reliability = z.object({
+  study: z.literal('reliability'),
+  ...{ raters: z.number(), seeds: z.number() },
+  rows: z.array(
+    z.object({
+      ...{ attack: z.string(), share: z.number(), votesPerAnswer: z.number() },
+      r: z.object({ attune: Figure, mean: Figure, median: Figure, dawidSkene: Figure, mace: Figure }),
+    }),
+  ),
+})
+const Drawable = z.discriminatedUnion('study', [Learning, Hacking, Algorithms, Turnaround, Reliability])
 
 /** @throws Misuse if these are not the figures of a study that has a chart */
 export function chartOf(figures: unknown): Chart {
@@ -59,6 +71,8 @@ export function chartOf(figures: unknown): Chart {
       return algorithmsChart(study)
     case 'turnaround':
       return turnaroundChart(study)
+    case 'reliability':
+      return reliabilityChart(study)
   }
 }
 
@@ -128,5 +142,27 @@ export function turnaroundChart({ steps, before, turn, raters }: z.infer<typeof 
       { name: "the step's own answers", points: steps.map(({ step, rollouts }): Point => [step, rollouts.compassion]) },
       { name: 'held-out answers', points: [[0, before.compassion], ...heldOut] },
     ],
+  }
+}
+
+/** By share of votes: the r that the group which misleads a method most leaves it, at ten votes an answer. */
+export function reliabilityChart({ rows, raters, seeds }: z.infer<typeof Reliability>): Chart {
+  const dense = rows.filter(({ votesPerAnswer }) => votesPerAnswer === 10)
+  const of = (share: number) => dense.filter((row) => row.share === share)
+  // A share that only one kind of group was tried at says nothing of the worst.
+  const shares = [...new Set(dense.map(({ share }) => share))]
+    .filter((share) => share === 0 || of(share).length > 1)
+    .sort((a, b) => a - b)
+  const series = METHODS.map((method) => ({
+    name: METHOD_NAMES[method],
+    control: method === 'mean',
+    points: shares.map((share): Point => [100 * share, minOf(of(share).map(({ r }) => r[method].mean))]),
+  }))
+  return {
+    title: `${raters} simulated raters, ${seeds} seeds: the worst that any kind of group does`,
+    x: "the group's share of the votes (%)",
+    y: "r of the crowd's value with the truth, ten votes an answer",
+    range: [Math.floor(minOf(series.flatMap(({ points }) => points.map(([, r]) => r)))), 1],
+    series,
   }
 }

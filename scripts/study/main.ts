@@ -1,10 +1,10 @@
-/** `npm run study -- learning | one-rater | hacking | algorithms | turnaround | offline | draw`: what voting does to a policy. */
+/** `npm run study -- learning | one-rater | hacking | algorithms | turnaround | reliability | offline | draw`: what voting does to a policy. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { command, group, main } from '../cli/command.ts'
 import { flag, Misuse, number, text, whole } from '../cli/options.ts'
 import { ALGORITHMS, algorithms, algorithmsText, improves, runLine } from './algorithms.ts'
 import type { Chart } from './chart-page.ts'
-import { algorithmsChart, chartOf, hackingChart, learningChart, turnaroundChart } from './charts.ts'
+import { algorithmsChart, chartOf, hackingChart, learningChart, reliabilityChart, turnaroundChart } from './charts.ts'
 import { hacking, hackingText } from './hacking.ts'
 import { Stopped } from './instance.ts'
 import { learning, learningText } from './learning.ts'
@@ -12,6 +12,7 @@ import { machine } from './machine.ts'
 import { offline } from './offline.ts'
 import { oneRater, oneRaterText } from './one-rater.ts'
 import { openProgress } from './progress.ts'
+import { reliability, reliabilityText } from './reliability.ts'
 import { turnaround, turnaroundText } from './turnaround.ts'
 import { liveTurnaround, liveTurnaroundText } from './turnaround-live.ts'
 
@@ -95,6 +96,18 @@ const commands = [
     },
     async run({ live, ...options }) {
       return live ? turnRoundLive(options) : turnRound(options)
+    },
+  }),
+  command({
+    name: 'reliability',
+    summary: 'whom does a room listen to, and can it be turned?',
+    detail: 'Thirty raters and groups that mislead them, by the product’s own functions, without an instance.',
+    options: { seeds: seeds(5), json },
+    async run({ json: file, ...options }) {
+      const result = await reliability(options)
+      console.log(`\n${reliabilityText(result)}`)
+      await write(file, result, reliabilityChart(result))
+      return allHold(result)
     },
   }),
   offline,

@@ -18,7 +18,8 @@ import { openLearner } from '../../trainer/rl/learner.ts'
 import type { Metrics } from '../../trainer/rl/metrics.ts'
 import { seedOf } from '../../trainer/rl/random.ts'
 import type { ReferenceView, Rollout } from '../../trainer/rl/rollout.ts'
-import { fading } from '../../core/votes/fading.ts'
+import { HALF_LIFE } from '../../core/votes/fading.ts'
+import { rescaled } from '../../core/votes/reliability.ts'
 import { weigh, type CastVote } from '../../core/votes/weights.ts'
 import { mix, weightedQuality } from '../../core/votes/value.ts'
 import { correlation, mean } from '../../core/statistics.ts'
@@ -74,6 +75,9 @@ export interface OfflineStep {
   seconds: { sample: number; score: number; fit: number; update: number }
 }
 
+/** Time between the votes of two steps, milliseconds. */
+const STEP_MS = 30_000
+
 /** Trains with a simulated crowd and yields each step as it is done; step 0 is the base model. */
 export async function* offlineRun(options: OfflineOptions): AsyncGenerator<OfflineStep | { step: 0; heldOut: Truth }> {
   const { seed, learner: config, crowd } = options
@@ -124,7 +128,7 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
   rewardModel.features.fitScale(reference.map(({ features }) => features))
   yield { step: 0, heldOut: await evaluate() }
 
-  const votes: (OfflineVote & Pick<CastVote, 'round' | 'origin'>)[] = []
+  const votes: (OfflineVote & Pick<CastVote, 'at' | 'origin'>)[] = []
   // A few hundred answers of the reference, over and over: what a script would send.
   const written =
     options.texts === 0
@@ -136,7 +140,7 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
     sampleId: `text/${i}`,
   }))
   texts.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, views[i % views.length]!.features))
-  for (const vote of castOnTexts(crowd(1), texts)) votes.push({ ...vote, round: 1, origin: null })
+  for (const vote of castOnTexts(crowd(1), texts)) votes.push({ ...vote, at: 0, origin: null })
 
   const draw = (step: number) => {
     const drawn = drawGroups(prompts, {
@@ -154,15 +158,23 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
     await next
     const shown = batch.slice(0, options.shown)
     for (const vote of castVotes(crowd(step), shown, options.votesPerStep))
-      votes.push({ ...vote, round: step, origin: 'rollout' })
+      votes.push({ ...vote, at: STEP_MS * step, origin: 'rollout' })
     const { value: references, seconds: score } = await timed(() => learner.reference(batch))
     shown.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, references[i]!.features))
     const { value: weights, seconds: fit } = await timed(async () => {
       const found = weigh(
-        votes.map((v): CastVote => ({ ...v, value: valueOf(v.scores), ownQuestion: false, late: false })),
-        fading,
+        votes.map((v): CastVote => ({ ...v, value: valueOf(v.scores), source: null, ownQuestion: false, late: false })),
+        { halfLife: HALF_LIFE },
       )
-      rewardModel.fit(votes.map((v, i) => ({ ...v, weight: found.inFit[i]! })))
+      rewardModel.fit(
+        votes.map((v, i) => ({
+          ...v,
+          weight: found.inFit[i]!,
+          scores: Object.fromEntries(
+            Object.entries(v.scores).map(([head, x]) => [head, rescaled(found.scales[i]!, x)]),
+          ),
+        })),
+      )
       return found
     })
     const scored = rewardsOf({
@@ -172,7 +184,7 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
         features: references[i]!.features,
         prefixes: references[i]!.prefixes,
         votes: votes.flatMap((v, i) =>
-          v.sampleId === sampleId ? [{ value: valueOf(v.scores), weight: weights.onAnswer[i]! }] : [],
+          v.sampleId === sampleId ? [{ value: weights.values[i]!, weight: weights.onAnswer[i]! }] : [],
         ),
       })),
       reference,

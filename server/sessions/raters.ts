@@ -1,12 +1,13 @@
 import { publish, type Deps } from '../deps.ts'
 import { endExclusion, exclusionOf, exclusionsOf, insertExclusion } from '../../core/db/exclusions.ts'
 import { castVotesOf, ratersOf } from '../../core/db/raters.ts'
-import { sessionBasics } from '../../core/db/sessions.ts'
+import { textsOf } from '../../core/db/samples.ts'
+import { sessionBasics, type SessionBasics } from '../../core/db/sessions.ts'
 import { findUser } from '../../core/db/users.ts'
 import { AttuneError } from '../../core/errors.ts'
-import { weigh } from '../../core/votes/weights.ts'
+import { weigh, type CastVote, type Weighed } from '../../core/votes/weights.ts'
 import { demandOwner, type Caller } from '../../core/permissions.ts'
-import type { Rater } from '../../core/protocol/index.ts'
+import { RewardModelConfig, type Rater, type Taste } from '../../core/protocol/index.ts'
 
 /**
  * Who votes in a session, and what their votes weigh: as the next step would compute it, the heaviest
@@ -15,21 +16,17 @@ import type { Rater } from '../../core/protocol/index.ts'
  * @throws AttuneError not-found, forbidden
  */
 export async function listRaters(deps: Deps, caller: Caller, sessionId: string): Promise<Rater[]> {
-  await demandSteering(deps, caller, sessionId)
+  const session = await demandSteering(deps, caller, sessionId)
   const [people, exclusions] = await Promise.all([ratersOf(deps.pool, sessionId), exclusionsOf(deps.pool, sessionId)])
-  const votes = await castVotesOf(
-    deps.pool,
-    sessionId,
-    exclusions.map(({ userId }) => userId),
-  )
-  const { standing, inFit } = weigh(votes)
+  const { votes, weighed } = await heard(deps, session, sessionId, exclusions)
+  const { standing, inFit } = weighed
   const weights = new Map<string, number>()
   votes.forEach(({ raterId }, i) => weights.set(raterId, (weights.get(raterId) ?? 0) + inFit[i]!))
   const total = inFit.reduce((sum, w) => sum + w, 0)
   const excluded = new Map(exclusions.map(({ userId, ...rest }) => [userId, rest]))
   return people
     .map(({ lastVoteAt, ...person }): Rater => {
-      const { reliability, comparable, known } = standing(person.userId)
+      const { reliability, comparable, known, taste, opposes } = standing(person.userId)
       const exclusion = excluded.get(person.userId)
       return {
         ...person,
@@ -37,6 +34,8 @@ export async function listRaters(deps: Deps, caller: Caller, sessionId: string):
         reliability,
         comparable,
         known,
+        taste,
+        opposes,
         share: total === 0 ? 0 : (weights.get(person.userId) ?? 0) / total,
         excluded:
           exclusion === undefined
@@ -45,6 +44,28 @@ export async function listRaters(deps: Deps, caller: Caller, sessionId: string):
       }
     })
     .sort((a, b) => b.share - a.share || b.votes - a.votes)
+}
+
+/**
+ * What people in a session like, as far as their votes tell: the largest taste first. Its owner may ask, and an
+ * administrator.
+ *
+ * @throws AttuneError not-found, forbidden
+ */
+export async function listTastes(deps: Deps, caller: Caller, sessionId: string): Promise<Taste[]> {
+  const session = await demandSteering(deps, caller, sessionId)
+  const { weighed } = await heard(deps, session, sessionId, await exclusionsOf(deps.pool, sessionId))
+  const texts = await textsOf(
+    deps.pool,
+    weighed.tastes.flatMap(({ dividing }) => dividing),
+  )
+  return weighed.tastes.map(({ dividing, ...taste }) => ({
+    ...taste,
+    dividing: dividing.flatMap((sampleId) => {
+      const text = texts.get(sampleId)
+      return text === undefined ? [] : [{ sampleId, ...text }]
+    }),
+  }))
 }
 
 /**
@@ -86,7 +107,25 @@ export async function demandAdmitted(deps: Deps, caller: Caller, sessionId: stri
 const exclusionSentence = (reason: string): string =>
   `You are excluded from voting in this session (${reason}). If you think that this is a mistake, write to its owner.`
 
-async function demandSteering(deps: Deps, caller: Caller, sessionId: string): Promise<void> {
-  const { userId } = await sessionBasics(deps.pool, sessionId)
-  demandOwner(caller, userId, 'administer')
+async function demandSteering(deps: Deps, caller: Caller, sessionId: string): Promise<SessionBasics> {
+  const session = await sessionBasics(deps.pool, sessionId)
+  demandOwner(caller, session.userId, 'administer')
+  return session
+}
+
+/** A session's votes, and what they weigh as it listens now. */
+async function heard(
+  deps: Deps,
+  { configuration: { rewardModel } }: SessionBasics,
+  sessionId: string,
+  exclusions: readonly { userId: string }[],
+): Promise<{ votes: CastVote[]; weighed: Weighed }> {
+  const votes = await castVotesOf(
+    deps.pool,
+    sessionId,
+    exclusions.map(({ userId }) => userId),
+  )
+  // Sessions that are older than these settings listen by default.
+  const { tastes, acceptOpposition, voteHalfLife: halfLife } = RewardModelConfig.parse(rewardModel)
+  return { votes, weighed: weigh(votes, { tastes, acceptOpposition, halfLife }) }
 }

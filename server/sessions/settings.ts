@@ -67,6 +67,9 @@ export const settings: Readonly<Record<string, Setting>> = {
   'rewardModel.aiRewardWeight': unread('it weighs an AI scorer, and there is none here: leave this out'),
   'rewardModel.compassionWeight': read(learner),
   'rewardModel.shrinkage': read('trainer/reward/reward.ts'),
+  'rewardModel.voteHalfLife': read('trainer/loop/crowd.ts'),
+  'rewardModel.tastes': read('trainer/loop/crowd.ts'),
+  'rewardModel.acceptOpposition': read('trainer/loop/crowd.ts'),
   'rewardModel.lengthBonus': read('trainer/reward/reward.ts'),
   'rewardModel.ethicalConstraints.maxHarmScore': readWhen(
     'core/votes/reward.ts',

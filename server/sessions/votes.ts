@@ -16,12 +16,14 @@ import { hasEnded } from '../../core/session-state.ts'
  * Casts a vote: finds its sample, computes its value, and stores it. What is returned is in
  * Postgres (rule V1); the room is notified afterwards.
  *
+ * @param source where it came from (sources.ts)
  * @throws AttuneError invalid, forbidden, not-found, conflict
  */
 export async function castVote(
   deps: Deps,
   caller: Caller,
   vote: ParsedVote,
+  source: Buffer,
 ): Promise<{ ack: AckData['submit-feedback']; stored: HumanFeedback }> {
   const session = await sessionBasics(deps.pool, vote.sessionId)
   if (hasEnded(session.status))
@@ -54,6 +56,7 @@ export async function castVote(
     value: mix(q, c, session.configuration.rewardModel.compassionWeight),
     late: sample?.status === 'closed' && !(await begunInTime(deps.pool, sample.id, caller.userId)),
     salt: randomBytes(32),
+    source,
   })
   const crowd = sample === null ? null : await crowdOf(deps.pool, sample.id)
   if (!duplicate)

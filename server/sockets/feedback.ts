@@ -14,7 +14,8 @@ export const feedbackHandlers: Pick<Handlers, 'begin-vote' | 'submit-feedback' |
   },
   'submit-feedback': {
     needs: 'vote',
-    handle: async ({ deps, caller }, vote) => (await castVote(deps, caller, vote)).ack,
+    handle: async ({ deps, caller, socket }, vote) =>
+      (await castVote(deps, caller, vote, deps.sources.ofRequest(socket.request))).ack,
   },
   'withdraw-feedback': {
     needs: 'vote',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { creditOf, whyNothing } from '../../contracts/ledger/epoch/credit.ts'
 import { type ContributionRecord } from '../../contracts/ledger/epoch/leaf.ts'
+import { noCreditReasons } from '../../contracts/ledger/epoch/reasons.ts'
 import { GOOD_VOTE } from '../helpers/ledger.ts'
 
 describe('credits', () => {
@@ -34,6 +35,13 @@ describe('credits', () => {
     expect(why({ corrects: 'a vote', credit: 100, produced: false })).toBe('text')
     expect(why({ corrects: 'a vote', credit: 100, late: true })).toBe('closed')
     expect(whyNothing({ kind: 'validation', payload: {}, usedInStep: null })).toBeNull()
+  })
+
+  it('C6: pay follows use: at weight 0 nothing, at any weight above 0 the whole, and an upheld appeal makes up for it', () => {
+    const earns = (weight: number) => of('feedback', { ...GOOD_VOTE, weight }, 12)
+    expect([0, Number.MIN_VALUE, 0.002, 1].map(earns)).toEqual([0n, 100n, 100n, 100n])
+    expect(noCreditReasons['no-weight'].appealable).toBe(true)
+    expect(of('feedback', { ...GOOD_VOTE, weight: 0, corrects: 'a vote', credit: 100 })).toBe(100n)
   })
 
   it('are refused, not guessed, where a measure is missing or out of range', () => {

@@ -219,6 +219,7 @@ export const voteOn = (
   categories: [{ name: 'helpfulness', score: 1 + 9 * taste, weight: 1 }],
   compassion: taste,
   usedIn: null,
+  source: null,
 })
 
 /** A death of this process. */

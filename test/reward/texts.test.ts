@@ -22,18 +22,19 @@ function learnt({ steps, texts, trusted }: { steps: number; texts: number; trust
   const model = openRewardModel({ ...FIXED, categories: {}, compassionWeight: 0.7 }, width, 1)
   model.features.fitScale(Array.from({ length: 64 }, draw))
   const votes: (CastVote & { id: string })[] = []
-  const add = (vote: Pick<CastVote, 'raterId' | 'sampleId' | 'value' | 'round' | 'origin'>) =>
+  const add = (vote: Pick<CastVote, 'raterId' | 'sampleId' | 'value' | 'at' | 'origin'>) =>
     votes.push({
       ...vote,
       id: `${vote.sampleId}/${vote.raterId}`,
       value: clamp(vote.value + 0.1 * random.normal()),
+      source: null,
       ownQuestion: false,
       late: false,
     })
   for (let i = 0; i < texts; i++) {
     const x = draw()
     model.features.add(`text/${i}`, x)
-    add({ raterId: 'author', sampleId: `text/${i}`, value: 1 - worth(x), round: 1, origin: null })
+    add({ raterId: 'author', sampleId: `text/${i}`, value: 1 - worth(x), at: 0, origin: null })
   }
   for (let s = 0; s < 16 * steps; s++) {
     const x = draw()
@@ -43,7 +44,7 @@ function learnt({ steps, texts, trusted }: { steps: number; texts: number; trust
         raterId: `honest ${(s + k) % 6}`,
         sampleId: `s${s}`,
         value: worth(x),
-        round: 1 + Math.floor(s / 16),
+        at: 1_000 * s,
         origin: 'rollout',
       })
   }

@@ -213,11 +213,17 @@ test('S4: an email is sealed in the database, exported to its owner, and erased 
     401,
   )
   const left = await world.pool.query(
-    'select u.username, u.email, f.comments, f.withdrawn_at from users u join feedback f on f.user_id = u.id where u.id = $1',
+    'select u.username, u.email, f.comments, f.source, f.withdrawn_at from users u join feedback f on f.user_id = u.id where u.id = $1',
     [carl.user.userId],
   )
   expect(left.rows).toEqual([
-    { username: `erased ${carl.user.userId}`, email: null, comments: null, withdrawn_at: expect.any(Date) },
+    {
+      username: `erased ${carl.user.userId}`,
+      email: null,
+      comments: null,
+      source: null,
+      withdrawn_at: expect.any(Date),
+    },
   ])
 })
 

@@ -114,11 +114,12 @@ it('the agreement of a step’s raters is the published alpha of the same rating
               at: 0,
               seq: rater,
               usedIn: null,
+              source: null,
             },
           ],
     ),
   )
-  const crowd = crowdOf(TrainingConfig.parse({}), votes, 1)
+  const crowd = crowdOf(TrainingConfig.parse({}), votes)
   expect(agreementMetric(crowd, votes).agreement).toBeCloseTo(golden.alpha.ordinal, 4)
   // The fresh votes say which answers, and all votes on these count.
   expect(
@@ -127,6 +128,6 @@ it('the agreement of a step’s raters is the published alpha of the same rating
       votes.filter(({ raterId }) => raterId === 'rater 1'),
     ).agreement,
   ).toBeCloseTo(0.8, 1)
-  expect(agreementMetric(crowdOf(TrainingConfig.parse({}), votes.slice(0, 5), 1), votes.slice(0, 5))).toEqual({})
+  expect(agreementMetric(crowdOf(TrainingConfig.parse({}), votes.slice(0, 5)), votes.slice(0, 5))).toEqual({})
   expect(agreementMetric(crowd, [])).toEqual({})
 })

@@ -147,7 +147,13 @@ describe('T1: a run’s state survives its process dying at any point: the weigh
   it('what the watch over the regulars remembers is kept, and a checkpoint from before there was one is gone on from', async () => {
     const open = (saved: Checkpoint | null) => openRun({ sessionId: 'resume', config: tinyRun, modelDir, saved })
     const begun = await open(null)
-    begun.state.regulars = { recent: [{ ann: 0.9, ben: 0.8 }, { ann: 0.5 }], warned: true }
+    begun.state.regulars = {
+      recent: [
+        { at: 1_000, reliability: { ann: 0.9, ben: 0.8 } },
+        { at: 61_000, reliability: { ann: 0.5 } },
+      ],
+      warned: true,
+    }
     const saved = await exportRun(begun)
     await begun.close()
     const again = await open(saved)

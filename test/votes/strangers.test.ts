@@ -19,11 +19,12 @@ interface Room {
   /** Votes that a stranger gives before the next one comes. */
   each: number
   votesPerAnswer: number
-  answersPerStep: number
+  /** Answers that are voted on at one moment. */
+  together: number
 }
 
 /** Votes on 120 answers, a share of them by guests who vote a few times each, the opposite of what they see. */
-function infiltrated({ raters, share, each, votesPerAnswer, answersPerStep }: Room) {
+function infiltrated({ raters, share, each, votesPerAnswer, together }: Room) {
   const random = seededRandom(raters + 100 * share)
   const truth = Array.from({ length: 120 }, () => random())
   let guests = 0
@@ -34,8 +35,8 @@ function infiltrated({ raters, share, each, votesPerAnswer, answersPerStep }: Ro
       const noise = (random() + random() + random() - 1.5) * 0.2
       return {
         raterId: guest ? `guest-${Math.floor(guests++ / each)}` : `regular-${regulars[k]}`,
-        ...{ sampleId: `s${s}`, value: clamp((guest ? 1 - t : t) + noise), round: Math.floor(s / answersPerStep) },
-        ...{ origin: 'rollout', ownQuestion: false, late: false },
+        ...{ sampleId: `s${s}`, value: clamp((guest ? 1 - t : t) + noise), at: 1_000 * (s - (s % together)) },
+        ...{ source: null, origin: 'rollout', ownQuestion: false, late: false },
       }
     })
   })
@@ -44,10 +45,10 @@ function infiltrated({ raters, share, each, votesPerAnswer, answersPerStep }: Ro
 
 function outcomeOf(room: Room) {
   const { votes, truth } = infiltrated(room)
-  const { onAnswer, raters } = weigh(votes)
+  const { onAnswer, values, raters } = weigh(votes)
   const crowd = truth.map((_, s) =>
     crowdValue(
-      votes.flatMap((v, i) => (v.sampleId === `s${s}` ? [{ value: v.value, weight: onAnswer[i]! }] : [])),
+      votes.flatMap((v, i) => (v.sampleId === `s${s}` ? [{ value: values[i]!, weight: onAnswer[i]! }] : [])),
       0.5,
     ),
   )
@@ -63,9 +64,9 @@ function outcomeOf(room: Room) {
 describe('guests who vote once or a few times and invert what they see', () => {
   for (const raters of [12, 30]) {
     for (const share of [0.25, 0.3, 0.35, 0.4]) {
-      for (const answersPerStep of [8, 120]) {
-        it(`once each, are ${100 * share} % of the votes of a room of ${raters}, ${answersPerStep} answers a step, and decide nothing`, () => {
-          const { r, rho, guests } = outcomeOf({ raters, share, each: 1, votesPerAnswer: 10, answersPerStep })
+      for (const together of [8, 120]) {
+        it(`once each, are ${100 * share} % of the votes of a room of ${raters}, on ${together} answers at a time, and decide nothing`, () => {
+          const { r, rho, guests } = outcomeOf({ raters, share, each: 1, votesPerAnswer: 10, together })
           expect(r).toBeGreaterThan(0.95)
           expect(rho).toBeGreaterThan(0.75)
           expect(guests).toBeLessThan(0.1)
@@ -75,7 +76,7 @@ describe('guests who vote once or a few times and invert what they see', () => {
   }
   for (const each of [1, 2, 3, 5, 7, 12]) {
     it(`nor with ${each} ${each === 1 ? 'vote' : 'votes'} each, where answers get three votes and a third of them are theirs`, () => {
-      const { r, rho, guests } = outcomeOf({ raters: 12, share: 0.35, each, votesPerAnswer: 3, answersPerStep: 16 })
+      const { r, rho, guests } = outcomeOf({ raters: 12, share: 0.35, each, votesPerAnswer: 3, together: 16 })
       expect(r).toBeGreaterThan(0.75)
       // Above what a stranger begins with, and never turned.
       expect(rho).toBeGreaterThan(0.65)

@@ -1,46 +1,60 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { capStrangers } from '../../core/votes/crowd.ts'
+import { quality } from '../../core/votes/factor.ts'
 import { standingsOf } from '../../core/votes/reliability.ts'
 import { boundShares, OWN_SELF_MADE_SHARE, PRIOR_VOTES, SELF_MADE_SHARE, type Lesson } from '../../core/votes/shares.ts'
 import { weigh, type CastVote } from '../../core/votes/weights.ts'
 
 const truth = (sample: string) => ([...sample].reduce((sum, c) => sum * 31 + c.charCodeAt(0), 7) % 101) / 100
+const MINUTE = 60_000
 const sum = (x: readonly number[]) => x.reduce((a, b) => a + b, 0)
 const cast = (raterId: string, sampleId: string, more: Partial<CastVote> = {}): CastVote => ({
-  ...{ raterId, sampleId, value: truth(sampleId), round: 1, origin: 'rollout', ownQuestion: false, late: false },
+  ...{
+    raterId,
+    sampleId,
+    value: truth(sampleId),
+    at: 0,
+    source: null,
+    origin: 'rollout',
+    ownQuestion: false,
+    late: false,
+  },
   ...more,
 })
-/** Everybody on every answer of these steps, eight a step. */
+/** Everybody on every answer of these minutes, eight a minute. */
 const everybody = (
   raters: readonly string[],
-  steps: readonly number[],
+  minutes: readonly number[],
   more: (sample: string) => Partial<CastVote> = () => ({}),
 ) =>
-  steps.flatMap((round) =>
-    Array.from({ length: 8 }, (_, a) => `s${round}-${a}`).flatMap((sample) =>
-      raters.map((id) => cast(id, sample, { round, ...more(sample) })),
+  minutes.flatMap((minute) =>
+    Array.from({ length: 8 }, (_, a) => `s${minute}-${a}`).flatMap((sample) =>
+      raters.map((id) => cast(id, sample, { at: minute * MINUTE, ...more(sample) })),
     ),
   )
+/** By their times, which votes come in. */
+const inOrder = (votes: readonly CastVote[]) => [...votes].sort((a, b) => a.at - b.at)
 const regulars = ['a', 'b', 'c', 'd', 'e', 'f']
 const invert = (sample: string) => ({ value: 1 - truth(sample) })
 
-describe('a vote weighs ρ n / (n + 8), relative to the room’s most trusted', () => {
-  it('in the worked example: a first vote beside forty comparable ones weighs 0.11 / 0.83 of its ρ', () => {
-    const votes = [...everybody(['a', 'b', 'c', 'd'], [1, 2, 3, 4, 5]), cast('new', 's5-0', { round: 5 })]
+describe('a vote weighs quality(ρ) n / (n + 8), relative to the room’s most trusted', () => {
+  it('in the worked example: a first vote beside forty comparable ones weighs 0.11 / 0.83 of what it says', () => {
+    const votes = [...everybody(['a', 'b', 'c', 'd'], [1, 2, 3, 4, 5]), cast('new', 's5-0', { at: 5 * MINUTE })]
     const { of } = standingsOf(votes)
     expect(of('a')).toMatchObject({ comparable: 40, known: true })
     expect(of('new')).toMatchObject({ comparable: 1, known: false })
-    expect(of('new').weight).toBeCloseTo((of('new').reliability * (1 / 9)) / (40 / 48), 12)
-    expect(of('a').weight).toBeCloseTo(of('a').reliability, 12)
+    expect(of('new').weight).toBeCloseTo((quality(of('new').reliability) * (1 / 9)) / (40 / 48), 12)
+    expect(of('a').weight).toBe(1)
+    expect([quality(0.8), quality(0.6)]).toEqual([1, expect.closeTo(0.3164, 4)])
   })
 
-  it('is ρ for a lone rater, whom nobody can be compared with, and for all of a room of strangers', () => {
-    expect(weigh(everybody(['alone'], [1, 2, 3])).onAnswer.every((w) => w === 0.6)).toBe(true)
+  it('is whole for a lone rater, whom nobody can be compared with, and for all of a room of strangers', () => {
+    expect(weigh(everybody(['alone'], [1, 2, 3])).onAnswer.every((w) => w === 1)).toBe(true)
     // At their first votes, as many for each, nobody is ahead of the others.
     const { onAnswer, raters } = weigh(everybody(regulars, [1]).slice(0, 12))
     expect(new Set(onAnswer).size).toBe(1)
-    expect(onAnswer[0]).toBeGreaterThanOrEqual(0.6)
+    expect(onAnswer[0]).toBe(1)
     expect([...raters.values()].every(({ known }) => !known)).toBe(true)
   })
 })
@@ -50,11 +64,13 @@ describe('standing can’t be minted', () => {
 
   it('two accounts that only ever rate the same answers with each other are never known, however often they do', () => {
     const pair = [4, 5, 6, 7]
-      .flatMap((round) =>
-        Array.from({ length: 100 }, (_, i) => ['x', 'y'].map((id) => cast(id, `p${round}-${i}`, { round }))),
+      .flatMap((minute) =>
+        Array.from({ length: 100 }, (_, i) =>
+          ['x', 'y'].map((id) => cast(id, `p${minute}-${i}`, { at: minute * MINUTE })),
+        ),
       )
       .flat()
-    const { standing } = weigh([...history, ...everybody(regulars, [5, 6, 7]), ...pair])
+    const { standing } = weigh(inOrder([...history, ...everybody(regulars, [5, 6, 7]), ...pair]))
     for (const id of ['x', 'y']) {
       expect(standing(id)).toMatchObject({ comparable: 4, known: false })
       expect(standing(id).weight).toBeLessThan(0.45)
@@ -63,13 +79,11 @@ describe('standing can’t be minted', () => {
   })
 
   it('nor does what they agree on by themselves outweigh what they invert before the regulars', () => {
-    const pair = Array.from({ length: 300 }, (_, i) => ['x', 'y'].map((id) => cast(id, `p-${i}`, { round: 4 }))).flat()
-    const { standing } = weigh([
-      ...history,
-      ...everybody(regulars, [5, 6]),
-      ...everybody(['x', 'y'], [5, 6], invert),
-      ...pair,
-    ])
+    const pair = Array.from({ length: 300 }, (_, i) =>
+      ['x', 'y'].map((id) => cast(id, `p-${i}`, { at: 4 * MINUTE })),
+    ).flat()
+    const votes = [...history, ...everybody(regulars, [5, 6]), ...everybody(['x', 'y'], [5, 6], invert), ...pair]
+    const { standing } = weigh(inOrder(votes))
     expect(standing('x').reliability).toBeLessThan(0.1)
     expect(standing('a').reliability).toBeGreaterThan(0.85)
   })
@@ -86,9 +100,11 @@ describe('standing can’t be minted', () => {
     })
   }
 
-  it('a crowd that comes when the regulars have been gone for three steps is known like any that founds a room', () => {
+  it('a crowd that comes when the regulars have been gone for ten minutes is known like any that founds a room', () => {
     const second = ['u', 'v', 'w', 'x']
-    const { standing } = weigh([...history, ...everybody(second, [5, 6, 7, 8, 9, 10, 11], invert)])
+    const early = weigh([...history, ...everybody(second, [5, 6, 7, 8, 9, 10, 11, 12, 13, 14], invert)])
+    expect(early.standing('u')).toMatchObject({ comparable: 4, known: false })
+    const { standing } = weigh([...history, ...everybody(second, [12, 13, 14, 15, 16, 17, 18], invert)])
     expect(standing('u').comparable).toBe(4 + 4 * 8)
     expect(standing('u').known).toBe(true)
     expect(standing('u').weight).toBeGreaterThan(0.8)

@@ -62,7 +62,7 @@ interface Clock {
 export async function learn(run: Run, { step, votes, answers }: StepInput, clock: Clock): Promise<Outcome> {
   const { learner, rewardModel, config, state } = run
   const began = clock.now()
-  const crowd = crowdOf(config, votes, step)
+  const crowd = crowdOf(config, votes)
   const fresh = crowd.votes.filter(({ usedIn }) => usedIn === step)
 
   const voted = votedOn(run, fresh, answers)
@@ -83,7 +83,7 @@ export async function learn(run: Run, { step, votes, answers }: StepInput, clock
     signal: clock.signal,
   })
   state.evidence = watched.evidence
-  const { regulars, warnings } = watchRegulars(state.regulars, crowd.raters)
+  const { regulars, warnings } = watchRegulars(state.regulars, crowd.raters, crowd.at)
   state.regulars = regulars
   state.rewards = [...state.rewards, mean(scored.raw)].slice(-trendSteps)
   state.idle = idleSteps(state.idle, { changed: update.changed, votes: fresh.length })

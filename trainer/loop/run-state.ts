@@ -26,7 +26,7 @@ import { ModelChanged, fingerprintOf } from '../../lm/files/fingerprint.ts'
 import { readModel } from '../../lm/files/directory.ts'
 import { openPromptTokenizer, type PromptTokenizer } from '../../lm/text/prompt-tokenizer.ts'
 import { readPrompts, type PromptSource } from './prompts.ts'
-import { noRegulars, type Regulars } from './regulars.ts'
+import { noRegulars, Regulars } from './regulars.ts'
 import { shapeOf, type Shape } from '../reward/drift.ts'
 import { noEvidence, type Evidence } from '../reward/evidence.ts'
 import { openRewardModel, type RewardModel } from '../reward/model.ts'
@@ -188,8 +188,8 @@ const SavedRun = z.object({
   state: z.object({
     step: z.int(),
     evidence: z.object({ level: signEvidence, order: signEvidence, length: signEvidence, repetition: signEvidence }),
-    // Absent from checkpoints of runs that began before the regulars were watched.
-    regulars: z.object({ recent: z.array(z.record(z.string(), z.number())), warned: z.boolean() }).default(noRegulars),
+    // Absent from checkpoints of runs that began before the regulars were watched, and without times in some.
+    regulars: Regulars.catch(noRegulars),
     rewards: numbers,
     // Checkpoints from before this was watched have none.
     idle: z.int().default(0),

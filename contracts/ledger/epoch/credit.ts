@@ -16,8 +16,9 @@ import type { NoCredit } from './reasons.ts'
  *
  * milliHours is work in thousandths of an hour, qualityBps quality in 1/10,000;
  * both are whole numbers of the record's payload. A vote's credit does not
- * depend on its content, nor on how the crowd voted, with one exception: a rater whose votes carry no information
- * (reliability 0) earns nothing.
+ * depend on its content, nor on how the crowd voted, with one exception: pay follows use, so a vote that weighs nothing
+ * earns nothing (rule C6). That is one of a rater who doesn't look (reliability below 0.15, core/votes/weights.ts), or
+ * whose taste only opposes the room's largest; another taste weighs something, and is paid.
  *
  * This is by the record alone. Afterwards pace.ts removes credits beyond what a person can
  * do in the time, standing.ts holds those of unqualified authors, and payout.ts bounds what one person is paid.

@@ -15,8 +15,8 @@ export const feedbackRoutes = [
     body: Vote,
     answer: HumanFeedback.extend({ crowd: CrowdValue.nullable(), duplicate: z.boolean() }),
     status: 201,
-    async handle({ deps, caller, body }) {
-      const { stored, ack } = await castVote(deps, caller, body)
+    async handle({ deps, caller, body, address }) {
+      const { stored, ack } = await castVote(deps, caller, body, deps.sources.ofAddress(address))
       return { ...stored, crowd: ack.crowd, duplicate: ack.duplicate }
     },
   }),

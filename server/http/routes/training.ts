@@ -11,6 +11,7 @@ import {
   Model,
   ModelName,
   Rater,
+  Taste,
   Sample,
   SessionId,
   SessionStatus,
@@ -20,7 +21,7 @@ import {
   TrainingSession,
   Uuid,
 } from '../../../core/protocol/index.ts'
-import { excludeRater, listRaters, readmitRater } from '../../sessions/raters.ts'
+import { excludeRater, listRaters, listTastes, readmitRater } from '../../sessions/raters.ts'
 import { ask, startTraining, steer } from '../../sessions/training.ts'
 
 const params = z.object({ sessionId: SessionId })
@@ -56,6 +57,14 @@ export const trainingRoutes = [
     answer: z.array(Rater),
     cost: 10,
     handle: ({ deps, caller, params }) => listRaters(deps, caller, params.sessionId),
+  }),
+  route('get', '/api/training/:sessionId/tastes', {
+    access: 'train',
+    summary: 'What people like in a run of mine, the largest taste first, and the answers that divide them',
+    params,
+    answer: z.array(Taste),
+    cost: 10,
+    handle: ({ deps, caller, params }) => listTastes(deps, caller, params.sessionId),
   }),
   route('post', '/api/training/:sessionId/raters/:userId/exclude', {
     access: 'train',
