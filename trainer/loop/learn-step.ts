@@ -168,7 +168,7 @@ async function rememberFeatures(
   const table = run.rewardModel.features
   batch.shown.forEach((sampleId, i) => table.add(sampleId, references[i]!.features))
   const unknown = new Map(
-    votes.filter((vote) => table.row(sampleKey(vote)) === undefined).map((vote) => [sampleKey(vote), vote]),
+    votes.filter((vote) => !table.has(sampleKey(vote))).map((vote) => [sampleKey(vote), vote]),
   )
   const rollouts = [...unknown].map(([sampleId, vote]) => rolloutOf(run, sampleId, vote))
   const views = await run.learner.reference(rollouts)
