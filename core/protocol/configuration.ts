@@ -11,8 +11,10 @@ export const RewardModelConfig = z.object({
   aiRewardWeight: z.number().min(0).default(0),
   /** λ: how much of a vote is compassion. */
   compassionWeight: unit.default(0.7),
-  /** κ: how many votes the reward model's prediction counts for. */
+  /** κ: how many votes the reward model's prediction counts for at most, where it is certain. */
   shrinkage: z.number().min(0).default(1),
+  /** Whether no head of the reward model may fall below the reference policy's own level while others rise. */
+  floors: z.boolean().default(true),
   /**
    * Added to the reward per standard deviation by which an answer is longer than the reference's mean, in the unit
    * of a vote's value; negative values favour short ones.

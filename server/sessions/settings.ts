@@ -67,6 +67,7 @@ export const settings: Readonly<Record<string, Setting>> = {
   'rewardModel.aiRewardWeight': unread('it weighs an AI scorer, and there is none here: leave this out'),
   'rewardModel.compassionWeight': read(learner),
   'rewardModel.shrinkage': read('trainer/reward/reward.ts'),
+  'rewardModel.floors': read('trainer/reward/floors.ts'),
   'rewardModel.lengthBonus': read('trainer/reward/reward.ts'),
   'rewardModel.ethicalConstraints.maxHarmScore': readWhen(
     'core/votes/reward.ts',

@@ -15,7 +15,10 @@ import { idleSteps, idleWarning } from './idle-steps.ts'
 import { liveMetrics, trendSteps } from './step-metrics.ts'
 import type { HeldOut } from '../reward/gap.ts'
 import { watchRegulars } from './regulars.ts'
-import { rewardsOf, type Rewards } from '../reward/reward.ts'
+import { VOTES_KEPT, type Predictor } from '../reward/model.ts'
+import { preferencesOf, type RatersVote } from '../reward/preferences.ts'
+import { rewardsOf, type CrowdVote, type Rewards } from '../reward/reward.ts'
+import { klCoefficient, steered, steeringMetrics } from '../reward/steering.ts'
 import type { ReferenceView, Rollout } from '../rl/rollout.ts'
 import { mean } from '../../core/statistics.ts'
 import type { Batch } from './run-state.ts'
@@ -56,12 +59,22 @@ export async function learn(
   await rememberFeatures(run, batch, references, crowd.votes)
 
   const watched = watchVotes(run, batch, { references, crowd, fresh })
-  rewardModel.fit(crowd.lessons())
-  const scored = score(run, batch, references, (sampleId) => crowd.weighed(sampleId))
+  const before = rewardModel.frozen()
+  const lessons = lessonsOf(crowd)
+  const learnt = preferencesOf(lessons)
+  rewardModel.fit(learnt.votes, learnt.preferences)
+  rewardModel.keep(batch.shown)
+  const scored = score(run, batch, { references, before, votes: (sampleId) => crowd.weighed(sampleId) })
+  const { share, klCoefficient: held } = klCoefficient(learner.klCoefficient, lessons)
   const update = await learner.update(batch.rollouts, scored.rewards, {
     references,
     potentials: scored.potentials,
+    weights: scored.weights,
+    klCoefficient: held,
     signal: clock.signal,
+  })
+  state.steering = steered(state.steering, {
+    ...{ rollouts: batch.rollouts, references, levels: scored.levels, floors: config.rewardModel.floors },
   })
   state.evidence = watched.evidence
   const { regulars, warnings } = watchRegulars(state.regulars, crowd.raters)
@@ -87,13 +100,20 @@ export async function learn(
           updated: update.changed,
         }
         if (row === undefined) return { ...about, weight: 0, crowd: null, advantage: null }
-        const weight = voteShare(crowd.weighed(key), crowd.on(key).indexOf(vote), config.rewardModel.shrinkage)
+        const { deviation } = scored.expected[row]!
+        const weight = voteShare(
+          crowd.weighed(key),
+          crowd.on(key).indexOf(vote),
+          deviation,
+          config.rewardModel.shrinkage,
+        )
         return { ...about, weight, crowd: scored.crowd[row]!, advantage: update.advantages[row]! }
       }),
     learntFrom: crowd.votes.map(({ id }) => id),
     metrics: (committedAt, since) => ({
       ...update.metrics,
       ...watched.metrics,
+      ...steeringMetrics(state.steering, share),
       ...liveMetrics({
         fresh,
         crowd,
@@ -116,21 +136,33 @@ export async function learn(
   }
 }
 
+/** The latest votes, as the reward model learns from them, with whose they are and on what. */
+const lessonsOf = (crowd: Crowd): RatersVote[] =>
+  crowd
+    .lessons()
+    .map((lesson, i) => ({ ...lesson, raterId: crowd.votes[i]!.raterId, prompt: crowd.votes[i]!.prompt }))
+    .slice(-VOTES_KEPT)
+
 /** Rewards of the batch by the current reward model. */
 function score(
-  { rewardModel, reference, config }: Run,
+  { rewardModel, reference, config, state }: Run,
   { rollouts }: Batch,
-  references: readonly ReferenceView[],
-  votes: (sampleId: string) => ReturnType<Crowd['weighed']>,
+  {
+    references,
+    before,
+    votes,
+  }: { references: readonly ReferenceView[]; before: Predictor; votes: (sampleId: string) => CrowdVote[] },
 ): Rewards {
   return rewardsOf({
     rollouts: rollouts.map(({ sampleId, response, responseIds }, i) => {
       const { features, prefixes } = references[i]!
-      return { response, tokens: responseIds.length, features, prefixes, votes: votes(sampleId) }
+      return { sampleId, response, tokens: responseIds.length, features, prefixes, votes: votes(sampleId) }
     }),
     reference,
     model: rewardModel,
+    before,
     config: config.rewardModel,
+    floors: state.steering.floors,
   })
 }
 
@@ -140,7 +172,7 @@ function watchVotes(
   batch: Batch,
   { references, crowd, fresh }: { references: readonly ReferenceView[]; crowd: Crowd; fresh: readonly SettledVote[] },
 ): Watched {
-  const unseen = score(run, batch, references, () => []).raw
+  const unseen = score(run, batch, { references, before: run.rewardModel.frozen(), votes: () => [] }).raw
   const heldOut = batch.rollouts.flatMap(({ sampleId }, i): HeldOut[] => {
     const votes = crowd.weighed(sampleId)
     const weight = votes.reduce((sum, vote) => sum + vote.weight, 0)
@@ -167,9 +199,7 @@ async function rememberFeatures(
 ): Promise<void> {
   const table = run.rewardModel.features
   batch.shown.forEach((sampleId, i) => table.add(sampleId, references[i]!.features))
-  const unknown = new Map(
-    votes.filter((vote) => !table.has(sampleKey(vote))).map((vote) => [sampleKey(vote), vote]),
-  )
+  const unknown = new Map(votes.filter((vote) => !table.has(sampleKey(vote))).map((vote) => [sampleKey(vote), vote]))
   const rollouts = [...unknown].map(([sampleId, vote]) => rolloutOf(run, sampleId, vote))
   const views = await run.learner.reference(rollouts)
   rollouts.forEach(({ sampleId }, i) => table.add(sampleId, views[i]!.features))

@@ -49,15 +49,15 @@ export interface RewardModelConfig extends HeadsConfig {
   pessimism: number
 }
 
-/** Of a head's score, or of a value; in [0, 1]. */
+/** About a head's score, or a value; in [0, 1]. */
 export interface Belief {
   mean: number
   deviation: number
+  /** The mean less β_u deviations, not below 0. */
+  value: number
 }
 
 export interface Prediction extends Belief {
-  /** v̂ in [0, 1]: the mean value less β_u deviations. */
-  value: number
   /** The same per head. */
   heads: Record<string, Belief>
 }
@@ -127,6 +127,10 @@ export function openRewardModel(
   // Runs from before compassion was optional have none saved; every head then counts fully until the next fit.
   let shares = saved?.arrays.get('shares')?.slice() ?? new Float32Array(heads.length).fill(1)
 
+  const belief = ({ mean, deviation }: Pick<Belief, 'mean' | 'deviation'>): Belief => ({
+    ...{ mean, deviation },
+    value: Math.min(1, Math.max(0, mean - config.pessimism * deviation)),
+  })
   const predictor = (known: readonly Group[], counting: Float32Array): Predictor => ({
     heads,
     predict(raw, { weights = config, without } = {}) {
@@ -144,10 +148,8 @@ export function openRewardModel(
         weights,
       )
       return {
-        value: Math.min(1, Math.max(0, mean - config.pessimism * deviation)),
-        mean,
-        deviation,
-        heads: Object.fromEntries(heads.map((head, h) => [head, scores[h]!])),
+        ...belief({ mean, deviation }),
+        heads: Object.fromEntries(heads.map((head, h) => [head, belief(scores[h]!)])),
       }
     },
     correlations: (raw) => correlations(known[0]!, raw.map(features.standardise)),

@@ -52,6 +52,10 @@ export interface UpdateOptions {
   references?: readonly ReferenceView[]
   /** Per rollout and response token, in the rewards' unit (`Rewards.potentials`); without them nothing is shaped. */
   potentials?: readonly (readonly number[])[]
+  /** Per rollout, above 0: how much it counts in the policy's loss (`Rewards.weights`); all 1 without them. */
+  weights?: readonly number[]
+  /** β of this update in place of the present one, above 0; the controller goes on from its own. */
+  klCoefficient?: number
   signal?: AbortSignal
 }
 
@@ -141,34 +145,42 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
 
     reference: (rollouts) => inspector.reference(rollouts),
 
-    async update(rollouts, rewards, { references, potentials, signal } = {}) {
+    async update(rollouts, rewards, { references, potentials, weights, klCoefficient: beta, signal } = {}) {
       exactDiv(rollouts.length, config.miniBatchSize, 'rollouts by miniBatchSize')
       rollouts.forEach(checkRollout)
       if (rewards.length !== rollouts.length || !rewards.every(Number.isFinite))
         throw new RangeError('one finite reward per rollout')
+      if (
+        weights &&
+        (weights.length !== rollouts.length || !weights.every((weight) => weight > 0 && weight < Infinity))
+      )
+        throw new RangeError('one weight above 0 per rollout')
+      const held = beta ?? klCoefficient
+      if (!(held >= 0 && held < Infinity)) throw new RangeError(`β is ${held}`)
       signal?.throwIfAborted()
       const reference = references ?? (await inspector.reference(rollouts))
       const views = await inspector.policy(rollouts)
       const scored = rollouts.map((rollout, i) => ({
         ...{ rollout, reference: reference[i]!, policy: views[i]!, reward: rewards[i]!, potentials: potentials?.[i] },
+        ...(weights && { weight: weights[i]! }),
         stale: rollout.policyVersion !== version,
       }))
-      const statistics = statisticsOf(scored, scoresOf(scored, config.missingEosPenalty), klCoefficient)
-      const { experiences, advantages, metrics: own } = algorithm.prepare(scored, klCoefficient)
+      const statistics = statisticsOf(scored, scoresOf(scored, config.missingEosPenalty), held)
+      const { experiences, advantages, metrics: own } = algorithm.prepare(scored, held)
       const learningRate = scheduledRate(config, version)
 
       const undo = rollback(engine, policy, optimizer)
       const { steps, movement } = await undo.unlessAborted(async () => ({
         steps: await optimizer.run(experiences, {
           learningRate,
-          klCoefficient,
+          klCoefficient: held,
           seed: seedOf(seed, version),
           signal,
         }),
         movement: await gauge.measure(),
       }))
       const metrics = updateMetrics({
-        ...{ batch: statistics, own, steps, klCoefficient, learningRate, moved: movement.norm },
+        ...{ batch: statistics, own, steps, klCoefficient: held, learningRate, moved: movement.norm },
         entropies: views.map((view) => view.entropies),
         referenceLogprobs: reference.map((view) => view.logprobs),
       })
