@@ -1,10 +1,11 @@
-/** `npm run study -- learning | one-rater | hacking | algorithms | turnaround | offline | draw`: what voting does to a policy. */
+/** `npm run study -- learning | one-rater | hacking | algorithms | turnaround | choice | offline | draw`: what voting does to a policy. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { command, group, main } from '../cli/command.ts'
 import { flag, Misuse, number, text, whole } from '../cli/options.ts'
 import { ALGORITHMS, algorithms, algorithmsText, improves, runLine } from './algorithms.ts'
 import type { Chart } from './chart-page.ts'
 import { algorithmsChart, chartOf, hackingChart, learningChart, turnaroundChart } from './charts.ts'
+import { choice, choiceText } from './choice.ts'
 import { hacking, hackingText } from './hacking.ts'
 import { Stopped } from './instance.ts'
 import { learning, learningText } from './learning.ts'
@@ -95,6 +96,24 @@ const commands = [
     },
     async run({ live, ...options }) {
       return live ? turnRoundLive(options) : turnRound(options)
+    },
+  }),
+  command({
+    name: 'choice',
+    summary: 'how many votes does it save to show what teaches most?',
+    detail: 'Against showing any answers, without an instance and without training a policy.',
+    options: {
+      seeds: seeds(5),
+      rounds: whole('ROUNDS', 'of four votes each', { least: 4 }).or(32),
+      ...{ model, json: figuresAlone },
+    },
+    async run({ json: file, model: modelDir, ...options }) {
+      const progress = openProgress(options.seeds, (seed) => `seed ${seed + 1}`)
+      const onSeed = (done: number): void => progress.report(done - 1, 1, 'done')
+      const result = await choice({ modelDir, ...options, onSeed }).finally(progress.stop)
+      console.log(`\n${choiceText(result)}`)
+      await write(file, result)
+      return result.needed !== null && result.needed < (result.votes.at(-1) ?? 0)
     },
   }),
   offline,

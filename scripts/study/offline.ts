@@ -166,7 +166,7 @@ async function tryOut(values: Wanted): Promise<boolean> {
           show(s.fit, 2),
           show(s.update, 1),
         ])
-      } else rows.push(['0', '', '', '', '', ...shown(step.heldOut), ...Array.from({ length: 13 }, () => '')])
+      } else rows.push(['0', '', '', '', '', ...shown(step.heldOut), ...Array.from({ length: 14 }, () => '')])
       const last = rows.at(-1) ?? []
       process.stderr.write(`seed ${seed} ${last.join(' ')}\n`)
       if (step.heldOut) summary.push([`seed ${seed}, step ${step.step}`, ...shown(step.heldOut)])
