@@ -37,6 +37,11 @@ export const PPOConfig = z.object({
   entropyCoefficient: z.number().min(0).default(0),
   valueCoefficient: z.number().min(0).default(0.1),
   maxGradNorm: z.number().gt(0).default(1),
+  anchor: unit
+    .default(0.01)
+    .describe(
+      'The share of the way back to the base model’s weights that each update goes, whatever the algorithm: it keeps what the run does not ask about, such as how readable answers to other prompts are. 0 leaves the weights where the optimizer put them.',
+    ),
   ppoEpochs: z.int().min(1).max(16).default(2),
   /** Answers in each update; a smaller batch is one update. It divides the batch. */
   miniBatchSize: z.int().min(1).max(512).default(32),

@@ -5,7 +5,7 @@
  * the reward model holds to be the best? Without an instance, and without training a policy.
  */
 import { TrainingConfig } from '../../core/protocol/index.ts'
-import { mean, standardError } from '../../core/statistics.ts'
+import { maxOf, mean, standardError } from '../../core/statistics.ts'
 import { openOnnx } from '../../lm/engines/onnx.ts'
 import { readModel } from '../../lm/files/directory.ts'
 import { openPromptTokenizer } from '../../lm/text/prompt-tokenizer.ts'
@@ -174,7 +174,7 @@ async function taught(
       mean(
         heldOut.map((answers) => {
           const predicted = answers.map(({ features }) => model.predict(features).mean)
-          return truth(answers[predicted.indexOf(Math.max(...predicted))]!)
+          return truth(answers[predicted.indexOf(maxOf(predicted))]!)
         }),
       ),
     )

@@ -2,6 +2,7 @@
  * `npm run study -- offline`: does PPO on a simulated crowd's votes move the demo model, and with which settings? The
  * defaults of core/protocol/configuration.ts and the values of trainer/{rl,reward}/fixed.ts were chosen with it.
  */
+import { maxOf } from '../../core/statistics.ts'
 import { TrainingConfig } from '../../core/protocol/index.ts'
 import { learnerConfig, rewardModelConfig } from '../../trainer/loop/configuration.ts'
 import { command } from '../cli/command.ts'
@@ -95,7 +96,7 @@ function optionsFor(values: Wanted, seed: number): OfflineOptions {
     overlap: values.overlap,
     threads: values.threads,
     evaluateEvery: values.every,
-    heldOut: heldOutPrompts(1, 64),
+    heldOut: heldOutPrompts(1, 256),
     crowd: () => ({
       raters: values.raters,
       temper: values.votesBy,
@@ -160,7 +161,7 @@ async function tryOut(values: Wanted): Promise<boolean> {
           show(m['objective/entropy'], 2),
           show(step.share, 2),
           show(m['objective/kl_coef'], 2),
-          show(Math.max(0, ...Object.values(step.steering.floors).map(({ multiplier }) => multiplier)), 2),
+          show(maxOf(Object.values(step.steering.floors).map(({ multiplier }) => multiplier), 0), 2),
           show(s.sample, 1),
           show(s.score, 1),
           show(s.fit, 2),

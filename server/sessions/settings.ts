@@ -97,6 +97,7 @@ export const settings: Readonly<Record<string, Setting>> = {
     `only ${those('valueHead')} has a value head: ${choose('valueHead')}`,
   ),
   'ppoConfig.maxGradNorm': read(learner),
+  'ppoConfig.anchor': read(learner),
   'ppoConfig.ppoEpochs': read(learner),
   'ppoConfig.miniBatchSize': read(learner),
   // Beside a fixed live.klCoefficient it is stored and not read, and yet not refused: older clients always send one.

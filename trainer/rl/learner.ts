@@ -5,6 +5,7 @@ import { startLossScale } from '../../lm/training/optimizer-step.ts'
 import { saveWeights, type Model } from '../../lm/files/directory.ts'
 import { openSampler } from '../../lm/sampling/sampler.ts'
 import type { Weights } from '../../lm/files/weights.ts'
+import { openAnchor } from './anchor.ts'
 import { openAlgorithm } from './algorithms/registry.ts'
 import type { LearnerConfig } from './config.ts'
 import { scoresOf, statisticsOf } from './experience.ts'
@@ -111,6 +112,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
   )
   const inspector = openInspector(engine, policy, config.temperature, rows, pause)
   const optimizer = openOptimizer(engine, policy, algorithm, config, pause)
+  const anchor = openAnchor(engine, policy)
   const gauge = openMovementGauge(engine, policy)
   let version = 0
   let klCoefficient = config.klCoefficient
@@ -170,15 +172,17 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
       const learningRate = scheduledRate(config, version)
 
       const undo = rollback(engine, policy, optimizer)
-      const { steps, movement } = await undo.unlessAborted(async () => ({
-        steps: await optimizer.run(experiences, {
+      const { steps, movement } = await undo.unlessAborted(async () => {
+        const steps = await optimizer.run(experiences, {
           learningRate,
           klCoefficient: held,
           seed: seedOf(seed, version),
           signal,
-        }),
-        movement: await gauge.measure(),
-      }))
+        })
+        // In proportion to the rate: where updates become small, what undoes them must, too.
+        await anchor.draw((config.anchor * learningRate) / config.learningRate)
+        return { steps, movement: await gauge.measure() }
+      })
       const metrics = updateMetrics({
         ...{ batch: statistics, own, steps, klCoefficient: held, learningRate, moved: movement.norm },
         entropies: views.map((view) => view.entropies),
@@ -203,6 +207,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
       await sampler.close()
       await inspector.close()
       await optimizer.close()
+      await anchor.close()
       await gauge.close()
       releasePolicy(engine.states, policy)
       if (engine.precision === 'float16') for (const name of lossScaleStates.keys()) engine.states.delete(name)
