@@ -96,7 +96,7 @@ function optionsFor(values: Wanted, seed: number): OfflineOptions {
     overlap: values.overlap,
     threads: values.threads,
     evaluateEvery: values.every,
-    heldOut: heldOutPrompts(1, 256),
+    heldOut: [...heldOutPrompts(1, 122), ...heldOutPrompts(1, 122)],
     crowd: () => ({
       raters: values.raters,
       temper: values.votesBy,
