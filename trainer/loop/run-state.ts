@@ -129,7 +129,15 @@ export async function openRun(from: {
   const rewardModel = openRewardModel(rewardConfig, width, seed)
   const reference = await referenceOutputs({ learner, tokenizer, prompts, seed })
   rewardModel.features.fitScale(reference.map(({ features }) => features))
-  const state = { step: 0, pending: null, evidence: noEvidence(), regulars: noRegulars(), steering: noSteering(), rewards: [], idle: 0 }
+  const state = {
+    step: 0,
+    pending: null,
+    evidence: noEvidence(),
+    regulars: noRegulars(),
+    steering: noSteering(),
+    rewards: [],
+    idle: 0,
+  }
   return { ...opened, rewardModel, reference, state }
 }
 

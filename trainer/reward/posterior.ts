@@ -4,7 +4,7 @@
  *     w ~ N(0, σ² I / ρ),   u_i = z_i·w + N(0, σ²)
  *     w | u ~ N(m, σ² A⁻¹),   A = ρ I + ZᵀZ,   A m = Zᵀu
  *
- * Solved in whichever form is smaller: by A [d, d], or, for fewer observations than inputs, by B = ρ I + Z Zᵀ [n, n]:
+ * Solved in whichever form costs less: by A [d, d], or, for few observations of many inputs, by B = ρ I + Z Zᵀ [n, n]:
  *
  *     m = Zᵀ B⁻¹ u,   A⁻¹ = (I - Zᵀ B⁻¹ Z) / ρ
  *
@@ -36,6 +36,9 @@ export interface Posterior {
 /** A factorised design, which is solved for as many targets as are wanted: one u [n] for each set of weights. */
 export type Solver = (targets: readonly Float64Array[]) => Posterior
 
+/** Observations are few where there are this many times as many inputs: the inner products cost more than sums do. */
+const FEW = 4
+
 /**
  * @param rows Z: n rows [d]
  * @param gram Z Zᵀ, lower triangle row by row [n, n], where the caller has it at less cost
@@ -46,7 +49,7 @@ export function posteriorOf(
   ridge: number,
   gram: () => Float64Array = () => gramOf(rows),
 ): Solver {
-  return rows.length < width ? byObservations(rows, width, ridge, gram()) : byInputs(rows, width, ridge)
+  return FEW * rows.length < width ? byObservations(rows, width, ridge, gram()) : byInputs(rows, width, ridge)
 }
 
 function byInputs(rows: readonly Float64Array[], width: number, ridge: number): Solver {
