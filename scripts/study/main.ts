@@ -48,7 +48,7 @@ const commands = [
       const result = await oneRater(options)
       console.log(`\n${oneRaterText(result)}`)
       await write(file, result)
-      return result.measurable
+      return allHold(result)
     },
   }),
   command({
