@@ -12,7 +12,7 @@
 /** P: a single person's votes never count for more than this many. */
 export const MOST_OF_ONE = 60
 /** n₀: the effective votes that allow half of the target. */
-export const HALF_BUDGET = 60
+export const HALF_BUDGET = 100
 
 /** n: effective votes, at least 0. */
 export function effectiveVotes(votes: readonly { raterId: string; weight: number }[]): number {

@@ -38,10 +38,10 @@ export interface Levels {
   reference: readonly number[]
 }
 
-/** Change of a multiplier per step and unit of a score: a head that lies 0.05 too low gains 0.2 a step. */
-const GAIN = 4
-/** A head then counts three times as much as the whole value. */
-const MOST = 3
+/** Change of a multiplier per step and unit of a score: a head that lies 0.05 too low gains 0.1 a step. */
+const GAIN = 2
+/** A head then counts as much as the whole value: with more, floors alone would decide where the policy goes. */
+const MOST = 1
 /** What is left of the past's weight after a step: the gap is over the last four or so. */
 const KEPT = 0.75
 

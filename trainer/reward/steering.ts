@@ -24,7 +24,7 @@ export type Steering = z.output<typeof Steering>
 export const noSteering = (): Steering => ({ floors: {}, kl: noKl })
 
 /** How far a head's level may fall, in the unit of a score. */
-export const FLOOR_MARGIN = 0.01
+export const FLOOR_MARGIN = 0.02
 
 /** β of an update: the run's own, raised while there is little evidence. @param votes those of the fit, by weight */
 export function klCoefficient(
@@ -59,8 +59,8 @@ export const STEERING_METRICS = {
     'mean over the latest responses, each weighing half of one 128 later, of Σ_t k3, the policy’s KL to the reference; nats per response',
   'kl/error': 'its standard error; nats per response',
   'kl/budget':
-    'share of the KL target that the votes of the fit allow, n / (n + 60), n their weight bounded by how many people they are of; 0.01…1',
-  'floors/strongest': 'the greatest multiplier of the heads’ floors, 0 where none binds; no unit, at most 3',
+    'share of the KL target that the votes of the fit allow, n / (n + 100), n their weight bounded by how many people they are of; 0.01…1',
+  'floors/strongest': 'the greatest multiplier of the heads’ floors, 0 where none binds; no unit, at most 1',
 } as const
 
 export function steeringMetrics({ floors, kl }: Steering, share: number): Record<string, number> {
