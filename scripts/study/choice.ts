@@ -45,6 +45,8 @@ const NOISE = 0.12
 /** Prompts that the reward model picks an answer to, and answers to each. */
 const PROMPTS = 64
 const ANSWERS = 8
+/** Prompts that are sampled at once. */
+const TOGETHER = 8
 
 const usual = TrainingConfig.parse({ batchSize: CANDIDATES })
 
@@ -59,13 +61,14 @@ export async function choice(options: {
   modelDir: string
   seeds: number
   rounds: number
-  onSeed?: (done: number) => void
+  onSeed?: (seed: number, chosen: number, random: number) => void
 }): Promise<ChoiceStudy> {
   const runs: { chosen: number[]; random: number[] }[] = []
   for (let seed = 1; seed <= options.seeds; seed++) {
     const answers = await answersOf(options.modelDir, seed, options.rounds)
-    runs.push({ chosen: await taught(answers, seed, true), random: await taught(answers, seed, false) })
-    options.onSeed?.(seed)
+    const run = { chosen: await taught(answers, seed, true), random: await taught(answers, seed, false) }
+    runs.push(run)
+    options.onSeed?.(seed, mean(run.chosen.slice(-LAST)), mean(run.random.slice(-LAST)))
   }
   const over = (of: 'chosen' | 'random'): number[] =>
     Array.from({ length: options.rounds }, (_, round) => mean(runs.map((run) => run[of][round]!)))
@@ -105,8 +108,15 @@ async function answersOf(modelDir: string, seed: number, rounds: number): Promis
     for (let step = 1; step <= rounds; step++)
       candidates.push(await ask(drawGroups(prompts, { step, batchSize: CANDIDATES, groupSize: 1, seed }), step))
     const heldOut: Answer[][] = []
-    for (const [i, prompt] of heldOutPrompts(1, PROMPTS).entries())
-      heldOut.push(await ask(new Array<string>(ANSWERS).fill(prompt), 1_000_000 + i))
+    const asked = heldOutPrompts(1, PROMPTS)
+    for (let first = 0; first < PROMPTS; first += TOGETHER) {
+      const some = asked.slice(first, first + TOGETHER)
+      const answers = await ask(
+        some.flatMap((prompt) => new Array<string>(ANSWERS).fill(prompt)),
+        1_000_000 + first,
+      )
+      some.forEach((_, i) => heldOut.push(answers.slice(i * ANSWERS, (i + 1) * ANSWERS)))
+    }
     const scale = (await ask(prompts.draw(0, 64, seedOf(seed, 2_000_000)), 2_000_000)).map(({ features }) => features)
     return { candidates, heldOut, scale, width: 2 * model.architecture.width }
   } finally {

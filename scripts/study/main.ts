@@ -104,13 +104,15 @@ const commands = [
     detail: 'Against showing any answers, without an instance and without training a policy.',
     options: {
       seeds: seeds(5),
-      rounds: whole('ROUNDS', 'of four votes each', { least: 4 }).or(32),
+      rounds: whole('ROUNDS', 'of four votes each', { least: 4 }).or(20),
       ...{ model, json: figuresAlone },
     },
     async run({ json: file, model: modelDir, ...options }) {
-      const progress = openProgress(options.seeds, (seed) => `seed ${seed + 1}`)
-      const onSeed = (done: number): void => progress.report(done - 1, 1, 'done')
-      const result = await choice({ modelDir, ...options, onSeed }).finally(progress.stop)
+      const result = await choice({
+        ...{ modelDir, ...options },
+        onSeed: (at, chosen, random) =>
+          console.log(`seed ${at}: ${chosen.toFixed(3)} by choice, ${random.toFixed(3)} at random`),
+      })
       console.log(`\n${choiceText(result)}`)
       await write(file, result)
       return result.needed !== null && result.needed < (result.votes.at(-1) ?? 0)
