@@ -18,6 +18,7 @@ it('a run started with no settings is the one that the offline study chose', () 
     learningRateSchedule: 'constant',
     warmupSteps: 0,
     totalSteps: 1000,
+    anchor: 0.01,
     ppoEpochs: 2,
     miniBatchSize: 32,
     gradientAccumulationSteps: 1,
