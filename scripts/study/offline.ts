@@ -161,7 +161,13 @@ async function tryOut(values: Wanted): Promise<boolean> {
           show(m['objective/entropy'], 2),
           show(step.share, 2),
           show(m['objective/kl_coef'], 2),
-          show(maxOf(Object.values(step.steering.floors).map(({ multiplier }) => multiplier), 0), 2),
+          show(
+            maxOf(
+              Object.values(step.steering.floors).map(({ multiplier }) => multiplier),
+              0,
+            ),
+            2,
+          ),
           show(s.sample, 1),
           show(s.score, 1),
           show(s.fit, 2),
