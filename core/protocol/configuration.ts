@@ -11,7 +11,7 @@ export const RewardModelConfig = z.object({
   aiRewardWeight: z.number().min(0).default(0),
   /** λ: how much of a vote is compassion. */
   compassionWeight: unit.default(0.7),
-  /** κ: how many votes the reward model's prediction counts for. */
+  /** κ: how many votes the reward model's prediction counts for at most, where it is certain. */
   shrinkage: z.number().min(0).default(1),
   /** A vote counts half in what the reward model learns from once this many others have come, votes. */
   voteHalfLife: z.number().min(1).max(1_000_000).default(300),
@@ -25,6 +25,8 @@ export const RewardModelConfig = z.object({
    * until the researcher accepts it, it weighs nothing.
    */
   acceptOpposition: z.boolean().default(false),
+  /** Whether no head of the reward model may fall below the reference policy's own level while others rise. */
+  floors: z.boolean().default(true),
   /**
    * Added to the reward per standard deviation by which an answer is longer than the reference's mean, in the unit
    * of a vote's value; negative values favour short ones.
@@ -47,6 +49,11 @@ export const PPOConfig = z.object({
   entropyCoefficient: z.number().min(0).default(0),
   valueCoefficient: z.number().min(0).default(0.1),
   maxGradNorm: z.number().gt(0).default(1),
+  anchor: unit
+    .default(0.01)
+    .describe(
+      'The share of the way back to the base model’s weights that each update goes, whatever the algorithm: it keeps what the run does not ask about, such as how readable answers to other prompts are. 0 leaves the weights where the optimizer put them.',
+    ),
   ppoEpochs: z.int().min(1).max(16).default(2),
   /** Answers in each update; a smaller batch is one update. It divides the batch. */
   miniBatchSize: z.int().min(1).max(512).default(32),

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- trainer | lora | latency | rooms | gas]`: how fast the trainer computes, how fast votes travel,
+ * `npm run bench [-- trainer | lora | reward | latency | rooms | gas]`: how fast the trainer computes, how fast votes travel,
  * what a full room costs, and what the chain costs.
  */
 import { writeFile } from 'node:fs/promises'
@@ -10,6 +10,7 @@ import { machine } from '../study/machine.ts'
 import { benchGas, gasText } from './gas.ts'
 import { benchLatency, latencyText } from './latency.ts'
 import { benchLora, loraText } from './lora.ts'
+import { benchReward, rewardText } from './reward.ts'
 import { benchRooms, roomsText } from './rooms.ts'
 import { benchTrainer, trainerText } from './trainer.ts'
 
@@ -45,12 +46,13 @@ const benches = {
       trainerText,
     ),
   lora: async () => shown(await benchLora(say), loraText),
+  reward: async () => shown({ figures: benchReward(say) }, ({ figures }) => rewardText(figures)),
   latency: async (given: Pick<Given, 'seconds'>) => shown(await benchLatency(given.seconds, say), latencyText),
   rooms: async (given: Pick<Given, 'fanOut'>) => shown(await benchRooms(say, { fanOut: given.fanOut }), roomsText),
   gas: async () => shown(await benchGas(say), gasText),
 }
 type Bench = keyof typeof benches
-const names: readonly Bench[] = ['trainer', 'lora', 'latency', 'rooms', 'gas']
+const names: readonly Bench[] = ['trainer', 'lora', 'reward', 'latency', 'rooms', 'gas']
 
 function shown<T>(figures: T, print: (figures: T) => string): T {
   console.log(`\n${print(figures)}`)
@@ -84,6 +86,13 @@ const commands = [
     summary: 'tokens a second and memory of a PPO step with adapters on a model of GPT-2’s 124M shape',
     options: { json },
     run: ({ json: file }) => measured(file, ['lora'], benches.lora),
+  }),
+  command({
+    name: 'reward',
+    summary: 'what fitting the reward model and asking it cost',
+    detail: 'At 50, 500 and 2,000 votes, for the demo model and for one of width 2,048.',
+    options: { json },
+    run: ({ json: file }) => measured(file, ['reward'], benches.reward),
   }),
   command({
     name: 'latency',

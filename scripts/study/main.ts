@@ -1,10 +1,11 @@
-/** `npm run study -- learning | one-rater | hacking | algorithms | turnaround | reliability | offline | draw`: what voting does to a policy. */
+/** `npm run study -- learning | one-rater | hacking | algorithms | turnaround | reliability | choice | offline | draw`: what voting does to a policy. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { command, group, main } from '../cli/command.ts'
 import { flag, Misuse, number, text, whole } from '../cli/options.ts'
 import { ALGORITHMS, algorithms, algorithmsText, improves, runLine } from './algorithms.ts'
 import type { Chart } from './chart-page.ts'
 import { algorithmsChart, chartOf, hackingChart, learningChart, reliabilityChart, turnaroundChart } from './charts.ts'
+import { choice, choiceText } from './choice.ts'
 import { hacking, hackingText } from './hacking.ts'
 import { Stopped } from './instance.ts'
 import { learning, learningText } from './learning.ts'
@@ -48,7 +49,7 @@ const commands = [
       const result = await oneRater(options)
       console.log(`\n${oneRaterText(result)}`)
       await write(file, result)
-      return result.measurable
+      return allHold(result)
     },
   }),
   command({
@@ -108,6 +109,26 @@ const commands = [
       console.log(`\n${reliabilityText(result)}`)
       await write(file, result, reliabilityChart(result))
       return allHold(result)
+    },
+  }),
+  command({
+    name: 'choice',
+    summary: 'how many votes does it save to show what teaches most?',
+    detail: 'Against showing any answers, without an instance and without training a policy.',
+    options: {
+      seeds: seeds(5),
+      rounds: whole('ROUNDS', 'of four votes each', { least: 4 }).or(20),
+      ...{ model, json: figuresAlone },
+    },
+    async run({ json: file, model: modelDir, ...options }) {
+      const result = await choice({
+        ...{ modelDir, ...options },
+        onSeed: (at, chosen, random) =>
+          console.log(`seed ${at}: ${chosen.toFixed(3)} by choice, ${random.toFixed(3)} at random`),
+      })
+      console.log(`\n${choiceText(result)}`)
+      await write(file, result)
+      return result.needed !== null && result.needed < (result.votes.at(-1) ?? 0)
     },
   }),
   offline,

@@ -9,8 +9,11 @@ import {
   COMPASSION,
   openRewardModel,
   RATING,
+  VOTES_KEPT,
   type RewardModelConfig,
 } from '../../trainer/reward/model.ts'
+import { preferencesOf } from '../../trainer/reward/preferences.ts'
+import { klCoefficient, noSteering, steered, type Steering } from '../../trainer/reward/steering.ts'
 import { rewardsOf } from '../../trainer/reward/reward.ts'
 import type { LearnerConfig } from '../../trainer/rl/config.ts'
 import { sequenceKl } from '../../trainer/rl/kl.ts'
@@ -30,10 +33,20 @@ export interface OfflineOptions {
   modelDir: string
   seed: number
   steps: number
-  /** Rollouts per step, of which the first `shown` are voted on. */
+  /** Rows of an update. */
   rollouts: number
+  /** Answers of each step that people vote on. */
   shown: number
+  /** May be a fraction: 0.5 is a vote every other step. */
   votesPerStep: number
+  /**
+   * Steps between an answer's and the votes on it: the policy has moved meanwhile. Where answers need no company in a
+   * group, they then take the place of as many fresh ones among the update's rows.
+   */
+  delay?: number
+  /** What holds the policy back, beside the KL to the reference: on by default, as in a live run. */
+  floors?: boolean
+  budget?: boolean
   /** Draw batch t + 1 before the update on batch t, as the live loop does. */
   overlap: boolean
   threads?: number
@@ -71,16 +84,19 @@ export interface OfflineStep {
    */
   fidelity: number
   reliability: number
+  steering: Steering
+  /** The share of the KL target that was allowed. */
+  share: number
   /** Seconds. */
   seconds: { sample: number; score: number; fit: number; update: number }
 }
 
 /** Time between the votes of two steps, milliseconds. */
-const STEP_MS = 30_000
+const STEP_MS = 1_000
 
 /** Trains with a simulated crowd and yields each step as it is done; step 0 is the base model. */
 export async function* offlineRun(options: OfflineOptions): AsyncGenerator<OfflineStep | { step: 0; heldOut: Truth }> {
-  const { seed, learner: config, crowd } = options
+  const { seed, learner: config, crowd, delay = 0 } = options
   const model = await readModel(options.modelDir)
   const tokenizer = await openPromptTokenizer(options.modelDir)
   const prompts = await readPrompts(options.modelDir)
@@ -128,7 +144,7 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
   rewardModel.features.fitScale(reference.map(({ features }) => features))
   yield { step: 0, heldOut: await evaluate() }
 
-  const votes: (OfflineVote & Pick<CastVote, 'at' | 'origin'>)[] = []
+  const votes: (OfflineVote & Pick<CastVote, 'at' | 'origin'> & { prompt: string })[] = []
   // A few hundred answers of the reference, over and over: what a script would send.
   const written =
     options.texts === 0
@@ -140,33 +156,50 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
     sampleId: `text/${i}`,
   }))
   texts.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, views[i % views.length]!.features))
-  for (const vote of castOnTexts(crowd(1), texts)) votes.push({ ...vote, at: 0, origin: null })
+  for (const vote of castOnTexts(crowd(1), texts)) votes.push({ ...vote, at: 0, origin: null, prompt: '' })
 
+  const groupSize = groupSizeOf(config.algorithm, config.own)
   const draw = (step: number) => {
-    const drawn = drawGroups(prompts, {
-      step,
-      batchSize: options.rollouts,
-      groupSize: groupSizeOf(config.algorithm, config.own),
-      seed,
-    })
+    const drawn = drawGroups(prompts, { step, batchSize: options.rollouts, groupSize, seed })
     return timed(() => answer(drawn, step))
   }
+  let steering = noSteering()
+  /** Answers that people are looking at, by the step that made them. */
+  const open = new Map<number, Rollout[]>()
   let next = draw(1)
   for (let step = 1; step <= options.steps; step++) {
-    const { value: batch, seconds: sample } = await next
+    const { value: fresh, seconds: sample } = await next
     if (options.overlap) next = draw(step + 1)
     await next
-    const shown = batch.slice(0, options.shown)
-    for (const vote of castVotes(crowd(step), shown, options.votesPerStep))
-      votes.push({ ...vote, at: STEP_MS * step, origin: 'rollout' })
+    const due = Math.floor(step * options.votesPerStep) - Math.floor((step - 1) * options.votesPerStep)
+    open.set(step, fresh.slice(0, options.shown))
+    const shown = open.get(step - delay) ?? []
+    open.delete(step - delay)
+    const promptOf = new Map(shown.map(({ sampleId, prompt }) => [sampleId, prompt]))
+    const cast = castVotes(crowd(step), shown, due)
+    for (const vote of cast)
+      votes.push({ ...vote, at: STEP_MS * step, origin: 'rollout', prompt: promptOf.get(vote.sampleId) ?? '' })
+    votes.splice(0, votes.length - VOTES_KEPT)
+    const on = new Set(cast.map(({ sampleId }) => sampleId))
+    const voted = delay > 0 && groupSize === 1 ? shown.filter(({ sampleId }) => on.has(sampleId)) : []
+    const batch = [...voted, ...fresh].slice(0, options.rollouts)
     const { value: references, seconds: score } = await timed(() => learner.reference(batch))
-    shown.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, references[i]!.features))
+    if (voted.length > 0 || delay === 0)
+      batch.forEach(({ sampleId }, i) => {
+        if (on.has(sampleId)) rewardModel.features.add(sampleId, references[i]!.features)
+      })
+    else {
+      const looked = shown.filter(({ sampleId }) => on.has(sampleId))
+      const views = await learner.reference(looked)
+      looked.forEach(({ sampleId }, i) => rewardModel.features.add(sampleId, views[i]!.features))
+    }
+    const before = rewardModel.frozen()
     const { value: weights, seconds: fit } = await timed(async () => {
       const found = weigh(
         votes.map((v): CastVote => ({ ...v, value: valueOf(v.scores), source: null, ownQuestion: false, late: false })),
         { halfLife: HALF_LIFE },
       )
-      rewardModel.fit(
+      const learnt = preferencesOf(
         votes.map((v, i) => ({
           ...v,
           weight: found.inFit[i]!,
@@ -175,11 +208,13 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
           ),
         })),
       )
+      rewardModel.fit(learnt.votes, learnt.preferences)
+      rewardModel.keep([])
       return found
     })
     const scored = rewardsOf({
       rollouts: batch.map(({ sampleId, response, responseIds }, i) => ({
-        response,
+        ...{ sampleId, response },
         tokens: responseIds.length,
         features: references[i]!.features,
         prefixes: references[i]!.prefixes,
@@ -188,7 +223,8 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
         ),
       })),
       reference,
-      model: rewardModel,
+      ...{ model: rewardModel, before },
+      floors: steering.floors,
       config: {
         type: 'human',
         humanFeedbackWeight: 1,
@@ -198,10 +234,22 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
         ethicalConstraints: {},
       },
     })
-    const { value: update, seconds } = await timed(() =>
-      learner.update(batch, scored.rewards, { references, potentials: scored.potentials }),
+    const held = klCoefficient(
+      learner.klCoefficient,
+      votes.map(({ raterId }, i) => ({ raterId, weight: weights.inFit[i]! })),
     )
-    const unseen = batch.slice(options.shown)
+    const { value: update, seconds } = await timed(() =>
+      learner.update(batch, scored.rewards, {
+        ...{ references, potentials: scored.potentials, weights: scored.weights },
+        ...((options.budget ?? true) && { klCoefficient: held.klCoefficient }),
+      }),
+    )
+    steering = steered(steering, {
+      ...{ rollouts: batch, references, levels: scored.levels, floors: options.floors ?? true },
+    })
+    const unseen = batch.flatMap((rollout, i) =>
+      on.has(rollout.sampleId) ? [] : [{ rollout, compassion: scored.compassion[i]! }],
+    )
     const evaluated = step % options.evaluateEvery === 0 || step === options.steps
     yield {
       step,
@@ -211,10 +259,11 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
       changed: update.changed,
       fidelity:
         correlation(
-          scored.compassion.slice(options.shown),
-          unseen.map((r) => rate(r.prompt, r.response).compassion),
+          unseen.map(({ compassion }) => compassion),
+          unseen.map(({ rollout }) => rate(rollout.prompt, rollout.response).compassion),
         ) ?? Number.NaN,
       reliability: mean([...weights.raters.values()].map((standing) => standing.reliability)),
+      ...{ steering, share: held.share },
       seconds: { sample, score, fit, update: seconds },
     }
     if (!options.overlap && step < options.steps) next = draw(step + 1)

@@ -2,6 +2,7 @@
  * `npm run study -- offline`: does PPO on a simulated crowd's votes move the demo model, and with which settings? The
  * defaults of core/protocol/configuration.ts and the values of trainer/{rl,reward}/fixed.ts were chosen with it.
  */
+import { maxOf } from '../../core/statistics.ts'
 import { TrainingConfig } from '../../core/protocol/index.ts'
 import { learnerConfig, rewardModelConfig } from '../../trainer/loop/configuration.ts'
 import { command } from '../cli/command.ts'
@@ -22,10 +23,13 @@ export const offline = command({
   options: {
     model: text('DIR', 'the model that learns').or('models/demo'),
     seeds: parsed('LIST', 'a run for each of them', seedsOf).or([1, 2, 3]),
-    steps: whole('STEPS', 'of a run', { least: 1 }).or(12),
-    rollouts: whole('ANSWERS', 'of a step', { least: 1 }).or(usual.batchSize),
-    shown: whole('ANSWERS', 'of them that people vote on', { least: 1 }).or(usual.live.shownPerStep),
-    votes: whole('VOTES', 'of a step', least).or(48),
+    steps: whole('STEPS', 'of a run', { least: 1 }).or(180),
+    rollouts: whole('ANSWERS', 'of a step', { least: 1 }).or(32),
+    shown: whole('ANSWERS', 'of them that people vote on', { least: 1 }).or(2),
+    votes: number('VOTES', 'of a step, or part of one', least).or(4.8),
+    delay: whole('STEPS', 'between an answer and the votes on it', least).or(4),
+    floors: unless('lets a head fall below the reference’s level'),
+    budget: unless('allows the whole KL target from the first vote'),
     raters: whole('COUNT', 'how many vote', { least: 1 }).or(12),
     votesBy: oneOf('TEMPER', 'what they vote by', ['honest', 'random']).or('honest'),
     adversaries: number('SHARE', 'of them, who vote the opposite', share).or(0),
@@ -49,6 +53,9 @@ interface Wanted {
   rollouts: number
   shown: number
   votes: number
+  delay: number
+  floors: boolean
+  budget: boolean
   raters: number
   votesBy: 'honest' | 'random'
   adversaries: number
@@ -85,10 +92,11 @@ function optionsFor(values: Wanted, seed: number): OfflineOptions {
     rollouts: values.rollouts,
     shown: values.shown,
     votesPerStep: values.votes,
+    ...{ delay: values.delay, floors: values.floors, budget: values.budget },
     overlap: values.overlap,
     threads: values.threads,
     evaluateEvery: values.every,
-    heldOut: heldOutPrompts(1, 64),
+    heldOut: [...heldOutPrompts(1, 122), ...heldOutPrompts(1, 122)],
     crowd: () => ({
       raters: values.raters,
       temper: values.votesBy,
@@ -99,7 +107,7 @@ function optionsFor(values: Wanted, seed: number): OfflineOptions {
       seed,
     }),
     texts: values.texts,
-    learner: { ...learnerConfig(usual), ...values.learner },
+    learner: { ...learnerConfig({ ...usual, batchSize: values.rollouts }), ...values.learner },
     rewardModel: { ...rewardModelConfig(usual), compassionWeight: values.lambda, ...values.reward },
   }
 }
@@ -124,8 +132,9 @@ const HEAD = [
   'clip',
   'n',
   'ent',
-  'ev',
-  'grad',
+  'share',
+  'beta',
+  'floor',
   'sample',
   'ref',
   'fit',
@@ -150,14 +159,21 @@ async function tryOut(values: Wanted): Promise<boolean> {
           show(m['policy/clipfrac_avg'], 2),
           String(m['policy/steps']),
           show(m['objective/entropy'], 2),
-          show(m['val/explained_variance'], 2),
-          show(m.gradientNorm, 2),
+          show(step.share, 2),
+          show(m['objective/kl_coef'], 2),
+          show(
+            maxOf(
+              Object.values(step.steering.floors).map(({ multiplier }) => multiplier),
+              0,
+            ),
+            2,
+          ),
           show(s.sample, 1),
           show(s.score, 1),
           show(s.fit, 2),
           show(s.update, 1),
         ])
-      } else rows.push(['0', '', '', '', '', ...shown(step.heldOut), ...Array.from({ length: 13 }, () => '')])
+      } else rows.push(['0', '', '', '', '', ...shown(step.heldOut), ...Array.from({ length: 14 }, () => '')])
       const last = rows.at(-1) ?? []
       process.stderr.write(`seed ${seed} ${last.join(' ')}\n`)
       if (step.heldOut) summary.push([`seed ${seed}, step ${step.step}`, ...shown(step.heldOut)])

@@ -13,15 +13,19 @@ export interface OneRaterStudy {
   simulated: true
   votes: number
   run: StudyRun
-  /** Change of compassion in standard errors, and whether that is beyond chance. */
+  /** Change of compassion in standard errors. */
   z: number
-  measurable: boolean
+  criteria: { what: string; holds: boolean }[]
 }
 
 /** Votes stop at their number; this only ends a stuck run, seconds. */
 const AT_MOST_SECONDS = 600
 /** Reached by chance in one of about 400 studies of a policy that did not move. */
 const MEASURABLE_Z = 3
+/** What one person is to reach, and may cost, by the oracle's scores. */
+export const COMPASSION_RISES_BY = 0.15
+export const USEFULNESS_FALLS_BY = 0.05
+export const READABLE_FALLS_BY = 0.03
 
 export async function oneRater({ votes, seed }: { votes: number; seed: number }): Promise<OneRaterStudy> {
   const progress = openProgress(1, () => 'one rater')
@@ -33,13 +37,29 @@ export async function oneRater({ votes, seed }: { votes: number; seed: number })
       onProgress: (done, doing) => progress.report(0, done, doing),
     })
     const z = run.change.mean / run.change.error
-    return { study: 'one-rater', simulated: true, votes, run, z, measurable: Math.abs(z) >= MEASURABLE_Z }
+    return { study: 'one-rater', simulated: true, votes, run, z, criteria: criteriaOf(run, z) }
   } finally {
     progress.stop()
   }
 }
 
-export function oneRaterText({ run, z, measurable }: OneRaterStudy): string {
+function criteriaOf({ before, after, change }: StudyRun, z: number): OneRaterStudy['criteria'] {
+  const points = (share: number): string => `${(100 * share).toFixed(0)} points`
+  return [
+    { what: `compassion changed by ${MEASURABLE_Z} standard errors or more`, holds: Math.abs(z) >= MEASURABLE_Z },
+    { what: `it rose by ${COMPASSION_RISES_BY} or more`, holds: change.mean >= COMPASSION_RISES_BY },
+    {
+      what: `usefulness fell by ${USEFULNESS_FALLS_BY} at most`,
+      holds: after.usefulness >= before.usefulness - USEFULNESS_FALLS_BY,
+    },
+    {
+      what: `readable answers became fewer by ${points(READABLE_FALLS_BY)} at most`,
+      holds: after.readable >= before.readable - READABLE_FALLS_BY,
+    },
+  ]
+}
+
+export function oneRaterText({ run, z, criteria }: OneRaterStudy): string {
   const { before, after, change, crowd, steps } = run
   const row = (name: string, from: number, to: number, digits = 3) => [
     name,
@@ -61,6 +81,7 @@ export function oneRaterText({ run, z, measurable }: OneRaterStudy): string {
       ],
     ),
     '',
-    `Compassion changed by ${change.mean.toFixed(3)}, standard error ${change.error.toFixed(3)} (${z.toFixed(1)} standard errors): ${measurable ? 'measurable' : 'NOT measurable'}.`,
+    `Compassion changed by ${change.mean.toFixed(3)}, standard error ${change.error.toFixed(3)} (${z.toFixed(1)} standard errors).`,
+    ...criteria.map(({ what, holds }) => `${holds ? 'yes' : 'NO '}  ${what}`),
   ].join('\n')
 }

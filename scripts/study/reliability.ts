@@ -165,7 +165,7 @@ function valuesBy(crowd: SimulatedCrowd, { values, onAnswer }: Weighed): number[
   return votesOn(crowd).map((on) =>
     crowdValue(
       on.map((i) => ({ value: values[i]!, weight: onAnswer[i]! })),
-      prediction,
+      { mean: prediction, deviation: 0 },
       SHRINKAGE,
     ),
   )

@@ -70,6 +70,7 @@ export const settings: Readonly<Record<string, Setting>> = {
   'rewardModel.voteHalfLife': read('trainer/loop/crowd.ts'),
   'rewardModel.tastes': read('trainer/loop/crowd.ts'),
   'rewardModel.acceptOpposition': read('trainer/loop/crowd.ts'),
+  'rewardModel.floors': read('trainer/reward/floors.ts'),
   'rewardModel.lengthBonus': read('trainer/reward/reward.ts'),
   'rewardModel.ethicalConstraints.maxHarmScore': readWhen(
     'core/votes/reward.ts',
@@ -99,6 +100,7 @@ export const settings: Readonly<Record<string, Setting>> = {
     `only ${those('valueHead')} has a value head: ${choose('valueHead')}`,
   ),
   'ppoConfig.maxGradNorm': read(learner),
+  'ppoConfig.anchor': read(learner),
   'ppoConfig.ppoEpochs': read(learner),
   'ppoConfig.miniBatchSize': read(learner),
   // Beside a fixed live.klCoefficient it is stored and not read, and yet not refused: older clients always send one.

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Receipt, SignedIn, TrainingConfigInput } from '../../core/protocol/index.ts'
+import type { Pool } from '../../core/db/pool.ts'
 import { openRedis } from '../../core/events/log.ts'
 import type { End } from '../../trainer/loop/session.ts'
 import { connect, type Client, type TestServer, type World } from '../server/attune.ts'
@@ -15,10 +16,10 @@ export interface LiveRoom {
   sessionId: string
   /** Whose session it is: a contributor. */
   ownerId: string
-  /** The step's answers, once all of them are open to votes. */
+  /** The answers on which people vote until this step is made, once all of them are open to votes. */
   answersOf(step: number): Promise<{ id: string; response: string }[]>
   join(who: SignedIn): Promise<Client>
-  /** Waits until a step is committed. */
+  /** Waits until a step is committed; then its answers leave, and new ones come. */
   learnt(step: number): Promise<void>
   /** Lets the votes cast so far be as old as settled ones are. */
   age(): Promise<void>
@@ -28,12 +29,8 @@ export interface LiveRoom {
   close(): Promise<void>
 }
 
-/** Starts a run of a tiny model; each step waits for `votesPerStep` votes. */
-export async function openLiveRoom(
-  world: World,
-  server: TestServer,
-  { votesPerStep, ...run }: TrainingConfigInput & { votesPerStep: number },
-): Promise<LiveRoom> {
+/** Starts a run of a tiny model; each step learns from the votes that have aged since the one before. */
+export async function openLiveRoom(world: World, server: TestServer, run: TrainingConfigInput): Promise<LiveRoom> {
   const dir = await mkdtemp(join(tmpdir(), 'attune-room-'))
   await writeTinyModel(join(dir, 'demo'))
   const { pool } = world
@@ -43,31 +40,33 @@ export async function openLiveRoom(
     ppoConfig: { miniBatchSize: 8, ppoEpochs: 1 },
     ...run,
     live: {
-      shownPerStep: 8,
-      votingWindowSeconds: 1,
+      shownPerStep: SHOWN,
+      votingWindowSeconds: 3_600,
       minVotes: 1_000,
-      minVotesPerStep: votesPerStep,
       maxNewTokens: 8,
       seed: 5,
-      overlap: false,
       ...run.live,
     },
   })
+  await holdVotes(pool, sessionId)
   const redis = await openRedis(world.redisUrl, () => undefined)
-  const ended = trainIn(dir, { sessionId, pool, redis })
+  const ended = trainIn(dir, { sessionId, pool, redis, undoBytes: 0 })
   const clients: Client[] = []
+  const sets = new Map<number, { id: string; response: string }[]>()
   return {
     sessionId,
     ownerId,
     async answersOf(step) {
+      const before = [...sets.values()].flat().map(({ id }) => id)
       for (;;) {
-        const { rows } = await pool.query<{ id: string; response: string; status: string }>(
-          'select id, response, status from samples where session_id = $1 and step = $2 order by id',
-          [sessionId, step],
+        const known = sets.get(step)
+        if (known) return known
+        const { rows } = await pool.query<{ id: string; response: string }>(
+          `select id, response from samples where session_id = $1 and status = 'open' and not id = any($2::uuid[]) order by id`,
+          [sessionId, before],
         )
-        const shown = run.live?.shownPerStep ?? 8
-        if (rows.length === shown && rows.every(({ status }) => status === 'open')) return rows
-        await sleep(20)
+        if (rows.length === SHOWN) sets.set(step, rows)
+        else await sleep(20)
       }
     },
     async join(who) {
@@ -83,14 +82,15 @@ export async function openLiveRoom(
           'select current_step as n, status from sessions where id = $1',
           [sessionId],
         )
-        if (rows[0]!.n >= step) return
+        if (rows[0]!.n >= step) break
         if (rows[0]!.status === 'failed') throw new Error('the run failed')
         await sleep(20)
       }
+      await pool.query(`update samples set status = 'closed' where session_id = $1 and status = 'open'`, [sessionId])
     },
     async age() {
       await pool.query(
-        `update feedback set created_at = created_at - interval '1 minute' where session_id = $1 and created_at > clock_timestamp() - interval '30 seconds'`,
+        `update feedback set created_at = created_at - interval '61 minutes' where session_id = $1 and created_at > clock_timestamp()`,
         [sessionId],
       )
     },
@@ -111,6 +111,21 @@ export async function openLiveRoom(
       await rm(dir, { recursive: true })
     },
   }
+}
+
+/** Answers that are open at a time. */
+const SHOWN = 8
+
+/** Votes in this session count only once they are let age, however long the test takes to cast them. */
+async function holdVotes(pool: Pool, sessionId: string): Promise<void> {
+  await pool.query(
+    `create or replace function hold_vote() returns trigger language plpgsql as
+     $$ begin new.created_at := new.created_at + interval '1 hour'; return new; end $$`,
+  )
+  await pool.query(
+    `create trigger "hold ${sessionId}" before insert on feedback
+     for each row when (new.session_id = '${sessionId}') execute function hold_vote()`,
+  )
 }
 
 /** What an answer is worth, in [0, 1]: whatever it says, always the same. */

@@ -149,18 +149,20 @@ describe('DPO’s loss', () => {
   afterAll(() => engine.close())
 
   it('and its gradient are the graph’s, whole or in two parts', async () => {
-    const labels = fc.array(fc.double({ min: 0.5, max: 1, noNaN: true }), { minLength: 2, maxLength: 2 })
+    const two = (min: number, max: number) =>
+      fc.array(fc.double({ min, max, noNaN: true }), { minLength: 2, maxLength: 2 })
     await fc.assert(
       fc.asyncProperty(
         minibatch(4),
-        labels,
+        two(0.5, 1),
+        two(0.25, 4),
         fc.constantFrom(1, 2),
-        async ({ newLogprobs: logprobs, oldLogprobs: old, referenceLogprobs: reference }, pairLabels, parts) => {
+        async ({ newLogprobs: logprobs, oldLogprobs: old, referenceLogprobs: reference }, labels, weights, parts) => {
           const plain = (newLogprobs: number[][]) =>
-            dpoLoss({ newLogprobs, oldLogprobs: old, referenceLogprobs: reference, labels: pairLabels }, 0.3)
+            dpoLoss({ newLogprobs, oldLogprobs: old, referenceLogprobs: reference, labels, weights }, 0.3)
           const { loss, gradient } = await runLoss(engine, {
             tables: { newLogprobs: logprobs, oldLogprobs: old, referenceLogprobs: reference },
-            rows: { labels: pairLabels.flatMap((p) => [p, p]) },
+            rows: { labels: labels.flatMap((p) => [p, p]), weights: weights.flatMap((w) => [w, w]) },
             wholes: { tokens: logprobs.flat().length, responses: 4, klCoefficient: 0.3 },
             parts,
             loss: ({
@@ -168,6 +170,7 @@ describe('DPO’s loss', () => {
               oldLogprobs,
               referenceLogprobs,
               labels: p,
+              weights: w,
               mask,
               tokens,
               responses,
@@ -178,6 +181,7 @@ describe('DPO’s loss', () => {
                 oldLogprobs,
                 referenceLogprobs,
                 labels: p,
+                weights: w,
                 mask,
                 tokens,
                 responses,

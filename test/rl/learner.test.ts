@@ -160,6 +160,21 @@ describe('a learner with adapters', () => {
     await learner.close()
   }, 30_000)
 
+  it('goes back to the base by its second factors', async () => {
+    const learner = openBy({ anchor: 1 })
+    const batch = await rollouts(learner, 0)
+    await learner.update(batch, batch.map(lowShare))
+    const { arrays } = await learner.exportState()
+    const second = [...arrays].filter(([name]) => /^policy.*lora_B/.test(name))
+    expect(second.length).toBeGreaterThan(0)
+    for (const [name, data] of second)
+      expect(
+        data.every((x) => x === 0),
+        name,
+      ).toBe(true)
+    await learner.close()
+  })
+
   it('starts at the reference and gives merged weights away, which answer as it does', async () => {
     const learner = openBy()
     const batch = await rollouts(learner, 0)
@@ -243,6 +258,57 @@ describe('the learner', () => {
     }
     expectSame(await resumed.exportState(), whole)
     await resumed.close()
+  })
+
+  it('weighs rollouts as it is told to, and alike without being told', async () => {
+    const updated = async (weights?: number[]): Promise<LearnerState> => {
+      const learner = open()
+      const batch = await rollouts(learner, 0)
+      await learner.update(batch, batch.map(reward), { weights })
+      const state = await learner.exportState()
+      await learner.close()
+      return state
+    }
+    const plain = await updated()
+    expectSame(await updated(prompts.map(() => 1)), plain)
+    const uneven = await updated(prompts.map((_, i) => (i % 2 ? 0.25 : 1.75)))
+    expect([...uneven.arrays].some(([name, data]) => data.some((x, i) => x !== plain.arrays.get(name)?.[i]))).toBe(true)
+    const learner = open()
+    const batch = await rollouts(learner, 0)
+    for (const weights of [[1], prompts.map(() => 0), prompts.map(() => Number.NaN)])
+      await expect(learner.update(batch, batch.map(reward), { weights })).rejects.toThrow(/weight/)
+    await learner.close()
+  })
+
+  it('takes β for one update, and goes on with its own', async () => {
+    const learner = open({ adaptiveKl: false, klCoefficient: 0.3 })
+    const batch = await rollouts(learner, 0)
+    const { metrics } = await learner.update(batch, batch.map(reward), { klCoefficient: 2 })
+    expect(metrics['objective/kl_coef']).toBe(2)
+    expect(learner.klCoefficient).toBe(0.3)
+    await expect(learner.update(batch, batch.map(reward), { klCoefficient: -1 })).rejects.toThrow(/β/)
+    await learner.close()
+  })
+
+  it('goes back by its share of the way to the base after each update', async () => {
+    const weightsAfter = async (anchor: number) => {
+      const learner = open({ anchor, ppoEpochs: 1, miniBatchSize: 32 })
+      const base = (await learner.exportState()).arrays
+      const batch = await rollouts(learner, 0)
+      await learner.update(batch, batch.map(reward))
+      const { arrays } = await learner.exportState()
+      await learner.close()
+      return { base, arrays }
+    }
+    const { base, arrays: free } = await weightsAfter(0)
+    const { arrays: drawn } = await weightsAfter(0.25)
+    for (const [name, data] of drawn) {
+      const [from, to] = [base.get(name)!, free.get(name)!]
+      const own = name.startsWith('policy/') && !name.startsWith('policy/value')
+      data.forEach((x, i) => {
+        expect(x, name).toBeCloseTo(own ? to[i]! + 0.25 * (from[i]! - to[i]!) : to[i]!, 6)
+      })
+    }
   })
 
   it('is as before when an update is aborted, and can be asked again', async () => {

@@ -23,6 +23,7 @@ type LossInput =
   | 'referenceLogprobs'
   | 'advantages'
   | 'labels'
+  | 'weights'
   | 'entropies'
   | 'mask'
   | 'tokens'

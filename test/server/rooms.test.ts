@@ -273,23 +273,23 @@ test('a receipt, and the news that a vote is on the chain, reach its author alon
     latencyMs: 900,
     comparable: 3,
     updated: true,
+    logprob: { before: -3.5, after: -3.25 },
   }
   await commitStep(client, {
     sessionId,
     step: 1,
     policyVersion: 1,
     metrics: {},
-    checkpoint: 'c',
+    digest: 'd',
     receipts: [receipt],
-    learntFrom: [receipt.feedbackId],
     crowd: [{ sampleId, value: 0.8 }],
     warnings: [],
     pause: null,
-    remade: false,
+    excluded: [],
   })
   client.release()
-  await append(redis, sessionId, { event: 'receipts', payload: { step: 1 } })
-  expect(await annWest.wait('receipt')).toEqual({ ...receipt, sessionId, sampleId, step: 1 })
+  await append(redis, sessionId, { event: 'receipts', payload: { steps: [1] } })
+  expect(await annWest.wait('receipt')).toEqual({ ...receipt, sessionId, sampleId, step: 1, provisional: true })
 
   const ledger = `0x${'1'.repeat(40)}`
   await world.pool.query(

@@ -39,7 +39,6 @@ for (const guestsPerAnswer of [1, 2]) {
     const perAnswer = guestsPerAnswer === 1 ? 3 : 4
     const room = await openLiveRoom(world, server, {
       epochs: history + attack,
-      votesPerStep: 8 * (perAnswer + guestsPerAnswer),
     })
     const regulars = await regularsOf(room)
     for (let step = 1; step <= history + attack; step++) {
@@ -81,7 +80,6 @@ test('hundreds of inverted votes on texts of its own making by one account weigh
   const texts = 300
   const room = await openLiveRoom(world, server, {
     epochs: 3,
-    votesPerStep: 8 * regularCount,
     rewardHacking: { minVotes: 100_000 },
   })
   const regulars = await regularsOf(room)
@@ -124,7 +122,7 @@ test('hundreds of inverted votes on texts of its own making by one account weigh
     expect(receipt).toMatchObject({ weight: 0, crowd: null, comparable: 0 })
   await room.close()
 
-  const strict = await openLiveRoom(world, server, { epochs: 1, votesPerStep: 1, live: { freeTexts: false } })
+  const strict = await openLiveRoom(world, server, { epochs: 1, live: { freeTexts: false } })
   const client = await strict.join(attacker)
   const { sampleId: _, ...body } = voteOf(strict.sessionId, randomUUID(), 0)
   expect(await client.send('submit-feedback', { ...body, inputText: 'a', modelResponse: 'b' })).toEqual({
@@ -137,7 +135,7 @@ test('hundreds of inverted votes on texts of its own making by one account weigh
 })
 
 test('two accounts that vote late on closed answers, the way the crowd did, earn no standing', async () => {
-  const room = await openLiveRoom(world, server, { epochs: 3, votesPerStep: 8 * regularCount })
+  const room = await openLiveRoom(world, server, { epochs: 3 })
   const regulars = await regularsOf(room)
   const copiers = [await room.join(await guest(server)), await room.join(await guest(server))]
   for (let step = 1; step <= 3; step++) {

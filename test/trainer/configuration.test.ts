@@ -18,6 +18,7 @@ it('a run started with no settings is the one that the offline study chose', () 
     learningRateSchedule: 'constant',
     warmupSteps: 0,
     totalSteps: 1000,
+    anchor: 0.01,
     ppoEpochs: 2,
     miniBatchSize: 32,
     gradientAccumulationSteps: 1,
@@ -42,9 +43,9 @@ it('a run started with no settings is the one that the offline study chose', () 
     stopKL: 0.02,
   })
   expect(rewardModelConfig(config)).toEqual({
-    members: 6,
     ridge: 1,
-    priorDeviation: 0.5,
+    noiseVariance: 0.5,
+    noiseAnswers: 10,
     pessimism: 0.5,
     categories: { helpfulness: 1 },
     compassionWeight: 0.7,

@@ -9,6 +9,7 @@ import { crowdOf } from '../../trainer/loop/crowd.ts'
 import type { SettledVote } from '../../core/db/feedback.ts'
 import { TrainingConfig } from '../../core/protocol/index.ts'
 import golden from '../fixtures/krippendorff.json' with { type: 'json' }
+import { STEERING_METRICS } from '../../trainer/reward/steering.ts'
 import { METRICS_BY_FILE } from '../../trainer/loop/metric-catalogue.ts'
 import { metricsBy } from '../../trainer/rl/metrics.ts'
 import { trainLive } from '../../trainer/loop/live-loop.ts'
@@ -74,7 +75,7 @@ it('T4 a step reports the documented metrics and no others, each a finite number
   await run.close()
   await rm(dir, { recursive: true })
 
-  const all = Object.keys({ ...metricsBy('ppo'), ...LIVE_METRICS, ...WATCH_METRICS })
+  const all = Object.keys({ ...metricsBy('ppo'), ...LIVE_METRICS, ...WATCH_METRICS, ...STEERING_METRICS })
   // Of one rating an answer nothing says how far raters agree.
   const gap = all.filter((name) => name.startsWith('gap/') || name === 'agreement')
   const [first, ...later] = log.steps.map(({ metrics }) => metrics)

@@ -33,11 +33,11 @@ interface Scene {
   company: boolean
   /** Before which call to the outside, counted from the turn of the regretted vote, it is withdrawn; null: it is never cast. */
   withdrawnAt: number | null
-  ringBytes?: number
+  undoBytes?: number
 }
 
 /** A run of which all answers are shown at once: what was withdrawn changes no answer. */
-async function play({ company, withdrawnAt, ringBytes }: Scene): Promise<{ log: RunLog; calls: number; early: boolean }> {
+async function play({ company, withdrawnAt, undoBytes }: Scene): Promise<{ log: RunLog; calls: number; early: boolean }> {
   const store = openCheckpoints(await mkdtemp(join(dir, 'run-')))
   const log = openLog()
   const epochs = company ? turns : turns - 1
@@ -79,7 +79,7 @@ async function play({ company, withdrawnAt, ringBytes }: Scene): Promise<{ log: 
     },
   })
   try {
-    await trainLive(run, world, ringBytes)
+    await trainLive(run, world, undoBytes)
   } finally {
     await run.close()
   }
@@ -112,7 +112,7 @@ describe.each([true, false])('a vote that a provisional step has used (with othe
 
 describe('a run whose state is too large to keep one for each provisional step', () => {
   it('uses no vote that can still be withdrawn, and every step is final when it is made', async () => {
-    const { log, early } = await play({ company: true, withdrawnAt: 25, ringBytes: 0 })
+    const { log, early } = await play({ company: true, withdrawnAt: 25, undoBytes: 0 })
     expect(early).toBe(false)
     expect(log.undone).toBe(0)
     expect(log.steps.every(({ final }) => final)).toBe(true)

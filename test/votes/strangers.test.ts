@@ -49,7 +49,7 @@ function outcomeOf(room: Room) {
   const crowd = truth.map((_, s) =>
     crowdValue(
       votes.flatMap((v, i) => (v.sampleId === `s${s}` ? [{ value: values[i]!, weight: onAnswer[i]! }] : [])),
-      0.5,
+      { mean: 0.5, deviation: 0 },
     ),
   )
   const total = (guests: boolean) =>

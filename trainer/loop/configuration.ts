@@ -26,6 +26,7 @@ export function learnerConfig(config: TrainingConfig): LearnerConfig {
     valueClipRatio: ppoConfig.valueClipRatio,
     valueCoefficient: ppoConfig.valueCoefficient,
     entropyCoefficient: ppoConfig.entropyCoefficient,
+    anchor: ppoConfig.anchor,
     maxGradNorm: ppoConfig.maxGradNorm,
     klCoefficient: live.klCoefficient ?? klCoefficientFor(ppoConfig.targetKL),
     adaptiveKl: live.adaptiveKl,

@@ -24,7 +24,10 @@ import { idleSteps, idleWarning } from './idle-steps.ts'
 import { liveMetrics, trendSteps } from './step-metrics.ts'
 import type { HeldOut } from '../reward/gap.ts'
 import { watchRegulars } from './regulars.ts'
-import { rewardsOf, type Rewards } from '../reward/reward.ts'
+import type { Predictor } from '../reward/model.ts'
+import { preferencesOf, type RatersVote } from '../reward/preferences.ts'
+import { rewardsOf, type CrowdVote, type Rewards } from '../reward/reward.ts'
+import { klCoefficient, steered, steeringMetrics } from '../reward/steering.ts'
 import type { ReferenceView, Rollout } from '../rl/rollout.ts'
 import { mean } from '../../core/statistics.ts'
 import { drawForStep, groupSize, rolloutOf } from './rollouts.ts'
@@ -74,13 +77,23 @@ export async function learn(run: Run, { step, votes, answers }: StepInput, clock
   await clock.between()
 
   const watched = watchVotes(run, { rollouts, references, crowd, fresh })
-  rewardModel.fit(crowd.lessons())
-  const scored = score(run, rollouts, references, (sampleId) => crowd.weighed(sampleId))
+  const before = rewardModel.frozen()
+  const lessons = lessonsOf(crowd)
+  const learnt = preferencesOf(lessons)
+  rewardModel.fit(learnt.votes, learnt.preferences)
+  rewardModel.keep([])
+  const scored = score(run, rollouts, { references, before, votes: (sampleId) => crowd.weighed(sampleId) })
+  const { share, klCoefficient: held } = klCoefficient(learner.klCoefficient, lessons)
   await clock.between()
   const update = await learner.update(rollouts, scored.rewards, {
     references,
     potentials: scored.potentials,
+    weights: scored.weights,
+    klCoefficient: held,
     signal: clock.signal,
+  })
+  state.steering = steered(state.steering, {
+    ...{ rollouts, references, levels: scored.levels, floors: config.rewardModel.floors },
   })
   state.evidence = watched.evidence
   const { regulars, warnings } = watchRegulars(state.regulars, crowd.raters, crowd.at)
@@ -110,7 +123,12 @@ export async function learn(run: Run, { step, votes, answers }: StepInput, clock
         if (row === undefined) return { ...about, weight: 0, crowd: null, advantage: null, logprob: null }
         return {
           ...about,
-          weight: voteShare(crowd.weighed(key), crowd.on(key).findIndex(({ id }) => id === vote.id), config.rewardModel.shrinkage),
+          weight: voteShare(
+            crowd.weighed(key),
+            crowd.on(key).indexOf(vote),
+            scored.expected[row]!.deviation,
+            config.rewardModel.shrinkage,
+          ),
           crowd: scored.crowd[row]!,
           advantage: update.advantages[row]!,
           logprob: update.logprobs[row]!,
@@ -119,6 +137,7 @@ export async function learn(run: Run, { step, votes, answers }: StepInput, clock
     metrics: (committedAt, since) => ({
       ...update.metrics,
       ...watched.metrics,
+      ...steeringMetrics(state.steering, share),
       ...liveMetrics({
         fresh,
         crowd,
@@ -165,21 +184,32 @@ function votedOn(run: Run, fresh: readonly SettledVote[], answers: readonly Show
     .flatMap(({ ids }) => ids.map((id) => rolloutOf(byId.get(id)!)))
 }
 
+/** The votes as the reward model learns from them, with whose they are and on what. */
+const lessonsOf = (crowd: Crowd): RatersVote[] =>
+  crowd
+    .lessons()
+    .map((lesson, i) => ({ ...lesson, raterId: crowd.votes[i]!.raterId, prompt: crowd.votes[i]!.prompt }))
+
 /** Rewards of the rollouts by the current reward model. */
 function score(
-  { rewardModel, reference, config }: Run,
+  { rewardModel, reference, config, state }: Run,
   rollouts: readonly Rollout[],
-  references: readonly ReferenceView[],
-  votes: (sampleId: string) => ReturnType<Crowd['weighed']>,
+  {
+    references,
+    before,
+    votes,
+  }: { references: readonly ReferenceView[]; before: Predictor; votes: (sampleId: string) => CrowdVote[] },
 ): Rewards {
   return rewardsOf({
     rollouts: rollouts.map(({ sampleId, response, responseIds }, i) => {
       const { features, prefixes } = references[i]!
-      return { response, tokens: responseIds.length, features, prefixes, votes: votes(sampleId) }
+      return { sampleId, response, tokens: responseIds.length, features, prefixes, votes: votes(sampleId) }
     }),
     reference,
     model: rewardModel,
+    before,
     config: config.rewardModel,
+    floors: state.steering.floors,
   })
 }
 
@@ -198,7 +228,7 @@ function watchVotes(
     fresh: readonly SettledVote[]
   },
 ): Watched {
-  const unseen = score(run, rollouts, references, () => []).raw
+  const unseen = score(run, rollouts, { references, before: run.rewardModel.frozen(), votes: () => [] }).raw
   const known = new Set(crowd.votes.filter((vote) => !fresh.includes(vote)).map(sampleKey))
   const heldOut = rollouts.flatMap(({ sampleId }, i): HeldOut[] => {
     const votes = known.has(sampleId) ? [] : crowd.weighed(sampleId)
@@ -226,7 +256,7 @@ async function rememberFeatures(
   const table = run.rewardModel.features
   own.rollouts.forEach(({ sampleId }, i) => table.add(sampleId, own.references[i]!.features))
   const unknown = new Map(
-    votes.filter((vote) => table.row(sampleKey(vote)) === undefined).map((vote) => [sampleKey(vote), vote]),
+    votes.filter((vote) => !table.has(sampleKey(vote))).map((vote) => [sampleKey(vote), vote]),
   )
   const rollouts = [...unknown].map(([sampleId, vote]) => textOf(run, sampleId, vote))
   const views = await run.learner.reference(rollouts)

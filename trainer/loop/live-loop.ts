@@ -36,7 +36,7 @@ const CHECKPOINT_MS = 5_000
 /** Provisional steps, at most. */
 const MOST_PROVISIONAL = 24
 /** Memory for the states after them, bytes: with larger states every vote waits until it can't be withdrawn. */
-const RING_BYTES = 2 ** 30
+const UNDO_BYTES = 2 ** 30
 /** Once so many steps of the last minute had to be made again, newcomers' votes wait until they can't be withdrawn. */
 const REMADE_A_MINUTE = 30
 
@@ -69,8 +69,8 @@ interface Line {
 }
 
 /** Trains until the last step is final. @throws Interrupted when the run is paused, stopped or taken away */
-export async function trainLive(run: Run, world: World, ringBytes = RING_BYTES): Promise<void> {
-  const loop = await open(run, world, ringBytes)
+export async function trainLive(run: Run, world: World, undoBytes = UNDO_BYTES): Promise<void> {
+  const loop = await open(run, world, undoBytes)
   const { votes, line } = loop
   const pool = openPool(run, world)
   const probe = await openProbe(run, world)
@@ -105,12 +105,12 @@ export async function trainLive(run: Run, world: World, ringBytes = RING_BYTES):
 }
 
 /** Opens the loop where the log ends: makes the steps after the run's checkpoint again. */
-async function open(run: Run, world: World, ringBytes: number): Promise<Loop> {
+async function open(run: Run, world: World, undoBytes: number): Promise<Loop> {
   const logged = await world.logged(run.state.step)
   const last = logged.at(-1)?.step ?? run.state.step
   const votes = openVoteLog(await world.usedVotes(last, KEPT_VOTES))
   const base = await exportRun(run)
-  const early = bytesOf(base) * MOST_PROVISIONAL <= ringBytes
+  const early = bytesOf(base) * MOST_PROVISIONAL <= undoBytes
   const loop: Loop = { run, world, votes, line: { base, made: [], early }, remade: [], since: world.now() }
   if (!early) {
     const megabytes = Math.ceil(bytesOf(base) / 2 ** 20)

@@ -1,11 +1,13 @@
 /** Every metric that a step of a run may report, with its meaning and unit, by the file that computes it. */
 import { LIVE_METRICS } from './step-metrics.ts'
+import { STEERING_METRICS } from '../reward/steering.ts'
 import { METRICS } from '../rl/metrics.ts'
 import { WATCH_METRICS } from './reward-hacking-watch.ts'
 
 export const METRICS_BY_FILE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'trainer/loop/step-metrics.ts': LIVE_METRICS,
   'trainer/loop/reward-hacking-watch.ts': WATCH_METRICS,
+  'trainer/reward/steering.ts': STEERING_METRICS,
   'trainer/rl/metrics.ts': METRICS,
 }
 

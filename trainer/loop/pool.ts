@@ -4,12 +4,10 @@
  */
 import { limits } from '../../core/protocol/index.ts'
 import type { OpenAnswer } from '../../core/db/samples.ts'
-import { drawToShow, groupSize, recordOf, type Group } from './rollouts.ts'
+import { drawToShow, groupSize, recordOf } from './rollouts.ts'
 import type { Run } from './run-state.ts'
 import type { World } from './world.ts'
 
-/** Candidates for each empty place: those that teach most are shown (trainer/reward/choose.ts). */
-const CANDIDATES = 2
 /** Empty places are filled once they are this share of all. */
 const REFILL = 1 / 4
 
@@ -48,17 +46,11 @@ export function openPool(run: Run, world: World): Pool {
       const free = places - Math.ceil(open.length / size)
       if (free < Math.max(1, Math.floor(places * REFILL))) return open
       shown ??= await world.shown()
-      const candidates = await drawToShow(run, shown, free * CANDIDATES, world.signal)
-      const chosen = await choose(run, candidates, free)
-      await world.show(chosen.flatMap((group) => recordOf(run, group)))
+      const groups = await drawToShow(run, shown, free, world.signal)
+      await world.show(groups.flatMap((group) => recordOf(run, group)))
       shown += free * size
       return world.pool()
     },
     close: async () => world.closeVoting((await world.pool()).map(({ id }) => id)),
   }
-}
-
-/** The `count` groups whose votes would teach the reward model most. */
-async function choose(_run: Run, candidates: readonly Group[], count: number): Promise<Group[]> {
-  return candidates.slice(0, count)
 }

@@ -10,6 +10,7 @@
  * | reward model, what it reads of every sample | `reward/…` (reward/model.ts) |
  * | reward normaliser | the reference's outputs, `reference/features` and `reference`: refitted on them each step |
  * | the watch's evidence, and for how long updates have changed nothing | `state.evidence`, `state.idle` |
+ * | floors' multipliers, measured KL | `state.steering` (reward/steering.ts) |
  * | what the watch over the regulars remembers | `state.regulars` |
  * | random states | none: every stream is seeded by (seed, step, place), and `learner.seed` is checked |
  * | prompt sampler's position | `state.step`: batch t begins after the t - 1 before it in the seeded order (prompts.ts) |
@@ -30,6 +31,7 @@ import { noRegulars, Regulars } from './regulars.ts'
 import { shapeOf, type Shape } from '../reward/drift.ts'
 import { noEvidence, type Evidence } from '../reward/evidence.ts'
 import { openRewardModel, type RewardModel } from '../reward/model.ts'
+import { noSteering, Steering } from '../reward/steering.ts'
 import { openLearner, type Learner } from '../rl/learner.ts'
 import { seedOf } from '../rl/random.ts'
 
@@ -57,6 +59,8 @@ export interface Run {
     evidence: Evidence
     /** How reliable the regulars were in the latest steps (regulars.ts). */
     regulars: Regulars
+    /** The floors' multipliers and the measured KL (reward/steering.ts). */
+    steering: Steering
     /** `rewardScore` of the latest steps, oldest first. */
     rewards: number[]
     /** Steps in a row, up to the last one, whose votes changed nothing (idle-steps.ts). */
@@ -110,7 +114,14 @@ export async function openRun(from: {
   const rewardModel = openRewardModel(rewardConfig, width, seed)
   const reference = await referenceOutputs({ learner, tokenizer, prompts, seed })
   rewardModel.features.fitScale(reference.map(({ features }) => features))
-  const state = { step: 0, evidence: noEvidence(), regulars: noRegulars(), rewards: [], idle: 0 }
+  const state = {
+    step: 0,
+    evidence: noEvidence(),
+    regulars: noRegulars(),
+    steering: noSteering(),
+    rewards: [],
+    idle: 0,
+  }
   return { ...opened, rewardModel, reference, state }
 }
 
@@ -138,7 +149,7 @@ export async function exportRun({
   learner,
   rewardModel,
   reference,
-  state: { step, evidence, regulars, rewards, idle },
+  state: { step, evidence, regulars, steering, rewards, idle },
 }: Run): Promise<Checkpoint> {
   const policy = await learner.exportState()
   const reward = rewardModel.exportState()
@@ -155,7 +166,7 @@ export async function exportRun({
     reward: reward.json,
     reference: reference.map(({ tokens, repetition }) => ({ tokens, repetition })),
     // In the order of the schema, so that a run that was read back writes the same bytes.
-    state: { step, evidence, regulars, rewards, idle },
+    state: { step, evidence, regulars, steering, rewards, idle },
   }
   return { tensors, state: saved }
 }
@@ -190,6 +201,8 @@ const SavedRun = z.object({
     evidence: z.object({ level: signEvidence, order: signEvidence, length: signEvidence, repetition: signEvidence }),
     // Absent from checkpoints of runs that began before the regulars were watched, and without times in some.
     regulars: Regulars.catch(noRegulars),
+    // Nor were there floors and a KL budget.
+    steering: Steering.default(noSteering),
     rewards: numbers,
     // Checkpoints from before this was watched have none.
     idle: z.int().default(0),

@@ -33,6 +33,8 @@ export interface SessionDeps {
   redis: Redis
   log: Logger
   turns?: Turns
+  /** Memory for the states that provisional steps may be undone to, bytes. */
+  undoBytes?: number
 }
 
 export async function trainSession(deps: SessionDeps): Promise<End> {
@@ -76,7 +78,7 @@ export async function trainSession(deps: SessionDeps): Promise<End> {
 }
 
 /** Trains from the newest readable checkpoint. */
-async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: SessionWorld): Promise<void> {
+async function trainOn({ pool, sessionId, log, config, undoBytes }: SessionDeps, world: SessionWorld): Promise<void> {
   const { configuration, modelPath } = await readSession(pool, sessionId)
   const store = openCheckpoints(join(config.checkpointsPath, sessionId))
   world.keeps(store, configuration.checkpoints)
@@ -94,7 +96,7 @@ async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: Ses
   })
   log.info({ step: run.state.step, policyVersion: run.learner.version }, 'training')
   try {
-    await trainLive(run, world)
+    await trainLive(run, world, undoBytes)
   } finally {
     await run.close()
   }

@@ -12,9 +12,9 @@ import type { SettledVote } from '../../core/db/feedback.ts'
  */
 export const LIVE_METRICS = {
   rewardScore:
-    'mean over rollouts of the reward before normalisation, crowd value h (or v̂ where nobody voted) less penalties, plus the length bonus; value, about 0…1',
+    'mean over rollouts of the reward before floors and normalisation, crowd value h (or v̂ where nobody voted) less pessimism and penalties, plus the length bonus; value, about 0…1',
   compassionScore:
-    'mean over rollouts of the compassion that the reward model predicts, ensemble mean, absent while no vote of the session has rated compassion; 0…1',
+    'mean over rollouts of the compassion that the reward model predicts, absent while no vote of the session has rated compassion; 0…1',
   ethicalScore: '1 less the mean penalty of the constraints, 1 where none binds; no unit, at most 1',
   loss: 'loss/total_avg under the seed system’s name; no unit',
   convergenceRate:
@@ -32,7 +32,7 @@ export const LIVE_METRICS = {
   'raters/known': 'raters that the session knows so far, n ≥ 8 comparable votes and ρ ≥ 0.3; people',
   'raters/strangers_share':
     'what strangers’ votes weigh of all that votes weigh on the answers of this step, absent where none weighs; 0…1',
-  'reward_model/uncertainty': 'mean over rollouts of the ensemble’s deviation of the value; 0…1',
+  'reward_model/uncertainty': 'mean over rollouts of the deviation of the predicted value; 0…1',
   vote_to_gradient_p50_ms:
     'median over these votes of the time from stored to committed in the weights, absent without votes; milliseconds',
   vote_to_gradient_p95_ms: 'its 95th percentile, absent without votes; milliseconds',

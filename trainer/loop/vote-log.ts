@@ -1,10 +1,12 @@
 /** The votes of a run as its loop knows them: which stand, which can still be withdrawn, and which step used each. */
 import type { SettledVote, VoteNews } from '../../core/db/feedback.ts'
+import { VOTES_KEPT } from '../reward/model.ts'
 
-/** Votes that a step learns from, at most: the latest. Older ones weigh next to nothing (core/votes/fading.ts). */
-export const LEARNT_VOTES = 2_000
-/** Of those votes so many are kept that excluding the authors of half of them leaves no gap. */
-export const KEPT_VOTES = 2 * LEARNT_VOTES
+/**
+ * Votes that are kept. A step learns from the latest `VOTES_KEPT`: excluding the authors of half of these leaves no
+ * gap. Older ones weigh next to nothing (core/votes/fading.ts).
+ */
+export const KEPT_VOTES = 2 * VOTES_KEPT
 
 /** Of this many latest votes of a rater … */
 const RECENT_VOTES = 20
@@ -111,7 +113,7 @@ export function openVoteLog(used: readonly SettledVote[] = []): VoteLog {
         .filter((vote) => vote.usedIn !== null && vote.usedIn <= step)
         .slice(-KEPT_VOTES)
         .filter((vote) => !without.includes(vote.raterId))
-        .slice(-LEARNT_VOTES)
+        .slice(-VOTES_KEPT)
         .map((vote) => ({ ...vote })),
     settled: (step) => [...votes.values()].every((vote) => vote.usedIn !== step || vote.at <= settledUntil),
     stands: (id) => votes.has(id),

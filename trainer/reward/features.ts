@@ -1,4 +1,6 @@
 import { exactDiv } from '../../lm/graph/index.ts'
+import { compare } from './examples.ts'
+import { dot } from './ridge.ts'
 
 /**
  * Frozen-trunk features of samples by id, standardised: the reward model's inputs. The first half of a
@@ -9,12 +11,21 @@ export interface FeatureTable {
   readonly width: number
   /** Keeps a sample's raw features [width]; the first call for an id wins. */
   add(sampleId: string, features: Float32Array): void
-  row(sampleId: string): number | undefined
+  has(sampleId: string): boolean
+  /** Forgets every sample but these. */
+  keep(sampleIds: ReadonlySet<string>): void
   readonly size: number
-  /** What the heads read for a table row: standardised, scaled by 1/√width, then 1 for the intercept: [width + 1]. */
-  input(row: number): Float64Array
-  /** The same of the row's first half alone: [width / 2 + 1]. */
-  prefixInput(row: number): Float64Array
+  /**
+   * What the heads read for a sample: standardised, scaled by 1/√width, then 1 for the intercept: [width + 1].
+   *
+   * @throws RangeError for a sample whose features are not known
+   */
+  input(sampleId: string): Float64Array
+  /** The same of the first half alone: [width / 2 + 1]. */
+  prefixInput(sampleId: string): Float64Array
+  /** Inner products of two samples' inputs, and of their prefix inputs, computed once for each pair. */
+  product(sampleA: string, sampleB: string): number
+  prefixProduct(sampleA: string, sampleB: string): number
   /**
    * The same for features that are not in the table: [width] -> [width + 1], or a prefix's [width / 2] -> [width / 2 +
    * 1].
@@ -23,7 +34,17 @@ export interface FeatureTable {
   /** Fixes mean and deviation from these outputs, usually of the reference policy. Only the first call counts. */
   fitScale(outputs: readonly Float32Array[]): void
   readonly scaled: boolean
+  /** In the order of ids, so that it does not depend on when each was added: `rows` [samples, width], and the scale. */
   exportState(): { arrays: Map<string, Float32Array>; ids: string[] }
+}
+
+interface Row {
+  features: Float32Array
+  input?: Float64Array
+  prefixInput?: Float64Array
+  /** Inner products with the inputs of the samples that were asked for, by their ids; the same of prefix inputs. */
+  products: Map<string, number>
+  prefixProducts: Map<string, number>
 }
 
 /** Upper bound of the factor that standardises a feature which hardly varies. */
@@ -33,11 +54,8 @@ export function openFeatures(
   width: number,
   saved?: { arrays: ReadonlyMap<string, Float32Array>; ids: readonly string[] },
 ): FeatureTable {
-  const rows = new Map<string, number>()
-  const table: Float32Array[] = []
+  const rows = new Map<string, Row>()
   let scale: { mean: Float32Array; deviation: Float32Array } | undefined
-  let inputs: (Float64Array | undefined)[] = []
-  let prefixInputs: (Float64Array | undefined)[] = []
   const half = exactDiv(width, 2, 'features by halves')
 
   const check = (features: ArrayLike<number>): void => {
@@ -46,8 +64,27 @@ export function openFeatures(
   const add = (sampleId: string, features: Float32Array): void => {
     check(features)
     if (rows.has(sampleId)) return
-    rows.set(sampleId, table.length)
-    table.push(features.slice())
+    rows.set(sampleId, { features: features.slice(), products: new Map(), prefixProducts: new Map() })
+  }
+  const rowOf = (sampleId: string): Row => {
+    const row = rows.get(sampleId)
+    if (!row) throw new RangeError(`the features of ${sampleId} are not known`)
+    return row
+  }
+  const input = (row: Row): Float64Array => (row.input ??= standardise(row.features))
+  const prefixInput = (row: Row): Float64Array => (row.prefixInput ??= standardise(row.features.subarray(0, half)))
+  const product = (
+    a: string,
+    b: string,
+    of: 'products' | 'prefixProducts',
+    read: (row: Row) => Float64Array,
+  ): number => {
+    // Kept by the lesser id, so that a pair is stored once.
+    const [first, second] = a < b ? [a, b] : [b, a]
+    const known = rowOf(first)[of]
+    let found = known.get(second)
+    if (found === undefined) known.set(second, (found = dot(read(rowOf(first)), read(rowOf(second)))))
+    return found
   }
   const standardise = (features: ArrayLike<number>): Float64Array => {
     const { length } = features
@@ -71,29 +108,36 @@ export function openFeatures(
   return {
     width,
     add,
-    row: (id) => rows.get(id),
-    get size() {
-      return table.length
+    has: (id) => rows.has(id),
+    keep(ids) {
+      for (const id of rows.keys()) if (!ids.has(id)) rows.delete(id)
+      for (const { products, prefixProducts } of rows.values())
+        for (const known of [products, prefixProducts])
+          for (const id of known.keys()) if (!ids.has(id)) known.delete(id)
     },
-    input: (row) => (inputs[row] ??= standardise(table[row]!)),
-    prefixInput: (row) => (prefixInputs[row] ??= standardise(table[row]!.subarray(0, half))),
+    get size() {
+      return rows.size
+    },
+    input: (id) => input(rowOf(id)),
+    prefixInput: (id) => prefixInput(rowOf(id)),
+    product: (a, b) => product(a, b, 'products', input),
+    prefixProduct: (a, b) => product(a, b, 'prefixProducts', prefixInput),
     standardise,
     fitScale(outputs) {
       if (scale) return
       outputs.forEach(check)
       scale = momentsOf(outputs, width)
-      inputs = []
-      prefixInputs = []
     },
     get scaled() {
       return scale !== undefined
     },
     exportState() {
-      const flat = new Float32Array(table.length * width)
-      table.forEach((features, i) => flat.set(features, i * width))
+      const ids = [...rows.keys()].sort(compare)
+      const flat = new Float32Array(ids.length * width)
+      ids.forEach((id, i) => flat.set(rowOf(id).features, i * width))
       const arrays = new Map<string, Float32Array>([['rows', flat]])
       if (scale) arrays.set('mean', scale.mean).set('deviation', scale.deviation)
-      return { arrays, ids: [...rows.keys()] }
+      return { arrays, ids }
     },
   }
 }

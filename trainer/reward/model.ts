@@ -3,177 +3,225 @@
  * one for compassion, on features of the frozen reference trunk. What it has learnt can be shown
  * head by head, and λ can change during a run without retraining.
  *
- * A head is `σ(w·x + b)`, an ensemble of them, each the exact minimum of
+ * A head is `σ(f)`, f = w·x a logit, and w has an exact normal posterior (posterior.ts) given
  *
- *     ½ Σ_i ω_i (logit y_i - f(x_i))² + Σ_p ω_p BT(p) + ½ ρ |w - w₀|²
+ *     f_a = logit y + noise          for each answer a, y its votes' weighted mean, by their weights summed
+ *     f_a - f_b = d + noise          for each difference between two ratings of one rater (preferences.ts)
+ *     P(a is better) = σ(f_a - f_b)  for each comparison, of the rating head only (Bradley & Terry 1952)
  *
- * over all votes so far (i: a sample, y its votes' weighted mean, ω_i their weights summed)
- * and all preferences p, `BT = -o log σ(Δ) - (1 - o) log σ(-Δ)`, Δ = f(a) - f(b) (Bradley & Terry
- * 1952; only the rating head). Members differ by their prior w₀ (random, in opposite pairs, so
- * that the ensemble's mean prior is 0) and by a Bayesian bootstrap of the votes (Rubin 1981:
- * weights from Exp(1)). They agree where there are votes and differ where there are none, so
- * their deviation is a measure of ignorance (Osband et al. 2018, randomised prior functions).
+ * and the prior `w ~ N(0, σ² / ρ)`; σ² is estimated from how far votes are from what the prior expects. The posterior's
+ * deviation is small where there were votes and large where there were none: a measure of ignorance.
  *
  * Solving exactly leaves no learning rate, no step count and no order of examples to choose, and
- * makes the model a function of (features, votes, seed) alone: late and withdrawn votes need
- * nothing special. How much an old vote still counts is the caller's, in its weight.
+ * makes the model a function of (features, votes, preferences) alone: late and withdrawn votes need
+ * nothing special, and no fit depends on an earlier one. How much an old vote still counts is the caller's, in its
+ * weight. Its cost is bounded by {@link VOTES_KEPT}: the caller passes the latest votes, and `keep` forgets the rest.
  *
  * Raters may leave a head out. A prediction is of a vote's value, so a head counts in it by the share of the votes'
  * weight that scores it: if nobody rates compassion, a value is its quality alone.
  */
 import { exactDiv } from '../../lm/graph/index.ts'
-import { mix, unitMean, weightedQuality } from './combine.ts'
-import { COMPASSION, RATING, categoryHead, sigmoid, type RewardPreference, type RewardVote } from './examples.ts'
+import { mix, weightedQuality } from './combine.ts'
+import {
+  COMPASSION,
+  RATING,
+  categoryHead,
+  inOrder,
+  sigmoid,
+  termsOf,
+  type RewardPreference,
+  type RewardVote,
+  type Term,
+} from './examples.ts'
 import { openFeatures, type FeatureTable } from './features.ts'
-import { bootstrapWeight, fitMember, priorWeights } from './member.ts'
+import { fitHeads, logitsAt, scoreOf, type Group, type HeadsConfig } from './heads.ts'
+import { dot } from './ridge.ts'
 export { categoryHead, COMPASSION, RATING } from './examples.ts'
 export type { RewardPreference, RewardVote } from './examples.ts'
+export { VOTES_KEPT } from './fixed.ts'
 
-export interface RewardModelConfig {
+export interface RewardModelConfig extends HeadsConfig {
   /** Session categories and their weights `w_k`, in the order of the heads. */
   categories: Readonly<Record<string, number>>
   /** λ */
   compassionWeight: number
-  /** Even. */
-  members: number
-  /** ρ: how many votes' worth of evidence the prior is. */
-  ridge: number
-  /** Deviation of the random prior's logits. */
-  priorDeviation: number
   /** β_u: deviations taken off the mean. */
   pessimism: number
 }
 
-export interface Prediction {
-  /** v̂ in [0, 1]: the ensemble's mean value less β_u deviations. */
-  value: number
-  /** Mean and deviation of the value over the ensemble. */
+/** About a head's score, or a value; in [0, 1]. */
+export interface Belief {
   mean: number
   deviation: number
+  /** The mean less β_u deviations, not below 0. */
+  value: number
+}
+
+export interface Prediction extends Belief {
   /** The same per head. */
-  heads: Record<string, { mean: number; deviation: number }>
+  heads: Record<string, Belief>
+}
+
+export interface PredictOptions {
+  /** λ and the category weights act here, not in `fit`, so they may differ from call to call. */
+  weights?: Pick<RewardModelConfig, 'categories' | 'compassionWeight'>
+  /** A sample whose own votes are left out of the prediction, exactly: what the others say of it. */
+  without?: string
+}
+
+/** A model at one moment, which later fits leave as it is. */
+export interface Predictor {
+  readonly heads: readonly string[]
+  predict(features: ArrayLike<number>, options?: PredictOptions): Prediction
+  /** How far errors of predictions of two answers go together, -1…1: [n, n]. */
+  correlations(features: readonly ArrayLike<number>[]): Float64Array
 }
 
 export interface RewardModelState {
-  /** `weights` [members, heads, width + 1], `progress` [heads, width / 2 + 1], `shares` [heads], `features/…`. */
+  /** `evidence/i` of head i: a row `a, b or -1, weight, target, 1 for an outcome` a term; `shares` [heads]; `features/…`. */
   arrays: Map<string, Float32Array>
   json: { seed: number; width: number; heads: string[]; sampleIds: string[] }
 }
 
-export interface RewardModel {
-  readonly heads: readonly string[]
+export interface RewardModel extends Predictor {
   readonly features: FeatureTable
   /**
-   * Learns from all votes and preferences so far on samples whose features are known; earlier fits are discarded.
+   * Learns from all votes and preferences given, on samples whose features are known; earlier fits are discarded. To
+   * the bit the same for the same votes in another order.
    */
   fit(votes: readonly RewardVote[], preferences?: readonly RewardPreference[]): void
+  /** The model as it is now. */
+  frozen(): Predictor
+  /** Forgets the features of every sample that is neither among these nor in the evidence of the last fit. */
+  keep(sampleIds: Iterable<string>): void
   /**
    * The predicted value of a response, in [0, 1], after each of its tokens: [T · width / 2] -> [T].
-   * By one more set of heads, fitted to the same votes on the first half of the features, without
-   * bootstrap, random prior or pessimism.
+   * By one more set of heads, fitted to the same evidence on the first half of the features, without pessimism.
    */
   potentials(prefixes: Float32Array): number[]
-  /** λ and the category weights act here, not in `fit`, so they may differ from call to call. */
-  predict(features: ArrayLike<number>, weights?: Pick<RewardModelConfig, 'categories' | 'compassionWeight'>): Prediction
+  /**
+   * What the model is made again from: a pure function of the features that it keeps and the evidence of its last fit.
+   */
   exportState(): RewardModelState
 }
 
-/** @param width features per sample, even */
+/**
+ * @param width features per sample, even
+ * @param seed the run's, which a saved state must be of
+ * @param saved a state to go on from. That of a run from before the posterior was exact has no evidence: its features
+ *   are kept, and its heads know nothing until the next fit
+ * @throws Error for a saved state of other heads, another width or another seed
+ */
 export function openRewardModel(
   config: RewardModelConfig,
   width: number,
   seed: number,
   saved?: RewardModelState,
 ): RewardModel {
-  if (config.members < 2 || config.members % 2 !== 0)
-    throw new RangeError(`members is ${config.members}; priors come in opposite pairs`)
   const heads = [RATING, ...Object.keys(config.categories).map(categoryHead), COMPASSION]
-  const inputs = width + 1
   if (saved) expectFit(saved, heads, width, seed)
   const features = openFeatures(width, saved && { arrays: unprefixed(saved.arrays), ids: saved.json.sampleIds })
-  const priors = Array.from({ length: config.members }, (_, m) =>
-    priorWeights({ member: m, heads: heads.length, width, seed, deviation: config.priorDeviation }),
-  )
-  const weights = saved?.arrays.get('weights')?.slice() ?? flatten(priors)
   const half = width / 2
-  const progress = saved?.arrays.get('progress')?.slice() ?? new Float32Array(heads.length * (half + 1))
+  let evidence = heads.map((_, h) => (saved ? termsFrom(saved, h) : []))
+  let groups = fitHeads(evidence, features, config)
   // Runs from before compassion was optional have none saved; every head then counts fully until the next fit.
-  const shares = saved?.arrays.get('shares')?.slice() ?? new Float32Array(heads.length).fill(1)
-  if (weights.length !== config.members * heads.length * inputs)
-    throw new RangeError(`${weights.length} weights saved for ${config.members} members`)
+  let shares = saved?.arrays.get('shares')?.slice() ?? new Float32Array(heads.length).fill(1)
+
+  const belief = ({ mean, deviation }: Pick<Belief, 'mean' | 'deviation'>): Belief => ({
+    ...{ mean, deviation },
+    value: Math.min(1, Math.max(0, mean - config.pessimism * deviation)),
+  })
+  const predictor = (known: readonly Group[], counting: Float32Array): Predictor => ({
+    heads,
+    predict(raw, { weights = config, without } = {}) {
+      const scores = logitsAt(known, features, features.standardise(raw), without).map(scoreOf)
+      const mean = valueOf(
+        scores.map((score) => score.mean),
+        counting,
+        weights,
+      )
+      // A value is a weighted mean of scores. Were their errors independent, it would be surer; but they are of the same
+      // raters on the same answers.
+      const deviation = valueOf(
+        scores.map((score) => score.deviation),
+        counting,
+        weights,
+      )
+      return {
+        ...belief({ mean, deviation }),
+        heads: Object.fromEntries(heads.map((head, h) => [head, belief(scores[h]!)])),
+      }
+    },
+    correlations: (raw) => correlations(known[0]!, raw.map(features.standardise)),
+  })
 
   return {
     heads,
     features,
     fit(votes, preferences = []) {
-      shares.set(heads.map((head) => shareOf(votes, head)))
-      for (let m = 0; m < config.members; m++) {
-        const fitted = fitMember({
-          ...{ heads, votes, preferences, inputs, ridge: config.ridge },
-          row: features.row,
-          input: features.input,
-          prior: priors[m]!,
-          bootstrap: (id) => bootstrapWeight(id, m, seed),
-        })
-        weights.set(fitted, m * heads.length * inputs)
+      const given = { votes: inOrder(votes), preferences: inOrder(preferences) }
+      shares = Float32Array.from(heads, (head) => shareOf(given.votes, head))
+      evidence = heads.map((head) => termsOf(head, given, features.has))
+      groups = fitHeads(evidence, features, config)
+    },
+    frozen: () => predictor(groups, shares),
+    predict: (raw, options) => predictor(groups, shares).predict(raw, options),
+    correlations: (raw) => predictor(groups, shares).correlations(raw),
+    keep(sampleIds) {
+      const kept = new Set(sampleIds)
+      for (const { a, b } of evidence.flat()) {
+        kept.add(a)
+        if (b !== null) kept.add(b)
       }
-      const fitted = fitMember({
-        ...{ heads, votes, preferences, inputs: half + 1, ridge: config.ridge },
-        row: features.row,
-        input: features.prefixInput,
-        prior: new Float32Array(progress.length),
-        bootstrap: () => 1,
-      })
-      progress.set(fitted)
+      features.keep(kept)
     },
     potentials(prefixes) {
       return Array.from({ length: exactDiv(prefixes.length, half, 'prefixes by their width') }, (_, t) => {
         const x = features.standardise(prefixes.subarray(t * half, (t + 1) * half))
-        return valueOf(
-          heads.map((_, h) => score(progress, h * (half + 1), x)),
-          config,
-        )
+        const scores: number[] = []
+        for (const { heads: of, halves } of groups)
+          of.forEach((head, h) => (scores[head] = sigmoid(dot(halves[h]!, x))))
+        return valueOf(scores, shares, config)
       })
-    },
-    predict(raw, by = config) {
-      const x = features.standardise(raw)
-      const perHead = heads.map(() => new Array<number>(config.members))
-      const values = new Array<number>(config.members)
-      for (let m = 0; m < config.members; m++) {
-        const scores = heads.map((_, h) => score(weights, (m * heads.length + h) * inputs, x))
-        scores.forEach((p, h) => (perHead[h]![m] = p))
-        values[m] = valueOf(scores, by)
-      }
-      const { mean, deviation } = unitMean(values)
-      return {
-        value: Math.min(1, Math.max(0, mean - config.pessimism * deviation)),
-        mean,
-        deviation,
-        heads: Object.fromEntries(heads.map((head, h) => [head, unitMean(perHead[h]!)])),
-      }
     },
     exportState() {
       const table = features.exportState()
-      const arrays = new Map<string, Float32Array>([
-        ['weights', weights.slice()],
-        ['progress', progress.slice()],
-        ['shares', shares.slice()],
-      ])
+      const place = new Map(table.ids.map((id, i) => [id, i]))
+      const arrays = new Map<string, Float32Array>([['shares', shares.slice()]])
+      evidence.forEach((terms, h) => arrays.set(`evidence/${h}`, packed(terms, place)))
       for (const [name, data] of table.arrays) arrays.set(`features/${name}`, data)
       return { arrays, json: { seed, width, heads, sampleIds: table.ids } }
     },
   }
 
-  /** Scores by head, in the heads' order, to a value: the formula of a vote. */
-  function valueOf(scores: readonly number[], by: Pick<RewardModelConfig, 'categories' | 'compassionWeight'>): number {
+  /** Scores by head, in the heads' order, to a value: the formula of a vote. Linear in the scores. */
+  function valueOf(
+    scores: readonly number[],
+    counting: Float32Array,
+    by: Pick<RewardModelConfig, 'categories' | 'compassionWeight'>,
+  ): number {
     const of = (head: string): number => scores[heads.indexOf(head)]!
-    const share = (head: string): number => shares[heads.indexOf(head)]!
+    const share = (head: string): number => counting[heads.indexOf(head)]!
     const parts = Object.entries(by.categories).map(([name, weight]) => ({
       value: of(categoryHead(name)),
       weight: weight * share(categoryHead(name)),
     }))
     return mix(weightedQuality(of(RATING), parts), of(COMPASSION), by.compassionWeight * share(COMPASSION))
   }
+}
+
+function correlations({ posterior }: Group, inputs: readonly Float64Array[]): Float64Array {
+  const points = inputs.map(posterior.at)
+  const n = points.length
+  const deviations = points.map((point) => Math.sqrt(Math.max(0, posterior.covariance(point, point))))
+  const matrix = new Float64Array(n * n)
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j <= i; j++) {
+      const scale = deviations[i]! * deviations[j]!
+      const together = scale === 0 ? Number(i === j) : posterior.covariance(points[i]!, points[j]!) / scale
+      matrix[i * n + j] = matrix[j * n + i] = i === j ? 1 : Math.min(1, Math.max(-1, together))
+    }
+  return matrix
 }
 
 /** The share of the votes' weight that scores a head; 1 without any weight. */
@@ -183,11 +231,30 @@ function shareOf(votes: readonly RewardVote[], head: string): number {
   return weight === 0 ? 1 : spoken / weight
 }
 
-/** `σ(w·x)` of the weights from `start` on. */
-function score(weights: Float32Array, start: number, x: Float64Array): number {
-  let sum = 0
-  for (let i = 0; i < x.length; i++) sum += weights[start + i]! * x[i]!
-  return sigmoid(sum)
+/** Numbers of a stored term. */
+const TERM = 5
+
+function packed(terms: readonly Term[], place: ReadonlyMap<string, number>): Float32Array {
+  return Float32Array.from(
+    terms.flatMap(({ a, b, weight, target, outcome }) => [
+      place.get(a)!,
+      b === null ? -1 : place.get(b)!,
+      weight,
+      target,
+      Number(outcome),
+    ]),
+  )
+}
+
+function termsFrom({ arrays, json }: RewardModelState, head: number): Term[] {
+  const stored = arrays.get(`evidence/${head}`) ?? new Float32Array(0)
+  return Array.from({ length: exactDiv(stored.length, TERM, 'stored evidence by terms') }, (_, t) => {
+    const [a, b, weight, target, outcome] = stored.subarray(t * TERM, (t + 1) * TERM)
+    const known = json.sampleIds[a!]
+    if (known === undefined) throw new RangeError(`evidence on sample ${a} of ${json.sampleIds.length}`)
+    const other = b === -1 ? null : (json.sampleIds[b!] ?? null)
+    return { a: known, b: other, weight: weight!, target: target!, outcome: outcome === 1 }
+  })
 }
 
 function expectFit(saved: RewardModelState, heads: readonly string[], width: number, seed: number): void {
@@ -205,14 +272,4 @@ function unprefixed(arrays: ReadonlyMap<string, Float32Array>): Map<string, Floa
       name.startsWith('features/') ? [[name.slice(9), data]] : [],
     ),
   )
-}
-
-function flatten(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((n, part) => n + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
 }

@@ -26,6 +26,8 @@ export interface LearnerConfig extends RatePlan, KlControl, PpoLossConfig, PpoBa
   miniBatchSize: number
   /** Parts of a minibatch; divides `miniBatchSize`, into even parts for DPO. */
   gradientAccumulationSteps: number
+  /** α: the share of the way to the base's weights that each update goes back, 0…1 (anchor.ts). */
+  anchor: number
   /** Global norm; 0 does not clip. */
   maxGradNorm: number
   weightDecay: number

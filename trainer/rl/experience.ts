@@ -15,6 +15,8 @@ export interface Scored {
   stale: boolean
   /** Φ of ppo.ts's detail 27, per response token. */
   potentials?: readonly number[]
+  /** How much it counts in the policy's loss, above 0: 1 unless it is known how sure its reward is. */
+  weight?: number
 }
 
 /** A rollout ready for training: the inputs of the algorithm's loss, by name. */
@@ -68,6 +70,12 @@ export function statisticsOf(
     ended: scored.filter(({ rollout }) => !rollout.truncated).length,
   }
 }
+
+/**
+ * A (whitened) advantage by its rollout's weight. The surrogate is proportional to the advantage, so that this weighs
+ * the rollout's policy loss, and nothing else of it.
+ */
+export const weighed = ({ weight = 1 }: Scored, advantage: number): number => weight * advantage
 
 /** Upper bound of a stale token's importance weight. */
 const MAX_IMPORTANCE = 2

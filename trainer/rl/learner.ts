@@ -6,6 +6,7 @@ import { startLossScale } from '../../lm/training/optimizer-step.ts'
 import { saveWeights, type Model } from '../../lm/files/directory.ts'
 import { openSampler } from '../../lm/sampling/sampler.ts'
 import type { Weights } from '../../lm/files/weights.ts'
+import { openAnchor } from './anchor.ts'
 import { openAlgorithm } from './algorithms/registry.ts'
 import type { LearnerConfig } from './config.ts'
 import { scoresOf, statisticsOf } from './experience.ts'
@@ -53,6 +54,10 @@ export interface UpdateOptions {
   references?: readonly ReferenceView[]
   /** Per rollout and response token, in the rewards' unit (`Rewards.potentials`); without them nothing is shaped. */
   potentials?: readonly (readonly number[])[]
+  /** Per rollout, above 0: how much it counts in the policy's loss (`Rewards.weights`); all 1 without them. */
+  weights?: readonly number[]
+  /** β of this update in place of the present one, above 0; the controller goes on from its own. */
+  klCoefficient?: number
   signal?: AbortSignal
 }
 
@@ -110,6 +115,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
   )
   const inspector = openInspector(engine, policy, config.temperature, rows, pause)
   const optimizer = openOptimizer(engine, policy, algorithm, config, pause)
+  const anchor = openAnchor(engine, policy)
   const gauge = openMovementGauge(engine, policy)
   let version = 0
   let klCoefficient = config.klCoefficient
@@ -144,36 +150,45 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
 
     reference: (rollouts) => inspector.reference(rollouts),
 
-    async update(rollouts, rewards, { references, potentials, signal } = {}) {
+    async update(rollouts, rewards, { references, potentials, weights, klCoefficient: beta, signal } = {}) {
       exactDiv(rollouts.length, config.miniBatchSize, 'rollouts by miniBatchSize')
       rollouts.forEach(checkRollout)
       if (rewards.length !== rollouts.length || !rewards.every(Number.isFinite))
         throw new RangeError('one finite reward per rollout')
+      if (
+        weights &&
+        (weights.length !== rollouts.length || !weights.every((weight) => weight > 0 && weight < Infinity))
+      )
+        throw new RangeError('one weight above 0 per rollout')
+      const held = beta ?? klCoefficient
+      if (!(held >= 0 && held < Infinity)) throw new RangeError(`β is ${held}`)
       signal?.throwIfAborted()
       const reference = references ?? (await inspector.reference(rollouts))
       const views = await inspector.policy(rollouts)
       const scored = rollouts.map((rollout, i) => ({
         ...{ rollout, reference: reference[i]!, policy: views[i]!, reward: rewards[i]!, potentials: potentials?.[i] },
+        ...(weights && { weight: weights[i]! }),
         stale: rollout.policyVersion !== version,
       }))
-      const statistics = statisticsOf(scored, scoresOf(scored, config.missingEosPenalty), klCoefficient)
-      const { experiences, advantages, metrics: own } = algorithm.prepare(scored, klCoefficient)
+      const statistics = statisticsOf(scored, scoresOf(scored, config.missingEosPenalty), held)
+      const { experiences, advantages, metrics: own } = algorithm.prepare(scored, held)
       const learningRate = scheduledRate(config, version)
 
       const undo = rollback(engine, policy, optimizer)
-      const { steps, movement, after } = await undo.unlessAborted(async () => ({
-        steps: await optimizer.run(experiences, {
+      const { steps, movement, after } = await undo.unlessAborted(async () => {
+        const steps = await optimizer.run(experiences, {
           learningRate,
-          klCoefficient,
+          klCoefficient: held,
           seed: seedOf(seed, version),
           signal,
-        }),
-        movement: await gauge.measure(),
-        after: await inspector.policy(rollouts),
-      }))
+        })
+        // In proportion to the rate: where updates become small, what undoes them must, too.
+        await anchor.draw((config.anchor * learningRate) / config.learningRate)
+        return { steps, movement: await gauge.measure(), after: await inspector.policy(rollouts) }
+      })
       const logprobs = views.map((view, i) => ({ before: sum(view.logprobs), after: sum(after[i]!.logprobs) }))
       const metrics = updateMetrics({
-        ...{ batch: statistics, own, steps, klCoefficient, learningRate, moved: movement.norm },
+        ...{ batch: statistics, own, steps, klCoefficient: held, learningRate, moved: movement.norm },
         shift: mean(logprobs.map((one) => Math.abs(one.after - one.before))),
         entropies: views.map((view) => view.entropies),
         referenceLogprobs: reference.map((view) => view.logprobs),
@@ -197,6 +212,7 @@ export function openLearner({ engine, model, config, seed, pause = immediate }: 
       await sampler.close()
       await inspector.close()
       await optimizer.close()
+      await anchor.close()
       await gauge.close()
       releasePolicy(engine.states, policy)
       if (engine.precision === 'float16') for (const name of lossScaleStates.keys()) engine.states.delete(name)

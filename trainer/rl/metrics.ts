@@ -13,7 +13,7 @@ const SHARED = {
   'objective/kl':
     'mean over rollouts of Σ_t log π - log π_ref, before the update, which settles at ppoConfig.targetKL or under it; nats per response',
   'objective/kl_coef':
-    'β with which this update was made, 1 / √(2 · ppoConfig.targetKL) where the run names none and does not adapt it; score per nat',
+    'β with which this update was made, that of the run over the root of kl/budget, the run’s being 1 / √(2 · ppoConfig.targetKL) where it names none and does not adapt it; score per nat',
   'objective/entropy': 'mean entropy of the policy at response tokens, before the update; nats per token',
   'objective/scores': 'mean normalised score, EOS penalty taken off; deviations of the reference’s scores',
   'objective/non_score_reward': 'mean of -β Σ_t (log π - log π_ref); same unit as the score',

@@ -108,12 +108,17 @@ export const groups: SettingGroup[] = [
       number(
         'rewardModel.shrinkage',
         'Shrinkage κ',
-        'How many votes the reward model’s own prediction counts for. 0 uses the votes alone.',
+        'How many votes the reward model’s own prediction counts for at most, where it is certain. 0 uses the votes alone.',
+      ),
+      toggle(
+        'rewardModel.floors',
+        'Hold every score at its floor',
+        'No score, such as usefulness, may fall below the untrained model’s own level while another one rises.',
       ),
       number(
         'ppoConfig.targetKL',
         'Target KL, nats per answer',
-        'How far from the reference model training should settle. It sets the KL coefficient β, as 1 / √(2 · target); rewards saturate, so a run often settles closer.',
+        'How far from the reference model training should settle. It sets the KL coefficient β, as 1 / √(2 · target), and few votes allow only a share of it; rewards saturate, so a run often settles closer.',
       ),
       optional(
         'live.klCoefficient',
@@ -146,6 +151,11 @@ export const groups: SettingGroup[] = [
         'loraConfig.rank',
         'Adapter rank',
         'Trains low-rank adapters (LoRA) of this rank, which need a fraction of the memory and a learning rate about ten times higher. 0 trains the whole model.',
+      ),
+      number(
+        'ppoConfig.anchor',
+        'Anchor to the base',
+        'Each update goes back by this share of the way to the base model’s weights. It keeps what the run does not ask about; 0 turns it off.',
       ),
       number('epochs', 'Steps', 'The run ends after this many steps.'),
       number(

@@ -28,6 +28,8 @@ export interface DpoTensors {
   referenceLogprobs: Tensor
   /** Of each row's pair: the probability that the chosen answer is better, [B]. */
   labels: Tensor
+  /** Of each row's pair: how much it counts in the loss, [B]. */
+  weights: Tensor
   /** 1 for a real response token, 0 for padding. Padded entries of the others must be finite. */
   mask: Tensor
   /** Scalars: real tokens and responses of the whole minibatch, of which this may be a part. */
@@ -49,7 +51,7 @@ export function dpoLossGraph(batch: DpoTensors): Record<keyof DpoLoss, Tensor> {
   const label = side(batch.labels, 0)
   const margin = sub(side(implied, 0), side(implied, 1)) // [B/2, 1]
   // -p log σ(m) - (1 - p) log σ(-m) = log(1 + e^-m) + (1 - p) m
-  const policyLoss = mean(add(softplus(neg(margin)), mul(sub(1, label), margin)))
+  const policyLoss = mean(mul(side(batch.weights, 0), add(softplus(neg(margin)), mul(sub(1, label), margin))))
   return {
     policyLoss,
     totalLoss: div(policyLoss, klCoefficient),
@@ -64,7 +66,13 @@ export function dpoLossGraph(batch: DpoTensors): Record<keyof DpoLoss, Tensor> {
 export const dpo: AlgorithmModule<AlgorithmConfig<'dpo'>> = {
   open: ({ missingEosPenalty }, own) => ({
     prepare: (scored) => prepareDpo(scored, { ...own, missingEosPenalty }),
-    loss: (inputs) => dpoLossGraph({ ...common(inputs), ...towardsReference(inputs), labels: inputs.scalar('label') }),
+    loss: (inputs) =>
+      dpoLossGraph({
+        ...common(inputs),
+        ...towardsReference(inputs),
+        labels: inputs.scalar('label'),
+        weights: inputs.scalar('weight'),
+      }),
   }),
   metrics: {
     'rewards/chosen':

@@ -37,7 +37,9 @@
  *  8. The update minimises the loss divided by β. Its minimum is the same, and the scale of its gradient does
  *     not depend on β: the controller moves β by orders of magnitude, which Adam, whose epsilon and
  *     moments are of one scale, must not feel.
- *  9. There is no ratio to clip; epochs end where the approximate KL to the policy that they began
+ *  9. A pair counts by the geometric mean of its answers' weights (`Scored.weight`), which is 1 unless it is known
+ *     how sure their rewards are.
+ * 10. There is no ratio to clip; epochs end where the approximate KL to the policy that they began
  *     with passes the same limit as PPO's. Answers of a policy one update old stay what they are: two
  *     answers to compare.
  */
@@ -77,12 +79,13 @@ export function prepareDpo(
   const pairs = pairsOf(scoresOf(scored, missingEosPenalty), groupSize, labels)
   const advantages = new Array<number>(scored.length)
   const experiences = pairs.flatMap(({ chosen, rejected, label }) => {
+    const weight = Math.sqrt((scored[chosen]!.weight ?? 1) * (scored[rejected]!.weight ?? 1))
     advantages[chosen] = 2 * label - 1
     advantages[rejected] = 1 - 2 * label
     return [chosen, rejected].map((i) => {
       const { rollout, reference } = scored[i]!
       const { oldLogprobs } = trustRegion(scored[i]!, [])
-      return { rollout, columns: { oldLogprobs, referenceLogprobs: reference.logprobs }, scalars: { label } }
+      return { rollout, columns: { oldLogprobs, referenceLogprobs: reference.logprobs }, scalars: { label, weight } }
     })
   })
   return { experiences, advantages, metrics: { 'rewards/label': mean(pairs.map(({ label }) => label)) } }
@@ -119,6 +122,8 @@ export interface DpoMinibatch {
   referenceLogprobs: readonly (readonly number[])[]
   /** One per pair. */
   labels: readonly number[]
+  /** One per pair: how much it counts in the loss; 1 by default. */
+  weights?: readonly number[]
 }
 
 export interface DpoLoss {
@@ -144,7 +149,7 @@ export interface DpoLoss {
  * @throws RangeError for a minibatch without pairs, or with half a pair.
  */
 export function dpoLoss(batch: DpoMinibatch, klCoefficient: number): DpoLoss {
-  const { newLogprobs, oldLogprobs, referenceLogprobs, labels } = batch
+  const { newLogprobs, oldLogprobs, referenceLogprobs, labels, weights } = batch
   if (labels.length === 0 || newLogprobs.length !== 2 * labels.length)
     throw new RangeError(`${newLogprobs.length} responses for ${labels.length} pairs`)
   const implied = newLogprobs.map(
@@ -153,7 +158,9 @@ export function dpoLoss(batch: DpoMinibatch, klCoefficient: number): DpoLoss {
   const chosen = implied.filter((_, b) => b % 2 === 0)
   const rejected = implied.filter((_, b) => b % 2 === 1)
   const margins = chosen.map((reward, i) => reward - rejected[i]!)
-  const policyLoss = mean(margins.map((m, i) => labels[i]! * softplus(-m) + (1 - labels[i]!) * softplus(m)))
+  const policyLoss = mean(
+    margins.map((m, i) => (weights?.[i] ?? 1) * (labels[i]! * softplus(-m) + (1 - labels[i]!) * softplus(m))),
+  )
   return {
     policyLoss,
     totalLoss: policyLoss / klCoefficient,

@@ -28,11 +28,13 @@
  *  7. A group whose answers all score the same teaches nothing but the KL; how many there were is
  *     reported (metrics.ts, `frac_reward_zero_std`). [TRL]
  */
-import { scoresOf, trustRegion, type Prepared, type Scored } from '../experience.ts'
+import { scoresOf, trustRegion, weighed, type Prepared, type Scored } from '../experience.ts'
 import { checkGroups } from './groups.ts'
 import { mean } from '../../../core/statistics.ts'
+import { k3 } from '../kl.ts'
 import { surrogate } from './surrogate.ts'
 import { moments } from '../whiten.ts'
+export { k3 } from '../kl.ts'
 
 export type RewardScale = 'group' | 'batch' | 'none'
 export type GrpoLossType = 'grpo' | 'dapo' | 'dr_grpo'
@@ -91,7 +93,7 @@ export function prepareGrpo(
     const { rollout, reference } = scored[i]!
     const columns = trustRegion(
       scored[i]!,
-      rollout.responseIds.map(() => advantage),
+      rollout.responseIds.map(() => weighed(scored[i]!, advantage)),
     )
     return { rollout, columns: { ...columns, referenceLogprobs: reference.logprobs }, scalars: {} }
   })
@@ -156,12 +158,6 @@ export function grpoLoss(batch: GrpoMinibatch, klCoefficient: number, config: Gr
     ...loss,
     totalLoss: loss.policyLoss + klCoefficient * loss.klLoss - config.entropyCoefficient * loss.entropy,
   }
-}
-
-/** The k3 estimate of KL(π ‖ π_ref) at one token drawn from π, nats. */
-export function k3(logprob: number, reference: number): number {
-  const d = reference - logprob
-  return Math.expm1(d) - d
 }
 
 /** The weight of a token's loss in the sum. */

@@ -1,5 +1,5 @@
 /** From scored rollouts to the inputs of PPO's loss: rewards per token, advantages, returns. */
-import { scoresOf, trustRegion, type Prepared, type Scored } from '../experience.ts'
+import { scoresOf, trustRegion, weighed, type Prepared, type Scored } from '../experience.ts'
 import { estimateAdvantages } from './gae.ts'
 import { shapedRewards } from '../kl.ts'
 import { mean } from '../../../core/statistics.ts'
@@ -29,7 +29,10 @@ export function preparePpo(scored: readonly Scored[], klCoefficient: number, con
   const raw = estimates.map((e) => e.advantages)
   const whitened = config.whitenAdvantages ? whiten(raw) : raw
   const experiences = scored.map((one, i) => {
-    const { oldLogprobs, advantages } = trustRegion(one, whitened[i]!)
+    const { oldLogprobs, advantages } = trustRegion(
+      one,
+      whitened[i]!.map((advantage) => weighed(one, advantage)),
+    )
     return {
       rollout: one.rollout,
       columns: { oldLogprobs, advantages, oldValues: one.policy.values, returns: estimates[i]!.returns },
