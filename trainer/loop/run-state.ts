@@ -26,7 +26,7 @@ import { learnerConfig, rewardModelConfig } from './configuration.ts'
 import { ModelChanged, fingerprintOf } from '../../lm/files/fingerprint.ts'
 import { readModel } from '../../lm/files/directory.ts'
 import { openPromptTokenizer, type PromptTokenizer } from '../../lm/text/prompt-tokenizer.ts'
-import { readPrompts, type PromptSource } from './prompts.ts'
+import { readSplitPrompts, type PromptSource } from './prompts.ts'
 import { noRegulars, type Regulars } from './regulars.ts'
 import { shapeOf, type Shape } from '../reward/drift.ts'
 import { noEvidence, type Evidence } from '../reward/evidence.ts'
@@ -55,7 +55,10 @@ export interface Run {
   /** Of the base model's files. */
   fingerprint: string
   tokenizer: PromptTokenizer
+  /** Those that the run trains on. */
   prompts: PromptSource
+  /** Those that it never trains on, in the order in which an evaluation takes them. */
+  heldOut: readonly string[]
   learner: Learner
   rewardModel: RewardModel
   /** Outputs of the reference policy: the baseline for normalising rewards and measuring drift. */
@@ -104,7 +107,7 @@ export async function openRun(from: {
   }
   const model = await readModel(modelDir)
   const tokenizer = await openPromptTokenizer(modelDir)
-  const prompts = await readPrompts(modelDir)
+  const { training: prompts, heldOut } = await readSplitPrompts(modelDir, config.validationSplit)
   const engine = from.engine ?? (await openOnnx())
   const learner = openLearner({ engine, model, config: learnerConfig(config), seed })
   const width = 2 * model.architecture.width
@@ -113,7 +116,7 @@ export async function openRun(from: {
     await learner.close()
     await engine.close()
   }
-  const opened = { sessionId, config, fingerprint, tokenizer, prompts, learner, close }
+  const opened = { sessionId, config, fingerprint, tokenizer, prompts, heldOut, learner, close }
   if (begun) {
     const { json, arrays } = begun
     learner.importState({ arrays: arrays(LEARNER_STATES), json: json.learner })
