@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { descent, isLearnt } from './branches.ts'
 import { isExcluded } from './exclusions.ts'
 import type { Db } from './pool.ts'
 import { AttuneError } from '../errors.ts'
@@ -240,7 +241,10 @@ export interface SettledVote {
 /** Votes younger than this may still be withdrawn, or their withdrawal may be in flight; milliseconds. */
 const settleMs = limits.withdrawMs + 500
 
-/** The standing votes of a session that can no longer be withdrawn, except those of `without`, oldest first. */
+/**
+ * The standing votes that a session learns from and that can no longer be withdrawn, except those of `without`, oldest
+ * first: its own, less those first used by a step that is set aside, and those that it has inherited (branches.ts).
+ */
 export const settledVotes = (db: Db, sessionId: string, without: readonly string[]): Promise<SettledVote[]> =>
   votesToLearn(
     db,
@@ -249,7 +253,10 @@ export const settledVotes = (db: Db, sessionId: string, without: readonly string
     without,
   )
 
-/** The standing votes of a session that steps up to `step` have used, except those of `without`, oldest first. */
+/**
+ * Of the same votes those that steps up to `step` have used, and all that are inherited, except those of `without`,
+ * oldest first.
+ */
 export const usedVotes = (
   db: Db,
   sessionId: string,
@@ -258,8 +265,8 @@ export const usedVotes = (
 ): Promise<SettledVote[]> => votesToLearn(db, 'r.step <= $2', [sessionId, step], without)
 
 /**
- * @param condition on vote `f` and its receipt `r`, with $1 and $2 of `values`: the session and the value to compare
- * with
+ * @param condition on the session's own vote `f` and its receipt `r`, with $1 and $2 of `values`: the session and the
+ * value to compare with
  */
 async function votesToLearn(
   db: Db,
@@ -268,12 +275,17 @@ async function votesToLearn(
   without: readonly string[],
 ): Promise<SettledVote[]> {
   const { rows } = await db.query<SettledVote>(
-    `select f.id, f.sample_id as "sampleId", s.origin, f.user_id as "raterId", f.input_text as prompt,
+    `with recursive ${descent('$1')}
+     select f.id, f.sample_id as "sampleId", s.origin, f.user_id as "raterId", f.input_text as prompt,
             coalesce(s.asked_by = f.user_id, false) as "ownQuestion", f.late,
             f.model_response as response, f.human_rating as rating, f.categories, f.compassion_rating as compassion,
             (extract(epoch from f.created_at) * 1000)::float8 as at, r.step as "usedIn"
-     from feedback f left join receipts r on r.feedback_id = f.id left join samples s on s.id = f.sample_id
-     where f.session_id = $1 and f.withdrawn_at is null and ${condition} and not f.user_id = any($3::uuid[]) order by f.seq`,
+     from descent d join feedback f on f.session_id = d.session_id
+       left join receipts r on r.feedback_id = f.id left join samples s on s.id = f.sample_id
+       left join steps used on (used.session_id, used.step) = (r.session_id, r.step)
+     where f.withdrawn_at is null and not f.user_id = any($3::uuid[])
+       and (d.line is not null or ${condition}) and ${isLearnt}
+     order by f.seq`,
     [...values, without],
   )
   return rows

@@ -1,3 +1,4 @@
+import { descent, isLearnt } from './branches.ts'
 import type { Db } from './pool.ts'
 import type { CastVote } from '../votes/weights.ts'
 
@@ -20,14 +21,19 @@ export async function ratersOf(db: Db, sessionId: string): Promise<RaterRow[]> {
   return rows
 }
 
-/** A session's standing votes except those of its excluded raters, oldest first, as their weights depend on them. */
+/**
+ * The standing votes that a session learns from, except those of its excluded raters, oldest first, as their weights
+ * depend on them.
+ */
 export async function castVotesOf(db: Db, sessionId: string, excluded: readonly string[]): Promise<CastVote[]> {
   const { rows } = await db.query<CastVote>(
-    `select f.user_id as "raterId", coalesce(f.sample_id::text, 'text/' || f.id) as "sampleId", f.value, s.origin,
+    `with recursive ${descent('$1')}
+     select f.user_id as "raterId", coalesce(f.sample_id::text, 'text/' || f.id) as "sampleId", f.value, s.origin,
             coalesce(s.asked_by = f.user_id, false) as "ownQuestion", f.late, coalesce(r.step, session.current_step + 1) as round
-     from feedback f join sessions session on session.id = f.session_id
+     from descent d join feedback f on f.session_id = d.session_id join sessions session on session.id = $1
        left join receipts r on r.feedback_id = f.id left join samples s on s.id = f.sample_id
-     where f.session_id = $1 and f.withdrawn_at is null and not f.user_id = any($2::uuid[]) order by f.seq`,
+       left join steps used on (used.session_id, used.step) = (r.session_id, r.step)
+     where f.withdrawn_at is null and not f.user_id = any($2::uuid[]) and ${isLearnt} order by f.seq`,
     [sessionId, excluded],
   )
   return rows

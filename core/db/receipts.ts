@@ -9,8 +9,9 @@ export interface AddressedReceipt {
 
 const select = `
   select r.feedback_id, r.session_id, f.sample_id, r.step, r.weight, r.reliability, r.crowd, r.advantage,
-         r.latency_ms, r.comparable, r.updated, f.user_id
-  from receipts r join feedback f on f.id = r.feedback_id`
+         r.latency_ms, r.comparable, r.updated, f.user_id, step.set_aside
+  from receipts r join feedback f on f.id = r.feedback_id
+  join steps step on (step.session_id, step.step) = (r.session_id, r.step)`
 
 /** The receipts that a step wrote, for those of the requested authors. */
 export async function receiptsOfStep(
@@ -53,6 +54,7 @@ interface Row {
   comparable: number
   updated: boolean
   user_id: string
+  set_aside: boolean
 }
 
 function toReceipt(row: Row): Receipt {
@@ -68,5 +70,6 @@ function toReceipt(row: Row): Receipt {
     latencyMs: row.latency_ms,
     comparable: row.comparable,
     updated: row.updated,
+    ...(row.set_aside && { setAside: true }),
   }
 }

@@ -128,6 +128,8 @@ export const Receipt = z.object({
   comparable: z.int(),
   /** False: the step's update left every weight as it was, so the vote changed nothing. */
   updated: z.boolean(),
+  /** True: the run was taken back to before this step, and no longer learns from the vote. The receipt stands. */
+  setAside: z.boolean().optional(),
 })
 export type Receipt = z.infer<typeof Receipt>
 

@@ -50,6 +50,7 @@ const snapshot: SessionSnapshot = {
   session,
   samples: [],
   steps: [],
+  evaluations: [],
   receipts: [],
   warnings: [],
   exclusion: null,

@@ -6,6 +6,7 @@
 import type {
   Bounty,
   CrowdValue,
+  Evaluation,
   Receipt,
   RoomEventName,
   RoomEvents,
@@ -41,6 +42,8 @@ export interface SessionState {
   votes: Readonly<Record<string, number>>
   /** In the order of steps. */
   steps: readonly StepMetrics[]
+  /** Of the run on held-out prompts, in the order of steps. */
+  evaluations: readonly Evaluation[]
   /** The reader's own, newest first. */
   receipts: readonly Receipt[]
   /** The reader's votes that are on the chain, by the vote's id. */
@@ -57,7 +60,7 @@ export interface SessionState {
   processed: { step: number; votes: number } | null
 }
 
-const KEPT = { recent: 512, samples: 160, steps: 2_000, receipts: 100, warnings: 20 } as const
+const KEPT = { recent: 512, samples: 160, steps: 2_000, receipts: 100, warnings: 20, evaluations: 500 } as const
 
 export const emptyState: SessionState = {
   seq: null,
@@ -66,6 +69,7 @@ export const emptyState: SessionState = {
   samples: [],
   votes: {},
   steps: [],
+  evaluations: [],
   receipts: [],
   warnings: [],
   recorded: {},
@@ -138,6 +142,10 @@ const changes: Changes = {
     const others = state.warnings.filter((warning) => warning.step !== step || warning.kind !== kind)
     return { ...state, warnings: [{ sessionId, step, kind, message, timestamp }, ...others].slice(0, KEPT.warnings) }
   },
+  evaluation: (state, payload) => ({
+    ...state,
+    evaluations: inOrder(state.evaluations, evaluationOf(payload)).slice(-KEPT.evaluations),
+  }),
   'training-phase': (state, { phase, step, until, position }) => ({
     ...state,
     phase: { phase, step, until, ...(position !== undefined && { position }) },
@@ -278,8 +286,27 @@ function tallied(
   }, state)
 }
 
+/** Without the position in the log that an event comes with. */
+const evaluationOf = (payload: Evaluation): Evaluation => ({
+  sessionId: payload.sessionId,
+  step: payload.step,
+  policyVersion: payload.policyVersion,
+  metrics: payload.metrics,
+  heads: payload.heads,
+  against: payload.against,
+  regressed: payload.regressed,
+  shows: payload.shows,
+  setAside: payload.setAside,
+  timestamp: payload.timestamp,
+})
+
 function withStep(steps: readonly StepMetrics[], step: StepMetrics): readonly StepMetrics[] {
-  const last = steps.at(-1)
-  if (!last || last.step < step.step) return [...steps, step].slice(-KEPT.steps)
-  return [...steps.filter((s) => s.step !== step.step), step].sort((a, b) => a.step - b.step)
+  return inOrder(steps, step).slice(-KEPT.steps)
+}
+
+/** With one more step's, which replaces what that step had before. */
+function inOrder<T extends { step: number }>(all: readonly T[], one: T): readonly T[] {
+  const last = all.at(-1)
+  if (!last || last.step < one.step) return [...all, one]
+  return [...all.filter(({ step }) => step !== one.step), one].sort((a, b) => a.step - b.step)
 }
