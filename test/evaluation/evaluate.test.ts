@@ -5,8 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openOnnx } from '../../lm/engines/onnx.ts'
 import { evaluate, isDue, openEvaluation, type Evaluation } from '../../trainer/evaluation/evaluate.ts'
 import { EVALUATION_METRICS } from '../../trainer/evaluation/metrics.ts'
+import { openShownWeights } from '../../trainer/evaluation/shown-weights.ts'
 import { exportEvaluation, importEvaluation, SavedEvaluation } from '../../trainer/evaluation/state.ts'
 import { rewardModelConfig } from '../../trainer/loop/configuration.ts'
+import { beginEvaluating, evaluateRun } from '../../trainer/loop/evaluation.ts'
 import { openRun, type Run } from '../../trainer/loop/run-state.ts'
 import type { RewardModel } from '../../trainer/reward/model.ts'
 import { tinyRun, writeTinyModel } from '../helpers/tiny-model.ts'
@@ -36,18 +38,22 @@ afterAll(async () => {
   await rm(dir, { recursive: true })
 })
 
-/** Likes answers by a feature of theirs, so that they differ in value. */
-const judge = (slope: number): Pick<RewardModel, 'predict' | 'heads'> => ({
-  heads: ['rating', 'compassion'],
-  predict: (features, weights) => {
-    const mean = 1 / (1 + Math.exp(-slope * features[0]!))
+/** Predicts by what an answer is worth. */
+const likes =
+  (worth: (features: ArrayLike<number>) => number): RewardModel['predict'] =>
+  (features, weights) => {
+    const mean = worth(features)
     const score = { mean, deviation: 0 }
     return {
       ...score,
       value: mean * (weights?.compassionWeight === 0 ? 1 : 0.5),
       heads: { rating: score, compassion: score },
     }
-  },
+  }
+/** Likes answers by a feature of theirs, so that they differ in value. */
+const judge = (slope: number): Pick<RewardModel, 'predict' | 'heads'> => ({
+  heads: ['rating', 'compassion'],
+  predict: likes((features) => 1 / (1 + Math.exp(-slope * features[0]!))),
 })
 const deps = (of: Run, rewardModel = judge(1)) => ({
   learner: of.learner,
@@ -133,5 +139,61 @@ describe('an evaluation', () => {
     await expect(evaluate(deps(run), { prompts: ['Hi'], reference: null, best: null }, at(1))).rejects.toThrow(
       'an evaluation needs two prompts, and there are 1',
     )
+  })
+})
+
+describe('a run', () => {
+  const clock = { now: () => 0 }
+
+  test('without held-out prompts, or without evaluations, is not evaluated', async () => {
+    expect(await beginEvaluating({ ...run, heldOut: [] })).toBeNull()
+    const never = { ...run.config, evaluation: { ...run.config.evaluation, every: 0 } }
+    expect(await beginEvaluating({ ...run, config: never })).toBeNull()
+  })
+
+  test('behind the gate says which weights answer, and why', async () => {
+    const config = { ...run.config, evaluation: { ...run.config.evaluation, gate: true, tolerance: 0 } }
+    const begun = await beginEvaluating({ ...run, config })
+    const first = await evaluateRun({ ...run, config }, begun!, { step: 20, behind: [], ...clock })
+    expect(first).toMatchObject({ warning: null, evaluation: { sessionId: 'evaluated', shows: 20, regressed: false } })
+    // Everything that the best evaluation answered is worth more now, as if people had come to like just that.
+    const best = new Set(first.state.best!.features.map((row) => row[0]!))
+    const prices = {
+      heads: ['rating', 'compassion'],
+      predict: likes((features) => (best.has(features[0]!) ? 0.9 : 0.1)),
+    }
+    await learnSomething(run)
+    await learnSomething(run)
+    const judged = { ...run, config, rewardModel: { ...run.rewardModel, ...prices } }
+    const { evaluation, warning } = await evaluateRun(judged, first.state, {
+      step: 40,
+      behind: [first.evaluation],
+      ...clock,
+    })
+    expect(evaluation).toMatchObject({ step: 40, regressed: true, shows: 20, against: { step: 20 } })
+    expect(warning).toMatchObject({
+      kind: 'regression',
+      message: expect.stringMatching(/the weights of step 20 answer\.$/),
+    })
+  })
+
+  test('shows the held weights while it trains on, which stay as they are', async () => {
+    const weights = openShownWeights(run.learner)
+    const sampled = async () => {
+      const prompts = run.heldOut.slice(0, 4).map(run.tokenizer.encodePrompt)
+      return (await run.learner.sample(prompts, { seeds: [1, 2, 3, 4] })).map(({ logprobs, policyVersion }) => ({
+        policyVersion,
+        logprobs,
+      }))
+    }
+    const good = await sampled()
+    await weights.hold(20)
+    await learnSomething(run)
+    const current = await run.learner.exportState()
+    expect(await weights.answering(20, sampled)).toEqual(good)
+    expect(await run.learner.exportState()).toEqual(current)
+    expect(await weights.answering(40, sampled)).not.toEqual(good)
+    await expect(weights.answering(20, () => Promise.reject(new Error('away')))).rejects.toThrow('away')
+    expect(await run.learner.exportState()).toEqual(current)
   })
 })
