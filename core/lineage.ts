@@ -1,6 +1,6 @@
 /** Which steps of a run led to its weights, where it was taken back on the way. Pure. */
 
-/** After the last committed step `at` the run went on from the weights of the step `to`. */
+/** The step after `at`, the last number that was in use, went on from the weights of the step `to`. */
 export interface Rollback {
   at: number
   to: number

@@ -31,7 +31,7 @@ create table branches (
 create table rollbacks (
   id          bigint generated always as identity primary key,
   session_id  text not null references sessions on delete cascade,
-  at_step     int not null,                    -- the last committed one; the next step is the one after it
+  at_step     int not null,                    -- the last number in use; the next step is the one after it
   to_step     int not null check (to_step > 0 and to_step < at_step),
   rolled_by   uuid not null references users,
   rolled_at   timestamptz not null default clock_timestamp(),

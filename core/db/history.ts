@@ -19,11 +19,11 @@ export async function checkpointsToResume(db: Db, sessionId: string): Promise<{ 
 
 /**
  * The step that follows on the weights of `step`: a committed one, if there is one, which is then made again; else the
- * one after the last committed. Where a run was taken back, it is not `step + 1`.
+ * next free one. Where a run was taken back, it is not `step + 1`.
  */
 export async function stepAfter(db: Db, sessionId: string, step: number): Promise<number> {
   const { rows } = await db.query<{ next: number }>(
-    `select coalesce(min(step) filter (where step > $2 and not set_aside), greatest(max(step), $2) + 1, $2 + 1)::int as next
+    `select coalesce(min(step) filter (where step > $2 and not set_aside), greatest(max(step), $2, (select max(at_step) from rollbacks where session_id = $1)) + 1)::int as next
      from steps where session_id = $1`,
     [sessionId, step],
   )
@@ -115,14 +115,18 @@ export async function stepOf(
   return rows[0] ?? null
 }
 
-/** The last committed step, and the one that the run continues from; null before the first. */
-export async function headOf(db: Db, sessionId: string): Promise<{ last: number; continues: number | null } | null> {
-  const { rows } = await db.query<{ last: number | null; continues: number | null }>(
-    'select max(step) as last, max(step) filter (where not set_aside) as continues from steps where session_id = $1',
+/**
+ * The step that the run continues from (null before the first), and the last number that a step has had: committed, or
+ * with answers that people may have voted on.
+ */
+export async function headOf(db: Db, sessionId: string): Promise<{ continues: number | null; last: number }> {
+  const { rows } = await db.query<{ continues: number | null; last: number }>(
+    `select max(step) filter (where not set_aside) as continues,
+            greatest(max(step), (select max(step) from samples where session_id = $1 and origin = 'rollout'), 0)::int as last
+     from steps where session_id = $1`,
     [sessionId],
   )
-  const { last = null, continues = null } = rows[0] ?? {}
-  return last === null ? null : { last, continues }
+  return rows[0]!
 }
 
 /** In their order. */

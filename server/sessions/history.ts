@@ -70,7 +70,7 @@ export async function rollBackTo(
   if (status !== 'active' && status !== 'paused')
     throw new AttuneError('conflict', `the session is ${status}: branch a new run from the step instead`)
   await keptFile(deps, sessionId, step)
-  if ((await headOf(deps.pool, sessionId))?.continues === step)
+  if ((await headOf(deps.pool, sessionId)).continues === step)
     throw new AttuneError('conflict', `the run goes on from step ${step} already`, { path: 'step' })
   if (status === 'active') {
     await applyTransition(deps.pool, sessionId, 'pause')
@@ -81,7 +81,7 @@ export async function rollBackTo(
     // Nobody trains it now, so what is read here stays as it is; a file that was pruned meanwhile is missed.
     await keptFile(deps, sessionId, step)
     const head = await headOf(deps.pool, sessionId)
-    if (head === null || head.continues === step)
+    if (head.continues === step)
       throw new AttuneError('conflict', `the run goes on from step ${step} already`, { path: 'step' })
     const [rollbacks, origin] = await Promise.all([rollbacksOf(deps.pool, sessionId), branchOf(deps.pool, sessionId)])
     const line = lineage(step, rollbacks, (origin?.step ?? 0) + 1)

@@ -10,7 +10,8 @@ import { isConnectionTrouble, type Pool } from '../../core/db/pool.ts'
 import { takeRunLock } from '../../core/db/run-lock.ts'
 import { unpark } from '../../core/db/run-queue.ts'
 import { applyTransition, sessionToTrain } from '../../core/db/sessions.ts'
-import { VotesChanged, checkpointsToKeep, committedCheckpoints } from '../../core/db/steps.ts'
+import { checkpointsHeld, checkpointsToResume } from '../../core/db/history.ts'
+import { VotesChanged, checkpointsToKeep } from '../../core/db/steps.ts'
 import { isDiskFull, pausedByFullDisk } from '../../core/disk.ts'
 import { AttuneError } from '../../core/errors.ts'
 import { TrainingConfig } from '../../core/protocol/index.ts'
@@ -21,6 +22,7 @@ import { ModelChanged } from '../../lm/files/fingerprint.ts'
 import { BeyondFloat16 } from '../../lm/training/optimizer-step.ts'
 import { trainLive } from './live-loop.ts'
 import { openWorld, type SessionWorld, type Turns } from './postgres-world.ts'
+import { goOnFrom } from './resumption.ts'
 import { exportRun, openRun } from './run-state.ts'
 import { Interrupted } from './world.ts'
 
@@ -80,7 +82,7 @@ async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: Ses
   const { configuration, modelPath } = await readSession(pool, sessionId)
   world.needs(configuration.live.minVotesPerStep)
   const store = openCheckpoints(join(config.checkpointsPath, sessionId))
-  const standing = await newestReadable(store, await committedCheckpoints(pool, sessionId))
+  const standing = await newestReadable(store, await checkpointsToResume(pool, sessionId))
   if (standing.lost.length > 0)
     await world.warn({ step: standing.lost[0]!.step, kind: 'checkpoint-lost', message: goingBack(standing) })
   const { engine, why } = await openEngine(config.compute)
@@ -92,6 +94,7 @@ async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: Ses
     saved: standing.checkpoint,
     engine,
   })
+  await goOnFrom(pool, run)
   log.info({ step: run.state.step, policyVersion: run.learner.version }, 'training')
   try {
     await trainLive(run, world, async () => {
@@ -99,6 +102,7 @@ async function trainOn({ pool, sessionId, log, config }: SessionDeps, world: Ses
       await store.prune([
         hash,
         ...(await checkpointsToKeep(pool, sessionId, run.state.step, configuration.checkpoints)),
+        ...(await checkpointsHeld(pool, sessionId, configuration.checkpoints)),
       ])
       return hash
     })
