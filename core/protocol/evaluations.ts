@@ -16,7 +16,10 @@ export const Evaluation = z.object({
   against: z.object({ step: z.int(), difference: z.number(), error: z.number() }).nullable(),
   /** Worse than the best beyond chance and tolerance. */
   regressed: z.boolean(),
-  /** The step whose weights answer from then on: this one, or an earlier one if the gate holds these back. */
+  /**
+   * This step: the run's current weights answer from then on. An earlier one: its weights answer until an evaluation is
+   * good again, since the gate holds the current ones back.
+   */
   shows: z.int(),
   /** The run was taken back to before this step. */
   setAside: z.boolean(),

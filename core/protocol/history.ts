@@ -13,7 +13,8 @@ export const KeptStep = z.object({
   /** Its evaluation, if there was one after it. */
   evaluation: TrainingMetrics.nullable(),
   /**
-   * Which of `checkpoints` keep it, `gate` that its weights answer, `rollback` that the run was taken back to it. None:
+   * Which of `checkpoints` keep it, `gate` that its weights answer while later ones are
+   * held back, `rollback` that the run was taken back to it. None:
    * it will be deleted with the next step.
    */
   keptBy: z.array(z.enum(['last', 'every', 'best', 'gate', 'rollback'])),

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { enqueueRun, publish, type Deps } from '../deps.ts'
 import { beginAt, branchOf, insertBranch } from '../../core/db/branches.ts'
+import { listEvaluations } from '../../core/db/evaluations.ts'
 import { headOf, keptSteps, openRollouts, rollbacksOf, rollBack, stepOf, toHistory } from '../../core/db/history.ts'
 import { transaction } from '../../core/db/pool.ts'
 import { takeRunLock, type RunLock } from '../../core/db/run-lock.ts'
@@ -17,7 +18,7 @@ import { keepWarning } from '../../core/db/warnings.ts'
 import { AttuneError } from '../../core/errors.ts'
 import { lineage } from '../../core/lineage.ts'
 import { demandOwner, type Caller } from '../../core/permissions.ts'
-import { TrainingConfig, type Branch, type RunHistory, type SessionStatus } from '../../core/protocol/index.ts'
+import { limits, TrainingConfig, type Branch, type RunHistory, type SessionStatus } from '../../core/protocol/index.ts'
 import { ifThere } from '../../lm/files/disk.ts'
 import { checkpointFile } from '../../trainer/loop/checkpoint.ts'
 import { demandSound } from './settings.ts'
@@ -85,6 +86,7 @@ export async function rollBackTo(
       throw new AttuneError('conflict', `the run goes on from step ${step} already`, { path: 'step' })
     const [rollbacks, origin] = await Promise.all([rollbacksOf(deps.pool, sessionId), branchOf(deps.pool, sessionId)])
     const line = lineage(step, rollbacks, (origin?.step ?? 0) + 1)
+    const before = await listEvaluations(deps.pool, sessionId, limits.snapshotEvaluations)
     const warning = await transaction(deps.pool, async (client) => {
       if (!(await rollBack(client, { sessionId, at: head.last, to: step, line, by: caller.userId })))
         throw new AttuneError('conflict', 'the run was resumed or stopped meanwhile')
@@ -98,6 +100,9 @@ export async function rollBackTo(
     ))
       publish(deps, sessionId, { event: 'voting-closed', payload: { sessionId, sampleId, crowd } })
     publish(deps, sessionId, { event: 'training-warning', payload: warning })
+    const setAside = new Map(before.map((evaluation) => [evaluation.step, evaluation.setAside]))
+    for (const payload of await listEvaluations(deps.pool, sessionId, limits.snapshotEvaluations))
+      if (payload.setAside !== setAside.get(payload.step)) publish(deps, sessionId, { event: 'evaluation', payload })
   } finally {
     lock.release()
   }

@@ -33,7 +33,10 @@ export interface GateSettings {
 export interface Verdict {
   /** Whether the last evaluation regresses. */
   regressed: boolean
-  /** The step whose weights answer: the last evaluated one, or, behind the gate, the last one that did not regress. */
+  /**
+   * The last evaluated step: the run's current weights answer until the next evaluation. An earlier one, behind the
+   * gate: the weights of that step do, the last that did not regress.
+   */
   shows: number
   /** For the run's warning; null: it has not regressed. */
   warning: string | null
