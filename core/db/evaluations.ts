@@ -53,14 +53,18 @@ export async function listEvaluations(db: Db, sessionId: string, limit: number):
   return rows.reverse().map(toEvaluation)
 }
 
-/** Those that the run's gate decides by, oldest first: of the steps that led to its weights. */
-export async function evaluationsBehind(
-  db: Db,
-  sessionId: string,
-): Promise<Pick<Evaluation, 'step' | 'against' | 'regressed' | 'shows'>[]> {
-  const { rows } = await db.query<Pick<Evaluation, 'step' | 'against' | 'regressed' | 'shows'>>(
-    `select e.step, e.against, e.regressed, e.shows from evaluations e
-     where e.session_id = $1 and not ${setAside} order by e.step`,
+/**
+ * What the run's gate decides by, oldest first: of the steps that led to its weights, the last evaluation that did not
+ * regress and those after it. The weights that a branch began with count as good.
+ */
+export async function evaluationsBehind(db: Db, sessionId: string): Promise<Pick<Evaluation, 'step' | 'against'>[]> {
+  const { rows } = await db.query<Pick<Evaluation, 'step' | 'against'>>(
+    `with behind as (
+       select from_step as step, null::jsonb as against, false as regressed from branches where session_id = $1
+       union all
+       select e.step, e.against, e.regressed from evaluations e where e.session_id = $1 and not ${setAside})
+     select step, against from behind
+     where step >= coalesce((select max(step) from behind where not regressed), 0) order by step`,
     [sessionId],
   )
   return rows

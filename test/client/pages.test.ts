@@ -293,6 +293,9 @@ test('words for times and receipts', () => {
     / weight 0\.02, .* One of your votes could be compared with others’ so far: the more can, and the better they agree, the more each weighs\.$/,
   )
   expect(sentenceOf({ ...receipt, crowd: null, weight: 0, advantage: null })).not.toContain('weight')
+  expect(sentenceOf({ ...receipt, setAside: true })).toMatch(
+    /^Step 12 used your vote: .* The run was taken back to an earlier step since, and no longer learns from it; this receipt stands\.$/,
+  )
   const idle = sentenceOf({ ...receipt, updated: false })
   expect(idle).toBe('Step 12 read your vote and changed nothing: its update left the model as it was.')
   expect(effectOf({ advantage: 0.4, updated: false })).toMatchObject({

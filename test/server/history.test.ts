@@ -5,7 +5,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { keepEvaluation } from '../../core/db/evaluations.ts'
+import { evaluationsBehind, keepEvaluation } from '../../core/db/evaluations.ts'
 import { settledVotes, usedVotes } from '../../core/db/feedback.ts'
 import { checkpointsHeld, checkpointsToResume, stepAfter } from '../../core/db/history.ts'
 import { castVotesOf } from '../../core/db/raters.ts'
@@ -122,6 +122,25 @@ describe('evaluations', () => {
     await client.send('join-session', id)
     expect((await client.wait('session-snapshot')).evaluations).toMatchObject([{ step: 0 }, { step: 2 }])
     client.close()
+  })
+
+  test('are what the gate decides by, from the last good one on; a branch’s first weights are good', async () => {
+    const { id } = await aRun(4)
+    const against = { step: 1, difference: -0.2, error: 0.01 }
+    for (const step of [0, 1]) await keepEvaluation(world.pool, evaluationOf(id, step))
+    for (const step of [2, 3])
+      await keepEvaluation(world.pool, evaluationOf(id, step, { regressed: true, shows: 1, against }))
+    const behind = async (id: string) => (await evaluationsBehind(world.pool, id)).map(({ step }) => step)
+    expect(await behind(id)).toEqual([1, 2, 3])
+    await rollback(id, 2)
+    expect(await behind(id)).toEqual([1, 2])
+    const child = await branched(id, { step: 2 })
+    expect(await behind(child)).toEqual([2])
+    await keepEvaluation(world.pool, evaluationOf(child, 3, { regressed: true, shows: 2, against }))
+    expect(await evaluationsBehind(world.pool, child)).toEqual([
+      { step: 2, against: null },
+      { step: 3, against },
+    ])
   })
 
   test('answers are cut at their limit, and not in the middle of a character', async () => {

@@ -13,6 +13,13 @@ export interface Effect {
  * the reward model.
  */
 export function sentenceOf(receipt: Receipt): string {
+  return receipt.setAside === true ? `${usedBy(receipt)}${SET_ASIDE}` : usedBy(receipt)
+}
+
+/** Of a step that the run was taken back to before. */
+const SET_ASIDE = ' The run was taken back to an earlier step since, and no longer learns from it; this receipt stands.'
+
+function usedBy(receipt: Receipt): string {
   const { step, weight, crowd, latencyMs, updated } = receipt
   if (updated === false) return `Step ${step} read your vote and changed nothing: its update left the model as it was.`
   const after = `${duration(latencyMs)} after you sent it`
