@@ -76,7 +76,7 @@ describe('the check', () => {
   test('finds a citation that has no definition', () => {
     expect(undefinedIn('/** Nothing is lost (rule V9). */', defined)).toEqual(['V9'])
     expect(undefinedIn(' * closes it (rule\n * L3), and rules V1, Q12 and S2 hold', defined)).toEqual(['L3', 'Q12'])
-    expect(undefinedIn("test('T8: a run ends', () => {})", defined)).toEqual(['T8'])
+    expect(undefinedIn("test('P9: a run ends', () => {})", defined)).toEqual(['P9'])
     expect(undefinedIn('V8 ends the process; [S24, L25] averages by length; rule S1', defined)).toEqual([])
   })
 

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { descent, isLearnt } from './branches.ts'
 import { isExcluded } from './exclusions.ts'
 import type { Db } from './pool.ts'
 import { AttuneError } from '../errors.ts'
@@ -249,6 +250,7 @@ const settleMs = limits.withdrawMs + 500
 /** A vote whose number is lower than another's is visible at most this much later, milliseconds. */
 const lagMs = 5_000
 
+/** A vote `f` of a session, as a run learns from it. */
 const learntVote = `
   select f.id, f.sample_id as "sampleId", s.origin, f.user_id as "raterId", f.input_text as prompt,
          coalesce(s.asked_by = f.user_id, false) as "ownQuestion", f.late,
@@ -256,11 +258,20 @@ const learntVote = `
          (extract(epoch from f.created_at) * 1000)::float8 as at, f.seq::float8 as seq, encode(f.source, 'hex') as source
   from feedback f left join samples s on s.id = f.sample_id`
 
-/** The latest `count` standing votes of a session that steps up to `step` have used, oldest first. */
+/**
+ * The latest `count` standing votes that steps up to `step` have used and the session still learns from, oldest first:
+ * its own, less those first used by a step that is set aside, and those that it has inherited (branches.ts).
+ */
 export async function usedVotes(db: Db, sessionId: string, step: number, count: number): Promise<SettledVote[]> {
   const { rows } = await db.query<SettledVote>(
-    `select v.*, r.step as "usedIn" from (${learntVote} where f.session_id = $1 and f.withdrawn_at is null) v
-     join receipts r on r.feedback_id = v.id where r.step <= $2 order by v.seq desc limit $3`,
+    `with recursive ${descent('$1')},
+       used as (
+         select f.id, r.step from descent d join feedback f on f.session_id = d.session_id
+           join receipts r on r.feedback_id = f.id join steps used on (used.session_id, used.step) = (r.session_id, r.step)
+         where f.withdrawn_at is null and (d.line is not null or r.step <= $2) and ${isLearnt}
+         order by f.seq desc limit $3
+       )
+     select v.*, used.step as "usedIn" from used join lateral (${learntVote} where f.id = used.id) v on true order by v.seq desc`,
     [sessionId, step, count],
   )
   return rows.reverse()
@@ -295,10 +306,16 @@ export const NO_NEWS: NewsCursor = { seq: 0, at: null }
  * none is left out.
  */
 export async function voteNews(db: Db, sessionId: string, step: number, { seq, at }: NewsCursor): Promise<VoteNews> {
-  const { rows: clock } = await db.query<{ now: number; excluded: string[]; withdrawn: string[]; known: number | null }>(
-    `select (extract(epoch from clock_timestamp()) * 1000)::float8 as now,
+  const { rows: clock } = await db.query<{
+    now: number
+    excluded: string[]
+    withdrawn: string[]
+    known: number | null
+  }>(
+    `with recursive ${descent('$1')}
+     select (extract(epoch from clock_timestamp()) * 1000)::float8 as now,
             array(select user_id from exclusions where session_id = $1 and readmitted_at is null order by user_id) as excluded,
-            array(select id from feedback where session_id = $1 and withdrawn_at > to_timestamp(($3::float8 - ${lagMs}) / 1000)) as withdrawn,
+            array(select id from feedback where session_id in (select session_id from descent) and withdrawn_at > to_timestamp(($3::float8 - ${lagMs}) / 1000)) as withdrawn,
             (select max(f.seq)::float8 from feedback f where f.session_id = $1 and f.seq > $2
                and f.created_at < clock_timestamp() - make_interval(secs => ${settleMs + lagMs}::float8 / 1000)) as known`,
     [sessionId, seq, at],

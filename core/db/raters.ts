@@ -1,3 +1,4 @@
+import { descent, isLearnt } from './branches.ts'
 import type { Db } from './pool.ts'
 import type { CastVote } from '../votes/weights.ts'
 
@@ -20,13 +21,20 @@ export async function ratersOf(db: Db, sessionId: string): Promise<RaterRow[]> {
   return rows
 }
 
-/** A session's standing votes except those of its excluded raters, oldest first, as their weights depend on them. */
+/**
+ * The standing votes that a session learns from, except those of its excluded raters, oldest first, as their weights
+ * depend on them.
+ */
 export async function castVotesOf(db: Db, sessionId: string, excluded: readonly string[]): Promise<CastVote[]> {
   const { rows } = await db.query<CastVote>(
-    `select f.user_id as "raterId", coalesce(f.sample_id::text, 'text/' || f.id) as "sampleId", f.value, s.origin,
-            coalesce(s.asked_by = f.user_id, false) as "ownQuestion", f.late, (extract(epoch from f.created_at) * 1000)::float8 as at, encode(f.source, 'hex') as source
-     from feedback f left join samples s on s.id = f.sample_id
-     where f.session_id = $1 and f.withdrawn_at is null and not f.user_id = any($2::uuid[]) order by f.seq`,
+    `with recursive ${descent('$1')}
+     select f.user_id as "raterId", coalesce(f.sample_id::text, 'text/' || f.id) as "sampleId", f.value, s.origin,
+            coalesce(s.asked_by = f.user_id, false) as "ownQuestion", f.late,
+            (extract(epoch from f.created_at) * 1000)::float8 as at, encode(f.source, 'hex') as source
+     from descent d join feedback f on f.session_id = d.session_id
+       left join receipts r on r.feedback_id = f.id left join samples s on s.id = f.sample_id
+       left join steps used on (used.session_id, used.step) = (r.session_id, r.step)
+     where f.withdrawn_at is null and not f.user_id = any($2::uuid[]) and ${isLearnt} order by f.seq`,
     [sessionId, excluded],
   )
   return rows

@@ -9,8 +9,9 @@ export interface AddressedReceipt {
 
 const select = `
   select r.feedback_id, r.session_id, f.sample_id, r.step, r.weight, r.reliability, r.crowd, r.advantage,
-         r.latency_ms, r.comparable, r.updated, r.final, r.logprob_before, r.logprob_after, f.user_id
-  from receipts r join feedback f on f.id = r.feedback_id`
+         r.latency_ms, r.comparable, r.updated, r.final, r.logprob_before, r.logprob_after, f.user_id, step.set_aside
+  from receipts r join feedback f on f.id = r.feedback_id
+  join steps step on (step.session_id, step.step) = (r.session_id, r.step)`
 
 /** The receipts that these steps wrote, for those of the requested authors. */
 export async function receiptsOfSteps(
@@ -56,6 +57,7 @@ interface Row {
   logprob_before: number | null
   logprob_after: number | null
   user_id: string
+  set_aside: boolean
 }
 
 function toReceipt(row: Row): Receipt {
@@ -76,5 +78,6 @@ function toReceipt(row: Row): Receipt {
       row.logprob_before === null || row.logprob_after === null
         ? null
         : { before: row.logprob_before, after: row.logprob_after },
+    ...(row.set_aside && { setAside: true }),
   }
 }

@@ -213,26 +213,22 @@ export async function loggedSteps(db: Db, sessionId: string, after: number): Pro
   const { rows } = await db.query<LoggedStep>(
     `select s.step, s.final, s.digest, s.excluded,
             array(select r.feedback_id from receipts r where r.session_id = s.session_id and r.step = s.step) as votes
-     from steps s where s.session_id = $1 and s.step > $2 order by s.step`,
+     from steps s where s.session_id = $1 and s.step > $2 and not s.set_aside order by s.step`,
     [sessionId, after],
   )
   return rows
 }
 
-/** The steps whose checkpoints are kept, newest first. */
-export async function keptCheckpoints(db: Db, sessionId: string): Promise<{ step: number; checkpoint: string }[]> {
-  const { rows } = await db.query<{ step: number; checkpoint: string }>(
-    'select step, checkpoint from steps where session_id = $1 and kept order by step desc',
-    [sessionId],
-  )
-  return rows
-}
-
 /**
- * Decides by the session's rules which checkpoints stay, notes that the others don't, and returns the hashes of those
- * that do.
+ * Decides by the session's rules which checkpoints stay, besides those `held` (history.ts); notes that the others don't,
+ * and returns the hashes of those that do.
  */
-export async function keepCheckpoints(db: Db, sessionId: string, rules: CheckpointConfig): Promise<string[]> {
+export async function keepCheckpoints(
+  db: Db,
+  sessionId: string,
+  rules: CheckpointConfig,
+  held: readonly string[],
+): Promise<string[]> {
   const { rows } = await db.query<{ checkpoint: string; kept: boolean }>(
     `with past as (select step, checkpoint, metrics from steps where session_id = $1 and kept),
        stay as (
@@ -240,8 +236,8 @@ export async function keepCheckpoints(db: Db, sessionId: string, rules: Checkpoi
          union (select step from past where $3 > 0 and step % nullif($3, 0) = 0)
          union (select step from past where metrics->>$4 is not null order by (metrics->>$4)::float8 desc, step desc limit $5)
        )
-     update steps set kept = steps.step in (select step from stay) where session_id = $1 and kept returning checkpoint, kept`,
-    [sessionId, rules.keepLast, rules.keepEvery, rules.bestMetric, rules.keepBest],
+     update steps set kept = steps.step in (select step from stay) or checkpoint = any($6) where session_id = $1 and kept returning checkpoint, kept`,
+    [sessionId, rules.keepLast, rules.keepEvery, rules.bestMetric, rules.keepBest, held],
   )
   return rows.flatMap(({ checkpoint, kept }) => (kept ? [checkpoint] : []))
 }

@@ -95,7 +95,7 @@ export const DatasetConfig = z.object({
 
 /** How a run interacts with its crowd: Attune's addition to the seed's configuration. */
 export const LiveConfig = z.object({
-  title: z.string().trim().min(1).max(120).optional(),
+  title: z.string().trim().min(1).max(limits.titleChars).optional(),
   /** Answers that the crowd has before it at any time. */
   shownPerStep: z.int().min(1).max(256).default(16),
   /** Voting on an answer closes once it has this many votes … */
@@ -184,6 +184,26 @@ export const CheckpointConfig = z.object({
 })
 export type CheckpointConfig = z.output<typeof CheckpointConfig>
 
+/** How a run is evaluated: its answers to prompts that it never trains on (`validationSplit`). */
+export const EvaluationConfig = z.object({
+  /** Evaluates the first weights, and then after every this many steps; 0: never. */
+  every: z.int().min(0).max(1_000_000).default(20),
+  /** Prompts in each evaluation, the same ones every time; all that are held out if there are fewer. */
+  prompts: z.int().min(2).max(limits.evaluationPrompts).default(32),
+  gate: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Weights that an evaluation finds worse than the best so far are not shown: the last good ones answer until an evaluation is good again, and the run says so.',
+    ),
+  tolerance: unit
+    .default(0.02)
+    .describe(
+      'The mean value of the answers may be this much below the best evaluation’s, beyond chance, in the unit of a vote’s value.',
+    ),
+})
+export type EvaluationConfig = z.output<typeof EvaluationConfig>
+
 export const TrainingConfig = z
   .object({
     algorithm: z.enum(algorithmNames).default('ppo'),
@@ -197,7 +217,11 @@ export const TrainingConfig = z
     gradientAccumulationSteps: z.int().min(1).max(512).default(1),
     /** Steps of the run. */
     epochs: z.int().min(1).max(10_000_000).default(1_000_000),
-    validationSplit: unit.default(0),
+    validationSplit: unit
+      .default(0.1)
+      .describe(
+        'The share of the model’s prompts that the run never trains on, rounded down: evaluations ask them. Which they are depends on the prompts alone, so runs of one model are compared on the same ones. 0 holds none out, and the run is not evaluated.',
+      ),
     rewardModel: RewardModelConfig.prefault({}),
     ppoConfig: PPOConfig.prefault({}),
     ...algorithmConfigs,
@@ -207,6 +231,7 @@ export const TrainingConfig = z
     live: LiveConfig.prefault({}),
     checkpoints: CheckpointConfig.prefault({}),
     rewardHacking: RewardHackingConfig.prefault({}),
+    evaluation: EvaluationConfig.prefault({}),
   })
   .superRefine((config, { addIssue }) => {
     for (const { path, message } of indivisible(config)) addIssue({ code: 'custom', path, message })

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { SessionId, Uuid } from './pieces.ts'
 import { CrowdValue } from './samples.ts'
+import { Evaluation } from './evaluations.ts'
 import { Probe, RunWarning, TrainingMetrics } from './sessions.ts'
 import { Bounty } from './rewards.ts'
 
@@ -59,6 +60,8 @@ export const roomEvents = {
     metrics: TrainingMetrics,
   }),
   'training-warning': RunWarning,
+  /** The run's weights were evaluated on held-out prompts. */
+  evaluation: Evaluation,
   /**
    * What the trainer is doing, for the room's status line. `until`: when the phase ends by itself, if known.
    * `position`: of a run that is queued, as every trainer is busy with others; 1 is next.

@@ -90,6 +90,14 @@ export const limits = {
   snapshotSamples: 60,
   /** Warnings of a run in a snapshot, the latest ones. */
   snapshotWarnings: 20,
+  /** Most prompts of an evaluation; each is answered, and its answers are stored. */
+  evaluationPrompts: 256,
+  /** Longest answer that is stored of an evaluation, characters; the rest is cut off. */
+  evaluationAnswerChars: 4_000,
+  /** Evaluations in a snapshot, the latest ones. */
+  snapshotEvaluations: 200,
+  /** Longest title of a run, characters. */
+  titleChars: 120,
   /** The configurable time that rating an answer takes, seconds: minimum, maximum and default. */
   secondsPerAnswer: { least: 1, most: 60, usual: 6 },
 } as const

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { Seq, SessionId, Uuid, unit } from './pieces.ts'
 import { TrainingConfig } from './configuration.ts'
 import { limits } from './limits.ts'
+import { Evaluation } from './evaluations.ts'
 import { Sample } from './samples.ts'
 import { Receipt } from './votes.ts'
 import { Bounty } from './rewards.ts'
@@ -54,6 +55,8 @@ export const RunWarning = z.object({
     'regulars',
     'no-update',
     'waits-for-withdrawals',
+    'regression',
+    'rolled-back',
   ]),
   /** A sentence for people. */
   message: z.string(),
@@ -114,6 +117,8 @@ export const SessionSnapshot = z.object({
   samples: z.array(Sample),
   /** Oldest first. */
   steps: z.array(StepMetrics),
+  /** Of the run on held-out prompts, the latest ones, oldest first. */
+  evaluations: z.array(Evaluation),
   /** The reader's latest receipts, newest first. */
   receipts: z.array(Receipt),
   /** The latest ones, newest first. */

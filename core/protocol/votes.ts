@@ -135,6 +135,8 @@ export const Receipt = z.object({
    * was not part of the update.
    */
   logprob: z.object({ before: z.number(), after: z.number() }).nullable(),
+  /** True: the run was taken back to before this step, and no longer learns from the vote. The receipt stands. */
+  setAside: z.boolean().optional(),
 })
 export type Receipt = z.infer<typeof Receipt>
 

@@ -170,7 +170,9 @@ export function openRater(options: RaterOptions): Rater {
         continue
       }
       // As the page does for somebody who reads an answer: a vote begun in time counts, although voting has closed.
-      const begun = ask<'begin-vote'>(socket, (ack) => socket.emit('begin-vote', { sessionId, sampleId: sample.id }, ack))
+      const begun = ask<'begin-vote'>(socket, (ack) =>
+        socket.emit('begin-vote', { sessionId, sampleId: sample.id }, ack),
+      )
       await rest(reactionMs(options.pace, seededRandom(hash(`${seed}:pace:${sample.id}`))), signal)
       if (signal.aborted) return
       const answer = await begun
@@ -178,8 +180,7 @@ export function openRater(options: RaterOptions): Rater {
       if (!inTime && board.samples.get(sample.id)?.status !== 'open') {
         counts.tooLate++
         voted.add(sample.id)
-      }
-      else if (options.mayVote()) await vote(sample, signal)
+      } else if (options.mayVote()) await vote(sample, signal)
       else return
     }
   }

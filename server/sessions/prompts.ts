@@ -12,7 +12,7 @@ import { transaction } from '../../core/db/pool.ts'
 import { unfinishedSessions } from '../../core/db/sessions.ts'
 import { AttuneError, badFile, isOfDisk } from '../../core/errors.ts'
 import { directoryOf, weightsOf } from '../models/models.ts'
-import { limits, type ModelPrompts } from '../../core/protocol/index.ts'
+import { limits, TrainingConfig, type ModelPrompts } from '../../core/protocol/index.ts'
 import { allowance, type Body } from '../models/uploads.ts'
 
 /** Prompts that are shown as examples. */
@@ -75,6 +75,24 @@ export async function demandTrainable(
     { path: 'modelId' },
   )
 }
+
+/**
+ * @throws AttuneError invalid if a run that asks for held-out prompts would have too few to be evaluated on. The usual
+ * share is taken as it comes: of a few prompts it holds none out.
+ */
+export async function demandHeldOut(deps: Deps, modelId: string, { validationSplit }: TrainingConfig): Promise<void> {
+  if (validationSplit === 0 || validationSplit === TrainingConfig.parse({}).validationSplit) return
+  const { prompts } = await promptsOf(deps, modelId)
+  if (Math.floor(validationSplit * prompts) >= HELD_OUT) return
+  throw new AttuneError(
+    'invalid',
+    `of the ${prompts} prompts of the model ${modelId} this share holds out fewer than ${HELD_OUT}, which an evaluation needs: raise it, or send the model more prompts`,
+    { path: 'configuration.validationSplit' },
+  )
+}
+
+/** Held-out prompts that an evaluation needs at least: a single one has no standard error. */
+const HELD_OUT = 2
 
 function receive({ headers, stream }: Body): Promise<string> {
   if (headers['content-type']?.startsWith('application/x-ndjson') !== true)

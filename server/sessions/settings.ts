@@ -5,6 +5,7 @@
  */
 import { AttuneError } from '../../core/errors.ts'
 import { type AlgorithmName, TrainingConfig, algorithmNames, factsOf } from '../../core/protocol/index.ts'
+import { isMetric } from '../../trainer/loop/metric-catalogue.ts'
 
 /** A setting has an effect: `by`, the file that reads it; `when`, in which runs; else `instead` says what to do. */
 export interface Setting {
@@ -44,6 +45,8 @@ const ofAlgorithms = Object.fromEntries(
 const adapted: Setting['when'] = ({ loraConfig }) => loraConfig.rank > 0
 const scoresHarm: Setting['when'] = ({ live }) =>
   live.categories.some(({ name }) => name === 'harm' || name === 'safety')
+const evaluated: Setting['when'] = ({ evaluation, validationSplit }) => evaluation.every > 0 && validationSplit > 0
+const unevaluated = 'this run is not evaluated: set validationSplit and evaluation.every above 0, or leave this out'
 const prompts = 'a run asks what its model’s prompts.jsonl holds: send prompts to POST /api/models/:modelId/prompts'
 const tokenizer = 'a model is read by its own tokenizer.json: leave this out'
 
@@ -56,7 +59,7 @@ export const settings: Readonly<Record<string, Setting>> = {
   warmupSteps: read(learner),
   gradientAccumulationSteps: read(learner),
   epochs: read(learner),
-  validationSplit: unread('nothing is held out, since a run learns from its crowd: leave this out'),
+  validationSplit: read('trainer/loop/run-state.ts'),
   'rewardModel.type': read('server/sessions/training.ts'),
   'rewardModel.modelPath': unread(
     'the reward model is learnt from the run’s own votes, and none is loaded: leave this out',
@@ -166,15 +169,51 @@ export const settings: Readonly<Record<string, Setting>> = {
   'rewardHacking.allowedLengthDrift': read('trainer/reward/evidence.ts'),
   'rewardHacking.allowedRepetition': read('trainer/reward/evidence.ts'),
   'rewardHacking.minVotes': read('trainer/loop/reward-hacking-watch.ts'),
+  'evaluation.every': readWhen(
+    'trainer/evaluation/evaluate.ts',
+    ({ validationSplit }) => validationSplit > 0,
+    'no prompts are held out to evaluate on: set validationSplit above 0, or leave this out',
+  ),
+  'evaluation.prompts': readWhen('trainer/evaluation/evaluate.ts', evaluated, unevaluated),
+  'evaluation.gate': readWhen('trainer/evaluation/gate.ts', evaluated, unevaluated),
+  'evaluation.tolerance': readWhen('trainer/evaluation/gate.ts', evaluated, unevaluated),
+}
+
+/**
+ * Refuses what a run can't be trained by, although each setting by itself is in its range. @param under the path of
+ * the configuration in the request. @throws AttuneError invalid with the path and what to do
+ */
+export function demandSound(run: TrainingConfig, under = 'configuration'): void {
+  const refuse = (path: string, message: string): never => {
+    throw new AttuneError('invalid', message, { path: `${under}.${path}` })
+  }
+  const { type, humanFeedbackWeight, aiRewardWeight } = run.rewardModel
+  if (type !== 'human')
+    refuse('rewardModel.type', `a reward of type ${type} needs an AI scorer, and this server has none: use human`)
+  if (humanFeedbackWeight + aiRewardWeight === 0)
+    refuse(
+      'rewardModel.humanFeedbackWeight',
+      'the weights of people and of an AI scorer sum to 0, so there would be no reward: leave both out',
+    )
+  refuseIneffective(run, under)
+  const { keepBest, bestMetric } = run.checkpoints
+  if (keepBest > 0 && !isMetric(bestMetric))
+    refuse('checkpoints.bestMetric', `no run reports a metric ${bestMetric}: docs/METRICS.md has the names`)
+  const { adaptiveKl, klCoefficient } = run.live
+  if (adaptiveKl && klCoefficient === 0)
+    refuse(
+      'live.adaptiveKl',
+      'a KL coefficient of 0 stays 0 however it is adapted: give one above 0, or set adaptiveKl to false',
+    )
 }
 
 /** @throws AttuneError invalid for a setting that would do nothing in this run, with its path and what to do */
-export function refuseIneffective(run: TrainingConfig): void {
+export function refuseIneffective(run: TrainingConfig, under = 'configuration'): void {
   const defaults: unknown = TrainingConfig.parse({})
   for (const [path, { when, instead }] of Object.entries(settings)) {
     const value = at(run, path)
     if (isNeutral(value) || same(value, at(defaults, path)) || when(run)) continue
-    throw new AttuneError('invalid', `this setting would do nothing: ${instead}`, { path: `configuration.${path}` })
+    throw new AttuneError('invalid', `this setting would do nothing: ${instead}`, { path: `${under}.${path}` })
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { bountiesOf } from '../rewards/bounties.ts'
 import type { Deps } from '../deps.ts'
+import { listEvaluations } from '../../core/db/evaluations.ts'
 import { exclusionOf } from '../../core/db/exclusions.ts'
 import { receiptsOfUser } from '../../core/db/receipts.ts'
 import { listSamples } from '../../core/db/samples.ts'
@@ -14,7 +15,7 @@ import { compareSeq, readBack, START } from '../../core/events/log.ts'
 const RECEIPTS = 100
 
 /** The part of a session that all readers see alike, as of a position of its log. */
-type Common = Pick<SessionSnapshot, 'session' | 'steps' | 'warnings' | 'probe' | 'bounties'>
+type Common = Pick<SessionSnapshot, 'session' | 'steps' | 'evaluations' | 'warnings' | 'probe' | 'bounties'>
 
 export interface Snapshots {
   /**
@@ -70,14 +71,15 @@ export function openSnapshots(deps: Deps): Snapshots {
 }
 
 async function readCommon(deps: Deps, sessionId: string): Promise<Common> {
-  const [session, steps, warnings, probe, bounties] = await Promise.all([
+  const [session, steps, evaluations, warnings, probe, bounties] = await Promise.all([
     findSession(deps.pool, sessionId),
     stepMetrics(deps.pool, sessionId, 0, limits.snapshotSteps),
+    listEvaluations(deps.pool, sessionId, limits.snapshotEvaluations),
     warningsOf(deps.pool, sessionId, limits.snapshotWarnings),
     probeOf(deps.pool, sessionId),
     bountiesOf(deps, sessionId),
   ])
-  return { session, steps, warnings, probe, bounties }
+  return { session, steps, evaluations, warnings, probe, bounties }
 }
 
 /** Postgres has a response once it is complete; what has been streamed of the others is in the log. */

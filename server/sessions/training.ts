@@ -6,12 +6,11 @@ import { countAsks, insertAsk } from '../../core/db/samples.ts'
 import { applyTransition, insertSession, sessionBasics } from '../../core/db/sessions.ts'
 import { lockUser } from '../../core/db/users.ts'
 import { AttuneError } from '../../core/errors.ts'
-import { demandTrainable } from './prompts.ts'
+import { demandHeldOut, demandTrainable } from './prompts.ts'
 import { demandOwner, type Caller } from '../../core/permissions.ts'
 import type { SessionStatus, TrainingConfig } from '../../core/protocol/index.ts'
 import { transitions } from '../../core/session-state.ts'
-import { refuseIneffective } from './settings.ts'
-import { isMetric } from '../../trainer/loop/metric-catalogue.ts'
+import { demandSound } from './settings.ts'
 
 /**
  * Starts a run of a model; the caller owns it. @throws AttuneError not-found, invalid, conflict if the model has no
@@ -22,32 +21,11 @@ export async function startTraining(
   caller: Caller,
   { modelId, configuration }: { modelId: string; configuration: TrainingConfig },
 ): Promise<{ sessionId: string; status: SessionStatus }> {
-  const { type } = configuration.rewardModel
-  if (type !== 'human') {
-    throw new AttuneError(
-      'invalid',
-      `a reward of type ${type} needs an AI scorer, and this server has none: use human`,
-      { path: 'configuration.rewardModel.type' },
-    )
-  }
-  refuseIneffective(configuration)
-  const { keepBest, bestMetric } = configuration.checkpoints
-  if (keepBest > 0 && !isMetric(bestMetric)) {
-    throw new AttuneError('invalid', `no run reports a metric ${bestMetric}: docs/METRICS.md has the names`, {
-      path: 'configuration.checkpoints.bestMetric',
-    })
-  }
-  const { adaptiveKl, klCoefficient } = configuration.live
-  if (adaptiveKl && klCoefficient === 0) {
-    throw new AttuneError(
-      'invalid',
-      'a KL coefficient of 0 stays 0 however it is adapted: give one above 0, or set adaptiveKl to false',
-      { path: 'configuration.live.adaptiveKl' },
-    )
-  }
+  demandSound(configuration)
   const model = await findModel(deps.pool, modelId)
   if (model === null) throw new AttuneError('not-found', `there is no model ${modelId}`, { path: 'modelId' })
   await demandTrainable(deps, model)
+  await demandHeldOut(deps, modelId, configuration)
   const sessionId = `run-${randomBytes(6).toString('hex')}`
   const title = configuration.live.title ?? model.name
   await transaction(deps.pool, async (client) => {

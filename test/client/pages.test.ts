@@ -7,10 +7,14 @@ import {
   type ProofOfContribute,
   type Receipt,
   type Appeal,
+  type Evaluation,
 } from '../../core/protocol/index.ts'
 import { fateOf } from '../../client/src/ledger/appeal.ts'
 import { pageOf } from '../../client/src/ledger/address.ts'
 import { earnedText, joined, totals, type Contribution } from '../../client/src/ledger/contributions.ts'
+import { comparedCurves, differences, sameAnswers } from '../../client/src/console/compare.ts'
+import { evaluationCurves, verdictOf } from '../../client/src/console/evaluation-curves.ts'
+import { overridesOf } from '../../client/src/console/history.ts'
 import { curvesOf, rangeOf } from '../../client/src/console/curves.ts'
 import { duration, excerpt, stepText } from '../../client/src/ui/format.ts'
 import { promptLines } from '../../client/src/console/prompts.ts'
@@ -22,6 +26,9 @@ test('addresses', () => {
   expect(pageOf('/console')).toEqual({ name: 'console', id: null })
   expect(pageOf('/console/demo/')).toEqual({ name: 'console', id: 'demo' })
   expect(pageOf('/session')).toEqual({ name: 'missing' })
+  expect(pageOf('/compare')).toEqual({ name: 'compare', a: null, b: null })
+  expect(pageOf('/compare/one/other')).toEqual({ name: 'compare', a: 'one', b: 'other' })
+  expect(pageOf('/compare/one/other/third')).toEqual({ name: 'missing' })
   expect(pageOf('/contributions/more')).toEqual({ name: 'missing' })
 })
 
@@ -73,6 +80,86 @@ describe('curves', () => {
         },
       ),
     )
+  })
+})
+
+describe('evaluations', () => {
+  const evaluation = (step: number, more: Partial<Evaluation> = {}): Evaluation => ({
+    sessionId: 'demo',
+    step,
+    policyVersion: step,
+    metrics: {
+      'eval/compassion': 0.5,
+      'eval/win_rate': 0.625,
+      'eval/win_rate_low': 0.4,
+      'eval/win_rate_high': 0.8,
+      'eval/prompts': 32,
+    },
+    heads: {},
+    against: null,
+    regressed: false,
+    shows: step,
+    setAside: false,
+    timestamp: '2026-01-01T00:00:00.000Z',
+    ...more,
+  })
+  const steps = [1, 2, 3].map((step) => ({
+    step,
+    metrics: { compassionScore: step / 10 },
+    timestamp: '2026-01-01T00:00:00.000Z',
+  }))
+
+  test('stand beside the run’s own curves, over the steps of both', () => {
+    const curves = evaluationCurves([evaluation(0), evaluation(2)], steps)
+    const compassion = curves.find(({ title }) => title === 'Compassion, held out')
+    expect(compassion?.steps).toEqual([0, 1, 2, 3])
+    expect(compassion?.series.map(({ label, values }) => [label, values])).toEqual([
+      ['held out', [0.5, null, 0.5, null]],
+      ['training', [null, 0.1, 0.2, 0.3]],
+    ])
+    expect(evaluationCurves([evaluation(0)], steps, true)).toHaveLength(3)
+  })
+
+  test('are put into a sentence, with what is held back', () => {
+    expect(verdictOf(evaluation(20))).toBe(
+      'Evaluated after step 20. Its answers win 63 % of 32 prompts against the untrained model’s (40 % to 80 %).',
+    )
+    const worse = { metrics: {}, regressed: true, against: { step: 20, difference: -0.08, error: 0.02 }, shows: 20 }
+    expect(verdictOf(evaluation(40, worse))).toBe(
+      'Evaluated after step 40. It is worse than step 20: -0.080 ± 0.020 in value. The weights of step 20 answer until an evaluation is good again.',
+    )
+  })
+
+  test('of two runs are on the same axes, and so are their steps', () => {
+    const a = { steps, evaluations: [evaluation(0)] }
+    const b = { steps: steps.slice(0, 1), evaluations: [] }
+    const curve = comparedCurves(a, b).find(({ title }) => title === 'Compassion')
+    expect(curve?.steps).toEqual([1, 2, 3])
+    expect(curve?.series.map(({ label, values }) => [label, values])).toEqual([
+      ['A', [0.1, 0.2, 0.3]],
+      ['B', [0.1, null, null]],
+    ])
+  })
+
+  test('compare the answers to the same prompts, and the settings that differ', () => {
+    const answer = (prompt: string, answer: string) => ({ prompt, answer, value: 0.5, reference: null })
+    expect(sameAnswers([answer('Hi', 'a'), answer('Yo', 'b')], [answer('Yo', 'c'), answer('Ho', 'd')])).toEqual([
+      { prompt: 'Yo', a: answer('Yo', 'b'), b: answer('Yo', 'c') },
+    ])
+    const plain = TrainingConfig.parse({})
+    expect(differences(plain, plain)).toEqual([])
+    expect(
+      differences(plain, TrainingConfig.parse({ learningRate: 0.01, live: { klCoefficient: 0.2, tags: ['kind'] } })),
+    ).toEqual([
+      { label: 'Learning rate', a: '0.0001', b: '0.01' },
+      { label: 'Quick tags', a: '["kind","useful","clear","cold","vague","off topic"]', b: '["kind"]' },
+      { label: 'KL coefficient β', a: '–', b: '0.2' },
+    ])
+  })
+
+  test('a branch’s form changes what was filled in, and nothing else', () => {
+    expect(overridesOf({ learningRate: '', epochs: ' ' })).toEqual({})
+    expect(overridesOf({ learningRate: '1e-3', epochs: '500' })).toEqual({ learningRate: 0.001, epochs: 500 })
   })
 })
 

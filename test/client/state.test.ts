@@ -54,6 +54,7 @@ const snapshot: SessionSnapshot = {
   session,
   samples: [],
   steps: [],
+  evaluations: [],
   receipts: [],
   warnings: [],
   probe: null,

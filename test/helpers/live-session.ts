@@ -32,7 +32,10 @@ export async function addSession(
 /** Trains a session on models in `dir` until it ends, with its runs there, too. */
 export async function trainIn(
   dir: string,
-  { precision = 'float32', ...deps }: Pick<SessionDeps, 'sessionId' | 'pool' | 'redis' | 'undoBytes'> & { precision?: Precision },
+  {
+    precision = 'float32',
+    ...deps
+  }: Pick<SessionDeps, 'sessionId' | 'pool' | 'redis' | 'undoBytes'> & { precision?: Precision },
 ): Promise<End> {
   const config = {
     modelsPath: dir,

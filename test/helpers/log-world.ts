@@ -50,7 +50,9 @@ function enter(log: RunLog, entry: Happened): void {
     log.steps = log.steps.filter(({ step }) => step < entry.undone)
     log.undone++
   } else if ('rewritten' in entry)
-    log.steps = log.steps.map((step) => (step.step === entry.rewritten.step ? { ...entry.rewritten, final: true } : step))
+    log.steps = log.steps.map((step) =>
+      step.step === entry.rewritten.step ? { ...entry.rewritten, final: true } : step,
+    )
   else {
     for (const step of log.steps) if (step.step <= entry.final.step) step.final = true
     log.checkpoints.push(...entry.final.checkpoints)
@@ -142,7 +144,9 @@ export function logWorld(log: RunLog, options: LogWorldOptions): World {
       around('usedVotes', () => {
         const used = usedIn()
         return people(log)
-          .votes.flatMap((vote) => ((used.get(vote.id) ?? Infinity) <= step ? [{ ...vote, usedIn: used.get(vote.id)! }] : []))
+          .votes.flatMap((vote) =>
+            (used.get(vote.id) ?? Infinity) <= step ? [{ ...vote, usedIn: used.get(vote.id)! }] : [],
+          )
           .slice(-count)
       }),
     news: async (step) =>
@@ -179,6 +183,9 @@ export function logWorld(log: RunLog, options: LogWorldOptions): World {
       }
       change('finalise', { final: { step, checkpoints } })
     },
+    evaluations: async () => [],
+    evaluated: async () => undefined,
+    stateOf: async () => null,
     probe: async () => null,
     tellProbe: async () => around('tellProbe', () => undefined),
     quiet: async () => undefined,

@@ -49,7 +49,6 @@ describe('T6: every setting of a run', () => {
 
   /** A value that the schema takes, and that is not the default. */
   const others: Record<string, unknown> = {
-    validationSplit: 0.1,
     'rewardModel.modelPath': 'models/reward',
     'rewardModel.humanFeedbackWeight': 2,
     'rewardModel.aiRewardWeight': 0.5,
@@ -113,6 +112,10 @@ describe('T6: every setting of a run', () => {
       { checkpoints: { keepBest: 0, bestMetric: 'rewardScore' } },
       { checkpoints: { keepBest: 1, bestMetric: 'rewardScore' } },
     ],
+    ['evaluation.every', { evaluation: { every: 5 }, validationSplit: 0 }, { validationSplit: 0.2 }],
+    ['evaluation.prompts', { evaluation: { prompts: 8, every: 0 } }, { evaluation: { prompts: 8, every: 5 } }],
+    ['evaluation.gate', { evaluation: { gate: true }, validationSplit: 0 }, { validationSplit: 0.1 }],
+    ['evaluation.tolerance', { evaluation: { tolerance: 0, every: 0 } }, { evaluation: { tolerance: 0, every: 1 } }],
   ])('%s acts beside another setting only, and is refused without it', async (path, without, beside) => {
     expect(await start(without)).toMatchObject({ status: 400, body: { path: `configuration.${path}` } })
     expect(() =>
@@ -120,6 +123,34 @@ describe('T6: every setting of a run', () => {
         StartTraining.parse({ modelId: 'demo', configuration: { ...without, ...beside } }).configuration,
       ),
     ).not.toThrow()
+  })
+
+  test.each([
+    [
+      { rewardModel: { type: 'ai' } },
+      'rewardModel.type',
+      'a reward of type ai needs an AI scorer, and this server has none: use human',
+    ],
+    [
+      { rewardModel: { type: 'hybrid', aiRewardWeight: 1 } },
+      'rewardModel.type',
+      'a reward of type hybrid needs an AI scorer, and this server has none: use human',
+    ],
+    [
+      { rewardModel: { humanFeedbackWeight: 0 } },
+      'rewardModel.humanFeedbackWeight',
+      'the weights of people and of an AI scorer sum to 0, so there would be no reward: leave both out',
+    ],
+    [
+      { validationSplit: 0.0001 },
+      'validationSplit',
+      'of the 800 prompts of the model demo this share holds out fewer than 2, which an evaluation needs: raise it, or send the model more prompts',
+    ],
+  ])('%j would have no reward or no evaluation, and is refused', async (configuration, path, message) => {
+    expect(await start(configuration)).toMatchObject({
+      status: 400,
+      body: { error: 'invalid', path: `configuration.${path}`, message },
+    })
   })
 
   test('a whole configuration may be sent back as it was read', async () => {
@@ -131,7 +162,7 @@ describe('T6: every setting of a run', () => {
       token: boss.token,
     })
     expect(configuration).toMatchObject({
-      validationSplit: 0,
+      validationSplit: 0.1,
       datasetConfig: { type: 'conversation' },
       loraConfig: { alpha: 32 },
     })

@@ -142,7 +142,12 @@ describe('a run of today', () => {
 
 describe('votes that leave compassion out', () => {
   it('are worth their quality, teach compassion nothing, and leave its figures out', async () => {
-    const { steps: commits } = await live({ epochs: 2 }, (vote) => ({ ...vote, rating: 10, categories: [], compassion: null }))
+    const { steps: commits } = await live({ epochs: 2 }, (vote) => ({
+      ...vote,
+      rating: 10,
+      categories: [],
+      compassion: null,
+    }))
     for (const { metrics, crowd } of commits) {
       expect(metrics).not.toHaveProperty('humanCompassion')
       expect(metrics).not.toHaveProperty('compassionScore')

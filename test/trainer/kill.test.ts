@@ -66,7 +66,9 @@ it(`T1: a run whose process is killed with SIGKILL, again and again, ends with t
   expect(found.checkpoints.at(-1)).toEqual(expected.checkpoints.at(-1))
   expect(found.samples).toEqual(expected.samples)
   // Each checkpoint that was committed is there, whole.
-  expect(await readdir(broken)).toEqual(expect.arrayContaining(found.checkpoints.map(({ hash }) => `${hash}.safetensors`)))
+  expect(await readdir(broken)).toEqual(
+    expect.arrayContaining(found.checkpoints.map(({ hash }) => `${hash}.safetensors`)),
+  )
 })
 
 /** What each step computed, and from which votes. */

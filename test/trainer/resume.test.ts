@@ -122,7 +122,10 @@ describe('T1: a run’s state survives its process dying at any point: the weigh
       ...['before usedVotes', 'before recorded', 'before save', 'before finalise', 'after finalise'],
       ...['before commit', 'after commit'],
     ]) {
-      expect([...died].some((point) => point.endsWith(call)), `no life died ${call}`).toBe(true)
+      expect(
+        [...died].some((point) => point.endsWith(call)),
+        `no life died ${call}`,
+      ).toBe(true)
     }
   })
 
@@ -171,8 +174,7 @@ describe('T1: a run’s state survives its process dying at any point: the weigh
   it('a run does not go on from another model or other prompts than it began with', async () => {
     const other = join(dir, 'other')
     await cp(modelDir, other, { recursive: true })
-    const open = (saved: Checkpoint | null) =>
-      openRun({ sessionId: 'resume', config: tinyRun, modelDir: other, saved })
+    const open = (saved: Checkpoint | null) => openRun({ sessionId: 'resume', config: tinyRun, modelDir: other, saved })
     const begun = await open(null)
     const saved = await exportRun(begun)
     await begun.close()

@@ -37,7 +37,11 @@ interface Scene {
 }
 
 /** A run of which all answers are shown at once: what was withdrawn changes no answer. */
-async function play({ company, withdrawnAt, undoBytes }: Scene): Promise<{ log: RunLog; calls: number; early: boolean }> {
+async function play({
+  company,
+  withdrawnAt,
+  undoBytes,
+}: Scene): Promise<{ log: RunLog; calls: number; early: boolean }> {
   const store = openCheckpoints(await mkdtemp(join(dir, 'run-')))
   const log = openLog()
   const epochs = company ? turns : turns - 1

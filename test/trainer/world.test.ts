@@ -6,9 +6,10 @@ import { applyTransition } from '../../core/db/sessions.ts'
 import { warningsOf } from '../../core/db/warnings.ts'
 import { takeRunLock, type RunLock } from '../../core/db/run-lock.ts'
 import { unheldRuns } from '../../core/db/run-queue.ts'
-import { VotesChanged, keptCheckpoints, type StepCommit } from '../../core/db/steps.ts'
+import { VotesChanged, type StepCommit } from '../../core/db/steps.ts'
 import { limits, type CheckpointConfig, type TrainingMetrics } from '../../core/protocol/index.ts'
 import { openRedis, readAfter } from '../../core/events/log.ts'
+import { checkpointsToResume } from '../../core/db/history.ts'
 import { receiptsOfUser } from '../../core/db/receipts.ts'
 import { CheckpointLost, type CheckpointStore } from '../../trainer/loop/checkpoint.ts'
 import { openWorld } from '../../trainer/loop/postgres-world.ts'
@@ -236,7 +237,7 @@ describe('the trainer’s world', () => {
       }
       one.close()
       ours.release()
-      return (await keptCheckpoints(pool, session.sessionId)).map(({ step }) => step).sort()
+      return (await checkpointsToResume(pool, session.sessionId)).map(({ step }) => step).sort()
     }
     expect(await kept({})).toEqual([7])
     expect(await kept({ keepLast: 3 })).toEqual([5, 6, 7])

@@ -104,7 +104,9 @@ export async function learn(run: Run, { step, votes, answers }: StepInput, clock
 
   const rowOf = new Map(voted.map(({ sampleId }, i) => [sampleId, i]))
   return {
-    digest: createHash('sha256').update(JSON.stringify([update.metrics, update.logprobs])).digest('hex'),
+    digest: createHash('sha256')
+      .update(JSON.stringify([update.metrics, update.logprobs]))
+      .digest('hex'),
     crowd: voted.flatMap(({ sampleId }, i) =>
       crowd.on(sampleId).length > 0 ? [{ sampleId, value: scored.crowd[i]! }] : [],
     ),
@@ -186,9 +188,7 @@ function votedOn(run: Run, fresh: readonly SettledVote[], answers: readonly Show
 
 /** The votes as the reward model learns from them, with whose they are and on what. */
 const lessonsOf = (crowd: Crowd): RatersVote[] =>
-  crowd
-    .lessons()
-    .map((lesson, i) => ({ ...lesson, raterId: crowd.votes[i]!.raterId, prompt: crowd.votes[i]!.prompt }))
+  crowd.lessons().map((lesson, i) => ({ ...lesson, raterId: crowd.votes[i]!.raterId, prompt: crowd.votes[i]!.prompt }))
 
 /** Rewards of the rollouts by the current reward model. */
 function score(
@@ -255,9 +255,7 @@ async function rememberFeatures(
 ): Promise<void> {
   const table = run.rewardModel.features
   own.rollouts.forEach(({ sampleId }, i) => table.add(sampleId, own.references[i]!.features))
-  const unknown = new Map(
-    votes.filter((vote) => !table.has(sampleKey(vote))).map((vote) => [sampleKey(vote), vote]),
-  )
+  const unknown = new Map(votes.filter((vote) => !table.has(sampleKey(vote))).map((vote) => [sampleKey(vote), vote]))
   const rollouts = [...unknown].map(([sampleId, vote]) => textOf(run, sampleId, vote))
   const views = await run.learner.reference(rollouts)
   rollouts.forEach(({ sampleId }, i) => table.add(sampleId, views[i]!.features))

@@ -4,7 +4,8 @@
  *   1. Hear which votes were cast and which withdrawn.                                 vote-log.ts
  *   2. If a provisional step used a vote that no longer stands: undo it and those after it, and make them again
  *      without the vote.
- *   3. Steps whose votes can no longer be withdrawn become final, with a checkpoint.
+ *   3. Steps whose votes can no longer be withdrawn become final, with a checkpoint; now and then one is evaluated
+ *      on prompts that the run does not train on.                                       evaluator.ts
  *   4. Answers that have their votes leave the pool; new ones of the current policy enter.   pool.ts
  *   5. If there are new votes, make a step: reward model, rewards, update.             learn-step.ts
  *      It is committed at once, with receipts, and provisional. Else wait a moment.
@@ -21,6 +22,7 @@
  */
 import { VotesChanged, type LoggedStep } from '../../core/db/steps.ts'
 import { bytesOf, type Checkpoint } from './checkpoint.ts'
+import { openEvaluator, type Evaluator } from './evaluator.ts'
 import { learn } from './learn-step.ts'
 import { openPool } from './pool.ts'
 import { openProbe } from './probe.ts'
@@ -46,6 +48,7 @@ interface Loop {
   world: World
   votes: VoteLog
   line: Line
+  evaluator: Evaluator
   /** When each of the steps that were made again was, of the last minute; milliseconds since the epoch. */
   remade: number[]
   /** When the run's last step was committed, or the run was opened; milliseconds since the epoch. */
@@ -72,7 +75,7 @@ interface Line {
 export async function trainLive(run: Run, world: World, undoBytes = UNDO_BYTES): Promise<void> {
   const loop = await open(run, world, undoBytes)
   const { votes, line } = loop
-  const pool = openPool(run, world)
+  const pool = openPool(run, world, loop.evaluator.answering)
   const probe = await openProbe(run, world)
   const { epochs, live } = run.config
   let finalisedAt = world.now()
@@ -109,11 +112,13 @@ async function open(run: Run, world: World, undoBytes: number): Promise<Loop> {
   const logged = await world.logged(run.state.step)
   const last = logged.at(-1)?.step ?? run.state.step
   const votes = openVoteLog(await world.usedVotes(last, KEPT_VOTES))
-  const base = await exportRun(run)
-  const early = bytesOf(base) * MOST_PROVISIONAL <= undoBytes
-  const loop: Loop = { run, world, votes, line: { base, made: [], early }, remade: [], since: world.now() }
+  const size = bytesOf(await exportRun(run))
+  const early = size * MOST_PROVISIONAL <= undoBytes
+  const evaluator = await openEvaluator(run, world)
+  const line: Line = { base: await exportRun(run), made: [], early }
+  const loop: Loop = { run, world, votes, line, evaluator, remade: [], since: world.now() }
   if (!early) {
-    const megabytes = Math.ceil(bytesOf(base) / 2 ** 20)
+    const megabytes = Math.ceil(size / 2 ** 20)
     await world.warn({
       step: last,
       kind: 'waits-for-withdrawals',
@@ -166,7 +171,7 @@ async function make(loop: Loop, { votes: ids, excluded }: Plan, logged: LoggedSt
   const { run, world, votes, line } = loop
   const standing = ids.filter(votes.stands)
   if (standing.length === 0 && !logged?.final) return
-  const step = run.state.step + 1
+  const step = logged?.step ?? run.state.step + 1
   votes.use(standing, step)
   const learnt = votes.learntBy(step, excluded)
   const fresh = learnt.flatMap(({ sampleId, usedIn }) => (usedIn === step && sampleId !== null ? [sampleId] : []))
@@ -249,10 +254,13 @@ function lastSettled({ line: { made }, votes }: Loop): number | null {
 }
 
 /** Makes the provisional steps up to `step` final. */
-async function finalise({ run, world, line }: Loop, step: number): Promise<void> {
+async function finalise({ run, world, line, evaluator }: Loop, step: number): Promise<void> {
   const { keepEvery } = run.config.checkpoints
   const final = line.made.filter((one) => one.step <= step)
-  const saved = final.filter((one) => one.step === step || (keepEvery > 0 && one.step % keepEvery === 0))
+  const due = final.filter((one) => evaluator.isDue(one.step))
+  const saved = final.filter(
+    (one) => one.step === step || (keepEvery > 0 && one.step % keepEvery === 0) || due.includes(one),
+  )
   try {
     await world.finalise(saved)
   } catch (error) {
@@ -261,6 +269,7 @@ async function finalise({ run, world, line }: Loop, step: number): Promise<void>
   }
   line.base = final.at(-1)!.state
   line.made = line.made.filter((one) => one.step > step)
+  for (const one of due) await evaluator.evaluate(one.step, one.state, line.made.at(-1)?.state ?? line.base)
 }
 
 function announceWaiting({ run, world, votes, line }: Loop): void {
@@ -277,6 +286,9 @@ function trusted(loop: Loop): Trust {
 }
 
 /** Answers the questions that wait. */
-async function answerAsks({ run, world }: Loop): Promise<void> {
-  for (let ask = await world.nextAsk(); ask !== null; ask = await world.nextAsk()) await answerAsk(run, world, ask)
+async function answerAsks({ run, world, evaluator }: Loop): Promise<void> {
+  for (let ask = await world.nextAsk(); ask !== null; ask = await world.nextAsk()) {
+    const question = ask
+    await evaluator.answering(() => answerAsk(run, world, question))
+  }
 }

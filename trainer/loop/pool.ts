@@ -4,6 +4,7 @@
  */
 import { limits } from '../../core/protocol/index.ts'
 import type { OpenAnswer } from '../../core/db/samples.ts'
+import type { Evaluator } from './evaluator.ts'
 import { drawToShow, groupSize, recordOf } from './rollouts.ts'
 import type { Run } from './run-state.ts'
 import type { World } from './world.ts'
@@ -18,7 +19,8 @@ export interface Pool {
   close(): Promise<void>
 }
 
-export function openPool(run: Run, world: World): Pool {
+/** @param answering lets the weights answer that people may see */
+export function openPool(run: Run, world: World, answering: Evaluator['answering']): Pool {
   const { shownPerStep, votingWindowSeconds, minVotes } = run.config.live
   const size = groupSize(run)
   const places = Math.max(1, Math.floor(shownPerStep / size))
@@ -46,7 +48,8 @@ export function openPool(run: Run, world: World): Pool {
       const free = places - Math.ceil(open.length / size)
       if (free < Math.max(1, Math.floor(places * REFILL))) return open
       shown ??= await world.shown()
-      const groups = await drawToShow(run, shown, free, world.signal)
+      const first = shown
+      const groups = await answering(() => drawToShow(run, first, free, world.signal))
       await world.show(groups.flatMap((group) => recordOf(run, group)))
       shown += free * size
       return world.pool()

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { NO_NEWS, usedVotes, voteNews } from '../../core/db/feedback.ts'
+import { checkpointsHeld, stepOf } from '../../core/db/history.ts'
 import type { Pool } from '../../core/db/pool.ts'
 import type { RunLock } from '../../core/db/run-lock.ts'
 import { park, yieldTo } from '../../core/db/run-queue.ts'
@@ -16,19 +17,13 @@ import {
   startSample,
 } from '../../core/db/samples.ts'
 import { pauseItself, probeOf, statusOf, storeProbe } from '../../core/db/sessions.ts'
-import {
-  commitStep,
-  finaliseSteps,
-  keepCheckpoints,
-  loggedSteps,
-  rewriteStep,
-  undoSteps,
-} from '../../core/db/steps.ts'
+import { commitStep, finaliseSteps, keepCheckpoints, loggedSteps, rewriteStep, undoSteps } from '../../core/db/steps.ts'
 import { forgetBegun, heldSamples } from '../../core/db/vote-begun.ts'
 import { keepWarning } from '../../core/db/warnings.ts'
 import type { CheckpointConfig, RunWarning } from '../../core/protocol/index.ts'
 import { append } from '../../core/events/log.ts'
-import type { CheckpointStore } from './checkpoint.ts'
+import { CheckpointLost, type CheckpointStore } from './checkpoint.ts'
+import { openEvaluationLog } from './evaluation.ts'
 import { Interrupted, type World } from './world.ts'
 
 /** How often the session's status is read, milliseconds: the latency of a pause, plus a minibatch. */
@@ -100,6 +95,7 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
     abort.abort(new Interrupted('paused'))
   }
 
+  const evaluations = openEvaluationLog({ pool, redis, sessionId, log })
   /** Where the next question for news begins. */
   let cursor = NO_NEWS
   /** The phase that the room was told last. */
@@ -189,7 +185,8 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
       for (const { step, state } of states) saved.push({ step, checkpoint: await store.save(state) })
       const { step, checkpoint } = saved.at(-1)!
       const finished = await finaliseSteps(lock.client, sessionId, step, saved)
-      await store.prune(await keepCheckpoints(pool, sessionId, rules))
+      const held = await checkpointsHeld(pool, sessionId, rules)
+      await store.prune([...held, ...(await keepCheckpoints(pool, sessionId, rules, held))])
       tell({ event: 'receipts', payload: { steps: finished.map((one) => one.step) } })
       const { metrics } = finished.at(-1)!
       tell({
@@ -198,6 +195,16 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
       })
       if (Date.now() - began >= turns.turnMs && (await yieldTo(pool, sessionId)))
         abort.abort(new Interrupted('yielded'))
+    },
+    evaluations: evaluations.behind,
+    evaluated: evaluations.evaluated,
+    async stateOf(step) {
+      const found = await stepOf(pool, sessionId, step)
+      if (!found || !keeping) return null
+      return keeping.store.load(found.checkpoint).catch((error: unknown) => {
+        if (error instanceof CheckpointLost) return null
+        throw error
+      })
     },
     probe: () => probeOf(pool, sessionId),
     async tellProbe(probe) {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { exactDiv } from '../../lm/graph/index.ts'
 import { readPromptFile, type Prompt } from '../../lm/files/prompt-file.ts'
+import { splitPrompts } from '../evaluation/held-out.ts'
 import { permutation } from '../rl/minibatches.ts'
 
 /** The prompts of a run. */
@@ -15,6 +16,15 @@ export interface PromptSource {
 /** The prompts of a model directory. */
 export async function readPrompts(directory: string): Promise<PromptSource> {
   return promptSource(await readPromptFile(directory))
+}
+
+/** The prompts that a run trains on, and those held out from it (held-out.ts). */
+export async function readSplitPrompts(
+  directory: string,
+  share: number,
+): Promise<{ training: PromptSource; heldOut: readonly string[] }> {
+  const { training, heldOut } = splitPrompts(await readPromptFile(directory), share)
+  return { training: promptSource(training), heldOut }
 }
 
 export function promptSource(prompts: readonly Prompt[]): PromptSource {

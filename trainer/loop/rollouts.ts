@@ -60,12 +60,14 @@ async function sample(
 
 /** A shown answer as the log keeps it. */
 export function recordOf(run: Run, group: Group): ShownSample[] {
-  return group.map(({ sampleId: id, prompt, response, promptIds, responseIds, logprobs, truncated, policyVersion }) => ({
-    ...{ id, prompt, response, policyVersion },
-    step: run.state.step + 1,
-    origin: 'rollout',
-    rollout: { promptIds, responseIds, logprobs: [...logprobs], truncated, group: group.map((one) => one.sampleId) },
-  }))
+  return group.map(
+    ({ sampleId: id, prompt, response, promptIds, responseIds, logprobs, truncated, policyVersion }) => ({
+      ...{ id, prompt, response, policyVersion },
+      step: run.state.step + 1,
+      origin: 'rollout',
+      rollout: { promptIds, responseIds, logprobs: [...logprobs], truncated, group: group.map((one) => one.sampleId) },
+    }),
+  )
 }
 
 /**

@@ -26,13 +26,15 @@ import { learnerConfig, rewardModelConfig } from './configuration.ts'
 import { ModelChanged, fingerprintOf } from '../../lm/files/fingerprint.ts'
 import { readModel } from '../../lm/files/directory.ts'
 import { openPromptTokenizer, type PromptTokenizer } from '../../lm/text/prompt-tokenizer.ts'
-import { readPrompts, type PromptSource } from './prompts.ts'
+import { readSplitPrompts, type PromptSource } from './prompts.ts'
 import { noRegulars, Regulars } from './regulars.ts'
 import { shapeOf, type Shape } from '../reward/drift.ts'
 import { noEvidence, type Evidence } from '../reward/evidence.ts'
 import { openRewardModel, type RewardModel } from '../reward/model.ts'
 import { noSteering, Steering } from '../reward/steering.ts'
+import { exportEvaluation, importEvaluation, SavedEvaluation, type EvaluationState } from '../evaluation/state.ts'
 import { openLearner, type Learner } from '../rl/learner.ts'
+import type { LearnerState } from '../rl/state.ts'
 import { seedOf } from '../rl/random.ts'
 
 /** An output of the reference policy, and its features for the reward model. */
@@ -47,11 +49,16 @@ export interface Run {
   /** Of the base model's files. */
   fingerprint: string
   tokenizer: PromptTokenizer
+  /** Those that the run trains on. */
   prompts: PromptSource
+  /** Those that it never trains on, in the order in which an evaluation takes them. */
+  heldOut: readonly string[]
   learner: Learner
   rewardModel: RewardModel
   /** Outputs of the reference policy: the baseline for normalising rewards and measuring drift. */
   reference: ReferenceOutput[]
+  /** What it keeps from one evaluation to the next; null: it is not evaluated. Undoing steps leaves it as it is. */
+  evaluation: EvaluationState | null
   state: {
     /** The last step that was made; 0 before the first. */
     step: number
@@ -96,7 +103,7 @@ export async function openRun(from: {
   }
   const model = await readModel(modelDir)
   const tokenizer = await openPromptTokenizer(modelDir)
-  const prompts = await readPrompts(modelDir)
+  const { training: prompts, heldOut } = await readSplitPrompts(modelDir, config.validationSplit)
   const engine = from.engine ?? (await openOnnx())
   const learner = openLearner({ engine, model, config: learnerConfig(config), seed })
   const width = 2 * model.architecture.width
@@ -105,11 +112,13 @@ export async function openRun(from: {
     await learner.close()
     await engine.close()
   }
-  const opened = { sessionId, config, fingerprint, tokenizer, prompts, learner, close }
+  const opened = { sessionId, config, fingerprint, tokenizer, prompts, heldOut, learner, close }
   if (saved && begun) {
     const features = rowsOf(begun.arrays('reference/').get('features'), width)
     const reference = begun.json.reference.map((shape, i) => ({ ...shape, features: features[i]! }))
-    return { ...opened, reference, ...restored(opened, saved) }
+    const { evaluation: kept } = begun.json
+    const evaluation = kept && importEvaluation(kept, begun.arrays('evaluation/'))
+    return { ...opened, reference, evaluation, ...restored(opened, saved) }
   }
   const rewardModel = openRewardModel(rewardConfig, width, seed)
   const reference = await referenceOutputs({ learner, tokenizer, prompts, seed })
@@ -122,7 +131,7 @@ export async function openRun(from: {
     rewards: [],
     idle: 0,
   }
-  return { ...opened, rewardModel, reference, state }
+  return { ...opened, rewardModel, reference, evaluation: null, state }
 }
 
 /** Puts a run back to a state that it exported, as if it had never gone on. */
@@ -130,12 +139,18 @@ export function restoreRun(run: Run, saved: Checkpoint): void {
   Object.assign(run, restored(run, saved))
 }
 
+/** The learner's part of an exported state. */
+export function learnerStateOf(saved: Checkpoint): LearnerState {
+  const { json, arrays } = unpack(saved)
+  return { arrays: arrays(LEARNER_STATES), json: json.learner }
+}
+
 function restored(
   { learner, config }: Pick<Run, 'learner' | 'config'>,
   saved: Checkpoint,
 ): Pick<Run, 'rewardModel' | 'state'> {
   const { json, arrays } = unpack(saved)
-  learner.importState({ arrays: arrays(LEARNER_STATES), json: json.learner })
+  learner.importState(learnerStateOf(saved))
   const reward = { arrays: arrays('reward/'), json: json.reward }
   return {
     rewardModel: openRewardModel(rewardModelConfig(config), json.reward.width, config.live.seed, reward),
@@ -149,6 +164,7 @@ export async function exportRun({
   learner,
   rewardModel,
   reference,
+  evaluation,
   state: { step, evidence, regulars, steering, rewards, idle },
 }: Run): Promise<Checkpoint> {
   const policy = await learner.exportState()
@@ -160,11 +176,14 @@ export async function exportRun({
   put(LEARNER_STATES, policy.arrays)
   put('reward/', reward.arrays)
   put('reference/', [['features', flat(reference.map(({ features }) => features))]])
+  const evaluated = evaluation && exportEvaluation(evaluation)
+  if (evaluated) put('evaluation/', evaluated.arrays)
   const saved: z.input<typeof SavedRun> = {
     model: fingerprint,
     learner: policy.json,
     reward: reward.json,
     reference: reference.map(({ tokens, repetition }) => ({ tokens, repetition })),
+    evaluation: evaluated && evaluated.json,
     // In the order of the schema, so that a run that was read back writes the same bytes.
     state: { step, evidence, regulars, steering, rewards, idle },
   }
@@ -196,6 +215,7 @@ const SavedRun = z.object({
   learner: z.object({ version: z.int(), klCoefficient: z.number(), optimizerSteps: z.int(), seed: z.int() }),
   reward: z.object({ seed: z.int(), width: z.int(), heads: z.array(z.string()), sampleIds: z.array(z.string()) }),
   reference: z.array(z.object({ tokens: z.int(), repetition: z.number() })),
+  evaluation: SavedEvaluation.nullable().default(null),
   state: z.object({
     step: z.int(),
     evidence: z.object({ level: signEvidence, order: signEvidence, length: signEvidence, repetition: signEvidence }),

@@ -10,7 +10,8 @@ import { isConnectionTrouble, type Pool } from '../../core/db/pool.ts'
 import { takeRunLock } from '../../core/db/run-lock.ts'
 import { unpark } from '../../core/db/run-queue.ts'
 import { applyTransition, sessionToTrain } from '../../core/db/sessions.ts'
-import { VotesChanged, keptCheckpoints } from '../../core/db/steps.ts'
+import { checkpointsToResume } from '../../core/db/history.ts'
+import { VotesChanged } from '../../core/db/steps.ts'
 import { isDiskFull, pausedByFullDisk } from '../../core/disk.ts'
 import { AttuneError } from '../../core/errors.ts'
 import { TrainingConfig } from '../../core/protocol/index.ts'
@@ -21,6 +22,7 @@ import { ModelChanged } from '../../lm/files/fingerprint.ts'
 import { BeyondFloat16 } from '../../lm/training/optimizer-step.ts'
 import { trainLive } from './live-loop.ts'
 import { openWorld, type SessionWorld, type Turns } from './postgres-world.ts'
+import { goOnFrom } from './resumption.ts'
 import { openRun } from './run-state.ts'
 import { Interrupted } from './world.ts'
 
@@ -82,7 +84,7 @@ async function trainOn({ pool, sessionId, log, config, undoBytes }: SessionDeps,
   const { configuration, modelPath } = await readSession(pool, sessionId)
   const store = openCheckpoints(join(config.checkpointsPath, sessionId))
   world.keeps(store, configuration.checkpoints)
-  const standing = await newestReadable(store, await keptCheckpoints(pool, sessionId))
+  const standing = await newestReadable(store, await checkpointsToResume(pool, sessionId))
   if (standing.lost.length > 0)
     await world.warn({ step: standing.lost[0]!.step, kind: 'checkpoint-lost', message: goingBack(standing) })
   const { engine, why } = await openEngine(config.compute)
@@ -94,6 +96,7 @@ async function trainOn({ pool, sessionId, log, config, undoBytes }: SessionDeps,
     saved: standing.checkpoint,
     engine,
   })
+  await goOnFrom(pool, run)
   log.info({ step: run.state.step, policyVersion: run.learner.version }, 'training')
   try {
     await trainLive(run, world, undoBytes)

@@ -1,7 +1,9 @@
+import type { NewEvaluation } from '../../core/db/evaluations.ts'
 import type { SettledVote, VoteNews } from '../../core/db/feedback.ts'
 import type { NewSample, OpenAnswer, ShownSample } from '../../core/db/samples.ts'
 import type { LoggedStep, StepCommit } from '../../core/db/steps.ts'
-import type { Probe, RoomEvent, SessionStatus } from '../../core/protocol/index.ts'
+import type { Probe, RoomEvent, RunWarning, SessionStatus } from '../../core/protocol/index.ts'
+import type { Evaluated } from '../evaluation/gate.ts'
 import type { Checkpoint } from './checkpoint.ts'
 
 /**
@@ -51,12 +53,17 @@ export interface World {
   rewrite(step: Omit<StepCommit, 'sessionId'>): Promise<void>
   /** Saves the states after these steps, and makes the steps up to the last one final. @throws VotesChanged */
   finalise(states: readonly { step: number; state: Checkpoint }[]): Promise<void>
+  /** The evaluations of the steps that led to the run's weights, oldest first. */
+  evaluations(): Promise<Evaluated[]>
+  evaluated(evaluation: NewEvaluation): Promise<void>
+  /** The state that was saved after a step; null: it is not kept. */
+  stateOf(step: number): Promise<Checkpoint | null>
   /** What the room was told of the probe last; null: nothing yet. */
   probe(): Promise<Probe | null>
   tellProbe(probe: Probe): Promise<void>
   /** There is nothing to do: if that lasts, the run may release its place. @param step the next one */
   quiet(open: readonly OpenAnswer[], step: number): Promise<void>
-  warn(warning: { step: number; kind: 'waits-for-withdrawals' | 'step-remade'; message: string }): Promise<void>
+  warn(warning: Pick<RunWarning, 'step' | 'kind' | 'message'>): Promise<void>
 }
 
 /** `queued` is the phase of a run that nobody trains. */

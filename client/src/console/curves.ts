@@ -8,6 +8,8 @@ export interface Series {
   color: string
   /** One value per point; null is a gap. */
   values: (number | null)[]
+  /** Not known at every step: a line leads from one value to the next, and few values are points. */
+  sparse?: boolean
 }
 
 export interface Curve {
@@ -23,7 +25,7 @@ export interface Curve {
   span: number
 }
 
-const firstOf =
+export const firstOf =
   (names: readonly string[]) =>
   (metrics: TrainingMetrics): number | null =>
     names.map((name) => metrics[name]).find((value) => value !== undefined && Number.isFinite(value)) ?? null

@@ -222,6 +222,32 @@ export const groups: SettingGroup[] = [
     ],
   },
   {
+    title: 'Evaluation',
+    settings: [
+      number(
+        'validationSplit',
+        'Held-out prompts, share',
+        'This share of the model’s prompts is never trained on; evaluations ask them. 0 holds none out.',
+      ),
+      number(
+        'evaluation.every',
+        'Evaluate every N steps',
+        'The model answers the held-out prompts before training and after every N steps. 0 never evaluates.',
+      ),
+      number('evaluation.prompts', 'Prompts per evaluation', 'The same ones every time. More give smaller errors.'),
+      toggle(
+        'evaluation.gate',
+        'Hold back weights that regress',
+        'If an evaluation is worse than the best one beyond chance, the last good weights answer until one is good again.',
+      ),
+      number(
+        'evaluation.tolerance',
+        'Tolerance',
+        'How much below the best evaluation the mean value may be, beyond chance, on a scale of 0 to 1.',
+      ),
+    ],
+  },
+  {
     title: 'Checkpoints',
     settings: [
       number(
@@ -229,7 +255,11 @@ export const groups: SettingGroup[] = [
         'Latest checkpoints kept',
         'The checkpoints of this many steps stay on disk. If the newest is damaged, the run resumes from the one before.',
       ),
-      number('checkpoints.keepEvery', 'Also keep every N steps', 'For going back manually. 0 keeps none.'),
+      number(
+        'checkpoints.keepEvery',
+        'Also keep every N steps',
+        'Steps that a run can go back to, or another one branch from. 0 keeps none.',
+      ),
       number(
         'checkpoints.keepBest',
         'Also keep the best',

@@ -3,6 +3,7 @@ export type Page =
   | { name: 'sessions' }
   | { name: 'session'; id: string }
   | { name: 'console'; id: string | null }
+  | { name: 'compare'; a: string | null; b: string | null }
   | { name: 'contributions' }
   | { name: 'epochs' }
   | { name: 'appeals' }
@@ -11,6 +12,7 @@ export type Page =
 
 export function pageOf(path: string): Page {
   const [first, second, ...rest] = path.split('/').filter(Boolean)
+  if (first === 'compare' && rest.length < 2) return { name: 'compare', a: second ?? null, b: rest[0] ?? null }
   if (rest.length > 0) return { name: 'missing' }
   if (first === undefined) return { name: 'sessions' }
   if (first === 'session' && second !== undefined) return { name: 'session', id: second }

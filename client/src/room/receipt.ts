@@ -20,6 +20,13 @@ const LOW = 4
  * @param given the vote's rating, 1 to 10, where it is known: an answer that moved against it says why
  */
 export function sentenceOf(receipt: Receipt, given: number | null = null): string {
+  return receipt.setAside === true ? `${usedBy(receipt, given)}${SET_ASIDE}` : usedBy(receipt, given)
+}
+
+/** Of a step that the run was taken back to before. */
+const SET_ASIDE = ' The run was taken back to an earlier step since, and no longer learns from it; this receipt stands.'
+
+function usedBy(receipt: Receipt, given: number | null): string {
   const { weight, latencyMs, updated, logprob, advantage } = receipt
   const step = `Step ${count(receipt.step)}`
   const after = `${duration(latencyMs)} after you sent it`

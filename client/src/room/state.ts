@@ -7,6 +7,7 @@ import type {
   Bounty,
   CrowdValue,
   Probe,
+  Evaluation,
   Receipt,
   RoomEventName,
   RoomEvents,
@@ -42,6 +43,8 @@ export interface SessionState {
   votes: Readonly<Record<string, number>>
   /** In the order of steps. */
   steps: readonly StepMetrics[]
+  /** Of the run on held-out prompts, in the order of steps. */
+  evaluations: readonly Evaluation[]
   /** The reader's own, newest first. */
   receipts: readonly Receipt[]
   /** Votes of those receipts whose step was undone, by the vote's id: they are void until the step is made again. */
@@ -62,7 +65,7 @@ export interface SessionState {
   processed: { step: number; votes: number } | null
 }
 
-const KEPT = { recent: 512, samples: 160, steps: 2_000, receipts: 100, warnings: 20 } as const
+const KEPT = { recent: 512, samples: 160, steps: 2_000, receipts: 100, warnings: 20, evaluations: 500 } as const
 
 export const emptyState: SessionState = {
   seq: null,
@@ -71,6 +74,7 @@ export const emptyState: SessionState = {
   samples: [],
   votes: {},
   steps: [],
+  evaluations: [],
   receipts: [],
   undone: [],
   warnings: [],
@@ -159,6 +163,10 @@ const changes: Changes = {
     const others = state.warnings.filter((warning) => warning.step !== step || warning.kind !== kind)
     return { ...state, warnings: [{ sessionId, step, kind, message, timestamp }, ...others].slice(0, KEPT.warnings) }
   },
+  evaluation: (state, payload) => ({
+    ...state,
+    evaluations: inOrder(state.evaluations, evaluationOf(payload)).slice(-KEPT.evaluations),
+  }),
   'training-phase': (state, { phase, step, until, position }) => ({
     ...state,
     phase: { phase, step, until, ...(position !== undefined && { position }) },
@@ -350,8 +358,27 @@ function tallied(
   }, state)
 }
 
+/** Without the position in the log that an event comes with. */
+const evaluationOf = (payload: Evaluation): Evaluation => ({
+  sessionId: payload.sessionId,
+  step: payload.step,
+  policyVersion: payload.policyVersion,
+  metrics: payload.metrics,
+  heads: payload.heads,
+  against: payload.against,
+  regressed: payload.regressed,
+  shows: payload.shows,
+  setAside: payload.setAside,
+  timestamp: payload.timestamp,
+})
+
 function withStep(steps: readonly StepMetrics[], step: StepMetrics): readonly StepMetrics[] {
-  const last = steps.at(-1)
-  if (!last || last.step < step.step) return [...steps, step].slice(-KEPT.steps)
-  return [...steps.filter((s) => s.step !== step.step), step].sort((a, b) => a.step - b.step)
+  return inOrder(steps, step).slice(-KEPT.steps)
+}
+
+/** With one more step's, which replaces what that step had before. */
+function inOrder<T extends { step: number }>(all: readonly T[], one: T): readonly T[] {
+  const last = all.at(-1)
+  if (!last || last.step < one.step) return [...all, one]
+  return [...all.filter(({ step }) => step !== one.step), one].sort((a, b) => a.step - b.step)
 }

@@ -5,6 +5,7 @@ import { feedbackRoutes } from './feedback.ts'
 import { modelRoutes } from './models.ts'
 import { bountyRoutes } from './bounties.ts'
 import { claimRoutes } from './claims.ts'
+import { historyRoutes } from './history.ts'
 import type { Route } from './route.ts'
 import { systemRoutes } from './system.ts'
 import { trainingRoutes } from './training.ts'
@@ -13,6 +14,7 @@ import { trainingRoutes } from './training.ts'
 export const routes: readonly Route[] = [
   ...authRoutes,
   ...trainingRoutes,
+  ...historyRoutes,
   ...feedbackRoutes,
   ...modelRoutes,
   ...blockchainRoutes,
