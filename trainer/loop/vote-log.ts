@@ -1,6 +1,6 @@
 /** The votes of a run as its loop knows them: which stand, which can still be withdrawn, and which step used each. */
 import type { SettledVote, VoteNews } from '../../core/db/feedback.ts'
-import { VOTES_KEPT } from '../reward/model.ts'
+import { VOTES_KEPT } from '../reward/fixed.ts'
 
 /**
  * Votes that are kept. A step learns from the latest `VOTES_KEPT`: excluding the authors of half of these leaves no

@@ -38,7 +38,6 @@ import { fitHeads, logitsAt, scoreOf, type Group, type HeadsConfig } from './hea
 import { dot } from './ridge.ts'
 export { categoryHead, COMPASSION, RATING } from './examples.ts'
 export type { RewardPreference, RewardVote } from './examples.ts'
-export { VOTES_KEPT } from './fixed.ts'
 
 export interface RewardModelConfig extends HeadsConfig {
   /** Session categories and their weights `w_k`, in the order of the heads. */
