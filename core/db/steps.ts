@@ -78,7 +78,11 @@ export function commitStep(
 export function undoSteps(client: ClientBase, sessionId: string, from: number): Promise<void> {
   return transaction(client, async () => {
     await client.query('delete from steps where session_id = $1 and step >= $2 and not final', [sessionId, from])
-    await pointTo(client, sessionId, from - 1)
+    const { rows } = await client.query<{ last: number }>(
+      'select greatest(max(step), $2 - 1)::int as last from steps where session_id = $1',
+      [sessionId, from],
+    )
+    await pointTo(client, sessionId, rows[0]!.last)
   })
 }
 
@@ -132,6 +136,20 @@ export async function rewriteStep(
     [sessionId, step, policyVersion, metrics, digest],
   )
   if (rowCount !== 1) throw new Error(`step ${step} of ${sessionId} was made again, but never committed`)
+}
+
+/** The state after a final step was lost, and is saved again under this hash: another, if the step came out otherwise. */
+export async function replaceCheckpoint(
+  client: ClientBase,
+  sessionId: string,
+  step: number,
+  checkpoint: string,
+): Promise<void> {
+  await client.query('update steps set checkpoint = $3 where session_id = $1 and step = $2 and kept', [
+    sessionId,
+    step,
+    checkpoint,
+  ])
 }
 
 async function transaction<T>(client: ClientBase, work: () => Promise<T>): Promise<T> {
@@ -202,6 +220,8 @@ export interface LoggedStep {
   final: boolean
   /** null: of a step from before digests were taken. */
   digest: string | null
+  /** The hash of the state after it, if that is kept. */
+  checkpoint: string | null
   /** Whose votes it left out. */
   excluded: string[]
   /** The votes that its receipts name. */
@@ -211,7 +231,7 @@ export interface LoggedStep {
 /** The steps after `after`, in their order. */
 export async function loggedSteps(db: Db, sessionId: string, after: number): Promise<LoggedStep[]> {
   const { rows } = await db.query<LoggedStep>(
-    `select s.step, s.final, s.digest, s.excluded,
+    `select s.step, s.final, s.digest, s.excluded, case when s.kept then s.checkpoint end as checkpoint,
             array(select r.feedback_id from receipts r where r.session_id = s.session_id and r.step = s.step) as votes
      from steps s where s.session_id = $1 and s.step > $2 and not s.set_aside order by s.step`,
     [sessionId, after],

@@ -9,11 +9,11 @@ import {
   COMPASSION,
   openRewardModel,
   RATING,
-  VOTES_KEPT,
   type RewardModelConfig,
 } from '../../trainer/reward/model.ts'
 import { preferencesOf } from '../../trainer/reward/preferences.ts'
 import { klCoefficient, noSteering, steered, type Steering } from '../../trainer/reward/steering.ts'
+import { VOTES_KEPT } from '../../trainer/reward/fixed.ts'
 import { rewardsOf } from '../../trainer/reward/reward.ts'
 import type { LearnerConfig } from '../../trainer/rl/config.ts'
 import { sequenceKl } from '../../trainer/rl/kl.ts'

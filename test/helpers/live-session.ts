@@ -69,26 +69,32 @@ export async function storeVote(
   return id
 }
 
-/** A rater who votes on every answer the moment it is whole, by its letters, long enough ago to count at once. */
+/** A rater who votes on answers as they come, by their letters, long enough ago to count at once. */
 export interface Voter {
-  /** Answers of later steps get no vote. */
+  /** Once this step is made they vote no more. */
   lastStep: number
   stop(): Promise<void>
 }
 
+/** @param perStep votes that they cast before each step */
 export function startVoter(
   pool: Pool,
   { sessionId, raterId }: { sessionId: string; raterId: string },
   lastStep: number,
+  perStep = 4,
 ): Voter {
   let stopped = false
   const voter = { lastStep, stop: async () => void ((stopped = true), await voting) }
   const vote = async (): Promise<void> => {
     while (!stopped) {
       const { rows } = await pool.query<{ id: string; response: string }>(
-        `select id, response from samples s where session_id = $1 and status = 'open' and step <= $2
-           and not exists (select from feedback where sample_id = s.id) order by step, id`,
-        [sessionId, voter.lastStep],
+        `select s.id, s.response from samples s join sessions run on run.id = s.session_id
+         where s.session_id = $1 and s.status = 'open' and run.current_step < $2
+           and not exists (select from feedback where sample_id = s.id)
+         order by s.opened_at, s.id
+         limit greatest(0, $4 * ((select current_step from sessions where id = $1) + 1)
+                           - (select count(*) from feedback where session_id = $1 and user_id = $3))`,
+        [sessionId, voter.lastStep, raterId, perStep],
       )
       for (const { id, response } of rows)
         await storeVote(pool, { sampleId: id, raterId, ageMs: 60_000, taste: shareOfVowels(response) })

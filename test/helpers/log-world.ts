@@ -162,7 +162,7 @@ export function logWorld(log: RunLog, options: LogWorldOptions): World {
         log.steps
           .filter(({ step }) => step > after)
           .map(({ step, final, digest, excluded, receipts }): LoggedStep => ({
-            ...{ step, final, digest, excluded: [...excluded] },
+            ...{ step, final, digest, excluded: [...excluded], checkpoint: null },
             votes: receipts.map(({ feedbackId }) => feedbackId),
           })),
       ),
@@ -172,6 +172,7 @@ export function logWorld(log: RunLog, options: LogWorldOptions): World {
     },
     undo: async (step) => change('undo', { undone: step }),
     rewrite: async (step) => change('rewrite', { rewritten: step }),
+    resave: () => Promise.reject(new Error('no final step is made again here')),
     async finalise(states) {
       const { step } = states.at(-1)!
       const ending = log.steps.filter((one) => !one.final && one.step <= step)

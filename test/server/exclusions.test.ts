@@ -160,12 +160,10 @@ test('from the next step on an excluded rater’s votes weigh nothing, receipts 
   expect(samples.find((sample) => sample.id === id)?.crowd.votes).toBe(3)
 
   expect((await readmit(out.user.userId, boss.token, room.sessionId)).status).toBe(200)
-  await everybodyVotes(3, [0, 1, 2, 3])
-  await room.age()
+  // What was left out is learnt from now, and gets its receipt from the step that does.
   await room.learnt(3)
-  // What was left out is learnt from now, and gets its receipt from the step that did.
   const after = (await room.receipts()).filter(({ userId }) => userId === out.user.userId)
-  expect(after.filter(({ step }) => step === 3)).toHaveLength(16)
+  expect(after.filter(({ step }) => step === 3)).toHaveLength(8)
   expect(await leftOut(room.sessionId, 3)).toEqual([])
   await room.close()
 })

@@ -148,7 +148,6 @@ test('two accounts that vote late on closed answers, the way the crowd did, earn
     if (step < 3)
       for (const copier of copiers)
         for (const { id, response } of answers) await send(copier, voteOf(room.sessionId, id, worthOf(response)))
-    await room.age()
   }
   const raters = await ask<Rater[]>(server, 'GET', `/api/training/${room.sessionId}/raters`, { token: boss.token })
   const late = raters.slice(regularCount)

@@ -135,14 +135,15 @@ describe('a run of today', () => {
     for (const { metrics } of commits) {
       expect(metrics.learningRate).toBe(1e-2)
       expect(metrics['policy/update_norm']).toBeGreaterThan(1e-3)
-      expect(Math.abs(metrics['objective/kl_coef']! / 0.3 - 1)).toBeLessThan(0.06)
+      // Few votes have a part of the KL budget only: β is larger.
+      expect(metrics['objective/kl_coef']).toBeGreaterThan(0.3 * 0.94)
     }
   })
 })
 
 describe('votes that leave compassion out', () => {
   it('are worth their quality, teach compassion nothing, and leave its figures out', async () => {
-    const { steps: commits } = await live({ epochs: 2 }, (vote) => ({
+    const { steps: commits } = await live({ epochs: 3 }, (vote) => ({
       ...vote,
       rating: 10,
       categories: [],
@@ -154,15 +155,16 @@ describe('votes that leave compassion out', () => {
       expect(metrics.humanRating).toBe(10)
       for (const { value } of crowd) expect(value).toBeGreaterThan(0.7)
     }
-    expect(commits[1]!.metrics['gap/people']).toBe(1)
+    expect(commits[2]!.metrics['gap/people']).toBe(1)
   })
 
   it('do not pull the mean compassion of those that rate it', async () => {
-    const { steps: commits } = await live({ epochs: 2 }, (vote) => ({
+    const { steps: commits } = await live({ epochs: 3 }, (vote) => ({
       ...vote,
       compassion: vote.raterId === 'late' ? null : 0.8,
     }))
-    expect(commits.map(({ metrics }) => metrics.humanCompassion)).toEqual([0.8, 0.8])
+    // In the second step, only those vote who leave it out.
+    expect(commits.map(({ metrics }) => metrics.humanCompassion)).toEqual([0.8, undefined, 0.8])
     expect(commits.every(({ metrics }) => 'compassionScore' in metrics)).toBe(true)
   })
 })

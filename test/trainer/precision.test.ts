@@ -52,7 +52,7 @@ afterAll(async () => {
 it('T1: a run whose model is beyond float16 pauses and says so, and goes on in float32 from the same votes', async () => {
   const session = await addSession(pool, configuration)
   const { sessionId } = session
-  const voter = startVoter(pool, session, configuration.epochs)
+  const voter = startVoter(pool, session, configuration.epochs, 2)
   try {
     expect(await trainIn(dir, { sessionId, pool, redis, precision: 'float16' })).toBe('paused')
     const {

@@ -196,8 +196,10 @@ async function make(loop: Loop, { votes: ids, excluded }: Plan, logged: LoggedSt
   if (logged === null) await world.commit(commit)
   else if (logged.digest !== outcome.digest) await comeOutOtherwise(loop, commit, logged)
   loop.since = committedAt
-  if (logged?.final) line.base = state
-  else line.made.push({ step, excluded, state })
+  if (logged?.final) {
+    if (logged.checkpoint !== null) await world.resave(step, state)
+    line.base = state
+  } else line.made.push({ step, excluded, state })
 }
 
 async function comeOutOtherwise(

@@ -17,7 +17,15 @@ import {
   startSample,
 } from '../../core/db/samples.ts'
 import { pauseItself, probeOf, statusOf, storeProbe } from '../../core/db/sessions.ts'
-import { commitStep, finaliseSteps, keepCheckpoints, loggedSteps, rewriteStep, undoSteps } from '../../core/db/steps.ts'
+import {
+  commitStep,
+  finaliseSteps,
+  keepCheckpoints,
+  loggedSteps,
+  replaceCheckpoint,
+  rewriteStep,
+  undoSteps,
+} from '../../core/db/steps.ts'
 import { forgetBegun, heldSamples } from '../../core/db/vote-begun.ts'
 import { keepWarning } from '../../core/db/warnings.ts'
 import type { CheckpointConfig, RunWarning } from '../../core/protocol/index.ts'
@@ -95,6 +103,10 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
     abort.abort(new Interrupted('paused'))
   }
 
+  const kept = () => {
+    if (!keeping) throw new Error('nobody has said where checkpoints go')
+    return keeping
+  }
   const evaluations = openEvaluationLog({ pool, redis, sessionId, log })
   /** Where the next question for news begins. */
   let cursor = NO_NEWS
@@ -178,9 +190,11 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
       tell({ event: 'steps-undone', payload: { sessionId, from: step } })
     },
     rewrite: (step) => rewriteStep(lock.client, { sessionId, ...step }),
+    async resave(step, state) {
+      await replaceCheckpoint(lock.client, sessionId, step, await kept().store.save(state))
+    },
     async finalise(states) {
-      if (!keeping) throw new Error('nobody has said where checkpoints go')
-      const { store, rules } = keeping
+      const { store, rules } = kept()
       const saved: { step: number; checkpoint: string }[] = []
       for (const { step, state } of states) saved.push({ step, checkpoint: await store.save(state) })
       const { step, checkpoint } = saved.at(-1)!
@@ -200,11 +214,13 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
     evaluated: evaluations.evaluated,
     async stateOf(step) {
       const found = await stepOf(pool, sessionId, step)
-      if (!found || !keeping) return null
-      return keeping.store.load(found.checkpoint).catch((error: unknown) => {
-        if (error instanceof CheckpointLost) return null
-        throw error
-      })
+      if (!found) return null
+      return kept()
+        .store.load(found.checkpoint)
+        .catch((error: unknown) => {
+          if (error instanceof CheckpointLost) return null
+          throw error
+        })
     },
     probe: () => probeOf(pool, sessionId),
     async tellProbe(probe) {

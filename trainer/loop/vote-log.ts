@@ -78,6 +78,11 @@ export function openVoteLog(used: readonly SettledVote[] = []): VoteLog {
         if (noted) noted.withdrawn = true
         if (vote.usedIn !== null) first = Math.min(first ?? Infinity, vote.usedIn)
       }
+      // Told again, a vote is as it was told last.
+      for (const { id, at } of news.cast) {
+        const known = votes.get(id)
+        if (known) known.at = at
+      }
       const unheard = news.cast.filter(({ id }) => !votes.has(id) && !withdrawn.has(id))
       for (const vote of unheard) {
         votes.set(vote.id, { ...vote })

@@ -51,6 +51,8 @@ export interface World {
   undo(step: number): Promise<void>
   /** Notes what a final step, made again, has come out as. */
   rewrite(step: Omit<StepCommit, 'sessionId'>): Promise<void>
+  /** Saves the state after a final step again, whose file is lost. */
+  resave(step: number, state: Checkpoint): Promise<void>
   /** Saves the states after these steps, and makes the steps up to the last one final. @throws VotesChanged */
   finalise(states: readonly { step: number; state: Checkpoint }[]): Promise<void>
   /** The evaluations of the steps that led to the run's weights, oldest first. */

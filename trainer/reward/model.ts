@@ -15,7 +15,7 @@
  * Solving exactly leaves no learning rate, no step count and no order of examples to choose, and
  * makes the model a function of (features, votes, preferences) alone: late and withdrawn votes need
  * nothing special, and no fit depends on an earlier one. How much an old vote still counts is the caller's, in its
- * weight. Its cost is bounded by {@link VOTES_KEPT}: the caller passes the latest votes, and `keep` forgets the rest.
+ * weight. Its cost is bounded by `VOTES_KEPT` (fixed.ts): the caller passes the latest votes, and `keep` forgets the rest.
  *
  * Raters may leave a head out. A prediction is of a vote's value, so a head counts in it by the share of the votes'
  * weight that scores it: if nobody rates compassion, a value is its quality alone.
