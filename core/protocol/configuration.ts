@@ -119,8 +119,6 @@ export const LiveConfig = z.object({
     .describe(
       'Lets β move, by 1 % a step at most and within half and twice its start, so that the KL comes to ppoConfig.targetKL.',
     ),
-  /** Train on the last batch while people vote on this one. */
-  overlap: z.boolean().default(true),
   seed: z.int().min(0).default(1),
   /** What raters score, besides the rating itself. */
   categories: z

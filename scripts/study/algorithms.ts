@@ -102,7 +102,7 @@ async function runOnce(
     rollouts: config.batchSize,
     shown: config.live.shownPerStep,
     votesPerStep: VOTES_PER_STEP,
-    overlap: config.live.overlap,
+    overlap: false,
     evaluateEvery: EVALUATE_EVERY,
     crowd: () => ({
       raters: RATERS,

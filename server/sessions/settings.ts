@@ -147,7 +147,6 @@ export const settings: Readonly<Record<string, Setting>> = {
   'live.temperature': read(learner),
   'live.klCoefficient': read(learner),
   'live.adaptiveKl': read(learner),
-  'live.overlap': read('trainer/loop/live-loop.ts'),
   'live.seed': read('trainer/loop/rollouts.ts'),
   'live.categories': read('server/sessions/votes.ts'),
   'live.freeCategories': read('server/sessions/votes.ts'),

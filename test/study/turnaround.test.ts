@@ -47,16 +47,19 @@ test('a crowd that turns round is followed by a real run, at small size: no step
   const study = await turnaround({
     modelDir: 'models/demo',
     seed: 1,
-    steps: 44,
-    turn: 12,
+    steps: 64,
+    turn: 24,
     heldOut: 0,
     change: { batchSize: 32, learningRate: 2e-4 },
   })
   console.log(turnaroundText(study))
-  expect(study.steps).toHaveLength(44)
+  expect(study.steps).toHaveLength(64)
   expect(study.criteria.filter(({ holds }) => !holds)).toEqual([])
   for (const { learningRate, updateNorm, klCoefficient } of study.steps) {
-    expect([learningRate, klCoefficient]).toEqual([2e-4, 1 / Math.sqrt(8)])
+    expect(learningRate).toBe(2e-4)
+    // All votes of a large crowd are not quite all of the KL budget.
+    expect(klCoefficient).toBeGreaterThan(1 / Math.sqrt(8))
+    expect(klCoefficient).toBeLessThan(4 / Math.sqrt(8))
     expect(updateNorm).toBeGreaterThan(0.01)
   }
   const chromium = findChromium(process.env)
