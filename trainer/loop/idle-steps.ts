@@ -1,11 +1,8 @@
 /** Counts steps that had votes but changed nothing, and decides when to warn. Pure. */
 import type { RunWarning } from '../../core/protocol/index.ts'
 
-/**
- * Warns at the first such step in a row and at every third after it: since a room shows a warning for three steps, one
- * is visible for as long as it lasts.
- */
-const SAID_EVERY = 3
+/** Warns at the first such step in a row and at every so many after it: about once a minute, at a step a second. */
+const SAID_EVERY = 60
 
 /** The number of such steps in a row after one more step. A step without votes neither counts nor ends the row. */
 export function idleSteps(before: number, { changed, votes }: { changed: boolean; votes: number }): number {
