@@ -6,9 +6,10 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { insertVote } from '../../core/db/feedback.ts'
 import { openSamples } from '../../core/db/samples.ts'
-import { limits } from '../../core/protocol/index.ts'
+import { limits, type StepMetrics } from '../../core/protocol/index.ts'
 import { signInAsGuest } from '../crowd/account.ts'
 import { runCrowd } from '../crowd/crowd.ts'
+import type { VoteRecord } from '../crowd/rater.ts'
 import { distribution, type Distribution } from '../../core/statistics.ts'
 import { withInstance, type Instance } from '../study/instance.ts'
 import { table } from '../study/table.ts'
@@ -20,6 +21,11 @@ export interface LatencyBench {
   ackWaiting: Distribution
   ackWorking: Distribution
   gradient: Distribution
+  /** Of that, until the step that used the vote began, and that step itself. */
+  waited: Distribution
+  step: Distribution
+  tooLate: number
+  withdrawn: number
   /** Of "gradient": how long a vote can be withdrawn, so that no update may use it. */
   withdrawMs: number
   eventsPerSocketPerSecond: { waiting: number; working: number }
@@ -32,6 +38,8 @@ const SHOWN = 16
 const BRISK = { medianMs: 500, sigma: 0.3 }
 /** … for this long at most, seconds. */
 const PATIENCE = 60
+/** Share of the votes that are withdrawn while the trainer works. */
+const WITHDRAWN = 0.02
 /** A session whose first voting never ends by itself. */
 const FOREVER = { votingWindowSeconds: 3_600, minVotes: 1_000 }
 
@@ -61,7 +69,7 @@ export async function benchLatency(seconds: number, say: (doing: string) => void
     say(`votes while the trainer works, ${seconds} s`)
     const busy = await instance.startSession((demo) => demo)
     await instance.firstAnswers(busy)
-    const working = await runCrowd({ url, session: busy.id, raters: RATERS, seconds, seed: 1 })
+    const working = await runCrowd({ url, session: busy.id, raters: RATERS, seconds, withdrawn: WITHDRAWN, seed: 1 })
     if (working.ended !== null) throw new Error(`the session ended while it was measured: ${working.ended}`)
     return {
       raters: RATERS,
@@ -69,6 +77,9 @@ export async function benchLatency(seconds: number, say: (doing: string) => void
       ackWaiting: measured(waiting.ackMs, 'acknowledgements while the trainer waits'),
       ackWorking: measured(working.ackMs, 'acknowledgements while the trainer works'),
       gradient: measured(working.gradientMs, 'receipts'),
+      ...partsOf(working.votes, await instance.steps(busy.id)),
+      tooLate: working.tooLate,
+      withdrawn: working.withdrawn,
       withdrawMs: limits.withdrawMs,
       eventsPerSocketPerSecond: {
         waiting: waiting.eventsPerSocketPerSecond,
@@ -116,6 +127,19 @@ async function timeInserts({ attune, pool }: Instance, sessionId: string): Promi
   return measured(distribution(times), 'inserts')
 }
 
+/** A vote's time into the weights by its parts, by receipts and the steps that they name. */
+function partsOf(votes: readonly VoteRecord[], steps: readonly StepMetrics[]): Pick<LatencyBench, 'waited' | 'step'> {
+  const seconds = new Map(steps.map(({ step, metrics }) => [step, metrics.step_seconds ?? 0]))
+  const parts = votes.flatMap(({ receipt, withdrawn }) => {
+    const took = receipt && !withdrawn ? seconds.get(receipt.step) : undefined
+    return receipt && took !== undefined ? [{ step: 1_000 * took, waited: receipt.latencyMs - 1_000 * took }] : []
+  })
+  return {
+    waited: measured(distribution(parts.map(({ waited }) => waited)), 'receipts'),
+    step: measured(distribution(parts.map(({ step }) => step)), 'receipts'),
+  }
+}
+
 function measured(d: Distribution | null, what: string): Distribution {
   if (d === null) throw new Error(`no ${what}: nothing was measured`)
   return d
@@ -128,7 +152,8 @@ export function latencyText(bench: LatencyBench): string {
     return [name, String(d.count), ms(d.p50), ms(d.p95), ms(d.p99), ratio]
   }
   const s = (x: number) => `${(x / 1_000).toFixed(1)} s`
-  const { gradient, withdrawMs, eventsPerSocketPerSecond: events } = bench
+  const { gradient, waited, step, withdrawMs, tooLate, withdrawn, eventsPerSocketPerSecond: events } = bench
+  const part = (name: string, d: Distribution) => [name, String(d.count), s(d.p50), s(d.p95), s(d.p99)]
   return [
     `${bench.raters} simulated raters over real sockets; ${bench.steps} steps of the demo session`,
     '',
@@ -141,7 +166,12 @@ export function latencyText(bench: LatencyBench): string {
       ],
     ),
     '',
-    `a vote into the weights: p50 ${s(gradient.p50)}, p95 ${s(gradient.p95)}, p99 ${s(gradient.p99)} (${gradient.count} votes); for the first ${s(withdrawMs)} it can be withdrawn`,
+    table(
+      ['a vote into the weights', 'votes', 'p50', 'p95', 'p99'],
+      [part('in all', gradient), part('until its step began', waited), part('its step', step)],
+    ),
+    '',
+    `${withdrawn} votes were withdrawn, for ${s(withdrawMs)} they can be; ${tooLate} came too late`,
     `events per socket and second: ${events.waiting.toFixed(1)} with the trainer waiting, ${events.working.toFixed(1)} with it working`,
   ].join('\n')
 }

@@ -51,7 +51,7 @@ export async function runCrowd(options: CrowdOptions): Promise<CrowdReport> {
 
 /** Everybody signs in and joins. */
 async function enter(options: CrowdOptions, raters: Rater[]): Promise<void> {
-  const { url, session: sessionId, seed = 1, noise = 0.12, pace = HUMAN, votes = 'oracle' } = options
+  const { url, session: sessionId, seed = 1, noise = 0.12, pace = HUMAN, votes = 'oracle', withdrawn = 0 } = options
   const adversaries = Math.round((options.adversaries ?? 0) * options.raters)
   let left = options.maxVotes ?? Infinity
   const mayVote = () => left-- > 0
@@ -61,7 +61,10 @@ async function enter(options: CrowdOptions, raters: Rater[]): Promise<void> {
     const account = await signInAsGuest(url, `simulated rater ${i + 1}`)
     const { configuration } = await sessionOf(account, sessionId)
     raters.push(
-      openRater({ url, account, sessionId, configuration, temper, noise, pace, mayVote, seed: `${seed}:${i}` }),
+      openRater({
+        ...{ url, account, sessionId, configuration, temper, noise, pace, withdrawn, mayVote },
+        seed: `${seed}:${i}`,
+      }),
     )
   }
 }
@@ -83,5 +86,9 @@ async function drain(raters: readonly Rater[], seconds: number): Promise<void> {
   }
 }
 
-export const acknowledged = (rater: Rater): VoteRecord[] => rater.votes.filter((vote) => vote.ackedAt !== null)
-export const receipted = (rater: Rater): VoteRecord[] => rater.votes.filter((vote) => vote.receipt !== null)
+/** Those that stand. */
+export const acknowledged = (rater: Rater): VoteRecord[] =>
+  rater.votes.filter((vote) => vote.ackedAt !== null && !vote.withdrawn)
+/** … and have their final receipts. */
+export const receipted = (rater: Rater): VoteRecord[] =>
+  rater.votes.filter((vote) => vote.receipt?.provisional === false && !vote.withdrawn)

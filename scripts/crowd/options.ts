@@ -13,6 +13,8 @@ export interface CrowdOptions {
   adversaries?: number
   /** `random`: everybody votes without reading. Default `oracle`. */
   votes?: 'oracle' | 'random'
+  /** Share of the votes that their authors withdraw, one to six seconds later. Default 0. */
+  withdrawn?: number
   seed?: number
   /** Standard deviation of what each vote adds to the truth, on the scale 0…1. Default 0.12. */
   noise?: number

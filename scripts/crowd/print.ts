@@ -13,6 +13,7 @@ export function reportLines(report: CrowdReport): string[] {
     ...table([
       ['votes sent', String(report.sent)],
       ['acknowledged', String(report.acknowledged)],
+      ['withdrawn', String(report.withdrawn)],
       ['used by an update', `${report.used} (${report.usedBySocket} receipts over the socket)`],
       ['refused', refusals.length === 0 ? 'none' : refusals.join(', ')],
       ['too late to vote', String(report.tooLate)],

@@ -29,6 +29,7 @@ export interface VoteRecord {
   /** First sending. */
   sentAt: number
   ackedAt: number | null
+  withdrawn: boolean
   /** Why the server never accepted it. */
   refused: ErrorCode | null
   receipt: Receipt | null
@@ -42,6 +43,8 @@ export interface RaterOptions {
   temper: Temper
   noise: number
   pace: Pace
+  /** Share of the votes that are withdrawn. */
+  withdrawn: number
   /** Called before each vote; this rater goes home at the first false. */
   mayVote: () => boolean
   /** Seeds everything in this rater's behaviour that does not follow from the stream. */
@@ -198,6 +201,7 @@ export function openRater(options: RaterOptions): Rater {
       step: sample.step,
       sentAt: Date.now(),
       ackedAt: null,
+      withdrawn: false,
       refused: null,
       receipt: null,
     }
@@ -214,6 +218,7 @@ export function openRater(options: RaterOptions): Rater {
       const answer = await ask<'submit-feedback'>(socket, (ack) => socket.emit('submit-feedback', body, ack))
       if (answer.ok) {
         record.ackedAt = Date.now()
+        if (random() < options.withdrawn) await withdraw(record, 1_000 + 5_000 * random(), signal)
         return
       }
       refuse(answer.code)
@@ -223,6 +228,13 @@ export function openRater(options: RaterOptions): Rater {
       }
       await sleep(RETRY_MS)
     }
+  }
+
+  async function withdraw(record: VoteRecord, afterMs: number, signal: AbortSignal): Promise<void> {
+    await rest(afterMs, signal)
+    const answer = await ask<'withdraw-feedback'>(socket, (ack) => socket.emit('withdraw-feedback', record.id, ack))
+    if (answer.ok) record.withdrawn = true
+    else refuse(answer.code)
   }
 
   return {

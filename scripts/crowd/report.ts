@@ -29,6 +29,7 @@ export interface CrowdReport {
   totalSeconds: number
   sent: number
   acknowledged: number
+  withdrawn: number
   /** Votes that an update used, by their receipts; of those, receipts that came over the socket. */
   used: number
   usedBySocket: number
@@ -45,15 +46,15 @@ export interface CrowdReport {
   eventsPerSocketPerSecond: number
   /** The answers shown in each step, oldest first. */
   steps: (OracleView & { step: number })[]
-  /** The first and the last steps that were shown. */
+  /** The first and the last answers that were shown. */
   before: OracleView | null
   after: OracleView | null
   /** Every vote; not part of the printed report. */
   votes: readonly VoteRecord[]
 }
 
-/** Steps at each end that "before" and "after" are averaged over. */
-const ENDS = 2
+/** Answers at each end that "before" and "after" are averaged over. */
+const ENDS = 32
 
 export function reportOf(
   options: CrowdOptions,
@@ -62,10 +63,11 @@ export function reportOf(
 ): CrowdReport {
   const votes = raters.flatMap((rater) => [...rater.votes])
   const acknowledged = votes.filter((vote) => vote.ackedAt !== null)
-  const receipts = votes.flatMap((vote) => vote.receipt ?? [])
+  const receipts = votes.flatMap((vote) => (vote.withdrawn ? [] : (vote.receipt ?? [])))
   const total = (count: keyof Rater['counts']) => raters.reduce((sum, rater) => sum + rater.counts[count], 0)
   const steps = byStep(raters)
-  const ends = Math.min(ENDS, Math.floor(steps.length / 2))
+  const answers = steps.flatMap(([, samples]) => samples)
+  const ends = Math.min(ENDS, Math.floor(answers.length / 2))
   return {
     simulated: true,
     session: options.session,
@@ -78,6 +80,7 @@ export function reportOf(
     totalSeconds: measured.total,
     sent: votes.length,
     acknowledged: acknowledged.length,
+    withdrawn: votes.filter((vote) => vote.withdrawn).length,
     used: receipts.length,
     usedBySocket: measured.received,
     rejected: sumOf(raters),
@@ -89,8 +92,8 @@ export function reportOf(
     gradientMs: distribution(receipts.map((receipt) => receipt.latencyMs)),
     eventsPerSocketPerSecond: total('events') / raters.length / measured.total,
     steps: steps.map(([step, samples]) => ({ step, ...view(samples) })),
-    before: ends === 0 ? null : view(steps.slice(0, ends).flatMap(([, samples]) => samples)),
-    after: ends === 0 ? null : view(steps.slice(-ends).flatMap(([, samples]) => samples)),
+    before: ends === 0 ? null : view(answers.slice(0, ends)),
+    after: ends === 0 ? null : view(answers.slice(-ends)),
     votes,
   }
 }

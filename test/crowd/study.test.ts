@@ -42,6 +42,7 @@ const run = (change: Partial<StudyRun>): StudyRun => ({
     totalSeconds: 200,
     sent: 10,
     acknowledged: 10,
+    withdrawn: 0,
     used: 10,
     usedBySocket: 10,
     rejected: {},

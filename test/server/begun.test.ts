@@ -169,7 +169,7 @@ describe('what a closing waits for', () => {
     await begin(sampleId)
     expect(await holding(sampleId)).toEqual([])
     await regular()
-    expect(await holding(sampleId)).toBe(1)
+    expect(await holding(sampleId)).toEqual([sampleId])
   })
 
   test('until the vote is cast; withdrawn, it holds nothing again', async () => {
@@ -177,7 +177,7 @@ describe('what a closing waits for', () => {
     const sampleId = await addSample(world.pool)
     await begin(sampleId)
     await begin(sampleId)
-    expect(await holding(sampleId)).toBe(1)
+    expect(await holding(sampleId)).toEqual([sampleId])
     const given = vote(sampleId)
     await socket.send('submit-feedback', given)
     expect(await holding(sampleId)).toEqual([])
@@ -191,7 +191,7 @@ describe('what a closing waits for', () => {
     for (let left = 0; left < limits.holdsLeft; left++) {
       const sampleId = await addSample(world.pool)
       await begin(sampleId)
-      expect(await holding(sampleId)).toBe(1)
+      expect(await holding(sampleId)).toEqual([sampleId])
       await close(sampleId)
       await wait(sampleId, limits.voteBegunMs)
     }

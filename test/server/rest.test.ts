@@ -262,7 +262,7 @@ test('a run: started with every default, paused, resumed, stopped; a state that 
   expect(session).toMatchObject({
     status: 'active',
     userId: boss.user.userId,
-    configuration: { learningRate: 0.001, batchSize: 128, ppoConfig: { clipRatio: 0.2 } },
+    configuration: { learningRate: 0.001, batchSize: 32, ppoConfig: { clipRatio: 0.2 } },
   })
   const steer = async (action: string) => {
     const { status, body } = await call<{ status: string }>(server, 'POST', `/api/training/${sessionId}/${action}`, {
