@@ -26,3 +26,7 @@ create index feedback_withdrawn on feedback (session_id, withdrawn_at) where wit
 
 -- The probe: a prompt, the reference's answer, the policy's latest, and the step after which it was given.
 alter table sessions add column probe jsonb;
+
+-- A running session's row changes with every step: room on its page lets the new version replace the old one there, on
+-- a full disk, too.
+alter table sessions set (fillfactor = 40);

@@ -135,11 +135,7 @@ export const settings: Readonly<Record<string, Setting>> = {
   'datasetConfig.augmentation': unread('nothing is made up beside the model’s prompts: leave this out'),
   distributedConfig: unread('a run is trained by one process: leave this out'),
   'live.title': read('server/sessions/training.ts'),
-  'live.shownPerStep': readWhen(
-    'trainer/loop/rollouts.ts',
-    ({ live, batchSize }) => live.shownPerStep <= batchSize,
-    'a step has batchSize answers, and more cannot be shown: lower this, or raise batchSize',
-  ),
+  'live.shownPerStep': read('trainer/loop/pool.ts'),
   'live.votingWindowSeconds': read('trainer/loop/pool.ts'),
   'live.minVotes': read('trainer/loop/pool.ts'),
   'live.minVotesPerStep': read('trainer/loop/live-loop.ts'),

@@ -364,7 +364,7 @@ describe('a branch', () => {
     [{ step: 1, overrides: { learningRate: -1 } }, 400, 'overrides.learningRate'],
     [{ step: 1, overrides: { epochs: 1 } }, 400, 'overrides.epochs'],
     [{ step: 1, overrides: { live: { adaptiveKl: true, klCoefficient: 0 } } }, 400, 'overrides.live.adaptiveKl'],
-    [{ step: 1, overrides: { live: { shownPerStep: 256 } } }, 400, 'overrides.live.shownPerStep'],
+    [{ step: 1, overrides: { live: { shownPerStep: 257 } } }, 400, 'overrides.live.shownPerStep'],
     [{ step: 1, name: 'x' }, 400, 'name'],
     [{ step: 2 }, 404, 'step'],
   ])('with %j is refused', async (body, status, path) => {

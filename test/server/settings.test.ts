@@ -106,7 +106,6 @@ describe('T6: every setting of a run', () => {
       { loraConfig: { rankStabilised: true, rank: 4 } },
     ],
     ['loraConfig.targets', { loraConfig: { targets: ['c_attn'] } }, { loraConfig: { targets: ['c_attn'], rank: 4 } }],
-    ['live.shownPerStep', { live: { shownPerStep: 64 }, batchSize: 32 }, { batchSize: 64 }],
     [
       'checkpoints.bestMetric',
       { checkpoints: { keepBest: 0, bestMetric: 'rewardScore' } },

@@ -17,7 +17,7 @@ it('a run started with no settings is the one that the offline study chose', () 
     learningRate: 1e-4,
     learningRateSchedule: 'constant',
     warmupSteps: 0,
-    totalSteps: 1000,
+    totalSteps: 1_000_000,
     anchor: 0.01,
     ppoEpochs: 2,
     miniBatchSize: 32,
@@ -50,7 +50,7 @@ it('a run started with no settings is the one that the offline study chose', () 
     categories: { helpfulness: 1 },
     compassionWeight: 0.7,
   })
-  expect([config.batchSize, config.live.shownPerStep]).toEqual([128, 16])
+  expect([config.batchSize, config.live.shownPerStep]).toEqual([32, 16])
 })
 
 describe('every default of the schema is what the learner gets, under the name that it has there', () => {
