@@ -24,9 +24,12 @@ alter table receipts
 
 create index feedback_withdrawn on feedback (session_id, withdrawn_at) where withdrawn_at is not null;
 
--- The probe: a prompt, the reference's answer, the policy's latest, and the step after which it was given.
-alter table sessions add column probe jsonb;
-
--- A running session's row changes with every step: room on its page lets the new version replace the old one there, on
--- a full disk, too.
-alter table sessions set (fillfactor = 40);
+-- The probe: a prompt, the reference's answer, the policy's latest, and the step after which it was given. Not in the
+-- session's own row, which must stay small enough to be updated in place on a full disk.
+create table probes (
+  session_id text primary key references sessions on delete cascade,
+  prompt     text not null,
+  before     text not null,
+  now        text not null,
+  step       int not null
+);

@@ -230,10 +230,16 @@ const toSession = (row: Row, queue: TrainingSession['queue']): TrainingSession =
 
 /** What the room was told of the run's probe last; null: nothing yet. */
 export async function probeOf(db: Db, sessionId: string): Promise<Probe | null> {
-  const { rows } = await db.query<{ probe: Probe | null }>('select probe from sessions where id = $1', [sessionId])
-  return rows[0]?.probe ?? null
+  const { rows } = await db.query<Probe>('select prompt, before, now, step from probes where session_id = $1', [
+    sessionId,
+  ])
+  return rows[0] ?? null
 }
 
 export async function storeProbe(db: Db, sessionId: string, probe: Probe): Promise<void> {
-  await db.query('update sessions set probe = $2 where id = $1', [sessionId, probe])
+  await db.query(
+    `insert into probes (session_id, prompt, before, now, step) values ($1, $2, $3, $4, $5)
+     on conflict (session_id) do update set prompt = excluded.prompt, before = excluded.before, now = excluded.now, step = excluded.step`,
+    [sessionId, probe.prompt, probe.before, probe.now, probe.step],
+  )
 }
