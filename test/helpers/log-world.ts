@@ -196,14 +196,15 @@ export function logWorld(log: RunLog, options: LogWorldOptions): World {
 
 /**
  * Two people vote on every answer: one by its vowels, as soon as a step has been made since it was shown (on the first
- * ones at once); one a step later, by its length. Two steps later a vote can no longer be withdrawn.
+ * ones at once); one a step later, by its length. Two steps later a vote can no longer be withdrawn. @param atOnce
+ * neither waits for a step
  */
 export const twoPeople =
-  (epochs: number): People =>
+  (epochs: number, atOnce = false): People =>
   ({ samples, steps }) => ({
     votes: [...samples.values()].flatMap((sample, i) => {
       const vote = (rater: string, after: number, seq: number, taste: number): SettledVote[] =>
-        steps.length >= after ? [voteOn(sample, { rater, seq, at: after, taste })] : []
+        atOnce || steps.length >= after ? [voteOn(sample, { rater, seq, at: after, taste })] : []
       const soon = sample.step === 1 ? 0 : sample.step
       return [
         ...vote('prompt', soon, 2 * i, shareOfVowels(sample.response)),

@@ -23,7 +23,7 @@ async function delays(held: (looks: number) => boolean): Promise<number[]> {
   const run = await openRun({ sessionId: 'holding', config: tinyRun, modelDir: dir, saved: null })
   const log = openLog()
   const store = openCheckpoints(join(dir, 'runs'))
-  const outside = logWorld(log, { store, people: twoPeople(tinyRun.epochs) })
+  const outside = logWorld(log, { store, people: twoPeople(tinyRun.epochs, true) })
   const put: number[] = []
   const wanted = new Map<string, { at: number; looks: number }>()
   const world: World = {
@@ -36,7 +36,9 @@ async function delays(held: (looks: number) => boolean): Promise<number[]> {
       })
     },
     async closeVoting(ids) {
-      for (const id of ids) if (wanted.has(id)) put.push(outside.now() - wanted.get(id)!.at)
+      // At the end of the run all are closed.
+      if (log.steps.length < tinyRun.epochs)
+        for (const id of ids) if (wanted.has(id)) put.push(outside.now() - wanted.get(id)!.at)
       return outside.closeVoting(ids)
     },
   }
