@@ -5,15 +5,6 @@ import { AttuneError } from '../errors.ts'
 export const isExcluded = (v: string): string =>
   `exists (select from exclusions x where x.session_id = ${v}.session_id and x.user_id = ${v}.user_id and x.readmitted_at is null)`
 
-/** Everybody who is excluded from a session at present. */
-export async function excludedFrom(db: Db, sessionId: string): Promise<string[]> {
-  const { rows } = await db.query<{ user_id: string }>(
-    'select user_id from exclusions where session_id = $1 and readmitted_at is null order by user_id',
-    [sessionId],
-  )
-  return rows.map((row) => row.user_id)
-}
-
 /** Why somebody is excluded from a session; null: they are not. */
 export async function exclusionOf(db: Db, sessionId: string, userId: string): Promise<{ reason: string } | null> {
   const { rows } = await db.query<{ reason: string }>(

@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
 import { descent, isLearnt } from './branches.ts'
-import { isExcluded } from './exclusions.ts'
 import type { Db } from './pool.ts'
 import { AttuneError } from '../errors.ts'
 import { limits, type HumanFeedback, type ParsedVote } from '../protocol/index.ts'
@@ -327,16 +326,6 @@ export async function voteNews(db: Db, sessionId: string, step: number, { seq, a
     [sessionId, seq, step],
   )
   return { cast, withdrawn, excluded, settledUntil: now - settleMs, next: { seq: known ?? seq, at: now } }
-}
-
-/** How many standing votes of raters who are not excluded each of these samples has; samples with none are absent. */
-export async function tallyOf(db: Db, sampleIds: readonly string[]): Promise<Map<string, number>> {
-  const { rows } = await db.query<{ sample_id: string; votes: number }>(
-    `select sample_id, count(*)::int as votes from feedback
-     where sample_id = any($1::uuid[]) and withdrawn_at is null and not ${isExcluded('feedback')} group by sample_id`,
-    [sampleIds],
-  )
-  return new Map(rows.map((row) => [row.sample_id, row.votes]))
 }
 
 /**

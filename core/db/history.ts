@@ -146,8 +146,8 @@ export const toHistory = ({ at, to, by, timestamp }: Rollback & { by: string; ti
   ({ atStep: at, toStep: to, by, timestamp }) satisfies RunHistory['rollbacks'][number]
 
 /**
- * Records a rollback, undoes what is provisional, sets aside every step but those of `line`, and points the session at the weights of `to`. In a
- * transaction, while nobody trains the run. False: the session is not paused, and nothing was written.
+ * Records a rollback, undoes what is provisional, sets aside every step but those of `line`, and points the session at
+ * the weights of `to`. In a transaction, while nobody trains the run. False: the session is not paused, and nothing was written.
  */
 export async function rollBack(
   db: Db,
@@ -173,13 +173,4 @@ export async function rollBack(
     [sessionId, line.map(({ first }) => first), line.map(({ last }) => last)],
   )
   return true
-}
-
-/** A run's shown answers that are still open to votes. */
-export async function openRollouts(db: Db, sessionId: string): Promise<string[]> {
-  const { rows } = await db.query<{ id: string }>(
-    `select id from samples where session_id = $1 and status = 'open' and origin = 'rollout'`,
-    [sessionId],
-  )
-  return rows.map(({ id }) => id)
 }

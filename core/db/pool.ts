@@ -20,16 +20,31 @@ export async function transaction<T>(pool: Pool, fn: (client: pg.PoolClient) => 
   const client = await pool.connect()
   let broken: Error | undefined
   try {
-    await client.query('begin')
-    const result = await fn(client)
-    await client.query('commit')
-    return result
-  } catch (error) {
-    await client.query('rollback').catch((failure: Error) => (broken = failure))
-    throw error
+    return await inTransaction(
+      client,
+      () => fn(client),
+      (failure) => (broken = failure),
+    )
   } finally {
     // A connection that could not roll back must not be reused.
     client.release(broken)
+  }
+}
+
+/** The same on a connection that is the caller's. @param stuck what to do where not even a rollback is possible */
+export async function inTransaction<T>(
+  client: Db,
+  work: () => Promise<T>,
+  stuck: (failure: Error) => unknown = (failure) => Promise.reject(failure),
+): Promise<T> {
+  try {
+    await client.query('begin')
+    const result = await work()
+    await client.query('commit')
+    return result
+  } catch (error) {
+    await client.query('rollback').catch(stuck)
+    throw error
   }
 }
 

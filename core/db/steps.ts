@@ -1,5 +1,5 @@
 import type { ClientBase, Pool } from 'pg'
-import type { Db } from './pool.ts'
+import { inTransaction, type Db } from './pool.ts'
 import { pauseItself } from './sessions.ts'
 import { keepWarning } from './warnings.ts'
 import type { CheckpointConfig, RunWarning, StepMetrics, TrainingMetrics } from '../protocol/index.ts'
@@ -57,7 +57,7 @@ export function commitStep(
   client: ClientBase,
   commit: StepCommit,
 ): Promise<{ warnings: RunWarning[]; paused: boolean }> {
-  return transaction(client, async () => {
+  return inTransaction(client, async () => {
     await demandStanding(client, commit)
     await writeStep(client, commit)
     await client.query(
@@ -76,7 +76,7 @@ export function commitStep(
 
 /** Removes the provisional steps from `from` on, and their receipts: a vote of theirs no longer stands. */
 export function undoSteps(client: ClientBase, sessionId: string, from: number): Promise<void> {
-  return transaction(client, async () => {
+  return inTransaction(client, async () => {
     await client.query('delete from steps where session_id = $1 and step >= $2 and not final', [sessionId, from])
     const { rows } = await client.query<{ last: number }>(
       'select greatest(max(step), $2 - 1)::int as last from steps where session_id = $1',
@@ -98,7 +98,7 @@ export function finaliseSteps(
   step: number,
   checkpoints: readonly { step: number; checkpoint: string }[],
 ): Promise<{ step: number; metrics: TrainingMetrics }[]> {
-  return transaction(client, async () => {
+  return inTransaction(client, async () => {
     const { rows } = await client.query<{ standing: boolean }>(
       `select f.withdrawn_at is null as standing from receipts r join feedback f on f.id = r.feedback_id
        where r.session_id = $1 and r.step <= $2 and not r.final for share of f`,
@@ -150,18 +150,6 @@ export async function replaceCheckpoint(
     step,
     checkpoint,
   ])
-}
-
-async function transaction<T>(client: ClientBase, work: () => Promise<T>): Promise<T> {
-  await client.query('begin')
-  try {
-    const result = await work()
-    await client.query('commit')
-    return result
-  } catch (error) {
-    await client.query('rollback')
-    throw error
-  }
 }
 
 /** Those that get a receipt are locked until the commit. */

@@ -86,7 +86,6 @@ export interface Scale {
   shift: number
 }
 
-export const IDENTITY: Scale = { scale: 1, shift: 0 }
 export const rescaled = ({ scale, shift }: Scale, x: number): number => clamp(scale * x + shift, 0, 1)
 
 export interface Standings {

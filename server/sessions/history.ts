@@ -9,10 +9,10 @@ import { z } from 'zod'
 import { enqueueRun, publish, type Deps } from '../deps.ts'
 import { beginAt, branchOf, insertBranch } from '../../core/db/branches.ts'
 import { listEvaluations } from '../../core/db/evaluations.ts'
-import { headOf, keptSteps, openRollouts, rollbacksOf, rollBack, stepOf, toHistory } from '../../core/db/history.ts'
+import { headOf, keptSteps, rollbacksOf, rollBack, stepOf, toHistory } from '../../core/db/history.ts'
 import { transaction } from '../../core/db/pool.ts'
 import { takeRunLock, type RunLock } from '../../core/db/run-lock.ts'
-import { closeSamples } from '../../core/db/samples.ts'
+import { closeSamples, openPool } from '../../core/db/samples.ts'
 import { applyTransition, findSession, insertSession, sessionBasics, sessionTitles } from '../../core/db/sessions.ts'
 import { keepWarning } from '../../core/db/warnings.ts'
 import { AttuneError } from '../../core/errors.ts'
@@ -93,11 +93,8 @@ export async function rollBackTo(
       const message = `The run was taken back to step ${step}, and goes on from its weights as step ${head.last + 1}. Votes that were first used in between no longer teach it; their receipts stand.`
       return keepWarning(client, { sessionId, step: head.last, kind: 'rolled-back', message })
     })
-    for (const { sampleId, crowd } of await closeSamples(
-      deps.pool,
-      sessionId,
-      await openRollouts(deps.pool, sessionId),
-    ))
+    const open = (await openPool(deps.pool, sessionId)).map(({ id }) => id)
+    for (const { sampleId, crowd } of await closeSamples(deps.pool, sessionId, open))
       publish(deps, sessionId, { event: 'voting-closed', payload: { sessionId, sampleId, crowd } })
     publish(deps, sessionId, { event: 'training-warning', payload: warning })
     const setAside = new Map(before.map((evaluation) => [evaluation.step, evaluation.setAside]))

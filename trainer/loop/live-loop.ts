@@ -112,12 +112,12 @@ async function open(run: Run, world: World, undoBytes: number): Promise<Loop> {
   const logged = await world.logged(run.state.step)
   const last = logged.at(-1)?.step ?? run.state.step
   const votes = openVoteLog(await world.usedVotes(last, KEPT_VOTES))
-  const size = bytesOf(await exportRun(run))
-  const early = size * MOST_PROVISIONAL <= undoBytes
   const evaluator = await openEvaluator(run, world)
-  const line: Line = { base: await exportRun(run), made: [], early }
+  const base = await exportRun(run)
+  const size = bytesOf(base)
+  const line: Line = { base, made: [], early: size * MOST_PROVISIONAL <= undoBytes }
   const loop: Loop = { run, world, votes, line, evaluator, remade: [], since: world.now() }
-  if (!early) {
+  if (!line.early) {
     const megabytes = Math.ceil(size / 2 ** 20)
     await world.warn({
       step: last,
