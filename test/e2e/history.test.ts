@@ -8,11 +8,9 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { NewEvaluation } from '../../core/db/evaluations.ts'
-import { openRedis } from '../../core/events/log.ts'
-import { openEvaluationLog, type EvaluationLog } from '../../trainer/loop/evaluation.ts'
+import { keepEvaluation, type NewEvaluation } from '../../core/db/evaluations.ts'
+import { append, openRedis } from '../../core/events/log.ts'
 import type { SessionWorld } from '../../trainer/loop/postgres-world.ts'
-import { pino } from 'pino'
 import { adminPassword, openWorld, type World } from '../server/attune.ts'
 import { findChromium, openReader, type Reader } from './chromium.ts'
 import { buildPage } from './page.ts'
@@ -25,7 +23,6 @@ describe.skipIf(chromium === null)('evaluations and the ways back, as people see
   let world: World
   let trainer: SessionWorld | undefined
   let redis: Awaited<ReturnType<typeof openRedis>>
-  let evaluations: EvaluationLog
   let rater: Reader
   let researcher: Reader
 
@@ -34,10 +31,9 @@ describe.skipIf(chromium === null)('evaluations and the ways back, as people see
     world = await openWorld()
     const { url } = await world.server({ CHECKPOINTS_PATH: checkpoints })
     redis = await openRedis(world.redisUrl, () => undefined)
-    evaluations = openEvaluationLog({ pool: world.pool, redis, sessionId: 'demo', log: pino({ level: 'silent' }) })
     trainer = await openTrainer(world)
     for (let step = 1; step <= 5; step++) await commit(step)
-    for (const step of [0, 2, 4]) await evaluations.evaluated(evaluationOf(step))
+    for (const step of [0, 2, 4]) await evaluated(evaluationOf(step))
     const readers = await Promise.all([openReader(chromium ?? '', url), openReader(chromium ?? '', url)])
     ;[rater, researcher] = readers
     await rater.page.goto('/session/demo')
@@ -53,6 +49,12 @@ describe.skipIf(chromium === null)('evaluations and the ways back, as people see
     await world?.close()
     await rm(checkpoints, { recursive: true })
   })
+
+  /** As a real trainer's world does, whether it holds the run's lock or not. */
+  async function evaluated(evaluation: NewEvaluation): Promise<void> {
+    const payload = await keepEvaluation(world.pool, evaluation)
+    await append(redis, evaluation.sessionId, { event: 'evaluation', payload })
+  }
 
   /** As a real trainer does when its run is paused. */
   function letGo(): void {
@@ -121,7 +123,7 @@ describe.skipIf(chromium === null)('evaluations and the ways back, as people see
     expect(await rater.page.getByTestId('evaluations').locator('figure').count()).toBe(3)
     expect(await researcher.page.getByTestId('evaluations').locator('figure').count()).toBe(6)
     const against = { step: 4, difference: -0.09, error: 0.02 }
-    await evaluations.evaluated(evaluationOf(5, { regressed: true, shows: 4, against }))
+    await evaluated(evaluationOf(5, { regressed: true, shows: 4, against }))
     for (const { page } of [rater, researcher])
       await page.getByTestId('verdict').getByText('The weights of step 4 answer until').waitFor()
   })
@@ -153,9 +155,7 @@ describe.skipIf(chromium === null)('evaluations and the ways back, as people see
     await row.getByTestId('confirm-branch').click()
     await page.getByText('Branched after step 4 of').waitFor()
     const child = new URL(page.url()).pathname.split('/').at(-1)!
-    const { pool } = world
-    const log = openEvaluationLog({ pool, redis, sessionId: child, log: pino({ level: 'silent' }) })
-    await log.evaluated({ ...evaluationOf(6), sessionId: child })
+    await evaluated({ ...evaluationOf(6), sessionId: child })
     await page.getByRole('link', { name: 'compare', exact: true }).click()
     await page.getByTestId('differences').getByText('Learning rate').waitFor()
     expect(await page.getByTestId('differences').locator('tbody tr').allInnerTexts()).toEqual([

@@ -1,9 +1,5 @@
 /** A run's evaluations: what the live loop calls after a step. */
-import type { Redis } from 'ioredis'
-import type { Logger } from 'pino'
-import { evaluationsBehind, keepEvaluation, type NewEvaluation } from '../../core/db/evaluations.ts'
-import type { Db } from '../../core/db/pool.ts'
-import { append } from '../../core/events/log.ts'
+import type { NewEvaluation } from '../../core/db/evaluations.ts'
 import type { RunWarning } from '../../core/protocol/index.ts'
 import { evaluate, openEvaluation } from '../evaluation/evaluate.ts'
 import { gate, type Evaluated } from '../evaluation/gate.ts'
@@ -25,7 +21,7 @@ export async function beginEvaluating(run: Evaluable, signal?: AbortSignal): Pro
 /**
  * Evaluates a run's weights as those of `step`.
  *
- * @param behind the evaluations of the steps that led there, oldest first ({@link EvaluationLog.behind})
+ * @param behind the evaluations of the steps that led there, oldest first (`World.evaluations`)
  */
 export async function evaluateRun(
   run: Evaluable,
@@ -45,34 +41,5 @@ export async function evaluateRun(
     state: next,
     evaluation: { ...evaluation, sessionId, shows },
     warning: warning === null ? null : { kind: 'regression', message: warning },
-  }
-}
-
-export interface EvaluationLog {
-  behind(): Promise<Evaluated[]>
-  /** Stores an evaluation and shows it to the room. */
-  evaluated(evaluation: NewEvaluation): Promise<void>
-}
-
-/** A session's evaluations in Postgres and its room. */
-export function openEvaluationLog({
-  pool,
-  redis,
-  sessionId,
-  log,
-}: {
-  pool: Db
-  redis: Redis
-  sessionId: string
-  log: Logger
-}): EvaluationLog {
-  return {
-    behind: () => evaluationsBehind(pool, sessionId),
-    async evaluated(evaluation) {
-      const payload = await keepEvaluation(pool, evaluation)
-      append(redis, sessionId, { event: 'evaluation', payload }).catch((error: unknown) =>
-        log.debug({ err: error }, 'room event lost'),
-      )
-    },
   }
 }

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
+import { evaluationsBehind, keepEvaluation } from '../../core/db/evaluations.ts'
 import { NO_NEWS, usedVotes, voteNews } from '../../core/db/feedback.ts'
 import { checkpointsHeld, stepOf } from '../../core/db/history.ts'
 import type { Pool } from '../../core/db/pool.ts'
@@ -31,7 +32,6 @@ import { keepWarning } from '../../core/db/warnings.ts'
 import type { CheckpointConfig, RunWarning } from '../../core/protocol/index.ts'
 import { append } from '../../core/events/log.ts'
 import { CheckpointLost, type CheckpointStore } from './checkpoint.ts'
-import { openEvaluationLog } from './evaluation.ts'
 import { Interrupted, type World } from './world.ts'
 
 /** How often the session's status is read, milliseconds: the latency of a pause, plus a minibatch. */
@@ -107,7 +107,6 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
     if (!keeping) throw new Error('nobody has said where checkpoints go')
     return keeping
   }
-  const evaluations = openEvaluationLog({ pool, redis, sessionId, log })
   /** Where the next question for news begins. */
   let cursor = NO_NEWS
   /** The phase that the room was told last. */
@@ -210,8 +209,10 @@ export function openWorld({ sessionId, lock, pool, redis, log, turns = usualTurn
       if (Date.now() - began >= turns.turnMs && (await yieldTo(pool, sessionId)))
         abort.abort(new Interrupted('yielded'))
     },
-    evaluations: evaluations.behind,
-    evaluated: evaluations.evaluated,
+    evaluations: () => evaluationsBehind(pool, sessionId),
+    async evaluated(evaluation) {
+      tell({ event: 'evaluation', payload: await keepEvaluation(pool, evaluation) })
+    },
     async stateOf(step) {
       const found = await stepOf(pool, sessionId, step)
       if (!found) return null
