@@ -18,14 +18,14 @@ import {
 const unseen = -1e9
 
 /**
- * 0 where row t attends to column s (s ≤ t, within the window and a real token), else a large negative: mask [B, T]
- * -> [B, 1, T, T].
+ * 0 where row t attends to column s (s ≤ t, within the window and of the same sequence), else a large negative: the
+ * numbers of the tokens' sequences [B, T] -> [B, 1, T, T].
  */
-export function maskedBias(mask: Tensor, window: number | null): Tensor {
-  const [batch = 0, length = 0] = mask.shape
-  const real = reshape(equal(mask, 1), [batch, 1, 1, length])
+export function segmentedBias(segments: Tensor, window: number | null): Tensor {
+  const [batch = 0, length = 0] = segments.shape
+  const together = equal(reshape(segments, [batch, 1, length, 1]), reshape(segments, [batch, 1, 1, length]))
   return where(
-    and(real, not(hidden(columns(length), reshape(range(length), [length, 1]), window))),
+    and(together, not(hidden(columns(length), reshape(range(length), [length, 1]), window))),
     constant(0),
     constant(unseen),
   )

@@ -1,39 +1,38 @@
 /** A full forward pass over rows of tokens, for training and for scoring. */
 import { attend, div, exactDiv, slice, tokenLogProbs, type Graph, type Tensor } from '../graph/index.ts'
 import { parametersOf, type Architecture, type HeldModel } from './architecture.ts'
-import { biasByWindow, maskedBias } from './attention.ts'
+import { biasByWindow, segmentedBias } from './attention.ts'
 
-/** What a forward pass reads: ids, positions and mask are int32 [B, T]; mask 1 marks a real token. */
+/**
+ * What a forward pass reads, each int32 [B, T]. A row may hold several sequences, one after the other, each of which is
+ * read as if it were alone: `segments` has the number of a token's sequence in its row, from 1, and 0 for padding.
+ */
 export interface Tokens {
   ids: Tensor
   positions: Tensor
-  mask: Tensor
+  segments: Tensor
 }
 
-/** The graph inputs of a [B, T] batch: `ids`, `positions`, `mask`; `tokenFeeds` makes their values. */
+/** The graph inputs of a [B, T] batch: `ids`, `positions`, `segments`; `tokenFeeds` makes their values. */
 export function tokenInputs(graph: Graph, batch: number, length: number): Tokens {
   const at = (name: string) => graph.input(name, [batch, length], 'int32')
-  return { ids: at('ids'), positions: at('positions'), mask: at('mask') }
+  return { ids: at('ids'), positions: at('positions'), segments: at('segments') }
 }
 
-/**
- * Feeds for `tokenInputs`: a row's positions are its mask's running count minus one, so padding may stand on either
- * side.
- */
+/** Feeds for `tokenInputs`: positions count from 0 in each sequence. Padding may stand anywhere. */
 export function tokenFeeds(
   ids: Int32Array,
-  mask: Int32Array,
+  segments: Int32Array,
   length: number,
-): { ids: Int32Array; positions: Int32Array; mask: Int32Array } {
-  if (mask.length !== ids.length) throw new Error(`tokenFeeds: ${ids.length} ids and ${mask.length} mask entries`)
+): { ids: Int32Array; positions: Int32Array; segments: Int32Array } {
+  if (segments.length !== ids.length)
+    throw new Error(`tokenFeeds: ${ids.length} ids and ${segments.length} numbers of sequences`)
   exactDiv(ids.length, length, 'tokenFeeds: ids by length')
-  const positions = new Int32Array(mask.length)
-  for (let i = 0, count = 0; i < mask.length; i++) {
-    if (i % length === 0) count = 0
-    count += mask[i] ?? 0
-    positions[i] = Math.max(0, count - 1)
+  const positions = new Int32Array(ids.length)
+  for (let i = 1; i < ids.length; i++) {
+    if (i % length !== 0 && segments[i] !== 0 && segments[i] === segments[i - 1]) positions[i] = positions[i - 1]! + 1
   }
-  return { ids, positions, mask }
+  return { ids, positions, segments }
 }
 
 /** Throws, naming `what`, where a sequence is empty, too long, or holds an id outside the vocabulary. */
@@ -45,9 +44,9 @@ export function checkIds({ context, vocabSize }: Architecture, ids: ArrayLike<nu
 }
 
 /** The residual stream after the last block, before the final norm: [B, T, C]. */
-export function residualStream(graph: Graph, model: HeldModel, { ids, positions, mask }: Tokens): Tensor {
+export function residualStream(graph: Graph, model: HeldModel, { ids, positions, segments }: Tokens): Tensor {
   const { architecture } = model
-  const biasOf = biasByWindow((window) => maskedBias(mask, window))
+  const biasOf = biasByWindow((window) => segmentedBias(segments, window))
   return architecture.residual(parametersOf(graph, model), ids, positions, (layer, q, k, v) =>
     attend(q, k, v, biasOf(architecture.slidingWindow(layer))),
   )

@@ -178,7 +178,7 @@ export function languageModelLoss(graph: Graph, model: HeldModel, tokens: Tokens
   const length = tokens.ids.shape[1] ?? 0
   const hidden = hiddenStates(graph, model, tokens)
   const { logProbs } = nextLogProbs(graph, model, hidden, tokens.ids) // [B, T-1]
-  const real = cast(tokens.mask, 'float32')
+  const real = cast(tokens.segments, 'float32')
   const pairs = mul(slice(real, 1, 0, length - 1), slice(real, 1, 1, length)) // [B, T-1]
   const counts = given ? mul(pairs, slice(cast(given.learnt, 'float32'), 1, 1, length)) : pairs
   return neg(div(reduceSum(mul(logProbs, counts)), given?.total ?? maximum(reduceSum(counts), 1)))

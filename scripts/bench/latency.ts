@@ -21,6 +21,8 @@ export interface LatencyBench {
   ackWaiting: Distribution
   ackWorking: Distribution
   gradient: Distribution
+  /** By the last step made with the vote, where one was undone because another vote was withdrawn. */
+  settled: Distribution
   /** Of that, until the step that used the vote began, and that step itself. */
   waited: Distribution
   step: Distribution
@@ -77,6 +79,7 @@ export async function benchLatency(seconds: number, say: (doing: string) => void
       ackWaiting: measured(waiting.ackMs, 'acknowledgements while the trainer waits'),
       ackWorking: measured(working.ackMs, 'acknowledgements while the trainer works'),
       gradient: measured(working.gradientMs, 'receipts'),
+      settled: measured(working.settledMs, 'receipts'),
       ...partsOf(working.votes, await instance.steps(busy.id)),
       tooLate: working.tooLate,
       withdrawn: working.withdrawn,
@@ -152,7 +155,7 @@ export function latencyText(bench: LatencyBench): string {
     return [name, String(d.count), ms(d.p50), ms(d.p95), ms(d.p99), ratio]
   }
   const s = (x: number) => `${(x / 1_000).toFixed(1)} s`
-  const { gradient, waited, step, withdrawMs, tooLate, withdrawn, eventsPerSocketPerSecond: events } = bench
+  const { gradient, settled, waited, step, withdrawMs, tooLate, withdrawn, eventsPerSocketPerSecond: events } = bench
   const part = (name: string, d: Distribution) => [name, String(d.count), s(d.p50), s(d.p95), s(d.p99)]
   return [
     `${bench.raters} simulated raters over real sockets; ${bench.steps} steps of the demo session`,
@@ -168,7 +171,12 @@ export function latencyText(bench: LatencyBench): string {
     '',
     table(
       ['a vote into the weights', 'votes', 'p50', 'p95', 'p99'],
-      [part('in all', gradient), part('until its step began', waited), part('its step', step)],
+      [
+        part('until it was first there', gradient),
+        part('by the last step made with it', settled),
+        part('… until that began', waited),
+        part('… that step itself', step),
+      ],
     ),
     '',
     `${withdrawn} votes were withdrawn, for ${s(withdrawMs)} they can be; ${tooLate} came too late`,

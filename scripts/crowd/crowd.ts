@@ -10,6 +10,7 @@ import { reportOf, type CrowdReport } from './report.ts'
 
 const PROGRESS_MS = 1_000
 const DRAIN_SECONDS = 40
+const OPPOSITE = { honest: 'adversary', adversary: 'honest', random: 'random' } as const
 
 /**
  * Signs the raters in, lets them vote, waits for their receipts. Always closes its sockets. What a
@@ -23,9 +24,11 @@ export async function runCrowd(options: CrowdOptions): Promise<CrowdReport> {
   const end = () => stop.abort()
   options.signal?.addEventListener('abort', end, { once: true })
   const raters: Rater[] = []
+  let started = Infinity
+  const turned = () => odd((options.turns ?? []).filter((at) => Date.now() - started >= at * 1_000).length)
   try {
-    await enter(options, raters)
-    const started = Date.now()
+    await enter(options, raters, turned)
+    started = Date.now()
     const timer = setTimeout(end, options.seconds * 1_000)
     const watch = setInterval(() => {
       const phase = stop.signal.aborted ? 'waiting for receipts' : 'voting'
@@ -50,14 +53,15 @@ export async function runCrowd(options: CrowdOptions): Promise<CrowdReport> {
 }
 
 /** Everybody signs in and joins. */
-async function enter(options: CrowdOptions, raters: Rater[]): Promise<void> {
+async function enter(options: CrowdOptions, raters: Rater[], turned: () => boolean): Promise<void> {
   const { url, session: sessionId, seed = 1, noise = 0.12, pace = HUMAN, votes = 'oracle', withdrawn = 0 } = options
   const adversaries = Math.round((options.adversaries ?? 0) * options.raters)
   let left = options.maxVotes ?? Infinity
   const mayVote = () => left-- > 0
   for (let i = 0; i < options.raters; i++) {
     const honest: Temper = votes === 'random' ? 'random' : 'honest'
-    const temper = i < options.raters - adversaries ? honest : 'adversary'
+    const own = i < options.raters - adversaries ? honest : 'adversary'
+    const temper = () => (turned() ? OPPOSITE[own] : own)
     const account = await signInAsGuest(url, `simulated rater ${i + 1}`)
     const { configuration } = await sessionOf(account, sessionId)
     raters.push(
@@ -92,3 +96,4 @@ export const acknowledged = (rater: Rater): VoteRecord[] =>
 /** … and have their final receipts. */
 export const receipted = (rater: Rater): VoteRecord[] =>
   rater.votes.filter((vote) => vote.receipt?.provisional === false && !vote.withdrawn)
+const odd = (count: number): boolean => count % 2 === 1

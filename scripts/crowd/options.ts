@@ -11,6 +11,8 @@ export interface CrowdOptions {
   seconds: number
   /** Share of the raters who vote the opposite of what they see. Default 0. */
   adversaries?: number
+  /** When everybody's taste turns into its opposite, and at the next one back again; seconds since they began. */
+  turns?: readonly number[]
   /** `random`: everybody votes without reading. Default `oracle`. */
   votes?: 'oracle' | 'random'
   /** Share of the votes that their authors withdraw, one to six seconds later. Default 0. */

@@ -33,6 +33,11 @@ export interface VoteRecord {
   /** Why the server never accepted it. */
   refused: ErrorCode | null
   receipt: Receipt | null
+  /**
+   * How long the vote took until it was first in the weights, milliseconds; the receipt's `latencyMs` is longer if its
+   * step has been made again since.
+   */
+  firstUsedMs: number | null
 }
 
 export interface RaterOptions {
@@ -40,7 +45,8 @@ export interface RaterOptions {
   account: Account
   sessionId: string
   configuration: TrainingConfig
-  temper: Temper
+  /** By what they vote now. */
+  temper: () => Temper
   noise: number
   pace: Pace
   /** Share of the votes that are withdrawn. */
@@ -117,7 +123,9 @@ export function openRater(options: RaterOptions): Rater {
   const refuse = (code: string) => refusals.set(code, (refusals.get(code) ?? 0) + 1)
   const note = (receipt: Receipt) => {
     const vote = byId.get(receipt.feedbackId)
-    if (vote) vote.receipt = receipt
+    if (!vote) return
+    vote.receipt = receipt
+    vote.firstUsedMs ??= receipt.latencyMs
   }
 
   socket.onAny((_event: string, payload: unknown) => {
@@ -191,8 +199,12 @@ export function openRater(options: RaterOptions): Rater {
   async function vote(sample: SeenSample, signal: AbortSignal): Promise<void> {
     const { categories, tags } = configuration.live
     const random = seededRandom(hash(`${seed}:vote:${sample.id}`))
-    const { temper, noise } = options
-    const ballot = judge(rate(sample.prompt, sample.response), { temper, noise, leniency, categories, tags }, random)
+    const { noise } = options
+    const ballot = judge(
+      rate(sample.prompt, sample.response),
+      { temper: options.temper(), noise, leniency, categories, tags },
+      random,
+    )
     const body = { id: randomUUID(), sessionId, sampleId: sample.id, ...ballot } satisfies Vote
     const record: VoteRecord = {
       id: body.id,
@@ -204,6 +216,7 @@ export function openRater(options: RaterOptions): Rater {
       withdrawn: false,
       refused: null,
       receipt: null,
+      firstUsedMs: null,
     }
     votes.push(record)
     byId.set(record.id, record)

@@ -40,9 +40,13 @@ export interface CrowdReport {
   reconnects: number
   caughtUp: number
   snapshots: number
-  /** First sending → acknowledgement, and vote stored → weights changed, milliseconds. */
+  /**
+   * First sending → acknowledgement; vote stored → weights first changed by it; the same by the last step that was made
+   * with it, where one was undone for somebody's withdrawal. Milliseconds.
+   */
   ackMs: Distribution | null
   gradientMs: Distribution | null
+  settledMs: Distribution | null
   eventsPerSocketPerSecond: number
   /** The answers shown in each step, oldest first. */
   steps: (OracleView & { step: number })[]
@@ -89,7 +93,8 @@ export function reportOf(
     caughtUp: total('caughtUp'),
     snapshots: total('snapshots'),
     ackMs: distribution(acknowledged.map((vote) => (vote.ackedAt ?? vote.sentAt) - vote.sentAt)),
-    gradientMs: distribution(receipts.map((receipt) => receipt.latencyMs)),
+    gradientMs: distribution(votes.flatMap((vote) => (vote.withdrawn ? [] : (vote.firstUsedMs ?? [])))),
+    settledMs: distribution(receipts.map((receipt) => receipt.latencyMs)),
     eventsPerSocketPerSecond: total('events') / raters.length / measured.total,
     steps: steps.map(([step, samples]) => ({ step, ...view(samples) })),
     before: ends === 0 ? null : view(answers.slice(0, ends)),

@@ -4,6 +4,7 @@ import { maxOf, mean, minOf, sampleDeviation } from '../../core/statistics.ts'
 import { Misuse } from '../cli/options.ts'
 import { ALGORITHMS, NAMES } from './algorithms.ts'
 import type { Chart, Point } from './chart-page.ts'
+import { HIGH, LOW } from './endurance.ts'
 import { COMPASSION, nameOfRun } from './learning.ts'
 import { METHOD_NAMES, METHODS } from './reliability.ts'
 import { RISES_TO } from './turnaround.ts'
@@ -53,7 +54,14 @@ const Reliability = z.object({
     }),
   ),
 })
-const Drawable = z.discriminatedUnion('study', [Learning, Hacking, Algorithms, Turnaround, Reliability])
+const Endurance = z.object({
+  study: z.literal('endurance'),
+  ...{ raters: z.number(), minutes: z.number() },
+  runs: z.array(
+    z.object({ seed: z.number(), shown: z.array(z.object({ minute: z.number(), compassion: z.number() })) }),
+  ),
+})
+const Drawable = z.discriminatedUnion('study', [Learning, Endurance, Hacking, Algorithms, Turnaround, Reliability])
 
 /** @throws Misuse if these are not the figures of a study that has a chart */
 export function chartOf(figures: unknown): Chart {
@@ -65,6 +73,8 @@ export function chartOf(figures: unknown): Chart {
   switch (study.study) {
     case 'learning':
       return learningChart(study)
+    case 'endurance':
+      return enduranceChart(study)
     case 'hacking':
       return hackingChart(study)
     case 'algorithms':
@@ -87,6 +97,23 @@ export function learningChart({ runs, raters, seconds }: z.infer<typeof Learning
       name: `${nameOfRun(seed, votesBy)}: held out ${before.compassion.toFixed(2)} to ${after.compassion.toFixed(2)}`,
       control: votesBy === 'random',
       points: crowd.steps.map(({ step, compassion }): Point => [step, compassion]),
+    })),
+  }
+}
+
+export function enduranceChart({ runs, raters, minutes }: z.infer<typeof Endurance>): Chart {
+  return {
+    title: `${raters} simulated raters turn round after ${minutes} minutes and back after ${2 * minutes}`,
+    x: 'minutes',
+    y: "oracle's mean compassion of the answers shown (0 to 1)",
+    range: [0, 1],
+    marks: [
+      { at: HIGH, label: `to pass: ${HIGH}` },
+      { at: LOW, label: `to fall below: ${LOW}` },
+    ],
+    series: runs.map(({ seed, shown }) => ({
+      name: `seed ${seed}`,
+      points: shown.map(({ minute, compassion }): Point => [minute, compassion]),
     })),
   }
 }

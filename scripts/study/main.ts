@@ -1,11 +1,20 @@
-/** `npm run study -- learning | one-rater | hacking | algorithms | turnaround | reliability | choice | offline | draw`: what voting does to a policy. */
+/** `npm run study -- learning | endurance | one-rater | hacking | algorithms | turnaround | reliability | choice | offline | draw`: what voting does to a policy. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { command, group, main } from '../cli/command.ts'
 import { flag, Misuse, number, text, whole } from '../cli/options.ts'
 import { ALGORITHMS, algorithms, algorithmsText, improves, runLine } from './algorithms.ts'
 import type { Chart } from './chart-page.ts'
-import { algorithmsChart, chartOf, hackingChart, learningChart, reliabilityChart, turnaroundChart } from './charts.ts'
+import {
+  algorithmsChart,
+  chartOf,
+  enduranceChart,
+  hackingChart,
+  learningChart,
+  reliabilityChart,
+  turnaroundChart,
+} from './charts.ts'
 import { choice, choiceText } from './choice.ts'
+import { endurance, enduranceText, type EnduranceRun } from './endurance.ts'
 import { hacking, hackingText } from './hacking.ts'
 import { Stopped } from './instance.ts'
 import { learning, learningText } from './learning.ts'
@@ -37,6 +46,19 @@ const commands = [
       const result = await learning({ ...options, onVerdict: (lines) => console.log(`\n${lines.join('\n')}`) })
       console.log(`\n${learningText(result)}`)
       await write(file, result, learningChart(result))
+      return allHold(result)
+    },
+  }),
+  command({
+    name: 'endurance',
+    summary: 'does a run keep learning, and follow a crowd that turns round and back?',
+    detail: 'For half an hour on a throw-away instance, once for each seed.',
+    options: { seeds: seeds(3), minutes: number('MINUTES', 'of each third', { above: 0 }).or(10), raters, json },
+    async run({ json: file, ...options }) {
+      const onRun = (run: EnduranceRun): void => console.log(`\nseed ${run.seed}: ${run.steps} steps`)
+      const result = await endurance({ ...options, onRun })
+      console.log(`\n${enduranceText(result)}`)
+      await write(file, result, enduranceChart(result))
       return allHold(result)
     },
   }),

@@ -52,6 +52,7 @@ const run = (change: Partial<StudyRun>): StudyRun => ({
     snapshots: 12,
     ackMs: null,
     gradientMs: null,
+    settledMs: null,
     eventsPerSocketPerSecond: 1,
     steps: [],
     before: null,

@@ -137,16 +137,19 @@ describe('the layout', () => {
       { promptIds: [5, 6], responseIds: [7, 8, 9] },
       { promptIds: [4], responseIds: [3] },
     ]
-    const shape = shapeOf(rollouts, 2, 64)
-    expect(shape).toEqual({ rows: 2, length: 16, responses: 16 })
+    const shape = shapeOf([rollouts], 2, 64)
+    expect(shape).toEqual({ rollouts: 2, rows: 2, length: 32, responses: 32, answered: 64 })
     const layout = layOut(rollouts, shape)
-    expect([...layout.ids.slice(0, 6)]).toEqual([5, 6, 7, 8, 9, 0])
-    expect([...layout.sources.slice(0, 4)]).toEqual([1, 2, 3, 0])
-    expect([...layout.targets.slice(0, 4)]).toEqual([2, 3, 4, 0])
-    expect([...layout.last]).toEqual([4, 17])
+    expect([...layout.ids.slice(0, 8)]).toEqual([5, 6, 7, 8, 9, 4, 3, 0])
+    expect([...layout.segments.slice(0, 8)]).toEqual([1, 1, 1, 1, 1, 2, 2, 0])
+    expect([...layout.sources.slice(0, 5)]).toEqual([1, 2, 3, 5, 0])
+    expect([...layout.actions.slice(0, 5)]).toEqual([7, 8, 9, 3, 0])
+    expect([...layout.cells.slice(0, 4), ...layout.cells.slice(32, 34)]).toEqual([0, 1, 2, 0, 3, 0])
+    expect([...layout.targets.slice(0, 4), layout.targets[32]]).toEqual([2, 3, 4, 0, 6])
+    expect([...layout.last]).toEqual([4, 6])
     expect(layout.responseMask.reduce((a, b) => a + b, 0)).toBe(4)
     expect(unpadRows(padRows([[1, 2, 3], [4]], shape), [3, 1], shape).map((row) => [...row])).toEqual([[1, 2, 3], [4]])
-    expect(() => shapeOf(rollouts, 2, 4)).toThrow(/does not fit/)
+    expect(() => shapeOf([rollouts], 2, 4)).toThrow(/does not fit/)
   })
 })
 

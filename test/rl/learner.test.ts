@@ -227,6 +227,18 @@ describe('the learner', () => {
     await learner.close()
   })
 
+  it('reads a rollout as if it were alone, whatever shares its row', async () => {
+    const learner = open({ miniBatchSize: 32 })
+    const batch = await rollouts(learner, 0)
+    const together = await learner.reference(batch)
+    for (const [i, one] of batch.entries()) {
+      const [alone] = await learner.reference([one])
+      for (const of of ['logprobs', 'features', 'prefixes'] as const)
+        alone![of].forEach((x, k) => expect(Math.abs(x - together[i]![of][k]!), `${i} ${of} ${k}`).toBeLessThan(1e-4))
+    }
+    await learner.close()
+  })
+
   it('gives the same weights for the same state, rollouts, rewards and seed, to the bit', async () => {
     const states: LearnerState[] = []
     for (let run = 0; run < 2; run++) {

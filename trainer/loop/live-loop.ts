@@ -39,6 +39,11 @@ const CHECKPOINT_MS = 5_000
 const MOST_PROVISIONAL = 24
 /** Memory for the states after them, bytes: with larger states every vote waits until it can't be withdrawn. */
 const UNDO_BYTES = 2 ** 30
+/**
+ * Between the beginnings of two steps, milliseconds: so much for each step that had to be made again in the last minute,
+ * and at most so much. Fewer, larger steps are made again sooner, and votes wait less for that.
+ */
+const APART_MS = { perRemade: 200, most: 2_500 }
 /** Once so many steps of the last minute had to be made again, newcomers' votes wait until they can't be withdrawn. */
 const REMADE_A_MINUTE = 30
 
@@ -79,6 +84,7 @@ export async function trainLive(run: Run, world: World, undoBytes = UNDO_BYTES):
   const probe = await openProbe(run, world)
   const { epochs, live } = run.config
   let finalisedAt = world.now()
+  let begunAt = -Infinity
   for (;;) {
     world.signal.throwIfAborted()
     await hear(loop)
@@ -94,7 +100,8 @@ export async function trainLive(run: Run, world: World, undoBytes = UNDO_BYTES):
     const open = done ? [] : await pool.tend()
     const waiting = done ? [] : votes.waiting(trusted(loop))
     const enough = waiting.length >= Math.max(1, live.minVotesPerStep)
-    if (enough && line.made.length < MOST_PROVISIONAL) {
+    if (enough && line.made.length < MOST_PROVISIONAL && world.now() - begunAt >= apart(loop)) {
+      begunAt = world.now()
       world.phase('learning', run.state.step + 1)
       await insist(loop, { votes: waiting.map(({ id }) => id), excluded: votes.excluded })
       await probe.tell()
@@ -283,8 +290,15 @@ function announceWaiting({ run, world, votes, line }: Loop): void {
 /** Whose votes are used while they can still be withdrawn. */
 function trusted(loop: Loop): Trust {
   if (!loop.line.early) return 'nobody'
+  return remadeLately(loop) > REMADE_A_MINUTE ? 'acquaintances' : 'everybody'
+}
+
+const apart = (loop: Loop): number => Math.min(APART_MS.most, APART_MS.perRemade * remadeLately(loop))
+
+/** Steps that were made again in the last minute. */
+function remadeLately(loop: Loop): number {
   loop.remade = loop.remade.filter((at) => at > loop.world.now() - 60_000)
-  return loop.remade.length > REMADE_A_MINUTE ? 'acquaintances' : 'everybody'
+  return loop.remade.length
 }
 
 /** Answers the questions that wait. */

@@ -11,7 +11,7 @@ export const KEPT_VOTES = 2 * VOTES_KEPT
 /** Of this many latest votes of a rater … */
 const RECENT_VOTES = 20
 /** … at most this many may have been withdrawn for the next one to be used before it can't be. */
-const WITHDRAWN_AT_MOST = 1
+const WITHDRAWN_AT_MOST = 2
 
 /** Whose votes may be used while they can still be withdrawn; never those of raters who withdraw often. */
 export type Trust = 'everybody' | 'acquaintances' | 'nobody'

@@ -1,7 +1,7 @@
 import { Graph, gather, reshape } from '../../lm/graph/index.ts'
 import type { Engine, Program } from '../../lm/engines/engine.ts'
 import { openLru } from '../../lm/lru.ts'
-import { layOut, shapeOf, unpadRows, type BatchShape } from './layout.ts'
+import { layOut, shapeOf, sizesOf, unpadRows, type BatchShape } from './layout.ts'
 import { entropyGraph, policyFeeds, policyGraph, valueGraph, type HeldPolicy } from './policy.ts'
 import type { ReferenceView, Rollout } from './rollout.ts'
 
@@ -15,9 +15,9 @@ export interface PolicyView {
 }
 
 /** Of the policy and of the reference together. */
-const SHAPES_KEPT = 8
+const SHAPES_KEPT = 16
 
-/** Forward passes over rollouts, in batches of `rows`; awaits between batches. */
+/** Forward passes over rollouts, in batches of `size`; awaits between batches. */
 export interface Inspector {
   policy(rollouts: readonly Rollout[]): Promise<PolicyView[]>
   reference(rollouts: readonly Rollout[]): Promise<ReferenceView[]>
@@ -28,7 +28,7 @@ export function openInspector(
   engine: Engine,
   policy: HeldPolicy,
   temperature: number,
-  rows: number,
+  size: number,
   pause: () => Promise<void>,
 ): Inspector {
   const { architecture } = policy.model
@@ -37,15 +37,17 @@ export function openInspector(
 
   async function* batches(rollouts: readonly Rollout[], which: 'policy' | 'reference') {
     if (rollouts.length === 0) return
-    const shape = shapeOf(rollouts, rows, architecture.context)
+    const parts = Array.from({ length: Math.ceil(rollouts.length / size) }, (_, i) =>
+      rollouts.slice(i * size, (i + 1) * size),
+    )
+    const shape = shapeOf(parts, size, architecture.context)
     // The reference is always float32: KL is measured against float32 samples, and the reward model's features must
     // survive a change of precision.
     const insisted = which === 'reference' ? 'float32' : undefined
-    const program = await compiled.get(`${which} ${shape.length}/${shape.responses}`, () =>
+    const program = await compiled.get(`${which} ${sizesOf(shape)}`, () =>
       engine.compile(graphs[which](policy, shape, temperature), insisted),
     )
-    for (let start = 0; start < rollouts.length; start += rows) {
-      const part = rollouts.slice(start, start + rows)
+    for (const part of parts) {
       const layout = layOut(part, shape)
       const outputs = await program.run({
         ...policyFeeds(layout, shape),
@@ -73,8 +75,8 @@ export function openInspector(
       for await (const { shape, lengths, outputs } of batches(rollouts, 'reference')) {
         const logprobs = unpadRows(outputs.float32('logprobs'), lengths, shape)
         const { width } = architecture
-        const states = outputs.float32('states') // [B, R, C]
-        const last = outputs.float32('last') // [B, C]
+        const states = outputs.float32('states') // [N, R, C]
+        const last = outputs.float32('last') // [N, C]
         lengths.forEach((count, i) => {
           const from = i * shape.responses * width
           const prefixes = runningMeans(states.subarray(from, from + count * width), width)
@@ -92,21 +94,21 @@ export function openInspector(
 
 function policyInspection({ model, valueHead }: HeldPolicy, shape: BatchShape, temperature: number): Graph {
   const graph = new Graph()
-  const { sources, logits, logprobs } = policyGraph(graph, model, shape, temperature)
-  graph.output('logprobs', logprobs)
-  graph.output('entropies', entropyGraph(logits, shape))
-  if (valueHead) graph.output('values', valueGraph(graph, model.architecture, sources, shape))
+  const tensors = policyGraph(graph, model, shape, temperature)
+  graph.output('logprobs', tensors.logprobs)
+  graph.output('entropies', entropyGraph(tensors))
+  if (valueHead) graph.output('values', valueGraph(graph, model.architecture, tensors))
   return graph
 }
 
 function referenceInspection({ reference }: HeldPolicy, shape: BatchShape, temperature: number): Graph {
-  const { rows, responses } = shape
+  const { rollouts, responses } = shape
   const graph = new Graph()
   const { residual, hidden, logprobs } = policyGraph(graph, reference, shape, temperature)
   graph.output('logprobs', logprobs)
-  const states = gather(residual, graph.input('targets', [rows * responses], 'int32')) // [B·T, C] -> [B·R, C]
-  graph.output('states', reshape(states, [rows, responses, reference.architecture.width]))
-  graph.output('last', gather(hidden, graph.input('last', [rows], 'int32'))) // [B·T, C] -> [B, C]
+  const states = gather(residual, graph.input('targets', [rollouts * responses], 'int32')) // [B·T, C] -> [N·R, C]
+  graph.output('states', reshape(states, [rollouts, responses, reference.architecture.width]))
+  graph.output('last', gather(hidden, graph.input('last', [rollouts], 'int32'))) // [B·T, C] -> [N, C]
   return graph
 }
 

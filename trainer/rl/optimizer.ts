@@ -6,7 +6,7 @@ import { openLru } from '../../lm/lru.ts'
 import type { Algorithm } from './algorithms/algorithm.ts'
 import { optimizerConfig, type LearnerConfig } from './config.ts'
 import type { Experience } from './experience.ts'
-import { shapeOf } from './layout.ts'
+import { shapeOf, sizesOf } from './layout.ts'
 import { minibatches } from './minibatches.ts'
 import type { HeldPolicy } from './policy.ts'
 import { seedOf } from './random.ts'
@@ -30,7 +30,7 @@ export interface OptimizeOptions {
   signal?: AbortSignal
 }
 
-const SHAPES_KEPT = 4
+const SHAPES_KEPT = 8
 
 export function openOptimizer(
   engine: Engine,
@@ -39,39 +39,36 @@ export function openOptimizer(
   config: LearnerConfig,
   pause: () => Promise<void>,
 ): Optimizer {
-  const rows = exactDiv(
-    config.miniBatchSize,
-    config.gradientAccumulationSteps,
-    'miniBatchSize by gradientAccumulationSteps',
-  )
-  exactDiv(rows, algorithm.rows, 'the parts of a minibatch by the rollouts of a pair')
+  const { gradientAccumulationSteps: accumulation } = config
+  const size = exactDiv(config.miniBatchSize, accumulation, 'miniBatchSize by gradientAccumulationSteps')
+  exactDiv(size, algorithm.rows, 'the parts of a minibatch by the rollouts of a pair')
   const compiled = openLru<TrainStep>(SHAPES_KEPT, (step) => step.close())
   const options = {
     policy,
     algorithm,
     temperature: config.temperature,
     optimizer: optimizerConfig(config),
-    accumulation: config.gradientAccumulationSteps,
+    accumulation,
+  }
+
+  const stepFor = (minibatch: readonly Experience[]): Promise<TrainStep> => {
+    const rollouts = minibatch.map((e) => e.rollout)
+    const parts = Array.from({ length: accumulation }, (_, i) => rollouts.slice(i * size, (i + 1) * size))
+    const shape = shapeOf(parts, size, policy.model.architecture.context)
+    return compiled.get(sizesOf(shape), () => openTrainStep(engine, shape, options))
   }
 
   const optimizer: Optimizer = {
     steps: 0,
     async run(experiences, { learningRate, klCoefficient, seed, signal }) {
       const parts = exactDiv(experiences.length, config.miniBatchSize, 'rollouts by miniBatchSize')
-      const shape = shapeOf(
-        experiences.map((e) => e.rollout),
-        rows,
-        policy.model.architecture.context,
-      )
-      const step = await compiled.get(`${shape.length}/${shape.responses}`, () => openTrainStep(engine, shape, options))
       const done: StepStatistics[] = []
       for (let epoch = 0; epoch < config.ppoEpochs; epoch++) {
         for (const indices of minibatches(experiences.length, parts, seedOf(seed, epoch), algorithm.rows)) {
           signal?.throwIfAborted()
-          const statistics = await step.run(
-            indices.map((i) => experiences[i]!),
-            { step: optimizer.steps + 1, learningRate, klCoefficient },
-          )
+          const minibatch = indices.map((i) => experiences[i]!)
+          const step = await stepFor(minibatch)
+          const statistics = await step.run(minibatch, { step: optimizer.steps + 1, learningRate, klCoefficient })
           optimizer.steps++
           done.push(statistics)
           if (config.stopKL > 0 && statistics.approxKl > config.stopKL) return done

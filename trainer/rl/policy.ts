@@ -107,47 +107,45 @@ function valueParameters({ width }: Architecture): Map<string, Shape> {
 export interface PolicyTensors {
   /** The residual stream after the last block, before the final norm: [B·T, C]. */
   residual: Tensor
-  /** Final hidden states from which each response token was predicted: [B·R, C]. */
+  /** Final hidden states from which each response token was predicted: [M, C]. */
   sources: Tensor
   /** All final hidden states: [B·T, C]. */
   hidden: Tensor
-  /** log π(action) at the sampling temperature: [B, R]. Arbitrary where padded. */
+  /** log π(action) at the sampling temperature: [N, R]. Arbitrary where padded. */
   logprobs: Tensor
-  /** [B·R, V], divided by the temperature. */
+  /** [M, V], divided by the temperature. */
   logits: Tensor
+  /** Figures of response tokens by their rollouts: [M] or [M, 1] -> [N, R]. Arbitrary where padded. */
+  byRollout: (x: Tensor) => Tensor
 }
 
 /** Trunk and language head. Only response positions reach the head. */
 export function policyGraph(graph: Graph, model: HeldModel, shape: BatchShape, temperature: number): PolicyTensors {
-  const { rows, length, responses } = shape
+  const { rollouts, rows, length, responses, answered } = shape
   const { width } = model.architecture
   const residual = reshape(residualStream(graph, model, tokenInputs(graph, rows, length)), [rows * length, width]) // [B, T, C] -> [B·T, C]
   const hidden = finalNorm(graph, model, residual)
-  const sources = gather(hidden, graph.input('sources', [rows * responses], 'int32')) // -> [B·R, C]
-  const raw = nextLogits(graph, model, sources) // -> [B·R, V]
+  const sources = gather(hidden, graph.input('sources', [answered], 'int32')) // -> [M, C]
+  const raw = nextLogits(graph, model, sources) // -> [M, V]
   const logits = temperature === 1 ? raw : div(raw, temperature)
-  const actions = reshape(graph.input('actions', [rows, responses], 'int32'), [rows * responses])
-  return { residual, hidden, sources, logits, logprobs: reshape(tokenLogProbs(logits, actions), [rows, responses]) }
+  const cells = graph.input('cells', [rollouts * responses], 'int32')
+  const byRollout = (x: Tensor): Tensor => reshape(gather(reshape(x, [answered, 1]), cells), [rollouts, responses])
+  const logprobs = byRollout(tokenLogProbs(logits, graph.input('actions', [answered], 'int32')))
+  return { residual, hidden, sources, logits, logprobs, byRollout }
 }
 
-/** V of each state from which a response token was drawn: [B·R, C] -> [B, R]. */
-export function valueGraph(
-  graph: Graph,
-  { width }: Architecture,
-  sources: Tensor,
-  { rows, responses }: BatchShape,
-): Tensor {
+/** V of each state from which a response token was drawn: [N, R]. */
+export function valueGraph(graph: Graph, { width }: Architecture, { sources, byRollout }: PolicyTensors): Tensor {
   const weight = graph.state(VALUE_WEIGHT, [width, 1])
   const bias = graph.state(VALUE_BIAS, [1])
-  return mul(reshape(add(matmul(sources, weight), bias), [rows, responses]), VALUE_SCALE)
+  return mul(byRollout(add(matmul(sources, weight), bias)), VALUE_SCALE)
 }
 
-/** Entropy of each response position's distribution, nats: [B·R, V] -> [B, R]. */
-export function entropyGraph(logits: Tensor, { rows, responses }: BatchShape): Tensor {
-  return reshape(entropy(logits), [rows, responses])
-}
+/** Entropy of each response position's distribution, nats: [N, R]. */
+export const entropyGraph = ({ logits, byRollout }: PolicyTensors): Tensor => byRollout(entropy(logits))
 
 /** What `policyGraph` reads. */
 export function policyFeeds(layout: BatchLayout, { length }: BatchShape): Record<string, Int32Array> {
-  return { ...tokenFeeds(layout.ids, layout.mask, length), sources: layout.sources, actions: layout.actions }
+  const { ids, segments, sources, actions, cells } = layout
+  return { ...tokenFeeds(ids, segments, length), sources, actions, cells }
 }

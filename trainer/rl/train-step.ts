@@ -35,7 +35,7 @@ export interface TrainStep {
 }
 
 /**
- * Compiles the step for minibatches of `shape.rows · accumulation` rollouts: the policy's forward pass, the algorithm's
+ * Compiles the step for minibatches of `shape.rollouts · accumulation` rollouts: the policy's forward pass, the algorithm's
  * loss, and the optimizer step.
  */
 export async function openTrainStep(engine: Engine, shape: BatchShape, options: TrainStepOptions): Promise<TrainStep> {
@@ -54,7 +54,7 @@ export async function openTrainStep(engine: Engine, shape: BatchShape, options: 
       const tokens = minibatch.reduce((n, e) => n + e.rollout.responseIds.length, 0)
       const wholes: Readonly<Record<string, number>> = { tokens, responses: minibatch.length, klCoefficient }
       const parts = Array.from({ length: accumulation }, (_, i) => ({
-        ...feedsOf(minibatch.slice(i * shape.rows, (i + 1) * shape.rows), shape, reads),
+        ...feedsOf(minibatch.slice(i * shape.rollouts, (i + 1) * shape.rollouts), shape, reads),
         ...byName(reads.wholes, (name) => wholes[name]!),
       }))
       const statistics = await descent.run(parts, { step, learningRate })
@@ -74,21 +74,21 @@ interface LossGraph {
 }
 
 function lossGraph(shape: BatchShape, { policy, algorithm, temperature }: TrainStepOptions): LossGraph {
-  const { rows, responses } = shape
+  const { rollouts, responses } = shape
   const graph = new Graph()
-  const { logprobs, sources, logits } = policyGraph(graph, policy.model, shape, temperature)
+  const tensors = policyGraph(graph, policy.model, shape, temperature)
   const asked = { columns: new Set<string>(), scalars: new Set<string>(), wholes: new Set<string>() }
   const input = (kind: keyof typeof asked, name: string, size: Shape): Tensor => {
     asked[kind].add(name)
     return graph.input(name, size)
   }
   const losses = algorithm.loss({
-    newLogprobs: logprobs,
-    mask: graph.input('responseMask', [rows, responses]),
-    newValues: () => valueGraph(graph, policy.model.architecture, sources, shape),
-    entropies: () => entropyGraph(logits, shape),
-    column: (name) => input('columns', name, [rows, responses]),
-    scalar: (name) => input('scalars', name, [rows]),
+    newLogprobs: tensors.logprobs,
+    mask: graph.input('responseMask', [rollouts, responses]),
+    newValues: () => valueGraph(graph, policy.model.architecture, tensors),
+    entropies: () => entropyGraph(tensors),
+    column: (name) => input('columns', name, [rollouts, responses]),
+    scalar: (name) => input('scalars', name, [rollouts]),
     whole: (name) => input('wholes', name, []),
   })
   for (const [name, value] of Object.entries(losses)) graph.output(name, value)
