@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sessionOf, signInAsGuest } from './account.ts'
-import type { Temper } from './judge.ts'
+import { temperAfter, type Temper } from './judge.ts'
 import type { CrowdOptions } from './options.ts'
 import { HUMAN } from './pace.ts'
 import { openRater, type Rater, type VoteRecord } from './rater.ts'
@@ -10,7 +10,6 @@ import { reportOf, type CrowdReport } from './report.ts'
 
 const PROGRESS_MS = 1_000
 const DRAIN_SECONDS = 40
-const OPPOSITE = { honest: 'adversary', adversary: 'honest', random: 'random' } as const
 
 /**
  * Signs the raters in, lets them vote, waits for their receipts. Always closes its sockets. What a
@@ -25,23 +24,23 @@ export async function runCrowd(options: CrowdOptions): Promise<CrowdReport> {
   options.signal?.addEventListener('abort', end, { once: true })
   const raters: Rater[] = []
   let started = Infinity
-  const turned = () => odd((options.turns ?? []).filter((at) => Date.now() - started >= at * 1_000).length)
+  const elapsed = () => (Date.now() - started) / 1_000
   try {
-    await enter(options, raters, turned)
+    await enter(options, raters, elapsed)
     started = Date.now()
     const timer = setTimeout(end, options.seconds * 1_000)
     const watch = setInterval(() => {
       const phase = stop.signal.aborted ? 'waiting for receipts' : 'voting'
-      options.onProgress?.({ phase, elapsed: (Date.now() - started) / 1_000, raters })
+      options.onProgress?.({ phase, elapsed: elapsed(), raters })
     }, PROGRESS_MS)
     try {
       if (options.signal?.aborted) end()
       await Promise.all(raters.map((rater) => rater.work(stop.signal)))
-      const seconds = (Date.now() - started) / 1_000
+      const seconds = elapsed()
       await drain(raters, options.drainSeconds ?? DRAIN_SECONDS)
       const received = raters.reduce((sum, rater) => sum + receipted(rater).length, 0)
       for (const rater of raters) await rater.fetchReceipts()
-      return reportOf(options, raters, { seconds, received, total: (Date.now() - started) / 1_000 })
+      return reportOf(options, raters, { seconds, received, total: elapsed() })
     } finally {
       clearTimeout(timer)
       clearInterval(watch)
@@ -53,7 +52,7 @@ export async function runCrowd(options: CrowdOptions): Promise<CrowdReport> {
 }
 
 /** Everybody signs in and joins. */
-async function enter(options: CrowdOptions, raters: Rater[], turned: () => boolean): Promise<void> {
+async function enter(options: CrowdOptions, raters: Rater[], elapsed: () => number): Promise<void> {
   const { url, session: sessionId, seed = 1, noise = 0.12, pace = HUMAN, votes = 'oracle', withdrawn = 0 } = options
   const adversaries = Math.round((options.adversaries ?? 0) * options.raters)
   let left = options.maxVotes ?? Infinity
@@ -61,7 +60,7 @@ async function enter(options: CrowdOptions, raters: Rater[], turned: () => boole
   for (let i = 0; i < options.raters; i++) {
     const honest: Temper = votes === 'random' ? 'random' : 'honest'
     const own = i < options.raters - adversaries ? honest : 'adversary'
-    const temper = () => (turned() ? OPPOSITE[own] : own)
+    const temper = () => temperAfter(elapsed(), own, options.turns ?? [])
     const account = await signInAsGuest(url, `simulated rater ${i + 1}`)
     const { configuration } = await sessionOf(account, sessionId)
     raters.push(
@@ -96,4 +95,3 @@ export const acknowledged = (rater: Rater): VoteRecord[] =>
 /** … and have their final receipts. */
 export const receipted = (rater: Rater): VoteRecord[] =>
   rater.votes.filter((vote) => vote.receipt?.provisional === false && !vote.withdrawn)
-const odd = (count: number): boolean => count % 2 === 1

@@ -9,6 +9,12 @@ import { normal, type Random } from '../pretrain/random.ts'
 
 export type Temper = 'honest' | 'adversary' | 'random'
 
+const OPPOSITE = { honest: 'adversary', adversary: 'honest', random: 'random' } as const
+
+/** By what somebody votes after so many seconds, whose taste turns into its opposite at each of `turns`. */
+export const temperAfter = (seconds: number, own: Temper, turns: readonly number[]): Temper =>
+  turns.filter((at) => seconds >= at).length % 2 === 1 ? OPPOSITE[own] : own
+
 export interface Ballot {
   /** 1…10, whole. */
   humanRating: number

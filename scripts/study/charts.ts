@@ -43,7 +43,7 @@ const Turnaround = z.object({
   ...{ raters: z.number(), turn: z.number(), before: Judged },
   steps: z.array(z.object({ step: z.number(), rollouts: Judged, heldOut: Judged.nullable() })),
 })
-const Figure = z.object({ mean: z.number() })
+const Figure = z.object({ mean: z.number(), deviation: z.number() })
 const Reliability = z.object({
   study: z.literal('reliability'),
   ...{ raters: z.number(), seeds: z.number() },
@@ -61,7 +61,21 @@ const Endurance = z.object({
     z.object({ seed: z.number(), shown: z.array(z.object({ minute: z.number(), compassion: z.number() })) }),
   ),
 })
-const Drawable = z.discriminatedUnion('study', [Learning, Endurance, Hacking, Algorithms, Turnaround, Reliability])
+const Traded = z.object({ compassion: Figure, usefulness: Figure })
+const Compassion = z.object({
+  study: z.literal('compassion'),
+  ...{ seeds: z.number(), steps: z.number(), base: Traded },
+  rows: z.array(Traded.extend({ lambda: z.number() })),
+})
+const Drawable = z.discriminatedUnion('study', [
+  Learning,
+  Endurance,
+  Hacking,
+  Algorithms,
+  Turnaround,
+  Reliability,
+  Compassion,
+])
 
 /** @throws Misuse if these are not the figures of a study that has a chart */
 export function chartOf(figures: unknown): Chart {
@@ -81,6 +95,8 @@ export function chartOf(figures: unknown): Chart {
       return algorithmsChart(study)
     case 'turnaround':
       return turnaroundChart(study)
+    case 'compassion':
+      return compassionChart(study)
     case 'reliability':
       return reliabilityChart(study)
   }
@@ -168,6 +184,24 @@ export function turnaroundChart({ steps, before, turn, raters }: z.infer<typeof 
     series: [
       { name: "the step's own answers", points: steps.map(({ step, rollouts }): Point => [step, rollouts.compassion]) },
       { name: 'held-out answers', points: [[0, before.compassion], ...heldOut] },
+    ],
+  }
+}
+
+/** What each λ gives of either, in the plane of both. */
+export function compassionChart({ rows, base, seeds, steps }: z.infer<typeof Compassion>): Chart {
+  const at = ({ compassion, usefulness }: z.infer<typeof Traded>): Point => [compassion.mean, usefulness.mean]
+  return {
+    title: `The weight of compassion, ${steps} steps, ${seeds} seeds`,
+    x: "oracle's mean compassion of held-out answers (0 to 1)",
+    y: "oracle's mean usefulness of held-out answers (0 to 1)",
+    range: [0, 1],
+    series: [
+      { name: 'the base', control: true, points: [at(base)] },
+      ...rows.map((row) => ({
+        name: `λ = ${row.lambda}`,
+        points: [at(row)],
+      })),
     ],
   }
 }

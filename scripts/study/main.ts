@@ -1,4 +1,4 @@
-/** `npm run study -- learning | endurance | one-rater | hacking | algorithms | turnaround | reliability | choice | offline | draw`: what voting does to a policy. */
+/** `npm run study -- learning | endurance | one-rater | hacking | algorithms | turnaround | reliability | compassion | choice | offline | draw`: what voting does to a policy. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { command, group, main } from '../cli/command.ts'
 import { flag, Misuse, number, text, whole } from '../cli/options.ts'
@@ -7,6 +7,7 @@ import type { Chart } from './chart-page.ts'
 import {
   algorithmsChart,
   chartOf,
+  compassionChart,
   enduranceChart,
   hackingChart,
   learningChart,
@@ -14,6 +15,7 @@ import {
   turnaroundChart,
 } from './charts.ts'
 import { choice, choiceText } from './choice.ts'
+import { compassion, compassionText } from './compassion.ts'
 import { endurance, enduranceText, type EnduranceRun } from './endurance.ts'
 import { hacking, hackingText } from './hacking.ts'
 import { Stopped } from './instance.ts'
@@ -23,6 +25,7 @@ import { offline } from './offline.ts'
 import { oneRater, oneRaterText } from './one-rater.ts'
 import { openProgress } from './progress.ts'
 import { reliability, reliabilityText } from './reliability.ts'
+import { loopReliability, loopReliabilityText } from './reliability-loop.ts'
 import { turnaround, turnaroundText } from './turnaround.ts'
 import { liveTurnaround, liveTurnaroundText } from './turnaround-live.ts'
 
@@ -125,11 +128,29 @@ const commands = [
     name: 'reliability',
     summary: 'whom does a room listen to, and can it be turned?',
     detail: 'Thirty raters and groups that mislead them, by the product’s own functions, without an instance.',
-    options: { seeds: seeds(5), json },
-    async run({ json: file, ...options }) {
+    options: {
+      seeds: seeds(5),
+      steps: whole('STEPS', 'that a model is trained for on such votes; 0 leaves that out', { least: 0 }).or(80),
+      ...{ model, json },
+    },
+    async run({ json: file, steps, model: modelDir, ...options }) {
       const result = await reliability(options)
       console.log(`\n${reliabilityText(result)}`)
-      await write(file, result, reliabilityChart(result))
+      const loop = steps > 0 ? await loopReliability({ ...options, modelDir, steps }) : null
+      if (loop) console.log(`\n${loopReliabilityText(loop)}`)
+      await write(file, { ...result, ...(loop && { loop }) }, reliabilityChart(result))
+      return allHold(result) && (loop === null || allHold(loop))
+    },
+  }),
+  command({
+    name: 'compassion',
+    summary: 'what does the weight of compassion trade for what?',
+    detail: 'The same crowd with λ from 0 to 1, without an instance.',
+    options: { seeds: seeds(5), steps: whole('STEPS', 'of each run', { least: 1 }).or(60), model, json },
+    async run({ json: file, model: modelDir, ...options }) {
+      const result = await compassion({ modelDir, ...options })
+      console.log(`\n${compassionText(result)}`)
+      await write(file, result, compassionChart(result))
       return allHold(result)
     },
   }),

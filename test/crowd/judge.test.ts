@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Vote } from '../../core/protocol/index.ts'
-import { judge, type JudgeOptions } from '../../scripts/crowd/judge.ts'
+import { judge, temperAfter, type JudgeOptions, type Temper } from '../../scripts/crowd/judge.ts'
 import { nextCandidate, reactionMs, HUMAN } from '../../scripts/crowd/pace.ts'
 import { seededRandom } from '../../scripts/pretrain/random.ts'
 
@@ -60,5 +60,14 @@ describe('a simulated rater’s pace', () => {
     expect(nextCandidate([], order)).toBeNull()
     expect(nextCandidate([at('a', 1, 0), at('b', 2, 5), at('c', 2, 1)], order)?.id).toBe('c')
     expect(nextCandidate([at('b', 2, 1), at('a', 2, 1)], order)?.id).toBe('a')
+  })
+
+  test('turns into its opposite at each turn, unless it votes at random', () => {
+    const turns = [600, 1_200]
+    const at = (own: Temper) => [0, 599, 600, 1_199, 1_200, 1_800].map((seconds) => temperAfter(seconds, own, turns))
+    expect(at('honest')).toEqual(['honest', 'honest', 'adversary', 'adversary', 'honest', 'honest'])
+    expect(at('adversary')[2]).toBe('honest')
+    expect(new Set(at('random'))).toEqual(new Set(['random']))
+    expect(temperAfter(-Infinity, 'honest', [0])).toBe('honest')
   })
 })

@@ -4,6 +4,7 @@ import { drawChart } from '../../scripts/study/chart.ts'
 import { findChromium } from '../../scripts/study/chromium.ts'
 import { compassionChange, type Evaluation } from '../../scripts/study/evaluate.ts'
 import { hackingCriteria, type HackingRun } from '../../scripts/study/hacking.ts'
+import { criteriaOf as enduranceCriteria, type EnduranceRun } from '../../scripts/study/endurance.ts'
 import { criteriaOf } from '../../scripts/study/learning.ts'
 import type { StudyRun } from '../../scripts/study/run.ts'
 import { table } from '../../scripts/study/table.ts'
@@ -93,6 +94,44 @@ describe('the learning study', () => {
     const { mean, error } = compassionChange(before, after)
     expect(mean).toBeCloseTo(0.2)
     expect(error).toBeCloseTo(0)
+  })
+})
+
+describe('the endurance study', () => {
+  const minutes = 10
+  const { votes: _votes, steps: _steps, ...crowd } = { votes: [], ...run({}).crowd }
+  const curve = (compassion: (minute: number) => number): EnduranceRun['shown'] =>
+    Array.from({ length: 60 }, (_, i) => (i + 0.5) / 2).map((minute) => ({
+      ...{ minute, answers: 20, compassion: compassion(minute), usefulness: 0.6, readable: 1, kl: 2 },
+    }))
+  const cost = { step: 20, seconds: 1, memory: 1_000 }
+  const failing = (change: Partial<EnduranceRun>): string[] =>
+    enduranceCriteria(
+      {
+        ...{ seed: 1, steps: 1_200, still: 0, kl: 3.9, targetKl: 4, crowd },
+        shown: curve((minute) => (minute > 12 && minute < 22 ? 0.2 : 0.85)),
+        ...{ early: cost, late: { ...cost, step: 1_000 } },
+        ...change,
+      },
+      minutes,
+    )
+      .filter(({ holds }) => !holds)
+      .map(({ rule }) => rule)
+
+  test('names the criterion that a run fails, and only that', () => {
+    expect(failing({})).toEqual([])
+    expect(failing({ still: 1 })).toEqual([expect.stringContaining('changes the policy')])
+    expect(failing({ kl: 4.01 })).toEqual([expect.stringContaining('smoothed KL')])
+    expect(failing({ late: { step: 1_000, seconds: 1.21, memory: 1_000 } })).toEqual([
+      expect.stringContaining('time and the memory'),
+    ])
+    expect(failing({ late: { step: 1_000, seconds: 1, memory: 1_201 } })).toHaveLength(1)
+    expect(failing({ shown: curve((minute) => (minute > 16 && minute < 22 ? 0.2 : 0.85)) })).toEqual([
+      expect.stringContaining('within 5 minutes'),
+    ])
+    expect(failing({ shown: curve((minute) => (minute > 12 ? 0.2 : 0.85)) })).toEqual([
+      expect.stringContaining('after the second turn'),
+    ])
   })
 })
 
