@@ -35,7 +35,7 @@ export interface Evaluation {
   kl: number
   /** Mean compassion for each prompt, in the order of the prompts. */
   byPrompt: number[]
-  /** One answer each to prompts that are new to the base, too. */
+  /** As many answers each to prompts that are new to the base, too. */
   strange: { compassion: number; readable: number }
 }
 
@@ -78,10 +78,13 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
   }
 
   const answerStrange = async (): Promise<Evaluation['strange']> => {
-    const sampled = await learner.sample(strange.map(tokenizer.encodePrompt), {
-      seeds: strange.map((_, i) => seedOf(seed, STRANGE, i)),
-    })
-    const ratings = sampled.map(({ responseIds }, i) => rate(strange[i]!, tokenizer.decodeResponse(responseIds)))
+    const ratings: ReturnType<typeof rate>[] = []
+    for (let round = 0; round < answersPerPrompt; round++) {
+      const sampled = await learner.sample(strange.map(tokenizer.encodePrompt), {
+        seeds: strange.map((_, i) => seedOf(seed, STRANGE, round, i)),
+      })
+      ratings.push(...sampled.map(({ responseIds }, i) => rate(strange[i]!, tokenizer.decodeResponse(responseIds))))
+    }
     return {
       compassion: mean(ratings.map((r) => r.compassion)),
       readable: mean(ratings.map((r) => (r.readable ? 1 : 0))),

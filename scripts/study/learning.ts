@@ -3,6 +3,7 @@
  * votes for 180 s on a fresh instance, once for each seed, and once at random.
  */
 import { studyRun, type StudyRun } from './run.ts'
+import { mean, standardError } from '../../core/statistics.ts'
 import { openProgress } from './progress.ts'
 import { table } from './table.ts'
 
@@ -34,6 +35,8 @@ export interface Criterion {
 /** The success criteria, on held-out prompts. */
 export const COMPASSION = 0.8
 const READABLE = 0.9
+/** By how much the readable share on new situations may fall, mean over the runs. */
+const STRANGE_FALLS_BY = 0.03
 /** A control that rises by more than this, beyond twice its standard error, has risen. */
 const CONTROL_RISE = 0.05
 
@@ -66,32 +69,47 @@ export const nameOfRun = (seed: number, votes: 'oracle' | 'random') =>
   votes === 'random' ? 'control, random votes' : `seed ${seed}`
 
 export function criteriaOf(runs: readonly StudyRun[]): Criterion[] {
-  return runs.flatMap((run) => {
-    const name = nameOfRun(run.seed, run.votesBy)
-    if (run.votesBy === 'random') {
-      const { mean, error } = run.change
-      const rule = `${name}: compassion does not rise by more than ${CONTROL_RISE} beyond twice its standard error`
-      return [{ rule, holds: mean - 2 * error <= CONTROL_RISE, found: `${signed(mean)} ± ${error.toFixed(3)}` }]
-    }
-    const { compassion, readable, kl } = run.after
-    return [
-      {
-        rule: `${name}: compassion on held-out prompts is at least ${COMPASSION}`,
-        holds: compassion >= COMPASSION,
-        found: compassion.toFixed(3),
-      },
-      {
-        rule: `${name}: at least ${percent(READABLE)} of the answers are readable and on topic`,
-        holds: readable >= READABLE,
-        found: percent(readable),
-      },
-      {
-        rule: `${name}: mean KL to the base stays under the target of ${run.targetKl} nats an answer`,
-        holds: Math.max(kl, run.meanKl, run.lastKl) < run.targetKl,
-        found: `${kl.toFixed(2)} held-out, ${run.meanKl.toFixed(2)} over the run, ${run.lastKl.toFixed(2)} in its last quarter`,
-      },
-    ]
-  })
+  return [...runs.flatMap(criteriaOfRun), ...criteriaOfAll(runs.filter(({ votesBy }) => votesBy === 'oracle'))]
+}
+
+/** What one run says too little of. */
+function criteriaOfAll(runs: readonly StudyRun[]): Criterion[] {
+  if (runs.length < 2) return []
+  const falls = runs.map(({ before, after }) => before.strange.readable - after.strange.readable)
+  return [
+    {
+      rule: `on new situations at most ${100 * STRANGE_FALLS_BY} points fewer answers are readable than of the base`,
+      holds: mean(falls) <= STRANGE_FALLS_BY,
+      found: `${(100 * mean(falls)).toFixed(1)} ± ${(100 * standardError(falls)).toFixed(1)} points`,
+    },
+  ]
+}
+
+function criteriaOfRun(run: StudyRun): Criterion[] {
+  const name = nameOfRun(run.seed, run.votesBy)
+  if (run.votesBy === 'random') {
+    const { mean: rise, error } = run.change
+    const rule = `${name}: compassion does not rise by more than ${CONTROL_RISE} beyond twice its standard error`
+    return [{ rule, holds: rise - 2 * error <= CONTROL_RISE, found: `${signed(rise)} ± ${error.toFixed(3)}` }]
+  }
+  const { compassion, readable, kl } = run.after
+  return [
+    {
+      rule: `${name}: compassion on held-out prompts is at least ${COMPASSION}`,
+      holds: compassion >= COMPASSION,
+      found: compassion.toFixed(3),
+    },
+    {
+      rule: `${name}: at least ${percent(READABLE)} of the answers are readable and on topic`,
+      holds: readable >= READABLE,
+      found: percent(readable),
+    },
+    {
+      rule: `${name}: mean KL to the base stays under the target of ${run.targetKl} nats an answer`,
+      holds: Math.max(kl, run.meanKl, run.lastKl) < run.targetKl,
+      found: `${kl.toFixed(2)} held-out, ${run.meanKl.toFixed(2)} over the run, ${run.lastKl.toFixed(2)} in its last quarter`,
+    },
+  ]
 }
 
 const verdictOf = ({ rule, holds, found }: Criterion): string => `${holds ? 'holds' : 'FAILS'}  ${rule}: ${found}`
@@ -102,7 +120,7 @@ export function learningText({ runs, criteria, raters, seconds }: LearningStudy)
     `${before.compassion.toFixed(3)} → ${after.compassion.toFixed(3)}`,
     `${signed(change.mean)} ± ${change.error.toFixed(3)}`,
     `${percent(before.readable)} → ${percent(after.readable)}`,
-    `${after.strange.compassion.toFixed(3)}, ${percent(after.strange.readable)}`,
+    `${after.strange.compassion.toFixed(3)}, ${percent(before.strange.readable)} → ${percent(after.strange.readable)}`,
     `${before.usefulness.toFixed(2)} → ${after.usefulness.toFixed(2)}`,
     `${after.kl.toFixed(2)} / ${meanKl.toFixed(2)} / ${targetKl}`,
     String(steps),

@@ -80,6 +80,18 @@ describe('the learning study', () => {
     }
   })
 
+  test('asks of all runs together what one says too little of: that answers to new situations stay readable', () => {
+    const fall = (...after: number[]) =>
+      criteriaOf(
+        after.map((readable) =>
+          run({ after: evaluation({ compassion: 0.85, strange: { compassion: 0.8, readable } }) }),
+        ),
+      ).filter(({ holds }) => !holds)
+    expect(fall(0.92, 0.87)).toEqual([])
+    expect(fall(0.89, 0.88)).toEqual([expect.objectContaining({ found: '3.5 ± 0.5 points' })])
+    expect(fall(0.5)).toEqual([])
+  })
+
   test('asks of the control only that it does not rise', () => {
     const control = (mean: number, error: number) =>
       failing({ votesBy: 'random', after: evaluation({}), change: { mean, error } })
