@@ -90,7 +90,7 @@ const commands = [
   command({
     name: 'reward',
     summary: 'what fitting the reward model and asking it cost',
-    detail: 'At 50, 500 and 2,000 votes, for the demo model and for one of width 2,048.',
+    detail: 'At 50, 500 and 1,500 votes, for the demo model and for one of width 2,048.',
     options: { json },
     run: ({ json: file }) => measured(file, ['reward'], benches.reward),
   }),

@@ -21,7 +21,7 @@ export interface RewardFigure {
 
 /** Features of a model: the demo's, and a model's of width 2,048. */
 const WIDTHS = [256, 4_096]
-const VOTES = [50, 500, 2_000]
+const VOTES = [50, 500, 1_500]
 /** Votes on each answer. */
 const EACH = 2
 const REPEATS = 5

@@ -24,8 +24,8 @@ export interface EnduranceOptions {
 
 export interface EnduranceRun {
   seed: number
-  /** By half minutes: the oracle's means over the answers shown, and the run's own smoothed KL, nats an answer. */
-  shown: { minute: number; answers: number; compassion: number; usefulness: number; readable: number; kl: number }[]
+  /** By half minutes: the oracle's means over the answers shown, and the run's own over its steps. */
+  shown: HalfMinute[]
   steps: number
   /** … of which so many left the policy as it was. */
   still: number
@@ -38,6 +38,20 @@ export interface EnduranceRun {
   crowd: Omit<CrowdReport, 'votes' | 'steps'>
 }
 
+interface HalfMinute {
+  /** Its middle. */
+  minute: number
+  answers: number
+  compassion: number
+  usefulness: number
+  readable: number
+  /** Smoothed; nats an answer. */
+  kl: number
+  seconds: number
+  memory: number
+}
+
+/** Of a step. */
 interface Cost {
   step: number
   seconds: number
@@ -135,10 +149,12 @@ function shownOf(answers: CrowdReport['steps'], steps: readonly StepMetrics[], b
       const count = views.reduce((sum, { samples }) => sum + samples, 0)
       const over = (of: 'compassion' | 'usefulness' | 'readable') =>
         views.reduce((sum, view) => sum + view.samples * view[of], 0) / count
+      const made = steps.filter((step) => binOf(step) === bin)
+      const metric = (name: string) => mean(made.flatMap(({ metrics }) => metrics[name] ?? []))
       return {
         ...{ minute: (bin + 0.5) / 2, answers: count },
         ...{ compassion: over('compassion'), usefulness: over('usefulness'), readable: over('readable') },
-        kl: mean(steps.flatMap((step) => (binOf(step) === bin ? (step.metrics['kl/smoothed'] ?? []) : []))),
+        ...{ kl: metric('kl/smoothed'), seconds: metric('step_seconds'), memory: metric('memoryUsage') },
       }
     })
 }

@@ -114,7 +114,8 @@ describe('the endurance study', () => {
   const { votes: _votes, steps: _steps, ...crowd } = { votes: [], ...run({}).crowd }
   const curve = (compassion: (minute: number) => number): EnduranceRun['shown'] =>
     Array.from({ length: 60 }, (_, i) => (i + 0.5) / 2).map((minute) => ({
-      ...{ minute, answers: 20, compassion: compassion(minute), usefulness: 0.6, readable: 1, kl: 2 },
+      ...{ minute, answers: 20, compassion: compassion(minute), usefulness: 0.6, readable: 1 },
+      ...{ kl: 2, seconds: 1, memory: 1_000 },
     }))
   const cost = { step: 20, seconds: 1, memory: 1_000 }
   const failing = (change: Partial<EnduranceRun>): string[] =>

@@ -11,7 +11,7 @@ export const FIXED = {
 } as const satisfies Partial<RewardModelConfig>
 
 /** The latest votes that the reward model is fitted to: with more, what a fit costs would grow with the run. */
-export const VOTES_KEPT = 2_000
+export const VOTES_KEPT = 1_500
 
 /** Lower bound of the normalisation's scale, in the value's unit [0, 1]. */
 export const MIN_DEVIATION = 0.05

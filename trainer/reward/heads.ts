@@ -149,11 +149,17 @@ export function logitsAt(groups: readonly Group[], features: FeatureTable, x: Fl
   return logits
 }
 
+/** Of a head, in [0, 1]. */
+export interface Score {
+  mean: number
+  deviation: number
+}
+
 /**
  * Mean and deviation of `σ(f)` for normal f: `σ(κ f)` with `κ = 1 / √(1 + π v / 8)`, and its slope there times the
  * logit's deviation. Source of κ: MacKay, "The evidence framework applied to classification networks", 1992.
  */
-export function scoreOf({ mean, variance }: Logit): { mean: number; deviation: number } {
+export function scoreOf({ mean, variance }: Logit): Score {
   const kappa = 1 / Math.sqrt(1 + (Math.PI * variance) / 8)
   const p = sigmoid(kappa * mean)
   return { mean: p, deviation: p * (1 - p) * kappa * Math.sqrt(variance) }

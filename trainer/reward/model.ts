@@ -34,7 +34,7 @@ import {
   type Term,
 } from './examples.ts'
 import { openFeatures, type FeatureTable } from './features.ts'
-import { fitHeads, logitsAt, scoreOf, type Group, type HeadsConfig } from './heads.ts'
+import { fitHeads, logitsAt, scoreOf, type Group, type HeadsConfig, type Score } from './heads.ts'
 import { dot } from './ridge.ts'
 export { categoryHead, COMPASSION, RATING } from './examples.ts'
 export type { RewardPreference, RewardVote } from './examples.ts'
@@ -130,29 +130,41 @@ export function openRewardModel(
     ...{ mean, deviation },
     value: Math.min(1, Math.max(0, mean - config.pessimism * deviation)),
   })
-  const predictor = (known: readonly Group[], counting: Float32Array): Predictor => ({
-    heads,
-    predict(raw, { weights = config, without } = {}) {
-      const scores = logitsAt(known, features, features.standardise(raw), without).map(scoreOf)
-      const mean = valueOf(
-        scores.map((score) => score.mean),
-        counting,
-        weights,
-      )
-      // A value is a weighted mean of scores. Were their errors independent, it would be surer; but they are of the same
-      // raters on the same answers.
-      const deviation = valueOf(
-        scores.map((score) => score.deviation),
-        counting,
-        weights,
-      )
-      return {
-        ...belief({ mean, deviation }),
-        heads: Object.fromEntries(heads.map((head, h) => [head, belief(scores[h]!)])),
-      }
-    },
-    correlations: (raw) => correlations(known[0]!, raw.map(features.standardise)),
-  })
+  const predictor = (known: readonly Group[], counting: Float32Array): Predictor => {
+    /** A step asks for the same answers several times. */
+    const asked = new WeakMap<ArrayLike<number>, readonly Score[]>()
+    const scoresAt = (raw: ArrayLike<number>, without?: string): readonly Score[] => {
+      if (without !== undefined && known.some(({ termsOf }) => termsOf.has(without)))
+        return logitsAt(known, features, features.standardise(raw), without).map(scoreOf)
+      const found = asked.get(raw) ?? logitsAt(known, features, features.standardise(raw)).map(scoreOf)
+      asked.set(raw, found)
+      return found
+    }
+    return {
+      heads,
+      predict(raw, { weights = config, without } = {}) {
+        const scores = scoresAt(raw, without)
+        const mean = valueOf(
+          scores.map((score) => score.mean),
+          counting,
+          weights,
+        )
+        // A value is a weighted mean of scores. Were their errors independent, it would be surer; but they are of the same
+        // raters on the same answers.
+        const deviation = valueOf(
+          scores.map((score) => score.deviation),
+          counting,
+          weights,
+        )
+        return {
+          ...belief({ mean, deviation }),
+          heads: Object.fromEntries(heads.map((head, h) => [head, belief(scores[h]!)])),
+        }
+      },
+      correlations: (raw) => correlations(known[0]!, raw.map(features.standardise)),
+    }
+  }
+  let current = predictor(groups, shares)
 
   return {
     heads,
@@ -162,10 +174,11 @@ export function openRewardModel(
       shares = Float32Array.from(heads, (head) => shareOf(given.votes, head))
       evidence = heads.map((head) => termsOf(head, given, features.has))
       groups = fitHeads(evidence, features, config)
+      current = predictor(groups, shares)
     },
-    frozen: () => predictor(groups, shares),
-    predict: (raw, options) => predictor(groups, shares).predict(raw, options),
-    correlations: (raw) => predictor(groups, shares).correlations(raw),
+    frozen: () => current,
+    predict: (raw, options) => current.predict(raw, options),
+    correlations: (raw) => current.correlations(raw),
     keep(sampleIds) {
       const kept = new Set(sampleIds)
       for (const { a, b } of evidence.flat()) {
