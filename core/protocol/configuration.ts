@@ -98,6 +98,14 @@ export const LiveConfig = z.object({
   title: z.string().trim().min(1).max(limits.titleChars).optional(),
   /** Answers that the crowd has before it at any time. */
   shownPerStep: z.int().min(1).max(256).default(16),
+  candidates: z
+    .int()
+    .min(1)
+    .max(16)
+    .default(4)
+    .describe(
+      'Answers that are sampled for each one that is shown: people see the one that may be the best, by what the reward model believes and how sure it is of it. Fewer votes teach the same so; but what is shown is better than what the model says on average. 1 shows what was sampled.',
+    ),
   /** Voting on an answer closes once it has this many votes … */
   minVotes: z.int().min(1).max(1000).default(3),
   /** … or after this long, seconds, if people have voted on others since. */

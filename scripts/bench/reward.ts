@@ -56,11 +56,18 @@ function figureOf(width: number, count: number): RewardFigure {
     votes.push(vote(count + i, answers - 1 - i))
     return timed(fit)
   })
-  const asked = Array.from({ length: 64 }, (_, i) => ({ prompt: `p${i}`, features: draw() }))
+  const asked = Array.from({ length: 64 }, draw)
   return {
     ...{ width, votes: count, answers: Math.ceil(count / EACH), first, again: median(again) },
-    predict: timed(() => asked.forEach(({ features }) => model.predict(features))) / asked.length,
-    choose: timed(() => choose(asked, model, 16)),
+    predict: timed(() => asked.forEach((features) => model.predict(features))) / asked.length,
+    choose: timed(() =>
+      choose(
+        asked.map((features) => [features]),
+        model,
+        16,
+        1,
+      ),
+    ),
   }
 }
 

@@ -101,6 +101,7 @@ async function runOnce(
     ...{ modelDir, seed, steps, heldOut },
     rollouts: config.batchSize,
     shown: config.live.shownPerStep,
+    candidates: config.live.candidates,
     votesPerStep: VOTES_PER_STEP,
     overlap: false,
     evaluateEvery: EVALUATE_EVERY,

@@ -1,5 +1,5 @@
 /**
- * `npm run study -- choice`: how many votes does it save to show the answers that teach most, and not any? The same
+ * `npm run study -- choice`: how many votes does it save to show the answers that may be the best, and not any? The same
  * raters, the same answers to choose from and the same number of votes, once chosen by trainer/reward/choose.ts and once
  * at random. What was learnt is judged by an oracle: how good is the answer, of 8 to a prompt that nobody voted on, that
  * the reward model holds to be the best? Without an instance, and without training a policy.
@@ -38,8 +38,9 @@ export interface ChoiceStudy {
   needed: number | null
 }
 
-const CANDIDATES = 32
 const SHOWN = 4
+/** As many for each that is shown as a run has by default. */
+const CANDIDATES = SHOWN * TrainingConfig.parse({}).live.candidates
 const RATERS = 12
 const NOISE = 0.12
 /** Prompts that the reward model picks an answer to, and answers to each. */
@@ -166,9 +167,14 @@ async function taught(
   }
   const votes: (RewardVote & { raterId: string; prompt: string })[] = []
   const scores: number[] = []
-  for (const batch of candidates) {
+  for (const [round, batch] of candidates.entries()) {
     const order = active
-      ? choose(batch, model, SHOWN)
+      ? choose(
+          batch.map(({ features }) => [features]),
+          model,
+          SHOWN,
+          seedOf(seed, round),
+        )
       : shuffled(
           batch.map((_, i) => i),
           random,

@@ -83,7 +83,8 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
       const sampled = await learner.sample(strange.map(tokenizer.encodePrompt), {
         seeds: strange.map((_, i) => seedOf(seed, STRANGE, round, i)),
       })
-      ratings.push(...sampled.map(({ responseIds }, i) => rate(strange[i]!, tokenizer.decodeResponse(responseIds))))
+      for (const [i, { responseIds }] of sampled.entries())
+        ratings.push(rate(strange[i]!, tokenizer.decodeResponse(responseIds)))
     }
     return {
       compassion: mean(ratings.map((r) => r.compassion)),

@@ -156,7 +156,7 @@ const commands = [
   }),
   command({
     name: 'choice',
-    summary: 'how many votes does it save to show what teaches most?',
+    summary: 'how many votes does it save to show what may be the best?',
     detail: 'Against showing any answers, without an instance and without training a policy.',
     options: {
       seeds: seeds(5),

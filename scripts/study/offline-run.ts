@@ -3,6 +3,7 @@ import { groupSizeOf } from '../../core/protocol/index.ts'
 import { openOnnx } from '../../lm/engines/onnx.ts'
 import { readModel } from '../../lm/files/directory.ts'
 import { openPromptTokenizer } from '../../lm/text/prompt-tokenizer.ts'
+import { inGroups } from '../../trainer/loop/rollouts.ts'
 import { drawGroups, readPrompts } from '../../trainer/loop/prompts.ts'
 import {
   categoryHead,
@@ -11,6 +12,7 @@ import {
   RATING,
   type RewardModelConfig,
 } from '../../trainer/reward/model.ts'
+import { choose } from '../../trainer/reward/choose.ts'
 import { preferencesOf } from '../../trainer/reward/preferences.ts'
 import { klCoefficient, noSteering, steered, type Steering } from '../../trainer/reward/steering.ts'
 import { VOTES_KEPT } from '../../trainer/reward/fixed.ts'
@@ -35,8 +37,10 @@ export interface OfflineOptions {
   steps: number
   /** Rows of an update. */
   rollouts: number
-  /** Answers of each step that people vote on. */
+  /** Answers of each step that people vote on … */
   shown: number
+  /** … each chosen from so many of the step's (`live.candidates`), as far as there are; 1 by default. */
+  candidates?: number
   /** May be a fraction: 0.5 is a vote every other step. */
   votesPerStep: number
   /**
@@ -163,6 +167,18 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
     const drawn = drawGroups(prompts, { step, batchSize: options.rollouts, groupSize, seed })
     return timed(() => answer(drawn, step))
   }
+  const chosen = async (fresh: readonly Rollout[], step: number): Promise<Rollout[]> => {
+    const { shown, candidates = 1 } = options
+    const among = fresh.slice(0, Math.min(fresh.length, shown * candidates))
+    if (among.length <= shown) return among
+    const groups = inGroups(among, groupSize)
+    const features = inGroups(await learner.reference(among), groupSize).map((group) =>
+      group.map((view) => view.features),
+    )
+    return choose(features, rewardModel, shown / groupSize, seedOf(seed, step, shown)).flatMap(
+      (place) => groups[place]!,
+    )
+  }
   let steering = noSteering()
   /** Answers that people are looking at, by the step that made them. */
   const open = new Map<number, Rollout[]>()
@@ -172,7 +188,7 @@ export async function* offlineRun(options: OfflineOptions): AsyncGenerator<Offli
     if (options.overlap) next = draw(step + 1)
     await next
     const due = Math.floor(step * options.votesPerStep) - Math.floor((step - 1) * options.votesPerStep)
-    open.set(step, fresh.slice(0, options.shown))
+    open.set(step, await chosen(fresh, step))
     const shown = open.get(step - delay) ?? []
     open.delete(step - delay)
     const promptOf = new Map(shown.map(({ sampleId, prompt }) => [sampleId, prompt]))

@@ -26,6 +26,7 @@ export const offline = command({
     steps: whole('STEPS', 'of a run', { least: 1 }).or(180),
     rollouts: whole('ANSWERS', 'of a step', { least: 1 }).or(32),
     shown: whole('ANSWERS', 'of them that people vote on', { least: 1 }).or(2),
+    candidates: whole('ANSWERS', 'from which each of these is chosen', { least: 1 }).or(usual.live.candidates),
     votes: number('VOTES', 'of a step, or part of one', least).or(4.8),
     delay: whole('STEPS', 'between an answer and the votes on it', least).or(4),
     floors: unless('lets a head fall below the reference’s level'),
@@ -52,6 +53,7 @@ interface Wanted {
   steps: number
   rollouts: number
   shown: number
+  candidates: number
   votes: number
   delay: number
   floors: boolean
@@ -91,6 +93,7 @@ function optionsFor(values: Wanted, seed: number): OfflineOptions {
     steps: values.steps,
     rollouts: values.rollouts,
     shown: values.shown,
+    candidates: values.candidates,
     votesPerStep: values.votes,
     ...{ delay: values.delay, floors: values.floors, budget: values.budget },
     overlap: values.overlap,

@@ -27,6 +27,7 @@ export async function trained(options: TrainedOptions): Promise<{ before: Truth;
   const run = offlineRun({
     ...{ modelDir, seed, steps, heldOut, ...PACE },
     rollouts: config.batchSize,
+    candidates: config.live.candidates,
     overlap: false,
     evaluateEvery: Infinity,
     crowd: () => ({

@@ -84,6 +84,7 @@ export async function turnaround(options: TurnaroundOptions): Promise<Turnaround
     heldOut: await newToTheRun(modelDir, 1, Math.max(1, heldOut)),
     rollouts: config.batchSize,
     shown: config.live.shownPerStep,
+    candidates: config.live.candidates,
     overlap: false,
     evaluateEvery: heldOut > 0 ? EVALUATE_EVERY : Infinity,
     crowd: (step) => ({

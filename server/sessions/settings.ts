@@ -136,6 +136,7 @@ export const settings: Readonly<Record<string, Setting>> = {
   distributedConfig: unread('a run is trained by one process: leave this out'),
   'live.title': read('server/sessions/training.ts'),
   'live.shownPerStep': read('trainer/loop/pool.ts'),
+  'live.candidates': read('trainer/loop/rollouts.ts'),
   'live.votingWindowSeconds': read('trainer/loop/pool.ts'),
   'live.minVotes': read('trainer/loop/pool.ts'),
   'live.minVotesPerStep': read('trainer/loop/live-loop.ts'),

@@ -52,10 +52,11 @@ describe('what a run knows of its votes', () => {
       cast: [
         vote('v1', { ...early, raterId: 'often' }),
         vote('v2', { ...early, raterId: 'often' }),
+        vote('v0', { ...early, raterId: 'often' }),
         vote('v3', { ...early, raterId: 'once' }),
       ],
     })
-    hear(log, { withdrawn: ['v1', 'v2', 'v3'] })
+    hear(log, { withdrawn: ['v0', 'v1', 'v2', 'v3'] })
     hear(log, {
       cast: [
         vote('v4', { ...early, raterId: 'often' }),

@@ -24,6 +24,7 @@ import { VotesChanged, type LoggedStep } from '../../core/db/steps.ts'
 import { bytesOf, type Checkpoint } from './checkpoint.ts'
 import { openEvaluator, type Evaluator } from './evaluator.ts'
 import { learn } from './learn-step.ts'
+import { openPace, type Pace } from './pace.ts'
 import { openPool } from './pool.ts'
 import { openProbe } from './probe.ts'
 import { answerAsk } from './rollouts.ts'
@@ -39,13 +40,6 @@ const CHECKPOINT_MS = 5_000
 const MOST_PROVISIONAL = 24
 /** Memory for the states after them, bytes: with larger states every vote waits until it can't be withdrawn. */
 const UNDO_BYTES = 2 ** 30
-/**
- * Between the beginnings of two steps, milliseconds: so much for each step that had to be made again in the last minute,
- * and at most so much. Fewer, larger steps are made again sooner, and votes wait less for that.
- */
-const APART_MS = { perRemade: 200, most: 2_500 }
-/** Once so many steps of the last minute had to be made again, newcomers' votes wait until they can't be withdrawn. */
-const REMADE_A_MINUTE = 30
 
 /** What a loop holds besides the run: its votes, its provisional steps, and when it last did what. */
 interface Loop {
@@ -54,8 +48,7 @@ interface Loop {
   votes: VoteLog
   line: Line
   evaluator: Evaluator
-  /** When each of the steps that were made again was, of the last minute; milliseconds since the epoch. */
-  remade: number[]
+  pace: Pace
   /** When the run's last step was committed, or the run was opened; milliseconds since the epoch. */
   since: number
 }
@@ -79,12 +72,11 @@ interface Line {
 /** Trains until the last step is final. @throws Interrupted when the run is paused, stopped or taken away */
 export async function trainLive(run: Run, world: World, undoBytes = UNDO_BYTES): Promise<void> {
   const loop = await open(run, world, undoBytes)
-  const { votes, line } = loop
+  const { votes, line, pace } = loop
   const pool = openPool(run, world, loop.evaluator.answering)
   const probe = await openProbe(run, world)
   const { epochs, live } = run.config
   let finalisedAt = world.now()
-  let begunAt = -Infinity
   for (;;) {
     world.signal.throwIfAborted()
     await hear(loop)
@@ -100,8 +92,8 @@ export async function trainLive(run: Run, world: World, undoBytes = UNDO_BYTES):
     const open = done ? [] : await pool.tend()
     const waiting = done ? [] : votes.waiting(trusted(loop))
     const enough = waiting.length >= Math.max(1, live.minVotesPerStep)
-    if (enough && line.made.length < MOST_PROVISIONAL && world.now() - begunAt >= apart(loop)) {
-      begunAt = world.now()
+    if (enough && line.made.length < MOST_PROVISIONAL && pace.isDue()) {
+      pace.begin()
       world.phase('learning', run.state.step + 1)
       await insist(loop, { votes: waiting.map(({ id }) => id), excluded: votes.excluded })
       await probe.tell()
@@ -123,7 +115,7 @@ async function open(run: Run, world: World, undoBytes: number): Promise<Loop> {
   const base = await exportRun(run)
   const size = bytesOf(base)
   const line: Line = { base, made: [], early: size * MOST_PROVISIONAL <= undoBytes }
-  const loop: Loop = { run, world, votes, line, evaluator, remade: [], since: world.now() }
+  const loop: Loop = { run, world, votes, line, evaluator, pace: openPace(world.now), since: world.now() }
   if (!line.early) {
     const megabytes = Math.ceil(size / 2 ** 20)
     await world.warn({
@@ -251,7 +243,7 @@ async function remake(loop: Loop, from: number): Promise<void> {
   world.phase('restoring', first)
   await undo(loop, first)
   for (const plan of plans) {
-    loop.remade.push(world.now())
+    loop.pace.again()
     await insist(loop, plan)
   }
 }
@@ -288,17 +280,9 @@ function announceWaiting({ run, world, votes, line }: Loop): void {
 }
 
 /** Whose votes are used while they can still be withdrawn. */
-function trusted(loop: Loop): Trust {
-  if (!loop.line.early) return 'nobody'
-  return remadeLately(loop) > REMADE_A_MINUTE ? 'acquaintances' : 'everybody'
-}
-
-const apart = (loop: Loop): number => Math.min(APART_MS.most, APART_MS.perRemade * remadeLately(loop))
-
-/** Steps that were made again in the last minute. */
-function remadeLately(loop: Loop): number {
-  loop.remade = loop.remade.filter((at) => at > loop.world.now() - 60_000)
-  return loop.remade.length
+function trusted({ line, pace }: Loop): Trust {
+  if (!line.early) return 'nobody'
+  return pace.isStrained() ? 'acquaintances' : 'everybody'
 }
 
 /** Answers the questions that wait. */

@@ -2,6 +2,7 @@
 import { groupSizeOf, ownConfig } from '../../core/protocol/index.ts'
 import type { ShownSample } from '../../core/db/samples.ts'
 import { drawGroups, sampleId } from './prompts.ts'
+import { choose } from '../reward/choose.ts'
 import { seedAlong, seedOf } from '../rl/random.ts'
 import type { Rollout } from '../rl/rollout.ts'
 import type { Run } from './run-state.ts'
@@ -26,19 +27,29 @@ export async function drawForStep(run: Run, step: number, count: number, signal:
   return rollouts.map((rollout, i) => ({ ...rollout, sampleId: `step/${step}/${i}` }))
 }
 
-/** `count` groups that may be shown, as the `first`-th and following answers that the session ever shows. */
+/**
+ * `count` groups to show, as the `first`-th and following answers that the session ever shows: of `live.candidates` times
+ * as many, those that may be the best.
+ */
 export async function drawToShow(run: Run, first: number, count: number, signal: AbortSignal): Promise<Group[]> {
-  const { prompts, config, sessionId } = run
+  const { prompts, config, sessionId, learner, rewardModel } = run
+  const { candidates, seed: runSeed } = config.live
   const size = groupSize(run)
-  const seed = seedOf(config.live.seed, shownStream, first)
+  const seed = seedOf(runSeed, shownStream, first)
   // Along the same seeded order for as long as the session lasts: every prompt comes up before one comes again.
   const asked = prompts
-    .draw(first, count, seedOf(config.live.seed, shownStream))
+    .draw(Math.floor(first / size) * candidates, count * candidates, seedOf(runSeed, shownStream))
     .flatMap((prompt) => new Array<string>(size).fill(prompt))
   const rollouts = await sample(run, asked, { seed, signal })
   const named = rollouts.map((rollout, i) => ({ ...rollout, sampleId: sampleId(`${sessionId}/shown/${first}/${i}`) }))
-  return Array.from({ length: count }, (_, g) => named.slice(g * size, (g + 1) * size))
+  const groups = inGroups(named, size)
+  if (candidates === 1) return groups
+  const features = (await learner.reference(named)).map((view) => view.features)
+  return choose(inGroups(features, size), rewardModel, count, seed).map((place) => groups[place]!)
 }
+
+export const inGroups = <T>(items: readonly T[], size: number): T[][] =>
+  Array.from({ length: items.length / size }, (_, g) => items.slice(g * size, (g + 1) * size))
 
 async function sample(
   { learner, tokenizer }: Run,

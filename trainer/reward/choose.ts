@@ -1,78 +1,71 @@
 /**
- * Which of the policy's answers to show to people: those whose votes teach most about what the policy earns.
+ * Which of the policy's answers to show to people: those that may be the best, by what the reward model believes and by
+ * how sure it is of it (Thompson sampling).
  *
- * The policy is paid by predictions for answers like its present ones, of which a batch is a sample. With C the
- * covariance of the predictions' errors over the batch, a vote on answer i of noise s² leaves
+ * For each place one reward function is drawn from the posterior, and the answer that it likes most is taken. An answer
+ * that is surely poor teaches nothing that the policy will need; one that may be excellent is looked at, and if it is
+ * not, the next draw knows. Choosing by what takes most off the variance was tried, too, and taught less than chance
+ * (`npm run study -- choice` compares).
  *
- *     C - c_i c_iᵀ / (C_ii + s²),   and takes   Σ_j C_ij² / (C_ii + s²)   off the sum of variances.
- *
- * Answers are taken one after another, each the one that takes most off: by this an uncertain answer that many others
- * resemble comes before an outlier, and no two that teach the same are shown together. A second answer to a prompt counts
- * half, since the prompts are many and a person would rather not read the same question twice. Nothing is drawn at
- * random, so that a step that is made again shows the same.
- *
- * Sources: greedy minimisation of the mean variance, Krause, Singh, Guestrin, "Near-Optimal Sensor Placements in Gaussian
- * Processes", 2008; active choice for reward models: Mehta et al., "Sample Efficient Preference Alignment in LLMs via
- * Active Exploration", 2023.
+ * Sources: Thompson, "On the likelihood that one unknown probability exceeds another", 1933; for reward models:
+ * Dwaracherla et al., "Efficient Exploration for LLMs", 2024.
  */
+import { openRandom } from '../../lm/sampling/random.ts'
 import type { Predictor } from './model.ts'
 
-export interface Candidate {
-  prompt: string
-  /** Of the frozen trunk (`ReferenceView.features`). */
-  features: ArrayLike<number>
-}
-
-/** Variance of a vote about an answer's value, in the unit of a value squared: 0.15². */
-const VOTE_VARIANCE = 0.0225
-/** What another answer to a prompt that has one counts. */
-const SAME_PROMPT = 0.5
+/** Answers that are shown together, by the features of each (`ReferenceView.features`). */
+export type Candidate = readonly ArrayLike<number>[]
 
 /**
- * Places of the chosen ones among the candidates, in the order in which they were chosen; of ties the first. Pure.
+ * Places of the chosen ones among the candidates, in the order in which they were chosen. Pure: of the same model,
+ * candidates and seed the same.
  *
  * @param count of which there may be fewer
  */
-export function choose(candidates: readonly Candidate[], model: Predictor, count: number): number[] {
-  const n = candidates.length
-  const covariance = errorsOf(candidates, model)
+export function choose(candidates: readonly Candidate[], model: Predictor, count: number, seed: number): number[] {
+  const answers = candidates.flatMap((candidate, place) => candidate.map((features) => ({ place, features })))
+  const draw = openDraws(
+    answers.map(({ features }) => features),
+    model,
+    seed,
+  )
+  const left = new Set(candidates.keys())
   const chosen: number[] = []
-  const asked = new Map<string, number>()
-  while (chosen.length < Math.min(count, n)) {
-    let best = -1
-    let most = -Infinity
-    for (let i = 0; i < n; i++) {
-      if (chosen.includes(i)) continue
-      const often = asked.get(candidates[i]!.prompt) ?? 0
-      const gain = gainOf(covariance, n, i) * SAME_PROMPT ** often
-      if (gain > most) [best, most] = [i, gain]
-    }
-    chosen.push(best)
-    const { prompt } = candidates[best]!
-    asked.set(prompt, (asked.get(prompt) ?? 0) + 1)
-    learn(covariance, n, best)
+  while (chosen.length < Math.min(count, candidates.length)) {
+    const values = draw()
+    let best: { place: number; value: number } | null = null
+    answers.forEach(({ place }, i) => {
+      const value = values[i]!
+      if (left.has(place) && (best === null || value > best.value)) best = { place, value }
+    })
+    const { place } = best!
+    chosen.push(place)
+    left.delete(place)
   }
   return chosen
 }
 
-/** Covariance of the errors of the candidates' predicted values: [n, n]. */
-function errorsOf(candidates: readonly Candidate[], model: Predictor): Float64Array {
-  const n = candidates.length
-  const deviations = candidates.map(({ features }) => model.predict(features).deviation)
-  return model
-    .correlations(candidates.map(({ features }) => features))
-    .map((together, at) => together * deviations[Math.floor(at / n)]! * deviations[at % n]!)
-}
+/** Keeps the factor of answers that are nearly alike from dividing by 0. */
+const JITTER = 1e-6
 
-function gainOf(covariance: Float64Array, n: number, i: number): number {
-  let sum = 0
-  for (let j = 0; j < n; j++) sum += covariance[i * n + j]! ** 2
-  return sum / (covariance[i * n + i]! + VOTE_VARIANCE)
-}
-
-/** What is left once i has a vote, in place. */
-function learn(covariance: Float64Array, n: number, i: number): void {
-  const row = covariance.slice(i * n, (i + 1) * n)
-  const by = 1 / (row[i]! + VOTE_VARIANCE)
-  for (let a = 0; a < n; a++) for (let b = 0; b < n; b++) covariance[a * n + b]! -= by * row[a]! * row[b]!
+/** Draws values of all answers together: what a reward function from the posterior gives them. */
+function openDraws(features: readonly ArrayLike<number>[], model: Predictor, seed: number): () => number[] {
+  const n = features.length
+  const random = openRandom(seed)
+  const beliefs = features.map((one) => model.predict(one))
+  const factor = model.correlations(features)
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j <= i; j++) {
+      let sum = factor[i * n + j]! + (i === j ? JITTER : 0)
+      for (let k = 0; k < j; k++) sum -= factor[i * n + k]! * factor[j * n + k]!
+      factor[i * n + j] = i === j ? Math.sqrt(Math.max(JITTER, sum)) : sum / factor[j * n + j]!
+    }
+  return () => {
+    const z = Array.from({ length: n }, () => random.normal())
+    return beliefs.map(({ mean, deviation }, i) => {
+      let apart = 0
+      for (let k = 0; k <= i; k++) apart += factor[i * n + k]! * z[k]!
+      return mean + deviation * apart
+    })
+  }
 }

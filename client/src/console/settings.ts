@@ -65,6 +65,11 @@ export const groups: SettingGroup[] = [
         'How many answers the crowd has before it. More gives everyone something to rate; fewer collects more votes on each.',
       ),
       number(
+        'live.candidates',
+        'Answers sampled for each shown',
+        'People see the one of them that may be the best, so that fewer votes teach the same. 1 shows what the model says on average.',
+      ),
+      number(
         'live.votingWindowSeconds',
         'Longest voting, seconds',
         'Voting on an answer closes after this long, even with fewer votes, if people have voted on others since.',
