@@ -58,7 +58,7 @@ const Endurance = z.object({
   study: z.literal('endurance'),
   ...{ raters: z.number(), minutes: z.number() },
   runs: z.array(
-    z.object({ seed: z.number(), shown: z.array(z.object({ minute: z.number(), compassion: z.number() })) }),
+    z.object({ seed: z.number(), judged: z.array(z.object({ minute: z.number(), compassion: z.number() })) }),
   ),
 })
 const Traded = z.object({ compassion: Figure, usefulness: Figure })
@@ -121,15 +121,15 @@ export function enduranceChart({ runs, raters, minutes }: z.infer<typeof Enduran
   return {
     title: `${raters} simulated raters turn round after ${minutes} minutes and back after ${2 * minutes}`,
     x: 'minutes',
-    y: "oracle's mean compassion of the answers shown (0 to 1)",
+    y: "oracle's mean compassion of answers to held-out prompts (0 to 1)",
     range: [0, 1],
     marks: [
       { at: HIGH, label: `to pass: ${HIGH}` },
       { at: LOW, label: `to fall below: ${LOW}` },
     ],
-    series: runs.map(({ seed, shown }) => ({
+    series: runs.map(({ seed, judged }) => ({
       name: `seed ${seed}`,
-      points: shown.map(({ minute, compassion }): Point => [minute, compassion]),
+      points: judged.map(({ minute, compassion }): Point => [minute, compassion]),
     })),
   }
 }

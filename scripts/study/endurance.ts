@@ -3,12 +3,15 @@
  * half an hour on a fresh instance, through real sockets, with default settings; after a third of it their taste turns
  * into its opposite, and after another third back again.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { maxOf, mean, minOf, quantile } from '../../core/statistics.ts'
-import type { StepMetrics } from '../../core/protocol/index.ts'
+import type { StepMetrics, TrainingSession } from '../../core/protocol/index.ts'
+import { learnerConfig } from '../../trainer/loop/configuration.ts'
 import { runCrowd } from '../crowd/crowd.ts'
 import { latestStep } from '../crowd/print.ts'
 import type { CrowdReport } from '../crowd/report.ts'
-import { withInstance } from './instance.ts'
+import { openEvaluator, type Evaluation } from './evaluate.ts'
+import { withInstance, type Instance } from './instance.ts'
 import type { Criterion } from './learning.ts'
 import { openProgress } from './progress.ts'
 import { table } from './table.ts'
@@ -24,8 +27,10 @@ export interface EnduranceOptions {
 
 export interface EnduranceRun {
   seed: number
-  /** By half minutes: the oracle's means over the answers shown, and the run's own over its steps. */
-  shown: HalfMinute[]
+  /** Every half minute: the newest checkpoint, judged by the oracle on prompts that the run does not use. */
+  judged: Judged[]
+  /** … and the means of the run's own metrics. */
+  measured: Measured[]
   steps: number
   /** … of which so many left the policy as it was. */
   still: number
@@ -38,13 +43,14 @@ export interface EnduranceRun {
   crowd: Omit<CrowdReport, 'votes' | 'steps'>
 }
 
-interface HalfMinute {
-  /** Its middle. */
+interface Judged extends Pick<Evaluation, 'compassion' | 'compassionError' | 'usefulness' | 'readable'> {
   minute: number
-  answers: number
-  compassion: number
-  usefulness: number
-  readable: number
+}
+
+interface Measured {
+  /** The middle of the half. */
+  minute: number
+  steps: number
   /** Smoothed; nats an answer. */
   kl: number
   seconds: number
@@ -74,7 +80,7 @@ const SOON = 5
 /** Step 1,000 may cost this much more than step 20. */
 const GROWTH = 1.2
 
-const HALF_MINUTE = 30_000
+const MINUTE = 60_000
 const EARLY = 20
 const LATE = 1_000
 /** Steps on either side of one whose cost is taken: a single one says little. */
@@ -111,7 +117,11 @@ async function enduranceRun(
     const session = await instance.startSession((demo) => ({ ...demo, live: { ...demo.live, seed } }))
     await instance.firstAnswers(session)
     const began = Date.now()
-    const { steps: answers, ...report } = await runCrowd({
+    const crowdGone = new AbortController()
+    const judging = judge(instance, session, { seed, began, signal: crowdGone.signal })
+    // It is awaited below, once the crowd has gone.
+    judging.catch(() => undefined)
+    const { steps: _shown, ...report } = await runCrowd({
       ...{ url: instance.attune.url, session: session.id, raters, seconds, seed },
       turns: [60 * minutes, 2 * 60 * minutes],
       onProgress: ({ phase, elapsed, raters: all }) =>
@@ -119,12 +129,13 @@ async function enduranceRun(
           Math.min(1, (STARTING + elapsed) / total),
           `${phase}, ${elapsed.toFixed(0)} s: step ${latestStep(all)}`,
         ),
-    })
+    }).finally(() => crowdGone.abort())
+    const judged = await judging
     if (report.ended !== null) throw new Error(`the session ended while the crowd was voting: ${report.ended}`)
     const { votes: _votes, ...crowd } = report
     const steps = await instance.steps(session.id)
     return {
-      ...{ seed, steps: steps.length, shown: shownOf(answers, steps, began), crowd },
+      ...{ seed, steps: steps.length, judged, measured: measuredOf(steps, began), crowd },
       still: steps.filter(({ metrics }) => !(metrics['policy/update_norm']! > 0)).length,
       kl: maxOf(steps.flatMap(({ metrics }) => metrics['kl/smoothed'] ?? [])),
       targetKl: session.configuration.ppoConfig.targetKL,
@@ -134,29 +145,47 @@ async function enduranceRun(
   })
 }
 
-/** The answers that were shown, by the half minute in which the step that they preceded was committed. */
-function shownOf(answers: CrowdReport['steps'], steps: readonly StepMetrics[], began: number): EnduranceRun['shown'] {
-  const binOf = ({ timestamp }: StepMetrics): number => Math.floor((Date.parse(timestamp) - began) / HALF_MINUTE)
-  const at = new Map(steps.map((step) => [step.step, binOf(step)]))
-  const bins = new Map<number, CrowdReport['steps']>()
-  for (const view of answers) {
-    const bin = at.get(view.step)
-    if (bin !== undefined) bins.set(bin, [...(bins.get(bin) ?? []), view])
+/** Until the signal: by a second engine, on one core, so that the run keeps most of the machine. */
+async function judge(
+  { modelDir, checkpoint }: Instance,
+  { id, configuration }: TrainingSession,
+  { seed, began, signal }: { seed: number; began: number; signal: AbortSignal },
+): Promise<Judged[]> {
+  const { temperature, maxNewTokens } = configuration.live
+  const evaluator = await openEvaluator({
+    ...{ modelDir, temperature, maxNewTokens, seed, lora: learnerConfig(configuration).lora },
+    ...{ answersPerPrompt: 2, strangePrompts: 0, threads: 1 },
+  })
+  const judged: Judged[] = []
+  try {
+    while (!signal.aborted) {
+      const minute = (Date.now() - began) / MINUTE
+      const { compassion, compassionError, usefulness, readable } = await evaluator.evaluate(
+        (await checkpoint(id)) ?? 'base',
+      )
+      judged.push({ minute, compassion, compassionError, usefulness, readable })
+      const left = MINUTE / 2 - ((Date.now() - began) % (MINUTE / 2))
+      await sleep(left, undefined, { signal }).catch(() => undefined)
+    }
+  } finally {
+    await evaluator.close()
   }
-  return [...bins]
-    .sort(([a], [b]) => a - b)
-    .map(([bin, views]) => {
-      const count = views.reduce((sum, { samples }) => sum + samples, 0)
-      const over = (of: 'compassion' | 'usefulness' | 'readable') =>
-        views.reduce((sum, view) => sum + view.samples * view[of], 0) / count
-      const made = steps.filter((step) => binOf(step) === bin)
-      const metric = (name: string) => mean(made.flatMap(({ metrics }) => metrics[name] ?? []))
-      return {
-        ...{ minute: (bin + 0.5) / 2, answers: count },
-        ...{ compassion: over('compassion'), usefulness: over('usefulness'), readable: over('readable') },
-        ...{ kl: metric('kl/smoothed'), seconds: metric('step_seconds'), memory: metric('memoryUsage') },
-      }
-    })
+  return judged
+}
+
+function measuredOf(steps: readonly StepMetrics[], began: number): Measured[] {
+  const halves = new Map<number, StepMetrics[]>()
+  for (const step of steps) {
+    const half = Math.floor((2 * (Date.parse(step.timestamp) - began)) / MINUTE)
+    halves.set(half, [...(halves.get(half) ?? []), step])
+  }
+  return [...halves].map(([half, made]) => {
+    const metric = (name: string) => mean(made.flatMap(({ metrics }) => metrics[name] ?? []))
+    return {
+      ...{ minute: (half + 0.5) / 2, steps: made.length },
+      ...{ kl: metric('kl/smoothed'), seconds: metric('step_seconds'), memory: metric('memoryUsage') },
+    }
+  })
 }
 
 function costAround(steps: readonly StepMetrics[], step: number): Cost {
@@ -172,9 +201,9 @@ function costAround(steps: readonly StepMetrics[], step: number): Cost {
 }
 
 export function criteriaOf(run: EnduranceRun, minutes: number): Criterion[] {
-  const { seed, shown, steps, still, kl, targetKl, early, late } = run
+  const { seed, judged, steps, still, kl, targetKl, early, late } = run
   const between = (from: number, to: number) =>
-    shown.filter(({ minute }) => minute >= from && minute < to).map(({ compassion }) => compassion)
+    judged.filter(({ minute }) => minute >= from && minute < to).map(({ compassion }) => compassion)
   const [risen, fallen, again] = [
     maxOf(between(0, minutes), -Infinity),
     minOf(between(minutes, minutes + SOON), Infinity),
@@ -204,8 +233,8 @@ export function criteriaOf(run: EnduranceRun, minutes: number): Criterion[] {
 }
 
 export function enduranceText({ raters, minutes, runs, criteria }: EnduranceStudy): string {
-  const rows = runs.map(({ seed, shown, steps, kl, early, late, crowd }) => {
-    const at = (minute: number) => shown.filter((bin) => bin.minute < minute).at(-1)
+  const rows = runs.map(({ seed, judged, steps, kl, early, late, crowd }) => {
+    const at = (minute: number) => judged.filter((at) => at.minute < minute).at(-1)
     const compassion = [minutes, minutes + SOON, 2 * minutes, Infinity].map(
       (end) => at(end)?.compassion.toFixed(2) ?? '',
     )
@@ -213,7 +242,7 @@ export function enduranceText({ raters, minutes, runs, criteria }: EnduranceStud
     return [
       `seed ${seed}`,
       ...compassion,
-      `${(100 * minOf(shown.map(({ readable }) => readable))).toFixed(0)} %`,
+      `${(100 * minOf(judged.map(({ readable }) => readable))).toFixed(0)} %`,
       kl.toFixed(2),
       String(steps),
       `${crowd.used} of ${crowd.acknowledged - crowd.withdrawn}`,
@@ -227,7 +256,7 @@ export function enduranceText({ raters, minutes, runs, criteria }: EnduranceStud
     ...['KL, at most', 'steps', 'votes used', 'vote to weights p50 / p95', 'early step / late', 'memory'],
   ]
   return [
-    `${raters} simulated raters for ${3 * minutes} minutes, who turn round at minute ${minutes} and back at ${2 * minutes}; compassion of the answers shown by the hidden oracle, half a minute each`,
+    `${raters} simulated raters for ${3 * minutes} minutes, who turn round at minute ${minutes} and back at ${2 * minutes}; compassion by the hidden oracle, of answers to held-out prompts`,
     '',
     table(head, rows),
     '',

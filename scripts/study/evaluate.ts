@@ -35,7 +35,7 @@ export interface Evaluation {
   kl: number
   /** Mean compassion for each prompt, in the order of the prompts. */
   byPrompt: number[]
-  /** As many answers each to prompts that are new to the base, too. */
+  /** As many answers each to prompts that are new to the base, too; NaN without any. */
   strange: { compassion: number; readable: number }
 }
 
@@ -55,18 +55,23 @@ export interface EvaluatorOptions {
   seed: number
   prompts?: number
   answersPerPrompt?: number
+  /** Prompts that are new to the base as well; 0 judges on none. */
+  strangePrompts?: number
+  /** Of the engine; as many as there are cores by default. */
+  threads?: number
 }
 
 export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluator> {
-  const { modelDir, temperature, maxNewTokens, seed, prompts: count = 64, answersPerPrompt = 4 } = options
+  const { modelDir, temperature, maxNewTokens, seed, threads } = options
+  const { prompts: count = 64, answersPerPrompt = 4, strangePrompts = STRANGE } = options
   const model = await readModel(modelDir)
   const tokenizer = await openPromptTokenizer(modelDir)
-  const engine = await openOnnx()
+  const engine = await openOnnx({ threads })
   const config = { ...learnerConfig(TrainingConfig.parse({})), temperature, maxNewTokens, lora: options.lora ?? null }
   const learner = openLearner({ engine, model, config, seed })
   const policy = heldPolicy(model.architecture, { valueHead: false, lora: config.lora })
   const prompts = await newToTheRun(modelDir, seed, count)
-  const strange = heldOutPrompts(seed, STRANGE)
+  const strange = strangePrompts === 0 ? [] : heldOutPrompts(seed, strangePrompts)
   const promptIds = prompts.map(tokenizer.encodePrompt)
 
   const load = ({ tensors }: Checkpoint) => {

@@ -112,17 +112,16 @@ describe('the learning study', () => {
 describe('the endurance study', () => {
   const minutes = 10
   const { votes: _votes, steps: _steps, ...crowd } = { votes: [], ...run({}).crowd }
-  const curve = (compassion: (minute: number) => number): EnduranceRun['shown'] =>
+  const curve = (compassion: (minute: number) => number): EnduranceRun['judged'] =>
     Array.from({ length: 60 }, (_, i) => (i + 0.5) / 2).map((minute) => ({
-      ...{ minute, answers: 20, compassion: compassion(minute), usefulness: 0.6, readable: 1 },
-      ...{ kl: 2, seconds: 1, memory: 1_000 },
+      ...{ minute, compassion: compassion(minute), compassionError: 0.02, usefulness: 0.6, readable: 1 },
     }))
   const cost = { step: 20, seconds: 1, memory: 1_000 }
   const failing = (change: Partial<EnduranceRun>): string[] =>
     enduranceCriteria(
       {
-        ...{ seed: 1, steps: 1_200, still: 0, kl: 3.9, targetKl: 4, crowd },
-        shown: curve((minute) => (minute > 12 && minute < 22 ? 0.2 : 0.85)),
+        ...{ seed: 1, steps: 1_200, still: 0, kl: 3.9, targetKl: 4, crowd, measured: [] },
+        judged: curve((minute) => (minute > 12 && minute < 22 ? 0.2 : 0.85)),
         ...{ early: cost, late: { ...cost, step: 1_000 } },
         ...change,
       },
@@ -139,10 +138,10 @@ describe('the endurance study', () => {
       expect.stringContaining('time and the memory'),
     ])
     expect(failing({ late: { step: 1_000, seconds: 1, memory: 1_201 } })).toHaveLength(1)
-    expect(failing({ shown: curve((minute) => (minute > 16 && minute < 22 ? 0.2 : 0.85)) })).toEqual([
+    expect(failing({ judged: curve((minute) => (minute > 16 && minute < 22 ? 0.2 : 0.85)) })).toEqual([
       expect.stringContaining('within 5 minutes'),
     ])
-    expect(failing({ shown: curve((minute) => (minute > 12 ? 0.2 : 0.85)) })).toEqual([
+    expect(failing({ judged: curve((minute) => (minute > 12 ? 0.2 : 0.85)) })).toEqual([
       expect.stringContaining('after the second turn'),
     ])
   })
