@@ -198,15 +198,22 @@ export interface OpenAnswer {
   openMs: number
   /** A vote was cast in its session after it opened. */
   overtaken: boolean
+  /** How many people cast the session's latest votes. */
+  people: number
 }
+
+/** How many of the latest votes tell who is here. */
+const LATEST_VOTES = 32
 
 /** A session's rollouts that are open to votes, oldest first. */
 export async function openPool(db: Db, sessionId: string): Promise<OpenAnswer[]> {
   const { rows } = await db.query<OpenAnswer>(
-    `with pool as (select id, opened_at from samples where session_id = $1 and status = 'open' and origin = 'rollout')
+    `with pool as (select id, opened_at from samples where session_id = $1 and status = 'open' and origin = 'rollout'),
+     latest as (select * from feedback where session_id = $1 order by seq desc limit ${LATEST_VOTES})
      select pool.id, (extract(epoch from clock_timestamp() - opened_at) * 1000)::float8 as "openMs",
             (select count(*)::int from feedback where sample_id = pool.id and withdrawn_at is null and not ${isExcluded('feedback')}) as votes,
-            coalesce(opened_at < (select created_at from feedback where session_id = $1 order by seq desc limit 1), false) as overtaken
+            coalesce(opened_at < (select created_at from feedback where session_id = $1 order by seq desc limit 1), false) as overtaken,
+            (select count(distinct user_id)::int from latest where not ${isExcluded('latest')}) as people
      from pool order by opened_at, id`,
     [sessionId],
   )

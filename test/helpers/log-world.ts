@@ -120,6 +120,7 @@ export function logWorld(log: RunLog, options: LogWorldOptions): World {
             votes: votes.filter(({ sampleId }) => sampleId === id).length,
             openMs: 0,
             overtaken: true,
+            people: 1000,
           }))
       }),
     shown: async () => log.samples.size,

@@ -138,6 +138,7 @@ describe('the trainer’s world', () => {
     await storeVote(pool, { sampleId: a, raterId, ageMs: 0 })
     const open = new Map((await world.pool()).map(({ id, votes }) => [id, votes]))
     expect([open.get(a), open.get(b)]).toEqual([1, 0])
+    expect((await world.pool()).map(({ people }) => people)).toEqual([1, 1])
     await world.closeVoting([a])
     expect((await world.pool()).map(({ id }) => id)).not.toContain(a)
     expect(await world.shown()).toBe(2)

@@ -1,6 +1,7 @@
 /**
- * The rolling pool: the answers that people vote on. One leaves when it has its votes, or has been open for its time
- * and people have gone on to others; new ones of the current policy take the empty places.
+ * The rolling pool: the answers that people vote on. One leaves when it has its votes, or everybody's where fewer people
+ * are here, or when it has been open for its time and people have gone on to others. New ones of the current policy take
+ * the empty places.
  */
 import { limits } from '../../core/protocol/index.ts'
 import type { OpenAnswer } from '../../core/db/samples.ts'
@@ -11,6 +12,9 @@ import type { World } from './world.ts'
 
 /** Empty places are filled once they are this share of all. */
 const REFILL = 1 / 4
+
+/** For so long an answer waits for people who have not voted yet, even if all who have are done with it; milliseconds. */
+const COMPANY_MS = 10_000
 
 export interface Pool {
   /** Closes what is due and fills empty places; returns what is open. */
@@ -28,8 +32,10 @@ export function openPool(run: Run, world: World, answering: Evaluator['answering
   const waits = new Map<string, number>()
   let shown: number | null = null
 
-  const isDue = ({ votes, openMs, overtaken }: OpenAnswer): boolean =>
-    votes >= minVotes || (openMs >= 1000 * votingWindowSeconds && overtaken)
+  const isDue = ({ votes, people, openMs, overtaken }: OpenAnswer): boolean =>
+    votes >= minVotes ||
+    (people > 0 && votes >= people && openMs >= COMPANY_MS) ||
+    (overtaken && openMs >= 1000 * votingWindowSeconds)
 
   async function closeDue(open: readonly OpenAnswer[]): Promise<OpenAnswer[]> {
     const due = open.filter(isDue).map(({ id }) => id)
