@@ -1,7 +1,7 @@
 /**
- * The rolling pool: the answers that people vote on. One leaves when it has its votes, or everybody's where fewer people
- * are here, or when it has been open for its time and people have gone on to others. New ones of the current policy take
- * the empty places.
+ * The rolling pool: the answers that people vote on. One leaves when it has its votes, or has been open for its time and
+ * people have gone on to others. It gives up its place to a new one of the current policy as soon as everybody here has
+ * voted on it, so that few people, too, always have something to rate.
  */
 import { limits } from '../../core/protocol/index.ts'
 import type { OpenAnswer } from '../../core/db/samples.ts'
@@ -13,8 +13,8 @@ import type { World } from './world.ts'
 /** Empty places are filled once they are this share of all. */
 const REFILL = 1 / 4
 
-/** For so long an answer waits for people who have not voted yet, even if all who have are done with it; milliseconds. */
-const COMPANY_MS = 10_000
+/** So many times as many answers as there are places may be open: most of them have the votes of all who are here. */
+const MOST_OPEN = 4
 
 export interface Pool {
   /** Closes what is due and fills empty places; returns what is open. */
@@ -32,10 +32,10 @@ export function openPool(run: Run, world: World, answering: Evaluator['answering
   const waits = new Map<string, number>()
   let shown: number | null = null
 
-  const isDue = ({ votes, people, openMs, overtaken }: OpenAnswer): boolean =>
-    votes >= minVotes ||
-    (people > 0 && votes >= people && openMs >= COMPANY_MS) ||
-    (overtaken && openMs >= 1000 * votingWindowSeconds)
+  const isDue = ({ votes, openMs, overtaken }: OpenAnswer): boolean =>
+    votes >= minVotes || (openMs >= 1000 * votingWindowSeconds && overtaken)
+  const isWanting = ({ votes, people }: OpenAnswer): boolean => votes < Math.max(1, people)
+  const groupsOf = (answers: readonly OpenAnswer[]): number => Math.ceil(answers.length / size)
 
   async function closeDue(open: readonly OpenAnswer[]): Promise<OpenAnswer[]> {
     const due = open.filter(isDue).map(({ id }) => id)
@@ -51,7 +51,7 @@ export function openPool(run: Run, world: World, answering: Evaluator['answering
   return {
     async tend() {
       const open = await closeDue(await world.pool())
-      const free = places - Math.ceil(open.length / size)
+      const free = Math.min(places - groupsOf(open.filter(isWanting)), MOST_OPEN * places - groupsOf(open))
       if (free < Math.max(1, Math.floor(places * REFILL))) return open
       shown ??= await world.shown()
       const first = shown
