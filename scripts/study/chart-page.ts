@@ -85,7 +85,7 @@ function optionsOf({ title, x, y, range, marks = [], series }: Chart): Omit<uPlo
         ...axis,
         ...line,
         label: x,
-        incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500],
+        incrs: xs.some((at) => at > 1) ? [1, 2, 5, 10, 20, 50, 100, 200, 500] : [0.1, 0.2, 0.5],
         space: 60,
         size: 32,
         grid: { show: false },

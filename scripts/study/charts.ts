@@ -197,11 +197,10 @@ export function compassionChart({ rows, base, seeds, steps }: z.infer<typeof Com
     y: "oracle's mean usefulness of held-out answers (0 to 1)",
     range: [0, 1],
     series: [
-      { name: 'the base', control: true, points: [at(base)] },
-      ...rows.map((row) => ({
-        name: `λ = ${row.lambda}`,
-        points: [at(row)],
-      })),
+      // First, so that the points stand on the line.
+      { name: 'what λ trades', control: true, points: rows.map(at).sort(([a], [b]) => a - b) },
+      { name: 'the base', points: [at(base)] },
+      ...rows.map((row) => ({ name: `λ = ${row.lambda}`, points: [at(row)] })),
     ],
   }
 }
