@@ -2,8 +2,8 @@
  * `npm run study -- compassion`: what does λ, the weight of compassion in a vote's value, trade for what? The same crowd
  * teaches the demo model with each λ, by the live loop's arithmetic, without an instance.
  */
-import { mean, sampleDeviation } from '../../core/statistics.ts'
 import { newToTheRun } from './evaluate.ts'
+import { figureOf, figureText, type Figure } from './figure.ts'
 import type { Criterion } from './learning.ts'
 import type { Truth } from './offline-run.ts'
 import { openProgress } from './progress.ts'
@@ -14,12 +14,6 @@ export interface CompassionOptions {
   modelDir: string
   seeds: number
   steps: number
-}
-
-/** Mean over seeds, and how much the seeds differ. */
-interface Figure {
-  mean: number
-  deviation: number
 }
 
 export interface CompassionRow {
@@ -71,10 +65,7 @@ export async function compassion({ modelDir, seeds, steps }: CompassionOptions):
 }
 
 function figuresOf(truths: readonly Truth[]): Omit<CompassionRow, 'lambda'> {
-  const over = (of: 'compassion' | 'usefulness' | 'readable' | 'kl'): Figure => {
-    const values = truths.map((truth) => truth[of])
-    return { mean: mean(values), deviation: sampleDeviation(values) }
-  }
+  const over = (of: keyof Truth): Figure => figureOf(truths.map((truth) => truth[of]))
   return { compassion: over('compassion'), usefulness: over('usefulness'), readable: over('readable'), kl: over('kl') }
 }
 
@@ -98,9 +89,8 @@ function criteriaOf(base: CompassionStudy['base'], rows: readonly CompassionRow[
 }
 
 export function compassionText({ seeds, steps, base, rows, criteria }: CompassionStudy): string {
-  const shown = ({ mean: value, deviation }: Figure): string => `${value.toFixed(3)} ± ${deviation.toFixed(3)}`
   const row = (name: string, { compassion: c, usefulness, readable, kl }: Omit<CompassionRow, 'lambda'>) => [
-    ...[name, shown(c), shown(usefulness), `${(100 * readable.mean).toFixed(0)} %`, kl.mean.toFixed(2)],
+    ...[name, figureText(c), figureText(usefulness), `${(100 * readable.mean).toFixed(0)} %`, kl.mean.toFixed(2)],
   ]
   return [
     `${steps} steps with each λ, ${seeds} seeds; the oracle on held-out answers, mean ± deviation over seeds`,

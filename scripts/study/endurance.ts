@@ -117,13 +117,14 @@ async function enduranceRun(
     const session = await instance.startSession((demo) => ({ ...demo, live: { ...demo.live, seed } }))
     await instance.firstAnswers(session)
     const began = Date.now()
-    const crowdGone = new AbortController()
+    const [crowdGone, judgeGone] = [new AbortController(), new AbortController()]
     const judging = judge(instance, session, { seed, began, signal: crowdGone.signal })
-    // It is awaited below, once the crowd has gone.
-    judging.catch(() => undefined)
+    // What went wrong is thrown below, where it is awaited; the crowd need not vote on for that.
+    judging.catch(() => judgeGone.abort())
     const { steps: _shown, ...report } = await runCrowd({
       ...{ url: instance.attune.url, session: session.id, raters, seconds, seed },
       turns: [60 * minutes, 2 * 60 * minutes],
+      signal: judgeGone.signal,
       onProgress: ({ phase, elapsed, raters: all }) =>
         onProgress(
           Math.min(1, (STARTING + elapsed) / total),

@@ -83,6 +83,7 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
   }
 
   const answerStrange = async (): Promise<Evaluation['strange']> => {
+    if (strange.length === 0) return { compassion: Number.NaN, readable: Number.NaN }
     const ratings: ReturnType<typeof rate>[] = []
     for (let round = 0; round < answersPerPrompt; round++) {
       const sampled = await learner.sample(strange.map(tokenizer.encodePrompt), {

@@ -2,13 +2,12 @@
  * The second half of `npm run study -- reliability`: what do misleading groups cost a model that is trained on the votes?
  * The live loop's arithmetic, without an instance.
  */
-import { mean, sampleDeviation } from '../../core/statistics.ts'
 import { RATERS } from './attacks.ts'
 import { newToTheRun } from './evaluate.ts'
+import { figureOf, figureText, type Figure } from './figure.ts'
 import type { Criterion } from './learning.ts'
 import type { OfflineCrowd } from './offline-crowd.ts'
 import { openProgress } from './progress.ts'
-import type { Figure } from './reliability.ts'
 import { table } from './table.ts'
 import { trained } from './trained.ts'
 
@@ -62,12 +61,11 @@ export async function loopReliability(options: {
           usefulness: after.usefulness - before.usefulness,
         })
       }
-      const over = (values: number[]): Figure => ({ mean: mean(values), deviation: sampleDeviation(values) })
       rows.push({
         name,
-        gain: over(runs.map((run) => (run.compassion + run.usefulness) / 2)),
-        compassion: over(runs.map((run) => run.compassion)),
-        usefulness: over(runs.map((run) => run.usefulness)),
+        gain: figureOf(runs.map((run) => (run.compassion + run.usefulness) / 2)),
+        compassion: figureOf(runs.map((run) => run.compassion)),
+        usefulness: figureOf(runs.map((run) => run.usefulness)),
       })
     }
   } finally {
@@ -83,13 +81,12 @@ export async function loopReliability(options: {
 }
 
 export function loopReliabilityText({ rows, criteria, steps, seeds }: LoopReliability): string {
-  const shown = ({ mean: value, deviation }: Figure): string => `${value.toFixed(3)} ± ${deviation.toFixed(3)}`
   return [
     `Trained for ${steps} steps, ${seeds} seeds: what the oracle's scores of held-out answers gain, mean ± deviation`,
     '',
     table(
       ['', 'score', 'compassion', 'usefulness'],
-      rows.map(({ name, gain, compassion, usefulness }) => [name, ...[gain, compassion, usefulness].map(shown)]),
+      rows.map(({ name, gain, compassion, usefulness }) => [name, ...[gain, compassion, usefulness].map(figureText)]),
     ),
     '',
     ...criteria.map(({ rule, holds, found }) => `${holds ? 'holds' : 'FAILS'}  ${rule}: ${found}`),

@@ -4,12 +4,13 @@
  * are the plain mean, the median, Dawid-Skene and MACE. By the product's own functions, without an instance.
  */
 import { setImmediate } from 'node:timers/promises'
-import { correlation, mean, median, minOf, sampleDeviation, sum } from '../../core/statistics.ts'
+import { correlation, mean, median, minOf, sum } from '../../core/statistics.ts'
 import { crowdValue } from '../../core/votes/crowd.ts'
 import { weigh, type TasteMode, type Weighed } from '../../core/votes/weights.ts'
 import { ATTACKS, isOfGroup, RATERS, simulate, VOTES, type Attack, type SimulatedCrowd } from './attacks.ts'
 import { dawidSkene } from './baselines/dawid-skene.ts'
 import { mace } from './baselines/mace.ts'
+import { figureOf, type Figure } from './figure.ts'
 import type { Criterion } from './learning.ts'
 import { openProgress } from './progress.ts'
 import { table } from './table.ts'
@@ -36,12 +37,6 @@ const LEFT: Readonly<Record<(typeof VOTES_PER_ANSWER)[number], number>> = { 10: 
 const MINORITY_RELIABILITY = 0.5
 /** By which another method may be better somewhere. */
 const TOLERANCE = 0.01
-
-/** A mean over seeds, and how much the seeds differ. */
-export interface Figure {
-  mean: number
-  deviation: number
-}
 
 export interface ReliabilityRow {
   attack: string
@@ -191,8 +186,8 @@ function rowOf(
   found: readonly Outcome[],
 ): ReliabilityRow {
   const over = (of: (one: Outcome) => number): Figure => {
-    const values = found.map(of)
-    return { mean: rounded(mean(values)), deviation: rounded(sampleDeviation(values)) }
+    const figure = figureOf(found.map(of))
+    return { mean: rounded(figure.mean), deviation: rounded(figure.deviation) }
   }
   const methods = (of: (one: Outcome, method: Method) => number): Record<Method, Figure> => ({
     attune: over((one) => of(one, 'attune')),
