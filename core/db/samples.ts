@@ -212,7 +212,7 @@ export async function openPool(db: Db, sessionId: string): Promise<OpenAnswer[]>
      latest as (select * from feedback where session_id = $1 order by seq desc limit ${LATEST_VOTES})
      select pool.id, (extract(epoch from clock_timestamp() - opened_at) * 1000)::float8 as "openMs",
             (select count(*)::int from feedback where sample_id = pool.id and withdrawn_at is null and not ${isExcluded('feedback')}) as votes,
-            coalesce(opened_at < (select created_at from feedback where session_id = $1 order by seq desc limit 1), false) as overtaken,
+            coalesce(opened_at < (select created_at from latest order by seq desc limit 1), false) as overtaken,
             (select count(distinct user_id)::int from latest where not ${isExcluded('latest')}) as people
      from pool order by opened_at, id`,
     [sessionId],

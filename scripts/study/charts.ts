@@ -43,7 +43,7 @@ const Turnaround = z.object({
   ...{ raters: z.number(), turn: z.number(), before: Judged },
   steps: z.array(z.object({ step: z.number(), rollouts: Judged, heldOut: Judged.nullable() })),
 })
-const Figure = z.object({ mean: z.number(), deviation: z.number() })
+const Figure = z.object({ mean: z.number() })
 const Reliability = z.object({
   study: z.literal('reliability'),
   ...{ raters: z.number(), seeds: z.number() },

@@ -17,8 +17,8 @@ export interface TrainedOptions {
 }
 
 /** The pace of a room of twelve: votes of a step, answers shown in it, and how many steps later they are voted on. */
-export const PACE = { votesPerStep: 4.8, shown: 2, delay: 4 }
-export const CROWD = { raters: 12, noise: 0.12 }
+const PACE = { votesPerStep: 4.8, shown: 2, delay: 4 }
+const CROWD = { raters: 12, noise: 0.12 }
 
 /** The oracle on answers to the held-out prompts, by the base and by what was learnt. */
 export async function trained(options: TrainedOptions): Promise<{ before: Truth; after: Truth }> {

@@ -3,6 +3,7 @@ import { groupSizeOf, ownConfig } from '../../core/protocol/index.ts'
 import type { ShownSample } from '../../core/db/samples.ts'
 import { drawGroups, sampleId } from './prompts.ts'
 import { choose } from '../reward/choose.ts'
+import { inGroups } from '../rl/minibatches.ts'
 import { seedAlong, seedOf } from '../rl/random.ts'
 import type { Rollout } from '../rl/rollout.ts'
 import type { Run } from './run-state.ts'
@@ -47,9 +48,6 @@ export async function drawToShow(run: Run, first: number, count: number, signal:
   const features = (await learner.reference(named)).map((view) => view.features)
   return choose(inGroups(features, size), rewardModel, count, seed).map((place) => groups[place]!)
 }
-
-export const inGroups = <T>(items: readonly T[], size: number): T[][] =>
-  Array.from({ length: items.length / size }, (_, g) => items.slice(g * size, (g + 1) * size))
 
 async function sample(
   { learner, tokenizer }: Run,

@@ -2,6 +2,7 @@ import { Graph, gather, reshape } from '../../lm/graph/index.ts'
 import type { Engine, Program } from '../../lm/engines/engine.ts'
 import { openLru } from '../../lm/lru.ts'
 import { layOut, shapeOf, sizesOf, unpadRows, type BatchShape } from './layout.ts'
+import { inGroups } from './minibatches.ts'
 import { entropyGraph, policyFeeds, policyGraph, valueGraph, type HeldPolicy } from './policy.ts'
 import type { ReferenceView, Rollout } from './rollout.ts'
 
@@ -37,9 +38,7 @@ export function openInspector(
 
   async function* batches(rollouts: readonly Rollout[], which: 'policy' | 'reference') {
     if (rollouts.length === 0) return
-    const parts = Array.from({ length: Math.ceil(rollouts.length / size) }, (_, i) =>
-      rollouts.slice(i * size, (i + 1) * size),
-    )
+    const parts = inGroups(rollouts, size)
     const shape = shapeOf(parts, size, architecture.context)
     // The reference is always float32: KL is measured against float32 samples, and the reward model's features must
     // survive a change of precision.

@@ -21,6 +21,10 @@ export function minibatches(size: number, parts: number, seed: number, together 
   )
 }
 
+/** Neighbours in groups of `size`, in their order; the last one may be smaller. */
+export const inGroups = <T>(items: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, g) => items.slice(g * size, (g + 1) * size))
+
 /** Fisher and Yates's shuffle of `0 … size-1`. */
 export function permutation(size: number, seed: number): number[] {
   const random = openRandom(seed)

@@ -7,7 +7,7 @@ import type { Algorithm } from './algorithms/algorithm.ts'
 import { optimizerConfig, type LearnerConfig } from './config.ts'
 import type { Experience } from './experience.ts'
 import { shapeOf, sizesOf } from './layout.ts'
-import { minibatches } from './minibatches.ts'
+import { inGroups, minibatches } from './minibatches.ts'
 import type { HeldPolicy } from './policy.ts'
 import { seedOf } from './random.ts'
 import { openTrainStep, type TrainStep, type StepStatistics } from './train-step.ts'
@@ -52,8 +52,10 @@ export function openOptimizer(
   }
 
   const stepFor = (minibatch: readonly Experience[]): Promise<TrainStep> => {
-    const rollouts = minibatch.map((e) => e.rollout)
-    const parts = Array.from({ length: accumulation }, (_, i) => rollouts.slice(i * size, (i + 1) * size))
+    const parts = inGroups(
+      minibatch.map((e) => e.rollout),
+      size,
+    )
     const shape = shapeOf(parts, size, policy.model.architecture.context)
     return compiled.get(sizesOf(shape), () => openTrainStep(engine, shape, options))
   }

@@ -4,6 +4,7 @@ import { openDescent } from '../../lm/training/optimizer-step.ts'
 import type { Algorithm } from './algorithms/algorithm.ts'
 import type { Experience } from './experience.ts'
 import { layOut, padRows, type BatchShape } from './layout.ts'
+import { inGroups } from './minibatches.ts'
 import { entropyGraph, policyFeeds, policyGraph, valueGraph, type HeldPolicy } from './policy.ts'
 
 /**
@@ -53,8 +54,8 @@ export async function openTrainStep(engine: Engine, shape: BatchShape, options: 
       exactDiv(minibatch.length, accumulation, 'the rollouts of a minibatch by its parts')
       const tokens = minibatch.reduce((n, e) => n + e.rollout.responseIds.length, 0)
       const wholes: Readonly<Record<string, number>> = { tokens, responses: minibatch.length, klCoefficient }
-      const parts = Array.from({ length: accumulation }, (_, i) => ({
-        ...feedsOf(minibatch.slice(i * shape.rollouts, (i + 1) * shape.rollouts), shape, reads),
+      const parts = inGroups(minibatch, shape.rollouts).map((part) => ({
+        ...feedsOf(part, shape, reads),
         ...byName(reads.wholes, (name) => wholes[name]!),
       }))
       const statistics = await descent.run(parts, { step, learningRate })

@@ -28,6 +28,7 @@
  *  7. A group whose answers all score the same teaches nothing but the KL; how many there were is
  *     reported (metrics.ts, `frac_reward_zero_std`). [TRL]
  */
+import { inGroups } from '../minibatches.ts'
 import { scoresOf, trustRegion, weighed, type Prepared, type Scored } from '../experience.ts'
 import { checkGroups } from './groups.ts'
 import { mean } from '../../../core/statistics.ts'
@@ -97,7 +98,7 @@ export function prepareGrpo(
     )
     return { rollout, columns: { ...columns, referenceLogprobs: reference.logprobs }, scalars: {} }
   })
-  const deviations = groupsOf(scores, groupSize).map((group) => Math.sqrt(moments([group]).variance))
+  const deviations = inGroups(scores, groupSize).map((group) => Math.sqrt(moments([group]).variance))
   return {
     experiences,
     advantages: experiences.map(({ columns }) => mean(columns.advantages)),
@@ -118,15 +119,12 @@ const LEAST_DEVIATION = 1e-4
  */
 export function groupAdvantages(scores: readonly number[], groupSize: number, scale: RewardScale): number[] {
   const all = moments([scores])
-  return groupsOf(scores, groupSize).flatMap((group) => {
+  return inGroups(scores, groupSize).flatMap((group) => {
     const own = moments([group])
     const deviation = Math.sqrt(scale === 'group' ? own.variance : all.variance)
     return group.map((score) => (score - own.mean) / (scale === 'none' ? 1 : deviation + LEAST_DEVIATION))
   })
 }
-
-const groupsOf = (scores: readonly number[], size: number): number[][] =>
-  Array.from({ length: scores.length / size }, (_, g) => scores.slice(g * size, (g + 1) * size))
 
 /**
  *     L_t = max(-A r, -A clip(r, 1-ε, 1+ε)) + β (e^d - d - 1),   r = π / π_old, d = log π_ref - log π
