@@ -63,11 +63,13 @@ export function logit(p: number): number {
  * when it is stored.
  */
 export function termsOf(head: string, { votes, preferences }: Evidence, knows: (sampleId: string) => boolean): Term[] {
-  const sums = new Map<string, Term & { sum: number }>()
+  const sums = new Map<string, Term & { key: string; sum: number }>()
   const add = (a: string, b: string | null, weight: number, value: number, outcome: boolean): void => {
-    const key = JSON.stringify([a, b, outcome])
-    const found = sums.get(key) ?? { a, b, weight: 0, target: 0, outcome, sum: 0 }
-    sums.set(key, { ...found, weight: found.weight + weight, sum: found.sum + weight * value })
+    const key = `${a} ${b ?? ''} ${outcome}`
+    let found = sums.get(key)
+    if (!found) sums.set(key, (found = { key, a, b, weight: 0, target: 0, outcome, sum: 0 }))
+    found.weight += weight
+    found.sum += weight * value
   }
   for (const { sampleId, weight, scores } of votes)
     if (weight > 0 && Object.hasOwn(scores, head) && knows(sampleId)) add(sampleId, null, weight, scores[head]!, false)
@@ -79,8 +81,8 @@ export function termsOf(head: string, { votes, preferences }: Evidence, knows: (
       if (Object.hasOwn(differences, head)) add(a, b, weight, turned ? -differences[head]! : differences[head]!, false)
     } else if (outcome !== undefined && head === RATING) add(a, b, weight, turned ? 1 - outcome : outcome, true)
   }
-  return [...sums.entries()]
-    .map(([key, { a, b, weight, outcome, sum }]) => {
+  return [...sums.values()]
+    .map(({ key, a, b, weight, outcome, sum }) => {
       const value = sum / weight
       const target = b === null ? logit(value) : value
       return { key, term: { a, b, weight: Math.fround(weight), target: Math.fround(target), outcome } }

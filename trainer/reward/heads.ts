@@ -32,14 +32,13 @@ export interface Group {
 
 /** @param evidence by head; every sample of it is in the table */
 export function fitHeads(evidence: readonly (readonly Term[])[], features: FeatureTable, config: HeadsConfig): Group[] {
-  const groups = new Map<string, number[]>()
+  const groups: number[][] = []
   evidence.forEach((terms, head) => {
-    const key = JSON.stringify(terms.map(({ a, b, weight, outcome }) => [a, b, weight, outcome && head]))
-    const group = groups.get(key)
+    const group = groups.find((heads) => isAlike(evidence[heads[0]!]!, terms))
     if (group) group.push(head)
-    else groups.set(key, [head])
+    else groups.push([head])
   })
-  return [...groups.values()].map((heads) =>
+  return groups.map((heads) =>
     fitGroup(
       heads,
       heads.map((head) => evidence[head]!),
@@ -48,6 +47,14 @@ export function fitHeads(evidence: readonly (readonly Term[])[], features: Featu
     ),
   )
 }
+
+/** Whether terms of two heads say something of the same answers with the same weights; an outcome is one head's own. */
+const isAlike = (terms: readonly Term[], others: readonly Term[]): boolean =>
+  terms.length === others.length &&
+  terms.every(({ a, b, weight, outcome }, t) => {
+    const other = others[t]!
+    return a === other.a && b === other.b && weight === other.weight && !outcome && !other.outcome
+  })
 
 function fitGroup(
   heads: readonly number[],
