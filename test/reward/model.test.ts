@@ -276,6 +276,21 @@ describe('the reward model', () => {
     expect(model.predict(samples[20]!.features)).not.toEqual(prediction)
   })
 
+  it('stays as it was even where the answers that it had learnt from are forgotten', () => {
+    const samples = world(15, 30)
+    const model = open(samples)
+    model.fit(
+      samples.slice(0, 11).map((s) => voteOn(s)),
+      differences(samples),
+    )
+    const { id, features } = samples[5]!
+    const [before, prediction] = [model.frozen(), model.predict(features, { without: id })]
+    model.fit(samples.slice(15).map((s) => voteOn(s)))
+    model.keep([])
+    expect(model.features.has(id)).toBe(false)
+    expect(before.predict(features, { without: id })).toEqual(prediction)
+  })
+
   it('reads the state of a run whose heads were an ensemble: it keeps the features, and knows nothing until it is fitted', () => {
     const samples = world(16, 30)
     const model = open(samples)

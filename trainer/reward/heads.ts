@@ -28,7 +28,12 @@ export interface Group {
   noise: readonly number[]
   /** Terms that a sample is in, by their places. */
   termsOf: ReadonlyMap<string, readonly number[]>
+  /** Of the samples in terms: a later fit may forget them (FeatureTable.keep). */
+  inputs: Inputs
 }
+
+/** Samples' inputs [width + 1], by their ids. */
+type Inputs = ReadonlyMap<string, Float64Array>
 
 /** @param evidence by head; every sample of it is in the table */
 export function fitHeads(evidence: readonly (readonly Term[])[], features: FeatureTable, config: HeadsConfig): Group[] {
@@ -63,6 +68,8 @@ function fitGroup(
   config: HeadsConfig,
 ): Group {
   const terms = evidence[0]!
+  const termsOf = bySample(terms)
+  const inputs = new Map([...termsOf.keys()].map((id) => [id, features.input(id)]))
   const design = designOf(terms)
   const { ridge } = config
   const full = posteriorOf(rowsOf(design, features.input), features.width + 1, ridge, () =>
@@ -73,7 +80,7 @@ function fitGroup(
   )
   const solved = (solver: Solver, targets: readonly (readonly number[])[]): Posterior =>
     solver(targets.map((one) => observations(design, one)))
-  const targets = evidence.map((own) => settled(own, features, (one) => solved(full, [one])))
+  const targets = evidence.map((own) => settled(own, inputs, (one) => solved(full, [one])))
   const posterior = solved(full, targets)
   return {
     heads,
@@ -84,7 +91,8 @@ function fitGroup(
     noise: posterior.squares.map(
       (squares) => (config.noiseAnswers * config.noiseVariance + squares) / (config.noiseAnswers + posterior.count),
     ),
-    termsOf: bySample(terms),
+    termsOf,
+    inputs,
   }
 }
 
@@ -92,27 +100,23 @@ function fitGroup(
 const REPETITIONS = 8
 
 /** The targets of a head's terms; those of outcomes are where repeating {@link outcomeTarget} leads. */
-function settled(
-  terms: readonly Term[],
-  features: FeatureTable,
-  fit: (targets: readonly number[]) => Posterior,
-): number[] {
+function settled(terms: readonly Term[], inputs: Inputs, fit: (targets: readonly number[]) => Posterior): number[] {
   let targets = terms.map(({ outcome, target }) => (outcome ? outcomeTarget(target, 0) : target))
   if (!terms.some(({ outcome }) => outcome)) return targets
   for (let repetition = 0; repetition < REPETITIONS; repetition++) {
     const [w = new Float64Array(0)] = fit(targets).means
     targets = terms.map((term, t) =>
-      term.outcome ? outcomeTarget(term.target, dot(w, inputOf(term, features))) : targets[t]!,
+      term.outcome ? outcomeTarget(term.target, dot(w, inputOf(term, inputs))) : targets[t]!,
     )
   }
   return targets
 }
 
 /** What a term reads: an answer's input, or the difference of two. */
-function inputOf({ a, b }: Term, features: FeatureTable): Float64Array {
-  const x = features.input(a)
+function inputOf({ a, b }: Term, inputs: Inputs): Float64Array {
+  const x = inputs.get(a)!
   if (b === null) return x
-  const y = features.input(b)
+  const y = inputs.get(b)!
   return x.map((value, i) => value - y[i]!)
 }
 
@@ -139,12 +143,12 @@ export interface Logit {
  *
  * @param apart a sample whose own evidence is left out
  */
-export function logitsAt(groups: readonly Group[], features: FeatureTable, x: Float64Array, apart?: string): Logit[] {
+export function logitsAt(groups: readonly Group[], x: Float64Array, apart?: string): Logit[] {
   const logits: Logit[] = []
-  for (const { heads, terms, targets, posterior, noise, termsOf } of groups) {
+  for (const { heads, terms, targets, posterior, noise, termsOf, inputs } of groups) {
     const own = (apart === undefined ? undefined : termsOf.get(apart)) ?? []
     const removed = own.map((t): Removed => ({
-      x: inputOf(terms[t]!, features),
+      x: inputOf(terms[t]!, inputs),
       weight: precisionOf(terms[t]!),
       targets: targets.map((of) => of[t]!),
     }))

@@ -135,8 +135,8 @@ export function openRewardModel(
     const asked = new WeakMap<ArrayLike<number>, readonly Score[]>()
     const scoresAt = (raw: ArrayLike<number>, without?: string): readonly Score[] => {
       if (without !== undefined && known.some(({ termsOf }) => termsOf.has(without)))
-        return logitsAt(known, features, features.standardise(raw), without).map(scoreOf)
-      const found = asked.get(raw) ?? logitsAt(known, features, features.standardise(raw)).map(scoreOf)
+        return logitsAt(known, features.standardise(raw), without).map(scoreOf)
+      const found = asked.get(raw) ?? logitsAt(known, features.standardise(raw)).map(scoreOf)
       asked.set(raw, found)
       return found
     }
