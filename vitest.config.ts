@@ -7,7 +7,7 @@ import { defineConfig } from 'vitest/config'
  */
 const unit = [
   'test/*.test.ts',
-  ...['client', 'engines', 'evaluation', 'graph', 'models', 'pretrain', 'reward', 'rl', 'votes'].map(
+  ...['client', 'engines', 'evaluation', 'exports', 'graph', 'models', 'pretrain', 'reward', 'rl', 'votes'].map(
     (folder) => `test/${folder}/**/*.test.ts`,
   ),
 ]

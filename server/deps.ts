@@ -14,6 +14,7 @@ import type { ChainFacts, Download, MerkleProof, ModelImport, RoomEvent, StartIm
 import type { Jobs } from '../core/queues.ts'
 import type { TreasurySender } from './rewards/treasury-sender.ts'
 import { append, type InternalEvent } from '../core/events/log.ts'
+import type { Pseudonyms } from './exports/pseudonyms.ts'
 import type { Sources } from './sessions/sources.ts'
 import type { Tallies } from './sessions/tallies.ts'
 
@@ -30,6 +31,8 @@ export interface Deps {
   downloads: Downloads
   /** Where votes come from. */
   sources: Sources
+  /** What exports call people. */
+  pseudonyms: Pseudonyms
   /** Notifies rooms of their vote tallies. */
   tallies: Tallies
   /** The loops of this server. */

@@ -24,6 +24,7 @@ import { openRedis } from '../core/events/log.ts'
 import { treasuryNext } from './rewards/treasury-worker.ts'
 import { openSockets } from './sockets/io.ts'
 import { openWatches } from './sessions/standstill.ts'
+import { openPseudonyms } from './exports/pseudonyms.ts'
 import { openSources } from './sessions/sources.ts'
 import { openTallies } from './sessions/tallies.ts'
 
@@ -90,6 +91,7 @@ export async function openServer(config: ServerConfig, log: Logger): Promise<Att
     imports,
     downloads,
     sources: openSources(seal, config.trustProxy),
+    pseudonyms: openPseudonyms(seal),
     tallies,
     watches: openWatches(),
     recordEveryMs: config.blockchain.syncIntervalMs,

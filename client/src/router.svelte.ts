@@ -19,6 +19,13 @@ export function navigate(to: string): void {
   scrollTo(0, 0)
 }
 
+/** A page change that leaves no way back to this page: its address is gone from the history. */
+export function replaceWith(to: string): void {
+  history.replaceState(null, '', to)
+  path = to
+  scrollTo(0, 0)
+}
+
 /** A page change after something awaited: it doesn't carry away somebody who has left `from` meanwhile. */
 export function navigateFrom(from: string, to: string): void {
   if (path === from) navigate(to)

@@ -32,6 +32,25 @@ export async function insertExclusion(
   }
 }
 
+/**
+ * Excludes everybody who has come by an invitation, but for those who are excluded already and the session's owner;
+ * returns whom.
+ */
+export async function excludeInvited(
+  db: Db,
+  { sessionId, inviteId, reason, by }: { sessionId: string; inviteId: string; reason: string; by: string },
+): Promise<string[]> {
+  const { rows } = await db.query<{ userId: string }>(
+    `insert into exclusions (session_id, user_id, reason, excluded_by, invite_id)
+     select s.id, a.user_id, $3, $4, a.invite_id
+     from invite_acceptances a, sessions s where a.invite_id = $2 and s.id = $1 and a.user_id <> s.user_id
+     on conflict (session_id, user_id) where readmitted_at is null do nothing
+     returning user_id as "userId"`,
+    [sessionId, inviteId, reason, by],
+  )
+  return rows.map(({ userId }) => userId)
+}
+
 /** Ends an exclusion. @throws AttuneError conflict if there is none */
 export async function endExclusion(
   db: Db,
@@ -78,8 +97,8 @@ export async function exclusionsOfUser(
   }))
 }
 
-/** Replaces the reason once the person it was about is erased. */
-const ERASED_REASON = '(an erased reason)'
+/** Replaces the reason once the person it was about is erased. The database knows it, too (decisions_stand). */
+export const ERASED_REASON = '(an erased reason)'
 
 /** Forgets why somebody was excluded, which may say who they were (rule S4). */
 export async function forgetExclusions(db: Db, userId: string): Promise<void> {

@@ -6,14 +6,17 @@ export interface RaterRow {
   userId: string
   username: string
   guest: boolean
+  invite: string | null
   votes: number
   lastVoteAt: Date
 }
 
-/** Everybody with a standing vote in a session. */
+/** Everybody with a standing vote in a session, and the first invitation that they came by. */
 export async function ratersOf(db: Db, sessionId: string): Promise<RaterRow[]> {
   const { rows } = await db.query<RaterRow>(
-    `select u.id as "userId", u.username, u.guest, count(*)::int as votes, max(f.created_at) as "lastVoteAt"
+    `select u.id as "userId", u.username, u.guest, count(*)::int as votes, max(f.created_at) as "lastVoteAt",
+            (select i.label from invite_acceptances a join invites i on i.id = a.invite_id
+             where i.session_id = $1 and a.user_id = u.id order by a.accepted_at limit 1) as invite
      from feedback f join users u on u.id = f.user_id
      where f.session_id = $1 and f.withdrawn_at is null group by u.id`,
     [sessionId],

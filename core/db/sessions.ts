@@ -1,7 +1,16 @@
+import { audienceOf, invitedRole, isInListOf, isListed, maySee, type Reader } from './audience.ts'
 import type { Db } from './pool.ts'
 import { unheldRuns } from './run-queue.ts'
 import { AttuneError } from '../errors.ts'
-import type { Probe, SessionStatus, TrainingConfig, TrainingMetrics, TrainingSession } from '../protocol/index.ts'
+import type {
+  Audience,
+  InviteRole,
+  Probe,
+  SessionStatus,
+  TrainingConfig,
+  TrainingMetrics,
+  TrainingSession,
+} from '../protocol/index.ts'
 import { transitions, type Transition } from '../session-state.ts'
 
 export interface NewSession {
@@ -60,10 +69,11 @@ export async function pauseItself(db: Db, id: string, reason: string): Promise<b
   return rowCount === 1
 }
 
-/** The sessions that their runs paused for this reason. */
-export async function pausedFor(db: Db, reason: string): Promise<string[]> {
-  const { rows } = await db.query<{ id: string }>(
-    `select id from sessions where status = 'paused' and pause_reason = $1 order by id`,
+/** The sessions that their runs paused for this reason; null for each that is not in everybody's list. */
+export async function pausedFor(db: Db, reason: string): Promise<(string | null)[]> {
+  const { rows } = await db.query<{ id: string | null }>(
+    `select case when ${isListed('s')} then s.id end as id from sessions s
+     where s.status = 'paused' and s.pause_reason = $1 order by s.id`,
     [reason],
   )
   return rows.map(({ id }) => id)
@@ -85,8 +95,41 @@ export async function sessionBasics(db: Db, id: string): Promise<SessionBasics> 
     [id],
   )
   const [session] = rows
-  if (session === undefined) throw new AttuneError('not-found', `there is no session ${id}`)
+  if (session === undefined) throw noSession(id)
   return session
+}
+
+/** A session with what decides about somebody in it. */
+export interface SeenSession extends SessionBasics {
+  audience: Audience
+  /** The reader's, by invitation; null: they came by none. */
+  role: InviteRole | null
+}
+
+/** @throws AttuneError not-found, in the same words for one that is hidden from the reader and for one that is not there */
+export async function seenSession(db: Db, id: string, { userId, seesAll }: Reader): Promise<SeenSession> {
+  const { rows } = await db.query<SeenSession>(
+    `select s.status, s.user_id as "userId", s.configuration, s.current_step as "currentStep",
+            s.policy_version as "policyVersion", ${audienceOf('s')} as audience, ${invitedRole('s', '$2::uuid')} as role
+     from sessions s where s.id = $1 and ${maySee('s', '$2::uuid', '$3::boolean')}`,
+    [id, userId, seesAll],
+  )
+  const [session] = rows
+  if (session === undefined) throw noSession(id)
+  return session
+}
+
+const noSession = (id: string) => new AttuneError('not-found', `there is no session ${id}`)
+
+/** Changes whom a session is for; false if that is its audience already. */
+export async function setAudience(db: Db, id: string, audience: Audience): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `update sessions s set configuration = s.configuration || jsonb_build_object(
+       'live', coalesce(s.configuration -> 'live', '{}') || jsonb_build_object('audience', $2::text))
+     where s.id = $1 and ${audienceOf('s')} <> $2`,
+    [id, audience],
+  )
+  return rowCount === 1
 }
 
 /** A session's status; null if there is no such session. */
@@ -120,7 +163,7 @@ export async function newestCheckpoint(
     [id],
   )
   const [session] = rows
-  if (session === undefined) throw new AttuneError('not-found', `there is no session ${id}`)
+  if (session === undefined) throw noSession(id)
   return session
 }
 
@@ -128,15 +171,16 @@ export async function newestCheckpoint(
 export async function findSession(db: Db, id: string): Promise<TrainingSession> {
   const { rows } = await db.query<Row>(`${select} where s.id = $1`, [id])
   const [row] = rows
-  if (row === undefined) throw new AttuneError('not-found', `there is no session ${id}`)
+  if (row === undefined) throw noSession(id)
   return (await toSessions(db, [row]))[0]!
 }
 
-/** The running ones first, then newest first. */
-export async function listSessions(db: Db, limit: number): Promise<TrainingSession[]> {
+/** Those in the reader's list: the running ones first, then newest first. */
+export async function listSessions(db: Db, { userId, seesAll }: Reader, limit: number): Promise<TrainingSession[]> {
   const { rows } = await db.query<Row>(
-    `${select} order by s.status in ('active', 'paused') desc, s.start_time desc, s.id limit $1`,
-    [limit],
+    `${select} where ${isInListOf('s', '$2::uuid', '$3::boolean')}
+     order by s.status in ('active', 'paused') desc, s.start_time desc, s.id limit $1`,
+    [limit, userId, seesAll],
   )
   return toSessions(db, rows)
 }
@@ -155,19 +199,20 @@ export async function sessionTitles(db: Db, ids: readonly string[]): Promise<Map
   return new Map(rows.map(({ id, title }) => [id, title]))
 }
 
-/** Ids of a model's runs that have not ended. */
-export async function unfinishedSessions(db: Db, modelId: string): Promise<string[]> {
-  const { rows } = await db.query<{ id: string }>(
-    `select id from sessions where model_id = $1 and status in ('pending', 'active', 'paused') order by id`,
+/** Ids of a model's runs that have not ended; null for each that is not in everybody's list. */
+export async function unfinishedSessions(db: Db, modelId: string): Promise<(string | null)[]> {
+  const { rows } = await db.query<{ id: string | null }>(
+    `select case when ${isListed('s')} then s.id end as id from sessions s
+     where s.model_id = $1 and s.status in ('pending', 'active', 'paused') order by s.id`,
     [modelId],
   )
   return rows.map(({ id }) => id)
 }
 
-/** How many sessions there are of each status; a status without any is absent. */
-export async function countSessions(db: Db): Promise<Partial<Record<SessionStatus, number>>> {
+/** How many sessions in everybody's list there are of each status; a status without any is absent. */
+export async function countListed(db: Db): Promise<Partial<Record<SessionStatus, number>>> {
   const { rows } = await db.query<{ status: SessionStatus; count: number }>(
-    'select status, count(*) as count from sessions group by status',
+    `select s.status, count(*) as count from sessions s where ${isListed('s')} group by s.status`,
   )
   return Object.fromEntries(rows.map((row) => [row.status, row.count]))
 }

@@ -42,6 +42,8 @@ export const internalEvents = {
     excluded: z.boolean(),
     reason: z.string().nullable(),
   }),
+  /** The session's audience has changed: each server puts out who may no longer be there, and updates the others. */
+  audience: z.object({ sessionId: z.string() }),
   /** An epoch is confirmed on the chain. Goes to the log `EVERYWHERE`. */
   recorded: z.object({ epochId: z.int() }),
   /** Somebody was erased: their sockets end. Goes to the log `EVERYWHERE`. */

@@ -1,6 +1,7 @@
 /** The configuration of a run. Defaults are defined here and nowhere else. */
 import { z } from 'zod'
 import { list, name, unit } from './pieces.ts'
+import { Audience } from './invites.ts'
 import { type AlgorithmName, algorithmConfigs, algorithmNames, factsOf, groupSizeOf, ownConfig } from './algorithms.ts'
 import { limits } from './limits.ts'
 
@@ -96,6 +97,8 @@ export const DatasetConfig = z.object({
 /** How a run interacts with its crowd: Attune's addition to the seed's configuration. */
 export const LiveConfig = z.object({
   title: z.string().trim().min(1).max(limits.titleChars).optional(),
+  /** Who may see the session, and who may vote. Its owner can change it later. */
+  audience: Audience.default('public'),
   /** Answers that the crowd has before it at any time. */
   shownPerStep: z.int().min(1).max(256).default(16),
   candidates: z

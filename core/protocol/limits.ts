@@ -98,8 +98,37 @@ export const limits = {
   snapshotEvaluations: 200,
   /** Longest title of a run, characters. */
   titleChars: 120,
+  /** Most people whom one invitation may let in. */
+  inviteCap: 10_000,
+  /** Longest life of an invitation, hours. */
+  inviteHours: 24 * 366,
+  /** Invitations of one session. */
+  invites: 200,
+  /** Longest token that is looked up, characters; real ones have 43. */
+  inviteTokenChars: 100,
+  /** Everybody in a room is checked for whether they may still be there at least this often, milliseconds. */
+  admittanceMs: 30_000,
+  /** Exports that one server sends at a time: each holds a connection to the database. */
+  exportsAtOnce: 2,
+  /** An export takes at most this long, milliseconds: its snapshot keeps the database from tidying up. */
+  exportMs: 2 * 3_600_000,
+  /** Rows that an export reads at a time. */
+  exportPageRows: 500,
+  /** Votes that an export weighs together; in a longer run half of them are those before the ones at hand. */
+  exportWeighedVotes: 5_000,
+  /** A row group of an exported Parquet file ends with this many rows … */
+  exportGroupRows: 5_000,
+  /** … or this many characters of text. */
+  exportGroupChars: 8_000_000,
+  /** Longest statement of consent in an export's card, characters. */
+  consentChars: 1_000,
   /** The configurable time that rating an answer takes, seconds: minimum, maximum and default. */
   secondsPerAnswer: { least: 1, most: 60, usual: 6 },
+  /**
+   * How well raters agree: by this many of the latest votes, at most once in `everyMs` milliseconds for a session, and
+   * in at most the share `ofTime` of a server's time. `votesPerMinute`: what one person is taken to cast, at most.
+   */
+  agreement: { votes: 5_000, everyMs: 4_000, ofTime: 0.1, votesPerMinute: 60 },
 } as const
 
 export const rewardLimits = {

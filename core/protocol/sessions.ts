@@ -73,6 +73,8 @@ export const Rater = z.object({
   userId: Uuid,
   username: z.string(),
   guest: z.boolean(),
+  /** The label of the first invitation that they came by; null: they came by none. */
+  invite: z.string().nullable(),
   /** Standing ones. */
   votes: z.int(),
   lastVoteAt: z.iso.datetime(),
@@ -127,6 +129,8 @@ export const SessionSnapshot = z.object({
   probe: Probe.nullable(),
   /** Why the reader may not vote here; null: they may. */
   exclusion: z.string().nullable(),
+  /** Why the reader only watches, whoever else votes: a sentence for them; absent: they may vote. */
+  watches: z.string().optional(),
   /** Raters here now. */
   raters: z.int(),
   bounties: z.array(Bounty),

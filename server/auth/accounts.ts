@@ -9,8 +9,10 @@ import { checkPassword, hashPassword } from './password.ts'
 import type { Seal } from './seal.ts'
 import { issueNonce, verifySiwe } from './wallet.ts'
 import { appealsOf, eraseAppeals } from '../../core/db/appeals.ts'
+import { forgetDecisions } from '../../core/db/decisions.ts'
 import { exclusionsOfUser, forgetExclusions } from '../../core/db/exclusions.ts'
 import { eraseVotes, listVotes } from '../../core/db/feedback.ts'
+import { acceptancesOf, forgetInvites } from '../../core/db/invites.ts'
 import { transaction, type Db, type Pool } from '../../core/db/pool.ts'
 import { receiptsOfUser } from '../../core/db/receipts.ts'
 import { endLoginsOf } from '../../core/db/refresh-tokens.ts'
@@ -263,15 +265,16 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
 
     /** Everything that is stored about somebody (rule S4). */
     async exportAll(userId: string) {
-      const [user, votes, receipts, questions, appeals, exclusions] = await Promise.all([
+      const [user, votes, receipts, questions, appeals, exclusions, invites] = await Promise.all([
         this.me(userId),
         listVotes(pool, { userId, limit: EXPORT_LIMIT }),
         receiptsOfUser(pool, userId, EXPORT_LIMIT),
         asksOf(pool, userId),
         appealsOf(pool, userId, EXPORT_LIMIT),
         exclusionsOfUser(pool, userId),
+        acceptancesOf(pool, userId),
       ])
-      return { user, votes, receipts, questions, appeals, exclusions }
+      return { user, votes, receipts, questions, appeals, exclusions, invites }
     },
 
     /**
@@ -288,7 +291,9 @@ export function createAccounts({ pool, redis, log, seal, jwtSecret, publicHost, 
         await forgetAsks(client, userId)
         await eraseAppeals(client, userId)
         await forgetExclusions(client, userId)
+        await forgetInvites(client, userId)
         await eraseUser(client, userId)
+        await forgetDecisions(client, userId)
         await endLoginsOf(client, userId)
         await forgetAddresses(client, userId)
         await eraseBegun(client, userId)

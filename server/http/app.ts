@@ -17,6 +17,7 @@ import type { Config } from '../../core/config.ts'
 import { expectUpload } from '../limits/connections.ts'
 import type { Deps } from '../deps.ts'
 import { AttuneError, httpStatus, toAttuneError } from '../../core/errors.ts'
+import { sendDownload, type Download } from './download.ts'
 import { checkHealth } from './health.ts'
 import { lately } from './lately.ts'
 import { networkOf } from '../limits/newcomers.ts'
@@ -90,6 +91,7 @@ export function createApp(deps: Deps, { config, clientDir }: AppOptions): Expres
       })
       response.status(route.status)
       if (route.file) response.sendFile(String(data), { dotfiles: 'allow' })
+      else if (route.download) await sendDownload(request, response, data as Download)
       else if (route.bare !== null) response.type(route.bare).send(data)
       else response.json({ success: true, data, ...stamp(request) })
     })

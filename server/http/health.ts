@@ -21,8 +21,11 @@ export interface Health {
   components: { database: Standing; blockchain: Standing; queue: Standing }
   /** What has not made progress for longer than three of its intervals, by name. */
   standstills: Standstill[]
-  /** Runs that paused themselves for lack of disk space, and wait until somebody resumes them. */
-  pausedRuns: { sessionId: string; reason: string }[]
+  /**
+   * Runs that paused themselves for lack of disk space, and wait until somebody resumes them; one that is not in
+   * everybody's list is not named (null).
+   */
+  pausedRuns: { sessionId: string | null; reason: string }[]
 }
 
 /** The current state of the installation. */

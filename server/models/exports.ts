@@ -8,8 +8,9 @@ import type { Deps } from '../deps.ts'
 import { findModel } from '../../core/db/models.ts'
 import { newestCheckpoint } from '../../core/db/sessions.ts'
 import { AttuneError, badFile } from '../../core/errors.ts'
+import { steered } from '../sessions/admittance.ts'
 import { adopt, directoryOf, weightsOf } from './models.ts'
-import { demandOwner, type Caller } from '../../core/permissions.ts'
+import type { Caller } from '../../core/permissions.ts'
 import { TrainingConfig, type ModelConfig, type ModelFile } from '../../core/protocol/index.ts'
 
 /**
@@ -19,8 +20,8 @@ import { TrainingConfig, type ModelConfig, type ModelFile } from '../../core/pro
  * @throws AttuneError not-found, forbidden, conflict
  */
 export async function keepLearnt(deps: Deps, caller: Caller, sessionId: string, name: string): Promise<ModelConfig> {
-  const { userId, modelId, hash, configuration } = await newestCheckpoint(deps.pool, sessionId)
-  demandOwner(caller, userId, 'administer')
+  await steered(deps.pool, caller, sessionId)
+  const { modelId, hash, configuration } = await newestCheckpoint(deps.pool, sessionId)
   if (hash === null) throw new AttuneError('conflict', 'the run has not learnt anything yet: wait for its first step')
   if (await findModel(deps.pool, name))
     throw new AttuneError('conflict', `there is a model ${name} already: choose another name`, { path: 'name' })

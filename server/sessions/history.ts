@@ -7,25 +7,30 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { enqueueRun, publish, type Deps } from '../deps.ts'
+import { whetherSeen } from '../../core/db/audience.ts'
 import { beginAt, branchOf, insertBranch } from '../../core/db/branches.ts'
 import { listEvaluations } from '../../core/db/evaluations.ts'
 import { headOf, keptSteps, rollbacksOf, rollBack, stepOf, toHistory } from '../../core/db/history.ts'
 import { transaction } from '../../core/db/pool.ts'
 import { takeRunLock, type RunLock } from '../../core/db/run-lock.ts'
 import { closeSamples, openPool } from '../../core/db/samples.ts'
-import { applyTransition, findSession, insertSession, sessionBasics, sessionTitles } from '../../core/db/sessions.ts'
+import { applyTransition, findSession, insertSession, sessionTitles } from '../../core/db/sessions.ts'
 import { keepWarning } from '../../core/db/warnings.ts'
 import { AttuneError } from '../../core/errors.ts'
 import { lineage } from '../../core/lineage.ts'
-import { demandOwner, type Caller } from '../../core/permissions.ts'
+import type { Caller } from '../../core/permissions.ts'
 import { limits, TrainingConfig, type Branch, type RunHistory, type SessionStatus } from '../../core/protocol/index.ts'
 import { ifThere } from '../../lm/files/disk.ts'
 import { checkpointFile } from '../../trainer/loop/checkpoint.ts'
+import { readerOf, seen, steered } from './admittance.ts'
 import { demandSound } from './settings.ts'
 
-/** The steps of a run that can be gone back to, and how it was. @throws AttuneError not-found */
-export async function historyOf(deps: Deps, sessionId: string): Promise<RunHistory> {
-  const { configuration } = await sessionBasics(deps.pool, sessionId)
+/**
+ * The steps of a run that can be gone back to, and how it was. A run that it branched from and that is hidden from the
+ * caller is as good as gone. @throws AttuneError not-found
+ */
+export async function historyOf(deps: Deps, caller: Caller, sessionId: string): Promise<RunHistory> {
+  const { configuration } = await seen(deps.pool, caller, sessionId)
   const directory = join(deps.models.checkpointsPath, sessionId)
   const files = (await ifThere(readdir(directory))) ?? []
   const hashes = files.flatMap((name) => /^([0-9a-f]{64})\.safetensors$/.exec(name)?.[1] ?? [])
@@ -43,12 +48,18 @@ export async function historyOf(deps: Deps, sessionId: string): Promise<RunHisto
     }),
     rollbacks: rollbacks.map(toHistory),
     origin: origin && {
-      sessionId: origin.fromSession,
+      sessionId: await ifSeen(deps, caller, origin.fromSession),
       step: origin.step,
       by: origin.by,
       timestamp: origin.at.toISOString(),
     },
   }
+}
+
+async function ifSeen(deps: Deps, caller: Caller, sessionId: string | null): Promise<string | null> {
+  if (sessionId === null) return null
+  const [sees] = await whetherSeen(deps.pool, [{ sessionId, ...readerOf(caller) }])
+  return sees === true ? sessionId : null
 }
 
 /**
@@ -66,8 +77,7 @@ export async function rollBackTo(
   sessionId: string,
   step: number,
 ): Promise<{ sessionId: string; status: SessionStatus; step: number }> {
-  const { userId, status } = await sessionBasics(deps.pool, sessionId)
-  demandOwner(caller, userId, 'administer')
+  const { status } = await steered(deps.pool, caller, sessionId)
   if (status !== 'active' && status !== 'paused')
     throw new AttuneError('conflict', `the session is ${status}: branch a new run from the step instead`)
   await keptFile(deps, sessionId, step)
@@ -133,8 +143,8 @@ export async function branchFrom(
   sessionId: string,
   { step, title, overrides = {} }: Branch,
 ): Promise<{ sessionId: string; status: SessionStatus }> {
+  await steered(deps.pool, caller, sessionId)
   const origin = await findSession(deps.pool, sessionId)
-  demandOwner(caller, origin.userId, 'administer')
   const configuration = merged(TrainingConfig.parse(origin.configuration), overrides)
   demandSound(configuration, 'overrides')
   if (configuration.epochs <= step)

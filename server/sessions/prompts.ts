@@ -56,7 +56,7 @@ export async function setPrompts(deps: Deps, modelId: string, body: Body): Promi
     if (running !== undefined)
       throw new AttuneError(
         'conflict',
-        `the run ${running} of this model is not over: stop it, or import the model under another name`,
+        `${running === null ? 'a run' : `the run ${running}`} of this model is not over: stop it, or import the model under another name`,
       )
     await isolated('givePrompts', { directory, jsonl, what: 'the prompts' }).catch(badFile)
   })

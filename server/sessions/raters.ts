@@ -1,13 +1,16 @@
 import { publish, type Deps } from '../deps.ts'
+import { insertDecision } from '../../core/db/decisions.ts'
 import { endExclusion, exclusionOf, exclusionsOf, insertExclusion } from '../../core/db/exclusions.ts'
 import { castVotesOf, ratersOf } from '../../core/db/raters.ts'
+import { transaction } from '../../core/db/pool.ts'
 import { textsOf } from '../../core/db/samples.ts'
-import { sessionBasics, type SessionBasics } from '../../core/db/sessions.ts'
+import type { SessionBasics } from '../../core/db/sessions.ts'
 import { findUser } from '../../core/db/users.ts'
 import { AttuneError } from '../../core/errors.ts'
 import { weigh, type CastVote, type Weighed } from '../../core/votes/weights.ts'
-import { demandOwner, type Caller } from '../../core/permissions.ts'
+import type { Caller } from '../../core/permissions.ts'
 import { RewardModelConfig, type Rater, type Taste } from '../../core/protocol/index.ts'
+import { steered } from './admittance.ts'
 
 /**
  * Who votes in a session, and what their votes weigh: as the next step would compute it, the heaviest
@@ -16,7 +19,7 @@ import { RewardModelConfig, type Rater, type Taste } from '../../core/protocol/i
  * @throws AttuneError not-found, forbidden
  */
 export async function listRaters(deps: Deps, caller: Caller, sessionId: string): Promise<Rater[]> {
-  const session = await demandSteering(deps, caller, sessionId)
+  const session = await steered(deps.pool, caller, sessionId)
   const [people, exclusions] = await Promise.all([ratersOf(deps.pool, sessionId), exclusionsOf(deps.pool, sessionId)])
   const { votes, weighed } = await heard(deps, session, sessionId, exclusions)
   const { standing, inFit } = weighed
@@ -53,7 +56,7 @@ export async function listRaters(deps: Deps, caller: Caller, sessionId: string):
  * @throws AttuneError not-found, forbidden
  */
 export async function listTastes(deps: Deps, caller: Caller, sessionId: string): Promise<Taste[]> {
-  const session = await demandSteering(deps, caller, sessionId)
+  const session = await steered(deps.pool, caller, sessionId)
   const { weighed } = await heard(deps, session, sessionId, await exclusionsOf(deps.pool, sessionId))
   const texts = await textsOf(
     deps.pool,
@@ -80,10 +83,14 @@ export async function excludeRater(
   exclusion: { sessionId: string; userId: string; reason: string },
 ): Promise<void> {
   const { sessionId, userId, reason } = exclusion
-  await demandSteering(deps, caller, sessionId)
+  await steered(deps.pool, caller, sessionId)
   if ((await findUser(deps.pool, userId)) === null)
     throw new AttuneError('not-found', 'there is nobody of this id', { path: 'userId' })
-  await insertExclusion(deps.pool, { ...exclusion, by: caller.userId })
+  const decided = { ...exclusion, by: caller.userId }
+  await transaction(deps.pool, async (client) => {
+    await insertExclusion(client, decided)
+    await insertDecision(client, { ...decided, what: 'exclude' })
+  })
   publish(deps, sessionId, { event: 'exclusion', payload: { sessionId, userId, excluded: true, reason } })
 }
 
@@ -93,25 +100,23 @@ export async function readmitRater(
   caller: Caller,
   { sessionId, userId }: { sessionId: string; userId: string },
 ): Promise<void> {
-  await demandSteering(deps, caller, sessionId)
-  await endExclusion(deps.pool, { sessionId, userId, by: caller.userId })
+  await steered(deps.pool, caller, sessionId)
+  const decided = { sessionId, userId, by: caller.userId }
+  await transaction(deps.pool, async (client) => {
+    await endExclusion(client, decided)
+    await insertDecision(client, { ...decided, what: 'readmit' })
+  })
   publish(deps, sessionId, { event: 'exclusion', payload: { sessionId, userId, excluded: false, reason: null } })
 }
 
 /** @throws AttuneError forbidden if the caller is excluded from the session */
 export async function demandAdmitted(deps: Deps, caller: Caller, sessionId: string): Promise<void> {
   const exclusion = await exclusionOf(deps.pool, sessionId, caller.userId)
-  if (exclusion !== null) throw new AttuneError('forbidden', exclusionSentence(exclusion.reason))
+  if (exclusion !== null) throw new AttuneError('forbidden', excludedSentence(exclusion.reason))
 }
 
-const exclusionSentence = (reason: string): string =>
+export const excludedSentence = (reason: string): string =>
   `You are excluded from voting in this session (${reason}). If you think that this is a mistake, write to its owner.`
-
-async function demandSteering(deps: Deps, caller: Caller, sessionId: string): Promise<SessionBasics> {
-  const session = await sessionBasics(deps.pool, sessionId)
-  demandOwner(caller, session.userId, 'administer')
-  return session
-}
 
 /** A session's votes, and what they weigh as it listens now. */
 async function heard(

@@ -135,6 +135,7 @@ export const settings: Readonly<Record<string, Setting>> = {
   'datasetConfig.augmentation': unread('nothing is made up beside the model’s prompts: leave this out'),
   distributedConfig: unread('a run is trained by one process: leave this out'),
   'live.title': read('server/sessions/training.ts'),
+  'live.audience': read('core/db/audience.ts'),
   'live.shownPerStep': read('trainer/loop/pool.ts'),
   'live.candidates': read('trainer/loop/rollouts.ts'),
   'live.votingWindowSeconds': read('trainer/loop/pool.ts'),

@@ -23,7 +23,13 @@ export interface Snapshots {
    * this is called: what happened up to there is in Postgres, and so in the snapshot, whose own
    * `seq` may be an earlier one: the reader must be sent what came after it.
    */
-  take: (reader: { sessionId: string; readerId: string; seq: string; raters: number }) => Promise<SessionSnapshot>
+  take: (reader: {
+    sessionId: string
+    readerId: string
+    seq: string
+    raters: number
+    watches: string | null
+  }) => Promise<SessionSnapshot>
   /** Events may have been lost: what was read before is stale. */
   forget: () => void
 }
@@ -50,7 +56,7 @@ export function openSnapshots(deps: Deps): Snapshots {
   }
 
   return {
-    async take({ sessionId, readerId, seq: end, raters }) {
+    async take({ sessionId, readerId, seq: end, raters, watches }) {
       const [{ seq, common }, samples, receipts, exclusion] = await Promise.all([
         commonOf(sessionId, end),
         listSamples(deps.pool, { sessionId, readerId, limit: limits.snapshotSamples }),
@@ -63,6 +69,7 @@ export function openSnapshots(deps: Deps): Snapshots {
         samples: await withPartialText(deps, sessionId, end, samples),
         receipts,
         exclusion: exclusion?.reason ?? null,
+        ...(watches !== null && { watches }),
         raters,
       }
     },

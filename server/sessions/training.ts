@@ -3,11 +3,12 @@ import { enqueueRun, publish, type Deps } from '../deps.ts'
 import { findModel } from '../../core/db/models.ts'
 import { transaction } from '../../core/db/pool.ts'
 import { countAsks, insertAsk } from '../../core/db/samples.ts'
-import { applyTransition, insertSession, sessionBasics } from '../../core/db/sessions.ts'
+import { applyTransition, insertSession } from '../../core/db/sessions.ts'
 import { lockUser } from '../../core/db/users.ts'
 import { AttuneError } from '../../core/errors.ts'
+import { joined, steered } from './admittance.ts'
 import { demandHeldOut, demandTrainable } from './prompts.ts'
-import { demandOwner, type Caller } from '../../core/permissions.ts'
+import type { Caller } from '../../core/permissions.ts'
 import type { SessionStatus, TrainingConfig } from '../../core/protocol/index.ts'
 import { transitions } from '../../core/session-state.ts'
 import { demandSound } from './settings.ts'
@@ -56,8 +57,7 @@ export async function steer(
   sessionId: string,
   action: 'pause' | 'resume' | 'stop',
 ): Promise<{ sessionId: string; status: SessionStatus }> {
-  const { userId } = await sessionBasics(deps.pool, sessionId)
-  demandOwner(caller, userId, 'administer')
+  await steered(deps.pool, caller, sessionId)
   await applyTransition(deps.pool, sessionId, action)
   publish(deps, sessionId, { event: transitions[action].event, payload: { sessionId, session: sessionId } })
   if (action === 'resume') enqueueRun(deps, sessionId)
@@ -70,7 +70,7 @@ const WAITING_ASKS = 2
 /**
  * Puts a rater's own question to the policy; the trainer streams the answer like any sample.
  *
- * @throws AttuneError not-found, conflict if the session is not active, too-frequent
+ * @throws AttuneError not-found, forbidden, conflict if the session is not active, too-frequent
  */
 export async function ask(
   deps: Deps,
@@ -82,7 +82,7 @@ export async function ask(
   await transaction(deps.pool, async (client) => {
     // One question of a person at a time, so that the count below is exact.
     await lockUser(client, caller.userId)
-    const { status, currentStep, policyVersion } = await sessionBasics(client, sessionId)
+    const { status, currentStep, policyVersion } = await joined(client, caller, sessionId)
     if (status !== 'active') throw new AttuneError('conflict', `the session is ${status}: nobody would answer`)
     if ((await countAsks(client, sessionId, caller.userId)) >= WAITING_ASKS) {
       throw new AttuneError('too-frequent', `${WAITING_ASKS} of your questions wait for their answer`, {

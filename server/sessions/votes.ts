@@ -4,11 +4,12 @@ import { crowdOf } from '../../core/db/crowd.ts'
 import { insertVote, withdrawVote } from '../../core/db/feedback.ts'
 import { begunInTime } from '../../core/db/vote-begun.ts'
 import { findSample, matchSample, type VotableSample } from '../../core/db/samples.ts'
-import { sessionBasics, type SessionBasics } from '../../core/db/sessions.ts'
+import type { SessionBasics } from '../../core/db/sessions.ts'
 import { AttuneError } from '../../core/errors.ts'
 import { categoryWeight, compassion, mix, quality } from '../../core/votes/value.ts'
 import { demand, type Caller } from '../../core/permissions.ts'
 import type { AckData, HumanFeedback, MyVote, ParsedVote } from '../../core/protocol/index.ts'
+import { joined } from './admittance.ts'
 import { demandAdmitted } from './raters.ts'
 import { hasEnded } from '../../core/session-state.ts'
 
@@ -25,7 +26,7 @@ export async function castVote(
   vote: ParsedVote,
   source: Buffer,
 ): Promise<{ ack: AckData['submit-feedback']; stored: HumanFeedback }> {
-  const session = await sessionBasics(deps.pool, vote.sessionId)
+  const session = await joined(deps.pool, caller, vote.sessionId)
   if (hasEnded(session.status))
     throw new AttuneError('conflict', `the session is ${session.status}: it takes no more votes`)
   await demandAdmitted(deps, caller, vote.sessionId)

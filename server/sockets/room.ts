@@ -1,5 +1,6 @@
 import { recheck } from './identity.ts'
 import { openPresence } from './presence.ts'
+import { putOut } from './put-out.ts'
 import { metricsRoom, sessionRoom, userRoom, type AttuneServer, type AttuneSocket, type Rooms } from './socket.ts'
 import type { Deps } from '../deps.ts'
 import { recordedIn } from '../../core/db/contributions.ts'
@@ -11,6 +12,7 @@ import { limits, type AckData, type RoomEvent } from '../../core/protocol/index.
 import { follow } from '../../core/events/follower.ts'
 import { compareSeq, EVERYWHERE, lastSeq, readAfter, readSince, START, type LogEntry } from '../../core/events/log.ts'
 import { openPieces } from './pieces.ts'
+import { seen, watchesBecause } from '../sessions/admittance.ts'
 import { openSnapshots } from '../sessions/snapshot.ts'
 import { asClosedFor, asSeenBy, audiences, begunRoom, isVoteEntry, noteVotes, votedRoom } from './voters.ts'
 
@@ -67,17 +69,24 @@ export function openRooms(io: AttuneServer, deps: Deps): Rooms {
     }
   }
 
-  function join(socket: AttuneSocket, sessionId: string, since: string | undefined): Promise<AckData['join-session']> {
-    const { userId } = socket.data.caller
+  async function join(
+    socket: AttuneSocket,
+    sessionId: string,
+    since: string | undefined,
+  ): Promise<AckData['join-session']> {
+    const { caller } = socket.data
+    const { userId } = caller
+    const watches = watchesBecause(caller, await seen(deps.pool, caller, sessionId))
     return following(sessionId, async (end) => {
       await socket.leave(sessionRoom(sessionId))
       for (const sampleId of await votedSamples(deps.pool, sessionId, userId, VOTES_REMEMBERED))
         void socket.join(votedRoom(sampleId))
       for (const sampleId of await begunSamples(deps.pool, sessionId, userId)) void socket.join(begunRoom(sampleId))
       let seq = end
-      const missed = since === undefined || end === START ? null : await readSince(deps.redis, sessionId, since)
+      const missed = since === undefined || end === START ? null : await entriesSince(sessionId, since)
       if (missed === null) {
-        const snapshot = await snapshots.take({ sessionId, readerId: userId, seq, raters: presence.count(sessionId) })
+        const raters = presence.count(sessionId)
+        const snapshot = await snapshots.take({ sessionId, readerId: userId, seq, raters, watches })
         socket.emit('session-snapshot', snapshot)
         seq = snapshot.seq
       } else {
@@ -97,9 +106,29 @@ export function openRooms(io: AttuneServer, deps: Deps): Rooms {
         void socket.join(sessionRoom(sessionId))
         ahead.set(sessionId, (ahead.get(sessionId) ?? new Map<string, string>()).set(socket.id, seq))
         presence.touch()
+        await demandStillSeen(socket, sessionId, sessionRoom(sessionId))
       }
       return { sessionId, seq, caughtUp: missed !== null }
     })
+  }
+
+  /** What was missed; null if it is not all there, or changed what the reader may do, which a snapshot says. */
+  async function entriesSince(sessionId: string, since: string): Promise<LogEntry[] | null> {
+    const entries = await readSince(deps.redis, sessionId, since)
+    return entries?.some(({ event }) => event === 'audience') ? null : entries
+  }
+
+  /**
+   * Whoever was shut out while they joined leaves again: they were not in the room yet when it was cleared. @throws
+   * AttuneError not-found
+   */
+  async function demandStillSeen(socket: AttuneSocket, sessionId: string, room: string): Promise<void> {
+    try {
+      await seen(deps.pool, socket.data.caller, sessionId)
+    } catch (error) {
+      await socket.leave(room)
+      throw error
+    }
   }
 
   /** Sends log entries to one socket; returns the last one's seq, or `from` without any. */
@@ -140,10 +169,14 @@ export function openRooms(io: AttuneServer, deps: Deps): Rooms {
       case 'exclusion': {
         const { userId, ...said } = entry.payload
         io.local.to(userRoom(userId)).emit('exclusion', said)
-        return
+        return report(putOut(io, deps, { sessionId, userId }))
       }
-      case 'identity':
-        return report(recheck(io, deps, entry.payload.userId))
+      case 'audience':
+        return report(clear(sessionId))
+      case 'identity': {
+        const { userId } = entry.payload
+        return report(recheck(io, deps, userId).then(() => putOut(io, deps, { userId })))
+      }
       case 'metrics-update':
         return send(
           io.local.to(metricsRoom(sessionId)).to(sessionRoom(sessionId)).except(sentAlready(sessionId, entry.seq)),
@@ -204,12 +237,24 @@ export function openRooms(io: AttuneServer, deps: Deps): Rooms {
   function resyncSoon(): void {
     snapshots.forget()
     clearTimeout(resyncTimer)
-    resyncTimer = setTimeout(() => void resync(), RESYNC_MS)
+    resyncTimer = setTimeout(() => report(clear()), RESYNC_MS)
   }
-  async function resync(): Promise<void> {
+  /**
+   * Of one session, or of all: who may no longer see it goes, and who stays gets a snapshot, which says what they may
+   * do there.
+   */
+  async function clear(sessionId?: string): Promise<void> {
+    snapshots.forget()
+    try {
+      await putOut(io, deps, sessionId === undefined ? {} : { sessionId })
+    } finally {
+      await resync(sessionId)
+    }
+  }
+  async function resync(only?: string): Promise<void> {
     for (const [room, ids] of [...adapter.rooms]) {
       const sessionId = /^session:(.+)$/.exec(room)?.[1]
-      if (sessionId === undefined) continue
+      if (sessionId === undefined || (only !== undefined && only !== sessionId)) continue
       for (const id of [...ids]) {
         const socket = sockets.get(id)
         if (socket === undefined) continue
@@ -221,6 +266,8 @@ export function openRooms(io: AttuneServer, deps: Deps): Rooms {
     }
   }
   deps.redis.on('ready', resyncSoon)
+  // For what was decided while Redis was away, or whose event was lost.
+  const looking = setInterval(() => report(putOut(io, deps)), limits.admittanceMs)
 
   return {
     join,
@@ -229,12 +276,19 @@ export function openRooms(io: AttuneServer, deps: Deps): Rooms {
       await socket.leave(sessionRoom(sessionId))
       presence.touch()
     },
-    watchMetrics: (socket, sessionId) => following(sessionId, async () => socket.join(metricsRoom(sessionId))),
+    async watchMetrics(socket, sessionId) {
+      await seen(deps.pool, socket.data.caller, sessionId)
+      await following(sessionId, async () => {
+        await socket.join(metricsRoom(sessionId))
+        await demandStillSeen(socket, sessionId, metricsRoom(sessionId))
+      })
+    },
     async unwatchMetrics(socket, sessionId) {
       await socket.leave(metricsRoom(sessionId))
     },
     async close() {
       clearTimeout(resyncTimer)
+      clearInterval(looking)
       deps.redis.off('ready', resyncSoon)
       adapter.off('delete-room', onRoomGone)
       pieces.close()
@@ -251,6 +305,7 @@ const isRoomEvent = (entry: LogEntry): entry is RoomEntry & Pick<LogEntry, 'acts
   entry.event !== 'recorded' &&
   entry.event !== 'erased' &&
   entry.event !== 'identity' &&
+  entry.event !== 'audience' &&
   entry.event !== 'exclusion'
 
 /**

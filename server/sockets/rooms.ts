@@ -1,5 +1,4 @@
 import type { Handlers } from './socket.ts'
-import { sessionBasics } from '../../core/db/sessions.ts'
 
 /** Joining and leaving a session's room. */
 export const roomHandlers: Pick<
@@ -8,10 +7,7 @@ export const roomHandlers: Pick<
 > = {
   'join-session': {
     needs: 'read',
-    async handle({ deps, socket, rooms }, { sessionId, since }) {
-      await sessionBasics(deps.pool, sessionId)
-      return rooms.join(socket, sessionId, since)
-    },
+    handle: ({ socket, rooms }, { sessionId, since }) => rooms.join(socket, sessionId, since),
   },
   'leave-session': {
     needs: 'read',
@@ -22,8 +18,7 @@ export const roomHandlers: Pick<
   },
   'subscribe-metrics': {
     needs: 'read',
-    async handle({ deps, socket, rooms }, sessionId) {
-      await sessionBasics(deps.pool, sessionId)
+    async handle({ socket, rooms }, sessionId) {
       await rooms.watchMetrics(socket, sessionId)
       return { sessionId }
     },

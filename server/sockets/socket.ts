@@ -21,6 +21,7 @@ export type AttuneSocket = Socket<ClientToServer, ServerToClient, Record<string,
 export interface Rooms {
   /**
    * Brings a socket up to date, by a snapshot or by the events missed since `since`, and keeps it up to date (rule P3).
+   * @throws AttuneError not-found, for a session that is hidden from its person, too
    */
   join: (socket: AttuneSocket, sessionId: string, since: string | undefined) => Promise<AckData['join-session']>
   /**
@@ -29,6 +30,7 @@ export interface Rooms {
    */
   begun: (userId: string, sampleId: string) => void
   leave: (socket: AttuneSocket, sessionId: string) => Promise<void>
+  /** @throws AttuneError not-found, likewise */
   watchMetrics: (socket: AttuneSocket, sessionId: string) => Promise<void>
   unwatchMetrics: (socket: AttuneSocket, sessionId: string) => Promise<void>
   close: () => Promise<void>

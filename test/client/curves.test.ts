@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { StepMetrics } from '../../core/protocol/index.ts'
-import { curvesOf } from '../../client/src/console/curves.ts'
+import { curvesOf } from '../../client/src/console/charts/curves.ts'
 
 const timestamp = '2026-01-01T00:00:00.000Z'
 const stepsFrom = (first: number, count: number): StepMetrics[] =>

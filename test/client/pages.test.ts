@@ -7,18 +7,20 @@ import {
   type ProofOfContribute,
   type Receipt,
   type Appeal,
+  type Decision,
   type Evaluation,
 } from '../../core/protocol/index.ts'
 import { fateOf } from '../../client/src/ledger/appeal.ts'
 import { pageOf } from '../../client/src/ledger/address.ts'
 import { earnedText, joined, totals, type Contribution } from '../../client/src/ledger/contributions.ts'
-import { comparedCurves, differences, sameAnswers } from '../../client/src/console/compare.ts'
-import { evaluationCurves, verdictOf } from '../../client/src/console/evaluation-curves.ts'
-import { overridesOf } from '../../client/src/console/history.ts'
-import { curvesOf, rangeOf } from '../../client/src/console/curves.ts'
+import { differences, sameAnswers } from '../../client/src/console/runs/compare.ts'
+import { evaluationCurves, verdictOf } from '../../client/src/console/charts/evaluation-curves.ts'
+import { deedOf } from '../../client/src/console/people/audience.ts'
+import { overridesOf } from '../../client/src/console/runs/history.ts'
+import { curvesOf, rangeOf } from '../../client/src/console/charts/curves.ts'
 import { duration, excerpt, stepText } from '../../client/src/ui/format.ts'
-import { promptLines } from '../../client/src/console/prompts.ts'
-import { check, defaults, groups, textOf } from '../../client/src/console/settings.ts'
+import { promptLines } from '../../client/src/console/models/prompts.ts'
+import { check, defaults, groups, textOf } from '../../client/src/console/runs/settings.ts'
 
 test('addresses', () => {
   expect(pageOf('/')).toEqual({ name: 'sessions' })
@@ -26,6 +28,9 @@ test('addresses', () => {
   expect(pageOf('/console')).toEqual({ name: 'console', id: null })
   expect(pageOf('/console/demo/')).toEqual({ name: 'console', id: 'demo' })
   expect(pageOf('/session')).toEqual({ name: 'missing' })
+  expect(pageOf('/join')).toEqual({ name: 'join' })
+  // An invitation is after the #, never in the path, which is logged.
+  expect(pageOf('/join/token')).toEqual({ name: 'missing' })
   expect(pageOf('/compare')).toEqual({ name: 'compare', a: null, b: null })
   expect(pageOf('/compare/one/other')).toEqual({ name: 'compare', a: 'one', b: 'other' })
   expect(pageOf('/compare/one/other/third')).toEqual({ name: 'missing' })
@@ -130,30 +135,25 @@ describe('evaluations', () => {
     )
   })
 
-  test('of two runs are on the same axes, and so are their steps', () => {
-    const a = { steps, evaluations: [evaluation(0)] }
-    const b = { steps: steps.slice(0, 1), evaluations: [] }
-    const curve = comparedCurves(a, b).find(({ title }) => title === 'Compassion')
-    expect(curve?.steps).toEqual([1, 2, 3])
-    expect(curve?.series.map(({ label, values }) => [label, values])).toEqual([
-      ['A', [0.1, 0.2, 0.3]],
-      ['B', [0.1, null, null]],
-    ])
-  })
-
   test('compare the answers to the same prompts, and the settings that differ', () => {
     const answer = (prompt: string, answer: string) => ({ prompt, answer, value: 0.5, reference: null })
     expect(sameAnswers([answer('Hi', 'a'), answer('Yo', 'b')], [answer('Yo', 'c'), answer('Ho', 'd')])).toEqual([
       { prompt: 'Yo', a: answer('Yo', 'b'), b: answer('Yo', 'c') },
     ])
     const plain = TrainingConfig.parse({})
-    expect(differences(plain, plain)).toEqual([])
-    expect(
-      differences(plain, TrainingConfig.parse({ learningRate: 0.01, live: { klCoefficient: 0.2, tags: ['kind'] } })),
-    ).toEqual([
-      { label: 'Learning rate', a: '0.0001', b: '0.01' },
-      { label: 'Quick tags', a: '["kind","useful","clear","cold","vague","off topic"]', b: '["kind"]' },
-      { label: 'KL coefficient β', a: '–', b: '0.2' },
+    const other = TrainingConfig.parse({ learningRate: 0.01, live: { klCoefficient: 0.2, tags: ['kind'] } })
+    const tags = '["kind","useful","clear","cold","vague","off topic"]'
+    expect(differences([plain, plain])).toEqual([])
+    expect(differences([plain, other])).toEqual([
+      { path: 'learningRate', label: 'Learning rate', values: ['0.0001', '0.01'] },
+      { path: 'live.tags', label: 'Quick tags', values: [tags, '["kind"]'] },
+      { path: 'live.klCoefficient', label: 'KL coefficient β', values: ['–', '0.2'] },
+    ])
+    // What no field of the form shows is called by its path.
+    const third = TrainingConfig.parse({ rewardModel: { tastes: 'proportional' } })
+    const path = 'rewardModel.tastes'
+    expect(differences([plain, plain, third])).toEqual([
+      { path, label: path, values: ['majority', 'majority', 'proportional'] },
     ])
   })
 
@@ -262,7 +262,7 @@ describe('the settings of a run', () => {
       for (const [value] of options)
         expect(check('demo', '', { ...defaults(), [path.join('.')]: value }), value).toMatchObject({
           ok: true,
-          configuration: { [path[0]!]: value },
+          configuration: path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as object,
         })
     }
   })
@@ -279,6 +279,26 @@ describe('the settings of a run', () => {
     const checked = check('demo', '', { ...defaults(), 'live.votingWindowSeconds': 'soon', learningRate: '-1' })
     expect(checked.ok ? [] : Object.keys(checked.errors).sort()).toEqual(['learningRate', 'live.votingWindowSeconds'])
   })
+})
+
+test('what was decided reads as a sentence', () => {
+  const decision = (more: Partial<Decision>): Decision => ({
+    ...{ id: 1, what: 'exclude', by: 'Ann', whom: null, invite: null, audience: null, people: null, reason: null },
+    ...{ sessionId: 'demo', timestamp: '2026-01-01T00:00:00.000Z' },
+    ...more,
+  })
+  const whom = { userId: '00000000-0000-4000-8000-000000000000', username: 'Ben' }
+  const invite = { id: '00000000-0000-4000-8000-000000000001', label: 'Class 7b' }
+  expect(deedOf(decision({ whom }))).toBe('excluded Ben')
+  expect(deedOf(decision({ what: 'readmit', whom }))).toBe('readmitted Ben')
+  expect(deedOf(decision({ what: 'audience', audience: 'invited' }))).toBe(
+    'set whom the session is for: those who were invited',
+  )
+  expect(deedOf(decision({ what: 'invite', invite }))).toBe('made the link “Class 7b”')
+  expect(deedOf(decision({ what: 'revoke', invite }))).toBe('revoked the link “Class 7b”')
+  expect(deedOf(decision({ what: 'exclude-invited', invite, people: 1 }))).toBe(
+    'excluded all who had come by “Class 7b”: 1 person',
+  )
 })
 
 test('words for times', () => {

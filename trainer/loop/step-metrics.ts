@@ -2,7 +2,7 @@ import { sampleKey, type Crowd } from './crowd.ts'
 import { bleu, rougeL } from '../../lm/text/text-metrics.ts'
 import type { Rewards } from '../reward/reward.ts'
 import { maxOf, mean, quantile } from '../../core/statistics.ts'
-import { krippendorffAlpha } from '../../core/votes/agreement.ts'
+import { krippendorffAlpha } from '../../core/votes/agreement/krippendorff.ts'
 import type { Rollout } from '../rl/rollout.ts'
 import type { SettledVote } from '../../core/db/feedback.ts'
 

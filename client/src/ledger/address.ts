@@ -7,6 +7,7 @@ export type Page =
   | { name: 'contributions' }
   | { name: 'epochs' }
   | { name: 'appeals' }
+  | { name: 'join' }
   | { name: 'sign-in' }
   | { name: 'missing' }
 
@@ -20,6 +21,7 @@ export function pageOf(path: string): Page {
   if (first === 'contributions' && second === undefined) return { name: 'contributions' }
   if (first === 'epochs' && second === undefined) return { name: 'epochs' }
   if (first === 'appeals' && second === undefined) return { name: 'appeals' }
+  if (first === 'join' && second === undefined) return { name: 'join' }
   if (first === 'sign-in' && second === undefined) return { name: 'sign-in' }
   return { name: 'missing' }
 }

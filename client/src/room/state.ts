@@ -57,6 +57,8 @@ export interface SessionState {
   probe: Probe | null
   /** Why the reader may not vote here; null: they may. */
   exclusion: string | null
+  /** Why the reader only watches, a sentence; null: they may vote. */
+  watches: string | null
   raters: number
   /** What the session's votes earn. */
   bounties: readonly Bounty[]
@@ -81,6 +83,7 @@ export const emptyState: SessionState = {
   probe: null,
   recorded: {},
   exclusion: null,
+  watches: null,
   raters: 0,
   bounties: [],
   phase: null,
@@ -106,6 +109,7 @@ export function replace(state: SessionState, snapshot: SessionSnapshot): Session
   return {
     ...emptyState,
     ...snapshot,
+    watches: snapshot.watches ?? null,
     votes: Object.fromEntries(snapshot.samples.flatMap((s) => (s.crowd ? [[s.id, s.crowd.votes]] : []))),
     recorded: state.recorded,
     phase: state.phase,

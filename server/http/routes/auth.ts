@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { route } from './route.ts'
 import { EVERYWHERE } from '../../../core/events/log.ts'
 import { publish, type Deps } from '../../deps.ts'
-import { Credentials, HumanFeedback, Receipt, SetRole, User, Appeal } from '../../../core/protocol/index.ts'
+import { Credentials, HumanFeedback, InviteRole, Receipt, SetRole, User, Appeal } from '../../../core/protocol/index.ts'
 
 const SignedIn = z.object({ token: z.string(), refreshToken: z.string(), user: User })
 const Nothing = z.object({})
@@ -109,6 +109,7 @@ export const authRoutes = [
           readmittedAt: z.iso.datetime().nullable(),
         }),
       ),
+      invites: z.array(z.object({ sessionId: z.string(), role: InviteRole, acceptedAt: z.iso.datetime() })),
     }),
     cost: 20,
     handle: ({ deps, caller }) => deps.accounts.exportAll(caller.userId),

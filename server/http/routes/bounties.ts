@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { route } from './route.ts'
 import { bountiesOf, refundOf } from '../../rewards/bounties.ts'
 import { votesSince } from '../../../core/db/feedback.ts'
-import { sessionBasics } from '../../../core/db/sessions.ts'
 import { ordersOf } from '../../../core/db/treasury-orders.ts'
 import { Hash, SessionId, Uuid, OrderTreasury, Refund, SessionBounties } from '../../../core/protocol/index.ts'
+import { seen } from '../../sessions/admittance.ts'
 import { orderOf } from '../../rewards/treasury.ts'
 
 /** The rate is that of the last ten minutes. */
@@ -18,8 +18,8 @@ export const bountyRoutes = [
     summary: 'What the votes of a session earn, and how many there are at the present pace',
     params: z.object({ sessionId: SessionId }),
     answer: SessionBounties,
-    async handle({ deps, params: { sessionId } }) {
-      await sessionBasics(deps.pool, sessionId)
+    async handle({ deps, caller, params: { sessionId } }) {
+      await seen(deps.pool, caller, sessionId)
       const { chain, pool } = deps
       const [bounties, votes, orders] = await Promise.all([
         bountiesOf(deps, sessionId),
@@ -50,6 +50,9 @@ export const bountyRoutes = [
     params: z.object({ sessionId: SessionId, bountyId: Hash }),
     answer: Refund,
     cost: 2,
-    handle: ({ deps, params }) => refundOf(deps, params.sessionId, params.bountyId),
+    async handle({ deps, caller, params: { sessionId, bountyId } }) {
+      await seen(deps.pool, caller, sessionId)
+      return refundOf(deps, sessionId, bountyId)
+    },
   }),
 ]

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { route } from './route.ts'
 import { listVotes } from '../../../core/db/feedback.ts'
 import { receiptsOfUser } from '../../../core/db/receipts.ts'
-import { sessionBasics } from '../../../core/db/sessions.ts'
 import { CrowdValue, HumanFeedback, limits, Receipt, SessionId, Uuid, Vote } from '../../../core/protocol/index.ts'
+import { seen } from '../../sessions/admittance.ts'
 import { castVote, takeBack } from '../../sessions/votes.ts'
 
 const pageLimit = z.coerce.number().int().min(1).max(limits.pageItems).default(100)
@@ -34,7 +34,7 @@ export const feedbackRoutes = [
     query: z.object({ before: Uuid.optional(), limit: pageLimit }),
     answer: z.array(HumanFeedback),
     async handle({ deps, caller, params: { sessionId }, query }) {
-      const { userId } = await sessionBasics(deps.pool, sessionId)
+      const { userId } = await seen(deps.pool, caller, sessionId)
       const all = userId === caller.userId || caller.permissions.includes('review')
       return listVotes(deps.pool, { sessionId, ...(!all && { userId: caller.userId }), ...query })
     },

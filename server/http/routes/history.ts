@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { route } from './route.ts'
 import { evaluationAnswers, listEvaluations } from '../../../core/db/evaluations.ts'
-import { sessionBasics } from '../../../core/db/sessions.ts'
 import {
   Branch,
   Evaluation,
@@ -12,6 +11,7 @@ import {
   SessionId,
   SessionStatus,
 } from '../../../core/protocol/index.ts'
+import { seen } from '../../sessions/admittance.ts'
 import { branchFrom, historyOf, rollBackTo } from '../../sessions/history.ts'
 
 const params = z.object({ sessionId: SessionId })
@@ -28,8 +28,8 @@ export const historyRoutes = [
     params,
     query: z.object({ limit: z.coerce.number().int().min(1).max(1_000).default(limits.snapshotEvaluations) }),
     answer: z.array(Evaluation),
-    async handle({ deps, params: { sessionId }, query: { limit } }) {
-      await sessionBasics(deps.pool, sessionId)
+    async handle({ deps, caller, params: { sessionId }, query: { limit } }) {
+      await seen(deps.pool, caller, sessionId)
       return listEvaluations(deps.pool, sessionId, limit)
     },
   }),
@@ -38,7 +38,10 @@ export const historyRoutes = [
     summary: 'What was answered in the evaluation after a step, beside the untrained model’s answers',
     params: z.object({ sessionId: SessionId, step }),
     answer: z.array(EvaluationAnswer),
-    handle: ({ deps, params }) => evaluationAnswers(deps.pool, params.sessionId, params.step),
+    async handle({ deps, caller, params: { sessionId, step } }) {
+      await seen(deps.pool, caller, sessionId)
+      return evaluationAnswers(deps.pool, sessionId, step)
+    },
   }),
   route('get', '/api/training/:sessionId/history', {
     access: 'read',
@@ -47,7 +50,7 @@ export const historyRoutes = [
     params,
     answer: RunHistory,
     cost: 2,
-    handle: ({ deps, params }) => historyOf(deps, params.sessionId),
+    handle: ({ deps, caller, params }) => historyOf(deps, caller, params.sessionId),
   }),
   route('post', '/api/training/:sessionId/rollback', {
     access: 'train',

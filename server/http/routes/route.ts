@@ -26,6 +26,8 @@ export interface Route {
   bare: string | null
   /** Whether the handler returns a file's path, and the file is sent. */
   file: boolean
+  /** Whether the handler returns a download (server/http/download.ts), which is sent while it is made. */
+  download: boolean
   /** The media type of a body that the route reads itself as it arrives; else null. */
   upload: UploadType | null
   /** Tokens of the caller's bucket that a request costs; more than 1 if it is expensive. */
@@ -48,6 +50,7 @@ interface Spec<A extends Access, P, Q, B, D extends z.ZodType> {
   status?: number
   bare?: string
   file?: boolean
+  download?: boolean
   upload?: UploadType
   cost?: number
   /** `caller` is whoever sent a valid token; a route that needs a permission always has one. */
@@ -81,6 +84,7 @@ export function route<A extends Access, P = undefined, Q = undefined, B = undefi
     status = 200,
     bare = null,
     file = false,
+    download = false,
     upload = null,
     cost = 1,
     handle,
@@ -97,6 +101,7 @@ export function route<A extends Access, P = undefined, Q = undefined, B = undefi
     status,
     bare,
     file,
+    download,
     upload,
     cost,
     async run(deps, caller, raw) {

@@ -4,7 +4,7 @@ import { route } from './route.ts'
 import { chainProgress } from '../../../core/db/epochs.ts'
 import { countVotes } from '../../../core/db/feedback.ts'
 import { countModels } from '../../../core/db/models.ts'
-import { countSessions } from '../../../core/db/sessions.ts'
+import { countListed } from '../../../core/db/sessions.ts'
 import { checkHealth, inTime } from '../health.ts'
 
 const Standing = z.enum(['up', 'down', 'none'])
@@ -14,6 +14,7 @@ const SystemStatus = z.object({
    * disk has paused a run.
    */
   status: z.enum(['healthy', 'degraded', 'unhealthy']),
+  /** Of those in everybody's list. */
   activeTrainingSessions: z.int(),
   totalModels: z.int(),
   /** null: the queue does not respond. */
@@ -30,8 +31,11 @@ const SystemStatus = z.object({
   standstills: z.array(
     z.object({ name: z.string(), lastSeen: z.iso.datetime().nullable(), everyMs: z.number(), reason: z.string() }),
   ),
-  /** Runs that paused themselves for lack of disk space, and wait until somebody resumes them. */
-  pausedRuns: z.array(z.object({ sessionId: z.string(), reason: z.string() })),
+  /**
+   * Runs that paused themselves for lack of disk space, and wait until somebody resumes them; one that is not in
+   * everybody's list is not named (null).
+   */
+  pausedRuns: z.array(z.object({ sessionId: z.string().nullable(), reason: z.string() })),
   lastUpdate: z.iso.datetime(),
 })
 
@@ -45,7 +49,7 @@ export const systemRoutes = [
       const [{ status, components, standstills, pausedRuns }, sessions, totalModels, progress, queuedJobs] =
         await Promise.all([
           checkHealth(deps),
-          countSessions(deps.pool),
+          countListed(deps.pool),
           countModels(deps.pool),
           chainProgress(deps.pool),
           deps.redis.status === 'ready' ? inTime(deps.trainQueue.getWaitingCount()) : null,
@@ -70,6 +74,7 @@ export const systemRoutes = [
     access: 'read',
     summary: 'Figures of the whole installation',
     answer: z.object({
+      /** Those in everybody's list, by their status. */
       sessions: z.record(z.string(), z.int()),
       votes: z.int(),
       raters: z.int(),
@@ -79,7 +84,7 @@ export const systemRoutes = [
     }),
     async handle({ deps }) {
       const [sessions, votes, models] = await Promise.all([
-        countSessions(deps.pool),
+        countListed(deps.pool),
         countVotes(deps.pool),
         countModels(deps.pool),
       ])

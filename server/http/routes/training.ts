@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { route } from './route.ts'
 import { stepMetrics } from '../../../core/db/steps.ts'
-import { findSession, listSessions, sessionBasics } from '../../../core/db/sessions.ts'
+import { findSession, listSessions } from '../../../core/db/sessions.ts'
 import { listSamples } from '../../../core/db/samples.ts'
 import { keepLearnt } from '../../models/exports.ts'
 import {
@@ -21,6 +21,7 @@ import {
   TrainingSession,
   Uuid,
 } from '../../../core/protocol/index.ts'
+import { readerOf, seen } from '../../sessions/admittance.ts'
 import { excludeRater, listRaters, listTastes, readmitRater } from '../../sessions/raters.ts'
 import { ask, startTraining, steer } from '../../sessions/training.ts'
 
@@ -100,16 +101,19 @@ export const trainingRoutes = [
   }),
   route('get', '/api/training', {
     access: 'read',
-    summary: 'The sessions, the running ones first',
+    summary: 'The sessions that are listed for me, the running ones first',
     answer: z.array(TrainingSession),
-    handle: ({ deps }) => listSessions(deps.pool, limits.pageItems),
+    handle: ({ deps, caller }) => listSessions(deps.pool, readerOf(caller), limits.pageItems),
   }),
   route('get', '/api/training/:sessionId', {
     access: 'read',
     summary: 'One session',
     params,
     answer: TrainingSession,
-    handle: ({ deps, params }) => findSession(deps.pool, params.sessionId),
+    async handle({ deps, caller, params: { sessionId } }) {
+      await seen(deps.pool, caller, sessionId)
+      return findSession(deps.pool, sessionId)
+    },
   }),
   route('get', '/api/training/:sessionId/samples', {
     access: 'read',
@@ -118,7 +122,7 @@ export const trainingRoutes = [
     query: z.object({ after: z.uuid().optional(), limit: pageLimit.default(50) }),
     answer: z.array(Sample),
     async handle({ deps, caller, params: { sessionId }, query }) {
-      await sessionBasics(deps.pool, sessionId)
+      await seen(deps.pool, caller, sessionId)
       return listSamples(deps.pool, { sessionId, readerId: caller.userId, ...query })
     },
   }),
@@ -145,7 +149,8 @@ export const trainingRoutes = [
       limit: z.coerce.number().int().min(1).max(10_000).default(1_000),
     }),
     answer: z.union([TrainingMetrics, z.array(StepMetrics)]),
-    async handle({ deps, params: { sessionId }, query: { since, limit } }) {
+    async handle({ deps, caller, params: { sessionId }, query: { since, limit } }) {
+      await seen(deps.pool, caller, sessionId)
       const { metrics } = await findSession(deps.pool, sessionId)
       return since === undefined ? metrics : stepMetrics(deps.pool, sessionId, since, limit)
     },
