@@ -7,6 +7,7 @@
 import { createServer } from 'node:http'
 import { Server } from 'socket.io'
 import { limits } from '../../core/protocol/index.ts'
+import { PIECE_MS, pieceOf } from './rooms-job.ts'
 
 const perVote = process.argv[2] === 'vote'
 const http = createServer()
@@ -30,6 +31,15 @@ const tell = (): void => {
     })
 }
 if (!perVote) setInterval(tell, limits.tallyMs)
+
+/** Text goes out as often, too. */
+let text = ''
+const sayText = (): void => {
+  if (text !== '') io.emit('sample-tokens', { sessionId: 'bare', sampleId: 'bare', offset: 0, text })
+  text = ''
+}
+setInterval(() => (text += pieceOf(Date.now())), PIECE_MS)
+setInterval(sayText, limits.tallyMs)
 
 io.on('connection', (socket) => {
   socket.on('join-session', (sessionId: string, ack: (answer: object) => void) =>

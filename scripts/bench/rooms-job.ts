@@ -17,6 +17,8 @@ export interface LoadResult {
   ackMs: number[]
   /** … and that another voter saw in the crowd's value. */
   seenMs: number[]
+  /** From being told to the server, milliseconds, of each piece of an answer that a watcher received. */
+  textMs: number[]
   /** Refused, or never acknowledged; by code. */
   refused: Record<string, number>
   ackedIds: string[]
@@ -26,6 +28,12 @@ export interface LoadResult {
   unheard: number
 }
 export type LoadMessage = { joined: true } | { done: number } | { result: LoadResult }
+
+/** How often a piece of an answer is told while the room votes, milliseconds … */
+export const PIECE_MS = 100
+/** … what it is, `now` milliseconds since 1970, and when it was told. */
+export const pieceOf = (now: number): string => `${now} `
+export const toldAt = (text: string): number[] => text.split(' ').filter(Boolean).map(Number)
 
 /** Sockets that vote on everything first, and watch for the others' votes in the crowd's value. */
 export const WATCHERS = 4

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { io, type Socket } from 'socket.io-client'
 import type { Ack, AckData, ClientToServer, RoomEvents, ServerToClient } from '../../core/protocol/index.ts'
-import { WATCHERS, type LoadJob, type LoadMessage, type LoadResult } from './rooms-job.ts'
+import { toldAt, WATCHERS, type LoadJob, type LoadMessage, type LoadResult } from './rooms-job.ts'
 
 /** Maximum number of joins in progress: a crowd, not an attack. */
 const AT_ONCE = 32
@@ -31,6 +31,7 @@ interface Given {
 async function run({ url, sessionId, tokens, samples, votesPerSecond, seconds }: LoadJob): Promise<LoadResult> {
   const ackMs: number[] = []
   const seenMs: number[] = []
+  const textMs: number[] = []
   const refused: Record<string, number> = {}
   const ackedIds: string[] = []
   /** Votes that a watcher has yet to see, by watcher. */
@@ -49,11 +50,19 @@ async function run({ url, sessionId, tokens, samples, votesPerSecond, seconds }:
   const waiting = [...tokens.entries()]
   await Promise.all(
     Array.from({ length: AT_ONCE }, async () => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
-        voters[next[0]] = await enter(url, sessionId, next[1], (counts) => {
-          const watcher = next?.[0] ?? WATCHERS
-          if (counts && watcher < WATCHERS) look(watcher, performance.now())
-        })
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        const [i, token] = next
+        const watches: Watches | null =
+          i < WATCHERS
+            ? {
+                counts: () => look(i, performance.now()),
+                text: (pieces) => {
+                  for (const at of toldAt(pieces)) textMs.push(Date.now() - at)
+                },
+              }
+            : null
+        voters[i] = await enter(url, sessionId, token, watches)
+      }
     }),
   )
   const joinMs = performance.now() - began
@@ -117,15 +126,16 @@ async function run({ url, sessionId, tokens, samples, votesPerSecond, seconds }:
   const messagesPerSocketPerSecond = (messages() - before) / voters.length / elapsed
   const unheard = voters.length - heard()
   for (const { socket } of voters) socket.disconnect()
-  return { joinMs, ackMs, seenMs, refused, ackedIds, messagesPerSocketPerSecond, unheard }
+  return { joinMs, ackMs, seenMs, textMs, refused, ackedIds, messagesPerSocketPerSecond, unheard }
 }
 
-async function enter(
-  url: string,
-  sessionId: string,
-  token: string,
-  onMessage: (counts: boolean) => void,
-): Promise<Voter> {
+/** What a watcher notes of what it receives. */
+interface Watches {
+  counts: () => void
+  text: (pieces: string) => void
+}
+
+async function enter(url: string, sessionId: string, token: string, watches: Watches | null): Promise<Voter> {
   const socket: Socket<ServerToClient, ClientToServer> = io(url, {
     transports: ['websocket'],
     forceNew: true,
@@ -137,8 +147,12 @@ async function enter(
   socket.on('feedback-received', ({ sampleId, votes, others = [] }: RoomEvents['feedback-received']) => {
     for (const tally of [{ sampleId, votes }, ...others])
       if (tally.sampleId !== null) voter.counts.set(tally.sampleId, tally.votes)
-    onMessage(true)
+    watches?.counts()
   })
+  if (watches)
+    socket.on('sample-tokens', ({ text, others = [] }: RoomEvents['sample-tokens']) =>
+      watches.text([...others.map((piece) => piece.text), text].join('')),
+    )
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve)
     socket.once('connect_error', (error) => reject(new Error(`a socket was refused: ${error.message}`)))

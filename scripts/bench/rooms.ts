@@ -1,9 +1,9 @@
 /**
- * What a full room costs: 100 to 1,000 voters on real sockets, 20 and 100 votes a second, compared
+ * What a full room costs: 100 to 1,000 voters on real sockets, 20 to 800 votes a second, compared
  * with a bare Socket.IO server with the same fan-out in the same run, and with a nearly empty room.
  * Server, bare server and crowd are processes of their own; votes are sent when they are due,
- * whether the server keeps up or not. On a machine that other programs load only the ratios mean
- * something.
+ * whether the server keeps up or not. An answer streams meanwhile; the trainer waits, so that the
+ * server alone is measured. On a machine that other programs load only the ratios mean something.
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
@@ -15,12 +15,13 @@ import { createSeal } from '../../server/auth/seal.ts'
 import type { Pool } from '../../core/db/pool.ts'
 import { countStored } from '../../core/db/feedback.ts'
 import { openSample, startSample } from '../../core/db/samples.ts'
+import { append, openRedis } from '../../core/events/log.ts'
 import { insertUser } from '../../core/db/users.ts'
 import { distribution, maxOf, type Distribution } from '../../core/statistics.ts'
 import { withInstance } from '../study/instance.ts'
 import { openProgress } from '../study/progress.ts'
 import { table } from '../study/table.ts'
-import { WATCHERS, type LoadJob, type LoadMessage, type LoadResult } from './rooms-job.ts'
+import { PIECE_MS, pieceOf, WATCHERS, type LoadJob, type LoadMessage, type LoadResult } from './rooms-job.ts'
 
 export interface RoomFigure {
   sockets: number
@@ -29,6 +30,8 @@ export interface RoomFigure {
   /** Milliseconds: from a vote to its acknowledgement, and to its crowd's value at another voter. */
   ack: Distribution
   seen: Distribution
+  /** From a piece of an answer to a voter's screen; null if none was told. */
+  text: Distribution | null
   /** Until everybody had joined, milliseconds. */
   joinMs: number
   messagesPerSocketPerSecond: number
@@ -57,12 +60,15 @@ export type FanOut = 'tick' | 'vote'
 const IDLE = { sockets: 2 * WATCHERS, votesPerSecond: 4 }
 export const CELLS = [
   IDLE,
-  ...[100, 500, 1_000].flatMap((sockets) => [20, 100].map((votesPerSecond) => ({ sockets, votesPerSecond }))),
+  ...[100, 1_000].flatMap((sockets) => [20, 200].map((votesPerSecond) => ({ sockets, votesPerSecond }))),
+  // Where the next limit is.
+  ...[400, 800].map((votesPerSecond) => ({ sockets: 1_000, votesPerSecond })),
 ]
 const SAMPLES = 16
+const PROMPT = 'What is a good way to rest?'
 const SECONDS = 10
-/** A session whose first voting never ends by itself. */
-const FOREVER = { votingWindowSeconds: 3_600, minVotes: 1_000 }
+/** A session whose first voting never ends by itself, and whose trainer waits for votes that don't come. */
+const FOREVER = { votingWindowSeconds: 3_600, minVotes: 1_000, minVotesPerStep: 1_000_000 }
 
 export async function benchRooms(
   say: (doing: string) => void,
@@ -101,15 +107,18 @@ export async function benchRooms(
               votesPerSecond,
               seconds,
             }
+            const talking = bare ? null : await talk(attune.redisUrl, pool, session.id)
             const { result, usage } = await load(job, pid, (done) => progress.report(figures.length, done, name))
+            talking?.stop()
             const stored = bare ? { lost: 0, doubled: 0 } : await check(pool, samples, result.ackedIds)
-            const { ackMs, seenMs, ackedIds: _ids, ...rest } = result
+            const { ackMs, seenMs, textMs, ackedIds: _ids, ...rest } = result
             figures.push({
               sockets,
               votesPerSecond,
               server,
               ack: measured(ackMs),
               seen: measured(seenMs),
+              text: distribution(textMs),
               ...rest,
               ...usage,
               ...stored,
@@ -140,6 +149,7 @@ export function roomsText({ figures, fanOut, seconds }: RoomsBench): string {
     ratio(figure.ack.p50, of(figure, 'bare')?.ack.p50),
     ratio(figure.ack.p50, idle(figure.server)?.ack.p50),
     three(figure.seen),
+    figure.text === null ? '' : three(figure.text),
     figure.messagesPerSocketPerSecond.toFixed(1),
     (figure.joinMs / 1_000).toFixed(1),
     figure.kibPerSocket?.toFixed(0) ?? '',
@@ -156,6 +166,7 @@ export function roomsText({ figures, fanOut, seconds }: RoomsBench): string {
         'p50, bare = 1',
         'p50, idle = 1',
         'vote to another voter',
+        'text to a voter',
         'messages/socket/s',
         'all in, s',
         'KiB/socket',
@@ -188,11 +199,29 @@ async function tokensOf(pool: Pool, secret: string, count: number): Promise<stri
 async function addSamples(pool: Pool, sessionId: string): Promise<string[]> {
   const ids = Array.from({ length: SAMPLES }, () => randomUUID())
   for (const id of ids) {
-    const prompt = 'What is a good way to rest?'
-    await startSample(pool, sessionId, { id, step: 1, origin: 'rollout', prompt, policyVersion: 0 })
+    await startSample(pool, sessionId, { id, step: 1, origin: 'rollout', prompt: PROMPT, policyVersion: 0 })
     await openSample(pool, id, `A short walk without a phone, and then a long sleep. ${id}`)
   }
   return ids
+}
+
+/** An answer that streams, told as a trainer tells it. */
+async function talk(redisUrl: string, pool: Pool, sessionId: string): Promise<{ stop: () => void }> {
+  const redis = await openRedis(redisUrl, (error) => console.error(error))
+  const sampleId = randomUUID()
+  await startSample(pool, sessionId, { id: sampleId, step: 1, origin: 'rollout', prompt: PROMPT, policyVersion: 0 })
+  let offset = 0
+  const timer = setInterval(() => {
+    const text = pieceOf(Date.now())
+    void append(redis, sessionId, { event: 'sample-tokens', payload: { sessionId, sampleId, offset, text } })
+    offset += text.length
+  }, PIECE_MS)
+  return {
+    stop() {
+      clearInterval(timer)
+      redis.disconnect()
+    },
+  }
 }
 
 /** What the database has of the acknowledged votes. */

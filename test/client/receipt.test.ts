@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Receipt } from '../../core/protocol/index.ts'
-import { earningOf, effectOf, sentenceOf, standingOf } from '../../client/src/room/receipt.ts'
+import { effectOf, sentenceOf, standingOf, trustOf } from '../../client/src/room/receipt.ts'
 
 const receipt: Receipt = {
   feedbackId: '9b2d5b0c-53d1-4d0e-8f3a-6a1f0f6f2c11',
@@ -121,13 +121,21 @@ describe('a receipt’s words', () => {
     expect(sentenceOf(one, given)).toBe(words)
   })
 
-  test('a newcomer is told once what their votes weigh, and how they come to weigh more', () => {
-    expect([0, 1, 7, 8].map((comparable) => earningOf({ comparable })?.split(' could')[0])).toEqual([
+  test('a newcomer is told what their votes weigh, and how they come to weigh more', () => {
+    expect([0, 1, 7].map((comparable) => trustOf({ comparable, reliability: 0.6 }).split(' could')[0])).toEqual([
       'None of your votes',
       'One of your votes',
       '7 of your votes',
-      undefined,
     ])
+  })
+
+  test('whoever is known is told their reliability, and what raises it', () => {
+    expect(trustOf({ comparable: 1_234, reliability: 0.714 })).toBe(
+      '1,234 of your votes could be compared with others’, and they weigh by how well they go with those of people who share your taste: reliability 0.71 of 1. Reading to the end and rating like answers alike raises it; how strict you are makes no difference.',
+    )
+    expect(trustOf({ comparable: 8, reliability: 0.1 })).toContain(
+      'so they weigh next to nothing: reliability 0.10 of 1.',
+    )
   })
 
   test.each([

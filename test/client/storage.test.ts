@@ -149,6 +149,8 @@ describe('a half-written vote is kept', () => {
     open().skip('s2')
     open().skip('s1')
     expect(open().skipped()).toEqual(['s2', 's1'])
+    open().unskip('s2')
+    expect(open().skipped()).toEqual(['s1'])
   })
 
   test('within bounds: of number, of size, of age', () => {

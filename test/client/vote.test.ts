@@ -184,14 +184,14 @@ describe('the keyboard', () => {
     expect(shortcutOf(key('0'), 'control')).toEqual({ do: 'rate', rating: 10 })
   })
 
-  test('Enter submits, S skips, Z withdraws', () => {
-    expect(['Enter', 's', 'Z'].map((name) => shortcutOf(key(name), 'page')?.do)).toEqual(['submit', 'skip', 'withdraw'])
+  test('Enter submits, S skips, Z takes back', () => {
+    expect(['Enter', 's', 'Z'].map((name) => shortcutOf(key(name), 'page')?.do)).toEqual(['submit', 'skip', 'undo'])
   })
 
   test('the arrows rate compassion, and Backspace or Delete leave it unrated again', () => {
     expect(['ArrowLeft', 'ArrowRight'].map((name) => shortcutOf(key(name), 'page'))).toEqual([
-      { do: 'compassion', by: -0.1 },
-      { do: 'compassion', by: 0.1 },
+      { do: 'compassion', by: -1 },
+      { do: 'compassion', by: 1 },
     ])
     for (const name of ['Backspace', 'Delete']) {
       expect([shortcutOf(key(name), 'page'), shortcutOf(key(name), 'control')]).toEqual(
@@ -206,6 +206,12 @@ describe('the keyboard', () => {
       Array(6).fill(null),
     )
     expect(shortcutOf(key('Enter', { ctrlKey: true }), 'typing')).toEqual({ do: 'submit' })
+  })
+
+  test('switched off, no single key acts, and Ctrl+Enter still sends', () => {
+    const names = ['7', 's', 'z', 'Enter', 'Backspace', 'ArrowLeft']
+    expect(names.map((name) => shortcutOf(key(name), 'page', false))).toEqual(names.map(() => null))
+    expect(shortcutOf(key('Enter', { ctrlKey: true }), 'page', false)).toEqual({ do: 'submit' })
   })
 
   test('Enter on a button is the button’s, the arrows on a slider are the slider’s', () => {
@@ -228,12 +234,12 @@ describe('the keyboard', () => {
     )
     expect(typed('7', 'Digit7', { shiftKey: true })).toEqual({ do: 'rate', rating: 7 })
     // The keys that say A and Z there lie where Q and W are elsewhere: what is printed counts.
-    expect(typed('z', 'KeyW')).toEqual({ do: 'withdraw' })
+    expect(typed('z', 'KeyW')).toEqual({ do: 'undo' })
     expect(typed('w', 'KeyZ')).toBeNull()
   })
 
   test('S and Z lie where they lie on Cyrillic, Arabic, Greek and Hebrew keyboards', () => {
-    for (const [skip, withdraw] of [
+    for (const [skip, undo] of [
       ['ы', 'я'],
       ['س', 'ئ'],
       ['σ', 'ζ'],
@@ -241,13 +247,13 @@ describe('the keyboard', () => {
       ['ㄴ', 'ㅋ'],
     ] as const) {
       expect(typed(skip, 'KeyS'), skip).toEqual({ do: 'skip' })
-      expect(typed(withdraw, 'KeyZ'), withdraw).toEqual({ do: 'withdraw' })
+      expect(typed(undo, 'KeyZ'), undo).toEqual({ do: 'undo' })
     }
     expect(typed('ё', 'Backquote')).toBeNull()
   })
 
   test('on Latin layouts the letter counts, not its place (QWERTZ, Dvorak)', () => {
-    expect(typed('z', 'KeyY')).toEqual({ do: 'withdraw' })
+    expect(typed('z', 'KeyY')).toEqual({ do: 'undo' })
     expect(typed('y', 'KeyZ')).toBeNull()
     expect(typed('s', 'Semicolon')).toEqual({ do: 'skip' })
     expect(typed('o', 'KeyS')).toBeNull()
@@ -260,7 +266,7 @@ describe('the keyboard', () => {
       )
     }
     expect(typed('4', 'Numpad4')).toEqual({ do: 'rate', rating: 4 })
-    expect(typed('ArrowLeft', 'Numpad4')).toEqual({ do: 'compassion', by: -0.1 })
+    expect(typed('ArrowLeft', 'Numpad4')).toEqual({ do: 'compassion', by: -1 })
     expect(typed('End', 'Numpad1')).toBeNull()
   })
 

@@ -34,6 +34,9 @@ describe.skipIf(chromium === null)('a rater', () => {
     await at.goto('/session/demo')
     await at.getByTestId('sample').waitFor()
   }
+  /** The answer with this prompt, on the table. */
+  const place = (prompt: RegExp) =>
+    page.getByRole('navigation', { name: 'Answers on the table' }).getByRole('button', { name: prompt })
   const shown = (at: Page = page) => at.getByTestId('sample').getAttribute('data-sample')
   const votes = async (sampleId: string) =>
     (
@@ -88,10 +91,10 @@ describe.skipIf(chromium === null)('a rater', () => {
 
     test('over a look at another answer', async () => {
       await begin()
-      await page.getByRole('button', { name: /The second question/ }).click()
+      await place(/The second question/).click()
       await expect.poll(() => shown()).toBe(second)
       expect(await page.getByTestId('comment').inputValue()).toBe('')
-      await page.getByRole('button', { name: /The first question/ }).click()
+      await place(/The first question/).click()
       await expect.poll(() => shown()).toBe(first)
       await standsAsItWas()
     })
@@ -164,7 +167,7 @@ describe.skipIf(chromium === null)('a rater', () => {
     await row.waitFor()
     expect(await row.textContent()).toContain('You have voted on this answer already')
     expect(await page.locator('body').textContent()).not.toContain('sampleId')
-    await page.getByRole('button', { name: /The first question/ }).click()
+    await place(/The first question/).click()
     await expect.poll(() => page.getByTestId('comment').inputValue()).toBe('not to be lost')
   })
 
@@ -290,17 +293,17 @@ describe.skipIf(chromium === null)('a rater', () => {
         [second, /The second question/],
         [third, /The third question/],
       ] as const) {
-        await page.getByRole('button', { name: question }).click()
+        await place(question).click()
         await expect.poll(() => begun(id)).toBe(1)
       }
-      await page.getByRole('button', { name: /The fourth question/ }).click()
+      await place(/The fourth question/).click()
       await page.waitForTimeout(2_500)
       expect(await begun(fourth)).toBe(0)
-      await page.getByRole('button', { name: /The third question/ }).click()
+      await place(/The third question/).click()
       await page.getByTestId('rate-6').check()
       await page.getByTestId('submit').click()
       await page.locator('[data-testid=sent-vote][data-state=stored]').waitFor()
-      await page.getByRole('button', { name: /The fourth question/ }).click()
+      await place(/The fourth question/).click()
       await expect.poll(() => begun(fourth), { timeout: 10_000 }).toBe(1)
     })
 

@@ -71,7 +71,7 @@ describe.skipIf(chromium === null)('the vote card', () => {
     const { page } = rater
     for (const clear of [() => page.keyboard.press('Backspace'), () => page.getByTestId('clear-compassion').click()]) {
       await page.keyboard.press('ArrowRight')
-      expect(await shown()).toBe('warm · 0.60')
+      expect(await shown()).toBe('warm · 6.5')
       await clear()
       expect(await shown()).toBe('not rated')
     }
@@ -83,7 +83,7 @@ describe.skipIf(chromium === null)('the vote card', () => {
   test('a press on the middle of the dial says so, and is sent', async () => {
     const { page } = rater
     await page.getByTestId('compassion').click()
-    expect(await shown()).toBe('neutral · 0.50')
+    expect(await shown()).toBe('neutral · 5.5')
     await page.keyboard.press('0')
     await page.locator('body').click({ position: { x: 5, y: 5 } })
     expect(await send()).toMatchObject({ value: expect.closeTo(0.3 + 0.7 * 0.5, 10), compassion_rating: 0.5 })
@@ -92,7 +92,7 @@ describe.skipIf(chromium === null)('the vote card', () => {
   test('of the three sides none is sent until all are set', async () => {
     const { page } = rater
     await page.getByTestId('three-sides').click()
-    await page.getByTestId('compassion-agency').fill('1')
+    await page.getByTestId('compassion-agency').fill('10')
     expect(await shown()).toBe('not rated (2 sides to go)')
     await page.keyboard.press('0')
     await page.locator('body').click({ position: { x: 5, y: 5 } })

@@ -59,7 +59,7 @@ describe.skipIf(chromium === null)('what a rater sees', () => {
     await page.keyboard.press('ArrowRight')
     await expect.poll(() => block.evaluate((pre) => pre.scrollLeft)).toBeGreaterThan(0)
     // The arrow scrolled; it was no word on compassion.
-    expect(await page.getByTestId('compassion').inputValue()).toBe('0.5')
+    expect(await page.getByTestId('compassion').inputValue()).toBe('5.5')
     expect(await answer(page).evaluate((element) => (element as HTMLElement).innerText)).toContain('if a:\n    b()')
     expect(await excess(page)).toEqual({ px: 0, by: [] })
     await close()
@@ -178,6 +178,7 @@ describe.skipIf(chromium === null)('what a rater sees', () => {
         ['m'.repeat(400)],
       )
       const { page, close } = await shown(hostile, { prompt: `${'P'.repeat(390)} \u202E!`, viewport })
+      if (viewport === screens.phone) await page.getByTestId('more').click()
       await page.getByTestId('comment').fill(`${'c'.repeat(1_500)} ${arabic}`)
       expect(await excess(page), 'the room').toEqual({ px: 0, by: [] })
       await page.getByTestId('view-toggle').click()

@@ -54,6 +54,10 @@ export function ballotOf(vote: Vote): Ballot {
 export const compassionOf = ({ agency, capability, suffering }: Sides): number =>
   (agency + capability + 1 - suffering) / 3
 
+/** Compassion is asked like the rating, from 1 to 10; a vote holds it in [0, 1]. */
+export const pointsOf = (c: number): number => 1 + 9 * c
+export const unitOf = (points: number): number => (Math.min(10, Math.max(1, points)) - 1) / 9
+
 /** The three sides, once all are set. */
 export function wholeSides({ sides }: Ballot): Sides | null {
   const { agency, capability, suffering } = sides ?? {}

@@ -45,6 +45,7 @@ export interface Desk {
   /** It was sent, or abandoned. */
   discard: (sampleId: string) => void
   skip: (sampleId: string) => void
+  unskip: (sampleId: string) => void
   skipped: () => string[]
 }
 
@@ -86,6 +87,8 @@ export function openDesk(store: KeptStore, userId: string, sessionId: string, no
         ...kept,
         skipped: [...kept.skipped.filter((one) => !isHere(one, sampleId)), { sessionId, sampleId, at: now() }],
       })),
+    unskip: (sampleId) =>
+      change((kept) => ({ ...kept, skipped: kept.skipped.filter((one) => !isHere(one, sampleId)) })),
     skipped: () =>
       read()
         .skipped.filter((one) => one.sessionId === sessionId)

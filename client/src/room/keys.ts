@@ -1,11 +1,13 @@
 /** The keyboard of the vote card. Pure: what a key means, given where the focus is. */
 export type Shortcut =
   | { do: 'rate'; rating: number }
+  /** By so many points of the ten. */
   | { do: 'compassion'; by: number }
   | { do: 'clear-compassion' }
   | { do: 'submit' }
   | { do: 'skip' }
-  | { do: 'withdraw' }
+  /** Takes back what was done last: a vote or a skip. */
+  | { do: 'undo' }
 
 /** `typing`: a text field; `control`: anything else that has its own use for Enter and the arrows. */
 export type Focus = 'typing' | 'control' | 'page'
@@ -31,7 +33,11 @@ export interface Key {
 /** What browsers report for a key that an input method has consumed. */
 const COMPOSING = 229
 
-export function shortcutOf(pressed: Key, focus: Focus): Shortcut | null {
+/**
+ * @param single whether single keys are shortcuts. Speech input presses keys that nobody meant, so they can be switched
+ *   off (WCAG 2.1.4); Ctrl+Enter always sends
+ */
+export function shortcutOf(pressed: Key, focus: Focus, single = true): Shortcut | null {
   if (
     pressed.isComposing ||
     pressed.keyCode === COMPOSING ||
@@ -42,9 +48,9 @@ export function shortcutOf(pressed: Key, focus: Focus): Shortcut | null {
     return null
   const command = pressed.ctrlKey || pressed.metaKey
   if (command && pressed.key === 'Enter' && !pressed.repeat) return { do: 'submit' }
-  if (command || pressed.altKey || pressed.getModifierState?.('AltGraph') || focus === 'typing') return null
-  if (focus === 'page' && pressed.key === 'ArrowLeft') return { do: 'compassion', by: -0.1 }
-  if (focus === 'page' && pressed.key === 'ArrowRight') return { do: 'compassion', by: 0.1 }
+  if (!single || command || pressed.altKey || pressed.getModifierState?.('AltGraph') || focus === 'typing') return null
+  if (focus === 'page' && pressed.key === 'ArrowLeft') return { do: 'compassion', by: -1 }
+  if (focus === 'page' && pressed.key === 'ArrowRight') return { do: 'compassion', by: 1 }
   // A key that is held down counts once: the answer may have changed meanwhile.
   if (pressed.repeat) return null
   if (pressed.key === 'Backspace' || pressed.key === 'Delete') return { do: 'clear-compassion' }
@@ -53,7 +59,7 @@ export function shortcutOf(pressed: Key, focus: Focus): Shortcut | null {
   if (focus === 'page' && pressed.key === 'Enter') return { do: 'submit' }
   const letter = letterOf(pressed)
   if (letter === 's') return { do: 'skip' }
-  if (letter === 'z') return { do: 'withdraw' }
+  if (letter === 'z') return { do: 'undo' }
   return null
 }
 

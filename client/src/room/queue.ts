@@ -37,6 +37,12 @@ export function nextSample(
   return writing.sort((a, b) => b.step - a.step).at(0) ?? null
 }
 
+/** What the run trains on, by the latest of its prompts: at most `count` different ones. */
+export function latestPrompts(samples: readonly Sample[], count: number): string[] {
+  const prompts = samples.filter(({ origin }) => origin === 'rollout').map(({ prompt }) => prompt)
+  return [...new Set(prompts.reverse())].slice(0, count)
+}
+
 /** The answers on the table, in the order in which they came: those open or being written, and the one being read. */
 export function onTheTable(samples: readonly Sample[], focusId: string | null): Sample[] {
   return samples.filter(({ id, status }) => status === 'open' || status === 'streaming' || id === focusId)

@@ -106,13 +106,19 @@ function against({ logprob, advantage, updated }: Receipt, given: number | null)
     : `You gave it ${given}, and the update meant to make it ${is('down') ? 'likelier' : 'rarer'}: what the model learnt from other answers, or the pull back to the reference, weighed more.`
 }
 
-/** Comparable votes after which a rater is known (core/votes/reliability.ts). */
-const KNOWN_VOTES = 8
+/** Comparable votes, and their reliability, as of which a rater is known (core/votes/comparisons.ts). */
+const KNOWN = { votes: 8, reliability: 0.3 }
 
-/** Why a newcomer's votes have little weight, and how they gain more; null: they are no newcomer. */
-export function earningOf({ comparable }: Pick<Receipt, 'comparable'>): string | null {
-  if (comparable >= KNOWN_VOTES) return null
-  const have =
-    comparable === 0 ? 'None of your votes' : comparable === 1 ? 'One of your votes' : `${comparable} of your votes`
-  return `${have} could be compared with others’ so far: the more can, and the better they agree, the more each weighs.`
+/** How much a rater's votes weigh here, why, and what would raise it. */
+export function trustOf({ comparable, reliability }: Pick<Receipt, 'comparable' | 'reliability'>): string {
+  if (comparable < KNOWN.votes) {
+    const have =
+      comparable === 0 ? 'None of your votes' : comparable === 1 ? 'One of your votes' : `${comparable} of your votes`
+    return `${have} could be compared with others’ so far: the more can, and the better they agree, the more each weighs.`
+  }
+  const found =
+    reliability < KNOWN.reliability
+      ? 'they go neither with those of people who share your taste nor with each other, so they weigh next to nothing'
+      : 'they weigh by how well they go with those of people who share your taste'
+  return `${count(comparable)} of your votes could be compared with others’, and ${found}: reliability ${fixed(reliability)} of 1. Reading to the end and rating like answers alike raises it; how strict you are makes no difference.`
 }

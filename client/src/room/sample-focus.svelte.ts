@@ -111,6 +111,16 @@ export class SampleFocus {
     this.release()
   }
 
+  get skipped(): ReadonlySet<string> {
+    return this.#skipped
+  }
+
+  /** Back to an answer that was skipped by mistake. */
+  unskip(id: string): void {
+    this.#skipped = new Set([...this.#skipped].filter((one) => one !== id))
+    this.#show(id)
+  }
+
   asked(id: string): void {
     this.#asked = new Set([...this.#asked, id])
     this.#expecting = true

@@ -2,6 +2,9 @@
 
 export const fixed = (value: number): string => value.toFixed(2)
 
+/** A score or value in [0, 1] on the scale that raters answer on, 1 to 10: 8.4. */
+export const outOfTen = (value: number): string => (1 + 9 * value).toFixed(1)
+
 const thousands = new Intl.NumberFormat('en')
 /** A whole number, in groups of three digits: 1,234. */
 export const count = (value: number): string => thousands.format(value)
