@@ -8,9 +8,10 @@ import { Agreement, limits, PowerQuery, type HumanFeedback, type SignedIn } from
 import { krippendorffAlpha } from '../../core/votes/agreement/krippendorff.ts'
 import { readAgreement } from '../../server/sessions/agreement.ts'
 import { addSample, admin, ask, call, guest, request, useServer, useWorld, vote } from './attune.ts'
+import { crowded, elsewhere } from './invited.ts'
 
 const world = useWorld()
-const server = useServer(world)
+const server = useServer(world, crowded)
 let boss: SignedIn
 beforeAll(async () => {
   boss = await admin(server)
@@ -45,6 +46,7 @@ async function voteOn(sessionId: string, table: readonly (readonly (number | nul
 const cast = (person: SignedIn, sessionId: string, sampleId: string | undefined, humanRating: number, more = {}) =>
   ask<HumanFeedback>(server, 'POST', '/api/feedback', {
     token: person.token,
+    headers: elsewhere(),
     body: vote(sampleId, {
       sessionId,
       humanRating,

@@ -98,7 +98,10 @@ test(
       expect(await health.json()).toMatchObject({
         status: 'unhealthy',
         components: { database: 'up' },
-        standstills: [{ name, reason: expect.stringMatching(/heard|seen/) }],
+        // On a machine that stalls, others may be late, too.
+        standstills: expect.arrayContaining([
+          expect.objectContaining({ name, reason: expect.stringMatching(/heard|seen/) }),
+        ]),
       })
       attune.kill(name, 'SIGCONT')
       await until(`${name} goes on`, async () => (await fetch(`${attune.url}/health`)).status === 200)
