@@ -48,7 +48,8 @@ export function voteToProof(opened: () => Instance, chromium: string): void {
           'select id, human_rating, compassion_rating from feedback where session_id = $1',
           [session.id],
         )
-        expect(votes).toEqual([{ id: expect.any(String), human_rating: 9, compassion_rating: 0.7 }])
+        // Two points above the middle of the scale: 7.5 of 10.
+        expect(votes).toEqual([{ id: expect.any(String), human_rating: 9, compassion_rating: 0.7222 }])
         const voteId = votes[0]!.id
 
         // The update that used it, and its receipt on the page.
