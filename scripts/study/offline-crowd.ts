@@ -26,7 +26,11 @@ export interface OfflineCrowd {
   seed: number
 }
 
-/** `count` votes on these answers: spread as evenly as possible over answers and raters, nobody twice on one answer. */
+/**
+ * `count` votes on these answers: spread as evenly as possible over answers and raters, nobody twice on one answer, and
+ * everybody beside everybody in the course of time. Were neighbours always the same, a group among them would meet
+ * nobody but itself, and nobody could tell who is right.
+ */
 export function castVotes(
   crowd: OfflineCrowd,
   shown: readonly { sampleId: string; prompt: string; response: string }[],
@@ -36,15 +40,21 @@ export function castVotes(
   const votes: OfflineVote[] = []
   const most = Math.min(count, shown.length * crowd.raters)
   const order = shuffled(shown, random)
+  const people = shuffled(
+    Array.from({ length: crowd.raters }, (_, i) => i),
+    random,
+  )
+  // After so many votes the same raters would come to the same answers: shifted by one, it is the next ones.
+  const turn = (order.length * crowd.raters) / commonDivisor(order.length, crowd.raters)
   for (let i = 0; i < most; i++) {
-    const round = Math.floor(i / order.length)
     const sample = order[i % order.length]!
-    // Shifting by one in each round gives an answer another rater every time.
-    const rater = (i + round + hash(sample.sampleId)) % crowd.raters
+    const rater = people[(i + Math.floor(i / turn)) % crowd.raters]!
     votes.push(vote(crowd, rater, sample, random))
   }
   return votes
 }
+
+const commonDivisor = (a: number, b: number): number => (b === 0 ? a : commonDivisor(b, a % b))
 
 /** Somebody's inverted vote on each of these texts, as one account sends them by the thousand. */
 export function castOnTexts(
