@@ -14,7 +14,7 @@ import { createLogins } from '../../server/auth/logins.ts'
 import { createSeal } from '../../server/auth/seal.ts'
 import type { Pool } from '../../core/db/pool.ts'
 import { countStored } from '../../core/db/feedback.ts'
-import { openSample, startSample } from '../../core/db/samples.ts'
+import { insertShown } from '../../core/db/samples.ts'
 import { append, openRedis } from '../../core/events/log.ts'
 import { insertUser } from '../../core/db/users.ts'
 import { distribution, maxOf, type Distribution } from '../../core/statistics.ts'
@@ -65,7 +65,6 @@ export const CELLS = [
   ...[400, 800].map((votesPerSecond) => ({ sockets: 1_000, votesPerSecond })),
 ]
 const SAMPLES = 16
-const PROMPT = 'What is a good way to rest?'
 const SECONDS = 10
 /** A session whose first voting never ends by itself, and whose trainer waits for votes that don't come. */
 const FOREVER = { votingWindowSeconds: 3_600, minVotes: 1_000, minVotesPerStep: 1_000_000 }
@@ -107,7 +106,7 @@ export async function benchRooms(
               votesPerSecond,
               seconds,
             }
-            const talking = bare ? null : await talk(attune.redisUrl, pool, session.id)
+            const talking = bare ? null : await talk(attune.redisUrl, session.id)
             const { result, usage } = await load(job, pid, (done) => progress.report(figures.length, done, name))
             talking?.stop()
             const stored = bare ? { lost: 0, doubled: 0 } : await check(pool, samples, result.ackedIds)
@@ -196,20 +195,25 @@ async function tokensOf(pool: Pool, secret: string, count: number): Promise<stri
   return tokens
 }
 
+/** Answers that are open to votes, as a trainer shows them. */
 async function addSamples(pool: Pool, sessionId: string): Promise<string[]> {
   const ids = Array.from({ length: SAMPLES }, () => randomUUID())
-  for (const id of ids) {
-    await startSample(pool, sessionId, { id, step: 1, origin: 'rollout', prompt: PROMPT, policyVersion: 0 })
-    await openSample(pool, id, `A short walk without a phone, and then a long sleep. ${id}`)
-  }
+  await insertShown(
+    pool,
+    sessionId,
+    ids.map((id) => ({
+      ...{ id, step: 1, origin: 'rollout', prompt: 'What is a good way to rest?', policyVersion: 0 },
+      response: `A short walk without a phone, and then a long sleep. ${id}`,
+      rollout: { promptIds: [1], responseIds: [2], logprobs: [-1], truncated: false, group: [id] },
+    })),
+  )
   return ids
 }
 
 /** An answer that streams, told as a trainer tells it. */
-async function talk(redisUrl: string, pool: Pool, sessionId: string): Promise<{ stop: () => void }> {
+async function talk(redisUrl: string, sessionId: string): Promise<{ stop: () => void }> {
   const redis = await openRedis(redisUrl, (error) => console.error(error))
   const sampleId = randomUUID()
-  await startSample(pool, sessionId, { id: sampleId, step: 1, origin: 'rollout', prompt: PROMPT, policyVersion: 0 })
   let offset = 0
   const timer = setInterval(() => {
     const text = pieceOf(Date.now())
