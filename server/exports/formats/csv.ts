@@ -2,6 +2,7 @@
  * CSV as RFC 4180 has it: commas, CRLF, a header, every text in quotes; a missing value is an empty cell, an empty text
  * is `""`. Lists and groups are JSON in their cell.
  */
+import { isFormula, neutralised } from '../../../core/protocol/index.ts'
 import type { Column, Row } from '../columns.ts'
 import type { Format } from './format.ts'
 
@@ -42,14 +43,5 @@ function cell({ name, shape }: Column, row: Row): string {
 
 const quoted = (text: string): string => `"${neutralised(text).replaceAll('"', '""')}"`
 
-/**
- * What a spreadsheet takes for a formula: OWASP's first characters (CSV injection) and their full-width forms, also
- * behind blanks and invisible characters, which some programs skip, and behind apostrophes that this file itself adds.
- */
-const FORMULA = /^'*(?:[\s\p{Cc}\p{Cf}]*[=+\-@＝＋－＠]|[\t\r\n])/u
-
-/** A text that a spreadsheet shows as it is: an apostrophe precedes what it would compute. */
-export const neutralised = (text: string): string => (FORMULA.test(text) ? `'${text}` : text)
-
 /** The inverse of {@link neutralised}, for whoever reads such a file: every text comes back as it was. */
-export const restored = (text: string): string => (text.startsWith("'") && FORMULA.test(text) ? text.slice(1) : text)
+export const restored = (text: string): string => (text.startsWith("'") && isFormula(text) ? text.slice(1) : text)

@@ -1,4 +1,5 @@
 /** A table as a file: CSV and JSON. Pure. */
+import { neutralised } from '../../../../core/protocol/index.ts'
 
 /** null: not known. */
 export type Cell = string | number | boolean | null
@@ -26,14 +27,9 @@ export const jsonOf = ({ columns, rows }: Table): string =>
 const line = (cells: readonly Cell[]): string => `${cells.map(written).join(',')}\r\n`
 
 const written = (cell: Cell): string =>
-  cell === null ? '' : typeof cell === 'string' ? `"${neutralised(cell).replaceAll('"', '""')}"` : String(cell)
+  cell === null ? '' : typeof cell === 'string' ? `"${shown(cell).replaceAll('"', '""')}"` : String(cell)
 
-/**
- * What a spreadsheet takes for a formula: OWASP's first characters (CSV injection) and their full-width forms, also
- * behind blanks and invisible characters, which some programs skip, and behind apostrophes that stand there already.
- */
-const FORMULA = /^'*(?:[\s\p{Cc}\p{Cf}]*[=+\-@＝＋－＠]|[\t\r\n])/u
 const NUMBER = /^[+-]?\d+(\.\d+)?(e[+-]?\d+)?$/i
 
-/** A text that a spreadsheet shows as it is: an apostrophe precedes what it would compute. Plain numbers stay. */
-const neutralised = (text: string): string => (FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text)
+/** As a spreadsheet shows it; plain numbers stay. */
+const shown = (text: string): string => (NUMBER.test(text) ? text : neutralised(text))
